@@ -1,0 +1,1 @@
+"""How a model answers: one engine per way of asking, all behind `protocol.Engine`."""

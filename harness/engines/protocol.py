@@ -1,0 +1,84 @@
+"""How a model answers: the protocol every engine keeps, and the one place where any error becomes a failure."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from harness.errors import HarnessError, unknown
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult, Outcome
+from harness.specs import ModelSpec, TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineSettings:
+    """How to run, not what to ask: nothing here may change a number (but `truncation`, which is recorded)."""
+
+    device: str = "auto"
+    """torch device; `auto` takes the GPU a worker was given, else the CPU."""
+    batch_size: int = 32
+    """Requests per forward pass; halved when memory runs out."""
+    threads: int | None = 1
+    """CPU threads of one worker; None leaves torch's default."""
+    trust_remote_code: bool = False
+    """Run Python files that come with a model or a data set."""
+    confirm_run_unsafe_code: bool = False
+    """The user agreed that model-written programs are executed."""
+    truncation: Literal["refuse", "allow"] = "refuse"
+    """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
+
+
+class Engine(Protocol):
+    """One loaded model that answers cells. Opened once per lane, closed at its end."""
+
+    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        """Answer every document of the cell. Any exception means the cell failed."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+ENGINES: dict[str, str] = {
+    "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
+    "simulated": "harness.engines.simulated:SimulatedEngine",
+}
+"""Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
+
+
+def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine:
+    """Load `model` in the engine called `name`.
+
+    Raises:
+        HarnessError: the engine is not known, or the model cannot be read.
+    """
+    if name not in ENGINES:
+        raise HarnessError(unknown("engine", name, ENGINES))
+    module, attribute = ENGINES[name].split(":")
+    engine: Engine = getattr(importlib.import_module(module), attribute)(model, settings)
+    return engine
+
+
+def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
+    """Evaluate one cell; whatever goes wrong comes back as a failure of that cell alone."""
+    try:
+        return engine.evaluate(cell, task)
+    except Exception as error:  # the one broad except: a failing cell must not end a run
+        return failure(cell, error)
+
+
+def failure(cell: Cell, error: Exception) -> CellFailure:
+    """The record of `error`, with its traceback."""
+    lines = str(error).strip().splitlines()
+    return CellFailure(
+        cell=cell,
+        error=type(error).__name__,
+        message=lines[0] if lines else type(error).__name__,
+        traceback="".join(traceback.format_exception(error)),
+        failed_at=datetime.now(UTC),
+    )

@@ -1,0 +1,1 @@
+"""Where lanes run: in this process, or on Ray."""

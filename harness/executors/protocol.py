@@ -1,0 +1,54 @@
+"""Where lanes run: one protocol, so that nothing else learns whether Ray is there."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.engines.protocol import EngineSettings
+from harness.errors import HarnessError, unknown
+from harness.records import Outcome
+from harness.schedule import Lane
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExecutorSettings:
+    """Where and how wide to run."""
+
+    workers: int | None = None
+    """Most models loaded at the same time; None asks the machine (its CPUs or GPUs)."""
+    address: str | None = None
+    """Ray cluster to join (`HOST:PORT` or `auto`); None starts a private one."""
+
+
+class Executor(Protocol):
+    """Runs lanes and yields every job's outcome exactly once, in whatever order they finish."""
+
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+        """One outcome per job: a raising cell and a dead worker are failures, not exceptions.
+
+        Closing the iterator early ends every process it started.
+        """
+        ...
+
+
+EXECUTORS: dict[str, str] = {
+    "inline": "harness.executors.inline:InlineExecutor",
+    "ray": "harness.executors.ray:RayExecutor",
+}
+"""Executor name -> `module:class`."""
+
+
+def open_executor(name: str, settings: ExecutorSettings) -> Executor:
+    """The executor called `name`.
+
+    Raises:
+        HarnessError: the executor is not known.
+    """
+    if name not in EXECUTORS:
+        raise HarnessError(unknown("executor", name, EXECUTORS))
+    module, attribute = EXECUTORS[name].split(":")
+    executor: Executor = getattr(importlib.import_module(module), attribute)(settings)
+    return executor

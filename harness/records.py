@@ -1,0 +1,112 @@
+"""What came back: scores, samples, results and failures. A failure is a type of its own, never a zero."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from harness.plan import Cell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """One metric of one cell."""
+
+    metric: str
+    """Metric name."""
+    value: float
+    """Mean (or corpus value) over the documents, in the metric's own unit."""
+    stderr: float | None
+    """Standard error from the samples; None when n is 1."""
+    n: int
+    """Documents the value rests on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """What a model answered to one document."""
+
+    doc_id: int
+    """Position in the evaluated split."""
+    doc_hash: str
+    """Hash of the document: the same document has the same hash in every cell."""
+    prompt_hash: str
+    """Hash of the full prompt text, shots included."""
+    prompt: str
+    """The full prompt text."""
+    target: str
+    """Reference answer."""
+    output: str
+    """Generated text, or the option the model preferred."""
+    scores: Mapping[str, float]
+    """Metric name -> this document's score."""
+    options: tuple[str, ...] = ()
+    """Answer options, empty for generation."""
+    option_loglikelihoods: tuple[float, ...] = ()
+    """Natural-log likelihood of each option given the prompt; empty for generation."""
+    truncated: bool = False
+    """True when the prompt did not fit the model's context and lost its beginning."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provenance:
+    """Where and with what a cell was evaluated; never part of its identity."""
+
+    started_at: datetime
+    """UTC."""
+    seconds: float
+    """Wall time of the cell, model loading excluded."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Package name -> version."""
+    git_commit: str | None = None
+    """Commit of the working folder; None outside a repository."""
+    git_dirty: bool | None = None
+    """True when the working folder had uncommitted changes; None outside a repository."""
+    device: str = "cpu"
+    """Device the model ran on."""
+    host: str = ""
+    """Host name."""
+    batch_size: int | None = None
+    """Batch size that worked; None when the engine has none."""
+    energy_wh: float | None = None
+    """Watt hours; None when not measured."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellResult:
+    """One cell that was evaluated."""
+
+    cell: Cell
+    """What was asked."""
+    scores: tuple[Score, ...]
+    """In the order of the cell's metrics."""
+    samples: tuple[Sample, ...] | None
+    """One per document; None when only the header was read."""
+    shots_effective: int
+    """Demonstrations the prompts really held; equal to the request, or the cell would have failed."""
+    n_expected: int
+    """Documents the cell should have had."""
+    n_truncated: int = 0
+    """Documents whose prompt was cut."""
+    provenance: Provenance
+    """Where, when and with what."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellFailure:
+    """One cell that could not be evaluated, and why."""
+
+    cell: Cell
+    """What was asked."""
+    error: str
+    """Name of the error, such as `OutOfMemoryError` or `WorkerDied`."""
+    message: str
+    """First line, for people."""
+    traceback: str = ""
+    """Full traceback; empty when the worker died without one."""
+    failed_at: datetime
+    """UTC."""
+
+
+Outcome = CellResult | CellFailure

@@ -1,0 +1,1 @@
+"""Pure functions of (prediction, reference), and the sandbox that runs model-written code."""

@@ -1,0 +1,164 @@
+"""What is asked for: models, families, metrics, tasks, suites. Frozen nouns, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+Kind = Literal[
+    "classification",
+    "ner",
+    "qa",
+    "codegen",
+    "relation-extraction",
+    "translation",
+    "summarisation",
+    "dialogue",
+    "commonsense",
+    "arithmetic",
+    "prompting",
+    "language-modelling",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """One model of a family, by name and size; loading it is an engine's business."""
+
+    name: str
+    """Hub id (`org/model`) or, for a local model, the name shown to people."""
+    family: str
+    """Name of the family the model belongs to."""
+    params: int
+    """Total parameters, tied weights counted once."""
+    params_non_embedding: int | None = None
+    """Parameters without token and position embeddings; None when not known."""
+    params_active: int | None = None
+    """Parameters used per token (mixture of experts); None when all are."""
+    tokens: int | None = None
+    """Training tokens seen by this checkpoint; None when not known."""
+    path: str | None = None
+    """Absolute local folder that holds the model; None when it is fetched by name from the hub or its cache."""
+    revision: str = "main"
+    """Resolved revision: commit of the hub, or the fingerprint of a local folder."""
+    dtype: Dtype = "float32"
+    """Number format the weights are loaded in."""
+    variant: str | None = None
+    """Named treatment such as `int8` or `lora256`; None for the plain model."""
+    gpus: float = 0.0
+    """GPUs one worker of this model asks for; a fraction shares a GPU, 0 runs on the CPU."""
+
+    @property
+    def flops(self) -> float | None:
+        """Training compute 6·N·D in FLOPs (Kaplan et al. 2020, §2.1); None when the tokens are not known."""
+        if self.tokens is None:
+            return None
+        return 6.0 * (self.params_active or self.params) * self.tokens
+
+    @property
+    def source(self) -> str:
+        """What a loader is given: the local folder, or the hub id."""
+        return self.path or self.name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Family:
+    """Models trained with the same data and recipe at increasing sizes; otherwise it is not one family."""
+
+    name: str
+    """Short name used on the command line."""
+    models: tuple[ModelSpec, ...]
+    """Ascending by parameters."""
+    url: str | None = None
+    """Where the family is described."""
+    licence: str | None = None
+    """SPDX identifier of the weights' licence; None when not known."""
+    note: str | None = None
+    """What a reader of a curve should know about the family."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MetricSpec:
+    """How one number of a task is read."""
+
+    name: str
+    """Name of the metric as computed: `acc`, `exact_match`, `prob_correct`, ..."""
+    higher_is_better: bool = True
+    """False for losses such as `brier`."""
+    chance: float | None = 0.0
+    """Expected score without the ability; None when there is no such level (log-likelihoods)."""
+    best: float | None = 1.0
+    """Score of a perfect answer; None when there is none."""
+    continuous: bool = False
+    """True for the smooth partner of a sharp metric."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSpec:
+    """One task: an lm-eval task config with what the config cannot say."""
+
+    name: str
+    """Unique name on the command line."""
+    kind: Kind
+    """What sort of ability it is."""
+    suite: str
+    """Folder the task lives in: its home suite."""
+    metrics: tuple[MetricSpec, ...]
+    """First = headline; at least one continuous partner from the same samples."""
+    config: Mapping[str, Any]
+    """lm-eval task config; data files as absolute paths."""
+    prompts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"default": {}})
+    """Prompt variants: name -> the config keys it replaces. `default` is always there."""
+    demonstrations: Literal["pool", "document"] = "pool"
+    """Where shots come from: one pool for the whole task, or a list each document brings along in `examples`."""
+    data_files: tuple[Path, ...] = ()
+    """Local data files, absolute; empty when the data come from the hub."""
+    n_docs: int | None = None
+    """Documents in the evaluated split; None when only the hub knows."""
+    shots_available: int | None = None
+    """Most shots the task can give; None when only the hub knows."""
+    mean_doc_chars: float | None = None
+    """Mean length of a document's record in characters, for estimates; None when not known."""
+    unsafe_code: bool = False
+    """True when scoring executes what the model wrote."""
+    version: str = "1"
+    """Version of the task's author; the digest notices changes the author forgot."""
+    digest: str = ""
+    """12 hex of SHA-256 over config, prompts, metrics and the bytes of the data files."""
+    description: str = ""
+    """One sentence on what the task asks."""
+
+    @property
+    def headline(self) -> MetricSpec:
+        """The metric a leaderboard shows."""
+        return self.metrics[0]
+
+    @property
+    def generates(self) -> bool:
+        """True when the model writes text, False when options are scored."""
+        return self.config.get("output_type") == "generate_until"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suite:
+    """Tasks that are run together, with the sweep they are run over."""
+
+    name: str
+    """Short name used on the command line."""
+    tasks: tuple[str, ...]
+    """Names of tasks, of this folder or of others."""
+    shots: tuple[int, ...] = (0,)
+    """Shot counts to sweep."""
+    prompts: tuple[str, ...] = ("default",)
+    """Prompt variants to sweep."""
+    seeds: int = 1
+    """Number of few-shot seeds: 0, 1, ... seeds-1."""
+    limit: int | None = None
+    """First so many documents of each task; None for all."""
+    unsafe_code: bool = False
+    """True when a task of the suite executes what the model wrote; must be stated."""
+    description: str = ""
+    """One sentence on what the suite is for."""
