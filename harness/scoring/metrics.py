@@ -1,0 +1,105 @@
+"""What a metric is given and gives back, and the two dicts that name our own metrics.
+
+Metrics that lm-eval computes (`acc`, `acc_norm`, `exact_match`, ...) are not listed: lm-eval computes them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any, NamedTuple
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What a model answered to one document, with all that a metric may look at."""
+
+    doc: Mapping[str, Any]
+    """The document as read from the data file."""
+    target: str
+    """Reference answer; for multiple choice the gold option."""
+    output: str
+    """Generated text after the task's own filters, or the option the model preferred."""
+    options: tuple[str, ...] = ()
+    """Answer options; empty for generation."""
+    option_loglikelihoods: tuple[float, ...] = ()
+    """Natural-log likelihood of each option given the prompt; empty for generation."""
+    gold: int | None = None
+    """Position of the right option; None for generation."""
+    reference_loglikelihood: float | None = None
+    """Natural-log likelihood of the reference answer given the prompt; None when it was not asked for."""
+    reference_tokens: int | None = None
+    """Tokens of the reference answer; None when its likelihood was not asked for."""
+    reference_bytes: int | None = None
+    """UTF-8 bytes of the reference answer; None when its likelihood was not asked for."""
+
+
+class CorpusValue(NamedTuple):
+    """A number that is not the mean of per-document numbers, with what each document adds to it."""
+
+    value: float
+    """The corpus value."""
+    stderr: float | None
+    """Standard error; None when there are too few documents for one."""
+    per_sample: tuple[float, ...]
+    """One number per document: what is shown beside a document, in the order given."""
+
+
+SampleMetric = Callable[[Answer], float]
+"""One document's score; the cell's value is the mean, its error sd/sqrt(n)."""
+
+CorpusMetric = Callable[[Sequence[Answer]], CorpusValue]
+"""A score of all documents together, such as micro-averaged F1."""
+
+SAMPLE_METRICS: dict[str, str] = {
+    "prob_correct": "harness.scoring.likelihood:prob_correct",
+    "brier": "harness.scoring.likelihood:brier",
+    "loglikelihood_per_token": "harness.scoring.likelihood:loglikelihood_per_token",
+    "loglikelihood_per_byte": "harness.scoring.likelihood:loglikelihood_per_byte",
+    "edit_similarity": "harness.scoring.text:edit_similarity",
+    "token_f1": "harness.scoring.text:token_f1",
+    "pass_at_1": "harness.scoring.programs:pass_at_1",
+    "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
+}
+"""Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
+
+CORPUS_METRICS: dict[str, str] = {
+    "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
+    "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",
+}
+"""Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for."""
+
+RUNS_CODE = frozenset({"pass_at_1"})
+"""Metrics that execute what the model wrote."""
+
+
+def sample_metric(name: str) -> SampleMetric:
+    """The function behind a name of `SAMPLE_METRICS`."""
+    metric: SampleMetric = _load(SAMPLE_METRICS[name])
+    return metric
+
+
+def corpus_metric(name: str) -> CorpusMetric:
+    """The function behind a name of `CORPUS_METRICS`."""
+    metric: CorpusMetric = _load(CORPUS_METRICS[name])
+    return metric
+
+
+def mean_stderr(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and its standard error sd/sqrt(n) with n-1 in the variance; the error of a single value is None.
+
+    >>> mean_stderr([1.0, 0.0, 1.0, 1.0])
+    (0.75, 0.25)
+    >>> mean_stderr([0.5])
+    (0.5, None)
+    """
+    mean = fmean(values)
+    return mean, stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+
+
+def _load(where: str) -> Any:
+    module, attribute = where.split(":")
+    return getattr(importlib.import_module(module), attribute)
