@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,6 +92,12 @@ class CellResult:
     """Documents whose prompt was cut."""
     provenance: Provenance
     """Where, when and with what."""
+
+    def __post_init__(self) -> None:
+        """A number that is none must not be stored, plotted or averaged: such a cell has failed."""
+        for score in self.scores:
+            if not math.isfinite(score.value) or not math.isfinite(score.stderr or 0.0):
+                raise ValueError(f"metric {score.metric} came out as {score.value} +- {score.stderr}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

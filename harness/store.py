@@ -1,0 +1,275 @@
+"""The results folder: layout, atomic write, read. The only module that writes below `results/`.
+
+    results/<family>/<org--model>@<revision>[+variant]/<task>/<shots>shot-<prompt>-seed<k>-<key8>/
+        cell.json          self-describing header, written last: its presence means the cell is complete
+        samples.parquet    one row per document
+        failure.json       instead of both, when the cell failed
+
+One driver writes; merging two trees is copying them together. Files that cannot be read are reported and left alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.errors import StoreError
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult, Outcome, Sample
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+SCHEMA = 1
+"""Number of the header format. A reader refuses higher numbers and never rewrites lower ones."""
+
+HEADER = "cell.json"
+SAMPLES = "samples.parquet"
+FAILURE = "failure.json"
+_TEMPORARY = ".writing-"
+_SCORE = "score:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """A file in the results folder that was skipped."""
+
+    path: Path
+    """Where it lies."""
+    message: str
+    """What is wrong with it, in one line."""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
+
+class Store:
+    """Results below one folder. Reading looks at the folder anew each time: there is no state to get stale."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def path(self, cell: Cell) -> Path:
+        """Folder of one cell."""
+        model = f"{_safe(cell.model.name.replace('/', '--'))}@{_safe(cell.model.revision[:12])}"
+        if cell.model.variant:
+            model += f"+{_safe(cell.model.variant)}"
+        name = f"{cell.shots}shot-{_safe(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
+        return self.root / _safe(cell.model.family) / model / _safe(cell.task) / name
+
+    def check_writable(self) -> None:
+        """Find out before hours of work whether results can be written.
+
+        Raises:
+            StoreError: the folder cannot be made or written.
+        """
+        with _reported(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / f"{_TEMPORARY}{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+
+    def write(self, outcome: Outcome) -> None:
+        """Write one outcome; an interruption at any point leaves either all of it or nothing that counts.
+
+        Raises:
+            StoreError: the disk is full or read-only, or the folder is not a folder.
+        """
+        folder = self.path(outcome.cell)
+        with _reported(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for stale in folder.glob(f"{_TEMPORARY}*"):
+                stale.unlink()
+            if isinstance(outcome, CellFailure):
+                _replace(folder / FAILURE, _dump(outcome, outcome.cell.key))
+                return
+            if outcome.samples is None:
+                raise ValueError("a result read without its samples cannot be written")
+            _keep_unreadable(folder / HEADER)
+            _replace(folder / SAMPLES, _parquet(outcome.samples, [m.name for m in outcome.cell.metrics]))
+            _replace(folder / HEADER, _dump(replace(outcome, samples=None), outcome.cell.key))
+            (folder / FAILURE).unlink(missing_ok=True)
+
+    def done(self) -> frozenset[str]:
+        """Keys of the cells that are complete."""
+        return frozenset(r.cell.key for r in self.results())
+
+    def failed(self) -> frozenset[str]:
+        """Keys of the cells whose last attempt failed."""
+        return frozenset(f.cell.key for f in self.failures())
+
+    def results(self) -> tuple[CellResult, ...]:
+        """Every complete cell, without its samples, ordered by path."""
+        return tuple(o for o in self._read() if isinstance(o, CellResult))
+
+    def failures(self) -> tuple[CellFailure, ...]:
+        """Every cell that failed and has not been evaluated since, ordered by path."""
+        return tuple(o for o in self._read() if isinstance(o, CellFailure))
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Files that were skipped, each with the reason."""
+        return tuple(o for o in self._read() if isinstance(o, Problem))
+
+    def outcomes(self) -> tuple[tuple[CellResult, ...], tuple[CellFailure, ...], tuple[Problem, ...]]:
+        """Results, failures and problems from one look at the folder."""
+        seen = tuple(self._read())
+        return (
+            tuple(o for o in seen if isinstance(o, CellResult)),
+            tuple(o for o in seen if isinstance(o, CellFailure)),
+            tuple(o for o in seen if isinstance(o, Problem)),
+        )
+
+    def samples(self, cell: Cell) -> tuple[Sample, ...]:
+        """The answers of one complete cell.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        import pyarrow
+        from pyarrow import parquet
+
+        path = self.path(cell) / SAMPLES
+        try:
+            rows = parquet.read_table(path).to_pylist()
+        except (OSError, pyarrow.ArrowException) as error:
+            raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
+        return tuple(_sample(row) for row in rows)
+
+    def stamp(self) -> tuple[int, int]:
+        """Number of header and failure files and the newest change among them (ns): equal stamps, equal results."""
+        times = [path.stat().st_mtime_ns for path in self._files()]
+        return len(times), max(times, default=0)
+
+    def _files(self) -> Iterator[Path]:
+        for folder, subfolders, names in os.walk(self.root):
+            subfolders.sort()
+            for name in (HEADER, FAILURE):
+                if name in names:
+                    yield Path(folder, name)
+                    break  # a header next to a failure means that a later attempt went well
+
+    def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
+        for path in self._files():
+            read = _load(path)
+            if isinstance(read, CellResult) and not path.with_name(SAMPLES).is_file():
+                yield Problem(path=path, message=f"{SAMPLES} is missing beside it")
+            else:
+                yield read
+
+
+def _load(path: Path) -> CellResult | CellFailure | Problem:
+    """One header or failure file, or why it was skipped."""
+    from pydantic import ValidationError
+
+    try:
+        raw = json.loads(path.read_bytes())
+    except OSError as error:
+        return Problem(path=path, message=f"cannot be read: {error.strerror}")
+    except ValueError:
+        return Problem(path=path, message="is damaged: not JSON; evaluate the cell again or restore the file")
+    if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int) or "cell" not in raw:
+        return Problem(path=path, message="is no result of this program: `schema` or `cell` is missing")
+    if raw["schema"] > SCHEMA:
+        return Problem(
+            path=path,
+            message=f"was written by a newer version (schema {raw['schema']}; this one reads {SCHEMA}): upgrade",
+        )
+    if raw["schema"] < SCHEMA:
+        return Problem(path=path, message=f"is too old (schema {raw['schema']}; this one reads {SCHEMA}): run it again")
+    key = raw.get("key")
+    body = {k: v for k, v in raw.items() if k not in ("schema", "key", "harness_version")}
+    try:
+        outcome: CellResult | CellFailure = _adapter(path.name == FAILURE).validate_python(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Problem(path=path, message=f"is damaged: {where}: {first['msg']}")
+    if outcome.cell.key != key:
+        return Problem(path=path, message=f"is damaged: key {key} does not belong to its cell ({outcome.cell.key})")
+    return outcome
+
+
+@cache
+def _adapter(failure: bool) -> TypeAdapter[Any]:
+    """Reader and writer of one record type; built once, since building costs more than using."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(CellFailure if failure else CellResult)
+
+
+def _dump(outcome: Outcome, key: str) -> bytes:
+    body = _adapter(isinstance(outcome, CellFailure)).dump_python(outcome, mode="json")
+    header = {"schema": SCHEMA, "key": key, "harness_version": __version__, **body}
+    return (json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns: dict[str, Any] = {
+        field.name: [getattr(s, field.name) for s in samples] for field in fields(Sample) if field.name != "scores"
+    }
+    names = list(dict.fromkeys([*metrics, *(name for s in samples for name in s.scores)]))
+    for name in names:
+        columns[_SCORE + name] = pa.array([s.scores.get(name) for s in samples], pa.float64())
+    columns["options"] = pa.array([list(s.options) for s in samples], pa.list_(pa.string()))
+    columns["option_loglikelihoods"] = pa.array(
+        [list(s.option_loglikelihoods) for s in samples], pa.list_(pa.float64())
+    )
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table(columns), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    scores = {k.removeprefix(_SCORE): v for k, v in row.items() if k.startswith(_SCORE) and v is not None}
+    plain = {field.name: row[field.name] for field in fields(Sample) if field.name != "scores"}
+    plain["options"] = tuple(plain["options"])
+    plain["option_loglikelihoods"] = tuple(plain["option_loglikelihoods"])
+    return Sample(scores=scores, **plain)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write beside the target, force to disk, then rename: readers see the old file or the new one, never half."""
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _keep_unreadable(header: Path) -> None:
+    """A header we cannot read may be somebody's only copy: move it aside instead of writing over it."""
+    if header.exists() and isinstance(_load(header), Problem):
+        header.replace(header.with_name(f"{HEADER}.unreadable"))
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{error.filename or path}: cannot be written: {error.strerror or error}") from error
+
+
+def _safe(name: str) -> str:
+    """A name as one path component: no separators, no surprises."""
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", name).lstrip(".") or "_"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,162 @@
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from harness.errors import StoreError
+from harness.store import FAILURE, HEADER, SAMPLES, Store
+from tests.builders import cell, failed, model, result, sample
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def test_a_result_comes_back_as_it_was_written(store: Store) -> None:
+    written = result(samples=(sample(0, options=("red", "blue"), option_loglikelihoods=(-0.1, -2.0)), sample(1)))
+    store.write(written)
+    (read,) = store.results()
+    assert read.samples is None
+    assert read.scores == written.scores
+    assert read.cell == written.cell
+    assert read.provenance == written.provenance
+    assert store.samples(read.cell) == written.samples
+    assert store.done() == {written.cell.key}
+    assert store.problems() == ()
+
+
+def test_the_path_tells_family_model_revision_variant_task_and_setting(store: Store) -> None:
+    asked = cell(model=model(name="org/m", family="toy", revision="abc", variant="int8"), shots=2, seed=1)
+    relative = store.path(asked).relative_to(store.root)
+    assert relative.as_posix() == f"toy/org--m@abc+int8/colours/2shot-default-seed1-{asked.key[:8]}"
+
+
+def test_a_name_with_separators_stays_inside_the_results_folder(store: Store) -> None:
+    path = store.path(cell(model=model(name="../../etc", family="../x")))
+    assert path.resolve().is_relative_to(store.root.resolve())
+
+
+def test_a_failure_is_kept_until_the_cell_goes_well(store: Store) -> None:
+    store.write(failed())
+    assert store.failed() == {cell().key}
+    assert store.done() == frozenset()
+    store.write(result())
+    assert store.failed() == frozenset()
+    assert store.done() == {cell().key}
+    assert not (store.path(cell()) / FAILURE).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: "not json", "is damaged: not JSON"),
+        (lambda raw: json.dumps({"hello": 1}), "is no result of this program"),
+        (lambda raw: json.dumps(raw | {"schema": 99}), "written by a newer version (schema 99; this one reads 1)"),
+        (lambda raw: json.dumps(raw | {"schema": 0}), "is too old (schema 0; this one reads 1)"),
+        (lambda raw: json.dumps(raw | {"n_expected": "many"}), "is damaged: n_expected"),
+        (lambda raw: json.dumps(raw | {"key": "0" * 16}), "does not belong to its cell"),
+    ],
+)
+def test_unreadable_headers_are_reported_and_left_alone(store: Store, change, message: str) -> None:
+    store.write(result())
+    header = store.path(cell()) / HEADER
+    text = change(json.loads(header.read_text()))
+    header.write_text(text)
+    (problem,) = store.problems()
+    assert message in str(problem)
+    assert str(header) in str(problem)
+    assert store.results() == ()
+    assert header.read_text() == text
+
+
+def test_an_unreadable_header_is_moved_aside_when_its_cell_is_written_again(store: Store) -> None:
+    store.write(result())
+    header = store.path(cell()) / HEADER
+    header.write_text("somebody's notes")
+    store.write(result())
+    assert store.done() == {cell().key}
+    assert header.with_name("cell.json.unreadable").read_text() == "somebody's notes"
+
+
+def test_a_header_without_samples_is_a_problem_not_a_result(store: Store) -> None:
+    store.write(result())
+    (store.path(cell()) / SAMPLES).unlink()
+    assert store.done() == frozenset()
+    assert "samples.parquet is missing" in str(store.problems()[0])
+
+
+def test_damaged_samples_are_named(store: Store) -> None:
+    store.write(result())
+    path = store.path(cell()) / SAMPLES
+    path.write_bytes(b"PAR1 nonsense")
+    with pytest.raises(StoreError, match=r"samples\.parquet: cannot be read"):
+        store.samples(cell())
+
+
+def test_two_trees_merge_by_copying(tmp_path: Path) -> None:
+    one, two = Store(tmp_path / "one"), Store(tmp_path / "two")
+    one.write(result(cell(shots=0)))
+    two.write(result(cell(shots=2)))
+    shutil.copytree(two.root, one.root, dirs_exist_ok=True)
+    assert one.done() == {cell(shots=0).key, cell(shots=2).key}
+
+
+def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match=r"results.*cannot be written"):
+        Store(tmp_path / "results").check_writable()
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store(tmp_path / "results").write(result())
+
+
+def test_a_full_disk_leaves_nothing_that_counts(store: Store) -> None:
+    """The kernel refuses to let any file grow beyond 2 kB: writing fails midway, as on a full disk."""
+    program = """
+        import resource, signal, sys
+        from pathlib import Path
+        from harness.errors import StoreError
+        from harness.store import Store
+        from tests.builders import result
+        import pyarrow.parquet
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+        try:
+            Store(Path(sys.argv[1])).write(result(values=[0.0, 1.0] * 500))
+        except StoreError as error:
+            print(error)
+    """
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] in (resource.RLIM_INFINITY, -1)
+    command = [sys.executable, "-c", textwrap.dedent(program), str(store.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    assert "cannot be written: File too large" in done.stdout
+    assert store.done() == frozenset()
+    assert [p.name for p in store.root.rglob("*") if p.is_file()] == []
+
+
+def test_an_interrupted_write_counts_for_nothing_and_is_cleared_by_the_next(store: Store) -> None:
+    folder = store.path(cell())
+    folder.mkdir(parents=True)
+    (folder / ".writing-1-samples.parquet").write_bytes(b"half")
+    (folder / SAMPLES).write_bytes(b"half")  # samples replaced, header not yet written
+    assert store.done() == frozenset()
+    assert store.problems() == ()
+    store.write(result())
+    assert sorted(p.name for p in folder.iterdir()) == [HEADER, SAMPLES]
+
+
+def test_a_number_that_is_none_cannot_become_a_result() -> None:
+    with pytest.raises(ValueError, match="metric acc came out as nan"):
+        result(values=[float("nan"), 1.0])
+
+
+def test_the_stamp_changes_with_the_results(store: Store) -> None:
+    before = store.stamp()
+    store.write(result())
+    assert store.stamp() != before
+    assert store.stamp() == store.stamp()
