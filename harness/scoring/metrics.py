@@ -23,6 +23,8 @@ class Answer:
     """Reference answer; for multiple choice the gold option."""
     output: str
     """Generated text after the task's own filters, or the option the model preferred."""
+    question: str = ""
+    """The document's own prompt without demonstrations; a program is this followed by the output."""
     options: tuple[str, ...] = ()
     """Answer options; empty for generation."""
     option_loglikelihoods: tuple[float, ...] = ()
@@ -52,7 +54,7 @@ SampleMetric = Callable[[Answer], float]
 """One document's score; the cell's value is the mean, its error sd/sqrt(n)."""
 
 CorpusMetric = Callable[[Sequence[Answer]], CorpusValue]
-"""A score of all documents together, such as micro-averaged F1."""
+"""A score of all documents together, such as micro-averaged F1, or programs worth running once and side by side."""
 
 SAMPLE_METRICS: dict[str, str] = {
     "prob_correct": "harness.scoring.likelihood:prob_correct",
@@ -61,7 +63,6 @@ SAMPLE_METRICS: dict[str, str] = {
     "loglikelihood_per_byte": "harness.scoring.likelihood:loglikelihood_per_byte",
     "edit_similarity": "harness.scoring.text:edit_similarity",
     "token_f1": "harness.scoring.text:token_f1",
-    "pass_at_1": "harness.scoring.programs:pass_at_1",
     "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
@@ -69,6 +70,7 @@ SAMPLE_METRICS: dict[str, str] = {
 CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
     "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",
+    "pass_at_1": "harness.scoring.programs:pass_at_1",
 }
 """Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for."""
 
