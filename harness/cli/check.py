@@ -1,0 +1,25 @@
+"""`emergence check`: are these families, suites and tasks right?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.catalog import load_catalog
+from harness.cli.output import say
+from harness.models import check_local_model
+
+
+def command(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders.  [default: what comes with the package]")
+    ] = None,
+) -> None:
+    """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""
+    catalog = load_catalog(tuple(paths or ()))
+    for family in catalog.families.values():
+        for model in family.models:
+            check_local_model(model)
+    say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")

@@ -1,0 +1,78 @@
+"""`emergence list`: what is on offer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from harness.catalog import Catalog, load_catalog
+from harness.cli.options import IncludePath, Json
+from harness.cli.output import count, print_json, table
+from harness.engines.protocol import ENGINES
+from harness.errors import PlanError, unknown
+
+_KINDS = ("families", "suites", "tasks", "engines")
+
+
+def command(
+    what: Annotated[str | None, typer.Argument(help="families, suites, tasks or engines.  [default: all four]")] = None,
+    include_path: IncludePath = None,
+    as_json: Json = False,
+) -> None:
+    """Show the families, suites, tasks and engines on offer."""
+    if what is not None and what not in _KINDS:
+        raise PlanError(unknown("list", what, _KINDS))
+    catalog = load_catalog(tuple(include_path or ()))
+    kinds = (what,) if what else _KINDS
+    if as_json:
+        data = {kind: _rows(catalog, kind) for kind in kinds}
+        print_json(data[what] if what else data)
+        return
+    for kind in kinds:
+        rows = _rows(catalog, kind)
+        print(f"{kind}:")
+        print(table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows]) if rows else "none")
+        print()
+
+
+def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
+    if kind == "families":
+        return [
+            {
+                "name": f.name,
+                "models": len(f.models),
+                "smallest": f.models[0].params,
+                "largest": f.models[-1].params,
+                "licence": f.licence,
+                "where": "in this package" if f.models[0].path else "hub",
+            }
+            for f in catalog.families.values()
+        ]
+    if kind == "suites":
+        return [
+            {"name": s.name, "tasks": list(s.tasks), "shots": list(s.shots), "description": s.description}
+            for s in catalog.suites.values()
+        ]
+    if kind == "tasks":
+        return [
+            {
+                "name": t.name,
+                "suite": t.suite,
+                "kind": t.kind,
+                "metric": t.headline.name,
+                "chance": t.headline.chance,
+                "documents": t.n_docs,
+                "description": t.description,
+            }
+            for t in catalog.tasks.values()
+        ]
+    return [{"name": name, "implementation": where} for name, where in ENGINES.items()]
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value)
+    if isinstance(value, int) and value >= 10_000:
+        return count(value)
+    return None if value is None else str(value)

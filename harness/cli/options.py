@@ -1,0 +1,155 @@
+"""Options that mean the same in every verb, and what they select from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from harness.catalog import Catalog, load_catalog
+from harness.engines.protocol import ENGINES
+from harness.errors import PlanError, unknown
+from harness.models import check_local_model, model_from_folder, resolved
+from harness.plan import RunPlan, Sweep, expand
+from harness.specs import ModelSpec, Suite
+
+_T = TypeVar("_T")
+
+Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
+IncludePath = Annotated[
+    list[Path] | None,
+    typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")]
+SuiteNames = Annotated[
+    list[str] | None, typer.Option("--suite", help="Suites to run, or `all`. Repeat, or separate by commas.")
+]
+TaskNames = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
+FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families.  [default: embedded]")]
+ModelNames = Annotated[
+    list[str] | None, typer.Option("--model", help="Only these models of the families; or a folder with a model.")
+]
+Shots = Annotated[
+    list[str] | None,
+    typer.Option("--shots", "--num-fewshot", help="Shot counts, such as 0,2,5.  [default: the suite's]"),
+]
+Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds.  [default: the suite's]")]
+Limit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
+Engine = Annotated[str, typer.Option("--engine", help="Who answers: lm-eval or simulated.")]
+
+
+def split(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Repeated options and commas alike: `--shots 0 --shots 2,5` is 0, 2, 5."""
+    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+
+
+def numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None:
+    """Whole numbers of a list option; None when the option was not given.
+
+    Raises:
+        PlanError: one is no whole number.
+    """
+    parts = split(values)
+    try:
+        return tuple(int(part) for part in parts) or None
+    except ValueError:
+        raise PlanError(f"{option} {','.join(parts)}: expected whole numbers such as 0,2,5") from None
+
+
+def make_plan(
+    *,
+    suites: Sequence[str] | None,
+    tasks: Sequence[str] | None,
+    families: Sequence[str] | None,
+    models: Sequence[str] | None,
+    shots: Sequence[str] | None,
+    prompts: Sequence[str] | None,
+    seeds: int | None,
+    limit: int | None,
+    engine: str,
+    include: Sequence[Path] | None,
+    pin: Callable[[ModelSpec], ModelSpec] = resolved,
+) -> RunPlan:
+    """The plan that the options of `plan` and `run` ask for.
+
+    Args:
+        suites: names of suites, or `all`.
+        tasks: names of tasks; alone, or as a choice from the suites.
+        families: names of families; None takes the embedded one.
+        models: names of models of these families, or folders.
+        shots: shot counts as typed; None leaves them to the suites.
+        prompts: prompt variants; None leaves them to the suites.
+        seeds: number of few-shot seeds; None leaves it to the suites.
+        limit: first so many documents; None leaves it to the suites.
+        engine: name of the engine.
+        include: further folders and files of the user.
+        pin: resolves a model's revision; a run may ask the hub, a plan may not.
+
+    Raises:
+        HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
+    """
+    if engine not in ENGINES:
+        raise PlanError(unknown("engine", engine, ENGINES))
+    catalog = load_catalog(tuple(include or ()))
+    sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
+    chosen = _suites(catalog, split(suites), split(tasks))
+    specs = tuple(pin(model) for model in _models(catalog, split(families), split(models)))
+    return expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
+
+
+def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:
+    for task in tasks:
+        catalog.task(task)
+    if not names and not tasks:
+        raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
+    wanted = list(catalog.suites.values()) if "all" in names else [catalog.suite(name) for name in names]
+    if not tasks:
+        return wanted
+    if not names:
+        return [Suite(name="chosen", tasks=tuple(tasks))]
+    kept = [_only(suite, tasks) for suite in wanted]
+    if missing := set(tasks) - {task for suite in kept for task in suite.tasks}:
+        raise PlanError(f"--task {','.join(sorted(missing))}: not in suite {', '.join(s.name for s in wanted)}")
+    return [suite for suite in kept if suite.tasks]
+
+
+def _only(suite: Suite, tasks: Sequence[str]) -> Suite:
+    from dataclasses import replace
+
+    return replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks))
+
+
+def _models(catalog: Catalog, families: Sequence[str], names: Sequence[str]) -> tuple[ModelSpec, ...]:
+    folders = [name for name in names if _looks_like_folder(name)]
+    names = [name for name in names if name not in folders]
+    found = [model_from_folder(Path(folder)) for folder in folders]
+    if families or names or not folders:
+        members = [m for family in families or ("embedded",) for m in catalog.family(family).models]
+        if names:
+            found += _named(names, members)
+        else:
+            found += members
+    for model in found:
+        check_local_model(model)
+    return tuple(_distinct(found))
+
+
+def _named(names: Iterable[str], members: Sequence[ModelSpec]) -> list[ModelSpec]:
+    chosen = []
+    for name in names:
+        matches = [m for m in members if name in (m.name, m.name.rpartition("/")[2])]
+        if not matches:
+            raise PlanError(unknown("model", name, (m.name for m in members)) + "; a folder is given as ./folder")
+        chosen += matches
+    return chosen
+
+
+def _distinct(items: Iterable[_T]) -> list[_T]:
+    return list(dict.fromkeys(items))
+
+
+def _looks_like_folder(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or Path(name).is_dir()

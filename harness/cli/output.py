@@ -1,0 +1,64 @@
+"""Text for people: tables and durations. Data go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def print_json(data: Any) -> None:
+    """`data` as JSON on stdout; floats keep their digits, absence is null."""
+    json.dump(data, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    print()
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A plain table; columns whose cells are all numbers are right-aligned, None is empty."""
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
+    right = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(head))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(list(head)), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def count(number: float) -> str:
+    """A large number in three digits: 950, 11.6k, 1.91M, 6.90B.
+
+    >>> count(950), count(11632), count(1_910_000), count(6.9e9)
+    ('950', '11.6k', '1.91M', '6.90B')
+    """
+    for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g}{unit}" if number / limit >= 100 else f"{number / limit:#.3g}{unit}"
+    return f"{number:g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people.
+
+    >>> duration(4.2), duration(75), duration(7300)
+    ('4 s', '1 min 15 s', '2 h 2 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _is_number(text: str) -> bool:
+    return (
+        text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").rstrip("kMBTP").isdigit() or not text
+    )

@@ -1,0 +1,131 @@
+"""`emergence plan`: what a run would do, and what it would cost. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+from harness.cli.options import (
+    Engine,
+    FamilyNames,
+    IncludePath,
+    Json,
+    Limit,
+    ModelNames,
+    Prompts,
+    Results,
+    Seeds,
+    Shots,
+    SuiteNames,
+    TaskNames,
+    make_plan,
+)
+from harness.cli.output import count, duration, print_json, say, table
+from harness.estimate import Estimate, estimate, measured_pace
+from harness.plan import Cell, RunPlan
+from harness.store import Store
+
+
+def command(
+    suite: SuiteNames = None,
+    task: TaskNames = None,
+    family: FamilyNames = None,
+    model: ModelNames = None,
+    shots: Shots = None,
+    prompts: Prompts = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    engine: Engine = "lm-eval",
+    include_path: IncludePath = None,
+    results: Results = Path("results"),
+    as_json: Json = False,
+) -> None:
+    """Show cells done and to do, requests, and an estimate of tokens and time. Writes nothing."""
+    plan = make_plan(
+        suites=suite,
+        tasks=task,
+        families=family,
+        models=model,
+        shots=shots,
+        prompts=prompts,
+        seeds=seeds,
+        limit=limit,
+        engine=engine,
+        include=include_path,
+    )
+    done, failures, problems = Store(results).outcomes()
+    for problem in problems:
+        say(f"skipped {problem}")
+    pace = measured_pace(done, plan.tasks, engine)
+    finished = {r.cell.key for r in done}
+    failed = {f.cell.key for f in failures} - finished
+    to_do = plan.without(finished | failed)
+    costs = {cell.key: estimate(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
+    if as_json:
+        print_json(_data(plan, finished, failed, costs))
+        return
+    print(_overview(plan, finished, failed, costs))
+    total = _total(costs)
+    unknown = sum(cost is None for cost in costs.values())
+    workers = max(1, os.cpu_count() or 1)
+    keys = {c.key for c in plan.cells}
+    print(
+        f"\n{len(plan.cells)} cells: {len(keys & finished)} done, {len(keys & failed)} failed, {len(to_do.cells)} to do"
+        f"\n{count(total.requests)} requests, about {count(total.tokens)} prompt tokens, about "
+        f"{duration(total.seconds)} of work ({duration(total.seconds / workers)} on {workers} workers)"
+    )
+    if pace is None:
+        print("the time is a guess until some cells are done: then it follows their measured pace")
+    if unknown:
+        print(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
+
+
+def _overview(plan: RunPlan, finished: set[str], failed: set[str], costs: dict[str, Estimate | None]) -> str:
+    """One row per family and task."""
+
+    def place(cell: Cell) -> tuple[str, str, str]:
+        return cell.model.family, cell.suite, cell.task
+
+    rows = []
+    for (family, suite, task), group in groupby(sorted(plan.cells, key=place), key=place):
+        cells = list(group)
+        cost = _total({c.key: costs.get(c.key) for c in cells})
+        shots = ",".join(str(n) for n in sorted({c.shots for c in cells}))
+        done = sum(c.key in finished for c in cells)
+        bad = sum(c.key in failed for c in cells)
+        models = len({c.model.name for c in cells})
+        to_do = len(cells) - done - bad
+        rows.append((family, suite, task, models, shots, done, bad, to_do, count(cost.requests), count(cost.tokens)))
+    head = ("family", "suite", "task", "models", "shots", "done", "failed", "to do", "requests", "tokens")
+    return table(head, rows)
+
+
+def _total(costs: dict[str, Estimate | None]) -> Estimate:
+    return sum((cost for cost in costs.values() if cost), Estimate())
+
+
+def _data(
+    plan: RunPlan, finished: set[str], failed: set[str], costs: dict[str, Estimate | None]
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for cell in plan.cells:
+        key = cell.key
+        cost = costs.get(key)
+        rows.append(
+            {
+                "key": key,
+                "family": cell.model.family,
+                "model": cell.model.name,
+                "params": cell.model.params,
+                "suite": cell.suite,
+                "task": cell.task,
+                "shots": cell.shots,
+                "prompt": cell.prompt,
+                "seed": cell.seed,
+                "status": "done" if key in finished else "failed" if key in failed else "to do",
+                **(asdict(cost) if cost else {"requests": None, "tokens": None, "seconds": None}),
+            }
+        )
+    return rows

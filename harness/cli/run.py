@@ -1,0 +1,122 @@
+"""`emergence run`: evaluate what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from harness.cli.options import (
+    Engine,
+    FamilyNames,
+    IncludePath,
+    Limit,
+    ModelNames,
+    Prompts,
+    Results,
+    Seeds,
+    Shots,
+    SuiteNames,
+    TaskNames,
+    make_plan,
+)
+from harness.cli.output import duration, say
+from harness.cli.progress import ProgressReporter
+from harness.engines.protocol import EngineSettings
+from harness.errors import PlanError
+from harness.executors.protocol import ExecutorSettings, open_executor
+from harness.models import pinned
+from harness.plan import RunPlan
+from harness.records import CellFailure
+from harness.runner import run
+from harness.store import Store
+
+
+def command(
+    suite: SuiteNames = None,
+    task: TaskNames = None,
+    family: FamilyNames = None,
+    model: ModelNames = None,
+    shots: Shots = None,
+    prompts: Prompts = None,
+    seeds: Seeds = None,
+    limit: Limit = None,
+    engine: Engine = "lm-eval",
+    executor: Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")] = "ray",
+    address: Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Models loaded at once.  [default: what the machine has]")] = None,
+    device: Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Requests per forward pass.")] = 32,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells once more.")] = False,
+    truncation: Annotated[
+        Literal["refuse", "allow"],
+        typer.Option(help="Prompts longer than the model's context: refuse the cell, or cut and count them."),
+    ] = "refuse",
+    confirm_run_unsafe_code: Annotated[
+        bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that comes with a model or data set.")
+    ] = False,
+    include_path: IncludePath = None,
+    results: Results = Path("results"),
+) -> None:
+    """Evaluate every cell that is missing; what is done stays done. Exit 1 when a cell failed."""
+    plan = make_plan(
+        suites=suite,
+        tasks=task,
+        families=family,
+        models=model,
+        shots=shots,
+        prompts=prompts,
+        seeds=seeds,
+        limit=limit,
+        engine=engine,
+        include=include_path,
+        pin=pinned,
+    )
+    _check_agreement(plan, confirm_run_unsafe_code)
+    if workers is not None and workers < 1:
+        raise PlanError(f"--workers {workers}: expected 1 or more")
+    store = Store(results)
+    store.check_writable()
+    done, failures, problems = store.outcomes()
+    for problem in problems:
+        say(f"skipped {problem}")
+    wanted = {cell.key for cell in plan.cells}
+    finished = wanted & {r.cell.key for r in done}
+    known_failed = wanted & {f.cell.key for f in failures} - finished
+    kept = finished if retry_failed else finished | known_failed
+    if finished:
+        say(f"{len(finished)} of {len(wanted)} cells are done already")
+    if known_failed and not retry_failed:
+        say(f"{len(known_failed)} cells failed before and are left alone; try them again with --retry-failed")
+    settings = EngineSettings(
+        device=device,
+        batch_size=batch_size,
+        trust_remote_code=trust_remote_code,
+        confirm_run_unsafe_code=confirm_run_unsafe_code,
+        truncation=truncation,
+    )
+    worker_pool = open_executor(executor, ExecutorSettings(workers=workers, address=address))
+    failed = 0
+    with ProgressReporter(total=len(wanted - kept)) as progress:
+        for outcome in run(plan, store, worker_pool, settings, retry_failed=retry_failed):
+            failed += isinstance(outcome, CellFailure)
+            progress.update(outcome)
+    seconds = duration(progress.progress.elapsed_seconds)
+    say(f"{len(wanted - kept) - failed} cells evaluated, {failed} failed, in {seconds}; results in {results}/")
+    if failed or (known_failed and not retry_failed):
+        say("what failed and why: emergence status")
+        raise typer.Exit(1)
+
+
+def _check_agreement(plan: RunPlan, agreed: bool) -> None:
+    """Programs written by a model are executed only after the user said so."""
+    unsafe = sorted(name for name, task in plan.tasks.items() if task.unsafe_code)
+    if unsafe and not agreed:
+        raise PlanError(
+            f"{', '.join(unsafe)}: scoring executes programs that the model wrote, in a sandbox with limits; "
+            "agree with --confirm_run_unsafe_code or leave these tasks out"
+        )

@@ -1,0 +1,77 @@
+"""What a cell will cost, before it runs: requests, tokens, seconds. Pure, and rough on purpose."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.specs import TaskSpec
+
+CHARS_PER_TOKEN = 4.0
+"""English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
+OPTIONS_GUESS = 4
+"""Answer options of a multiple-choice task whose config does not list them."""
+SECONDS_PER_REQUEST = 0.002
+"""Fixed cost of a request beside its arithmetic."""
+FLOPS_PER_SECOND = {"cpu": 2e10, "gpu": 2e13}
+"""Sustained arithmetic of one worker: one CPU core in fp32, one data-centre GPU in half precision."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """Cost of one cell, or of many added up."""
+
+    requests: int = 0
+    """Model calls: one per answer option, or a generation and the scoring of its reference answer."""
+    tokens: float = 0.0
+    """Prompt tokens over all requests, nothing shared."""
+    seconds: float = 0.0
+    """Worker seconds: divide by the workers for wall time."""
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(
+            requests=self.requests + other.requests,
+            tokens=self.tokens + other.tokens,
+            seconds=self.seconds + other.seconds,
+        )
+
+
+def estimate(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> Estimate | None:
+    """Cost of one cell; None when only the hub knows how many documents the task has.
+
+    Args:
+        cell: the cell.
+        task: its task.
+        pace: measured over estimated seconds of cells that are done, from `measured_pace`.
+    """
+    if task.n_docs is None:
+        return None
+    docs = task.n_docs if cell.limit is None else min(task.n_docs, cell.limit)
+    requests = docs * _requests_per_document(task)
+    tokens = requests * (1 + cell.shots) * (task.mean_doc_chars or 0.0) / CHARS_PER_TOKEN
+    rate = FLOPS_PER_SECOND["gpu" if cell.model.gpus else "cpu"]
+    arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * tokens / rate
+    return Estimate(requests=requests, tokens=tokens, seconds=pace * (requests * SECONDS_PER_REQUEST + arithmetic))
+
+
+def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:
+    """Median of measured over estimated seconds among done cells of the same engine; None when there are none."""
+    ratios = []
+    for result in results:
+        cell = result.cell
+        if cell.engine != engine or cell.task not in tasks:
+            continue
+        guess = estimate(cell, tasks[cell.task])
+        if guess and guess.seconds > 0:
+            ratios.append(result.provenance.seconds / guess.seconds)
+    return statistics.median(ratios) if ratios else None
+
+
+def _requests_per_document(task: TaskSpec) -> int:
+    if task.generates:
+        return 2
+    choices = task.config.get("doc_to_choice")
+    return len(choices) if isinstance(choices, list) else OPTIONS_GUESS

@@ -1,0 +1,1 @@
+"""Model families that come with the harness, one YAML each."""

@@ -1,0 +1,149 @@
+"""Results as a leaderboard: tidy for programs, wide for people; as CSV, Markdown or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from harness.analysis.frame import frame
+from harness.analysis.normalise import normalised
+from harness.analysis.uncertainty import estimate
+from harness.analysis.wording import score
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult
+from harness.specs import MetricSpec
+
+MODEL_COLUMNS = ("family", "model", "revision", "variant", "params", "engine", "dtype")
+"""What identifies a row of the wide table."""
+AVERAGE = "mean_normalized"
+"""Unweighted mean over the columns of a row, each centred on chance: 0 is guessing, 1 is perfect."""
+
+
+def tidy(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+    """One row per cell and metric: the leaderboard contract, failed cells included with an empty value."""
+    return frame(results, failures)
+
+
+def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = (), *, centred: bool = False) -> pd.DataFrame:
+    """One row per model, one column per setting with its headline score, few-shot seeds averaged.
+
+    A cell that failed or never ran is empty, and then its row has no average either: a mean over the tasks that
+    happened to finish is not comparable with a mean over all of them. Metrics without a chance level stay out of the
+    average.
+
+    Args:
+        results: in any order; headers are enough.
+        failures: their models get a row even when nothing succeeded.
+        centred: give chance-centred scores, as the average uses them, instead of the raw ones.
+    """
+    done = sorted(results, key=lambda r: (r.cell.suite, r.cell.task, r.cell.prompt, r.cell.shots, r.cell.seed))
+    pooled = _headlines(done)
+    columns = list(dict.fromkeys(_column(cell, done) for cell, _ in pooled.values()))
+    metrics = {_column(cell, done): cell.metrics[0] for cell, _ in pooled.values()}
+    scores: dict[_Row, dict[str, float]] = {_Row.of(f.cell): {} for f in failures}
+    for (row, _), (cell, value) in pooled.items():
+        scores.setdefault(row, {})[_column(cell, done)] = value
+    rows = [
+        [*row, _average(values, metrics), *(_shown(values.get(c), metrics[c], centred) for c in columns)]
+        for row, values in sorted(scores.items(), key=lambda item: item[0].place)
+    ]
+    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *columns])
+    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *columns), "Float64")})
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """Comma-separated, full precision, missing values empty, one line feed per row on every system."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def to_json(table: pd.DataFrame) -> str:
+    """A JSON list of one object per row, full precision, missing values null."""
+    # Not pandas' own writer: it keeps 15 digits at most, and 17 are needed to read back the same number.
+    rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """A Markdown table with scores rounded to three decimals."""
+    names = [str(name) for name in table.columns]
+    lines = [_line(names), _line(["---"] * len(names))]
+    lines += [_line([_text(value) for value in row]) for row in table.itertuples(index=False, name=None)]
+    return "\n".join(lines) + "\n"
+
+
+class _Row(NamedTuple):
+    """A model as it was run: the key of a row in the wide table, in the order of `MODEL_COLUMNS`."""
+
+    family: str
+    model: str
+    revision: str
+    variant: str | None
+    params: int
+    engine: str
+    dtype: str
+
+    @classmethod
+    def of(cls, cell: Cell) -> _Row:
+        m = cell.model
+        return cls(m.family, m.name, m.revision, m.variant, m.params, cell.engine, m.dtype)
+
+    @property
+    def place(self) -> tuple[str, int, str, str, str, str, str]:
+        """Family by family, ascending by size."""
+        return (self.family, self.params, self.model, self.variant or "", self.revision, self.engine, self.dtype)
+
+
+_Setting = tuple[str, int, str, str, int | None]
+
+
+def _setting(cell: Cell) -> _Setting:
+    return (cell.task, cell.shots, cell.prompt, cell.task_digest, cell.limit)
+
+
+def _headlines(results: Iterable[CellResult]) -> dict[tuple[_Row, _Setting], tuple[Cell, float]]:
+    """The headline score of each model and setting, over its seeds."""
+    grouped: dict[tuple[_Row, _Setting], list[CellResult]] = {}
+    for result in results:
+        grouped.setdefault((_Row.of(result.cell), _setting(result.cell)), []).append(result)
+    pooled = {}
+    for key, seeds in grouped.items():
+        cell = seeds[0].cell
+        scores = [s for r in seeds for s in r.scores if s.metric == cell.metrics[0].name]
+        if scores:
+            pooled[key] = (cell, estimate(scores, cell.metrics[0]).value)
+    return pooled
+
+
+def _column(cell: Cell, results: Sequence[CellResult]) -> str:
+    """Task, shots and headline metric; with the digest when the results hold several versions of the task."""
+    digests = {r.cell.task_digest for r in results if r.cell.task == cell.task}
+    parts = [cell.task, f"{cell.shots}-shot"]
+    parts += [cell.prompt] if cell.prompt != "default" else []
+    parts += [f"first {cell.limit}"] if cell.limit is not None else []
+    parts += [cell.task_digest] if len(digests) > 1 else []
+    return f"{' '.join(parts)} ({cell.metrics[0].name})"
+
+
+def _shown(value: float | None, metric: MetricSpec, centred: bool) -> float | None:
+    return normalised(value, metric) if centred and value is not None else value
+
+
+def _average(values: dict[str, float], metrics: dict[str, MetricSpec]) -> float | None:
+    """Mean of the chance-centred scores; None unless every column that can be centred has a score."""
+    wanted = [name for name, metric in metrics.items() if normalised(0.0, metric) is not None]
+    centred = [normalised(values[name], metrics[name]) for name in wanted if name in values]
+    found = [value for value in centred if value is not None]
+    return sum(found) / len(found) if found and len(found) == len(wanted) else None
+
+
+def _text(value: object) -> str:
+    if value is None or value is pd.NA:
+        return ""
+    return score(value) if isinstance(value, float) else str(value)
+
+
+def _line(values: Iterable[str]) -> str:
+    return "| " + " | ".join(v.replace("|", "\\|").replace("\n", " ") for v in values) + " |"

@@ -1,0 +1,172 @@
+"""Models on disk and in the hub's cache: which revision is meant, how large it is, whether it can be read at all.
+
+Nothing here loads a model or imports torch: sizes are read from the header of the safetensors files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+from harness.errors import ModelError
+from harness.specs import ModelSpec
+
+_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.gguf")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+_EDGE = 1 << 20
+"""Bytes hashed at either end of a weight file: enough to tell checkpoints apart without reading gigabytes."""
+
+
+def check_local_model(spec: ModelSpec) -> None:
+    """See that a local model folder holds a config, weights and a tokenizer.
+
+    Raises:
+        ModelError: one of them is missing or cannot be read.
+    """
+    if spec.path is None:
+        return
+    folder = Path(spec.path)
+    _config(folder)
+    if not _weights(folder):
+        raise ModelError(f"{folder}: no weights; expected one of {', '.join(_WEIGHTS)}")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise ModelError(f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
+
+
+def model_from_folder(folder: Path) -> ModelSpec:
+    """The spec of a local model that no family file describes: a family of its own, named by its folder.
+
+    Raises:
+        ModelError: the folder is no readable model, or its size cannot be told from the files.
+    """
+    folder = folder.resolve()
+    params = count_parameters(folder)
+    spec = ModelSpec(name=folder.name, family=folder.name, params=params, path=str(folder))
+    check_local_model(spec)
+    return resolved(spec)
+
+
+def count_parameters(folder: Path) -> int:
+    """Parameters in a folder's safetensors files; a tied output layer is stored, and counted, once.
+
+    Raises:
+        ModelError: there are no safetensors files, or one is damaged.
+    """
+    _config(folder)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelError(f"{folder}: no *.safetensors to count parameters in; describe the model in a family file")
+    return sum(_tensor_elements(path) for path in files)
+
+
+def resolved(spec: ModelSpec) -> ModelSpec:
+    """The spec with the revision it stands for now: a folder's fingerprint, or the commit in the hub's cache.
+
+    A hub model that was never downloaded keeps the revision it was asked for.
+    """
+    if spec.path is not None:
+        return replace(spec, revision=fingerprint(Path(spec.path)))
+    return replace(spec, revision=cached_commit(spec.name, spec.revision) or spec.revision)
+
+
+def pinned(spec: ModelSpec) -> ModelSpec:
+    """The spec with a revision that cannot move while a run goes on; asks the hub when its cache does not know.
+
+    Raises:
+        ModelError: a local folder is incomplete, or a hub model is neither cached nor to be reached.
+    """
+    check_local_model(spec)
+    if spec.path is not None or cached_commit(spec.name, spec.revision):
+        return resolved(spec)
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        commit = HfApi().model_info(spec.name, revision=spec.revision, timeout=20).sha
+    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
+        raise ModelError(
+            f"{spec.name}@{spec.revision}: not in this machine's hub cache, and the hub gave no answer; "
+            f"download it where there is a network (`hf download {spec.name}`) or name a folder with --model"
+        ) from error
+    return replace(spec, revision=commit or spec.revision)
+
+
+def cached_commit(name: str, revision: str) -> str | None:
+    """Commit that `revision` of a hub model points to in the local cache; None when it is not there."""
+    repository = _hub_cache() / f"models--{name.replace('/', '--')}"
+    reference = repository / "refs" / revision
+    if reference.is_file():
+        return reference.read_text().strip()
+    return revision if (repository / "snapshots" / revision).is_dir() else None
+
+
+def fingerprint(folder: Path) -> str:
+    """12 hex digits that change when a model folder's config, tokenizer or weights do.
+
+    Small files are hashed whole, weight files by size and both ends.
+
+    Raises:
+        ModelError: the folder cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(p for p in folder.iterdir() if p.is_file()):
+            size = path.stat().st_size
+            digest.update(f"{path.name}:{size}:".encode())
+            with path.open("rb") as file:
+                digest.update(file.read(_EDGE))
+                if size > _EDGE:
+                    file.seek(max(_EDGE, size - _EDGE))
+                    digest.update(file.read())
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read: {error.strerror}") from error
+    return digest.hexdigest()[:12]
+
+
+def _config(folder: Path) -> None:
+    path = folder / "config.json"
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such model folder")
+    try:
+        config = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ModelError(f"{path}: is not JSON") from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise ModelError(f"{path}: `model_type` is missing; expected the config of a transformers model")
+
+
+def _weights(folder: Path) -> list[Path]:
+    return [path for pattern in _WEIGHTS for path in folder.glob(pattern)]
+
+
+def _tensor_elements(path: Path) -> int:
+    """Elements of all tensors of one file, from its header (8 bytes length, then JSON)."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length))
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (OSError, ValueError, struct.error, KeyError, AttributeError, MemoryError, OverflowError) as error:
+        raise ModelError(f"{path}: is no readable safetensors file") from error
+
+
+def _hub_cache() -> Path:
+    """Where huggingface_hub keeps downloads, by its own environment variables."""
+    if explicit := os.environ.get("HF_HUB_CACHE"):
+        return Path(explicit)
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
+    return Path(home) / "hub"
