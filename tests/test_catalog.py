@@ -148,7 +148,7 @@ def test_a_missing_data_file_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("task: [", "line 1"),
+        ("task: [", "line 2: did not find expected node content"),
         ("task: x\ntask: y\n", "line 2: key 'task' stands twice"),
         ("task: !!python/object/apply:os.system [echo]\n", "could not determine a constructor"),
         ("task: !function utils.go\n", "could not determine a constructor"),
