@@ -1,0 +1,321 @@
+"""One cell answered by any of lm-eval's model objects, so that engines differ only in how they run the model.
+
+A task that generates asks twice: for the text, and for the likelihood of the reference answer after the same prompt.
+The first gives the sharp metric, the second its smooth partner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.models.utils import normalize_gen_kwargs
+
+from harness.engines.documents import DocumentCache
+from harness.engines.lm_tasks import BuiltCell, CellTask, build_cell
+from harness.engines.protocol import EngineSettings
+from harness.engines.provenance import Stopwatch
+from harness.engines.scores import score_cell
+from harness.errors import HarnessError
+from harness.plan import Cell
+from harness.records import CellResult, Sample
+from harness.scoring.metrics import RUNS_CODE, Answer
+from harness.specs import TaskSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reference:
+    """The likelihood request of a document's reference answer."""
+
+    request: Instance
+    """(prompt, answer); one of the document's own requests when options are scored."""
+    text: str
+    """The answer without the delimiter before it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lengths:
+    """What a document's requests take of the model's context."""
+
+    excess: int
+    """Tokens that do not fit; 0 or less when all do."""
+    reference_tokens: int | None
+    """Tokens of the reference answer; None when there is none."""
+
+
+def evaluate_with(
+    lm: Any,
+    cell: Cell,
+    task: TaskSpec,
+    *,
+    data: DocumentCache,
+    settings: EngineSettings,
+    device: str = "cpu",
+    batch_size: int | None = None,
+) -> CellResult:
+    """Build the cell's requests, let `lm` answer them, score the answers.
+
+    Args:
+        lm: lm-eval's `TemplateLM`: `loglikelihood`, `generate_until`, `tok_encode`, `max_length`, `max_gen_toks`.
+        cell: what to evaluate.
+        task: the cell's task.
+        data: documents read so far.
+        settings: unsafe code and truncation.
+        device: for the provenance.
+        batch_size: for the provenance.
+
+    Raises:
+        HarnessError: unsafe code without consent, prompts that do not fit, or what `build_cell` raises.
+    """
+    watch = Stopwatch()
+    _check_consent(cell, task, settings)
+    built = build_cell(cell, task, data)
+    references = tuple(_reference(built.task, requests) for requests in built.documents)
+    lengths = _lengths(lm, built, references)
+    _check_fit(cell, lm, lengths, settings)
+    _respond(lm, built, references)
+    answers = [
+        _answer(built.task, requests, reference, length.reference_tokens)
+        for requests, reference, length in zip(built.documents, references, lengths, strict=True)
+    ]
+    scored = score_cell(cell, built, answers)
+    samples = tuple(
+        _sample(requests, answer, scores, truncated=length.excess > 0)
+        for requests, answer, scores, length in zip(built.documents, answers, scored.per_sample, lengths, strict=True)
+    )
+    return CellResult(
+        cell=cell,
+        scores=scored.scores,
+        samples=samples,
+        shots_effective=built.shots,
+        n_expected=len(samples),
+        n_truncated=sum(sample.truncated for sample in samples),
+        provenance=watch.provenance(device=device, batch_size=batch_size),
+    )
+
+
+def short_hash(text: str) -> str:
+    """First 16 hex digits of SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def doc_hash(doc: Mapping[str, Any]) -> str:
+    """Hash of a document's fields, whatever their order."""
+    return short_hash(json.dumps(doc, sort_keys=True, ensure_ascii=True, default=str))
+
+
+def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
+    runs = sorted(RUNS_CODE & {metric.name for metric in cell.metrics})
+    if runs and not task.unsafe_code:
+        raise HarnessError(f"task {task.name}: {runs[0]} executes what the model wrote; the task must say unsafe_code")
+    if task.unsafe_code and not settings.confirm_run_unsafe_code:
+        raise HarnessError(
+            f"task {task.name} executes programs that the model wrote; agree with --confirm-run-unsafe-code"
+        )
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def _reference(task: CellTask, requests: Sequence[Instance]) -> _Reference | None:
+    first = requests[0]
+    if task.OUTPUT_TYPE == "multiple_choice":
+        gold = _gold(task, first.doc)
+        return _Reference(request=requests[gold], text=task.doc_to_choice(first.doc)[gold])
+    if task.OUTPUT_TYPE != "generate_until":
+        return _Reference(request=first, text=_target(task, first.doc))
+    text = _target(task, first.doc)
+    continuation = _delimiter(task, first.args[0], text) + text
+    if not continuation:
+        return None
+    asked = Instance(
+        request_type="loglikelihood",
+        doc=first.doc,
+        arguments=(first.args[0], continuation),
+        idx=0,
+        metadata=(first.task_name, first.doc_id, 1),
+    )
+    return _Reference(request=asked, text=text)
+
+
+def _delimiter(task: CellTask, prompt: str, text: str) -> str:
+    """What stands between a demonstration's question and its answer, as lm-eval renders it."""
+    if not task.config.gen_prefix:
+        return str(task.config.target_delimiter)
+    return "" if prompt[-1:].isspace() or text[:1].isspace() else " "
+
+
+def _gold(task: CellTask, doc: Mapping[str, Any]) -> int:
+    """Position of the right option; the first of several."""
+    gold = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
+    options = task.doc_to_choice(doc)
+    if isinstance(gold, list):
+        gold = gold[0] if gold else None
+    if isinstance(gold, str):
+        gold = options.index(gold) if gold in options else None
+    if not isinstance(gold, int) or not 0 <= gold < len(options):
+        raise HarnessError(f"task {task.config.task}: the right option {gold!r} is not among {options}")
+    return gold
+
+
+def _target(task: CellTask, doc: Mapping[str, Any]) -> str:
+    """The reference answer; the first of several."""
+    target = task.doc_to_target(doc)
+    if isinstance(target, list):
+        target = target[0] if target else ""
+    if isinstance(target, int) and task.config.doc_to_choice is not None:
+        target = task.doc_to_choice(doc)[target]
+    return str(target)
+
+
+# --- lengths --------------------------------------------------------------------------------------------------------
+
+
+def _lengths(lm: Any, built: BuiltCell, references: Sequence[_Reference | None]) -> list[_Lengths]:
+    room = int(lm.max_length)
+    found: list[_Lengths] = []
+    for requests, reference in zip(built.documents, references, strict=True):
+        asked = list(requests)
+        if reference is not None and all(reference.request is not request for request in requests):
+            asked.append(reference.request)
+        excess, reference_tokens = 0, None
+        for request in asked:
+            if request.request_type == "loglikelihood":
+                prompt, answer = _pair_tokens(lm, *request.args)
+                # the last token is only predicted, never read
+                excess = max(excess, prompt + answer - 1 - room)
+                if reference is not None and request is reference.request:
+                    reference_tokens = answer
+            elif request.request_type == "generate_until":
+                prompt = len(lm.tok_encode(request.args[0]))
+                excess = max(excess, prompt + _new_tokens(lm, request) - room)
+            elif reference is not None:
+                # rolling: windows over the whole text, nothing is cut
+                reference_tokens = len(lm.tok_encode(request.args[0]))
+        found.append(_Lengths(excess=excess, reference_tokens=reference_tokens))
+    return found
+
+
+def _pair_tokens(lm: Any, context: str, continuation: str) -> tuple[int, int]:
+    """Tokens of the prompt and of the answer, split as lm-eval splits them."""
+    if not context:
+        return 1, len(lm.tok_encode(continuation, add_special_tokens=False))
+    prompt, answer = lm._encode_pair(context, continuation)
+    return len(prompt), len(answer)
+
+
+def _new_tokens(lm: Any, request: Instance) -> int:
+    new = int(normalize_gen_kwargs(request.args[1], lm.max_gen_toks)["max_gen_toks"])
+    if new >= lm.max_length:
+        raise HarnessError(
+            f"task {request.task_name} generates up to {new} tokens, the model reads {lm.max_length} in all; "
+            "lower generation_kwargs.max_gen_toks"
+        )
+    return new
+
+
+def _check_fit(cell: Cell, lm: Any, lengths: Sequence[_Lengths], settings: EngineSettings) -> None:
+    over = [length.excess for length in lengths if length.excess > 0]
+    if over and settings.truncation == "refuse":
+        raise HarnessError(
+            f"task {cell.task}, {cell.shots} shots: {len(over)} of {len(lengths)} prompts do not fit "
+            f"{cell.model.name}: the longest takes {lm.max_length + max(over)} tokens with its answer, "
+            f"the model reads {lm.max_length}; use fewer shots, or allow truncation"
+        )
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+def _respond(lm: Any, built: BuiltCell, references: Sequence[_Reference | None]) -> None:
+    """Fill in the responses: one call per kind of request, so that batches are full."""
+    requests = [request for document in built.documents for request in document]
+    own = {id(request) for request in requests}
+    extra = [r.request for r in references if r is not None and id(r.request) not in own]
+    by_type: dict[str, list[Instance]] = {}
+    for request in [*extra, *requests]:
+        by_type.setdefault(request.request_type, []).extend([request] * (request.repeats or 1))
+    for request_type, asked in by_type.items():
+        responses = getattr(lm, request_type)(asked, disable_tqdm=True)
+        for request, response in zip(asked, responses, strict=True):
+            request.resps.append(response)
+    built.task.apply_filters()
+
+
+def _answer(
+    task: CellTask, requests: Sequence[Instance], reference: _Reference | None, reference_tokens: int | None
+) -> Answer:
+    doc = requests[0].doc
+    options: tuple[str, ...] = ()
+    loglikelihoods: tuple[float, ...] = ()
+    gold = None
+    if task.OUTPUT_TYPE == "multiple_choice":
+        options = tuple(task.doc_to_choice(doc))
+        # mutual information asks for every option again, without the question
+        loglikelihoods = tuple(float(request.resps[0][0]) for request in requests[: len(options)])
+        gold = _gold(task, doc)
+        target, output = options[gold], options[loglikelihoods.index(max(loglikelihoods))]
+    else:
+        target = _target(task, doc)
+        output = _output(task, requests[0], target)
+    return Answer(
+        doc=doc,
+        target=target,
+        output=output,
+        question=_question(task, doc),
+        options=options,
+        option_loglikelihoods=loglikelihoods,
+        gold=gold,
+        reference_loglikelihood=None if reference is None else _loglikelihood(reference.request),
+        reference_tokens=None if reference is None else reference_tokens,
+        reference_bytes=None if reference is None else len(reference.text.encode()),
+    )
+
+
+def _output(task: CellTask, request: Instance, target: str) -> str:
+    """What the model wrote, after the task's first filter."""
+    if task.OUTPUT_TYPE == "generate_until":
+        filtered = next(iter(request.filtered_resps.values()))
+        return str(filtered[0] if isinstance(filtered, list) else filtered)
+    if task.OUTPUT_TYPE == "loglikelihood":
+        greedy = request.resps[0][1]
+        return target if greedy else ""
+    return ""
+
+
+def _loglikelihood(request: Instance) -> float:
+    response = request.resps[0]
+    return float(response[0] if isinstance(response, tuple) else response)
+
+
+def _question(task: CellTask, doc: Mapping[str, Any]) -> str:
+    """The document's own part of the prompt, rendered as lm-eval does."""
+    text = task.doc_to_text(doc)
+    if not isinstance(text, str):
+        return ""
+    prefix = task.doc_to_prefix(doc)
+    turn = task.build_qa_turn(q=text, gen_prefix=prefix, tgt_delim=task.config.target_delimiter, few_delim="")
+    return "".join(message.to_text() for message in turn)
+
+
+def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, float], *, truncated: bool) -> Sample:
+    first = requests[0]
+    generated = first.resps[0] if first.request_type == "generate_until" else answer.output
+    # two contexts when the options stand in the question
+    prompts = dict.fromkeys(request.args[0] for request in requests)
+    return Sample(
+        doc_id=first.doc_id,
+        doc_hash=doc_hash(first.doc),
+        prompt_hash=short_hash("\x00".join(prompts)),
+        prompt=first.args[0],
+        target=answer.target,
+        output=generated,
+        scores=scores,
+        options=answer.options,
+        option_loglikelihoods=answer.option_loglikelihoods,
+        truncated=truncated,
+    )

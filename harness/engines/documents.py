@@ -1,0 +1,105 @@
+"""Documents of a task: local JSON lines read directly, anything else through `datasets`. Read once per engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import CatalogError
+from harness.specs import TaskSpec
+
+Splits = Mapping[str, Any]
+"""Split name -> documents (`Documents`, or a `datasets.Dataset`)."""
+
+
+class Documents(list[dict[str, Any]]):
+    """Documents as they stand in the file, with the one attribute lm-eval asks of a data set.
+
+    `datasets` would write a cache, fill missing keys with None and refuse lists of mixed types.
+    """
+
+    @property
+    def features(self) -> dict[str, None]:
+        """Names of the fields that any document has."""
+        return {key: None for document in self for key in document}
+
+
+class DocumentCache:
+    """Splits of the tasks seen so far; an engine keeps one for all its cells."""
+
+    def __init__(self) -> None:
+        self._splits: dict[str, Splits] = {}
+
+    def splits(self, task: TaskSpec, config: Mapping[str, Any]) -> Splits:
+        """Every split `config` names.
+
+        Raises:
+            CatalogError: a file is missing or holds a line that is no JSON object, or a data set cannot be had.
+        """
+        source = [config.get(key) for key in ("dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset")]
+        key = json.dumps([task.digest, *source], default=repr, sort_keys=True)
+        if key not in self._splits:
+            files = local_files(config)
+            self._splits[key] = _from_hub(task, config) if files is None else _from_files(files)
+        return self._splits[key]
+
+
+def local_files(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Split name -> file or files, when `config` reads local JSON lines; None when it does not."""
+    if config.get("dataset_path") != "json" or config.get("custom_dataset") is not None:
+        return None
+    files: Mapping[str, Any] | None = (config.get("dataset_kwargs") or {}).get("data_files")
+    return files if isinstance(files, Mapping) else None
+
+
+def read_documents(paths: Iterable[Path]) -> Documents:
+    """The documents of JSON lines files, in order; blank lines are skipped."""
+    documents = Documents()
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise CatalogError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                documents.append(_document(path, number, line))
+    return documents
+
+
+def _document(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        document = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise CatalogError(f"{path}: line {number} is not JSON ({error}); expected one object per line") from error
+    if not isinstance(document, dict):
+        raise CatalogError(f"{path}: line {number} is a {type(document).__name__}; expected a JSON object")
+    return document
+
+
+def _from_files(files: Mapping[str, Any]) -> Splits:
+    return {
+        split: read_documents(Path(p) for p in ([where] if isinstance(where, str | Path) else where))
+        for split, where in files.items()
+    }
+
+
+def _from_hub(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
+    # lm-eval's own way, only not repeated for every cell.
+    kwargs = dict(config.get("dataset_kwargs") or {})
+    # A data set's Python files run only when the user says so, not when a task file does.
+    kwargs.pop("trust_remote_code", None)
+    custom = config.get("custom_dataset")
+    if callable(custom):
+        made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
+        return made
+    import datasets
+
+    try:
+        loaded: Splits = datasets.load_dataset(path=config["dataset_path"], name=config.get("dataset_name"), **kwargs)
+    except OSError as error:
+        # no network, not in the cache, or no such data set: all are OSErrors
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise CatalogError(f"task {task.name}: data set {config['dataset_path']} cannot be had: {reason[0]}") from error
+    return loaded

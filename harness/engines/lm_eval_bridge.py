@@ -1,0 +1,204 @@
+"""The engine that lm-eval users know: transformers models through lm-eval's own `HFLM`."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# before tokenizers are loaded: they fork no threads in a worker that may fork later
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import torch
+import transformers
+from lm_eval.models.huggingface import HFLM
+
+from harness.engines.answers import evaluate_with
+from harness.engines.documents import DocumentCache
+from harness.engines.protocol import EngineSettings
+from harness.errors import ModelError
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.specs import ModelSpec, TaskSpec
+
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
+
+
+class LmEvalEngine:
+    """One model loaded by transformers, asked through lm-eval."""
+
+    def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
+        _quiet()
+        if settings.threads is not None:
+            torch.set_num_threads(settings.threads)
+        self._settings = settings
+        self._device = _device(settings.device)
+        self._data = DocumentCache()
+        self._lm = _load(model, settings, self._device)
+
+    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        """Answer every document of the cell; out of memory halves the batch, and the smaller batch stays."""
+        while True:
+            try:
+                return self._evaluate(cell, task)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or self._lm.batch_size_per_gpu <= 1:
+                    raise
+            # outside the except block: the traceback would keep the failed batch alive
+            self._lm.batch_size_per_gpu //= 2
+            _free_memory()
+
+    def close(self) -> None:
+        """Free the model."""
+        del self._lm
+        _free_memory()
+
+    def _evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        # tasks that sample draw the same texts every time
+        torch.manual_seed(cell.seed)
+        try:
+            return evaluate_with(
+                self._lm,
+                cell,
+                task,
+                data=self._data,
+                settings=self._settings,
+                device=_device_name(self._device),
+                batch_size=self._lm.batch_size_per_gpu,
+            )
+        finally:
+            self._lm.forget_tokens()
+
+
+class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
+    """`HFLM` that encodes a text once, stops each text at its own stop string and never invents weights."""
+
+    _model: Any
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._tokens: dict[tuple[str, bool | None], list[int]] = {}
+        super().__init__(**kwargs)
+
+    def forget_tokens(self) -> None:
+        """Drop the encoded texts of the last cell."""
+        self._tokens.clear()
+
+    def tok_encode(
+        self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
+    ) -> list[int]:
+        """Token ids; a context is asked for once per option, and again to measure it."""
+        key = (string, add_special_tokens)
+        if key not in self._tokens:
+            self._tokens[key] = super().tok_encode(string, add_special_tokens=add_special_tokens, **kwargs)
+        tokens = self._tokens[key]
+        return tokens[-left_truncate_len:] if left_truncate_len else tokens
+
+    def _create_model(self, *args: Any, **kwargs: Any) -> None:
+        super()._create_model(*args, output_loading_info=True, **kwargs)
+        self._model, info = self._model
+        # transformers draws missing weights at random and only logs it
+        if info["missing_keys"]:
+            missing = sorted(info["missing_keys"])
+            raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
+
+    def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
+        # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
+        # would run on to the limit.
+        criteria = transformers.StoppingCriteriaList([_StopEachText(self.tokenizer, stop, context.shape)])
+        if not kwargs.get("do_sample"):
+            kwargs = {**kwargs, "do_sample": False}
+            kwargs.pop("temperature", None)
+        generated: torch.Tensor = self.model.generate(
+            input_ids=context,
+            max_length=max_length,
+            stopping_criteria=criteria,
+            pad_token_id=self.tokenizer.pad_token_id,
+            use_cache=True,
+            **kwargs,
+        )
+        return generated
+
+
+class _StopEachText(transformers.StoppingCriteria):
+    """True for every text that holds one of the stop strings after the prompt."""
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], shape: torch.Size) -> None:
+        self._tokenizer = tokenizer
+        self._stop = tuple(stop)
+        self._prompt = shape[1]
+        longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in stop), default=0)
+        # two tokens more: a stop string may come in other pieces than it is encoded in
+        self._window = longest + 2
+        self._done = [False] * shape[0]
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        window = input_ids[:, self._prompt :][:, -self._window :].tolist()
+        for row, tokens in enumerate(window):
+            if not self._done[row]:
+                text = self._tokenizer.decode(tokens)
+                self._done[row] = any(stop in text for stop in self._stop)
+        return torch.tensor(self._done, dtype=torch.bool, device=input_ids.device)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for memory that ran out on a GPU or on the CPU, where torch says so only in words."""
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+
+
+def _load(model: ModelSpec, settings: EngineSettings, device: str) -> TransformersLM:
+    if model.path is not None:
+        _check_folder(Path(model.path))
+    elif model.variant is not None:
+        raise ModelError(f"{model.name}: variant {model.variant!r} needs a folder with the treated weights")
+    try:
+        return TransformersLM(
+            pretrained=model.source,
+            revision="main" if model.path else model.revision,
+            dtype=model.dtype,
+            device=device,
+            batch_size=settings.batch_size,
+            trust_remote_code=settings.trust_remote_code,
+            parallelize=model.gpus > 1,
+        )
+    except (OSError, ValueError) as error:
+        # transformers says with these two what is wrong with a folder, or that the hub does not have it
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(f"{model.source}: cannot be loaded: {lines[0]}") from error
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder; expected config.json, weights and a tokenizer")
+    for what, patterns in (("config", ("config.json",)), ("weights", _WEIGHTS), ("tokenizer", _TOKENIZERS)):
+        if not any(found for pattern in patterns for found in folder.glob(pattern)):
+            raise ModelError(f"{folder}: no {what}; expected {' or '.join(patterns)}")
+
+
+def _device(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _device_name(device: str) -> str:
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _quiet() -> None:
+    """Progress bars and advice of the libraries are noise in a worker's log."""
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,0 +1,201 @@
+"""From a task and a cell to lm-eval's own requests: built once, and the same on every machine.
+
+lm-eval renders the prompts; what it would draw by chance is fixed here. Its default sampler draws each document's
+examples from one running generator, so that other examples appear when documents are sharded or limited. Here a seed
+fixes one permutation of the examples and k shots are its first k.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+from typing import Any
+
+import jinja2
+from lm_eval.api.instance import Instance
+from lm_eval.api.registry import metric_registry as lm_eval_metrics
+from lm_eval.api.samplers import ContextSampler
+from lm_eval.api.task import ConfigurableTask, TaskConfig
+
+from harness.engines.documents import DocumentCache, Splits
+from harness.errors import CatalogError, HarnessError, PlanError, unknown
+from harness.plan import Cell
+from harness.scoring.metrics import CORPUS_METRICS, SAMPLE_METRICS
+from harness.specs import TaskSpec
+
+OWN_KEYS = frozenset({"simulate"})
+"""Config keys that are ours and not lm-eval's."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltCell:
+    """A cell ready to be answered."""
+
+    task: CellTask
+    """lm-eval's task: filters, metrics, targets."""
+    documents: tuple[tuple[Instance, ...], ...]
+    """Requests of each document, in the order of their `idx`."""
+    shots: int
+    """Examples every prompt holds, counted."""
+
+
+def permutation(seed: int, n: int) -> list[int]:
+    """The order in which a seed takes n examples: positions 0..n-1, shuffled."""
+    order = list(range(n))
+    random.Random(seed).shuffle(order)
+    return order
+
+
+class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
+    """k examples for every document: the first k of one permutation of the pool."""
+
+    def set_rnd(self, rnd: int | None) -> PoolShots:
+        """Fix the seed (lm-eval's name for it)."""
+        self._seed = rnd or 0
+        self._order = permutation(self._seed, len(self.df))
+        return self
+
+    def turn_to(self, doc: Document) -> None:
+        """The next examples are for `doc`."""
+        self._doc = doc
+        self.drawn = 0
+
+    def sample(self, n: int, eval_doc: Document | None = None, df: Any = None, **_: Any) -> Sequence[Document]:
+        """The first n examples; `eval_doc` is given when it may be among them, and left out."""
+        others = (doc for doc in self.examples() if eval_doc is None or doc != eval_doc)
+        examples = list(islice(others, n))
+        if len(examples) < n:
+            raise PlanError(f"{n} shots were asked for; there are {len(examples)} examples to take them from")
+        self.drawn = n
+        return examples
+
+    def examples(self) -> Iterator[Document]:
+        """Every example for the document, in the seed's order."""
+        return (self.df[i] for i in self._order)
+
+
+class DocumentShots(PoolShots):
+    """k examples from each document's own list `examples`: the first k positions of one permutation."""
+
+    def examples(self) -> Iterator[Document]:
+        """The document's own examples in the seed's order."""
+        own = self._doc.get("examples")
+        if not isinstance(own, list):
+            raise CatalogError("a document has no list `examples`; a task with demonstrations: document needs one")
+        return (own[i] for i in permutation(self._seed, len(own)))
+
+
+class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
+    """lm-eval's task, with the sampler told which document it draws for."""
+
+    def fewshot_context(self, doc: Document, num_fewshot: int, **kwargs: Any) -> str | list[str]:
+        """The prompt of `doc`."""
+        self.sampler.turn_to(doc)
+        context: str | list[str] = super().fewshot_context(doc=doc, num_fewshot=num_fewshot, **kwargs)
+        return context
+
+    def build(self, limit: int | None) -> tuple[tuple[Instance, ...], ...]:
+        """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
+        built: list[tuple[Instance, ...]] = []
+        for doc_id, doc in self.doc_iterator(limit=limit):
+            context = self.fewshot_context(doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc))
+            self._check_shots(doc_id)
+            metadata = (self.config.task, doc_id, self.config.repeats)
+            made = self.construct_requests(doc=doc, ctx=context, metadata=metadata)
+            built.append(tuple(made) if isinstance(made, list) else (made,))
+        self._instances = [request for requests in built for request in requests]
+        return tuple(built)
+
+    def _check_shots(self, doc_id: int) -> None:
+        if self.sampler.drawn != self.wanted_shots:
+            raise HarnessError(
+                f"task {self.config.task}: document {doc_id} has {self.sampler.drawn} shots, asked were "
+                f"{self.wanted_shots}; `num_fewshot: 0` in a task config forbids any other number"
+            )
+
+    wanted_shots = 0
+
+
+def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
+    """The requests of `cell`.
+
+    Raises:
+        CatalogError: the task's config or data do not fit lm-eval.
+        PlanError: more shots than there are examples.
+        HarnessError: an unknown metric, or prompts whose shots are not those asked for.
+    """
+    config = task_config(cell, task)
+    splits = data.splits(task, config)
+    _check_splits(task, config, splits)
+    try:
+        made = CellTask(config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits})
+        made.wanted_shots = cell.shots
+        # lm-eval's own rule, kept: 0 in a config means that the prompt has its examples built in.
+        if made.config.num_fewshot != 0:
+            made.set_config("num_fewshot", cell.shots)
+        made.set_fewshot_seed(cell.seed)
+        documents = made.build(cell.limit)
+    except jinja2.TemplateError as error:
+        raise CatalogError(f"task {task.name}: prompt {cell.prompt}: template fails on a document: {error}") from error
+    return BuiltCell(task=made, documents=documents, shots=cell.shots)
+
+
+def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
+    """The lm-eval config of a cell: the task's, changed by the prompt variant, with our sampler and metrics."""
+    if cell.prompt not in task.prompts:
+        raise PlanError(f"task {task.name}: " + unknown("prompt", cell.prompt, task.prompts))
+    # lm-eval changes what it is given
+    config = copy.deepcopy({**task.config, **task.prompts[cell.prompt]})
+    config = {key: value for key, value in config.items() if key not in OWN_KEYS}
+    known = {field.name for field in fields(TaskConfig)}
+    for key in config:
+        if key not in known:
+            raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
+    config.setdefault("task", task.name)
+    shots = PoolShots if task.demonstrations == "pool" else DocumentShots
+    config["fewshot_config"] = {**(config.get("fewshot_config") or {}), "sampler": shots}
+    config["metric_list"] = _metric_list(cell, config)
+    return config
+
+
+def _metric_list(cell: Cell, config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """lm-eval's share of the metrics: what the config lists and what the cell asks for, less our own."""
+    import lm_eval.api.metrics  # noqa: F401  # fills lm-eval's registry
+
+    own = SAMPLE_METRICS.keys() | CORPUS_METRICS.keys()
+    listed = [dict(entry) for entry in config.get("metric_list") or [] if entry.get("metric") not in own]
+    names = {entry["metric"] for entry in listed}
+    free = callable(config.get("process_results")) or any(callable(name) for name in names)
+    for name in dict.fromkeys([*names, *(metric_name(m.name) for m in cell.metrics)]):
+        if name in own or callable(name) or (free and name in names):
+            continue
+        if name not in lm_eval_metrics:
+            known = own | set(lm_eval_metrics.keys())
+            # lm-eval would look for it on the network
+            raise HarnessError(f"task {cell.task}: " + unknown("metric", str(name), known))
+        if name not in names:
+            listed.append({"metric": name})
+    return listed
+
+
+def metric_name(name: str) -> str:
+    """lm-eval's metric in `exact_match,strict-match`, which names a filter too."""
+    return name.partition(",")[0]
+
+
+def _check_splits(task: TaskSpec, config: Mapping[str, Any], splits: Splits) -> None:
+    for key in ("training_split", "validation_split", "test_split", "fewshot_split"):
+        split = config.get(key)
+        if split is None:
+            continue
+        if split not in splits:
+            raise CatalogError(f"task {task.name}: {key}: " + unknown("split", split, splits))
+        if len(splits[split]) == 0:
+            raise CatalogError(f"task {task.name}: {key}: split {split!r} has no documents")
+    if config.get("test_split") is None and config.get("validation_split") is None:
+        raise CatalogError(f"task {task.name}: neither test_split nor validation_split says what to evaluate")

@@ -1,0 +1,77 @@
+"""Where and with what a cell was evaluated."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+
+import harness
+from harness.records import Provenance
+
+ENGINE_PACKAGES = ("torch", "transformers", "lm_eval")
+"""Packages whose version can move a number."""
+
+
+class Stopwatch:
+    """Started when a cell starts; makes its provenance when it ends."""
+
+    def __init__(self) -> None:
+        self._started_at = datetime.now(UTC)
+        self._started = time.perf_counter()
+
+    def provenance(
+        self, *, device: str = "cpu", batch_size: int | None = None, packages: Sequence[str] = ENGINE_PACKAGES
+    ) -> Provenance:
+        """The provenance of a cell that ends now."""
+        commit, dirty = git_state()
+        return Provenance(
+            started_at=self._started_at,
+            seconds=time.perf_counter() - self._started,
+            versions=dict(versions(tuple(packages))),
+            git_commit=commit,
+            git_dirty=dirty,
+            device=device,
+            host=host(),
+            batch_size=batch_size,
+        )
+
+
+@functools.cache
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Package -> version, the harness included; packages that are not installed are left out."""
+    found = {"harness": harness.__version__}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def host() -> str:
+    """Name of this machine."""
+    return socket.gethostname()
+
+
+@functools.cache
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit and dirtiness of the current folder, asked once per process; None and None outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None, None
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return commit, None if changes is None else bool(changes)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

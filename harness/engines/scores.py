@@ -1,0 +1,112 @@
+"""From answers to a cell's scores: lm-eval's own metrics by lm-eval's own code, ours by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines.lm_tasks import BuiltCell, metric_name
+from harness.errors import HarnessError
+from harness.plan import Cell
+from harness.records import Score
+from harness.scoring.metrics import (
+    CORPUS_METRICS,
+    SAMPLE_METRICS,
+    Answer,
+    corpus_metric,
+    mean_stderr,
+    sample_metric,
+)
+
+JACKKNIFE_GROUPS = 50
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellScores:
+    """What the metrics of a cell say."""
+
+    scores: tuple[Score, ...]
+    """In the order of the cell's metrics."""
+    per_sample: tuple[Mapping[str, float], ...]
+    """One mapping per document; a corpus metric that no single document has a score in is left out."""
+
+
+def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellScores:
+    """Every metric of the cell, from the same answers.
+
+    Raises:
+        HarnessError: a metric gives no finite number.
+    """
+    theirs: dict[str, list[Mapping[str, Any]]] = {}
+    scores: list[Score] = []
+    per_sample: list[dict[str, float]] = [{} for _ in answers]
+    for metric in cell.metrics:
+        name = metric.name
+        values: Sequence[float] | None
+        if name in SAMPLE_METRICS:
+            score_one = sample_metric(name)
+            values = [float(score_one(answer)) for answer in answers]
+            value, stderr = mean_stderr(values)
+        elif name in CORPUS_METRICS:
+            value, stderr, values = corpus_metric(name)(answers)
+        else:
+            which = _filter_of(name, built)
+            if which not in theirs:
+                theirs[which] = _lm_eval_rows(built, which)
+            value, stderr, values = _lm_eval_score(metric_name(name), built, theirs[which])
+        if not math.isfinite(value):
+            raise HarnessError(f"task {cell.task}: metric {name} is {value}; expected a finite number")
+        scores.append(Score(metric=name, value=value, stderr=stderr, n=len(answers)))
+        for row, sample_value in zip(per_sample, values or (), strict=values is not None):
+            row[name] = sample_value
+    return CellScores(scores=tuple(scores), per_sample=tuple(per_sample))
+
+
+def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[Any]) -> float | None:
+    """Standard error of any statistic by the delete-a-group jackknife (Kott 2001): sqrt((g-1)/g sum (t_i - mean)^2).
+
+    Groups are every g-th item, at most 50 of them; for the mean and g = n this is sd/sqrt(n).
+
+    >>> round(jackknife_stderr(lambda x: sum(x) / len(x), [1.0, 0.0, 1.0, 1.0]), 12)
+    0.25
+    """
+    groups = min(len(items), JACKKNIFE_GROUPS)
+    if groups < 2:
+        return None
+    left = [statistic([item for i, item in enumerate(items) if i % groups != g]) for g in range(groups)]
+    mean = math.fsum(left) / groups
+    return math.sqrt((groups - 1) / groups * math.fsum((value - mean) ** 2 for value in left))
+
+
+def _filter_of(name: str, built: BuiltCell) -> str:
+    """The filter a metric is read after: the one it names, else the task's first."""
+    filters = list(built.documents[0][0].filtered_resps)
+    wanted = name.partition(",")[2] or filters[0]
+    if wanted not in filters:
+        raise HarnessError(f"metric {name}: no filter {wanted!r} in the task; it has: {', '.join(filters)}")
+    return wanted
+
+
+def _lm_eval_rows(built: BuiltCell, which: str) -> list[Mapping[str, Any]]:
+    return [
+        built.task.process_results(requests[0].doc, [request.filtered_resps[which] for request in requests])
+        for requests in built.documents
+    ]
+
+
+def _lm_eval_score(
+    name: str, built: BuiltCell, rows: Sequence[Mapping[str, Any]]
+) -> tuple[float, float | None, list[float] | None]:
+    for row in rows:
+        if name not in row:
+            raise HarnessError(f"metric {name}: lm-eval does not compute it for this task; it gives: {', '.join(row)}")
+    items = [row[name] for row in rows]
+    aggregate = built.task.aggregation()[name]
+    value = float(aggregate(items))
+    if aggregate.__name__ == "mean":
+        values = [float(item) for item in items]
+        return value, mean_stderr(values)[1], values
+    # (gold, prediction) pairs and the like: only all documents together have a score
+    return value, jackknife_stderr(lambda some: float(aggregate(some)), items), None

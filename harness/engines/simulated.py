@@ -1,0 +1,177 @@
+"""An engine without a model: answers drawn around a known ability curve, for tests, demos and power studies.
+
+A task's config may plant the curve, under `simulate`:
+
+| key | meaning | default |
+|---|---|---|
+| `shape` | one of `SHAPES` | chosen by the task's name |
+| `threshold` | parameters at which the ability sets in | 10^6 to 10^9, chosen by the task's name |
+| `shots_gain` | decades of parameters that each doubling of 1 + shots is worth | 0.1 |
+| `ceiling` | ability of an endless model, 0 to 1 | 0.95 |
+
+Three more keys are hooks for tests of what surrounds an engine: `fail: true` raises, `sleep: seconds` waits first,
+`die: true` ends the process at once, as a crash would.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines.protocol import EngineSettings
+from harness.engines.provenance import Stopwatch
+from harness.errors import CatalogError, unknown
+from harness.plan import Cell
+from harness.records import CellResult, Sample, Score
+from harness.scoring.metrics import mean_stderr
+from harness.specs import MetricSpec, ModelSpec, TaskSpec
+
+N_DOCS = 200
+"""Documents of a task that does not say how many it has."""
+NOISE = 0.05
+"""Standard deviation of a smooth score between documents, as a share of its range."""
+TOKENS_PER_ANSWER = 12
+"""In the shape `artefact` an answer is right when so many tokens are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ability:
+    """How able a model is, 0 to 1."""
+
+    sharp: float
+    """Share of the way from chance to best that the all-or-nothing metrics have gone."""
+    smooth: float
+    """The same for the continuous partner."""
+
+
+def _logistic(decades: float) -> float:
+    return 1.0 / (1.0 + math.exp(-8.0 * max(-50.0, min(50.0, decades))))
+
+
+def _ramp(decades: float) -> float:
+    """0 three decades below the threshold, 1 three decades above."""
+    return min(1.0, max(0.0, (decades + 3.0) / 6.0))
+
+
+def _artefact(decades: float) -> float:
+    return _ramp(decades) ** TOKENS_PER_ANSWER
+
+
+SHAPES: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "flat": (lambda _: 0.0, lambda _: 0.0),
+    "linear": (_ramp, _ramp),
+    "logistic": (_logistic, _logistic),
+    "step": (lambda x: float(x >= 0), lambda x: float(x >= 0)),
+    "artefact": (_artefact, _ramp),
+    "inverse": (lambda x: 1.0 - _ramp(x), lambda x: 1.0 - _ramp(x)),
+    "u-shaped": (lambda x: min(1.0, abs(x) / 3.0), lambda x: min(1.0, abs(x) / 3.0)),
+}
+"""Shape -> ability of the sharp metrics and of their smooth partner, over decades of parameters from the threshold."""
+
+
+class SimulatedEngine:
+    """Answers without a model; equal cells get equal answers."""
+
+    def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
+        self._model = model
+
+    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        """Samples drawn with the cell's key as seed."""
+        watch = Stopwatch()
+        _hooks(task.config.get("simulate") or {})
+        able = ability(cell, task)
+        rng = random.Random(cell.key)
+        n = min(cell.limit or task.n_docs or N_DOCS, task.n_docs or N_DOCS)
+        luck = [rng.random() for _ in range(n)]
+        noise = [rng.gauss(0.0, NOISE) for _ in range(n)]
+        values = {metric.name: _values(metric, able, luck, noise) for metric in cell.metrics}
+        scores = []
+        for name, drawn in values.items():
+            mean, stderr = mean_stderr(drawn)
+            scores.append(Score(metric=name, value=mean, stderr=stderr, n=n))
+        return CellResult(
+            cell=cell,
+            scores=tuple(scores),
+            samples=_samples(cell, n, values),
+            shots_effective=cell.shots,
+            n_expected=n,
+            provenance=watch.provenance(packages=()),
+        )
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def ability(cell: Cell, task: TaskSpec) -> Ability:
+    """The planted ability of the cell's model at the cell's shots."""
+    planted: Mapping[str, Any] = task.config.get("simulate") or {}
+    derived = random.Random(task.name)
+    shape = planted.get("shape", derived.choice(sorted(SHAPES)))
+    threshold = float(planted.get("threshold", 10.0 ** derived.uniform(6.0, 9.0)))
+    if shape not in SHAPES:
+        raise CatalogError(f"task {task.name}: simulate.shape: " + unknown("shape", shape, SHAPES))
+    if threshold <= 0:
+        raise CatalogError(f"task {task.name}: simulate.threshold is {threshold:g}; expected a number of parameters")
+    gain = float(planted.get("shots_gain", 0.1)) * math.log2(1 + cell.shots)
+    decades = math.log10(cell.model.params / threshold) + gain
+    ceiling = float(planted.get("ceiling", 0.95))
+    sharp, smooth = SHAPES[shape]
+    return Ability(sharp=ceiling * sharp(decades), smooth=ceiling * smooth(decades))
+
+
+def _hooks(planted: Mapping[str, Any]) -> None:
+    if planted.get("sleep"):
+        time.sleep(float(planted["sleep"]))
+    if planted.get("die"):
+        os._exit(1)
+    if planted.get("fail"):
+        raise RuntimeError("the task asks the simulated engine to fail")
+
+
+def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Sequence[float]) -> list[float]:
+    if metric.chance is None or metric.best is None:
+        # likelihoods have neither a chance level nor a best one: -4 nats without the ability, -0.2 with all of it
+        sign = 1.0 if metric.higher_is_better else -1.0
+        return [sign * (-4.0 + 3.8 * (able.smooth + wobble)) for wobble in noise]
+    span = metric.best - metric.chance
+    if metric.continuous:
+        low, high = min(metric.chance, metric.best, 0.0), max(metric.chance, metric.best, 1.0)
+        centre = metric.chance + span * able.smooth
+        # the same room on both sides: clipping one side would move the mean
+        room = min(centre - low, high - centre)
+        return [centre + max(-room, min(room, span * wobble)) for wobble in noise]
+    # right with the probability that makes the mean what it should be; losses are right when 0
+    p = metric.chance + span * able.sharp
+    return [float(drawn < p) for drawn in luck]
+
+
+def _samples(cell: Cell, n: int, values: Mapping[str, Sequence[float]]) -> tuple[Sample, ...]:
+    doc_hashes = _hashes(f"{cell.task_digest}/{cell.task}", n)
+    prompt_hashes = _hashes(f"{cell.task_digest}/{cell.task}/{cell.prompt}/{cell.shots}/{cell.seed}", n)
+    headline = values[cell.metrics[0].name]
+    names = list(values)
+    rows = zip(*values.values(), strict=True)
+    return tuple(
+        Sample(
+            doc_id=i,
+            doc_hash=doc_hashes[i],
+            prompt_hash=prompt_hashes[i],
+            prompt=f"{cell.task} {i}",
+            target="right",
+            output="right" if headline[i] > 0 else "wrong",
+            scores=dict(zip(names, row, strict=True)),
+        )
+        for i, row in enumerate(rows)
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _hashes(what: str, n: int) -> tuple[str, ...]:
+    return tuple(hashlib.sha256(f"{what}/{i}".encode()).hexdigest()[:16] for i in range(n))

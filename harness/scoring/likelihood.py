@@ -1,0 +1,64 @@
+"""Smooth scores from log-likelihoods: the partners that tell a jump in ability from a jump made by the metric.
+
+Probabilities are a softmax over the options' log-likelihoods, as in BIG-bench and lm-eval's `brier_score`; they are
+not normalised by the options' length.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from harness.errors import HarnessError
+from harness.scoring.metrics import Answer
+
+
+def softmax(loglikelihoods: Sequence[float]) -> tuple[float, ...]:
+    """Probabilities proportional to exp of the given log-likelihoods.
+
+    >>> softmax([0.0, 0.0])
+    (0.5, 0.5)
+    """
+    top = max(loglikelihoods)
+    weights = [math.exp(value - top) for value in loglikelihoods]
+    total = sum(weights)
+    return tuple(weight / total for weight in weights)
+
+
+def prob_correct(answer: Answer) -> float:
+    """Probability of the right option among the options."""
+    return softmax(answer.option_loglikelihoods)[_gold(answer)]
+
+
+def brier(answer: Answer) -> float:
+    """Brier score of the options, sum_j (p_j - [j = gold])^2: 0 is perfect, 2 the worst (Brier 1950, eq. 2)."""
+    gold = _gold(answer)
+    return sum((p - (j == gold)) ** 2 for j, p in enumerate(softmax(answer.option_loglikelihoods)))
+
+
+def loglikelihood_per_token(answer: Answer) -> float:
+    """Natural-log likelihood of the reference answer divided by its tokens: comparable within one tokenizer."""
+    return _reference(answer) / _length(answer.reference_tokens, "tokens")
+
+
+def loglikelihood_per_byte(answer: Answer) -> float:
+    """Natural-log likelihood of the reference answer divided by its UTF-8 bytes: comparable across tokenizers."""
+    return _reference(answer) / _length(answer.reference_bytes, "bytes")
+
+
+def _gold(answer: Answer) -> int:
+    if answer.gold is None or not answer.options:
+        raise HarnessError("prob_correct and brier need options with one right answer: a multiple_choice task")
+    return answer.gold
+
+
+def _reference(answer: Answer) -> float:
+    if answer.reference_loglikelihood is None:
+        raise HarnessError(f"the likelihood of the reference answer {answer.target!r} was not measured: is it empty?")
+    return answer.reference_loglikelihood
+
+
+def _length(count: int | None, unit: str) -> int:
+    if not count:
+        raise HarnessError(f"a likelihood per {unit[:-1]} needs a reference answer with {unit}; found an empty one")
+    return count
