@@ -63,13 +63,13 @@ SAMPLE_METRICS: dict[str, str] = {
     "loglikelihood_per_byte": "harness.scoring.likelihood:loglikelihood_per_byte",
     "edit_similarity": "harness.scoring.text:edit_similarity",
     "token_f1": "harness.scoring.text:token_f1",
-    "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
 
 CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
     "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",
+    "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
     "pass_at_1": "harness.scoring.programs:pass_at_1",
 }
 """Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for."""

@@ -1,0 +1,134 @@
+"""Programs that a model completed, judged by what they return.
+
+The program is the document's own prompt followed by the output, as in HumanEval (Chen et al. 2021): for the prompt
+`def f(x): return` and the output ` x+1` it is `def f(x): return x+1`. The function called is the document's
+`entry_point`, else the last one whose definition begins in the prompt. A document's `tests` are pairs `[x, y]`: the
+program passes when `f(x) == y` for all of them. Only the x enter the sandbox; y is compared here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import comb
+from typing import Any, NamedTuple
+
+from harness.errors import HarnessError
+from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
+from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
+
+_DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
+_AT_ONCE = 4
+"""Programs side by side: each is one process, mostly waiting for its interpreter to start."""
+
+
+class Case(NamedTuple):
+    """One call of the function and what it must return, both JSON values."""
+
+    argument: Any
+    expected: Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """A completed program with the calls it is judged by."""
+
+    source: str
+    """Python text."""
+    entry: str
+    """Name of the function that is called."""
+    tests: tuple[Case, ...]
+    """Never empty."""
+
+
+def pass_at_1(answers: Sequence[Answer]) -> CorpusValue:
+    """Share of documents whose one program passes all tests; runs model-written code, in the sandbox."""
+    programs = [program_of(answer) for answer in answers]
+    executions = run_programs(programs, open_sandbox())
+    values = tuple(float(passes(e, p.tests)) for e, p in zip(executions, programs, strict=True))
+    value, stderr = mean_stderr(values)
+    return CorpusValue(value, stderr, values)
+
+
+def program_of(answer: Answer) -> Program:
+    """The program of an answer: its question, then its output.
+
+    A space is put between two words that would run into one, because a task's filter may have taken it away.
+
+    Raises:
+        HarnessError: the document has no tests, or no function to call.
+    """
+    question, output = answer.question, answer.output
+    joint = " " if question[-1:].isidentifier() and output[:1].isalnum() else ""
+    return Program(source=question + joint + output, entry=_entry(answer), tests=_tests(answer.doc))
+
+
+def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[Execution]:
+    """What became of each program, in order; equal programs on equal arguments run once."""
+
+    def run(program: Program) -> Execution:
+        return sandbox.call(program.source, program.entry, [[test.argument] for test in program.tests])
+
+    # Arguments are lists in part, so the text of the program with its tests is what names it.
+    distinct = {repr(program): program for program in programs}
+    with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as threads:
+        done = dict(zip(distinct, threads.map(run, distinct.values()), strict=True))
+    return [done[repr(program)] for program in programs]
+
+
+def passes(execution: Execution, tests: Sequence[Case]) -> bool:
+    """True when every call returned and gave the expected value."""
+    if execution.status != "returned" or len(execution.values) != len(tests):
+        return False
+    return all(equal(value, test.expected) for value, test in zip(execution.values, tests, strict=True))
+
+
+def equal(value: Any, expected: Any) -> bool:
+    """Equality of JSON values: 2 and 2.0 are equal as in Python, True and 1 are not, tuples came back as lists.
+
+    >>> equal([2.0, {"a": None}], [2, {"a": None}]), equal(True, 1), equal("1", 1)
+    (True, False, False)
+    """
+    if isinstance(value, bool) or isinstance(expected, bool):
+        return value is expected
+    if isinstance(value, list) and isinstance(expected, list):
+        return len(value) == len(expected) and all(map(equal, value, expected))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(equal(value[key], expected[key]) for key in value)
+    return bool(value == expected)
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Unbiased estimate of the chance that one of k samples passes, from n samples of which c passed.
+
+    1 - C(n-c, k) / C(n, k): Chen et al. (2021), "Evaluating Large Language Models Trained on Code", eq. 1; in whole
+    numbers, which cannot overflow here. Plugging c/n into 1-(1-p)^k would be biased.
+
+    >>> pass_at_k(1, 1, 1), pass_at_k(5, 2, 1)
+    (1.0, 0.4)
+    >>> pass_at_k(5, 2, 2)  # 1 - C(3,2)/C(5,2) = 1 - 3/10
+    0.7
+    """
+    if not 0 <= c <= n or not 1 <= k <= n:
+        raise ValueError(f"pass_at_k(n={n}, c={c}, k={k}): expected 0 <= c <= n and 1 <= k <= n")
+    return 1.0 - comb(n - c, k) / comb(n, k)
+
+
+def _entry(answer: Answer) -> str:
+    entry = answer.doc.get("entry_point")
+    if isinstance(entry, str):
+        return entry
+    names: list[str] = _DEFINITION.findall(answer.question)
+    if not names:
+        raise HarnessError(f"the prompt {answer.question!r} defines no function and its document names no entry_point")
+    return names[-1]
+
+
+def _tests(doc: Mapping[str, Any]) -> tuple[Case, ...]:
+    tests = doc.get("tests")
+    if not isinstance(tests, Sequence) or not tests or any(len(test) != 2 for test in tests):
+        raise HarnessError(f"a document's `tests` is {tests!r}; expected pairs [argument, expected]")
+    return tuple(Case(*test) for test in tests)

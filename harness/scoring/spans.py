@@ -1,0 +1,191 @@
+"""Entities that a model wrote as text, `Tom PER ; Tibi LOC`, scored as spans with nervaluate.
+
+A generated answer names entities but not where they stand. Each predicted entity is therefore placed in the document's
+text: where the same text and type is expected and no earlier entity of the answer was placed there, else at the first
+free occurrence, else after the end of the text, where nothing is expected and it counts as spurious. A piece of the
+answer that names no known type is one spurious entity too, so that rambling costs precision. With this placing, strict
+true positives are the common part of two multisets of (text, type), whatever the order of the answer.
+
+Batista and Upson, nervaluate, after SemEval-2013 task 9.1: `strict` wants the exact span and type; `partial` gives half
+a point for an overlapping span and ignores the type.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from nervaluate import Evaluator
+
+from harness.errors import HarnessError
+from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
+
+UNKNOWN = "?"
+"""Type given to a piece of an answer that names none."""
+
+Schema = Literal["strict", "partial"]
+
+
+class Entity(NamedTuple):
+    """A name and its type, not yet placed."""
+
+    text: str
+    type: str
+
+
+class Span(NamedTuple):
+    """An entity placed in a text, in characters; nervaluate wants the end inclusive."""
+
+    start: int
+    end: int
+    type: str
+
+
+def entity_f1_strict(answers: Sequence[Answer]) -> CorpusValue:
+    """Micro-averaged F1 of exact spans with the right type; per document its own F1."""
+    return _entity_f1(answers, "strict")
+
+
+def entity_f1_partial(answers: Sequence[Answer]) -> CorpusValue:
+    """Micro-averaged F1 that gives half a point for an overlapping span and ignores types."""
+    return _entity_f1(answers, "partial")
+
+
+def parse_failure_rate(answers: Sequence[Answer]) -> CorpusValue:
+    """Share of answers that are no list `<text> <TYPE> ; ...` of known types; silence is one unless it is right."""
+    types = known_types(answers)
+    failures = tuple(float(_fails(answer, types)) for answer in answers)
+    value, stderr = mean_stderr(failures)
+    return CorpusValue(value, stderr, failures)
+
+
+def parse_entities(output: str, types: frozenset[str]) -> list[Entity]:
+    """The entities of an answer, in its order; a piece without a known type gets `UNKNOWN`.
+
+    >>> parse_entities(" Tom PER ; Tibi Bank ORG ; and so on", frozenset({"PER", "ORG"}))
+    [Entity(text='Tom', type='PER'), Entity(text='Tibi Bank', type='ORG'), Entity(text='and so on', type='?')]
+    """
+    entities = []
+    for piece in filter(None, (piece.strip() for piece in output.split(";"))):
+        text, _, last = piece.rpartition(" ")
+        known = last in types and bool(text.strip())
+        entities.append(Entity(text.strip(), last) if known else Entity(piece, UNKNOWN))
+    return entities
+
+
+def known_types(answers: Sequence[Answer]) -> frozenset[str]:
+    """The types that occur in the reference entities of the documents."""
+    return frozenset(entity.type for answer in answers for entity in _gold(answer))
+
+
+def ratio_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> float | None:
+    """Standard error of sum(a)/sum(b) over independent documents, by the delta method.
+
+    se = sqrt(n/(n-1) * sum((a_i - R*b_i)^2)) / sum(b) with R = sum(a)/sum(b); Cochran (1977), Sampling Techniques,
+    3rd ed., ch. 6 (ratio estimators), without the correction for finite populations. None for one document or an
+    empty denominator. With equal denominators it is the usual error of a mean:
+
+    >>> ratio_stderr([2, 0, 2, 2], [2, 2, 2, 2])
+    0.25
+    """
+    n, total = len(numerators), math.fsum(denominators)
+    if n < 2 or total == 0:
+        return None
+    ratio = math.fsum(numerators) / total
+    squares = math.fsum((a - ratio * b) ** 2 for a, b in zip(numerators, denominators, strict=True))
+    return math.sqrt(n / (n - 1) * squares) / total
+
+
+def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
+    """F1 = sum(2*tp) / sum(predicted + expected); documents without any entity on either side agree fully."""
+    types = known_types(answers)
+    doubled: list[float] = []
+    totals: list[float] = []
+    for answer in answers:
+        gold, predicted = _placed(answer, types)
+        doubled.append(2 * _true_positives(gold, predicted, schema))
+        totals.append(float(len(gold) + len(predicted)))
+    per_sample = tuple(a / b if b else 1.0 for a, b in zip(doubled, totals, strict=True))
+    total = sum(totals)
+    return CorpusValue(sum(doubled) / total if total else 1.0, ratio_stderr(doubled, totals), per_sample)
+
+
+def _true_positives(gold: list[Span], predicted: list[Span], schema: Schema) -> float:
+    # loader="dict" is named because nervaluate's guess reads the first entity of the first document, if there is one.
+    counts = Evaluator(
+        true=[[_as_dict(span) for span in gold]],
+        pred=[[_as_dict(span) for span in predicted]],
+        tags=sorted({span.type for span in gold + predicted}),
+        loader="dict",
+    ).evaluate()["overall"][schema]
+    return float(counts.correct + 0.5 * counts.partial)
+
+
+def _as_dict(span: Span) -> dict[str, Any]:
+    return {"label": span.type, "start": span.start, "end": span.end}
+
+
+def _placed(answer: Answer, types: frozenset[str]) -> tuple[list[Span], list[Span]]:
+    """Expected and predicted entities as spans.
+
+    Exact matches come first: nervaluate goes through the predictions in order and lets one that merely overlaps take
+    an expected entity away from a later one that matches it.
+    """
+    text = answer.doc["text"]
+    gold: list[Span] = []
+    for entity in _gold(answer):
+        span = _first_free(text, entity, gold)
+        if span is None:
+            raise HarnessError(f"entity {entity.text!r} of a document is not in its text {text!r}")
+        gold.append(span)
+    exact: list[Span] = []
+    others: list[Entity] = []
+    for entity in parse_entities(answer.output, types):
+        matches = (s for s in gold if s.type == entity.type and text[s.start : s.end + 1] == entity.text)
+        span = next((s for s in matches if s not in exact), None)
+        if span is None:
+            others.append(entity)
+        else:
+            exact.append(span)
+    rest: list[Span] = []
+    for entity in sorted(others):  # the order of the answer must not matter
+        beyond = len(text) + 2 * len(rest) + 1
+        rest.append(_first_free(text, entity, exact + rest) or Span(beyond, beyond, entity.type))
+    same_place = {(span.start, span.end) for span in gold}
+    rest.sort(key=lambda span: ((span.start, span.end) not in same_place, span))
+    return gold, exact + rest
+
+
+def _first_free(text: str, entity: Entity, taken: Sequence[Span]) -> Span | None:
+    """The first occurrence of the entity that shares no character with a taken one, whole words before parts."""
+    for start in _occurrences(text, entity.text):
+        end = start + len(entity.text) - 1
+        if all(end < span.start or span.end < start for span in taken):
+            return Span(start, end, entity.type)
+    return None
+
+
+def _occurrences(text: str, name: str) -> Iterator[int]:
+    literal = re.escape(name)
+    for pattern in (rf"(?<!\w){literal}(?!\w)", literal):
+        for match in re.finditer(pattern, text):
+            yield match.start()
+
+
+def _gold(answer: Answer) -> list[Entity]:
+    try:
+        return [Entity(entity["text"], entity["type"]) for entity in answer.doc["entities"]]
+    except (KeyError, TypeError) as error:
+        raise HarnessError(
+            f"a document without `entities: [{{text, type}}, ...]` has no entity score; its keys are "
+            f"{', '.join(map(str, answer.doc))}"
+        ) from error
+
+
+def _fails(answer: Answer, types: frozenset[str]) -> bool:
+    entities = parse_entities(answer.output, types)
+    if not entities:
+        return bool(_gold(answer))
+    return any(entity.type == UNKNOWN for entity in entities)
