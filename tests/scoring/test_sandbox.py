@@ -1,0 +1,275 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from harness.errors import MachineError
+from harness.scoring import sandbox as module
+from harness.scoring.sandbox import Limits, Sandbox, SandboxError, canaries, open_sandbox
+
+GOOD = "def f(x):\n    return (x + 3) * 2"
+BARE = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    return open_sandbox()
+
+
+def run(sandbox: Sandbox, program: str, argument: object = 0, **limits: float) -> module.Execution:
+    limited = replace(sandbox, limits=replace(sandbox.limits, **limits))  # type: ignore[arg-type]
+    return limited.call(program, "f", [[argument]])
+
+
+def test_values_come_back_in_order_as_json(sandbox):
+    done = sandbox.call("def f(x, y=1):\n    return [x, (y, None, 0.5)]", "f", [["a"], ["b", 2]])
+
+    assert done.status == "returned"
+    assert done.values == (["a", [1, None, 0.5]], ["b", [2, None, 0.5]])
+    assert done.message == ""
+    assert 0 < done.seconds < sandbox.limits.wall_seconds
+
+
+def test_standard_library_imports_work_after_rights_are_given_up(sandbox):
+    assert run(sandbox, "import decimal, statistics\ndef f(x):\n    return statistics.mean([x, 2])").values == (1,)
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("def f(x): return 1 / x", "ZeroDivisionError"),
+        ("def f(x) return x", "SyntaxError"),
+        ("def g(x): return x", "KeyError"),
+        ("def f(x): return {1, 2}", "TypeError"),
+        ("def f(x): return float('nan')", "ValueError"),
+        ("def f(x): return f(x)", "RecursionError"),
+        ("raise SystemExit(0)", "SystemExit"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "E"),
+        ("\0", ("SyntaxError", "ValueError")),  # which, depends on the Python version
+        ("\ud800", "UnicodeEncodeError"),
+    ],
+)
+def test_a_program_without_an_answer_is_an_error_that_says_why(sandbox, program, message):
+    done = run(sandbox, program)
+
+    assert (done.status, done.values) == ("error", ())
+    assert done.message.startswith(message)
+
+
+WRITE_EVERYWHERE = """import os
+for fd in range(3, 9):
+    try: os.write(fd, {data!r})
+    except OSError: pass
+os._exit(0)"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os\nos._exit(0)",
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+        "print('passed')\nraise SystemExit(0)",
+        "import sys\nsys.modules['json'].dumps = lambda *a, **k: 'passed'\ndef f(x): return 1",
+        WRITE_EVERYWHERE.format(data=b"passed"),
+        WRITE_EVERYWHERE.format(data=b"[" * 9999),
+        WRITE_EVERYWHERE.format(data=b'{"status": "returned"}'),
+        WRITE_EVERYWHERE.format(data=b'{"values": [NaN]}'),
+        WRITE_EVERYWHERE.format(data=b'{"values": [' + b"9" * 9999 + b"]}"),
+        "def f(x):\n    class Always(int):\n        def __eq__(self, other): return True\n    return Always(5)",
+        "import builtins\nbuiltins.len = lambda *a: 5\ndef f(x): raise ValueError",
+    ],
+)
+def test_no_trick_returns_the_value_that_the_caller_wants(sandbox, program):
+    done = run(sandbox, program)
+
+    assert done.values in ((), (5,))
+    assert (done.status == "returned") == bool(done.values)
+
+
+@pytest.mark.parametrize("limits", [{"cpu_seconds": 1}, {"wall_seconds": 0.4}])
+def test_an_endless_loop_ends_in_time(sandbox, limits):
+    done = run(sandbox, "def f(x):\n    while True: pass", **limits)
+
+    assert done.status == "timeout"
+    assert done.seconds < 8
+
+
+def test_a_program_that_waits_is_ended_by_the_clock(sandbox):
+    done = run(sandbox, "import time\ndef f(x):\n    time.sleep(60)", wall_seconds=0.3)
+
+    assert done.status == "timeout"
+    assert done.seconds < 5
+
+
+def test_a_program_that_shuts_the_reply_and_goes_on_is_ended(sandbox):
+    program = "import os, time\nos.closerange(3, 99)\ntime.sleep(60)"
+
+    assert run(sandbox, program, wall_seconds=0.5).status == "timeout"
+
+
+def test_too_much_memory_is_a_status_of_its_own(sandbox):
+    assert run(sandbox, "def f(x): return len(bytes(10**9))").status == "memory"
+
+
+def test_a_flood_is_cut_whether_returned_or_written_to_every_descriptor(sandbox):
+    flood = "import os\ndef f(x):\n    while True:\n        for fd in range(3, 9):\n            try: os.write(fd, b'x' * 9999)\n            except OSError: pass"  # noqa: E501
+
+    assert run(sandbox, "def f(x): return 'x' * 10**6").status == "output"
+    assert run(sandbox, flood).status == "output"
+    assert run(sandbox, "def f(x):\n    print('x' * 10**6)\n    return 1").values == (1,)
+
+
+def test_no_child_process_and_no_thread_can_be_started(sandbox):
+    thread = "import threading\ndef f(x):\n    threading.Thread(target=print).start()"
+
+    assert run(sandbox, "import os\ndef f(x): return os.fork()").message.startswith("BlockingIOError")
+    assert run(sandbox, thread).message.startswith("RuntimeError: can't start new thread")
+
+
+def test_files_and_descriptors_are_limited(sandbox, tmp_path):
+    tmp_path.chmod(0o777)
+    target = tmp_path / "written"
+    program = "def f(x):\n    with open(x, 'w') as file:\n        file.write('x' * 10)\n    return x"
+
+    assert run(sandbox, program, str(target)).status == "error"
+    assert not target.exists() or target.read_text() == ""
+    assert run(sandbox, "import os\ndef f(x): return len([os.dup(1) for _ in range(x)])", 100).status == "error"
+
+
+def test_the_environment_is_empty_but_for_hidden_gpus(sandbox, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    done = run(sandbox, "import os\ndef f(x): return dict(os.environ)")
+
+    assert done.values[0]["CUDA_VISIBLE_DEVICES"] == ""
+    assert set(done.values[0]) <= {"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LC_ALL", "PWD"}
+
+
+def test_stdin_is_closed_and_the_working_folder_is_removed(sandbox):
+    program = "import os, sys\ndef f(x): return [os.read(0, 9).decode(), os.getcwd(), os.listdir()]"
+    read, folder, held = run(sandbox, program).values[0]
+
+    assert read == ""
+    assert folder == "/" or (held == [] and not Path(folder).exists())
+
+
+def test_isolation_is_what_describe_claims(sandbox, tmp_path):
+    secret = Path(__file__)
+    sees = run(sandbox, "import os\ndef f(x): return os.path.exists(x)", str(secret)).values == (True,)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connect = "import socket\ndef f(x): socket.create_connection(('127.0.0.1', x), 5)"
+        reached = run(sandbox, connect, server.getsockname()[1]).status == "returned"
+    said = sandbox.describe()
+
+    assert ("no network" in said) == sandbox.hides_network == (sandbox.isolation in ("bubblewrap", "unshare"))
+    assert ("no files but Python's" in said) == sandbox.hides_files == (sandbox.isolation == "bubblewrap")
+    assert ("MISSING" in said) == (sandbox.isolation != "bubblewrap")
+    assert "2 s of CPU" in said
+    assert not (sandbox.hides_files and sees)
+    assert not (sandbox.hides_network and reached)
+
+
+def test_bubblewrap_is_taken_wherever_it_works(sandbox):
+    bwrap = shutil.which("bwrap")
+    command = [str(bwrap), "--unshare-all", "--ro-bind", "/", "/", "true"]
+    works = bwrap is not None and subprocess.run(command, check=False).returncode == 0
+
+    assert (sandbox.isolation == "bubblewrap") == works
+
+
+def test_every_sandbox_that_opens_here_passes_its_canaries(sandbox):
+    weaker = [c for c in module._candidates(sandbox.python, sandbox.limits) if c.isolation != sandbox.isolation]
+
+    canaries(sandbox)
+    for candidate in weaker:
+        try:
+            candidate.call(GOOD, "f", [[1]])
+        except SandboxError:
+            continue
+        if candidate.call(module._FORK, "f", [[1]]).status != "returned":
+            canaries(candidate)
+
+
+@pytest.mark.parametrize(
+    ("loosened", "complaint"),
+    [
+        ({"wall_seconds": 10.0}, None),
+        ({"output_bytes": 0}, "good program gave output"),
+        ({"memory_bytes": 2**50}, "take more memory"),
+    ],
+)
+def test_canaries_find_a_limit_that_does_not_hold(sandbox, loosened, complaint, monkeypatch):
+    changed = replace(sandbox, limits=replace(sandbox.limits, **loosened))
+    # A hog of fixed size: what the machine gives away when the limit on memory is not there.
+    monkeypatch.setattr(module, "_HOG", "def f(x): return len(bytes(2**30))")
+
+    if complaint is None:
+        canaries(changed)
+    else:
+        with pytest.raises(SandboxError, match=complaint):
+            canaries(changed)
+
+
+def test_canaries_find_a_network_that_is_not_hidden(sandbox):
+    pretender = replace(sandbox, isolation="bubblewrap", prefix=())
+
+    with pytest.raises(SandboxError, match=r"created .*written|tries to read files|reach the network"):
+        canaries(pretender)
+
+
+def test_nothing_of_a_program_is_left_after_its_time(sandbox):
+    token = uuid4().hex
+    marked = replace(sandbox, prefix=("/usr/bin/env", f"MARK={token}", *sandbox.prefix))
+    thread = threading.Thread(target=run, args=(marked, "import time\ntime.sleep(60)"), kwargs={"wall_seconds": 1.5})
+
+    thread.start()
+    alive = wait_until(lambda: carrying(token) > 0)
+    thread.join()
+
+    assert alive
+    assert wait_until(lambda: carrying(token) == 0)
+
+
+def carrying(token: str) -> int:
+    """How many processes carry the token in their environment or command line."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            found += token.encode() in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        except OSError:  # ended, or not ours
+            continue
+    return found
+
+
+def wait_until(condition, seconds: float = 5.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_an_interpreter_that_cannot_start_is_an_error_of_the_machine_and_no_score():
+    with pytest.raises(SandboxError, match=r"cannot start /no/such/python: No such file"):
+        replace(BARE, python="/no/such/python").call(GOOD, "f", [[1]])
+    with pytest.raises(SandboxError, match=r"/bin/false did not start"):
+        replace(BARE, python="/bin/false").call(GOOD, "f", [[1]])
+    with pytest.raises(MachineError, match=r"no sandbox works here .* sandbox none: cannot start /no/such/python"):
+        open_sandbox(python="/no/such/python")
+
+
+def test_a_machine_too_slow_to_start_python_is_an_error_and_no_score():
+    with pytest.raises(SandboxError, match="did not start: timeout"):
+        replace(BARE, limits=Limits(wall_seconds=0.0)).call(GOOD, "f", [[1]])
+
+
+def test_a_process_opens_its_sandbox_once(sandbox):
+    assert open_sandbox() is sandbox
