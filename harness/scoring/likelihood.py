@@ -27,7 +27,8 @@ def softmax(loglikelihoods: Sequence[float]) -> tuple[float, ...]:
 
 def prob_correct(answer: Answer) -> float:
     """Probability of the right option among the options."""
-    return softmax(answer.option_loglikelihoods)[_gold(answer)]
+    gold = _gold(answer)
+    return softmax(answer.option_loglikelihoods)[gold]
 
 
 def brier(answer: Answer) -> float:

@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import __version__
+from harness.engines.lm_eval_bridge import LmEvalEngine, is_out_of_memory
+from harness.engines.protocol import EngineSettings, attempt, open_engine
+from harness.errors import HarnessError, ModelError
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult
+from harness.specs import ModelSpec, TaskSpec
+from tests.builders import cell
+from tests.engines.conftest import CONTEXT, metrics, write_jsonl
+
+
+def asked(task: TaskSpec, tiny: ModelSpec, **changes: Any) -> Cell:
+    return cell(of=task, model=tiny, engine="lm-eval", **changes)
+
+
+def configured(task: TaskSpec, **changes: Any) -> TaskSpec:
+    return replace(task, config={**task.config, **changes})
+
+
+def score(result: CellResult, metric: str) -> float:
+    return next(score.value for score in result.scores if score.metric == metric)
+
+
+@pytest.fixture
+def lenient(engine: LmEvalEngine, monkeypatch: pytest.MonkeyPatch) -> LmEvalEngine:
+    """The loaded model with truncation allowed."""
+    monkeypatch.setattr(engine, "_settings", EngineSettings(batch_size=8, truncation="allow"))
+    return engine
+
+
+def test_a_multiple_choice_cell_comes_back_whole(engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec) -> None:
+    wanted = asked(choice_task, tiny, shots=2, limit=10)
+    result = engine.evaluate(wanted, choice_task)
+    assert result.cell == wanted
+    assert [s.metric for s in result.scores] == [m.name for m in choice_task.metrics]
+    assert (result.shots_effective, result.n_expected, result.n_truncated) == (2, 10, 0)
+    assert result.samples is not None
+    for sample in result.samples:
+        assert sample.options == ("red", "green", "dark blue", "yellow")
+        likelihoods = sample.option_loglikelihoods
+        assert sample.output == sample.options[likelihoods.index(max(likelihoods))]
+        assert sample.scores["acc"] == float(sample.output == sample.target)
+        gold = likelihoods[sample.options.index(sample.target)]
+        assert sample.scores["loglikelihood_per_byte"] == pytest.approx(gold / len(sample.target))
+        expected = math.exp(gold) / sum(math.exp(value) for value in likelihoods)
+        assert sample.scores["prob_correct"] == pytest.approx(expected)
+    assert len({s.doc_hash for s in result.samples}) == len({s.prompt_hash for s in result.samples}) == 10
+    assert all(len(h) == 16 for s in result.samples for h in (s.doc_hash, s.prompt_hash))
+
+
+def test_a_generation_cell_has_its_smooth_partner(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
+    result = engine.evaluate(asked(text_task, tiny, shots=2), text_task)
+    assert [s.metric for s in result.scores] == [
+        "exact_match",
+        "loglikelihood_per_token",
+        "edit_similarity",
+        "token_f1",
+    ]
+    assert result.samples is not None
+    for sample in result.samples:
+        assert sample.options == ()
+        assert "\n" not in sample.output
+        assert sample.scores["exact_match"] == float(sample.output.strip() == sample.target)
+        assert sample.scores["loglikelihood_per_token"] < 0
+    right = [s.scores["edit_similarity"] for s in result.samples if s.scores["exact_match"] == 1]
+    assert right
+    assert set(right) == {1.0}
+
+
+def test_the_reference_likelihood_is_the_one_of_the_answer_after_the_prompt(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    result = engine.evaluate(asked(text_task, tiny, shots=1, limit=3), text_task)
+    tokenizer, model = engine._lm.tokenizer, engine._lm.model
+    assert result.samples is not None
+    for sample in result.samples:
+        prompt = tokenizer(sample.prompt)["input_ids"]
+        whole = tokenizer(f"{sample.prompt} {sample.target}")["input_ids"]
+        assert whole[0] == tokenizer.bos_token_id
+        with torch.no_grad():
+            logs = model(torch.tensor([whole])).logits.log_softmax(-1)[0]
+        total = sum(float(logs[i - 1, whole[i]]) for i in range(len(prompt), len(whole)))
+        expected = total / (len(whole) - len(prompt))
+        assert sample.scores["loglikelihood_per_token"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_weights_stored_as_bfloat16_are_read_in_the_models_dtype(engine: LmEvalEngine, tiny: ModelSpec) -> None:
+    assert engine._lm.model.dtype == torch.float32
+    narrow = LmEvalEngine(replace(tiny, dtype="bfloat16"), EngineSettings())
+    assert narrow._lm.model.dtype == torch.bfloat16
+    narrow.close()
+
+
+def test_provenance_says_when_where_and_with_what(engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec) -> None:
+    made = engine.evaluate(asked(choice_task, tiny, limit=2), choice_task).provenance
+    assert made.versions.keys() == {"harness", "torch", "transformers", "lm_eval"}
+    assert made.versions["harness"] == __version__
+    assert made.started_at.utcoffset() is not None
+    assert made.seconds > 0
+    assert made.device == "cpu"
+    assert made.host
+    assert made.batch_size == 8
+
+
+def test_results_do_not_depend_on_the_batch_size(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
+    one = open_engine("lm-eval", tiny, EngineSettings(batch_size=1))
+    wanted = asked(text_task, tiny, shots=1, limit=12)
+    narrow, wide = one.evaluate(wanted, text_task), engine.evaluate(wanted, text_task)
+    assert narrow.samples is not None
+    assert wide.samples is not None
+    assert [s.output for s in narrow.samples] == [s.output for s in wide.samples]
+    assert score(narrow, "loglikelihood_per_token") == pytest.approx(score(wide, "loglikelihood_per_token"), abs=1e-5)
+
+
+def test_out_of_memory_halves_the_batch_and_the_smaller_one_stays(
+    tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LmEvalEngine(tiny, EngineSettings(batch_size=16))
+    wanted = asked(choice_task, tiny, limit=8)
+    expected = engine.evaluate(wanted, choice_task)
+    call = engine._lm._model_call
+
+    def too_wide(inputs: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        if len(inputs) > 4:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        answered: torch.Tensor = call(inputs, **kwargs)
+        return answered
+
+    monkeypatch.setattr(engine._lm, "_model_call", too_wide)
+    result = engine.evaluate(wanted, choice_task)
+    assert result.provenance.batch_size == 4
+    assert score(result, "acc") == score(expected, "acc")
+    assert engine.evaluate(wanted, choice_task).provenance.batch_size == 4
+
+
+def test_memory_that_is_short_even_for_one_prompt_fails_the_cell(
+    tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LmEvalEngine(tiny, EngineSettings(batch_size=2))
+
+    def never(inputs: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(engine._lm, "_model_call", never)
+    outcome = attempt(engine, asked(choice_task, tiny, limit=2), choice_task)
+    assert isinstance(outcome, CellFailure)
+    assert outcome.error == "OutOfMemoryError"
+    assert outcome.message.startswith("CUDA out of memory")
+
+
+def test_other_runtime_errors_are_no_memory_trouble() -> None:
+    assert not is_out_of_memory(RuntimeError("shape '[2, 3]' is invalid"))
+    assert is_out_of_memory(MemoryError())
+
+
+def test_prompts_that_do_not_fit_are_refused_before_the_model_runs(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = configured(choice_task, doc_to_text="{{question * (90 if label == 0 else 1)}}")
+    long = sum(1 for doc in engine._data.splits(task, task.config)["test"] if doc["label"] == 0)
+    monkeypatch.setattr(engine._lm, "_model_call", lambda *_: pytest.fail("the model ran"))
+    with pytest.raises(HarnessError) as caught:
+        engine.evaluate(asked(task, tiny), task)
+    assert str(caught.value).startswith(
+        f"task choice, 0 shots: {long} of 24 prompts do not fit tiny: the longest takes "
+    )
+    assert f"the model reads {CONTEXT}; use fewer shots, or allow truncation" in str(caught.value)
+
+
+def test_prompts_that_are_cut_are_counted_and_marked(
+    lenient: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    task = configured(choice_task, doc_to_text="{{question * (90 if label == 0 else 1)}}")
+    result = lenient.evaluate(asked(task, tiny), task)
+    assert result.samples is not None
+    assert [s.truncated for s in result.samples] == [s.target == "red" for s in result.samples]
+    assert 0 < result.n_truncated == sum(s.truncated for s in result.samples) < 24
+
+
+def test_a_prompt_that_just_fits_is_kept(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
+    prompt = len(engine._lm.tok_encode("Colour of sun 1:"))
+    room = CONTEXT - prompt
+    for new, fits in ((room, True), (room + 1, False)):
+        task = configured(
+            text_task,
+            doc_to_text="Colour of sun 1:",
+            generation_kwargs={"until": ["\n"], "max_gen_toks": new},
+        )
+        outcome = attempt(engine, asked(task, tiny, limit=1), task)
+        assert isinstance(outcome, CellResult) == fits
+
+
+def test_more_new_tokens_than_the_model_reads_are_refused_even_when_cutting_is_allowed(
+    lenient: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    task = configured(text_task, generation_kwargs={"until": ["\n"], "max_gen_toks": CONTEXT})
+    with pytest.raises(HarnessError, match=r"generates up to 256 tokens, the model reads 256 in all; lower .*max_gen"):
+        lenient.evaluate(asked(task, tiny, limit=1), task)
+
+
+def test_empty_outputs_are_wrong_answers_and_not_errors(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    # every text holds the empty stop string, so that nothing is left of it
+    task = configured(text_task, generation_kwargs={"until": [" "], "max_gen_toks": 4})
+    result = engine.evaluate(asked(task, tiny, shots=2, limit=6), task)
+    assert result.samples is not None
+    assert {s.output for s in result.samples} == {""}
+    assert score(result, "exact_match") == score(result, "token_f1") == score(result, "edit_similarity") == 0.0
+
+
+def test_an_empty_reference_answer_has_no_likelihood_per_byte(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    task = replace(configured(text_task, doc_to_target=""), metrics=metrics("loglikelihood_per_byte"))
+    with pytest.raises(HarnessError, match="needs a reference answer with bytes; found an empty one"):
+        engine.evaluate(asked(task, tiny, limit=1), task)
+
+
+def test_one_document_has_a_score_without_an_error(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    result = engine.evaluate(asked(choice_task, tiny, limit=1), choice_task)
+    assert {s.stderr for s in result.scores} == {None}
+
+
+def test_a_metric_can_name_the_filter_it_is_read_after(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    word = {"function": "regex", "regex_pattern": "([a-z]+)$"}
+    filters = [
+        {"name": "whole", "filter": [{"function": "take_first"}]},
+        {"name": "last-word", "filter": [word, {"function": "take_first"}]},
+    ]
+    task = replace(
+        configured(text_task, filter_list=filters, doc_to_target="{{answer.split()[-1]}}"),
+        metrics=metrics("exact_match", "exact_match,last-word"),
+    )
+    result = engine.evaluate(asked(task, tiny, shots=2), task)
+    # " red" with its space is no exact match, its last word is
+    assert score(result, "exact_match") == 0.0
+    assert score(result, "exact_match,last-word") > 0.0
+    assert result.samples is not None
+    assert len(result.samples) == 24
+    unknown = replace(task, metrics=metrics("exact_match,first-word"))
+    with pytest.raises(HarnessError, match="no filter 'first-word' in the task; it has: whole, last-word"):
+        engine.evaluate(asked(unknown, tiny, limit=1), unknown)
+
+
+def test_lm_evals_corpus_metrics_have_an_error_too(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    binary = {"doc_to_choice": ["green", "red"], "doc_to_target": "{{label % 2}}"}
+    task = replace(configured(choice_task, **binary), metrics=metrics("f1", "prob_correct"))
+    result = engine.evaluate(asked(task, tiny), task)
+    f1 = result.scores[0]
+    assert 0.0 <= f1.value <= 1.0
+    assert f1.stderr is not None
+    assert 0.0 < f1.stderr < 0.5
+    assert result.samples is not None
+    assert result.samples[0].scores.keys() == {"prob_correct"}
+
+
+def test_code_is_not_executed_without_consent(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
+    task = replace(text_task, unsafe_code=True)
+    with pytest.raises(HarnessError, match=r"executes programs that the model wrote; agree with --confirm-run"):
+        engine.evaluate(asked(task, tiny, limit=1), task)
+    unsaid = replace(text_task, metrics=metrics("pass_at_1"))
+    with pytest.raises(HarnessError, match=r"pass_at_1 executes what the model wrote; the task must say unsafe_code"):
+        engine.evaluate(asked(unsaid, tiny, limit=1), unsaid)
+
+
+def test_the_likelihood_of_one_continuation_can_be_a_task(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    config = {k: v for k, v in text_task.config.items() if k not in ("generation_kwargs", "filter_list")}
+    config |= {"output_type": "loglikelihood", "doc_to_target": " {{answer}}"}
+    task = replace(text_task, config=config, metrics=metrics("acc", "loglikelihood_per_token", "perplexity"))
+    result = engine.evaluate(asked(task, tiny, shots=2), task)
+    assert result.samples is not None
+    assert all((s.output == s.target) == (s.scores["acc"] == 1.0) for s in result.samples)
+    assert score(result, "loglikelihood_per_token") < 0 < score(result, "perplexity")
+
+
+def test_a_whole_text_can_be_scored(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec, tmp_path: Path) -> None:
+    texts = write_jsonl(tmp_path / "texts.jsonl", [{"page": "The sun 1 is red\n" * n} for n in (1, 40)])
+    config = {
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(texts)}},
+        "test_split": "test",
+        "output_type": "loglikelihood_rolling",
+        "doc_to_text": "",
+        "doc_to_target": "{{page}}",
+    }
+    task = replace(text_task, config=config, metrics=metrics("bits_per_byte", "loglikelihood_per_byte"))
+    result = engine.evaluate(asked(task, tiny), task)
+    assert result.n_truncated == 0
+    assert score(result, "bits_per_byte") > 0 > score(result, "loglikelihood_per_byte")
+
+
+@pytest.mark.parametrize(
+    ("removed", "message"),
+    [
+        ("config.json", "no config; expected config.json"),
+        ("model.safetensors", "no weights; expected "),
+        ("tokenizer.json", "no tokenizer; expected tokenizer.json"),
+    ],
+)
+def test_an_incomplete_model_folder_is_one_clear_line(
+    tmp_path: Path, model_folder: Path, tiny: ModelSpec, removed: str, message: str
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(model_folder, folder)
+    os.remove(folder / removed)
+    with pytest.raises(ModelError) as caught:
+        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
+    assert str(caught.value).startswith(f"{folder}: {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_folder_and_a_damaged_config_are_one_clear_line(
+    tmp_path: Path, model_folder: Path, tiny: ModelSpec
+) -> None:
+    with pytest.raises(ModelError, match=r"absent: no such folder; expected config\.json, weights and a tokenizer"):
+        LmEvalEngine(replace(tiny, path=str(tmp_path / "absent")), EngineSettings())
+    folder = tmp_path / "copy"
+    shutil.copytree(model_folder, folder)
+    (folder / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"copy: cannot be loaded: ") as caught:
+        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(
+    tmp_path: Path, model_folder: Path, tiny: ModelSpec
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "copy"
+    shutil.copytree(model_folder, folder)
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"1 weights are missing, model\.layers\.1\.mlp\.up_proj\.weight first"):
+        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
+
+
+def test_a_variant_without_a_folder_of_its_own_is_refused() -> None:
+    spec = ModelSpec(name="org/model", family="toy", params=1, variant="int8")
+    with pytest.raises(ModelError, match="variant 'int8' needs a folder with the treated weights"):
+        LmEvalEngine(spec, EngineSettings())
+
+
+def test_a_name_that_is_neither_cached_nor_reachable_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    spec = ModelSpec(name="nobody/no-such-model", family="toy", params=1)
+    with pytest.raises(ModelError, match=r"nobody/no-such-model: cannot be loaded: ") as caught:
+        LmEvalEngine(spec, EngineSettings())
+    assert "\n" not in str(caught.value)
