@@ -1,0 +1,30 @@
+"""Runs lanes in this process, one after the other: for debugging, one GPU, and machines without Ray."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.engines.protocol import EngineSettings
+from harness.executors.protocol import ExecutorSettings
+from harness.executors.worker import LaneWorker
+from harness.records import Outcome
+from harness.schedule import Lane
+
+
+class InlineExecutor:
+    """One model at a time in this process, however many workers the settings allow."""
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        del settings  # neither a width nor an address means anything here
+
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+        """One outcome per job, in the order of the lanes. A crash of the process ends the run: Ray survives those."""
+        for lane in lanes:
+            worker = LaneWorker(lane, settings)
+            try:
+                failures = worker.open()
+                yield from failures
+                for index in range(0 if failures else len(lane.jobs)):
+                    yield worker.answer(index)
+            finally:
+                worker.close()

@@ -1,0 +1,271 @@
+"""Runs lanes on Ray, on a laptop or a cluster: one process per loaded model, and every ending is an outcome.
+
+Retrying is decided here and written down, never by Ray: no restarts, no task retries, one job in flight per worker. An
+error in a cell is caught in the worker; the death of a worker costs the cell it was answering, and the rest of its lane
+goes on with a fresh one. Whatever was started ends when the iterator is closed, and also when the driver is killed:
+see `harness.executors.reaper`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.engines.protocol import ENGINES, EngineSettings, failure
+from harness.errors import HarnessError, MachineError
+from harness.executors import reaper
+from harness.executors.protocol import ExecutorSettings
+from harness.executors.worker import LaneWorker
+from harness.plan import Cell
+from harness.records import CellFailure, Outcome
+from harness.schedule import Lane
+from harness.specs import ModelSpec
+
+# Ray reads these while it is imported: no report to its makers, and no `uv run` of its own in every worker.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+import ray
+import ray._private.worker
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+OPENING_TRIES = 2
+"""Workers that may die while loading one model before the lane is given up."""
+
+_CLOSE_SECONDS = 10.0
+"""Time a model gets to close before its worker is ended anyway."""
+
+_OBJECT_STORE_BYTES = 200 * 2**20
+"""Holds outcomes on their way only, and spills to disk: small, so that a container with little /dev/shm can run."""
+
+_LONGEST_TEMP = 15
+"""Longest name of the usual temporary folder that leaves room for Ray's sockets below it; /tmp otherwise."""
+
+_OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+"""Settings of the driver that workers on other machines must share."""
+
+
+class RayExecutor:
+    """As many models at the same time as there are worker places, each in a process of its own."""
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self._settings = settings
+
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+        """One outcome per job, as they finish.
+
+        Raises:
+            MachineError: Ray does not start here, or the cluster cannot be joined.
+        """
+        if not any(lane.jobs for lane in lanes):
+            return
+        with _cluster(self._settings):
+            cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+            workers = self._settings.workers or max(1, cpus // (settings.threads or 1))
+            private = self._settings.address is None
+            yield from _outcomes([_LaneRun(lane, settings, private) for lane in lanes if lane.jobs], workers)
+
+
+def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
+    """Keeps `workers` lanes going and yields what lands."""
+    waiting = deque(runs)
+    flying: dict[Any, _LaneRun] = {}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    largest = max((resources.get("GPU", 0.0) for resources in nodes), default=0.0)
+    try:
+        while waiting or flying:
+            while waiting and len(flying) < workers:
+                run = waiting.popleft()
+                misfit = _misfit(run.lane.model, largest)
+                if misfit is not None:
+                    yield from (failure(job.cell, misfit) for job in run.lane.jobs)
+                else:
+                    flying[run.start()] = run
+            if flying:
+                [ref], _ = ray.wait(list(flying), num_returns=1)
+                run = flying.pop(ref)
+                landed, following = run.land(ref)
+                if following is not None:  # before yielding: the worker answers while the outcome is written
+                    flying[following] = run
+                yield from landed
+    finally:
+        for run in flying.values():
+            run.kill()
+
+
+def _misfit(model: ModelSpec, largest: float) -> HarnessError | None:
+    """Why no node can ever hold the model: Ray itself would wait for such a node for ever."""
+    if model.gpus > 1 and model.gpus != int(model.gpus):
+        return MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
+    if model.gpus > largest:
+        return MachineError(
+            f"{model.name} asks for {model.gpus:g} GPUs, the largest node has {largest:g}; expected a node with enough"
+        )
+    return None
+
+
+class _LaneRun:
+    """One lane under way: the actor that holds its model, and the jobs it has yet to answer."""
+
+    def __init__(self, lane: Lane, settings: EngineSettings, private: bool) -> None:
+        self.lane = lane
+        self._settings = settings
+        self._private = private
+        self._todo = deque(range(len(lane.jobs)))
+        self._job: int | None = None  # in flight; None while the model is being loaded
+        self._opening_deaths = 0
+        self._shared: Any = None
+        self._actor: Any = None
+
+    def start(self) -> Any:
+        """A fresh worker; the reference lands when its model is loaded."""
+        if self._shared is None:
+            self._shared = ray.put(self.lane)  # once, however many workers the lane uses up
+        # A whole number of GPUs needs no placement group: Ray gives an actor's GPUs from one node.
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": self.lane.model.gpus}
+        options |= {"max_restarts": 0, "max_task_retries": 0, "runtime_env": {"env_vars": self._environment()}}
+        self._actor = ray.remote(_Actor).options(**options).remote(self._shared, self._settings, dict(ENGINES))
+        self._job = None
+        return self._actor.open.remote()
+
+    def land(self, ref: Any) -> tuple[Sequence[Outcome], Any | None]:
+        """What came back, and the reference of what the lane does next; None when it has come to its end."""
+        try:
+            back = ray.get(ref)
+        except RayTaskError as error:  # the worker lives, but what it had to say cannot be sent
+            cause = error.cause if isinstance(error.cause, Exception) else error
+            back = tuple(failure(cell, cause) for cell in self._cells())
+        except RayError as error:
+            return self._bury(error)
+        if self._job is not None:
+            return (back if isinstance(back, tuple) else (back,)), self._next()
+        self._opening_deaths = 0
+        if not back:
+            return (), self._next()
+        self.kill()
+        return [back[index] for index in self._todo], None
+
+    def kill(self) -> None:
+        """End the worker with its children."""
+        ray.kill(self._actor)
+
+    def _next(self) -> Any | None:
+        if self._todo:
+            self._job = self._todo.popleft()
+            return self._actor.answer.remote(self._job)
+        ray.wait([self._actor.close.remote()], timeout=_CLOSE_SECONDS)
+        self.kill()
+        return None
+
+    def _bury(self, error: RayError) -> tuple[Sequence[Outcome], Any | None]:
+        """The worker died: its cell failed, and a fresh worker takes the rest, unless the model cannot be loaded."""
+        self.kill()
+        if self._job is not None:
+            died = [_died(cell, error, "answering this cell") for cell in self._cells()]
+            return died, self.start() if self._todo else None
+        self._opening_deaths += 1
+        if self._opening_deaths < OPENING_TRIES:
+            return (), self.start()
+        doing = f"loading {self.lane.model.name}, {OPENING_TRIES} times"
+        return [_died(self.lane.jobs[index].cell, error, doing) for index in self._todo], None
+
+    def _cells(self) -> list[Cell]:
+        """What the worker is busy with: one cell, or all of the lane while the model is being loaded."""
+        return [job.cell for job in self.lane.jobs] if self._job is None else [self.lane.jobs[self._job].cell]
+
+    def _environment(self) -> dict[str, str]:
+        """Environment variables of the worker."""
+        variables = {name: os.environ[name] for name in _OFFLINE if name in os.environ}
+        variables["TOKENIZERS_PARALLELISM"] = "false"
+        if self._settings.threads:
+            variables["OMP_NUM_THREADS"] = str(self._settings.threads)
+        if not self.lane.model.gpus and not self._settings.device.startswith("cuda"):
+            variables["CUDA_VISIBLE_DEVICES"] = ""  # Ray shows every GPU to work that asked for none
+        if self._private:  # on a cluster the folders of this machine mean nothing
+            variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+        return variables
+
+
+class _Actor(LaneWorker):
+    """A lane worker in a process of its own, which learns of engines that only the driver knows."""
+
+    def __init__(self, lane: Lane, settings: EngineSettings, engines: dict[str, str]) -> None:
+        ENGINES.update(engines)
+        super().__init__(lane, settings)
+
+
+def _died(cell: Cell, error: RayError, doing: str) -> CellFailure:
+    text = str(error).strip()
+    if isinstance(error, RayActorError) and error.actor_init_failed:
+        reason = f": {text.splitlines()[-1].strip()}"
+    else:
+        reason = ", often for lack of memory: try fewer --workers or a smaller --batch-size"
+    return CellFailure(
+        cell=cell,
+        error="WorkerDied",
+        message=f"the worker process died while {doing}{reason}",
+        traceback=text,
+        failed_at=datetime.now(UTC),
+    )
+
+
+@contextmanager
+def _cluster(settings: ExecutorSettings) -> Iterator[None]:
+    """Ray for the time of a run: the cluster at `settings.address`, or a private one that leaves nothing behind."""
+    if ray.is_initialized():
+        raise MachineError("Ray is already running in this process: call ray.shutdown() first or use --executor inline")
+    ray._private.worker._worker_logs_enabled = False  # or a paragraph per dead worker on stdout; no option stops it
+    with ExitStack() as stack:
+        stack.callback(setattr, ray._private.worker, "_worker_logs_enabled", True)
+        try:
+            folder = stack.enter_context(_private_folder()) if settings.address is None else None
+            stack.callback(ray.shutdown)
+            if folder is None:
+                _init(address=settings.address)
+            else:
+                _start(folder, settings.workers)
+        except Exception as error:  # Ray raises bare Exceptions when a daemon does not come up
+            where = f"join the cluster at {settings.address}" if settings.address else "start"
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
+        yield
+
+
+def _start(folder: str, workers: int | None) -> None:
+    """A private Ray: no dashboard, random ports, its own token, and deaf to RAY_ADDRESS."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the home folder
+    _init(
+        address="local",
+        num_cpus=workers,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        _temp_dir=folder,
+    )
+
+
+def _init(**arguments: Any) -> None:
+    # `_client_job` keeps Ray from putting the driver's current folder first on every worker's sys.path, where a folder
+    # called `harness` would hide the installed one.
+    job = ray.job_config.JobConfig(_client_job=True)
+    ray.init(job_config=job, log_to_driver=False, logging_level=logging.ERROR, **arguments)
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """A folder for a private Ray, which disappears afterwards with every process that still writes to it."""
+    usual = tempfile.gettempdir()
+    # Ray puts sockets below it, and their whole path must stay within 103 bytes (macOS).
+    folder = tempfile.mkdtemp(prefix="emergence-", dir=usual if len(usual) <= _LONGEST_TEMP else "/tmp")
+    watch = [sys.executable, "-I", reaper.__file__, folder, str(os.getpid())]
+    # In a session of its own, so that Ctrl-C does not reach it.
+    with subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True):
+        yield folder

@@ -1,0 +1,67 @@
+"""An engine for executor tests: it answers at once, tells a file what it does, and misbehaves when told to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from harness.engines.protocol import EngineSettings
+from harness.errors import ModelError
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.specs import ModelSpec, TaskSpec
+from tests import builders
+
+TOY = "tests.executors.engines:ToyEngine"
+"""What a test puts in the engine table."""
+
+
+class ToyEngine:
+    """Journal: `<model.path>/<model.name>`, one word and a process id per line. `model.variant` says how it opens."""
+
+    def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
+        self._folder = Path(model.path or ".")
+        self._journal = self._folder / model.name
+        self._tell("open")
+        if model.variant == "unreadable":
+            raise ModelError(f"{model.name}: no weights")
+        if model.variant == "deadly":
+            os._exit(3)
+
+    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        do = task.config.get("do")
+        if do == "raise":
+            raise ValueError(f"no answer\nto {cell.task}")
+        if do == "die":
+            os._exit(4)
+        if do == "unsendable":
+            return replace(builders.result(cell), samples=(sys.stdout,))  # type: ignore[arg-type]
+        if do == "meet":
+            self._meet(cell.model.name, task.config["with"])
+        if do == "linger":
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            self._tell("lingering")
+            time.sleep(600)
+        seen = f"pid {os.getpid()}; GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}; {os.environ.get('OMP_NUM_THREADS')}"
+        result = builders.result(cell)
+        return replace(result, provenance=replace(result.provenance, host=seen))
+
+    def close(self) -> None:
+        self._tell("close")
+
+    def _tell(self, what: str) -> None:
+        with self._journal.open("a") as journal:
+            print(what, os.getpid(), file=journal)
+
+    def _meet(self, name: str, other: str) -> None:
+        """Return when the worker of the model `other` is here too: impossible unless both run at the same time."""
+        (self._folder / f"here-{name}").touch()
+        for _ in range(600):
+            if (self._folder / f"here-{other}").exists():
+                return
+            time.sleep(0.05)
+        raise TimeoutError(f"{other} did not come")

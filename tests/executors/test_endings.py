@@ -1,0 +1,160 @@
+"""However a run ends, it takes its processes and its temporary folder along."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from harness.engines.protocol import ENGINES, EngineSettings
+from harness.errors import MachineError
+from harness.executors.protocol import ExecutorSettings, open_executor
+from harness.plan import RunPlan
+from harness.schedule import lanes
+from tests import builders
+from tests.executors.engines import TOY
+
+ROOT = Path(__file__).parents[2]
+
+
+def processes(folder: Path) -> dict[int, str]:
+    """Every process but this one that was started in `folder`: Ray's daemons, its workers, and their children."""
+    found = {}
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and Path(process.cwd()) == folder:
+                found[process.pid] = " ".join(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
+            continue
+    return found
+
+
+def private_folder(folder: Path) -> Path:
+    """Where the Ray that was started in `folder` keeps its files."""
+    commands = processes(folder).values()
+    assert len(commands) > 4, "the test does not see Ray's processes"
+    [found] = {match[0] for command in commands if (match := re.search(r"/[\w/]*/emergence-\w+", command))}
+    assert Path(found).exists()
+    return Path(found)
+
+
+def gone(folder: Path, private: Path) -> bool:
+    """Whether everything has ended within 20 seconds."""
+    end = time.monotonic() + 20
+    while (processes(folder) or private.exists()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert processes(folder) == {}
+    return not private.exists()
+
+
+def wait_for(path: Path, word: str) -> None:
+    for _ in range(600):
+        if path.exists() and word in path.read_text():
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{path} never said {word}")
+
+
+class TestClosingEarly:
+    def plan(self, folder: Path) -> RunPlan:
+        """One lane: a cell that is answered, and one that never is and is in flight when the first has come back."""
+        tasks = {"quick": builders.task("quick"), "slow": builders.task("slow", config={"do": "linger"})}
+        toy = builders.model(name="toy", path=str(folder))
+        cells = tuple(builders.cell(of=task, engine="toy", model=toy) for task in tasks.values())
+        return RunPlan(cells=cells, tasks=tasks)
+
+    def test_inline_closes_the_open_model(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setitem(ENGINES, "toy", TOY)
+        outcomes = open_executor("inline", ExecutorSettings()).run(lanes(self.plan(tmp_path)), EngineSettings())
+        assert next(outcomes).cell.task == "quick"
+        outcomes.close()
+        assert [line.split()[0] for line in (tmp_path / "toy").read_text().splitlines()] == ["open", "close"]
+
+    def test_ray_leaves_nothing_running_and_no_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setitem(ENGINES, "toy", TOY)
+        monkeypatch.chdir(tmp_path)
+        outcomes = open_executor("ray", ExecutorSettings(workers=2)).run(lanes(self.plan(tmp_path)), EngineSettings())
+        assert next(outcomes).cell.task == "quick"
+        wait_for(tmp_path / "toy", "lingering")
+        private = private_folder(tmp_path)
+        outcomes.close()
+        assert gone(tmp_path, private)
+
+
+class Driver(NamedTuple):
+    """A driver process in the middle of a run."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Driver]]:
+    """Two drivers, started together, in folders whose own `harness` must not be imported."""
+    started = {}
+    for name in ("killed", "interrupted"):
+        folder = tmp_path_factory.mktemp(name)
+        (folder / "harness").mkdir()
+        (folder / "harness" / "__init__.py").write_text("raise RuntimeError('the wrong harness')")
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "executors" / "driver.py"), str(folder)],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started[name] = Driver(process, folder)
+    yield started
+    for driver in started.values():
+        driver.process.kill()
+        driver.process.communicate()
+
+
+def run_until_it_lingers(driver: Driver) -> list[str]:
+    assert driver.process.stdout is not None
+    lines = [driver.process.stdout.readline().strip() for _ in range(2)]
+    wait_for(driver.folder / "patient", "lingering")
+    return lines
+
+
+class TestEndingTheDriver:
+    def test_kill_leaves_no_process_and_no_folder_and_nothing_was_printed(self, drivers: dict[str, Driver]) -> None:
+        driver = drivers["killed"]
+        assert sorted(run_until_it_lingers(driver)) == ["answer CellResult", "die CellFailure"]
+        private = private_folder(driver.folder)
+        driver.process.kill()
+        printed, errors = driver.process.communicate()
+        assert gone(driver.folder, private)
+        assert (printed, errors) == ("", "")
+
+    def test_interrupt_leaves_nothing_running_and_no_folder(self, drivers: dict[str, Driver]) -> None:
+        driver = drivers["interrupted"]
+        run_until_it_lingers(driver)
+        private = private_folder(driver.folder)
+        os.killpg(driver.process.pid, signal.SIGINT)
+        printed, errors = driver.process.communicate(timeout=30)
+        assert printed == ""
+        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert gone(driver.folder, private)
+
+
+class TestStarting:
+    def test_a_cluster_that_is_not_there_is_one_line(self) -> None:
+        made = lanes(RunPlan(cells=(builders.cell(),), tasks={"colours": builders.task()}))
+        outcomes = open_executor("ray", ExecutorSettings(address="not an address")).run(made, EngineSettings())
+        with pytest.raises(MachineError, match=r"could not join the cluster at not an address .*--executor inline"):
+            next(outcomes)
+
+    def test_nothing_to_do_does_not_start_ray(self) -> None:
+        assert list(open_executor("ray", ExecutorSettings(address="not an address")).run([], EngineSettings())) == []
