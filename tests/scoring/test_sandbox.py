@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import MachineError
 from harness.scoring import sandbox as module
-from harness.scoring.sandbox import Limits, Sandbox, SandboxError, canaries, open_sandbox
+from harness.scoring.sandbox import Sandbox, SandboxError, canaries, open_sandbox
 
 GOOD = "def f(x):\n    return (x + 3) * 2"
 BARE = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
@@ -35,11 +35,14 @@ def test_values_come_back_in_order_as_json(sandbox):
     assert done.status == "returned"
     assert done.values == (["a", [1, None, 0.5]], ["b", [2, None, 0.5]])
     assert done.message == ""
-    assert 0 < done.seconds < sandbox.limits.wall_seconds
+    assert done.seconds > 0
 
 
 def test_standard_library_imports_work_after_rights_are_given_up(sandbox):
-    assert run(sandbox, "import decimal, statistics\ndef f(x):\n    return statistics.mean([x, 2])").values == (1,)
+    assert run(
+        sandbox,
+        "import decimal, encodings.rot_13, statistics, threading\ndef f(x):\n    return statistics.mean([x, 2])",
+    ).values == (1,)
 
 
 @pytest.mark.parametrize(
@@ -99,14 +102,14 @@ def test_an_endless_loop_ends_in_time(sandbox, limits):
     done = run(sandbox, "def f(x):\n    while True: pass", **limits)
 
     assert done.status == "timeout"
-    assert done.seconds < 8
+    assert done.seconds < 30
 
 
 def test_a_program_that_waits_is_ended_by_the_clock(sandbox):
     done = run(sandbox, "import time\ndef f(x):\n    time.sleep(60)", wall_seconds=0.3)
 
     assert done.status == "timeout"
-    assert done.seconds < 5
+    assert done.seconds < 30
 
 
 def test_a_program_that_shuts_the_reply_and_goes_on_is_ended(sandbox):
@@ -248,7 +251,7 @@ def carrying(token: str) -> int:
     return found
 
 
-def wait_until(condition, seconds: float = 5.0) -> bool:
+def wait_until(condition, seconds: float = 20.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -266,9 +269,11 @@ def test_an_interpreter_that_cannot_start_is_an_error_of_the_machine_and_no_scor
         open_sandbox(python="/no/such/python")
 
 
-def test_a_machine_too_slow_to_start_python_is_an_error_and_no_score():
+def test_a_machine_too_slow_to_start_python_is_an_error_and_no_score(monkeypatch):
+    monkeypatch.setattr(module, "_START_SECONDS", 0.0)
+
     with pytest.raises(SandboxError, match="did not start: timeout"):
-        replace(BARE, limits=Limits(wall_seconds=0.0)).call(GOOD, "f", [[1]])
+        BARE.call(GOOD, "f", [[1]])
 
 
 def test_a_process_opens_its_sandbox_once(sandbox):
