@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from harness.engines.protocol import EngineSettings
 from harness.executors.protocol import ExecutorSettings
@@ -17,7 +17,7 @@ class InlineExecutor:
     def __init__(self, settings: ExecutorSettings) -> None:
         del settings  # neither a width nor an address means anything here
 
-    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run: Ray survives those."""
         for lane in lanes:
             worker = LaneWorker(lane, settings)

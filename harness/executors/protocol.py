@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,7 +26,7 @@ class ExecutorSettings:
 class Executor(Protocol):
     """Runs lanes and yields every job's outcome exactly once, in whatever order they finish."""
 
-    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job: a raising cell and a dead worker are failures, not exceptions.
 
         Closing the iterator early ends every process it started.

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -60,7 +60,7 @@ class RayExecutor:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
 
-    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Iterator[Outcome]:
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, as they finish.
 
         Raises:

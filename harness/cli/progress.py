@@ -1,0 +1,93 @@
+"""Progress of a run on stderr: a bar on a terminal, plain lines in a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from harness.records import CellFailure, Outcome
+from harness.runner import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+
+class ProgressReporter:
+    """Shows how far a run has come; every failure is named at once.
+
+    with ProgressReporter(total=40) as reporter:
+        for outcome in run(...):
+            reporter.update(outcome)
+    """
+
+    def __init__(
+        self,
+        *,
+        total: int,
+        skipped: int = 0,
+        stream: TextIO | None = None,
+        every_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`every_seconds` is the least time between two plain lines about success; the last one always comes."""
+        self.progress = Progress(total=total, skipped=skipped)
+        self._stream = sys.stderr if stream is None else stream
+        self._every_seconds = every_seconds
+        self._clock = clock
+        self._started = self._said_at = clock()
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Self:
+        if not self.progress.total:
+            return self
+        if self._stream.isatty():
+            self._bar = _bar(self._stream)
+            self._bar.add_task(self.progress.line(), total=self.progress.total, label="starting")
+            self._bar.start()
+        else:
+            self._say(self.progress.line())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, outcome: Outcome) -> None:
+        """Count `outcome` and show it."""
+        now = self._clock()
+        self.progress = self.progress.after(outcome, elapsed_seconds=now - self._started)
+        if isinstance(outcome, CellFailure):
+            self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
+        label = outcome.cell.label
+        if self._bar is not None:
+            [task] = self._bar.task_ids
+            self._bar.update(task, completed=self.progress.finished, description=self.progress.line(), label=label)
+        elif now - self._said_at >= self._every_seconds or self.progress.finished == self.progress.total:
+            self._said_at = now
+            self._say(f"{self.progress.line()}, last {label}")
+
+    def _say(self, text: str) -> None:
+        if self._bar is None:
+            print(text, file=self._stream, flush=True)
+        else:  # above the bar; the text is nobody's markup
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _bar(stream: TextIO) -> Bar:
+    """A bar that is not started yet. rich is imported here because only a terminal needs it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        SpinnerColumn(finished_text=" "),
+        BarColumn(bar_width=24),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[label]}", style="dim", markup=False),
+    )
+    return Bar(*columns, console=Console(file=stream))

@@ -1,0 +1,64 @@
+import io
+
+from harness.cli.progress import ProgressReporter
+from tests.builders import cell, failed, result
+
+
+class Clock:
+    """Time that passes only when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_log_file_gets_a_line_every_few_seconds_and_always_the_last() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with ProgressReporter(total=8, stream=stream, clock=clock) as reporter:
+        for seed in range(8):
+            clock.now += 2.0
+            reporter.update(result(cell(seed=seed)))
+    assert stream.getvalue().splitlines() == [
+        "0/8 cells",
+        "3/8 cells, 30/min, ETA 0:10, last toy-1000 colours 0-shot default seed 2",
+        "6/8 cells, 30/min, ETA 0:04, last toy-1000 colours 0-shot default seed 5",
+        "8/8 cells, 30/min, last toy-1000 colours 0-shot default seed 7",
+    ]
+    assert reporter.progress.elapsed_seconds == 16.0
+
+
+def test_a_failure_is_named_at_once() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with ProgressReporter(total=2, stream=stream, clock=clock) as reporter:
+        clock.now += 1.0
+        reporter.update(failed(error="OutOfMemoryError", message="tried to allocate [2] GiB"))
+    assert stream.getvalue().splitlines()[1:] == [
+        "FAILED toy-1000 colours 0-shot default seed 0: OutOfMemoryError: tried to allocate [2] GiB"
+    ]
+
+
+def test_nothing_to_do_says_nothing() -> None:
+    for stream in (io.StringIO(), Terminal()):
+        with ProgressReporter(total=0, stream=stream):
+            pass
+        assert stream.getvalue() == ""
+
+
+def test_a_terminal_gets_a_bar_and_failures_above_it() -> None:
+    stream, clock = Terminal(), Clock()
+    with ProgressReporter(total=2, stream=stream, clock=clock) as reporter:
+        clock.now += 6.0
+        reporter.update(failed(message="tried to allocate [2] GiB"))
+        clock.now += 6.0
+        reporter.update(result(cell(seed=1)))
+    shown = stream.getvalue()
+    assert "FAILED toy-1000 colours 0-shot default seed 0: ValueError: tried to allocate [2] GiB" in shown
+    assert "2/2 cells, 1 failed, 10/min" in shown
+    assert "━" in shown

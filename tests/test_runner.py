@@ -1,0 +1,128 @@
+import subprocess
+import sys
+from collections.abc import Generator, Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.engines.protocol import EngineSettings
+from harness.errors import StoreError
+from harness.plan import Cell, RunPlan
+from harness.records import CellFailure, Outcome
+from harness.runner import Progress, pending, run
+from harness.schedule import Lane
+from harness.store import Store
+from tests.builders import cell, failed, result, task
+
+SETTINGS = EngineSettings()
+
+
+class Recited:
+    """An executor that answers without a model; the cells whose seed is in `failing` fail."""
+
+    def __init__(self, failing: Iterable[int] = ()) -> None:
+        self.failing = frozenset(failing)
+        self.started: list[Cell] = []
+        self.ended = False
+
+    def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
+        try:
+            for job in (job for lane in lanes for job in lane.jobs):
+                self.started.append(job.cell)
+                yield failed(job.cell) if job.cell.seed in self.failing else result(job.cell)
+        finally:
+            self.ended = True
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def plan(seeds: int = 3) -> RunPlan:
+    return RunPlan(cells=tuple(cell(shots=1, seed=seed) for seed in range(seeds)), tasks={"colours": task()})
+
+
+def seeds(cells: Iterable[Cell]) -> list[int]:
+    return [asked.seed for asked in cells]
+
+
+def test_every_outcome_is_in_the_store_when_it_is_yielded(store: Store) -> None:
+    for outcome in run(plan(), store, Recited(failing=[1]), SETTINGS):
+        kept = store.failed() if isinstance(outcome, CellFailure) else store.done()
+        assert outcome.cell.key in kept
+    assert (len(store.done()), len(store.failed())) == (2, 1)
+
+
+def test_a_second_run_evaluates_only_what_is_missing(store: Store) -> None:
+    list(run(plan(2), store, Recited(), SETTINGS))
+    second = Recited()
+    assert seeds(o.cell for o in run(plan(4), store, second, SETTINGS)) == [2, 3]
+    assert seeds(second.started) == [2, 3]
+
+
+def test_failed_cells_are_left_alone_unless_they_are_to_be_retried(store: Store) -> None:
+    list(run(plan(), store, Recited(failing=[1]), SETTINGS))
+    assert pending(plan(), store).cells == ()
+    assert seeds(pending(plan(), store, retry_failed=True).cells) == [1]
+    assert seeds(o.cell for o in run(plan(), store, Recited(), SETTINGS, retry_failed=True)) == [1]
+    assert (len(store.done()), len(store.failed())) == (3, 0)
+
+
+def test_an_interrupted_run_keeps_what_it_had_and_ends_its_executor(store: Store) -> None:
+    executor = Recited()
+    outcomes = run(plan(), store, executor, SETTINGS)
+    next(outcomes)
+    outcomes.close()
+    assert executor.ended
+    assert len(store.done()) == 1
+    assert seeds(pending(plan(), store).cells) == [1, 2]
+
+
+def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(store: Store) -> None:
+    store.root.mkdir()
+    (store.root / "toy").write_text("a file where the family's folder should be")
+    executor = Recited()
+    with pytest.raises(StoreError, match="toy"):
+        list(run(plan(), store, executor, SETTINGS))
+    assert executor.ended
+    assert seeds(executor.started) == [0]
+
+
+@pytest.mark.parametrize(
+    ("progress", "line"),
+    [
+        (Progress(total=40), "0/40 cells"),
+        (Progress(total=40, elapsed_seconds=9.0), "0/40 cells"),
+        (Progress(total=40, skipped=5), "0/40 cells, 5 left out"),
+        (Progress(total=40, done=11, failed=1, elapsed_seconds=20.45), "12/40 cells, 1 failed, 35.2/min, ETA 0:48"),
+        (Progress(total=40, done=40, elapsed_seconds=20.0), "40/40 cells, 120/min"),
+        (Progress(total=500, done=1, elapsed_seconds=90.0), "1/500 cells, 0.667/min, ETA 12:28:30"),
+        (Progress(total=10, done=5, elapsed_seconds=725.0), "5/10 cells, 0.414/min, ETA 12:05"),
+        (Progress(total=9999, done=3000, elapsed_seconds=120.0), "3000/9999 cells, 1500/min, ETA 4:40"),
+    ],
+)
+def test_progress_is_one_line(progress: Progress, line: str) -> None:
+    assert progress.line() == line
+
+
+def test_progress_counts_results_and_failures_apart() -> None:
+    progress = Progress(total=3).after(result(), elapsed_seconds=2.0).after(failed(), elapsed_seconds=4.0)
+    assert (progress.done, progress.failed, progress.finished) == (1, 1, 2)
+    assert progress.rate == 30.0
+    assert progress.eta_seconds == 2.0
+
+
+def test_rate_and_time_left_are_unknown_before_the_first_cell() -> None:
+    progress = Progress(total=3, elapsed_seconds=5.0)
+    assert progress.rate is None
+    assert progress.eta_seconds is None
+
+
+def test_the_runner_loads_nothing_heavy() -> None:
+    code = (
+        "import harness.runner, harness.cli.progress, sys;"
+        "print({'ray', 'torch', 'pandas', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
