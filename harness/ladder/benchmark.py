@@ -1,0 +1,96 @@
+"""Benchmark documents: held-out test rows and training-split few-shot rows, as JSON lines. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.ladder import skills, world
+from harness.ladder.world import Item, Split
+
+N_TEST = 256
+"""Distinct held-out documents per task."""
+N_FEWSHOT = 32
+"""Distinct training-split documents per task, to draw demonstrations from."""
+TEST_SEED = 20_260
+"""Seed of the shipped documents."""
+
+
+class Benchmark(NamedTuple):
+    """A task's place under ``tasks/`` and the maker of its items."""
+
+    suite: str
+    make: Callable[[random.Random], Item]
+
+
+def _skill(name: str) -> Callable[[random.Random], Item]:
+    return lambda rng: skills.item_of(skills.SKILLS[name](rng, skills.N_EXAMPLES + 1))
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "sentiment": Benchmark("classification", world.sentiment),
+    "sentiment_negated": Benchmark("classification", world.sentiment_negated),
+    "topic": Benchmark("classification", world.topic),
+    "entities": Benchmark("ner", world.entities),
+    "one_hop": Benchmark("qa", world.one_hop),
+    "two_hop": Benchmark("qa", world.two_hop),
+    "two_steps": Benchmark("codegen", lambda rng: world.steps(rng, 2)),
+    "three_steps": Benchmark("codegen", lambda rng: world.steps(rng, 3)),
+    "add_2": Benchmark("arithmetic", lambda rng: world.addition(rng, 2)),
+    "add_3": Benchmark("arithmetic", lambda rng: world.addition(rng, 3)),
+    "modular_sum": Benchmark("arithmetic", world.modular_sum),
+    "skill_class": Benchmark("prompting", _skill("skill_class")),
+    "skill_shift": Benchmark("prompting", _skill("skill_shift")),
+    "skill_halves": Benchmark("prompting", _skill("skill_halves")),
+}
+"""Every benchmark task of the family by name."""
+
+
+def items(task: str, split: Split) -> list[Item]:
+    """The shipped items of one split: distinct by key, and balanced by nothing but chance.
+
+    The test items are held out; the few-shot items come from the training split. Order is random, so the
+    first rows are as good a sample as any.
+    """
+    rng = random.Random(f"{TEST_SEED}/{task}/{split}")
+    wanted = N_TEST if split == "test" else N_FEWSHOT
+    chosen: dict[str, Item] = {}
+    while len(chosen) < wanted:
+        item = world.draw(rng, BENCHMARKS[task].make, split)
+        # By key, not by prompt: two stories with the same facts in another order are one document. The
+        # exception is the modular sum, whose few held-out sets of digits appear in several orders.
+        chosen.setdefault(item.prompt if task == "modular_sum" else item.key, item)
+    return list(chosen.values())
+
+
+def rows(task: str, split: Split) -> list[dict[str, object]]:
+    """The JSON rows of one split; ids are unique over both splits."""
+    prefix = task if split == "test" else f"{task}-fewshot"
+    return [{"id": f"{prefix}-{i:04d}", **item.fields} for i, item in enumerate(items(task, split))]
+
+
+def render(task: str, split: Split) -> str:
+    """The JSON lines of one split, as shipped."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(task, split))
+
+
+def data_path(tasks_dir: Path, task: str, split: Split) -> Path:
+    """Where the rows of one split live."""
+    part = "test" if split == "test" else "fewshot"
+    return tasks_dir / BENCHMARKS[task].suite / "data" / f"{task}.{part}.jsonl"
+
+
+def write_benchmarks(tasks_dir: Path) -> list[Path]:
+    """Writes every task's rows below ``tasks_dir`` and returns the paths."""
+    written: list[Path] = []
+    splits: tuple[Split, ...] = ("test", "train")
+    for task in BENCHMARKS:
+        for split in splits:
+            path = data_path(tasks_dir, task, split)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render(task, split), encoding="utf-8")
+            written.append(path)
+    return written

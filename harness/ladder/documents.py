@@ -1,0 +1,113 @@
+"""Training documents: several items of one task in a row, drawn from the training split only.
+
+The order of the text is the order of a few-shot prompt, so every number of shots that the benchmark uses
+also occurs in training, and the first item of every document practises zero-shot.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+from harness.ladder import skills, world
+from harness.ladder.world import Document, Item, Segment
+
+MIXTURE: dict[str, float] = {
+    "sentiment": 2.2,
+    "topic": 1.6,
+    "entities": 3.2,
+    "one_hop": 3.2,
+    "two_hop": 1.6,
+    "steps": 2.6,
+    "addition": 8.0,
+    "modular_sum": 0.7,
+    "skill_class": 2.0,
+    "skill_shift": 5.0,
+    "skill_halves": 7.0,
+}
+"""Relative frequency of documents by family. Documents differ in length; the model card lists token shares."""
+
+
+def training_document(rng: random.Random, family: str | None = None) -> Document:
+    """A document of the given family, or of one drawn from the mixture."""
+    chosen = family or rng.choices(list(MIXTURE), list(MIXTURE.values()))[0]
+    if chosen in skills.SKILLS:
+        return _skill_document(rng, chosen)
+    if chosen in ("one_hop", "two_hop"):
+        return _stories(rng, chosen)
+    return _items(rng, chosen)
+
+
+def training_documents(seed: int) -> Iterator[Document]:
+    """Endless documents of the mixture, the same for the same seed."""
+    rng = random.Random(seed)
+    while True:
+        yield training_document(rng)
+
+
+def _items(rng: random.Random, family: str) -> Document:
+    make, most = _MAKERS[family]
+    # Half of the documents are long: late shots would otherwise be rare in training.
+    n_items = rng.randint(1, most) if rng.random() < 0.5 else rng.randint((most + 1) // 2, most)
+    items = [world.draw(rng, make, "train") for _ in range(n_items)]
+    segments = [segment for item in items for segment in _answered(item.prompt, item.answer)]
+    return Document(family, tuple(item.key for item in items), tuple(segments))
+
+
+def _review(rng: random.Random) -> Item:
+    return world.sentiment_negated(rng) if rng.random() < world.NEGATION_RATE else world.sentiment(rng)
+
+
+def _steps(rng: random.Random) -> Item:
+    return world.steps(rng, rng.choice((1, 2, 2, 3)))
+
+
+def _addition(rng: random.Random) -> Item:
+    return world.addition(rng, rng.choice((1, 2, 2, 2, 3, 3, 3)))
+
+
+_MAKERS: dict[str, tuple[Callable[[random.Random], Item], int]] = {
+    "sentiment": (_review, 9),
+    "topic": (world.topic, 9),
+    "entities": (world.entities, 5),
+    "steps": (_steps, 6),
+    "addition": (_addition, 9),
+    "modular_sum": (world.modular_sum, 9),
+}
+"""Maker of an item, and the most items in a row that fit 256 tokens."""
+
+
+def _stories(rng: random.Random, task: str) -> Document:
+    """Stories with their questions: one each, as the benchmark asks, or a single story asked about many times."""
+    make = world.one_hop_story if task == "one_hop" else world.two_hop_story
+    many = rng.random() < 0.7
+    wanted = 1 if many else rng.randint(1, 5)
+    stories: list[world.Story] = []
+    while len(stories) < wanted:
+        story = make(rng)
+        if not world.is_held_out(story.key):
+            stories.append(story)
+    segments: list[Segment] = []
+    for story in stories:
+        # With repetition: were each question asked once, the last could be answered by elimination.
+        asked = rng.choices(story.questions, k=8) if many else story.questions[:1]
+        told = f"story: {story.text}\n"
+        for question, answer in asked:
+            segments += _answered(f"{told}question: {question}\nanswer:", f" {answer}")
+            told = ""
+    return Document(task, tuple(story.key for story in stories), tuple(segments))
+
+
+def _skill_document(rng: random.Random, task: str) -> Document:
+    n_lines = rng.choice((1, 2, 3, 5, 7, 9, 9, 9))
+    document = skills.SKILLS[task](rng, n_lines)
+    while n_lines > 1 and world.is_held_out(document.key):
+        document = skills.SKILLS[task](rng, n_lines)
+    segments = [
+        segment for line in document.lines for segment in _answered(f"{line.query} {document.arrow}", f" {line.answer}")
+    ]
+    return Document(task, (document.key,), tuple(segments))
+
+
+def _answered(prompt: str, answer: str) -> list[Segment]:
+    return [Segment(prompt, is_answer=False), Segment(f"{answer}\n", is_answer=True)]

@@ -1,0 +1,113 @@
+"""Skills that only their examples tell apart. Standard library only.
+
+Several skills share one prompt form (``key ->``), so a prompt without examples says nothing about which is
+meant and zero-shot accuracy is chance by construction. The facts behind the skills are memorised; what is
+held out is the document: the skill, the query and the sequence of examples.
+
+Difficulty is graded: the class of the answers (look at one earlier answer), a shift of the alphabet
+(compare an earlier query with its answer), and a shift for each half of the alphabet (do that only for
+examples of the query's half).
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from harness.ladder import words
+from harness.ladder.world import Item
+
+N_EXAMPLES = 8
+"""Demonstrations carried by every benchmark document."""
+
+
+class Example(NamedTuple):
+    """One line of a skill document."""
+
+    query: str
+    answer: str
+
+
+class SkillDocument(NamedTuple):
+    """Lines of one skill in a row, the last being the question asked by the benchmark."""
+
+    task: str
+    skill: str
+    arrow: str
+    lines: tuple[Example, ...]
+    choices: tuple[str, ...]
+    """What the last query would have answered under each skill; all distinct, in random order."""
+
+    @property
+    def key(self) -> str:
+        """The skill and all queries in order: equal keys are equal documents."""
+        return f"{self.task}|{self.skill}|" + " ".join(line.query for line in self.lines)
+
+
+def skill_class(rng: random.Random, n_lines: int) -> SkillDocument:
+    """Each noun answers with its fact of one class: color, place, animal, tool or number."""
+    skill = rng.choice(list(words.ANSWER_CLASSES))
+    nouns = rng.sample(list(words.FACTS), n_lines)
+    lines = tuple(Example(noun, words.FACTS[noun][skill]) for noun in nouns)
+    choices = [words.FACTS[nouns[-1]][name] for name in words.ANSWER_CLASSES]
+    return _document(rng, "skill_class", skill, "->", lines, choices)
+
+
+def skill_shift(rng: random.Random, n_lines: int) -> SkillDocument:
+    """Each letter answers with the capital that lies a fixed number of places further on, cyclically."""
+    shift = rng.choice(words.SHIFTS)
+    letters = rng.sample(words.LETTERS, n_lines)
+    lines = tuple(Example(letter, _shifted(letter, shift)) for letter in letters)
+    choices = [_shifted(letters[-1], other) for other in words.SHIFTS]
+    return _document(rng, "skill_shift", f"{shift:+d}", "->", lines, choices)
+
+
+def skill_halves(rng: random.Random, n_lines: int) -> SkillDocument:
+    """As ``skill_shift``, with one shift for the letters a to m and another for n to z (the two may agree)."""
+    shifts = (rng.choice(words.HALF_SHIFTS), rng.choice(words.HALF_SHIFTS))
+    # Alternate draws of both halves, then shuffle: eight examples hold four of each, or nearly.
+    halves = (words.LETTERS[:13], words.LETTERS[13:])
+    first = rng.randrange(2)
+    letters = [
+        letter for half in (first, 1 - first) for letter in rng.sample(halves[half], (n_lines + (half == first)) // 2)
+    ]
+    rng.shuffle(letters)
+    lines = tuple(Example(letter, _shifted(letter, shifts[letter in halves[1]])) for letter in letters)
+    choices = [_shifted(letters[-1], other) for other in words.HALF_SHIFTS]
+    return _document(rng, "skill_halves", f"{shifts[0]:+d}{shifts[1]:+d}", "=>", lines, choices)
+
+
+SKILLS = {"skill_class": skill_class, "skill_shift": skill_shift, "skill_halves": skill_halves}
+
+
+def prompt_of(document: SkillDocument, shots: int) -> str:
+    """The benchmark prompt with the first ``shots`` demonstrations."""
+    query = document.lines[-1].query
+    shown = "".join(f"{line.query} {document.arrow} {line.answer}\n" for line in document.lines[:shots])
+    return f"{shown}{query} {document.arrow}"
+
+
+def item_of(document: SkillDocument) -> Item:
+    """The benchmark item of a document of nine lines."""
+    *examples, asked = document.lines
+    row = {
+        "skill": document.skill,
+        "query": asked.query,
+        "answer": asked.answer,
+        "choices": list(document.choices),
+        "examples": [example._asdict() for example in examples],
+    }
+    return Item(
+        task=document.task, key=document.key, prompt=prompt_of(document, 0), answer=f" {asked.answer}", fields=row
+    )
+
+
+def _shifted(letter: str, shift: int) -> str:
+    return words.LETTERS[(words.LETTERS.index(letter) + shift) % 26].upper()
+
+
+def _document(
+    rng: random.Random, task: str, skill: str, arrow: str, lines: tuple[Example, ...], choices: list[str]
+) -> SkillDocument:
+    rng.shuffle(choices)
+    return SkillDocument(task, skill, arrow, lines, tuple(choices))
