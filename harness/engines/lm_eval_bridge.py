@@ -15,6 +15,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import torch
 import transformers
 from lm_eval.models.huggingface import HFLM
+from safetensors import SafetensorError
 
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
@@ -97,6 +98,14 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         tokens = self._tokens[key]
         return tokens[-left_truncate_len:] if left_truncate_len else tokens
 
+    def _loglikelihood_tokens(
+        self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        # rolling likelihoods ask for a progress bar whatever the caller says
+        answered: list[tuple[float, bool]]
+        answered = super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
+        return answered
+
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         super()._create_model(*args, output_loading_info=True, **kwargs)
         self._model, info = self._model
@@ -167,8 +176,8 @@ def _load(model: ModelSpec, settings: EngineSettings, device: str) -> Transforme
             trust_remote_code=settings.trust_remote_code,
             parallelize=model.gpus > 1,
         )
-    except (OSError, ValueError) as error:
-        # transformers says with these two what is wrong with a folder, or that the hub does not have it
+    except (OSError, ValueError, SafetensorError) as error:
+        # what transformers says when a folder is damaged or the hub does not have the model
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"{model.source}: cannot be loaded: {lines[0]}") from error
 

@@ -294,7 +294,9 @@ def test_the_likelihood_of_one_continuation_can_be_a_task(
     assert score(result, "loglikelihood_per_token") < 0 < score(result, "perplexity")
 
 
-def test_a_whole_text_can_be_scored(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec, tmp_path: Path) -> None:
+def test_a_whole_text_can_be_scored(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     texts = write_jsonl(tmp_path / "texts.jsonl", [{"page": "The sun 1 is red\n" * n} for n in (1, 40)])
     config = {
         "dataset_path": "json",
@@ -306,6 +308,7 @@ def test_a_whole_text_can_be_scored(engine: LmEvalEngine, tiny: ModelSpec, text_
     }
     task = replace(text_task, config=config, metrics=metrics("bits_per_byte", "loglikelihood_per_byte"))
     result = engine.evaluate(asked(task, tiny), task)
+    assert capfd.readouterr() == ("", "")
     assert result.n_truncated == 0
     assert score(result, "bits_per_byte") > 0 > score(result, "loglikelihood_per_byte")
 
@@ -343,6 +346,17 @@ def test_a_missing_folder_and_a_damaged_config_are_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+def test_weights_that_were_not_downloaded_are_one_clear_line(
+    tmp_path: Path, model_folder: Path, tiny: ModelSpec
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(model_folder, folder)
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"copy: cannot be loaded: ") as caught:
+        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
+    assert "\n" not in str(caught.value)
+
+
 def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(
     tmp_path: Path, model_folder: Path, tiny: ModelSpec
 ) -> None:
@@ -355,6 +369,16 @@ def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"1 weights are missing, model\.layers\.1\.mlp\.up_proj\.weight first"):
         LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
+
+
+def test_an_engine_writes_nothing_to_the_terminal(
+    tiny: ModelSpec, choice_task: TaskSpec, text_task: TaskSpec, capfd: pytest.CaptureFixture[str]
+) -> None:
+    engine = LmEvalEngine(tiny, EngineSettings())
+    for task in (choice_task, text_task):
+        engine.evaluate(asked(task, tiny, shots=1, limit=2), task)
+    engine.close()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_variant_without_a_folder_of_its_own_is_refused() -> None:

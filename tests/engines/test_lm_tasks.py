@@ -215,3 +215,33 @@ def test_a_missing_data_file_is_named(choice_task: TaskSpec, data: DocumentCache
     task = configured(choice_task, dataset_kwargs={"data_files": {"test": "/nowhere/x.jsonl"}})
     with pytest.raises(CatalogError, match=r"/nowhere/x\.jsonl: cannot be read \(No such file"):
         build_cell(cell(of=task), task, data)
+
+
+def test_other_data_sets_are_loaded_as_lm_eval_loads_them(
+    tmp_path: Path, choice_task: TaskSpec, data: DocumentCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    local = choice_task.config["dataset_kwargs"]["data_files"]
+    source = {"dataset_kwargs": {"data_files": local["test"], "trust_remote_code": True}}
+    splits = {"test_split": "train", "fewshot_split": "train"}
+    loaded = prompts(configured(choice_task, **source, **splits), data, shots=2, limit=5)
+    read = prompts(configured(choice_task, fewshot_split="test"), data, shots=2, limit=5)
+    assert loaded == read
+
+
+def test_a_data_set_that_cannot_be_had_is_one_clear_line(choice_task: TaskSpec, data: DocumentCache) -> None:
+    task = configured(choice_task, dataset_path="/nowhere/at/all", dataset_kwargs=None)
+    with pytest.raises(CatalogError, match=r"task choice: data set /nowhere/at/all cannot be had: ") as caught:
+        build_cell(cell(of=task), task, data)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_example_without_a_field_of_the_prompt_is_explained(own_examples: TaskSpec, data: DocumentCache) -> None:
+    task = configured(own_examples, doc_to_choice="{{examples and options}}")
+    with pytest.raises(CatalogError, match="task own: prompt default: template fails on a document: 'examples'"):
+        build_cell(cell(of=task, shots=1), task, data)
+    task = configured(own_examples, doc_to_target="examples")
+    with pytest.raises(CatalogError, match="task own: prompt default: a document has no field 'examples'"):
+        build_cell(cell(of=task, shots=1), task, data)
