@@ -37,21 +37,22 @@ def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = (), *,
     Args:
         results: in any order; headers are enough.
         failures: their models get a row even when nothing succeeded.
-        centred: give chance-centred scores, as the average uses them, instead of the raw ones.
     """
-    done = sorted(results, key=lambda r: (r.cell.suite, r.cell.task, r.cell.prompt, r.cell.shots, r.cell.seed))
-    pooled = _headlines(done)
-    columns = list(dict.fromkeys(_column(cell, done) for cell, _ in pooled.values()))
-    metrics = {_column(cell, done): cell.metrics[0] for cell, _ in pooled.values()}
-    scores: dict[_Row, dict[str, float]] = {_Row.of(f.cell): {} for f in failures}
-    for (row, _), (cell, value) in pooled.items():
-        scores.setdefault(row, {})[_column(cell, done)] = value
+    scores, metrics = _headlines(results, failures)
+    rows = [[*row, _average(values, metrics), *(values.get(c) for c in metrics)] for row, values in scores.items()]
+    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *metrics])
+    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *metrics), "Float64")})
+
+
+def centred(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+    """Chance-centred headline scores: one row per model (the index), one column per setting, missing where none is."""
+    scores, metrics = _headlines(results, failures)
     rows = [
-        [*row, _average(values, metrics), *(_shown(values.get(c), metrics[c], centred) for c in columns)]
-        for row, values in sorted(scores.items(), key=lambda item: item[0].place)
+        [None if name not in values else normalised(values[name], metric) for name, metric in metrics.items()]
+        for values in scores.values()
     ]
-    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *columns])
-    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *columns), "Float64")})
+    index = pd.Index(_row_names(list(scores)), name="model")
+    return pd.DataFrame(rows, index=index, columns=list(metrics)).astype("Float64")
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -96,25 +97,31 @@ class _Row(NamedTuple):
         return (self.family, self.params, self.model, self.variant or "", self.revision, self.engine, self.dtype)
 
 
-_Setting = tuple[str, int, str, str, int | None]
+def _headlines(
+    results: Iterable[CellResult], failures: Iterable[CellFailure]
+) -> tuple[dict[_Row, dict[str, float]], dict[str, MetricSpec]]:
+    """Rows with the headline score of each of their settings over its seeds; and the columns with their metrics."""
+    done = sorted(results, key=lambda r: (r.cell.suite, r.cell.task, r.cell.prompt, r.cell.shots, r.cell.seed))
+    grouped: dict[tuple[_Row, str], list[CellResult]] = {}
+    metrics: dict[str, MetricSpec] = {}
+    for result in done:
+        column = _column(result.cell, done)
+        metrics[column] = result.cell.metrics[0]
+        grouped.setdefault((_Row.of(result.cell), column), []).append(result)
+    scores: dict[_Row, dict[str, float]] = {_Row.of(f.cell): {} for f in failures}
+    for (row, column), seeds in grouped.items():
+        found = [s for r in seeds for s in r.scores if s.metric == metrics[column].name]
+        if found:
+            scores.setdefault(row, {})[column] = estimate(found, metrics[column]).value
+    return dict(sorted(scores.items(), key=lambda item: item[0].place)), metrics
 
 
-def _setting(cell: Cell) -> _Setting:
-    return (cell.task, cell.shots, cell.prompt, cell.task_digest, cell.limit)
-
-
-def _headlines(results: Iterable[CellResult]) -> dict[tuple[_Row, _Setting], tuple[Cell, float]]:
-    """The headline score of each model and setting, over its seeds."""
-    grouped: dict[tuple[_Row, _Setting], list[CellResult]] = {}
-    for result in results:
-        grouped.setdefault((_Row.of(result.cell), _setting(result.cell)), []).append(result)
-    pooled = {}
-    for key, seeds in grouped.items():
-        cell = seeds[0].cell
-        scores = [s for r in seeds for s in r.scores if s.metric == cell.metrics[0].name]
-        if scores:
-            pooled[key] = (cell, estimate(scores, cell.metrics[0]).value)
-    return pooled
+def _row_names(rows: Sequence[_Row]) -> list[str]:
+    """Model names; with variant, revision, engine and dtype where the name alone is not unique."""
+    names = [row.model for row in rows]
+    if len(set(names)) == len(names):
+        return names
+    return [" ".join(filter(None, (r.model, r.variant, r.revision[:12], r.engine, r.dtype))) for r in rows]
 
 
 def _column(cell: Cell, results: Sequence[CellResult]) -> str:
@@ -125,10 +132,6 @@ def _column(cell: Cell, results: Sequence[CellResult]) -> str:
     parts += [f"first {cell.limit}"] if cell.limit is not None else []
     parts += [cell.task_digest] if len(digests) > 1 else []
     return f"{' '.join(parts)} ({cell.metrics[0].name})"
-
-
-def _shown(value: float | None, metric: MetricSpec, centred: bool) -> float | None:
-    return normalised(value, metric) if centred and value is not None else value
 
 
 def _average(values: dict[str, float], metrics: dict[str, MetricSpec]) -> float | None:

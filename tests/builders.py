@@ -95,3 +95,39 @@ def failed(of: Cell | None = None, **changes: Any) -> CellFailure:
         failed_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     return replace(base, **changes)
+
+
+def counted(of: Cell, k: int, n: int, *, smooth: float = 0.25) -> CellResult:
+    """A header without samples: `k` of `n` documents right, the continuous partner at `smooth`."""
+    p = k / n
+    return CellResult(
+        cell=of,
+        scores=(
+            Score(metric="acc", value=p, stderr=(p * (1 - p) / (n - 1)) ** 0.5, n=n),
+            Score(metric="prob_correct", value=smooth, stderr=0.2 / n**0.5, n=n),
+        ),
+        samples=None,
+        shots_effective=of.shots,
+        n_expected=n,
+        provenance=Provenance(
+            started_at=datetime(2026, 1, 1, tzinfo=UTC), seconds=1.0, versions={"harness": "0.1", "torch": "2.9"}
+        ),
+    )
+
+
+SIZES = tuple(1000 * 4**step for step in range(8))
+"""Parameters of a grown family."""
+
+
+def grown(
+    right: Sequence[int], *, n: int = 200, smooth: Sequence[float] | None = None, **changes: Any
+) -> tuple[CellResult, ...]:
+    """One header per size of the family `toy`: `right[i]` of `n` documents right at size i.
+
+    `smooth` gives the continuous partner of each size (default: chance); `changes` go to each cell.
+    """
+    values = smooth or [0.25] * len(right)
+    return tuple(
+        counted(cell(model=model(params), **changes), k, n, smooth=value)
+        for params, k, value in zip(SIZES, right, values, strict=False)
+    )

@@ -1,0 +1,1 @@
+"""The dashboard: pages over one results folder. Start it with `emergence dashboard`."""

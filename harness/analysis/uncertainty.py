@@ -1,0 +1,250 @@
+"""How sure a score is: intervals, seeds taken together, tests against chance, trends, many tests at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import binom, false_discovery_control, norm
+
+from harness.records import Score
+from harness.specs import MetricSpec
+
+CONFIDENCE = 0.95
+"""Of every interval shown."""
+LUCKY_MATCHES = 0.005
+"""Chance level assumed at least in tests: with 0, a single lucky match in a thousand would be "significant"."""
+
+
+class Interval(NamedTuple):
+    """A two-sided confidence interval; both ends None when the spread is unknown (one document)."""
+
+    low: float | None
+    high: float | None
+
+
+class Estimate(NamedTuple):
+    """A score with its uncertainty, over all few-shot seeds of one cell."""
+
+    value: float
+    """Mean over seeds of the mean over documents."""
+    stderr: float | None
+    """Standard error of `value`; None when it is unknown (one document)."""
+    n: int
+    """Documents; repeated seeds ask the same documents and add none."""
+    seeds: int
+    """Few-shot seeds averaged."""
+    proportion: bool
+    """True when each document scored 0 or 1, so that binomial formulas hold."""
+
+    @property
+    def n_effective(self) -> float:
+        """Documents an ordinary proportion of this standard error would rest on; at most `n`.
+
+        The design-effect correction of survey statistics (Korn and Graubard 1998): variation between seeds
+        costs documents. Equal to `n` for one seed.
+        """
+        if self.seeds == 1 or not self.stderr:
+            return float(self.n)
+        return min(float(self.n), 1 + self.value * (1 - self.value) / self.stderr**2)
+
+
+def is_proportion(score: Score, metric: MetricSpec) -> bool:
+    """True when the score is a mean of zeros and ones.
+
+    Headers keep no per-document scores, but the standard error gives them away: the sample standard error of
+    n zeros and ones with mean p is exactly sqrt(p (1 - p) / (n - 1)), and any fractional score makes it smaller.
+    Continuous metrics are never proportions. Corpus scores (span F1) fail the test except when all documents
+    failed or all succeeded, where the Wilson interval is the honest one too: the normal one has no width.
+    """
+    p, n = score.value, score.n
+    if metric.continuous or metric.best != 1.0 or not 0.0 <= p <= 1.0:
+        return False
+    if score.stderr is None or n < 2:
+        return p in {0.0, 1.0}
+    return math.isclose(score.stderr, math.sqrt(p * (1 - p) / (n - 1)), rel_tol=1e-6, abs_tol=1e-12)
+
+
+def estimate(scores: Sequence[Score], metric: MetricSpec) -> Estimate:
+    """All seeds of one cell as one number.
+
+    The value is the mean over S seeds. Its variance is
+
+        mean over seeds of the item variance  +  variance between seeds / S
+
+    The item part is not divided by S: every seed asks the same documents, and more seeds cannot make a small
+    document sample larger (Miller 2024, "Adding Error Bars to Evals", section 3.2: resampling leaves the
+    variance between questions). The seed part uses the sample variance (S - 1). Chance differences between
+    seeds on single documents are in both parts, which errs on the wide side.
+
+    Args:
+        scores: one per seed, the same metric; at least one.
+        metric: how the score is read.
+    """
+    values = np.array([s.value for s in scores])
+    errors = [s.stderr for s in scores if s.stderr is not None]
+    stderr = None
+    if len(errors) == len(scores):
+        between = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+        stderr = math.sqrt(float(np.mean(np.square(errors))) + between)
+    return Estimate(
+        value=float(values.mean()),
+        stderr=stderr,
+        n=min(s.n for s in scores),
+        seeds=len(scores),
+        proportion=all(is_proportion(s, metric) for s in scores),
+    )
+
+
+def interval(of: Estimate, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson interval for proportions, normal interval otherwise.
+
+    With several seeds the Wilson interval uses the effective number of documents.
+    """
+    if of.proportion:
+        return wilson(of.value, of.n_effective, confidence)
+    if of.stderr is None:
+        return Interval(None, None)
+    half = float(norm.ppf(0.5 + confidence / 2)) * of.stderr
+    return Interval(of.value - half, of.value + half)
+
+
+def wilson(p: float, n: float, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson (1927) score interval of a proportion `p` of `n`; never leaves [0, 1] and has width at 0 and 1.
+
+    >>> low, high = wilson(0.5, 100)
+    >>> round(low, 4), round(high, 4)
+    (0.4038, 0.5962)
+    """
+    z2 = float(norm.ppf(0.5 + confidence / 2)) ** 2
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    # At p = 0 and p = 1 an end is exact; rounding must not leave -1e-17 there.
+    return Interval(0.0 if p == 0 else centre - half, 1.0 if p == 1 else centre + half)
+
+
+def above_chance_p(of: Estimate, metric: MetricSpec) -> float | None:
+    """One-sided p of "no better than chance"; None when the metric has no chance level or the spread is unknown.
+
+    Exact binomial for proportions: P(K >= k | n, c). With several seeds k and n are the effective ones, rounded
+    down. Otherwise a normal test with the score's own standard error; where that is 0 the largest one possible at
+    chance is taken, sqrt(c (1 - c) / n).
+
+    >>> acc = MetricSpec(name="acc", chance=0.5)
+    >>> above_chance_p(Estimate(1.0, 0.0, 4, 1, True), acc)
+    0.0625
+    """
+    if metric.chance is None:
+        return None
+    if of.proportion and metric.higher_is_better:
+        n = math.floor(of.n_effective + 1e-9)
+        k = math.floor(of.value * n + 1e-6)
+        return float(binom.sf(k - 1, n, tested_chance(metric.chance)))
+    if of.stderr is None:
+        return None
+    bounded = 0.0 <= metric.chance < 1.0
+    spread = of.stderr or (math.sqrt(tested_chance(metric.chance) * (1 - metric.chance) / of.n) if bounded else 0.0)
+    if spread == 0.0:
+        return None
+    gain = (of.value - metric.chance) * (1 if metric.higher_is_better else -1)
+    return float(norm.sf(gain / spread))
+
+
+def tested_chance(chance: float) -> float:
+    """The chance level used in tests: at least `LUCKY_MATCHES`."""
+    return max(chance, LUCKY_MATCHES)
+
+
+def minimum_detectable_effect(
+    n: float, chance: float, *, stderr: float | None = None, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Smallest gain over chance that `n` documents show with the given power (one sample, one-sided).
+
+    (z_{1-alpha} + z_{power}) * SE, with SE = sqrt(c (1 - c) / n) for proportions.
+
+    Args:
+        n: documents.
+        chance: level without the ability.
+        stderr: SE to use instead, for scores that are not proportions.
+        alpha: one-sided false-alarm rate.
+        power: wanted probability of seeing the gain.
+
+    >>> round(minimum_detectable_effect(200, 0.25), 3)
+    0.076
+    """
+    c = tested_chance(chance)
+    spread = math.sqrt(c * (1 - c) / n) if stderr is None else stderr
+    return float(norm.ppf(1 - alpha) + norm.ppf(power)) * spread
+
+
+class Trend(NamedTuple):
+    """A linear trend over scale."""
+
+    z: float
+    """Signed test statistic, positive when the score rises."""
+    p: float
+    """Two-sided p of "no trend"."""
+    fitted_range: float
+    """Rise of the weighted straight line from the smallest to the largest scale, in units of the score."""
+    fitted_range_stderr: float
+    """Standard error of `fitted_range`, from the spread of documents."""
+
+
+def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Trend | None:
+    """Cochran-Armitage trend over scale; None when there is nothing to test (one scale, or no spread at all).
+
+        z = sum n_i y_i (x_i - x̄) / sqrt(s² sum n_i (x_i - x̄)²),   x̄ weighted by n
+
+    For proportions s² = p (1 - p) with p pooled over scales (Armitage 1955); n_i are effective documents. For other
+    scores s² is the pooled variance of single documents, which is the same formula without the binomial identity.
+    Documents shared between scales are treated as independent: the test is on the cautious side.
+
+    Args:
+        x: scale of each point, usually log10 of parameters.
+        estimates: score at each point.
+
+    >>> half = [Estimate(k / 10, None, 10, 1, True) for k in (2, 5, 8)]
+    >>> round(trend((0, 1, 2), half).z, 4)
+    2.6833
+    """
+    proportion = all(e.proportion for e in estimates)
+    if not proportion and any(e.stderr is None for e in estimates):
+        return None
+    n = np.array([e.n_effective if proportion else e.n for e in estimates], dtype=float)
+    y = np.array([e.value for e in estimates])
+    at = np.asarray(x, dtype=float)
+    if len(at) == 0:
+        return None
+    centred = at - np.average(at, weights=n)
+    spread_x = float(np.sum(n * centred**2))
+    if proportion:
+        p = float(np.average(y, weights=n))
+        # Half a success is added to each side for the error of the range: all scores at 0 are not known to be 0.
+        smooth = (n * y + 0.5) / (n + 1)
+        variance, residual = p * (1 - p), float(np.average(smooth * (1 - smooth), weights=n))
+    else:
+        per_document = np.array([e.stderr or 0.0 for e in estimates]) ** 2 * n
+        variance = residual = float(np.average(per_document, weights=n))
+    if spread_x <= 0.0 or residual <= 0.0:
+        return None
+    z = float(np.sum(n * y * centred)) / math.sqrt(variance * spread_x) if variance > 0.0 else 0.0
+    reach = float(at.max() - at.min())
+    return Trend(
+        z=z,
+        p=float(2 * norm.sf(abs(z))),
+        fitted_range=float(np.sum(n * y * centred)) / spread_x * reach,
+        fitted_range_stderr=math.sqrt(residual / spread_x) * reach,
+    )
+
+
+def benjamini_hochberg(p: Sequence[float | None]) -> tuple[float | None, ...]:
+    """False-discovery-rate adjusted values (Benjamini and Hochberg 1995); None stays None and is not counted.
+
+    >>> benjamini_hochberg([0.01, None, 0.04, 0.03])
+    (0.03, None, 0.04, 0.04)
+    """
+    known = [value for value in p if value is not None]
+    adjusted = iter(false_discovery_control(known).tolist() if known else ())
+    return tuple(None if value is None else next(adjusted) for value in p)

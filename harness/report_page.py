@@ -1,0 +1,200 @@
+"""The page of the report: markup and style. What stands on it is decided in `report`."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1f2328; --soft: #5b636d; --page: #ffffff; --panel: #f6f7f9; --line: #d9dde2;
+  --link: #0b5cad; --good: #00694b; --good-bg: #e0f3ec; --bad: #9a3c00; --bad-bg: #fbe9dd; --plain-bg: #eceff2; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8eb; --soft: #a3abb5; --page: #16181c; --panel: #1f2227; --line: #3a3f47; --link: #7db8f5;
+    --good: #6fd3b0; --good-bg: #163a30; --bad: #f2a36b; --bad-bg: #46291a; --plain-bg: #2c3038; }
+  .plot [class$="tick"] text, .plot text[class*="title"], .plot .legendtext, .plot .annotation-text,
+  .plot .cbaxis text { fill: #d5d9de !important; }
+  .gridlayer path { stroke: #3a3f47 !important; }
+  .plot [class*="lines-above"] { stroke: #7b828c !important; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }
+main { max-width: 1080px; margin: 0 auto; padding: 2.5rem 1.5rem 5rem; }
+h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; }
+h2 { font-size: 1.4rem; margin: 3.2rem 0 .8rem; padding-top: .9rem; border-top: 1px solid var(--line); }
+h3 { font-size: 1.1rem; margin: 2.4rem 0 .3rem; }
+p, ul, ol { margin: .5rem 0 .9rem; max-width: 46rem; }
+a { color: var(--link); }
+code, pre { font: .87em/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
+pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; overflow-x:
+auto; }
+.lead { color: var(--soft); margin-bottom: 1.4rem; }
+.soft { color: var(--soft); font-size: .9rem; }
+nav { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1.2rem; font-size:
+.95rem; }
+nav ol { margin: 0; padding-left: 1.2rem; max-width: none; }
+nav .tasks { display: flex; flex-wrap: wrap; gap: .1rem .9rem; list-style: none; padding: 0; font-size: .87rem; }
+.scroll { overflow-x: auto; margin: .8rem 0 1.2rem; }
+table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .42rem .7rem .42rem 0; border-bottom: 1px solid var(--line);
+}
+th { font-weight: 600; border-bottom-width: 2px; white-space: nowrap; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+th.why { padding-left: 1rem; }
+th.wide { white-space: normal; min-width: 5.5rem; }
+td.name { white-space: nowrap; }
+ul.lines { max-width: none; padding: 0; list-style: none; font-size: .88rem; }
+ul.lines li { margin: .25rem 0; }
+td.why { min-width: 8rem; padding-left: 1rem; }
+.label { display: inline-block; border-radius: 4px; padding: .05rem .45rem; background: var(--plain-bg); white-space:
+nowrap; }
+.label.smooth { color: var(--good); background: var(--good-bg); }
+.label.inverse { color: var(--bad); background: var(--bad-bg); }
+details summary { cursor: pointer; }
+details ul { margin: .3rem 0 .2rem; padding-left: 1.1rem; }
+figure { margin: .6rem 0 1.4rem; }
+figure .plot { overflow-x: auto; }
+figure .plot > div { min-width: 640px; }
+figcaption { color: var(--soft); font-size: .86rem; max-width: 52rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.4rem; font-size: .93rem; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+footer { margin-top: 3rem; color: var(--soft); font-size: .86rem; }
+@media print { nav { display: none; } h3, figure { break-inside: avoid; } main { max-width: none; } }
+"""
+
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="emergence-harness {{ version }}">
+<title>{{ title }}</title>
+<style>{{ style }}</style>
+<script>{{ plotly_js }}</script>
+</head>
+<body>
+<main>
+<h1>{{ title }}</h1>
+<p class="lead">{{ summary }}</p>
+{% if notice %}<p>{{ notice }}</p>{% endif %}
+<nav aria-label="Contents">
+<ol>
+{% if families %}
+<li><a href="#verdicts">What the curves show</a></li>
+<li><a href="#overview">All tasks at a glance</a></li>
+<li><a href="#tasks">Task by task</a>
+{% for family in families %}
+<ul class="tasks">
+{% for task in family.tasks %}<li><a href="#{{ task.anchor }}">{{ task.name }}</a></li>{% endfor %}</ul>
+{% endfor %}</li>
+<li><a href="#leaderboard">Leaderboard</a></li>
+{% endif %}
+<li><a href="#failures">What is missing</a></li>
+<li><a href="#provenance">How this was made</a></li>
+<li><a href="#reading">How to read it</a></li>
+</ol>
+</nav>
+{% if families %}
+<h2 id="verdicts">What the curves show</h2>
+<p>One line per task and setting, judged on the task's headline metric. <strong>First edition:</strong> the verdict
+says whether an ability rises with scale and from which size it is above chance. It does not yet tell a sharp jump
+from a smooth rise; the size of the largest step is given as a description.</p>
+<div class="scroll"><table>
+<thead><tr><th>Task</th>{% if families|length > 1 %}<th>Family</th>{% endif %}<th>Setting</th>
+<th>Verdict</th><th class="number">Above chance from</th>
+<th class="number">Change</th><th class="number">q</th><th class="number">Largest
+step</th><th class="why">Why</th></tr>
+</thead>
+<tbody>
+{% for judged in verdicts %}
+<tr><td class="name"><a href="#{{ judged.anchor }}">{{ judged.row.task }}</a></td>
+{% if families|length > 1 %}<td class="name">{{ judged.row.family }}</td>{% endif %}
+<td class="name">{{ judged.row.setting }}</td>
+<td><span class="label {{ judged.label }}">{{ judged.row.verdict }}</span></td>
+<td class="number">{{ judged.row.above_chance_from }}</td><td class="number">{{ judged.row.change }}</td>
+<td class="number">{{ judged.row.q }}</td><td class="number">{{ judged.row.largest_step }}</td>
+<td class="why"><details><summary>{{ judged.reasons|length }} reasons</summary>
+<ul>{% for reason in judged.reasons %}<li>{{ reason }}</li>{% endfor %}</ul></details></td></tr>
+{% endfor %}
+</tbody></table></div>
+<p class="soft">Change: rise of a straight line fitted over log scale, from the smallest to the largest size. q:
+trend test, corrected for all {{ verdicts|length }} curves of this page (Benjamini-Hochberg). Largest step: its
+share of the whole range. “–”: there is none.</p>
+
+<h2 id="overview">All tasks at a glance</h2>
+{% for family in families %}
+<h3>{{ family.name }}</h3>
+{{ figure(family.overview) }}
+{% endfor %}
+
+<h2 id="tasks">Task by task</h2>
+<p>Left: the headline metric. Right: a continuous metric of the same answers. An ability that jumps on the left but
+grows steadily on the right was growing all along, and the metric hid it.</p>
+{% for family in families %}
+{% for task in family.tasks %}
+<section>
+<h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
+<ul class="lines">
+{% for line in task.lines %}
+<li><span class="label {{ line.label }}">{{ line.setting }}: {{
+line.words }}</span>
+{{ line.text }}</li>{% endfor %}</ul>
+{{ figure(task.figure) }}
+</section>
+{% endfor %}
+{% endfor %}
+
+<h2 id="leaderboard">Leaderboard</h2>
+<p>Headline scores, few-shot seeds averaged; empty means no score. <code>mean_normalized</code> is the unweighted
+mean of chance-centred scores, given only for models that have every score.</p>
+<div class="scroll"><table>
+<thead><tr>
+{% for column in board.columns %}
+<th class="{{ 'number wide' if loop.index0 >= board.names else '' }}">{{ column }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in board.rows %}
+<tr>
+{% for value in row %}
+<td class="{{ 'number' if loop.index0 >= board.names else 'name' }}">{{ value }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+{{ figure(heat_map) }}
+{% endif %}
+
+<h2 id="failures">What is missing</h2>
+{% if not failures and not partial and not problems %}
+<p>Nothing: every cell that was asked has all its
+documents.</p>{% endif %}
+{% if failures %}<p>{{ failures|length }} cells failed. They have no score: they are not zeros.</p>
+<div class="scroll"><table><thead><tr><th>Model</th><th>Task</th><th>Setting</th><th>Error</th></tr></thead>
+<tbody>{% for row in failures %}<tr><td class="name">{{ row.model }}</td><td class="name">{{ row.task }}</td>
+<td class="name">{{ row.setting }}</td><td>{{ row.error }}</td></tr>
+{% endfor %}</tbody></table></div>{% endif %}
+{% if partial %}<p>Cells with fewer documents than expected:</p>
+<ul>{% for line in partial %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if problems %}<p>Files that could not be read and were skipped:</p>
+<ul>{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+
+<h2 id="provenance">How this was made</h2>
+<dl>{% for name, value in provenance %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
+{% if commands %}<p>To make these results again, and this page from them:</p>
+<pre>{{ commands }}</pre>{% endif %}
+
+<h2 id="reading">How to read it</h2>
+<ul>
+<li><strong>Error bars</strong> are 95 % intervals: Wilson intervals for scores that are shares of documents, normal
+ones otherwise. Few-shot seeds ask the same documents, so they are averaged without pretending to more documents;
+their variation is added to the interval.</li>
+<li><strong>Chance</strong> is the expected score without the ability, as the task states it. A size counts as above
+chance when it and all larger sizes are (exact one-sided tests, 5 % divided by the number of sizes).</li>
+<li><strong>Rises</strong> and <strong>falls</strong>: Cochran-Armitage trend over log scale, q below 0.05 after
+correction, and a change of at least 5 points of 100 (or a top clearly above chance).</li>
+<li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Inconclusive</strong>: the documents
+do not decide; more of them, or more sizes, would.</li>
+<li>Models of one curve share engine, number format, task version and documents. Results that differ are drawn
+apart.</li>
+</ul>
+<footer>Made by emergence-harness {{ version }} on {{ made_at }}.</footer>
+</main>
+</body>
+</html>
+"""
