@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.errors import PlanError, unknown
 from harness.specs import Kind, MetricSpec, ModelSpec, Suite, TaskSpec
@@ -83,6 +83,11 @@ class RunPlan:
         """The plan less the cells whose keys are given."""
         gone = frozenset(keys)
         return RunPlan(cells=tuple(c for c in self.cells if c.key not in gone), tasks=self.tasks)
+
+    def with_models(self, change: Callable[[ModelSpec], ModelSpec]) -> RunPlan:
+        """The plan with every model replaced by what `change` makes of it, asked once per model."""
+        changed = {model: change(model) for model in dict.fromkeys(c.model for c in self.cells)}
+        return RunPlan(cells=tuple(replace(c, model=changed[c.model]) for c in self.cells), tasks=self.tasks)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

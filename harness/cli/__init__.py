@@ -23,7 +23,6 @@ _VERBS = (
     "leaderboard",
     "report",
     "dashboard",
-    "doctor",
 )
 
 app = typer.Typer(
@@ -35,7 +34,7 @@ app = typer.Typer(
     context_settings={
         "help_option_names": ["-h", "--help"],
         # lm-eval users type --num_fewshot, others --num-fewshot: both are the same option
-        "token_normalize_func": lambda token: token.replace("_", "-") if token.startswith("--") else token,
+        "token_normalize_func": lambda token: token.replace("_", "-"),
     },
 )
 
@@ -63,7 +62,7 @@ for _verb in _VERBS:
 def main() -> None:
     """Run the command line. Exit 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
     try:
-        app()
+        app(prog_name="emergence")
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

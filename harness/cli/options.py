@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -71,7 +71,6 @@ def make_plan(
     limit: int | None,
     engine: str,
     include: Sequence[Path] | None,
-    pin: Callable[[ModelSpec], ModelSpec] = resolved,
 ) -> RunPlan:
     """The plan that the options of `plan` and `run` ask for.
 
@@ -86,7 +85,6 @@ def make_plan(
         limit: first so many documents; None leaves it to the suites.
         engine: name of the engine.
         include: further folders and files of the user.
-        pin: resolves a model's revision; a run may ask the hub, a plan may not.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
@@ -96,7 +94,7 @@ def make_plan(
     catalog = load_catalog(tuple(include or ()))
     sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
     chosen = _suites(catalog, split(suites), split(tasks))
-    specs = tuple(pin(model) for model in _models(catalog, split(families), split(models)))
+    specs = tuple(resolved(model) for model in _models(catalog, split(families), split(models)))
     return expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
 
 

@@ -83,11 +83,18 @@ def _bar(stream: TextIO) -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
     columns = (
         SpinnerColumn(finished_text=" "),
         BarColumn(bar_width=24),
-        TextColumn("{task.description}", markup=False),
-        TextColumn("{task.fields[label]}", style="dim", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+        # takes what is left of the line, so that the numbers stay whole
+        TextColumn(
+            "{task.fields[label]}",
+            style="dim",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
     )
-    return Bar(*columns, console=Console(file=stream))
+    return Bar(*columns, console=Console(file=stream), expand=True)

@@ -23,7 +23,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import duration, say
 from harness.cli.progress import ProgressReporter
-from harness.engines.protocol import EngineSettings
+from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.models import pinned
@@ -74,11 +74,13 @@ def command(
         limit=limit,
         engine=engine,
         include=include_path,
-        pin=pinned,
     )
     _check_agreement(plan, confirm_run_unsafe_code)
     if workers is not None and workers < 1:
         raise PlanError(f"--workers {workers}: expected 1 or more")
+    worker_pool = open_executor(executor, ExecutorSettings(workers=workers, address=address))
+    if engine not in WITHOUT_MODEL:
+        plan = plan.with_models(pinned)
     store = Store(results)
     store.check_writable()
     done, failures, problems = store.outcomes()
@@ -99,7 +101,6 @@ def command(
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,
     )
-    worker_pool = open_executor(executor, ExecutorSettings(workers=workers, address=address))
     failed = 0
     with ProgressReporter(total=len(wanted - kept)) as progress:
         for outcome in run(plan, store, worker_pool, settings, retry_failed=retry_failed):

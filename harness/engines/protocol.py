@@ -50,6 +50,9 @@ ENGINES: dict[str, str] = {
 }
 """Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
 
+WITHOUT_MODEL = frozenset({"simulated"})
+"""Engines that load no model, so that it need not be there."""
+
 
 def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine:
     """Load `model` in the engine called `name`.

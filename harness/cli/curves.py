@@ -1,0 +1,52 @@
+"""`emergence curves`: one row per point of every curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from harness.cli.options import Json, Results
+from harness.cli.output import count, print_json, table
+from harness.cli.read import read_store
+
+Scale = Annotated[Literal["params", "flops", "tokens"], typer.Option(help="The axis of scale.")]
+
+
+def command(results: Results = Path("results"), scale: Scale = "params", as_json: Json = False) -> None:
+    """Show every metric over the sizes of each family, with 95 % intervals."""
+    from harness.analysis.curves import curves
+
+    done, failures, _ = read_store(results)
+    rows = [
+        {
+            "family": curve.family,
+            "task": curve.task,
+            "shots": curve.shots,
+            "prompt": curve.prompt,
+            "metric": curve.metric.name,
+            "scale": curve.scale,
+            "model": point.model,
+            "x": point.x,
+            "value": point.estimate.value,
+            "ci_low": point.low,
+            "ci_high": point.high,
+            "n": point.estimate.n,
+            "chance": curve.metric.chance,
+            "conditions": curve.conditions,
+        }
+        for curve in curves(done, failures, scale=scale)
+        for point in curve.points
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    head = [name for name in (rows[0] if rows else {"family": None}) if name not in ("conditions", "scale")]
+    print(table(head, [[_text(name, row[name]) for name in head] for row in rows]))
+
+
+def _text(name: str, value: object) -> object:
+    if name == "x" and isinstance(value, float):
+        return count(value)
+    return f"{value:.3f}" if isinstance(value, float) else value

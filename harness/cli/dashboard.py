@@ -1,0 +1,37 @@
+"""`emergence dashboard`: Streamlit on a results folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Results
+from harness.cli.output import say
+
+
+def command(
+    results: Results = Path("results"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = False,
+) -> None:
+    """Open the dashboard on 127.0.0.1; from elsewhere, forward the port (ssh -L 8501:127.0.0.1:8501 host)."""
+    import harness.dashboards
+
+    app = Path(next(iter(harness.dashboards.__path__))) / "app.py"
+    options = {
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.headless": str(not browser).lower(),
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+    }
+    command_line = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command_line += [f"--{name}={value}" for name, value in options.items()]
+    say(f"dashboard of {results}/ on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    environment = {**os.environ, "EMERGENCE_RESULTS": str(results.resolve())}
+    raise typer.Exit(subprocess.run(command_line, env=environment, check=False).returncode)

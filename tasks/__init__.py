@@ -1,0 +1,1 @@
+"""Task suites that come with the harness: one folder per suite."""

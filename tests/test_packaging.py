@@ -1,0 +1,75 @@
+"""The wheel, installed in a clean environment, is all a user needs."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def call(*command: str | Path, cwd: Path, timeout: float = 60) -> str:
+    """Standard output of a command that must succeed, away from the repository and its environment."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    done = subprocess.run(
+        [str(part) for part in command],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=timeout,
+        env=environment,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder, timeout=300)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_the_wheel_holds_tasks_dashboards_and_models(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for suite in ("classification", "ner", "qa", "codegen", "arithmetic", "prompting"):
+        assert f"harness/tasks/{suite}/suite.yaml" in names
+        assert any(n.startswith(f"harness/tasks/{suite}/data/") for n in names) or suite == "prompting"
+    assert "harness/dashboards/app.py" in names
+    assert "harness/families/embedded.yaml" in names
+    assert sum(n.endswith("model.safetensors") for n in names) == 8
+    assert not any(n.startswith(("tests/", "tasks/", "dashboards/")) for n in names)
+
+
+def test_it_installs_and_runs_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
+    call(sys.executable, "-m", "venv", tmp_path / "env", cwd=tmp_path)
+    python = tmp_path / "env" / "bin" / "python"
+    constraints = ROOT / "constraints.txt"
+    call(python, "-m", "pip", "install", "--quiet", "-c", constraints, wheel, cwd=tmp_path, timeout=1500)
+    emergence = tmp_path / "env" / "bin" / "emergence"
+    assert "embedded" in call(emergence, "list", "families", cwd=tmp_path)
+    call(emergence, "check", cwd=tmp_path)
+    options = (
+        "--task",
+        "add_2",
+        "--family",
+        "embedded",
+        "--model",
+        "ladder-12k",
+        "--limit",
+        "8",
+        "--executor",
+        "inline",
+    )
+    call(emergence, "run", *options, cwd=tmp_path, timeout=300)
+    rows = call(emergence, "leaderboard", cwd=tmp_path).splitlines()
+    assert rows[0].startswith("family,model,revision,")
+    assert any(row.startswith("embedded,ladder-12k,") and ",exact_match," in row for row in rows)
+    page = tmp_path / "report.html"
+    call(emergence, "report", "-o", page, cwd=tmp_path)
+    assert "ladder-12k" in page.read_text()

@@ -1,0 +1,66 @@
+"""A run that is killed at any moment goes on where it stopped and ends as if nothing had happened."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.store import Store
+from tests.cli.conftest import toy  # noqa: F401  (a fixture)
+
+ROOT = Path(__file__).parent.parent
+
+
+def start(toy: Path, results: Path, executor: str) -> subprocess.Popen[str]:  # noqa: F811
+    """`emergence run` on the toy suite, in a process of its own."""
+    options = ("--suite", "toy", "--family", "steps", "--engine", "simulated", "--include-path", toy)
+    where = ("--results", results, "--executor", executor, "--workers", "2")
+    command = [sys.executable, "-m", "harness", "run", *options, *where]
+    return subprocess.Popen(
+        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def content(store: Store) -> dict[str, object]:
+    """What a results folder says, less where and when it was made."""
+    return {r.cell.key: (r.scores, store.samples(r.cell), r.shots_effective, r.n_expected) for r in store.results()}
+
+
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_a_killed_run_is_finished_without_doing_anything_twice(
+    toy: Path,  # noqa: F811
+    tmp_path: Path,
+    executor: str,
+) -> None:
+    for path in (toy / "jumps.yaml", toy / "stays.yaml"):
+        spec = yaml.safe_load(path.read_text())
+        spec["config"]["simulate"]["sleep"] = 0.3
+        path.write_text(yaml.safe_dump(spec))
+    broken = Store(tmp_path / "broken")
+    first = start(toy, broken.root, executor)
+    deadline = time.monotonic() + 90
+    while len(broken.done()) < 3:
+        assert time.monotonic() < deadline, "no cells after 90 s"
+        assert first.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    kept = {path: path.stat().st_mtime_ns for path in broken.root.rglob("cell.json")}
+    assert 3 <= len(kept) < 16
+    assert broken.problems() == ()
+
+    second = start(toy, broken.root, executor)
+    _, messages = second.communicate(timeout=120)
+    assert second.returncode == 0, messages
+    assert f"{len(kept)} of 16 cells are done already" in messages
+    assert f"{16 - len(kept)} cells evaluated, 0 failed" in messages
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+    whole = Store(tmp_path / "whole")
+    assert start(toy, whole.root, "inline").wait(timeout=120) == 0
+    assert content(broken) == content(whole)
+    assert len(content(whole)) == 16
