@@ -108,7 +108,7 @@ class Sandbox:
     def describe(self) -> str:
         """One sentence on what is in force and what is missing."""
         limits = (
-            f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s, "
+            f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s on the clock, "
             f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no writing to files"
         )
         if self.isolation == "bubblewrap":
