@@ -33,7 +33,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from harness.errors import MachineError
 
@@ -139,18 +139,7 @@ class Sandbox:
             stdin.seek(0)
             os.chmod(folder, 0o755)  # a program that runs as `nobody` starts here
             started = time.monotonic()
-            try:
-                process = subprocess.Popen(
-                    [*self.prefix, self.python, "-I", "-S", "-B", "-c", _GUEST],
-                    stdin=stdin,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    cwd=folder,
-                    env=_ENVIRONMENT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise SandboxError(f"sandbox {self.isolation}: cannot start {self.python}: {error.strerror}") from error
+            process = self._start(stdin, stderr, folder)
             try:
                 reply, cut = _read(process, self.limits)
             finally:
@@ -163,6 +152,20 @@ class Sandbox:
                     f"sandbox {self.isolation}: {self.python} did not start: {said[-1] if said else cut or code}"
                 )
         return _judge(reply.removeprefix(_READY), cut, code, seconds)
+
+    def _start(self, stdin: IO[bytes], stderr: IO[bytes], folder: str) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [*self.prefix, self.python, "-I", "-S", "-B", "-c", _GUEST],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                cwd=folder,
+                env=_ENVIRONMENT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SandboxError(f"sandbox {self.isolation}: cannot start {self.python}: {error.strerror}") from error
 
     def _end(self, process: subprocess.Popen[bytes]) -> int:
         # The group is killed before its leader is waited for: until then its number belongs to nobody else.
