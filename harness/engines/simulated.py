@@ -136,19 +136,22 @@ def _hooks(planted: Mapping[str, Any]) -> None:
 
 
 def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Sequence[float]) -> list[float]:
-    if metric.chance is None or metric.best is None:
-        # likelihoods have neither a chance level nor a best one: -4 nats without the ability, -0.2 with all of it
+    if metric.continuous and (metric.chance is None or metric.best is None):
+        # likelihoods have no chance level: -4 nats without the ability, -0.2 with all of it
         sign = 1.0 if metric.higher_is_better else -1.0
         return [sign * (-4.0 + 3.8 * (able.smooth + wobble)) for wobble in noise]
-    span = metric.best - metric.chance
+    worst, most = (0.0, 1.0) if metric.higher_is_better else (1.0, 0.0)
+    chance = worst if metric.chance is None else metric.chance
+    best = most if metric.best is None else metric.best
+    span = best - chance
     if metric.continuous:
-        low, high = min(metric.chance, metric.best, 0.0), max(metric.chance, metric.best, 1.0)
-        centre = metric.chance + span * able.smooth
+        low, high = min(chance, best, 0.0), max(chance, best, 1.0)
+        centre = chance + span * able.smooth
         # the same room on both sides: clipping one side would move the mean
         room = min(centre - low, high - centre)
         return [centre + max(-room, min(room, span * wobble)) for wobble in noise]
-    # right with the probability that makes the mean what it should be; losses are right when 0
-    p = metric.chance + span * able.sharp
+    # 1 as often as makes the mean what it should be; all metrics share a document's luck
+    p = chance + span * able.sharp
     return [float(drawn < p) for drawn in luck]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,18 @@ def test_a_generation_cell_has_its_smooth_partner(engine: LmEvalEngine, tiny: Mo
     right = [s.scores["edit_similarity"] for s in result.samples if s.scores["exact_match"] == 1]
     assert right
     assert set(right) == {1.0}
+
+
+def test_results_hold_plain_values_that_travel_between_processes(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec, text_task: TaskSpec
+) -> None:
+    for task in (choice_task, text_task):
+        result = engine.evaluate(asked(task, tiny, shots=1, limit=3), task)
+        assert pickle.loads(pickle.dumps(result)) == result
+        assert result.samples is not None
+        values = [value for sample in result.samples for value in sample.scores.values()]
+        values += [score.value for score in result.scores]
+        assert {type(value) for value in values} == {float}
 
 
 def test_the_reference_likelihood_is_the_one_of_the_answer_after_the_prompt(

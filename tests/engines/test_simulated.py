@@ -70,6 +70,15 @@ def test_a_loss_falls_and_a_likelihood_rises_with_ability() -> None:
     assert score(weak, "loglikelihood_per_byte") < score(able, "loglikelihood_per_byte") < 0
 
 
+def test_a_failure_rate_without_a_chance_level_falls_from_one() -> None:
+    rate = MetricSpec(name="parse_failure_rate", higher_is_better=False, chance=None, best=0.0)
+    spec = task(config={"simulate": {"shape": "step", "threshold": 1e6}}, metrics=(ACC, PROB, rate))
+    engine = SimulatedEngine(model(), EngineSettings())
+    weak, able = (engine.evaluate(cell(of=spec, model=model(n)), spec) for n in (10**3, 10**9))
+    assert score(weak, "parse_failure_rate") == 1.0
+    assert score(able, "parse_failure_rate") < 0.3
+
+
 def test_shots_move_the_threshold_down() -> None:
     assert score(simulate(600_000, shape="step", threshold=1e6, shots=0)) < 0.5
     assert score(simulate(600_000, shape="step", threshold=1e6, shots=7)) > 0.5
