@@ -1,0 +1,44 @@
+from dataclasses import replace
+
+import pytest
+
+from harness.estimate import Estimate, estimate, measured_pace
+from tests.builders import cell, model, result, task
+
+CHOICE = task(config={"output_type": "multiple_choice", "doc_to_choice": ["a", "b"]})
+TEXT = task("text", config={"output_type": "generate_until"})
+
+
+def test_options_and_generations_are_counted_as_requests() -> None:
+    assert estimate(cell(of=CHOICE), CHOICE).requests == 2 * 20
+    assert estimate(cell(of=TEXT), TEXT).requests == 2 * 20
+    assert estimate(cell(of=TEXT, limit=5), TEXT).requests == 2 * 5
+
+
+def test_shots_lengthen_every_prompt() -> None:
+    assert estimate(cell(shots=4), CHOICE).tokens == 5 * estimate(cell(shots=0), CHOICE).tokens
+
+
+def test_a_task_whose_size_only_the_hub_knows_has_no_estimate() -> None:
+    assert estimate(cell(), task(n_docs=None)) is None
+
+
+def test_larger_models_take_longer_and_gpus_less() -> None:
+    small, large = (estimate(cell(model=model(n)), CHOICE) for n in (10**6, 10**9))
+    assert small.seconds < large.seconds
+    assert estimate(cell(model=model(10**9, gpus=1)), CHOICE).seconds < large.seconds
+
+
+def test_the_pace_of_done_cells_corrects_the_estimate() -> None:
+    done = result(cell(of=CHOICE))
+    guess = estimate(done.cell, CHOICE).seconds
+    slow = replace(done, provenance=replace(done.provenance, seconds=7 * guess))
+    pace = measured_pace([slow], {"colours": CHOICE}, "simulated")
+    assert pace == pytest.approx(7)
+    assert estimate(done.cell, CHOICE, pace=pace).seconds == pytest.approx(7 * guess)
+    assert measured_pace([slow], {"colours": CHOICE}, "lm-eval") is None
+
+
+def test_estimates_add_up() -> None:
+    one = Estimate(requests=1, tokens=2.0, seconds=3.0)
+    assert one + one == Estimate(requests=2, tokens=4.0, seconds=6.0)
