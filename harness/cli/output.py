@@ -47,7 +47,7 @@ def count(number: float) -> str:
 def duration(seconds: float) -> str:
     """Seconds for people.
 
-    >>> duration(4.2), duration(75), duration(7300)
+    >>> duration(4.2), duration(75), duration(7320)
     ('4 s', '1 min 15 s', '2 h 2 min')
     """
     whole = round(seconds)
