@@ -65,7 +65,6 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
     def turn_to(self, doc: Document) -> None:
         """The next examples are for `doc`."""
         self._doc = doc
-        self.drawn = 0
 
     def sample(self, n: int, eval_doc: Document | None = None, df: Any = None, **_: Any) -> Sequence[Document]:
         """The first n examples; `eval_doc` is given when it may be among them, and left out."""
@@ -73,7 +72,6 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
         examples = list(islice(others, n))
         if len(examples) < n:
             raise PlanError(f"{n} shots were asked for; there are {len(examples)} examples to take them from")
-        self.drawn = n
         return examples
 
     def examples(self) -> Iterator[Document]:
@@ -93,13 +91,7 @@ class DocumentShots(PoolShots):
 
 
 class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
-    """lm-eval's task, with the sampler told which document it draws for."""
-
-    def fewshot_context(self, doc: Document, num_fewshot: int, **kwargs: Any) -> str | list[str]:
-        """The prompt of `doc`."""
-        self.sampler.turn_to(doc)
-        context: str | list[str] = super().fewshot_context(doc=doc, num_fewshot=num_fewshot, **kwargs)
-        return context
+    """lm-eval's task, with the sampler told which document it draws for and the rendered examples counted."""
 
     def build(self, shots: int, limit: int | None) -> tuple[tuple[Instance, ...], ...]:
         """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
@@ -107,9 +99,9 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         for doc_id, doc in self.doc_iterator(limit=limit):
             context = self.fewshot_context(doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc))
             # counted and not assumed: lm-eval lets a config's zero win over a request without a word
-            if self.sampler.drawn != shots:
+            if self._rendered != shots:
                 raise HarnessError(
-                    f"task {self.config.task}: document {doc_id} has {self.sampler.drawn} shots, asked were {shots}; "
+                    f"task {self.config.task}: document {doc_id} has {self._rendered} shots, asked were {shots}; "
                     "`num_fewshot: 0` in a task config forbids any other number"
                 )
             metadata = (self.config.task, doc_id, self.config.repeats)
@@ -117,6 +109,19 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             built.append(tuple(made) if isinstance(made, list) else (made,))
         self._instances = [request for requests in built for request in requests]
         return tuple(built)
+
+    def fewshot_context(self, doc: Document, num_fewshot: int, **kwargs: Any) -> str | list[str]:
+        """The prompt of `doc`."""
+        self.sampler.turn_to(doc)
+        self._rendered = 0
+        context: str | list[str] = super().fewshot_context(doc=doc, num_fewshot=num_fewshot, **kwargs)
+        return context
+
+    def build_qa_turn(self, *, a: Any = None, **kwargs: Any) -> list[Any]:
+        """One question of the prompt; an example is the one that comes with its answer."""
+        self._rendered += a is not None
+        turn: list[Any] = super().build_qa_turn(a=a, **kwargs)
+        return turn
 
 
 def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
@@ -196,8 +201,9 @@ def metric_name(name: str) -> str:
 
 
 def _check_splits(task: TaskSpec, config: Mapping[str, Any], splits: Splits) -> None:
-    for key in ("training_split", "validation_split", "test_split", "fewshot_split"):
-        split = config.get(key)
+    named = {key: config.get(key) for key in ("training_split", "validation_split", "test_split", "fewshot_split")}
+    named["fewshot_config.split"] = config["fewshot_config"].get("split")
+    for key, split in named.items():
         if split is None:
             continue
         if split not in splits:

@@ -180,6 +180,7 @@ def test_an_unknown_metric_lists_the_known_ones(choice_task: TaskSpec, data: Doc
     [
         ({"colour": 1}, "task choice: unknown config key 'colour'; known: "),
         ({"fewshot_split": "train"}, "task choice: fewshot_split: unknown split 'train'; known: fewshot, test"),
+        ({"fewshot_config": {"split": "dev"}}, "task choice: fewshot_config.split: unknown split 'dev'"),
         ({"test_split": None}, "task choice: neither test_split nor validation_split"),
         ({"doc_to_text": "{{quest}}"}, "task choice: prompt default: template fails on a document: 'quest'"),
     ],
