@@ -20,7 +20,9 @@ from harness.analysis.study import Study, study
 from harness.store import Store
 
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
-PAGES = Path(__file__).parent / "pages"
+# Not called `pages`: Streamlit takes a folder of that name for its older kind of multipage app, and would run a page
+# by itself, without this file, when its address is the first one opened.
+VIEWS = Path(__file__).parent / "views"
 
 
 def results_folder() -> Path:
@@ -40,9 +42,9 @@ def main() -> None:
     st.set_page_config(page_title="Emergent abilities", layout="wide")
     page = st.navigation(
         [
-            st.Page(PAGES / "curves.py", title="Curves", icon=":material/show_chart:", default=True),
-            st.Page(PAGES / "verdicts.py", title="Verdicts", icon=":material/gavel:"),
-            st.Page(PAGES / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
+            st.Page(VIEWS / "curves.py", title="Curves", icon=":material/show_chart:", default=True),
+            st.Page(VIEWS / "verdicts.py", title="Verdicts", icon=":material/gavel:"),
+            st.Page(VIEWS / "leaderboard.py", title="Leaderboard", icon=":material/leaderboard:"),
         ]
     )
     scale = st.sidebar.selectbox("Scale", list(AXIS_TITLES), format_func=lambda s: AXIS_TITLES[s], key="scale")

@@ -1,0 +1,117 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from harness.leaderboard import centred, tidy, to_csv, to_json, to_markdown, wide
+from harness.specs import MetricSpec
+from tests.builders import PROB, cell, counted, failed, grown, model, task
+
+CONTRACT = (
+    "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
+    "stderr,ci_low,ci_high,n,n_expected,chance,best,normalized,status,engine,dtype,seconds,energy_wh,key,"
+    "harness_version,date"
+)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_tidy_header_is_the_contract() -> None:
+    assert to_csv(tidy(grown((50,)))).split("\n")[0] == CONTRACT
+
+
+def test_csv_keeps_full_precision() -> None:
+    (result,) = grown((67,), n=201)
+    first = rows(to_csv(tidy([result])))[0]
+    assert float(first["value"]) == 67 / 201
+    assert float(first["stderr"]) == result.scores[0].stderr
+    assert (first["params"], first["flops"], first["seed"]) == ("1000", "120000000.0", "0")
+
+
+def test_a_failure_is_a_row_with_empty_values_never_zero() -> None:
+    (first, _) = rows(to_csv(tidy((), [failed()])))
+    assert first["status"] == "failed"
+    assert {first[name] for name in ("value", "stderr", "n", "normalized", "variant", "seconds")} == {""}
+
+
+def test_names_with_commas_and_umlauts_survive() -> None:
+    named = counted(cell(model=model(name='Größe, "klein"')), 10, 40)
+    assert rows(to_csv(tidy([named])))[0]["model"] == 'Größe, "klein"'
+
+
+def test_wide_has_a_row_per_model_and_a_column_per_setting() -> None:
+    table = wide([*grown((50, 100)), *grown((60, 120), shots=5)])
+    assert list(table["model"]) == ["toy-1000", "toy-4000"]
+    assert list(table["colours 5-shot (acc)"]) == pytest.approx([0.3, 0.6])
+    assert list(table["mean_normalized"]) == pytest.approx([(0 + 0.05 / 0.75) / 2, (0.25 + 0.35) / 0.75 / 2])
+
+
+def test_wide_averages_seeds() -> None:
+    table = wide([*grown((50,), shots=2, seed=0), *grown((70,), shots=2, seed=1)])
+    assert list(table["colours 2-shot (acc)"]) == pytest.approx([0.3])
+
+
+def test_a_model_without_every_score_has_no_average() -> None:
+    complete, partial = grown((50, 100)), grown((60,), shots=5)
+    table = wide([*complete, *partial], [failed(grown((0, 0), shots=5)[1].cell)])
+    assert list(table["mean_normalized"].isna()) == [False, True]
+    assert pd.isna(table["colours 5-shot (acc)"][1])
+
+
+def test_a_model_that_only_failed_still_has_a_row() -> None:
+    table = wide(grown((50,)), [failed(cell(model=model(9000)))])
+    assert list(table["model"]) == ["toy-1000", "toy-9000"]
+
+
+def test_metrics_without_chance_stay_out_of_the_average() -> None:
+    free = task("free", metrics=(MetricSpec(name="prob_correct", chance=None, best=None), PROB))
+    table = wide([*grown((100,)), *grown((100,), of=free, smooth=[-3.0])])
+    assert list(table["mean_normalized"]) == pytest.approx([1 / 3])
+    assert list(table["free 0-shot (prob_correct)"]) == [-3.0]
+
+
+def test_versions_of_a_task_are_columns_of_their_own() -> None:
+    table = wide([*grown((50,)), *grown((100,), task_digest="1" * 12)])
+    assert [c for c in table.columns if c.startswith("colours")] == [
+        "colours 0-shot 000000000000 (acc)",
+        "colours 0-shot 111111111111 (acc)",
+    ]
+
+
+def test_centred_scores_are_indexed_by_model() -> None:
+    table = centred([*grown((50, 100)), *grown((60,), shots=5)])
+    assert list(table.index) == ["toy-1000", "toy-4000"]
+    assert list(table["colours 0-shot (acc)"]) == pytest.approx([0.0, 1 / 3])
+    assert pd.isna(table["colours 5-shot (acc)"]["toy-4000"])
+
+
+def test_equal_model_names_are_told_apart() -> None:
+    plain = grown((50,))
+    int8 = [counted(replace(r.cell, model=replace(r.cell.model, variant="int8")), 60, 200) for r in plain]
+    assert list(centred([*plain, *int8]).index) == [
+        "toy-1000 main simulated float32",
+        "toy-1000 int8 main simulated float32",
+    ]
+
+
+def test_markdown_is_rounded_and_escapes_bars() -> None:
+    text = to_markdown(wide([counted(cell(model=model(name="a|b")), 67, 201)]))
+    assert text.split("\n")[2].startswith("| toy | a\\|b | main |  | 1000 |")
+    assert "| 0.333 |" in text
+
+
+def test_json_has_null_for_missing_and_full_precision() -> None:
+    first = json.loads(to_json(tidy([counted(cell(), 67, 201)], [failed(cell(shots=1))])))[0]
+    assert first["value"] == 67 / 201
+    assert first["variant"] is None
+    assert json.loads(to_json(tidy((), [failed()])))[0]["value"] is None
+
+
+def test_no_results_give_a_header_and_nothing_else() -> None:
+    assert to_csv(tidy(())) == CONTRACT + "\n"
+    assert len(wide(())) == 0
