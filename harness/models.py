@@ -138,7 +138,9 @@ def fingerprint(folder: Path) -> str:
 def _config(folder: Path) -> None:
     path = folder / "config.json"
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such model folder")
+        raise ModelError(f"{folder}: no such folder; expected config.json, weights and a tokenizer")
+    if not path.is_file():
+        raise ModelError(f"{folder}: no config; expected config.json")
     try:
         config = json.loads(path.read_bytes())
     except OSError as error:

@@ -6,7 +6,6 @@ import gc
 import logging
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -21,12 +20,10 @@ from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
+from harness.models import check_local_model
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-
-_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model.bin.index.json")
-_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 
 
 class LmEvalEngine:
@@ -163,7 +160,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _load(model: ModelSpec, settings: EngineSettings, device: str) -> TransformersLM:
     if model.path is not None:
-        _check_folder(Path(model.path))
+        check_local_model(model)
     elif model.variant is not None:
         raise ModelError(f"{model.name}: variant {model.variant!r} needs a folder with the treated weights")
     try:
@@ -180,14 +177,6 @@ def _load(model: ModelSpec, settings: EngineSettings, device: str) -> Transforme
         # what transformers says when a folder is damaged or the hub does not have the model
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(f"{model.source}: cannot be loaded: {lines[0]}") from error
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder; expected config.json, weights and a tokenizer")
-    for what, patterns in (("config", ("config.json",)), ("weights", _WEIGHTS), ("tokenizer", _TOKENIZERS)):
-        if not any(found for pattern in patterns for found in folder.glob(pattern)):
-            raise ModelError(f"{folder}: no {what}; expected {' or '.join(patterns)}")
 
 
 def _device(asked: str) -> str:

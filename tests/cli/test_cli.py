@@ -122,7 +122,7 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--task", "jump"), "unknown task 'jump'; known: "),
         (("--family", "pythai"), "unknown family 'pythai'; known: embedded,"),
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),
-        (("--model", "./nowhere"), "no such model folder"),
+        (("--model", "./nowhere"), "no such folder; expected"),
         (("--prompts", "terse"), "task jumps: unknown prompt 'terse'; known: default"),
         (("--engine", "tre"), "unknown engine 'tre'; known: lm-eval, simulated"),
         (("--executor", "slurm"), "unknown executor 'slurm'; known: inline, ray"),
