@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
-from jinja2 import Environment
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__, figures
@@ -80,7 +80,9 @@ def write_report(
         made_at: time shown in the footer (UTC); None takes the present.
     """
     made = study(results, failures, problems, scale=scale)
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE)
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        PAGE
+    )
     return page.render(
         title=title,
         summary=_summary(made),

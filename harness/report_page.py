@@ -131,9 +131,9 @@ grows steadily on the right was growing all along, and the metric hid it.</p>
 <h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
 <ul class="lines">
 {% for line in task.lines %}
-<li><span class="label {{ line.label }}">{{ line.setting }}: {{
-line.words }}</span>
-{{ line.text }}</li>{% endfor %}</ul>
+<li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span> {{ line.text }}</li>
+{% endfor %}
+</ul>
 {{ figure(task.figure) }}
 </section>
 {% endfor %}
@@ -188,8 +188,9 @@ their variation is added to the interval.</li>
 chance when it and all larger sizes are (exact one-sided tests, 5 % divided by the number of sizes).</li>
 <li><strong>Rises</strong> and <strong>falls</strong>: Cochran-Armitage trend over log scale, q below 0.05 after
 correction, and a change of at least 5 points of 100 (or a top clearly above chance).</li>
-<li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Inconclusive</strong>: the documents
-do not decide; more of them, or more sizes, would.</li>
+<li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Flat, above chance</strong>: every
+size is above chance and there is no trend. <strong>Inconclusive</strong>: the documents do not decide; more of them,
+or more sizes, would.</li>
 <li>Models of one curve share engine, number format, task version and documents. Results that differ are drawn
 apart.</li>
 </ul>

@@ -104,8 +104,9 @@ def judge(curves: Iterable[Curve]) -> tuple[Verdict, ...]:
 
     Rules, in this order: too few sizes or documents -> inconclusive; significant fall by at least the practical
     effect to a level not above chance -> inverse; significant rise by at least the practical effect, or to a top
-    clearly above chance -> smooth; above chance at every size and no change worth naming -> flat-above-chance;
-    a change larger than twice the practical effect excluded -> flat; everything else -> inconclusive.
+    clearly above chance -> smooth; a change larger than twice the practical effect excluded -> flat, or
+    flat-above-chance when every size is above chance; no significant trend and every size above chance ->
+    flat-above-chance, saying what change is not excluded; everything else -> inconclusive.
 
     Args:
         curves: every metric of every setting; continuous partners are found among them.
@@ -225,21 +226,19 @@ def _label(tests: _Tests) -> tuple[Label, Literal["rising"] | None, str]:
     if significant and found.fitted_range <= -effect and not _above(tests.q_top):
         return "inverse", None, f"Larger models do worse ({change})."
     if significant and found.z > 0 and (found.fitted_range >= effect or clearly_above):
-        return (
-            "smooth",
-            None,
-            (f"Rises with scale ({change})."),
-        )
+        return "smooth", None, f"Rises with scale ({change})."
     qualifier: Literal["rising"] | None = "rising" if significant and found.z > 0 else None
     small = "No change with scale"
     if significant:
         small = f"{'Rises' if found.z > 0 else 'Falls'} significantly, but by less than matters"
+    everywhere = all(_reliable(curve))
     if bound < 2 * effect:
-        label: Label = "flat-above-chance" if all(_reliable(curve)) else "flat"
+        label: Label = "flat-above-chance" if everywhere else "flat"
         return label, qualifier, f"{small} ({change}); a change of {bound:.3f} or more is excluded."
     if significant and found.z < 0:
         return "inconclusive", None, f"Falls with scale ({change}), yet stays above chance or by less than matters."
-    return "inconclusive", None, f"No significant trend ({change}), but a change up to {bound:.3f} is not excluded."
+    label = "flat-above-chance" if everywhere and not significant else "inconclusive"
+    return label, qualifier, f"No clear trend ({change}), but a change up to {bound:.3f} is not excluded."
 
 
 def _practical_effect(metric: MetricSpec) -> float:

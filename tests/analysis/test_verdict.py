@@ -43,6 +43,12 @@ def test_a_constant_ability_is_flat_above_chance_from_the_smallest_size() -> Non
     assert (found.label, found.threshold) == ("flat-above-chance", 1000.0)
 
 
+def test_few_documents_above_chance_are_flat_above_chance_and_say_what_is_not_excluded() -> None:
+    found = verdict((25, 26, 24, 27, 25, 26, 25, 28), n=40)
+    assert found.label == "flat-above-chance"
+    assert "is not excluded" in found.reasons[0]
+
+
 def test_a_fall_to_chance_is_inverse() -> None:
     found = verdict((60, 55, 50, 44, 38, 30, 25, 20))
     assert found.label == "inverse"
