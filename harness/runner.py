@@ -51,6 +51,8 @@ class Progress:
     """Cells that failed."""
     elapsed_seconds: float = 0.0
     """Since the run began, starting workers and loading models included."""
+    first_seconds: float | None = None
+    """When the first cell came back; None before. The rate counts from there, or starting up would spoil it."""
 
     @property
     def finished(self) -> int:
@@ -59,26 +61,32 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Cells per minute; None before the first."""
-        return 60.0 * self.finished / self.elapsed_seconds if self.finished and self.elapsed_seconds > 0 else None
+        """Cells per minute since the first came back; None before the second."""
+        if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds <= self.first_seconds:
+            return None
+        return 60.0 * (self.finished - 1) / (self.elapsed_seconds - self.first_seconds)
 
     @property
     def eta_seconds(self) -> float | None:
-        """Time left at this rate; None before the first cell."""
+        """Time left at this rate; None while there is none."""
         return None if self.rate is None else 60.0 * (self.total - self.finished) / self.rate
 
     def after(self, outcome: Outcome, *, elapsed_seconds: float) -> Progress:
         """The progress once `outcome` has come back."""
         failed = isinstance(outcome, CellFailure)
         return replace(
-            self, done=self.done + (not failed), failed=self.failed + failed, elapsed_seconds=elapsed_seconds
+            self,
+            done=self.done + (not failed),
+            failed=self.failed + failed,
+            elapsed_seconds=elapsed_seconds,
+            first_seconds=elapsed_seconds if self.first_seconds is None else self.first_seconds,
         )
 
     def line(self) -> str:
         """One line for people.
 
-        >>> Progress(total=40, done=11, failed=1, elapsed_seconds=20.0).line()
-        '12/40 cells, 1 failed, 36/min, ETA 0:47'
+        >>> Progress(total=40, done=11, failed=1, first_seconds=8.0, elapsed_seconds=30.0).line()
+        '12/40 cells, 1 failed, 30/min, ETA 0:56'
         """
         parts = [f"{self.finished}/{self.total} cells"]
         if self.failed:

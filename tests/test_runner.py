@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,20 +91,31 @@ def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(stor
 
 
 @pytest.mark.parametrize(
-    ("progress", "line"),
-    [
-        (Progress(total=40), "0/40 cells"),
-        (Progress(total=40, elapsed_seconds=9.0), "0/40 cells"),
-        (Progress(total=40, skipped=5), "0/40 cells, 5 left out"),
-        (Progress(total=40, done=11, failed=1, elapsed_seconds=20.45), "12/40 cells, 1 failed, 35.2/min, ETA 0:48"),
-        (Progress(total=40, done=40, elapsed_seconds=20.0), "40/40 cells, 120/min"),
-        (Progress(total=500, done=1, elapsed_seconds=90.0), "1/500 cells, 0.667/min, ETA 12:28:30"),
-        (Progress(total=10, done=5, elapsed_seconds=725.0), "5/10 cells, 0.414/min, ETA 12:05"),
-        (Progress(total=9999, done=3000, elapsed_seconds=120.0), "3000/9999 cells, 1500/min, ETA 4:40"),
+    ("state", "line"),
+    [  # a run of 40 cells, unless it says otherwise
+        ({}, "0/40 cells"),
+        ({"elapsed_seconds": 9.0}, "0/40 cells"),
+        ({"skipped": 5}, "0/40 cells, 5 left out"),
+        ({"done": 1, "first_seconds": 9.0, "elapsed_seconds": 9.0}, "1/40 cells"),
+        (
+            {"done": 11, "failed": 1, "first_seconds": 5.0, "elapsed_seconds": 23.75},
+            "12/40 cells, 1 failed, 35.2/min, ETA 0:48",
+        ),
+        ({"done": 40, "first_seconds": 1.0, "elapsed_seconds": 20.5}, "40/40 cells, 120/min"),
+        (
+            {"total": 500, "done": 2, "first_seconds": 0.0, "elapsed_seconds": 90.0},
+            "2/500 cells, 0.667/min, ETA 12:27:00",
+        ),
+        ({"done": 5, "first_seconds": 20.0, "elapsed_seconds": 120.0}, "5/40 cells, 2.4/min, ETA 14:35"),
+        (
+            {"total": 9999, "done": 3001, "first_seconds": 20.0, "elapsed_seconds": 140.0},
+            "3001/9999 cells, 1500/min, ETA 4:40",
+        ),
     ],
 )
-def test_progress_is_one_line(progress: Progress, line: str) -> None:
-    assert progress.line() == line
+def test_progress_is_one_line(state: dict[str, float], line: str) -> None:
+    progress = Progress(total=40)
+    assert replace(progress, **state).line() == line
 
 
 def test_progress_counts_results_and_failures_apart() -> None:
@@ -111,10 +123,11 @@ def test_progress_counts_results_and_failures_apart() -> None:
     assert (progress.done, progress.failed, progress.finished) == (1, 1, 2)
     assert progress.rate == 30.0
     assert progress.eta_seconds == 2.0
+    assert progress.first_seconds == 2.0
 
 
-def test_rate_and_time_left_are_unknown_before_the_first_cell() -> None:
-    progress = Progress(total=3, elapsed_seconds=5.0)
+def test_rate_and_time_left_are_unknown_until_two_cells_tell_them() -> None:
+    progress = Progress(total=3).after(result(), elapsed_seconds=60.0)
     assert progress.rate is None
     assert progress.eta_seconds is None
 

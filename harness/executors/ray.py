@@ -11,24 +11,26 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 from harness.engines.protocol import ENGINES, EngineSettings, failure
-from harness.errors import HarnessError, MachineError
+from harness.errors import MachineError
 from harness.executors import reaper
 from harness.executors.protocol import ExecutorSettings
 from harness.executors.worker import LaneWorker
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.schedule import Lane
-from harness.specs import ModelSpec
 
 # Ray reads these while it is imported: no report to its makers, and no `uv run` of its own in every worker.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -49,6 +51,9 @@ _OBJECT_STORE_BYTES = 200 * 2**20
 
 _LONGEST_TEMP = 15
 """Longest name of the usual temporary folder that leaves room for Ray's sockets below it; /tmp otherwise."""
+
+_WITHOUT_DEVICE = frozenset({"simulated"})
+"""Engines that compute nothing: a model of any size fits anywhere."""
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Settings of the driver that workers on other machines must share."""
@@ -72,10 +77,11 @@ class RayExecutor:
             cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
             workers = self._settings.workers or max(1, cpus // (settings.threads or 1))
             private = self._settings.address is None
-            yield from _outcomes([_LaneRun(lane, settings, private) for lane in lanes if lane.jobs], workers)
+            runs = [_LaneRun(lane, settings, private) for lane in lanes if lane.jobs]
+            yield from _outcomes(runs, workers, settings.device)
 
 
-def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
+def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[Outcome]:
     """Keeps `workers` lanes going and yields what lands."""
     waiting = deque(runs)
     flying: dict[Any, _LaneRun] = {}
@@ -85,9 +91,10 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
         while waiting or flying:
             while waiting and len(flying) < workers:
                 run = waiting.popleft()
-                misfit = _misfit(run.lane.model, largest)
-                if misfit is not None:
-                    yield from (failure(job.cell, misfit) for job in run.lane.jobs)
+                try:
+                    run.gpus = _gpus(run.lane, device, largest)
+                except MachineError as error:
+                    yield from [failure(job.cell, error) for job in run.lane.jobs]
                 else:
                     flying[run.start()] = run
             if flying:
@@ -102,15 +109,25 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
             run.kill()
 
 
-def _misfit(model: ModelSpec, largest: float) -> HarnessError | None:
-    """Why no node can ever hold the model: Ray itself would wait for such a node for ever."""
+def _gpus(lane: Lane, device: str, largest: float) -> float:
+    """GPUs a worker of the lane takes, where the largest node has `largest`.
+
+    Raises:
+        MachineError: no node can ever hold the model; Ray itself would wait for one for ever.
+    """
+    model = lane.model
+    if device == "cpu" or lane.engine in _WITHOUT_DEVICE:
+        return 0.0
+    if model.gpus < 1 and not largest and device == "auto":
+        return 0.0  # models that share a GPU are small enough for a machine without any
     if model.gpus > 1 and model.gpus != int(model.gpus):
-        return MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
+        raise MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
     if model.gpus > largest:
-        return MachineError(
-            f"{model.name} asks for {model.gpus:g} GPUs, the largest node has {largest:g}; expected a node with enough"
+        raise MachineError(
+            f"{model.name} asks for {model.gpus:g} GPU(s) and the largest node has {largest:g}; "
+            "expected a node with enough, or --device cpu"
         )
-    return None
+    return model.gpus
 
 
 class _LaneRun:
@@ -118,6 +135,7 @@ class _LaneRun:
 
     def __init__(self, lane: Lane, settings: EngineSettings, private: bool) -> None:
         self.lane = lane
+        self.gpus = lane.model.gpus
         self._settings = settings
         self._private = private
         self._todo = deque(range(len(lane.jobs)))
@@ -131,7 +149,7 @@ class _LaneRun:
         if self._shared is None:
             self._shared = ray.put(self.lane)  # once, however many workers the lane uses up
         # A whole number of GPUs needs no placement group: Ray gives an actor's GPUs from one node.
-        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": self.lane.model.gpus}
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": self.gpus}
         options |= {"max_restarts": 0, "max_task_retries": 0, "runtime_env": {"env_vars": self._environment()}}
         self._actor = ray.remote(_Actor).options(**options).remote(self._shared, self._settings, dict(ENGINES))
         self._job = None
@@ -188,7 +206,7 @@ class _LaneRun:
         variables["TOKENIZERS_PARALLELISM"] = "false"
         if self._settings.threads:
             variables["OMP_NUM_THREADS"] = str(self._settings.threads)
-        if not self.lane.model.gpus and not self._settings.device.startswith("cuda"):
+        if not self.gpus and not self._settings.device.startswith("cuda"):
             variables["CUDA_VISIBLE_DEVICES"] = ""  # Ray shows every GPU to work that asked for none
         if self._private:  # on a cluster the folders of this machine mean nothing
             variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
@@ -237,6 +255,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
             where = f"join the cluster at {settings.address}" if settings.address else "start"
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
+        stack.enter_context(_ended_by_sigterm())
         yield
 
 
@@ -256,7 +275,43 @@ def _init(**arguments: Any) -> None:
     # `_client_job` keeps Ray from putting the driver's current folder first on every worker's sys.path, where a folder
     # called `harness` would hide the installed one.
     job = ray.job_config.JobConfig(_client_job=True)
-    ray.init(job_config=job, log_to_driver=False, logging_level=logging.ERROR, **arguments)
+    with _unhurried():
+        ray.init(job_config=job, log_to_driver=False, logging_level=logging.ERROR, **arguments)
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Hold the first Ctrl-C back until Ray has started: a half-connected driver crashes when it is shut down."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.getsignal(signal.SIGINT)
+    pressed = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if pressed:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Take SIGTERM, which batch systems send, as Ctrl-C: Ray itself would print a crash report and abort."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, usual or signal.SIG_DFL)
 
 
 @contextmanager

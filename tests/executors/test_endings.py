@@ -99,9 +99,9 @@ class Driver(NamedTuple):
 
 @pytest.fixture(scope="module")
 def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Driver]]:
-    """Two drivers, started together, in folders whose own `harness` must not be imported."""
+    """Three drivers, started together, in folders whose own `harness` must not be imported."""
     started = {}
-    for name in ("killed", "interrupted"):
+    for name in ("killed", "interrupted", "terminated"):
         folder = tmp_path_factory.mktemp(name)
         (folder / "harness").mkdir()
         (folder / "harness" / "__init__.py").write_text("raise RuntimeError('the wrong harness')")
@@ -138,11 +138,15 @@ class TestEndingTheDriver:
         assert gone(driver.folder, private)
         assert (printed, errors) == ("", "")
 
-    def test_interrupt_leaves_nothing_running_and_no_folder(self, drivers: dict[str, Driver]) -> None:
-        driver = drivers["interrupted"]
+    @pytest.mark.parametrize("name", ["interrupted", "terminated"])
+    def test_a_signal_leaves_no_process_and_no_folder(self, drivers: dict[str, Driver], name: str) -> None:
+        driver = drivers[name]
         run_until_it_lingers(driver)
         private = private_folder(driver.folder)
-        os.killpg(driver.process.pid, signal.SIGINT)
+        if name == "interrupted":
+            os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
+        else:
+            driver.process.terminate()
         printed, errors = driver.process.communicate(timeout=30)
         assert printed == ""
         assert errors.rstrip().endswith("KeyboardInterrupt")
