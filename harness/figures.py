@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -34,7 +34,6 @@ _TITLED, _UNTITLED = 84, 50
 _NAMED_GAPS = 3
 _CAPTION_CHARACTER = 7
 """Width in pixels of one caption character, with the margins of the figure."""
-_TICKS_PER_DECADE = {True: (1, 2, 5), False: (1,)}
 
 
 class _Line(NamedTuple):
@@ -57,8 +56,9 @@ def curve_figure(curves: Sequence[Curve], verdicts: Sequence[Verdict] = ()) -> g
     lines = _lines(curves)
     for curve in curves:
         _draw(figure, curve, lines[curve.family, curve.label], verdicts)
-    _draw_chance(figure, first)
-    figure.update_xaxes(_scale_axis(curves, title=True))
+    axis = _scale_axis(curves, titled=True)
+    _draw_chance(figure, curves, axis)
+    figure.update_xaxes(axis)
     figure.update_yaxes(title_text=_score_title(first))
     return _captioned(figure, _caption(curves, verdicts))
 
@@ -75,12 +75,13 @@ def sharp_and_smooth(sharp: Sequence[Curve], smooth: Sequence[Curve], verdicts: 
     figure = make_subplots(rows=1, cols=len(pair), horizontal_spacing=0.12)
     figure.update_layout(_layout(sharp[0].task, height=360))
     lines = _lines([*sharp, *smooth])
+    axis = _scale_axis([*sharp, *smooth], titled=True)
     for column, group in enumerate(pair, start=1):
         for curve in group:
             _draw(figure, curve, lines[curve.family, curve.label], verdicts, col=column)
-        _draw_chance(figure, group[0], col=column)
+        _draw_chance(figure, group, axis, row=1, col=column)
         figure.update_yaxes(title_text=_score_title(group[0]), row=1, col=column)
-    figure.update_xaxes(_scale_axis(sharp, title=True))
+    figure.update_xaxes(axis)
     _show_each_name_once(figure)
     return _captioned(figure, _caption([*sharp, *smooth], verdicts))
 
@@ -108,17 +109,16 @@ def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, colum
     figure.update_layout(margin={"t": 84, "b": 48}, legend_y=1 + 34 / (rows * _PANEL_HEIGHT))
     figure.update_annotations(font_size=13)
     lines = _lines(headlines)
+    axis = _scale_axis(headlines, titled=False)
     for place, (_, task) in enumerate(tasks):
         row, col = divmod(place, columns)
         panel = [c for c in headlines if c.task == task]
         for curve in panel:
             _draw(figure, curve, lines[curve.family, curve.label], verdicts, row=row + 1, col=col + 1, weight=0.7)
-        _draw_chance(figure, panel[0], row=row + 1, col=col + 1, named=False)
-    figure.update_xaxes(_scale_axis(headlines, title=False))
+        _draw_chance(figure, panel, axis, row=row + 1, col=col + 1)
+    figure.update_xaxes(axis)
     _show_each_name_once(figure)
-    caption = (
-        f"x: {AXIS_TITLES[headlines[0].scale]}; y: headline metric; dashed: chance. {_caption(headlines, verdicts)}"
-    )
+    caption = f"x: {AXIS_TITLES[headlines[0].scale]}; y: headline metric. {_caption(headlines, verdicts)}"
     return _captioned(figure, caption)
 
 
@@ -301,15 +301,20 @@ def _hover(point: Point, curve: Curve) -> str:
 
 
 def _draw_chance(
-    figure: go.Figure, curve: Curve, *, row: int | None = None, col: int | None = None, named: bool = True
+    figure: go.Figure, panel: Sequence[Curve], axis: dict[str, Any], *, row: int | None = None, col: int | None = None
 ) -> None:
-    if curve.metric.chance is None:
-        return
-    text = {"text": "chance", "yanchor": "top", "font": {"size": 11, "color": _GREY}}
-    label = {"annotation": text} if named else {}
-    at = {"row": row or (1 if col else None), "col": col}
-    line = {"color": _GREY, "dash": "dash", "width": 1.2}
-    figure.add_hline(y=curve.metric.chance, line=line, **label, **{k: v for k, v in at.items() if v})
+    """A dashed line over the whole axis. A trace, not a shape: adding shapes one by one takes plotly quadratic time."""
+    for chance in sorted({c.metric.chance for c in panel if c.metric.chance is not None}):
+        line = go.Scatter(
+            x=[10.0**end for end in axis["range"]],
+            y=[chance, chance],
+            name="chance",
+            legendgroup="chance",
+            mode="lines",
+            line={"color": _GREY, "dash": "dash", "width": 1.2},
+            hoverinfo="skip",
+        )
+        figure.add_trace(line, row=row, col=col)
 
 
 def _score_title(curve: Curve) -> str:
@@ -319,16 +324,21 @@ def _score_title(curve: Curve) -> str:
     return f"{metric.name} ({unit}{direction})"
 
 
-def _scale_axis(curves: Sequence[Curve], *, title: bool) -> dict[str, object]:
-    """A log axis with the tick labels of model names: 100k, 1M, 10M."""
+def _scale_axis(curves: Sequence[Curve], *, titled: bool) -> dict[str, Any]:
+    """A log axis with the tick labels of model names: 100k, 1M, 10M; small untitled panels get fewer."""
     low, high = min(min(c.x) for c in curves), max(max(c.x) for c in curves)
-    steps = _TICKS_PER_DECADE[title and high / low < 1e3]
+    steps = (1, 2, 5) if high / low < (1e3 if titled else 30) else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [step * 10.0**d for d in decades for step in steps if low / 1.5 <= step * 10.0**d <= high * 1.5]
-    axis: dict[str, object] = {"type": "log", "tickmode": "array", "tickvals": ticks, "ticktext": [*map(size, ticks)]}
-    # Room on both sides, so that no marker is cut at the edge of the panel.
-    axis["range"] = [math.log10(low) - 0.12, math.log10(high) + 0.12]
-    return axis | ({"title_text": AXIS_TITLES[curves[0].scale]} if title else {})
+    return {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": [*map(size, ticks)],
+        # Room on both sides, so that no marker is cut at the edge of the panel.
+        "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
+        **({"title_text": AXIS_TITLES[curves[0].scale]} if titled else {}),
+    }
 
 
 def _caption(curves: Sequence[Curve], verdicts: Sequence[Verdict]) -> str:

@@ -104,8 +104,11 @@ def _headlines(
     done = sorted(results, key=lambda r: (r.cell.suite, r.cell.task, r.cell.prompt, r.cell.shots, r.cell.seed))
     grouped: dict[tuple[_Row, str], list[CellResult]] = {}
     metrics: dict[str, MetricSpec] = {}
+    versions: dict[str, set[str]] = {}
     for result in done:
-        column = _column(result.cell, done)
+        versions.setdefault(result.cell.task, set()).add(result.cell.task_digest)
+    for result in done:
+        column = _column(result.cell, several_versions=len(versions[result.cell.task]) > 1)
         metrics[column] = result.cell.metrics[0]
         grouped.setdefault((_Row.of(result.cell), column), []).append(result)
     scores: dict[_Row, dict[str, float]] = {_Row.of(f.cell): {} for f in failures}
@@ -124,13 +127,12 @@ def _row_names(rows: Sequence[_Row]) -> list[str]:
     return [" ".join(filter(None, (r.model, r.variant, r.revision[:12], r.engine, r.dtype))) for r in rows]
 
 
-def _column(cell: Cell, results: Sequence[CellResult]) -> str:
+def _column(cell: Cell, *, several_versions: bool) -> str:
     """Task, shots and headline metric; with the digest when the results hold several versions of the task."""
-    digests = {r.cell.task_digest for r in results if r.cell.task == cell.task}
     parts = [cell.task, f"{cell.shots}-shot"]
     parts += [cell.prompt] if cell.prompt != "default" else []
     parts += [f"first {cell.limit}"] if cell.limit is not None else []
-    parts += [cell.task_digest] if len(digests) > 1 else []
+    parts += [cell.task_digest] if several_versions else []
     return f"{' '.join(parts)} ({cell.metrics[0].name})"
 
 

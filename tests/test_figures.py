@@ -10,7 +10,7 @@ from harness.analysis.study import Study, headline, partner, study
 from harness.errors import MachineError
 from harness.leaderboard import centred
 from harness.specs import MetricSpec
-from tests.builders import PROB, failed, grown, task
+from tests.builders import PROB, SIZES, failed, grown, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 SMOOTH = (0.25, 0.28, 0.33, 0.38, 0.44, 0.5, 0.57, 0.7)
@@ -58,14 +58,19 @@ def test_hover_names_model_interval_and_documents() -> None:
     assert line.customdata[0].endswith("n = 200")
 
 
-def test_the_chance_level_is_a_dashed_line() -> None:
-    (shape,) = figures.curve_figure(sharp(rising())).layout.shapes
-    assert (shape.y0, shape.y1, shape.line.dash) == (0.25, 0.25, "dash")
+def chance_lines(figure: go.Figure) -> list[go.Scatter]:
+    return [trace for trace in figure.data if trace.name == "chance"]
+
+
+def test_the_chance_level_is_a_dashed_line_over_all_sizes() -> None:
+    (line,) = chance_lines(figures.curve_figure(sharp(rising())))
+    assert (line.y, line.line.dash) == ((0.25, 0.25), "dash")
+    assert line.x[0] < SIZES[0] < SIZES[-1] < line.x[1]
 
 
 def test_a_metric_without_chance_has_no_chance_line() -> None:
     free = task(metrics=(MetricSpec(name="prob_correct", chance=None, best=None), PROB))
-    assert figures.curve_figure(sharp(study(grown(RISE, of=free)))).layout.shapes == ()
+    assert chance_lines(figures.curve_figure(sharp(study(grown(RISE, of=free))))) == []
 
 
 def test_a_ring_marks_the_first_reliable_size() -> None:
