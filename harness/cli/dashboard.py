@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,7 @@ def command(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = False,
 ) -> None:
     """Open the dashboard on 127.0.0.1; from elsewhere, forward the port (ssh -L 8501:127.0.0.1:8501 host)."""
-    import harness.dashboards
-
-    app = Path(next(iter(harness.dashboards.__path__))) / "app.py"
+    app = Path(next(iter(import_module("harness.dashboards").__path__))) / "app.py"
     options = {
         "server.address": "127.0.0.1",
         "server.port": str(port),
