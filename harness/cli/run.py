@@ -94,6 +94,10 @@ def command(
         say(f"{len(finished)} of {len(wanted)} cells are done already")
     if known_failed and not retry_failed:
         say(f"{len(known_failed)} cells failed before and are left alone; try them again with --retry-failed")
+    if any(plan.tasks[c.task].unsafe_code for c in plan.cells if c.key not in kept):
+        from harness.scoring.sandbox import open_sandbox
+
+        say(f"programs that models write run in a sandbox, here {open_sandbox().describe()}")
     settings = EngineSettings(
         device=device,
         batch_size=batch_size,
