@@ -92,7 +92,7 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
             while waiting and len(flying) < workers:
                 run = waiting.popleft()
                 try:
-                    run.gpus = _gpus(run.lane, device, largest)
+                    run.gpus = worker_gpus(run.lane, device, largest)
                 except MachineError as error:
                     yield from [failure(job.cell, error) for job in run.lane.jobs]
                 else:
@@ -109,7 +109,7 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
             run.kill()
 
 
-def _gpus(lane: Lane, device: str, largest: float) -> float:
+def worker_gpus(lane: Lane, device: str, largest: float) -> float:
     """GPUs a worker of the lane takes, where the largest node has `largest`.
 
     Raises:
@@ -254,6 +254,8 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
         except Exception as error:  # Ray raises bare Exceptions when a daemon does not come up
             where = f"join the cluster at {settings.address}" if settings.address else "start"
             lines = str(error).strip().splitlines() or [type(error).__name__]
+            if "Auth" in str(error):
+                lines[0] += "; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN on machines without ~/.ray/auth_token"
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
         stack.enter_context(_ended_by_sigterm())
         yield

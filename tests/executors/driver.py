@@ -1,4 +1,8 @@
-"""A run that never ends by itself, for tests that end it: `python driver.py FOLDER`."""
+"""Runs in a process of their own: `python driver.py FOLDER [ADDRESS]`.
+
+Without an address, a private Ray and a run that never ends by itself, for tests that end it. With one, a short run that
+tells which GPUs its workers saw.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ from pathlib import Path
 from harness.engines.protocol import ENGINES, EngineSettings
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.plan import RunPlan
+from harness.records import CellFailure
 from harness.schedule import lanes
 from tests import builders
 from tests.executors.engines import TOY
 
 
-def main(folder: Path) -> None:
-    ENGINES["toy"] = TOY
+def endless(folder: Path) -> None:
     tasks = {do: builders.task(do, config={"do": do}) for do in ("answer", "die", "linger")}
     mortal = builders.model(2000, name="mortal", path=str(folder))
     patient = builders.model(1000, name="patient", path=str(folder))
@@ -27,5 +31,22 @@ def main(folder: Path) -> None:
         print(outcome.cell.task, type(outcome).__name__, flush=True)
 
 
+def seen(folder: Path, address: str) -> None:
+    sizes = {"pair": 2.0, "half": 0.5, "none": 0.0, "triple": 3.0}
+    cells = tuple(
+        builders.cell(engine="toy", model=builders.model(name=name, path=str(folder), gpus=gpus))
+        for name, gpus in sizes.items()
+    )
+    made = lanes(RunPlan(cells=cells, tasks={"colours": builders.task()}))
+    for outcome in open_executor("ray", ExecutorSettings(address=address)).run(made, EngineSettings()):
+        failed = isinstance(outcome, CellFailure)
+        what = outcome.error if failed else outcome.provenance.host.split("; ")[1]
+        print(f"{outcome.cell.model.name}: {what}", flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    ENGINES["toy"] = TOY
+    if len(sys.argv) == 2:
+        endless(Path(sys.argv[1]))
+    else:
+        seen(Path(sys.argv[1]), sys.argv[2])

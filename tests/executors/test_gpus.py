@@ -1,0 +1,104 @@
+"""Which GPUs a worker is given, and what becomes of a model that no node can hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.errors import MachineError
+from harness.executors.ray import worker_gpus
+from harness.schedule import Lane
+from tests import builders
+
+
+def lane(gpus: float, engine: str = "lm-eval") -> Lane:
+    return Lane(model=builders.model(gpus=gpus), engine=engine, jobs=())
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "largest", "given"),
+    [
+        (0.0, "auto", 0.0, 0.0),
+        (0.0, "auto", 8.0, 0.0),
+        (0.25, "auto", 8.0, 0.25),
+        (0.25, "auto", 0.0, 0.0),  # small enough for a machine without a GPU
+        (4.0, "auto", 8.0, 4.0),
+        (4.0, "cpu", 8.0, 0.0),
+        (4.0, "cpu", 0.0, 0.0),
+        (1.0, "cuda", 1.0, 1.0),
+    ],
+)
+def test_a_worker_takes_the_gpus_of_its_model_unless_it_runs_on_the_cpu(
+    gpus: float, device: str, largest: float, given: float
+) -> None:
+    assert worker_gpus(lane(gpus), device, largest) == given
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "largest", "message"),
+    [
+        (1.0, "auto", 0.0, r"asks for 1 GPU\(s\) and the largest node has 0; .* --device cpu"),
+        (4.0, "auto", 2.0, r"asks for 4 GPU\(s\) and the largest node has 2"),
+        (0.5, "cuda", 0.0, r"asks for 0.5 GPU\(s\) and the largest node has 0"),
+        (1.5, "auto", 8.0, r"asks for 1.5 GPUs; expected a fraction of one or a whole number"),
+    ],
+)
+def test_a_model_that_no_node_can_hold_is_refused(gpus: float, device: str, largest: float, message: str) -> None:
+    with pytest.raises(MachineError, match=message):
+        worker_gpus(lane(gpus), device, largest)
+
+
+def test_the_simulated_engine_holds_a_model_of_any_size() -> None:
+    assert worker_gpus(lane(8.0, engine="simulated"), "auto", 0.0) == 0.0
+
+
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": str(Path(__file__).parents[2]),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+}
+
+
+@pytest.fixture
+def cluster() -> Iterator[str]:
+    """Address of a cluster of one node that says it has two GPUs."""
+    folder = Path(tempfile.mkdtemp(prefix="two-", dir="/tmp"))  # short: Ray puts sockets below it
+    options = ["--head", "--block", "--port=0", "--num-cpus=2", "--num-gpus=2", "--include-dashboard=false"]
+    head = subprocess.Popen(
+        [sys.executable, "-m", "ray.scripts.scripts", "start", *options, f"--temp-dir={folder}"],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = folder / "ray_current_cluster"
+        for _ in range(600):
+            if address.exists() or head.poll() is not None:
+                break
+            time.sleep(0.1)
+        yield address.read_text().strip()
+    finally:
+        head.terminate()
+        head.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str, tmp_path: Path) -> None:
+    driver = [sys.executable, str(Path(__file__).parent / "driver.py"), str(tmp_path), cluster]
+    done = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr == ""
+    seen = dict(line.split(": ") for line in done.stdout.splitlines())
+    assert seen.pop("half") in ("GPUs 0", "GPUs 1")
+    assert seen == {"pair": "GPUs 0,1", "none": "GPUs ", "triple": "MachineError"}
+    with socket.create_connection(cluster.rsplit(":", 1), timeout=10):
+        pass
