@@ -1,4 +1,4 @@
-"""``python -m harness.ladder``: write the benchmark data, build the tokenizer, train the family."""
+"""``python -m harness.ladder``: write the benchmark data, build the tokenizer, train the family, look at it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from harness.ladder import benchmark
 FAMILY_DIR = Path(__file__).parent / "weights"
 TASKS_DIR = Path(__file__).parents[2] / "tasks"
 SIZE_NAMES = ("12k", "26k", "43k", "108k", "184k", "382k", "870k", "1.9m")
-DEFAULT_TOKENS = 10_000_000
+DEFAULT_TOKENS = 4_000_000
 DATA_SEED = 0
+_SHOTS = {"ner": (0, 4), "qa": (0, 4), "codegen": (0, 4), "prompting": (0, 1, 2, 4, 8)}
+"""Shots of the quick look by suite: what fits the context."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_tokenizer(args.out)
     if args.command in ("train", "all"):
         train_sizes(args.sizes, args.out, tokens=args.tokens, seed=args.seed, rows_path=args.rows)
+    if args.command == "evaluate":
+        print_scores(args.sizes, args.out)
     return 0
 
 
@@ -57,11 +61,22 @@ def train_sizes(names: Sequence[str], out: Path, *, tokens: int, seed: int, rows
         path = rows_path or Path(scratch) / "rows.npz"
         if not path.exists():
             packing.write_rows(path, tokenizer.build_tokenizer(), tokens // tokenizer.CONTEXT, DATA_SEED)
-        rows = packing.read_rows(path)
+        rows = packing.read_rows(path).first(tokens // tokenizer.CONTEXT)
     for name in names:
         trained, record = train.train(model.SIZES[name], rows, seed=seed)
         train.save(trained, record, out / name)
         print(f"{name}: {record.params} parameters, answer loss {record.answer_loss}")
+
+
+def print_scores(names: Sequence[str], out: Path) -> None:
+    """Prints one line per size, task and number of shots: a trainer's quick look, not the harness's measurement."""
+    from harness.ladder import evaluate, tokenizer
+
+    for name in names:
+        model, words = evaluate.load(out / name), tokenizer.load_tokenizer(out / name)
+        for task, (suite, _) in benchmark.BENCHMARKS.items():
+            for shots in _SHOTS.get(suite, (0, 8)):
+                print(name, task, shots, evaluate.table_row(evaluate.evaluate(model, words, task, shots)), sep="\t")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,16 +85,18 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="write the benchmark documents as JSON lines below tasks/")
     tokenizer = commands.add_parser("tokenizer", help="build the tokenizer and save it beside every size")
     train = commands.add_parser("train", help="train sizes from scratch (the tokenizer must have been saved)")
+    evaluate = commands.add_parser("evaluate", help="score finished sizes on the shipped documents, quickly")
     everything = commands.add_parser("all", help="data, tokenizer and train: the family from nothing")
     for command in (data, everything):
         command.add_argument("--tasks", type=Path, default=TASKS_DIR, help="folder of the suites (%(default)s)")
-    for command in (tokenizer, train, everything):
+    for command in (tokenizer, train, evaluate, everything):
         command.add_argument("--out", type=Path, default=FAMILY_DIR, help="folder of the family (%(default)s)")
-    for command in (train, everything):
+    sizes = f"sizes, of {', '.join(SIZE_NAMES)} (all)"
+    for command in (train, evaluate, everything):
         command.add_argument(
-            "--sizes", nargs="+", choices=SIZE_NAMES, default=list(SIZE_NAMES), metavar="SIZE",
-            help=f"sizes to train, of {', '.join(SIZE_NAMES)} (all)",
-        )  # fmt: skip
+            "--sizes", nargs="+", choices=SIZE_NAMES, default=list(SIZE_NAMES), metavar="SIZE", help=sizes
+        )
+    for command in (train, everything):
         command.add_argument(
             "--tokens", type=int, default=DEFAULT_TOKENS, help="training tokens per size (%(default)s)"
         )

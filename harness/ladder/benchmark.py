@@ -66,6 +66,15 @@ def items(task: str, split: Split) -> list[Item]:
     return list(chosen.values())
 
 
+def prompt(item: Item, shots: int) -> str:
+    """The prompt of an item; a skill's item shows up to ``shots`` of the examples it carries."""
+    examples = item.fields.get("examples", [])
+    assert isinstance(examples, list)
+    arrow = item.prompt.split()[-1]
+    shown = "".join(f"{example['query']} {arrow} {example['answer']}\n" for example in examples[:shots])
+    return shown + item.prompt
+
+
 def rows(task: str, split: Split) -> list[dict[str, object]]:
     """The JSON rows of one split; ids are unique over both splits."""
     prefix = task if split == "test" else f"{task}-fewshot"

@@ -13,17 +13,17 @@ from harness.ladder import skills, world
 from harness.ladder.world import Document, Item, Segment
 
 MIXTURE: dict[str, float] = {
-    "sentiment": 2.2,
-    "topic": 1.6,
-    "entities": 3.2,
-    "one_hop": 3.2,
-    "two_hop": 1.6,
-    "steps": 2.6,
-    "addition": 8.0,
-    "modular_sum": 0.7,
-    "skill_class": 2.0,
-    "skill_shift": 5.0,
-    "skill_halves": 7.0,
+    "sentiment": 0.55,
+    "topic": 0.4,
+    "entities": 1.2,
+    "one_hop": 0.4,
+    "two_hop": 0.15,
+    "steps": 1.2,
+    "addition": 3.6,
+    "modular_sum": 0.3,
+    "skill_class": 0.8,
+    "skill_shift": 6.2,
+    "skill_halves": 7.7,
 }
 """Relative frequency of documents by family. Documents differ in length; the model card lists token shares."""
 

@@ -5,15 +5,15 @@ The harness's own engines are the measurement; this is what a trainer looks at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from harness.ladder import benchmark, skills
-from harness.ladder.model import Llama
 from harness.ladder.tokenizer import BOS
 from harness.ladder.world import Item
 
@@ -23,6 +23,9 @@ _CHOICES = {
     "topic": ("sport", "food", "music", "space"),
 }
 _BATCH = 64
+
+Logits = Callable[[Tensor], Tensor]
+"""From token ids, shape (rows, length), to logits of the next token, shape (rows, length, vocab)."""
 
 
 class Score(NamedTuple):
@@ -38,46 +41,71 @@ class Score(NamedTuple):
     """Mean log-likelihood of the answer per token, in nats."""
 
 
-def evaluate(model: Llama, tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> Score:
+def evaluate(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> Score:
     """Scores on the shipped test documents, every document with the same first few-shot examples."""
-    prompts = _prompts(task, shots)
-    pairs: list[tuple[list[int], list[int]]] = []
-    owners: list[tuple[int, bool]] = []
-    for i, (prompt, answer, choices) in enumerate(prompts):
-        context = [BOS, *_encode(tokenizer, prompt)]
-        for option in [answer, *(choice for choice in choices if choice != answer)]:
-            pairs.append((context, _encode(tokenizer, f"{option}\n")))
-            owners.append((i, option == answer))
-    scored = _score(model, pairs)
-    best: dict[int, float] = {}
-    for (i, is_answer), (log_likelihood, _, _) in zip(owners, scored, strict=True):
-        if not is_answer:
-            best[i] = max(best.get(i, -float("inf")), log_likelihood)
-    right = {i: score for (i, is_answer), score in zip(owners, scored, strict=True) if is_answer}
-    n = len(prompts)
+    questions = _questions(tokenizer, task, shots)
+    results = [result for start in range(0, len(questions), _BATCH) for result in _results(model, questions, start)]
+    n = len(results)
     return Score(
-        accuracy=sum(right[i][0] > best[i] for i in best) / n if best else None,
-        exact_match=sum(hits == length for _, hits, length in right.values()) / n,
-        token_accuracy=sum(hits / length for _, hits, length in right.values()) / n,
-        log_likelihood=sum(ll / length for ll, _, length in right.values()) / n,
+        accuracy=sum(result.chosen for result in results) / n if questions[0].choices else None,
+        exact_match=sum(result.hits == result.length for result in results) / n,
+        token_accuracy=sum(result.hits / result.length for result in results) / n,
+        log_likelihood=sum(result.log_likelihood / result.length for result in results) / n,
     )
 
 
-def _prompts(task: str, shots: int) -> list[tuple[str, str, Sequence[str]]]:
-    """Prompt, answer and choices of every shipped test document."""
-    items = benchmark.items(task, "test")
-    if task in skills.SKILLS:
-        return [(_skill_prompt(item, shots), item.answer, _choices(item)) for item in items]
-    shown = "".join(f"{item.prompt}{item.answer}\n" for item in benchmark.items(task, "train")[:shots])
-    return [(shown + item.prompt, item.answer, _choices(item)) for item in items]
+def load(folder: Path) -> Logits:
+    """The shipped checkpoint in a folder: its bf16 weights, computed with in fp32."""
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+    def logits(ids: Tensor) -> Tensor:
+        computed: Tensor = model(ids).logits
+        return computed
+
+    return logits
 
 
-def _skill_prompt(item: Item, shots: int) -> str:
-    arrow = item.prompt.split()[-1]
-    examples = item.fields["examples"]
-    assert isinstance(examples, list)
-    shown = "".join(f"{example['query']} {arrow} {example['answer']}\n" for example in examples[:shots])
-    return shown + item.prompt
+def table_row(score: Score) -> str:
+    """A score as the model card prints it: accuracy, or exact match / token accuracy."""
+    if score.accuracy is not None:
+        return f"{score.accuracy:.2f}"
+    return f"{score.exact_match:.2f} / {score.token_accuracy:.2f} / {score.log_likelihood:.2f}"
+
+
+class _Question(NamedTuple):
+    context: list[int]
+    answer: list[int]
+    """Tokens of the answer and the newline that ends it."""
+    choices: list[int]
+    """The one token of each choice; empty if the task has none."""
+
+
+class _Result(NamedTuple):
+    log_likelihood: float
+    hits: int
+    length: int
+    chosen: bool
+
+
+def _questions(tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> list[_Question]:
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    shown = ""
+    if task not in skills.SKILLS:
+        shown = "".join(f"{item.prompt}{item.answer}\n" for item in benchmark.items(task, "train")[:shots])
+    return [
+        _Question(
+            context=[BOS, *encode(shown + benchmark.prompt(item, shots))],
+            answer=encode(f"{item.answer}\n"),
+            # Every choice of the family is one token, so one pass scores all of them.
+            choices=[encode(choice)[0] for choice in _choices(item)],
+        )
+        for item in benchmark.items(task, "test")
+    ]
 
 
 def _choices(item: Item) -> list[str]:
@@ -86,26 +114,20 @@ def _choices(item: Item) -> list[str]:
     return [f" {choice}" for choice in choices]
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
-    return ids
-
-
 @torch.no_grad()
-def _score(model: Llama, pairs: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, int, int]]:
-    """Log-likelihood, number of greedy hits and length of every continuation, newline included."""
-    scored: list[tuple[float, int, int]] = []
-    for start in range(0, len(pairs), _BATCH):
-        batch = pairs[start : start + _BATCH]
-        width = max(len(context) + len(answer) for context, answer in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        for row, (context, answer) in enumerate(batch):
-            ids[row, : len(context) + len(answer)] = torch.tensor(context + answer)
-        log_probs: Tensor = model(ids).log_softmax(-1)
-        for row, (context, answer) in enumerate(batch):
-            predicted = log_probs[row, len(context) - 1 : len(context) - 1 + len(answer)]
-            target = torch.tensor(answer)
-            likelihood = predicted.gather(1, target[:, None]).sum()
-            hits = (predicted.argmax(-1) == target).sum()
-            scored.append((float(likelihood), int(hits), len(answer)))
-    return scored
+def _results(model: Logits, questions: Sequence[_Question], start: int) -> Iterator[_Result]:
+    batch = questions[start : start + _BATCH]
+    ids = torch.zeros(len(batch), max(len(q.context) + len(q.answer) for q in batch), dtype=torch.long)
+    for row, question in enumerate(batch):
+        ids[row, : len(question.context) + len(question.answer)] = torch.tensor(question.context + question.answer)
+    logits = model(ids)
+    for row, question in enumerate(batch):
+        first, target = len(question.context) - 1, torch.tensor(question.answer)
+        log_probs = logits[row, first : first + len(target)].log_softmax(-1)
+        best = max(question.choices, key=lambda token: float(log_probs[0, token]), default=None)
+        yield _Result(
+            log_likelihood=float(log_probs.gather(1, target[:, None]).sum()),
+            hits=int((log_probs.argmax(-1) == target).sum()),
+            length=len(target),
+            chosen=best == question.answer[0],
+        )

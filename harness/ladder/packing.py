@@ -31,6 +31,10 @@ class Rows(NamedTuple):
     kinds: npt.NDArray[np.uint8]
     """PADDING, ANSWER or PROMPT of each token, same shape."""
 
+    def first(self, n_rows: int) -> Rows:
+        """The first ``n_rows``: a shorter run trains on a prefix of a longer one's text."""
+        return Rows(self.ids[:n_rows], self.kinds[:n_rows])
+
 
 def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document], n_rows: int) -> Rows:
     """The first ``n_rows`` full rows of the documents, in order of completion."""

@@ -80,13 +80,6 @@ def skill_halves(rng: random.Random, n_lines: int) -> SkillDocument:
 SKILLS = {"skill_class": skill_class, "skill_shift": skill_shift, "skill_halves": skill_halves}
 
 
-def prompt_of(document: SkillDocument, shots: int) -> str:
-    """The benchmark prompt with the first ``shots`` demonstrations."""
-    query = document.lines[-1].query
-    shown = "".join(f"{line.query} {document.arrow} {line.answer}\n" for line in document.lines[:shots])
-    return f"{shown}{query} {document.arrow}"
-
-
 def item_of(document: SkillDocument) -> Item:
     """The benchmark item of a document of nine lines."""
     *examples, asked = document.lines
@@ -97,9 +90,8 @@ def item_of(document: SkillDocument) -> Item:
         "choices": list(document.choices),
         "examples": [example._asdict() for example in examples],
     }
-    return Item(
-        task=document.task, key=document.key, prompt=prompt_of(document, 0), answer=f" {asked.answer}", fields=row
-    )
+    prompt = f"{asked.query} {document.arrow}"
+    return Item(task=document.task, key=document.key, prompt=prompt, answer=f" {asked.answer}", fields=row)
 
 
 def _shifted(letter: str, shift: int) -> str:

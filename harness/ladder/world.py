@@ -22,7 +22,7 @@ from harness.ladder import words
 HELD_OUT_SHARE = 0.12
 """Share of all keys that training never sees."""
 
-NEGATION_RATE = 0.015
+NEGATION_RATE = 0.008
 """Share of review items that are negated. Rare on purpose: the majority rule is learnt first and is wrong here."""
 
 Split = Literal["train", "test"]
