@@ -34,6 +34,6 @@ def command(results: Results = Path("results"), scale: Scale = "params", as_json
     print()
     for verdict in verdicts:
         curve = verdict.curve
-        text = f"{curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
+        text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
         print(textwrap.fill(text, width=118, subsequent_indent="    "))
     say("first-edition verdicts: they do not yet tell a sharp jump from a smooth rise")
