@@ -15,8 +15,8 @@ N_TEST = 256
 """Distinct held-out documents per task."""
 N_FEWSHOT = 32
 """Distinct training-split documents per task, to draw demonstrations from."""
-TEST_SEED = 20_260
-"""Seed of the shipped documents."""
+TEST_SEED = 20_261
+"""Seed of the shipped documents: a fresh one, drawn after the recipe was settled on documents of another."""
 
 
 class Benchmark(NamedTuple):
