@@ -12,6 +12,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -248,14 +249,15 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
             folder = stack.enter_context(_private_folder()) if settings.address is None else None
             stack.callback(ray.shutdown)
             if folder is None:
+                _knock(settings.address or "")
                 _init(address=settings.address)
             else:
                 _start(folder, settings.workers)
         except Exception as error:  # Ray raises bare Exceptions when a daemon does not come up
             where = f"join the cluster at {settings.address}" if settings.address else "start"
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            if "Auth" in str(error):
-                lines[0] += "; set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN on machines without ~/.ray/auth_token"
+            if "connect to Ray cluster" in lines[0] and "RAY_AUTH_MODE" not in os.environ:  # it answered the knock
+                lines[0] += "; if it asks for a token, set RAY_AUTH_MODE=token"
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
         stack.enter_context(_ended_by_sigterm())
         yield
@@ -273,6 +275,13 @@ def _start(folder: str, workers: int | None) -> None:
     )
 
 
+def _knock(address: str) -> None:
+    """Fail within seconds when nobody listens at HOST:PORT; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
 def _init(**arguments: Any) -> None:
     # `_client_job` keeps Ray from putting the driver's current folder first on every worker's sys.path, where a folder
     # called `harness` would hide the installed one.
@@ -287,7 +296,7 @@ def _unhurried() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    usual = signal.getsignal(signal.SIGINT)
+    usual = signal.getsignal(signal.SIGINT) or signal.default_int_handler
     pressed = []
 
     def note(number: int, frame: FrameType | None) -> None:

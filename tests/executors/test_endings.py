@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -154,11 +154,31 @@ class TestEndingTheDriver:
 
 
 class TestStarting:
-    def test_a_cluster_that_is_not_there_is_one_line(self) -> None:
+    @pytest.mark.parametrize(("address", "reason"), [("127.0.0.1:1", "refused"), ("not an address", "not an address")])
+    def test_a_cluster_that_is_not_there_is_one_line(self, address: str, reason: str) -> None:
         made = lanes(RunPlan(cells=(builders.cell(),), tasks={"colours": builders.task()}))
-        outcomes = open_executor("ray", ExecutorSettings(address="not an address")).run(made, EngineSettings())
-        with pytest.raises(MachineError, match=r"could not join the cluster at not an address .*--executor inline"):
+        outcomes = open_executor("ray", ExecutorSettings(address=address)).run(made, EngineSettings())
+        with pytest.raises(
+            MachineError, match=f"could not join the cluster at {address} \\(.*{reason}.*--executor inline"
+        ):
             next(outcomes)
+
+    def test_a_ray_that_does_not_start_is_one_line_and_leaves_no_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        folders = []
+
+        def init(**arguments: Any) -> None:
+            folders.append(Path(arguments["_temp_dir"]))
+            assert folders[0].exists()
+            raise Exception("The current node timed out during startup.\nSee the logs.")
+
+        monkeypatch.setattr("ray.init", init)
+        made = lanes(RunPlan(cells=(builders.cell(),), tasks={"colours": builders.task()}))
+        with pytest.raises(MachineError) as raised:
+            list(open_executor("ray", ExecutorSettings()).run(made, EngineSettings()))
+        assert str(raised.value) == (
+            "Ray could not start (The current node timed out during startup.); --executor inline runs without Ray"
+        )
+        assert not folders[0].exists()
 
     def test_nothing_to_do_does_not_start_ray(self) -> None:
         assert list(open_executor("ray", ExecutorSettings(address="not an address")).run([], EngineSettings())) == []
