@@ -23,7 +23,7 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	@echo "the codegen suite executes programs that the models write, each in a sandbox with limits" >&2
 	$(BIN)/emergence run --suite all --family embedded --confirm_run_unsafe_code --results $(RESULTS)
 	$(BIN)/emergence leaderboard --results $(RESULTS) -o $(RESULTS)/leaderboard.csv
-	$(BIN)/emergence leaderboard --results $(RESULTS) --profile wide --format markdown
+	$(BIN)/emergence leaderboard --results $(RESULTS) --format text
 	$(BIN)/emergence verdicts --results $(RESULTS)
 	$(BIN)/emergence report --results $(RESULTS) -o $(RESULTS)/report.html
 

@@ -27,7 +27,7 @@ def tidy(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) ->
     return frame(results, failures)
 
 
-def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = (), *, centred: bool = False) -> pd.DataFrame:
+def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
     A cell that failed or never ran is empty, and then its row has no average either: a mean over the tasks that
@@ -73,6 +73,13 @@ def to_markdown(table: pd.DataFrame) -> str:
     lines = [_line(names), _line(["---"] * len(names))]
     lines += [_line([_text(value) for value in row]) for row in table.itertuples(index=False, name=None)]
     return "\n".join(lines) + "\n"
+
+
+def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a wide table turned round, for a terminal: a line per setting, a column per model."""
+    head = ["", *(str(name) for name in table["model"])]
+    shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
+    return head, [[str(name), *(_text(value) for value in table[name])] for name in shown]
 
 
 class _Row(NamedTuple):

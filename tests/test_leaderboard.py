@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from harness.leaderboard import centred, tidy, to_csv, to_json, to_markdown, wide
+from harness.leaderboard import across, centred, tidy, to_csv, to_json, to_markdown, wide
 from harness.specs import MetricSpec
 from tests.builders import PROB, cell, counted, failed, grown, model, task
 
@@ -115,3 +115,11 @@ def test_json_has_null_for_missing_and_full_precision() -> None:
 def test_no_results_give_a_header_and_nothing_else() -> None:
     assert to_csv(tidy(())) == CONTRACT + "\n"
     assert len(wide(())) == 0
+
+
+def test_for_a_terminal_settings_go_down_and_models_across() -> None:
+    head, rows = across(wide([*grown((50, 100))]))
+    assert len(head) == 3
+    assert all(len(row) == 3 for row in rows)
+    assert [row[0] for row in rows[:2]] == ["params", "mean_normalized"]
+    assert rows[2][1:] == ["0.250", "0.500"]

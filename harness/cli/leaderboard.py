@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.cli.options import Results
-from harness.cli.output import say
+from harness.cli.output import say, table
 from harness.cli.read import read_store
 from harness.cli.write import write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def command(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File.  [default: stdout]")] = None,
-    output_format: Annotated[Literal["csv", "markdown", "json"], typer.Option("--format", help="Format.")] = "csv",
+    output_format: Annotated[
+        Literal["csv", "markdown", "json", "text"],
+        typer.Option("--format", help="Format; text is for a terminal: a line per setting, a column per model."),
+    ] = "csv",
     profile: Annotated[
         Literal["tidy", "wide"], typer.Option(help="tidy: a row per cell and metric; wide: a row per model.")
     ] = "tidy",
@@ -26,11 +32,19 @@ def command(
     from harness import leaderboard
 
     done, failures, _ = read_store(results)
+    if output_format == "text":
+        profile = "wide"
     rows = leaderboard.tidy(done, failures) if profile == "tidy" else leaderboard.wide(done, failures)
-    write = {"csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
+    write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
     text = write[output_format](rows)
     if output is None:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         return
     write_text(output, text)
     say(f"{len(rows)} rows written to {output}")
+
+
+def _text(rows: pd.DataFrame) -> str:
+    from harness.leaderboard import across
+
+    return table(*across(rows)) + "\n"
