@@ -209,3 +209,17 @@ def test_a_damaged_result_is_reported_and_evaluated_again(
     again = emergence("run", *options, *INLINE)
     assert f"skipped {header.relative_to(tmp_path)}: is damaged" in again.err
     assert "1 cells evaluated, 0 failed" in again.err
+
+
+def test_a_model_folder_without_a_tokenizer_stops_the_run_in_one_line(
+    emergence: Emergence, toy: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    header = b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}'
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    done = emergence("run", "--suite", "toy", "--include-path", toy, "--model", folder)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {folder}: no tokenizer; expected one of tokenizer.json")
+    assert not (tmp_path / "results").exists()
