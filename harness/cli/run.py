@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,8 +107,9 @@ def command(
         truncation=truncation,
     )
     failed = 0
-    with ProgressReporter(total=len(wanted - kept)) as progress:
-        for outcome in run(plan, store, worker_pool, settings, retry_failed=retry_failed):
+    outcomes = run(plan, store, worker_pool, settings, retry_failed=retry_failed)
+    with ProgressReporter(total=len(wanted - kept)) as progress, closing(outcomes):
+        for outcome in outcomes:
             failed += isinstance(outcome, CellFailure)
             progress.update(outcome)
     seconds = duration(progress.progress.elapsed_seconds)

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from harness.engines.protocol import ENGINES, EngineSettings, failure
+from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings, failure
 from harness.errors import MachineError
 from harness.executors import reaper
 from harness.executors.protocol import ExecutorSettings
@@ -52,9 +52,6 @@ _OBJECT_STORE_BYTES = 200 * 2**20
 
 _LONGEST_TEMP = 15
 """Longest name of the usual temporary folder that leaves room for Ray's sockets below it; /tmp otherwise."""
-
-_WITHOUT_DEVICE = frozenset({"simulated"})
-"""Engines that compute nothing: a model of any size fits anywhere."""
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Settings of the driver that workers on other machines must share."""
@@ -117,7 +114,7 @@ def worker_gpus(lane: Lane, device: str, largest: float) -> float:
         MachineError: no node can ever hold the model; Ray itself would wait for one for ever.
     """
     model = lane.model
-    if device == "cpu" or lane.engine in _WITHOUT_DEVICE:
+    if device == "cpu" or lane.engine in WITHOUT_MODEL:
         return 0.0
     if model.gpus < 1 and not largest and device == "auto":
         return 0.0  # models that share a GPU are small enough for a machine without any
