@@ -20,6 +20,7 @@ from harness.specs import Dtype, Family, Kind, MetricSpec, ModelSpec, Suite, Tas
 
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _File = TypeVar("_File", bound=BaseModel)
+_Thing = TypeVar("_Thing")
 
 
 class _Strict(BaseModel):
@@ -113,9 +114,7 @@ class Catalog:
         Raises:
             CatalogError: it is not known; the known ones are listed.
         """
-        if name not in self.families:
-            raise CatalogError(unknown("family", name, self.families))
-        return self.families[name]
+        return _known(self.families, name, "family")
 
     def suite(self, name: str) -> Suite:
         """The suite called `name`.
@@ -123,9 +122,7 @@ class Catalog:
         Raises:
             CatalogError: it is not known; the known ones are listed.
         """
-        if name not in self.suites:
-            raise CatalogError(unknown("suite", name, self.suites))
-        return self.suites[name]
+        return _known(self.suites, name, "suite")
 
     def task(self, name: str) -> TaskSpec:
         """The task called `name`.
@@ -133,9 +130,13 @@ class Catalog:
         Raises:
             CatalogError: it is not known; the known ones are listed.
         """
-        if name not in self.tasks:
-            raise CatalogError(unknown("task", name, self.tasks))
-        return self.tasks[name]
+        return _known(self.tasks, name, "task")
+
+
+def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
+    if name not in things:
+        raise CatalogError(unknown(what, name, things))
+    return things[name]
 
 
 def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
