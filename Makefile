@@ -26,6 +26,7 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	$(BIN)/emergence leaderboard --results $(RESULTS) --format text
 	$(BIN)/emergence verdicts --results $(RESULTS)
 	$(BIN)/emergence report --results $(RESULTS) -o $(RESULTS)/report.html
+	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
 test: $(INSTALLED) lint  ## lint, types, import rules and tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup

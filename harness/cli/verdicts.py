@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from harness.cli.curves import Scale
 from harness.cli.options import Json, Results
@@ -11,8 +14,13 @@ from harness.cli.output import count, print_json, say, table
 from harness.cli.read import read_store
 
 
-def command(results: Results = Path("results"), scale: Scale = "params", as_json: Json = False) -> None:
-    """Show one verdict per curve (first edition: above chance where, trend, flat), with reasons."""
+def command(
+    results: Results = Path("results"),
+    scale: Scale = "params",
+    reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one verdict per curve (first edition: above chance where, trend, flat)."""
     from harness.analysis.curves import curves
     from harness.analysis.verdict import judge, to_json
 
@@ -31,9 +39,10 @@ def command(results: Results = Path("results"), scale: Scale = "params", as_json
         rows.append((curve.family, curve.task, curve.shots, curve.metric.name, *scores, label, start))
     head = ("family", "task", "shots", "metric", "smallest", "largest", "verdict", f"above chance from ({scale})")
     print(table(head, rows))
-    print()
-    for verdict in verdicts:
+    if reasons:
+        print()
+    for verdict in verdicts if reasons else ():
         curve = verdict.curve
         text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
         print(textwrap.fill(text, width=118, subsequent_indent="    "))
-    say("first-edition verdicts: they do not yet tell a sharp jump from a smooth rise")
+    say("first-edition verdicts: they do not yet tell a sharp jump from a smooth rise; why: --reasons, or the report")

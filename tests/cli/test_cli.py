@@ -76,7 +76,10 @@ def test_a_run_is_resumed_and_presented(emergence: Emergence, options: tuple[str
     assert verdicts["jumps", 0]["label"] == "smooth"
     assert verdicts["jumps", 0]["threshold"] == 1000
     assert verdicts["stays", 0]["threshold"] is None
-    assert "above chance from" in emergence("verdicts").out
+    table = emergence("verdicts")
+    assert "above chance from (params)" in table.out
+    assert "documents per size" not in table.out
+    assert "documents per size" in emergence("verdicts", "--reasons").out
 
 
 def test_the_report_is_one_file_without_links_to_elsewhere(
