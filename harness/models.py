@@ -90,17 +90,18 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     check_local_model(spec)
     if spec.path is not None or cached_commit(spec.name, spec.revision):
         return resolved(spec)
-    from huggingface_hub import HfApi
+    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     try:
-        commit = HfApi().model_info(spec.name, revision=spec.revision, timeout=20).sha
+        # The config alone: it is enough for the cache to learn which commit the revision stands for.
+        folder = snapshot_download(spec.name, revision=spec.revision, allow_patterns=["config.json"])
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
         raise ModelError(
             f"{spec.name}@{spec.revision}: not in this machine's hub cache, and the hub gave no answer; "
             f"download it where there is a network (`hf download {spec.name}`) or name a folder with --model"
         ) from error
-    return replace(spec, revision=commit or spec.revision)
+    return replace(spec, revision=Path(folder).name)
 
 
 def cached_commit(name: str, revision: str) -> str | None:

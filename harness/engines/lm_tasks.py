@@ -17,6 +17,7 @@ from typing import Any
 
 import jinja2
 import lm_eval.utils
+from jinja2.sandbox import SandboxedEnvironment
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.samplers import ContextSampler
@@ -132,7 +133,7 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
         PlanError: more shots than there are examples.
         HarnessError: an unknown metric, or prompts whose shots are not those asked for.
     """
-    _compile_templates_once()
+    _use_safe_templates()
     config = task_config(cell, task)
     splits = data.splits(task, config)
     _check_splits(task, config, splits)
@@ -168,11 +169,19 @@ def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
     return config
 
 
-def _compile_templates_once() -> None:
-    """Keep compiled templates: lm-eval compiles one for every text, most of a small model's time."""
-    environment = lm_eval.utils.env
-    if not hasattr(environment.from_string, "cache_info"):
-        environment.from_string = functools.lru_cache(maxsize=256)(environment.from_string)
+def _use_safe_templates() -> None:
+    """Give lm-eval a sandboxed template environment that keeps what it compiled.
+
+    Templates come from other people's YAML, and lm-eval's plain environment lets one reach any Python object. It also
+    compiles a template for every text, most of a small model's time.
+    """
+    usual = lm_eval.utils.env
+    if isinstance(usual, SandboxedEnvironment):
+        return
+    safe = SandboxedEnvironment(loader=usual.loader, undefined=usual.undefined, keep_trailing_newline=True)
+    safe.filters.update(usual.filters)
+    safe.from_string = functools.lru_cache(maxsize=256)(safe.from_string)  # type: ignore[assignment,method-assign]
+    lm_eval.utils.env = safe
 
 
 def _metric_list(cell: Cell, config: Mapping[str, Any]) -> list[dict[str, Any]]:

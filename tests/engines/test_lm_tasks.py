@@ -246,3 +246,10 @@ def test_an_example_without_a_field_of_the_prompt_is_explained(own_examples: Tas
     task = configured(own_examples, doc_to_target="examples")
     with pytest.raises(CatalogError, match="task own: prompt default: a document has no field 'examples'"):
         build_cell(cell(of=task, shots=1), task, data)
+
+
+def test_a_template_cannot_reach_beyond_its_document(choice_task: TaskSpec) -> None:
+    escape = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+    spec = replace(choice_task, config={**choice_task.config, "doc_to_text": escape})
+    with pytest.raises(CatalogError, match="template fails on a document: access to attribute '__class__'"):
+        build_cell(cell(of=spec), spec, DocumentCache())
