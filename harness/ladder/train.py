@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -25,8 +26,6 @@ ROWS_PER_STEP = 8
 """Rows of 256 tokens in a step; small steps learnt faster per token than large ones."""
 PROMPT_SHARE = 0.15
 """Share of prompt tokens that enter the loss beside all answer tokens."""
-BF16_WIDTH = 128
-"""From this width on, matrix products run in bf16: faster there on a CPU, slower below."""
 _REPORT_EVERY = 200
 
 
@@ -53,8 +52,11 @@ class TrainingRecord:
 
 
 def learning_rate(size: Size) -> float:
-    """Peak learning rate: 8e-3 at width 64, falling with the square root of the width."""
-    return 8e-3 * float(np.sqrt(64 / size.width))
+    """Peak learning rate: 8e-3 at width 64, falling with the square root of the width; lower from width 128 on.
+
+    There the square-root rule left sums unlearnt that narrower models had learnt.
+    """
+    return 8e-3 * math.sqrt(64 / size.width) if size.width < 128 else 0.4 / size.width
 
 
 def train(size: Size, rows: Rows, *, seed: int, max_steps: int | None = None) -> tuple[Llama, TrainingRecord]:
@@ -140,9 +142,7 @@ def _step(
     in_loss = (kinds == ANSWER) | ((kinds == PROMPT) & (torch.rand(kinds.shape, generator=choice) < PROMPT_SHARE))
     # The logits at a position predict the next token, so the last column of every row predicts nothing.
     positions: Tensor = F.pad(in_loss, (0, 1)).reshape(-1).nonzero().squeeze(1)
-    with torch.autocast("cpu", torch.bfloat16, enabled=model.size.width >= BF16_WIDTH):
-        logits = model(ids, positions, packed=True)
-    losses = F.cross_entropy(logits.float(), ids[:, 1:][in_loss], reduction="none")
+    losses = F.cross_entropy(model(ids, positions, packed=True), ids[:, 1:][in_loss], reduction="none")
     losses.mean().backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimizer in optimizers:
