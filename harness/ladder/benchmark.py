@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from harness.ladder import skills, world
 from harness.ladder.world import Item, Split
 
 N_TEST = 256
-"""Distinct held-out documents per task."""
+"""Distinct held-out documents per task; 250 where every answer must be equally frequent."""
 N_FEWSHOT = 32
 """Distinct training-split documents per task, to draw demonstrations from."""
 TEST_SEED = 20_261
@@ -53,13 +54,19 @@ def items(task: str, split: Split) -> list[Item]:
     """The shipped items of one split: distinct by key, and balanced by nothing but chance.
 
     The test items are held out; the few-shot items come from the training split. Order is random, so the
-    first rows are as good a sample as any.
+    first rows are as good a sample as any. Modular sums alone are balanced by answer: their chance is a
+    tenth, and a model that always says the commonest digit must score no more.
     """
     rng = random.Random(f"{TEST_SEED}/{task}/{split}")
-    wanted = N_TEST if split == "test" else N_FEWSHOT
+    balanced = task == "modular_sum" and split == "test"
+    wanted = 10 * (N_TEST // 10) if balanced else N_TEST if split == "test" else N_FEWSHOT
     chosen: dict[str, Item] = {}
+    answers: Counter[str] = Counter()
     while len(chosen) < wanted:
         item = world.draw(rng, BENCHMARKS[task].make, split)
+        if balanced and (item.prompt in chosen or answers[item.answer] == N_TEST // 10):
+            continue
+        answers[item.answer] += 1
         # By key, not by prompt: two stories with the same facts in another order are one document. The
         # exception is the modular sum, whose few held-out sets of digits appear in several orders.
         chosen.setdefault(item.prompt if task == "modular_sum" else item.key, item)
@@ -92,12 +99,16 @@ def data_path(tasks_dir: Path, task: str, split: Split) -> Path:
     return tasks_dir / BENCHMARKS[task].suite / "data" / f"{task}.{part}.jsonl"
 
 
+def splits(task: str) -> tuple[Split, ...]:
+    """The splits that are shipped: the documents of a skill bring their own examples."""
+    return ("test",) if task in skills.SKILLS else ("test", "train")
+
+
 def write_benchmarks(tasks_dir: Path) -> list[Path]:
     """Writes every task's rows below ``tasks_dir`` and returns the paths."""
     written: list[Path] = []
-    splits: tuple[Split, ...] = ("test", "train")
     for task in BENCHMARKS:
-        for split in splits:
+        for split in splits(task):
             path = data_path(tasks_dir, task, split)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(render(task, split), encoding="utf-8")
