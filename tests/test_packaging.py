@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
+# One process for all of them: setuptools builds in the source folder, where two builds would meet.
+pytestmark = pytest.mark.xdist_group("packaging")
+
 
 def call(*command: str | Path, cwd: Path, timeout: float = 60) -> str:
     """Standard output of a command that must succeed, away from the repository and its environment."""
