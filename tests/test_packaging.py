@@ -6,15 +6,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 
-# One process for all of them: setuptools builds in the source folder, where two builds would meet.
-pytestmark = pytest.mark.xdist_group("packaging")
 
-
-def call(*command: str | Path, cwd: Path, timeout: float = 60) -> str:
+def call(*command: str | Path, cwd: Path, timeout: float = 300) -> str:
     """Standard output of a command that must succeed, away from the repository and its environment."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     done = subprocess.run(
@@ -30,26 +25,23 @@ def call(*command: str | Path, cwd: Path, timeout: float = 60) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT, cwd=folder, timeout=300)
-    (path,) = folder.glob("*.whl")
-    return path
-
-
-def test_the_wheel_holds_tasks_dashboards_and_models(wheel: Path) -> None:
+def holds_what_it_needs(wheel: Path) -> None:
+    """Tasks with their data, dashboards, families and models are inside; tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
     for suite in ("classification", "ner", "qa", "codegen", "arithmetic", "prompting"):
         assert f"harness/tasks/{suite}/suite.yaml" in names
-        assert any(n.startswith(f"harness/tasks/{suite}/data/") for n in names) or suite == "prompting"
+        assert any(n.startswith(f"harness/tasks/{suite}/data/") for n in names)
     assert "harness/dashboards/app.py" in names
     assert "harness/families/embedded.yaml" in names
     assert sum(n.endswith("model.safetensors") for n in names) == 8
     assert not any(n.startswith(("tests/", "tasks/", "dashboards/")) for n in names)
 
 
-def test_it_installs_and_runs_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_installs_and_runs_in_a_clean_environment(tmp_path: Path) -> None:
+    # One test, not several: setuptools builds in the source folder, where two builds at a time would meet.
+    call(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT, cwd=tmp_path, timeout=300)
+    (wheel,) = tmp_path.glob("*.whl")
+    holds_what_it_needs(wheel)
     call(sys.executable, "-m", "venv", tmp_path / "env", cwd=tmp_path)
     python = tmp_path / "env" / "bin" / "python"
     constraints = ROOT / "constraints.txt"
