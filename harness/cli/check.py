@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harness.catalog import load_catalog
 from harness.cli.output import say
 from harness.models import check_local_model
 
@@ -18,6 +17,8 @@ def command(
     ] = None,
 ) -> None:
     """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""
+    from harness.catalog import load_catalog
+
     catalog = load_catalog(tuple(paths or ()))
     for family in catalog.families.values():
         for model in family.models:

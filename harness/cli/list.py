@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.catalog import Catalog, load_catalog
 from harness.cli.options import IncludePath, Json
 from harness.cli.output import count, print_json, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
+
+if TYPE_CHECKING:
+    from harness.catalog import Catalog
 
 _KINDS = ("families", "suites", "tasks", "engines")
 
@@ -21,6 +23,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show the families, suites, tasks and engines on offer."""
+    from harness.catalog import load_catalog
+
     if what is not None and what not in _KINDS:
         raise PlanError(unknown("list", what, _KINDS))
     catalog = load_catalog(tuple(include_path or ()))

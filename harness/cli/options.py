@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from harness.catalog import Catalog, load_catalog
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
 from harness.models import check_local_model, model_from_folder, resolved
 from harness.plan import RunPlan, Sweep, expand
 from harness.specs import ModelSpec, Suite
+
+if TYPE_CHECKING:
+    from harness.catalog import Catalog
 
 _T = TypeVar("_T")
 
@@ -89,6 +91,8 @@ def make_plan(
     Raises:
         HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
     """
+    from harness.catalog import load_catalog  # building its validators takes a third of `--help`
+
     if engine not in ENGINES:
         raise PlanError(unknown("engine", engine, ENGINES))
     catalog = load_catalog(tuple(include or ()))
