@@ -33,8 +33,9 @@ def run(
 
 def pending(plan: RunPlan, store: Store, *, retry_failed: bool = False) -> RunPlan:
     """The cells still to evaluate: neither done nor, unless they are to be retried, failed before."""
-    todo = plan.without(store.done())
-    return todo if retry_failed else todo.without(store.failed())
+    done, failures, _ = store.outcomes()  # one look at the folder
+    todo = plan.without(r.cell.key for r in done)
+    return todo if retry_failed else todo.without(f.cell.key for f in failures)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
