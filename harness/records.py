@@ -70,6 +70,12 @@ class Provenance:
     """Host name."""
     batch_size: int | None = None
     """Batch size that worked; None when the engine has none."""
+    token_budget: int | None = None
+    """Tokens of one forward pass that worked; None when the engine has no such limit."""
+    deterministic: bool = False
+    """True when the numbers were asked to depend on each document alone, bit by bit."""
+    fallback: str | None = None
+    """Why the engine that was asked for left this cell to lm-eval's code; None when it answered itself."""
     energy_wh: float | None = None
     """Watt hours; None when not measured."""
 

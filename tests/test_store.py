@@ -31,6 +31,19 @@ def test_a_result_comes_back_as_it_was_written(store: Store) -> None:
     assert store.problems() == ()
 
 
+def test_a_header_from_before_the_tree_engine_is_read(store: Store) -> None:
+    written = result()
+    store.write(written)
+    header = store.path(cell()) / HEADER
+    raw = json.loads(header.read_text())
+    for name in ("token_budget", "deterministic", "fallback"):
+        del raw["provenance"][name]
+    header.write_text(json.dumps(raw))
+    (read,) = store.results()
+    assert read.provenance == written.provenance
+    assert (read.provenance.token_budget, read.provenance.fallback) == (None, None)
+
+
 def test_the_path_tells_family_model_revision_variant_task_and_setting(store: Store) -> None:
     asked = cell(model=model(name="org/m", family="toy", revision="abc", variant="int8"), shots=2, seed=1)
     relative = store.path(asked).relative_to(store.root)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Shows how far a run has come; every failure is named at once.
+    """Shows how far a run has come; every failure is named at once, every model that fell back to lm-eval once.
 
     with ProgressReporter(total=40) as reporter:
         for outcome in run(...):
@@ -39,6 +39,7 @@ class ProgressReporter:
         self._clock = clock
         self._started = self._said_at = clock()
         self._bar: Bar | None = None
+        self._warned: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
         if not self.progress.total:
@@ -63,6 +64,8 @@ class ProgressReporter:
         self.progress = self.progress.after(outcome, elapsed_seconds=now - self._started)
         if isinstance(outcome, CellFailure):
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
+        elif outcome.provenance.fallback is not None:
+            self._warn(outcome.cell.model.name, outcome.provenance.fallback)
         label = outcome.cell.label
         if self._bar is not None:
             [task] = self._bar.task_ids
@@ -70,6 +73,12 @@ class ProgressReporter:
         elif now - self._said_at >= self._every_seconds or self.progress.finished == self.progress.total:
             self._said_at = now
             self._say(f"{self.progress.line()}, last {label}")
+
+    def _warn(self, model: str, reason: str) -> None:
+        """Say once per model and reason that another engine answers than was asked for."""
+        if (model, reason) not in self._warned:
+            self._warned.add((model, reason))
+            self._say(f"warning: {model} runs on lm-eval's code: {reason}")
 
     def _say(self, text: str) -> None:
         if self._bar is None:

@@ -48,7 +48,17 @@ def command(
     address: Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")] = None,
     workers: Annotated[int | None, typer.Option(help="Models loaded at once.  [default: what the machine has]")] = None,
     device: Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Requests per forward pass.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")] = 32,
+    token_budget: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Tokens per forward pass, for the tree engine.  [default: 2048 on a CPU, 16384 on a GPU]"
+        ),
+    ] = None,
+    deterministic: Annotated[
+        bool,
+        typer.Option("--deterministic", help="Numbers that depend on the document alone, bit by bit; slower."),
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells once more.")] = False,
     truncation: Annotated[
         Literal["refuse", "allow"],
@@ -102,6 +112,8 @@ def command(
     settings = EngineSettings(
         device=device,
         batch_size=batch_size,
+        token_budget=token_budget,
+        deterministic=deterministic,
         trust_remote_code=trust_remote_code,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,

@@ -21,7 +21,11 @@ class EngineSettings:
     device: str = "auto"
     """torch device; `auto` takes the GPU a worker was given, else the CPU."""
     batch_size: int = 32
-    """Requests per forward pass; halved when memory runs out."""
+    """Requests per forward pass of lm-eval's code; halved when memory runs out."""
+    token_budget: int | None = None
+    """Tokens per forward pass of the tree engine; halved when memory runs out. None: 2048 on a CPU, 16384 on a GPU."""
+    deterministic: bool = False
+    """Numbers that depend on the document alone, bit by bit, whatever else is in the batch; slower."""
     threads: int | None = 1
     """CPU threads of one worker; None leaves torch's default."""
     trust_remote_code: bool = False

@@ -25,7 +25,14 @@ class Stopwatch:
         self._started = time.perf_counter()
 
     def provenance(
-        self, *, device: str = "cpu", batch_size: int | None = None, packages: Sequence[str] = ENGINE_PACKAGES
+        self,
+        *,
+        device: str = "cpu",
+        batch_size: int | None = None,
+        token_budget: int | None = None,
+        deterministic: bool = False,
+        fallback: str | None = None,
+        packages: Sequence[str] = ENGINE_PACKAGES,
     ) -> Provenance:
         """The provenance of a cell that ends now."""
         commit, dirty = git_state()
@@ -38,6 +45,9 @@ class Stopwatch:
             device=device,
             host=host(),
             batch_size=batch_size,
+            token_budget=token_budget,
+            deterministic=deterministic,
+            fallback=fallback,
         )
 
 

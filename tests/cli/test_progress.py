@@ -1,7 +1,11 @@
 import io
+from dataclasses import replace
+
+import pytest
 
 from harness.cli.progress import ProgressReporter
-from tests.builders import cell, failed, result
+from harness.records import CellResult
+from tests.builders import cell, failed, model, result
 
 
 class Clock:
@@ -42,6 +46,22 @@ def test_a_failure_is_named_at_once() -> None:
     assert stream.getvalue().splitlines()[1:] == [
         "FAILED toy-1000 colours 0-shot default seed 0: OutOfMemoryError: tried to allocate [2] GiB"
     ]
+
+
+def fallen_back(model_name: str, reason: str | None) -> CellResult:
+    made = result(cell(model=model(name=model_name)))
+    return replace(made, provenance=replace(made.provenance, fallback=reason))
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_a_model_that_falls_back_is_told_once_per_reason(stream: io.StringIO) -> None:
+    told = [("a", "soft-capping"), ("b", "soft-capping"), ("a", "soft-capping"), ("a", "no [cache]"), ("c", None)]
+    with ProgressReporter(total=9, stream=stream, clock=Clock()) as reporter:
+        for name, reason in told:
+            reporter.update(fallen_back(name, reason))
+    shown = [line for line in stream.getvalue().splitlines() if "warning" in line]
+    for line, (name, reason) in zip(shown, [told[0], told[1], told[3]], strict=True):
+        assert f"warning: {name} runs on lm-eval's code: {reason}" in line
 
 
 def test_nothing_to_do_says_nothing() -> None:

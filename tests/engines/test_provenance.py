@@ -56,8 +56,16 @@ def test_a_repository_is_dirty_once_a_tracked_file_changed(tmp_path: Path, monke
 
 def test_a_stopwatch_says_when_it_started_and_how_long_it_ran() -> None:
     before = datetime.now(UTC)
-    made = provenance.Stopwatch().provenance(device="cuda:0", batch_size=4, packages=("pytest", "no-such-package"))
+    made = provenance.Stopwatch().provenance(
+        device="cuda:0",
+        batch_size=4,
+        token_budget=512,
+        deterministic=True,
+        fallback="sliding window",
+        packages=("pytest", "no-such-package"),
+    )
     assert before <= made.started_at <= datetime.now(UTC)
     assert 0 <= made.seconds < 60
     assert made.versions == {"harness": provenance.versions(())["harness"], "pytest": pytest.__version__}
-    assert (made.device, made.batch_size) == ("cuda:0", 4)
+    assert (made.device, made.batch_size, made.token_budget) == ("cuda:0", 4, 512)
+    assert (made.deterministic, made.fallback) == (True, "sliding window")
