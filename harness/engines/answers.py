@@ -79,8 +79,10 @@ def evaluate_with(
     _check_fit(cell, lm, lengths, settings)
     _respond(lm, built, references)
     answers = [
-        _answer(built.task, requests, reference, length.reference_tokens)
-        for requests, reference, length in zip(built.documents, references, lengths, strict=True)
+        _answer(built.task, requests, question, reference, length.reference_tokens)
+        for requests, question, reference, length in zip(
+            built.documents, built.questions, references, lengths, strict=True
+        )
     ]
     scored = score_cell(cell, built, answers)
     samples = tuple(
@@ -247,7 +249,11 @@ def _respond(lm: Any, built: BuiltCell, references: Sequence[_Reference | None])
 
 
 def _answer(
-    task: CellTask, requests: Sequence[Instance], reference: _Reference | None, reference_tokens: int | None
+    task: CellTask,
+    requests: Sequence[Instance],
+    question: str,
+    reference: _Reference | None,
+    reference_tokens: int | None,
 ) -> Answer:
     doc = requests[0].doc
     options: tuple[str, ...] = ()
@@ -266,7 +272,7 @@ def _answer(
         doc=doc,
         target=target,
         output=output,
-        question=_question(task, doc),
+        question=question,
         options=options,
         option_loglikelihoods=loglikelihoods,
         gold=gold,
@@ -290,16 +296,6 @@ def _output(task: CellTask, request: Instance, target: str) -> str:
 def _loglikelihood(request: Instance) -> float:
     response = request.resps[0]
     return float(response[0] if isinstance(response, tuple) else response)
-
-
-def _question(task: CellTask, doc: Mapping[str, Any]) -> str:
-    """The document's own part of the prompt, rendered as lm-eval does."""
-    text = task.doc_to_text(doc)
-    if not isinstance(text, str):
-        return ""
-    prefix = task.doc_to_prefix(doc)
-    turn = task.build_qa_turn(q=text, gen_prefix=prefix, tgt_delim=task.config.target_delimiter, few_delim="")
-    return "".join(message.to_text() for message in turn)
 
 
 def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, float], *, truncated: bool) -> Sample:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import functools
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
@@ -43,6 +43,8 @@ class BuiltCell:
     """lm-eval's task: filters, metrics, targets."""
     documents: tuple[tuple[Instance, ...], ...]
     """Requests of each document, in the order of their `idx`."""
+    questions: tuple[str, ...]
+    """Each document's own part of its prompt, after the examples; empty where the options stand in the question."""
     shots: int
     """Examples every prompt holds, counted."""
 
@@ -56,6 +58,9 @@ def permutation(seed: int, n: int) -> list[int]:
 
 class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
     """k examples for every document: the first k of one permutation of the pool."""
+
+    per_document = False
+    """True when each document has other examples."""
 
     def set_rnd(self, rnd: int | None) -> PoolShots:
         """Fix the seed (lm-eval's name for it)."""
@@ -83,6 +88,8 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
 class DocumentShots(PoolShots):
     """k examples from each document's own list `examples`: the first k positions of one permutation."""
 
+    per_document = True
+
     def examples(self) -> Iterator[Document]:
         """The document's own examples in the seed's order."""
         own = self._doc.get("examples")
@@ -92,24 +99,83 @@ class DocumentShots(PoolShots):
 
 
 class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
-    """lm-eval's task, with the sampler told which document it draws for and the rendered examples counted."""
+    """lm-eval's task, with the sampler told which document it draws for and the rendered examples counted.
 
-    def build(self, shots: int, limit: int | None) -> tuple[tuple[Instance, ...], ...]:
+    What a document says in the config's fields is worked out once: lm-eval asks for it up to five times.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self._said: dict[tuple[str, int], tuple[Mapping[str, Any], Any]] = {}
+        self._rendered = 0
+        super().__init__(**kwargs)
+
+    def build(self, shots: int, limit: int | None) -> BuiltCell:
         """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
-        built: list[tuple[Instance, ...]] = []
+        documents: list[tuple[Instance, ...]] = []
+        questions: list[str] = []
+        head: str | None = None
         for doc_id, doc in self.doc_iterator(limit=limit):
-            context = self.fewshot_context(doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc))
-            # counted and not assumed: lm-eval lets a config's zero win over a request without a word
-            if self._rendered != shots:
-                raise HarnessError(
-                    f"task {self.config.task}: document {doc_id} has {self._rendered} shots, asked were {shots}; "
-                    "`num_fewshot: 0` in a task config forbids any other number"
-                )
+            question = self.question(doc)
+            if head is not None:
+                context: str | list[str] = head + question
+            else:
+                context = self.fewshot_context(doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc))
+                # counted and not assumed: lm-eval lets a config's zero win over a request without a word
+                if self._rendered != shots:
+                    raise HarnessError(
+                        f"task {self.config.task}: document {doc_id} has {self._rendered} shots, asked were {shots}; "
+                        "`num_fewshot: 0` in a task config forbids any other number"
+                    )
+                if isinstance(context, str) and self._one_head(shots):
+                    assert context.endswith(question)
+                    head = context[: len(context) - len(question)]
             metadata = (self.config.task, doc_id, self.config.repeats)
             made = self.construct_requests(doc=doc, ctx=context, metadata=metadata)
-            built.append(tuple(made) if isinstance(made, list) else (made,))
-        self._instances = [request for requests in built for request in requests]
-        return tuple(built)
+            documents.append(tuple(made) if isinstance(made, list) else (made,))
+            questions.append(question)
+        self._instances = [request for requests in documents for request in requests]
+        return BuiltCell(task=self, documents=tuple(documents), questions=tuple(questions), shots=shots)
+
+    def question(self, doc: Document) -> str:
+        """The document's own part of the prompt, as lm-eval renders it; empty where it is a choice of questions."""
+        text = self.doc_to_text(doc)
+        if not isinstance(text, str):
+            return ""
+        turn = self.build_qa_turn(
+            q=text, gen_prefix=self.doc_to_prefix(doc), tgt_delim=self.config.target_delimiter, few_delim=""
+        )
+        return "".join(message.to_text() for message in turn)
+
+    def _one_head(self, shots: int) -> bool:
+        """True when every prompt begins with the same description and examples."""
+        description = self.config.description or ""
+        if "{" in description or description in self.features:
+            return False
+        # lm-eval leaves the document itself out of its examples when both come from one split
+        leaves_out = self.fewshot_cfg.split == self.config.test_split
+        return shots == 0 or not (self.sampler.per_document or leaves_out)
+
+    def doc_to_text(self, doc: Mapping[str, Any], doc_to_text: Any = None) -> Any:
+        """The question: a text, or the number of the right one of several."""
+        return self._once("text", doc, doc_to_text, super().doc_to_text)
+
+    def doc_to_target(self, doc: Mapping[str, Any], doc_to_target: Any = None) -> Any:
+        """The reference answer, its number among the choices, or a list of several."""
+        return self._once("target", doc, doc_to_target, super().doc_to_target)
+
+    def doc_to_choice(self, doc: Mapping[str, Any], doc_to_choice: Any = None) -> Any:
+        """The options."""
+        return self._once("choice", doc, doc_to_choice, super().doc_to_choice)
+
+    def _once(self, what: str, doc: Mapping[str, Any], template: Any, render: Callable[..., Any]) -> Any:
+        if template is not None:  # an example's own
+            return render(doc, template)
+        key = (what, id(doc))
+        known = self._said.get(key)
+        if known is None:
+            # the document is kept, so that its id is nobody else's
+            known = self._said[key] = (doc, render(doc, template))
+        return known[1]
 
     def fewshot_context(self, doc: Document, num_fewshot: int, **kwargs: Any) -> str | list[str]:
         """The prompt of `doc`."""
@@ -143,12 +209,11 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
         if made.config.num_fewshot != 0:
             made.set_config("num_fewshot", cell.shots)
         made.set_fewshot_seed(cell.seed)
-        documents = made.build(cell.shots, cell.limit)
+        return made.build(cell.shots, cell.limit)
     except jinja2.TemplateError as error:
         raise CatalogError(f"task {task.name}: prompt {cell.prompt}: template fails on a document: {error}") from error
     except KeyError as error:
         raise CatalogError(f"task {task.name}: prompt {cell.prompt}: a document has no field {error}") from error
-    return BuiltCell(task=made, documents=documents, shots=cell.shots)
 
 
 def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
@@ -173,14 +238,22 @@ def _use_safe_templates() -> None:
     """Give lm-eval a sandboxed template environment that keeps what it compiled.
 
     Templates come from other people's YAML, and lm-eval's plain environment lets one reach any Python object. It also
-    compiles a template for every text, most of a small model's time.
+    compiles a template for every text, most of a small model's time, and copies a chain of dicts.
     """
     usual = lm_eval.utils.env
     if isinstance(usual, SandboxedEnvironment):
         return
     safe = SandboxedEnvironment(loader=usual.loader, undefined=usual.undefined, keep_trailing_newline=True)
     safe.filters.update(usual.filters)
-    safe.from_string = functools.lru_cache(maxsize=256)(safe.from_string)  # type: ignore[assignment,method-assign]
+    compile_template = safe.from_string
+
+    @functools.lru_cache(maxsize=256)
+    def compiled(source: str) -> jinja2.Template:
+        template = compile_template(source)
+        template.globals = dict(template.globals)
+        return template
+
+    safe.from_string = compiled  # type: ignore[assignment,method-assign]
     lm_eval.utils.env = safe
 
 

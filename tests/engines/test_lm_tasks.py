@@ -79,6 +79,38 @@ def test_examples_do_not_depend_on_the_limit(choice_task: TaskSpec, data: Docume
     assert prompts(choice_task, data, shots=3, limit=4) == prompts(choice_task, data, shots=3)[:4]
 
 
+@pytest.mark.parametrize("shots", [0, 2])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"fewshot_split": "test"},
+        {"description": "Name colours.\n\n"},
+        {"description": "About {{question}}.\n\n"},
+        {"description": "question"},
+        {"gen_prefix": "It is"},
+        {"gen_prefix": "{{question[:3]}} "},
+        {"doc_to_text": "{{label}}", "doc_to_choice": ["a ?", "b ?", "c ?", "d ?"], "doc_to_target": "question"},
+    ],
+    ids=str,
+)
+def test_examples_rendered_once_leave_every_prompt_as_lm_eval_writes_it(
+    choice_task: TaskSpec, data: DocumentCache, changes: Mapping[str, Any], shots: int
+) -> None:
+    task = configured(choice_task, **changes)
+    built = build_cell(cell(of=task, shots=shots, seed=1), task, data)
+    for requests, question in zip(built.documents, built.questions, strict=True):
+        doc = requests[0].doc
+        theirs = built.task.fewshot_context(doc, shots, gen_prefix=built.task.doc_to_prefix(doc))
+        if isinstance(theirs, list):
+            assert [request.args[0] for request in requests] == theirs
+            assert question == ""
+        else:
+            assert {request.args[0] for request in requests} == {theirs}
+            assert theirs.endswith(question)
+            assert doc["question"] in question
+
+
 def test_zero_shots_hold_the_question_alone(choice_task: TaskSpec, data: DocumentCache) -> None:
     built = build_cell(cell(of=choice_task, shots=0), choice_task, data)
     assert built.shots == 0
