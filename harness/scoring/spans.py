@@ -12,8 +12,8 @@ a point for an overlapping span and ignores the type.
 
 from __future__ import annotations
 
+import functools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -33,6 +33,19 @@ class Entity(NamedTuple):
 
     text: str
     type: str
+
+
+class Matches(NamedTuple):
+    """True positives of one answer by schema, and the entities on both sides."""
+
+    strict: float
+    """Exact spans with the right type."""
+    partial: float
+    """Overlapping spans, half a point where they are not exact."""
+    expected: int
+    """Entities of the reference."""
+    predicted: int
+    """Entities of the answer."""
 
 
 class Span(NamedTuple):
@@ -104,45 +117,48 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
     doubled: list[float] = []
     totals: list[float] = []
     for answer in answers:
-        gold, predicted = _placed(answer, types)
-        doubled.append(2 * _true_positives(gold, predicted, schema))
-        totals.append(float(len(gold) + len(predicted)))
+        found = _matches(answer.doc["text"], tuple(_gold(answer)), answer.output, types)
+        doubled.append(2 * (found.strict if schema == "strict" else found.partial))
+        totals.append(float(found.expected + found.predicted))
     per_sample = tuple(a / b if b else 1.0 for a, b in zip(doubled, totals, strict=True))
     total = sum(totals)
     return CorpusValue(sum(doubled) / total if total else 1.0, ratio_stderr(doubled, totals), per_sample)
 
 
-def _true_positives(gold: list[Span], predicted: list[Span], schema: Schema) -> float:
+@functools.lru_cache(maxsize=4096)
+def _matches(text: str, expected: tuple[Entity, ...], output: str, types: frozenset[str]) -> Matches:
+    """What an answer shares with the reference; kept, because both schemas ask for it."""
+    gold, predicted = _placed(text, expected, parse_entities(output, types))
     # loader="dict" is named because nervaluate's guess reads the first entity of the first document, if there is one.
     counts = Evaluator(
         true=[[_as_dict(span) for span in gold]],
         pred=[[_as_dict(span) for span in predicted]],
         tags=sorted({span.type for span in gold + predicted}),
         loader="dict",
-    ).evaluate()["overall"][schema]
-    return float(counts.correct + 0.5 * counts.partial)
+    ).evaluate()["overall"]
+    strict, partial = (float(counts[name].correct + 0.5 * counts[name].partial) for name in ("strict", "partial"))
+    return Matches(strict, partial, len(gold), len(predicted))
 
 
 def _as_dict(span: Span) -> dict[str, Any]:
     return {"label": span.type, "start": span.start, "end": span.end}
 
 
-def _placed(answer: Answer, types: frozenset[str]) -> tuple[list[Span], list[Span]]:
+def _placed(text: str, expected: Sequence[Entity], answered: Sequence[Entity]) -> tuple[list[Span], list[Span]]:
     """Expected and predicted entities as spans.
 
     Exact matches come first: nervaluate goes through the predictions in order and lets one that merely overlaps take
     an expected entity away from a later one that matches it.
     """
-    text = answer.doc["text"]
     gold: list[Span] = []
-    for entity in _gold(answer):
+    for entity in expected:
         span = _first_free(text, entity, gold)
         if span is None:
             raise HarnessError(f"entity {entity.text!r} of a document is not in its text {text!r}")
         gold.append(span)
     exact: list[Span] = []
     others: list[Entity] = []
-    for entity in parse_entities(answer.output, types):
+    for entity in answered:
         matches = (s for s in gold if s.type == entity.type and text[s.start : s.end + 1] == entity.text)
         span = next((s for s in matches if s not in exact), None)
         if span is None:
@@ -168,10 +184,20 @@ def _first_free(text: str, entity: Entity, taken: Sequence[Span]) -> Span | None
 
 
 def _occurrences(text: str, name: str) -> Iterator[int]:
-    literal = re.escape(name)
-    for pattern in (rf"(?<!\w){literal}(?!\w)", literal):
-        for match in re.finditer(pattern, text):
-            yield match.start()
+    """Where `name` begins in `text`: whole words first, then everywhere."""
+    # no pattern is compiled: each name is another one
+    for whole_word in (True, False):
+        start = text.find(name)
+        while start >= 0:
+            end = start + len(name)
+            inside = whole_word and (_in_word(text[max(0, start - 1) : start]) or _in_word(text[end : end + 1]))
+            if not inside:
+                yield start
+            start = text.find(name, start + 1 if inside else max(end, start + 1))
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _gold(answer: Answer) -> list[Entity]:
