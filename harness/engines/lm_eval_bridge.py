@@ -5,14 +5,15 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
 import transformers
+from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from safetensors import SafetensorError
 
@@ -36,7 +37,7 @@ class LmEvalEngine:
         self._settings = settings
         self._device = _device(settings.device)
         self._data = DocumentCache()
-        self._lm = _load(model, settings, self._device)
+        self._lm = self._load(model)
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell; out of memory halves the batch, and the smaller batch stays."""
@@ -44,10 +45,10 @@ class LmEvalEngine:
             try:
                 return self._evaluate(cell, task)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self._lm.batch_size_per_gpu <= 1:
+                if not is_out_of_memory(error) or not self._lm.can_shrink:
                     raise
             # outside the except block: the traceback would keep the failed batch alive
-            self._lm.batch_size_per_gpu //= 2
+            self._lm.shrink()
             _free_memory()
 
     def close(self) -> None:
@@ -55,9 +56,13 @@ class LmEvalEngine:
         del self._lm
         _free_memory()
 
+    def _load(self, model: ModelSpec) -> TransformersLM:
+        return load(TransformersLM, model, self._settings, self._device)
+
     def _evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         # tasks that sample draw the same texts every time
         torch.manual_seed(cell.seed)
+        self._lm.begin(cell.seed)
         try:
             return evaluate_with(
                 self._lm,
@@ -69,7 +74,7 @@ class LmEvalEngine:
                 batch_size=self._lm.batch_size_per_gpu,
             )
         finally:
-            self._lm.forget_tokens()
+            self._lm.forget()
 
 
 class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
@@ -80,10 +85,60 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def __init__(self, **kwargs: Any) -> None:
         self._tokens: dict[tuple[str, bool | None], list[int]] = {}
         super().__init__(**kwargs)
+        self.fallback: str | None = None
 
-    def forget_tokens(self) -> None:
+    @property
+    def batch_size_used(self) -> int | None:
+        """Requests per forward pass; None when something else limits a pass."""
+        return int(self.batch_size_per_gpu)
+
+    @property
+    def token_budget_used(self) -> int | None:
+        """Tokens per forward pass; None when something else limits a pass."""
+        return None
+
+    @property
+    def can_shrink(self) -> bool:
+        """True when a pass can still be made smaller."""
+        return bool(self.batch_size_per_gpu > 1)
+
+    def shrink(self) -> None:
+        """Make a pass half as large, because memory ran out."""
+        self.batch_size_per_gpu //= 2
+
+    def begin(self, seed: int) -> None:
+        """A cell starts; `seed` fixes what is drawn by chance."""
+        self.fallback = None
+
+    def forget(self) -> None:
         """Drop the encoded texts of the last cell."""
         self._tokens.clear()
+
+    def respond(self, requests: Sequence[Instance]) -> list[Any]:
+        """Responses to requests of any kinds, in their order: one call for each kind, so that batches are full."""
+        responses: list[Any] = [None] * len(requests)
+        for kind in dict.fromkeys(request.request_type for request in requests):
+            numbers = [i for i, request in enumerate(requests) if request.request_type == kind]
+            answered = getattr(self, kind)([requests[i] for i in numbers], disable_tqdm=True)
+            for i, response in zip(numbers, answered, strict=True):
+                responses[i] = response
+        return responses
+
+    def learn(self, texts: Iterable[str]) -> None:
+        """Encode texts that will be asked for one by one."""
+        for text in texts:
+            self.tok_encode(text)
+
+    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+        """Context and continuation of each pair as tokens, split by lm-eval's rule."""
+        return [self._pair_tokens(context, continuation) for context, continuation in pairs]
+
+    def _pair_tokens(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
+        if context:
+            split: tuple[list[int], list[int]] = self._encode_pair(context, continuation)
+            return split
+        tokens = self.tok_encode(continuation, add_special_tokens=False)
+        return (tokens[:1], tokens[1:]) if tokens[0] == self.prefix_token_id else ([self.prefix_token_id], tokens)
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
@@ -150,6 +205,9 @@ class _StopEachText(transformers.StoppingCriteria):
         return torch.tensor(self._done, dtype=torch.bool, device=input_ids.device)
 
 
+LM = TypeVar("LM", bound=TransformersLM)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """True for memory that ran out on a GPU or on the CPU, where torch says so only in words."""
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
@@ -158,13 +216,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
 
 
-def _load(model: ModelSpec, settings: EngineSettings, device: str) -> TransformersLM:
+def load(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:
+    """The model in one of lm-eval's model classes; `options` are the class's own.
+
+    Raises:
+        ModelError: the model cannot be read.
+    """
     if model.path is not None:
         check_local_model(model)
     elif model.variant is not None:
         raise ModelError(f"{model.name}: variant {model.variant!r} needs a folder with the treated weights")
     try:
-        return TransformersLM(
+        return kind(
             pretrained=model.source,
             revision="main" if model.path else model.revision,
             dtype=model.dtype,
@@ -172,6 +235,7 @@ def _load(model: ModelSpec, settings: EngineSettings, device: str) -> Transforme
             batch_size=settings.batch_size,
             trust_remote_code=settings.trust_remote_code,
             parallelize=model.gpus > 1,
+            **options,
         )
     except (OSError, ValueError, SafetensorError) as error:
         # what transformers says when a folder is damaged or the hub does not have the model
