@@ -49,6 +49,7 @@ class Engine(Protocol):
 
 
 ENGINES: dict[str, str] = {
+    "tree": "harness.engines.tree.lm:TreeEngine",
     "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
     "simulated": "harness.engines.simulated:SimulatedEngine",
 }

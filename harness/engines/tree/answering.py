@@ -1,0 +1,211 @@
+"""Every request of a cell in one go: likelihoods and texts of the same prompts share what they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.engines.tree.attention import Prefix
+from harness.engines.tree.generation import Job, Text, write
+from harness.engines.tree.model import LOGITS_AT_ONCE, Keeping, TreeModel
+from harness.engines.tree.trees import Group, Row, batches, distinct, plant
+
+CACHE_BUDGETS = 8
+"""Tokens the slots may hold, in token budgets: what is kept is smaller than what is computed."""
+MOST_SLOTS = 256
+"""Texts written at a time; more would not make a pass of a small model faster per text."""
+
+
+IntArray = NDArray[np.int64]
+
+
+class Likelihood(NamedTuple):
+    """How likely is a continuation?"""
+
+    tokens: Sequence[int]
+    """What the model reads: context and continuation without its last token."""
+    continuation: Sequence[int]
+    """What it should predict, at the last positions of `tokens`."""
+
+
+class Found(NamedTuple):
+    """The answer to a `Likelihood`."""
+
+    loglikelihood: float
+    """Natural logarithm."""
+    is_greedy: bool
+    """True when every token of the continuation is the likeliest one."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Sums:
+    """Log-likelihoods of all requests, added up as passes come back."""
+
+    values: NDArray[np.float64]
+    greedy: NDArray[np.bool_]
+
+    def add(self, logits: Tensor, places: IntArray, requests: IntArray, targets: IntArray) -> None:
+        """Add the target tokens' log-probabilities.
+
+        Args:
+            logits: [positions, vocabulary].
+            places: [n] row of the logits that predicts each target.
+            requests: [n] request each target belongs to.
+            targets: [n] token ids.
+        """
+        where = torch.from_numpy(places).to(logits.device)
+        tokens = torch.from_numpy(targets).to(logits.device)
+        picked = logits[where, tokens] - logits.logsumexp(-1)[where]
+        np.add.at(self.values, requests, picked.double().cpu().numpy())
+        self.greedy[requests[(logits.argmax(-1)[where] != tokens).cpu().numpy()]] = False
+
+
+class _Marks:
+    """Positions of one pass that must be scored, and for whom."""
+
+    def __init__(self) -> None:
+        self._places: list[int] = []
+        self._requests: list[int] = []
+        self._targets: list[int] = []
+
+    def mark(self, places: Sequence[int], request: int, targets: Sequence[int]) -> None:
+        """`targets` are predicted at `places`."""
+        self._places += places
+        self._requests += [request] * len(targets)
+        self._targets += targets
+
+    def positions(self, also: Sequence[int] = ()) -> IntArray:
+        """Sorted positions that need logits."""
+        return np.unique(np.array([*self._places, *also], dtype=np.int64))
+
+    def settle(self, sums: _Sums, logits: Tensor, positions: IntArray) -> None:
+        """Add what the pass found."""
+        if self._places:
+            places = np.searchsorted(positions, np.array(self._places))
+            sums.add(logits, places, np.array(self._requests), np.array(self._targets))
+
+
+def answer(
+    model: TreeModel, likelihoods: Sequence[Likelihood], texts: Sequence[Text], *, budget: int, alone: bool = False
+) -> list[Found]:
+    """Answer the likelihoods, and write the texts in place.
+
+    Args:
+        model: answers.
+        likelihoods: any number, of any lengths.
+        texts: texts to write; their `tokens` are filled in.
+        budget: tokens of one pass; only a single row that is longer exceeds it.
+        alone: one request at a time, nothing shared, so that its numbers depend on nothing else.
+    """
+    sums = _Sums(values=np.zeros(len(likelihoods)), greedy=np.ones(len(likelihoods), dtype=bool))
+    sequences, which = distinct([*(each.tokens for each in likelihoods), *(text.context for text in texts)])
+    if sequences:
+        asked = _Asked(model, sums, budget=1 if alone else budget, slots=1 if alone else MOST_SLOTS)
+        for request, (likelihood, sequence) in enumerate(zip(likelihoods, which, strict=False)):
+            asked.scored.setdefault(sequence, []).append((request, likelihood))
+        for text, sequence in zip(texts, which[len(likelihoods) :], strict=True):
+            asked.texts.setdefault(sequence, []).append(text)
+        for group in plant(sequences, share=not alone):
+            asked.answer_group(group)
+    return [Found(float(value), bool(greedy)) for value, greedy in zip(sums.values, sums.greedy, strict=True)]
+
+
+class _Asked:
+    """What is asked about each distinct sequence."""
+
+    def __init__(self, model: TreeModel, sums: _Sums, *, budget: int, slots: int) -> None:
+        self.scored: dict[int, list[tuple[int, Likelihood]]] = {}
+        self.texts: dict[int, list[Text]] = {}
+        self._model = model
+        self._sums = sums
+        self._budget = budget
+        self._slots = slots
+
+    def answer_group(self, group: Group) -> None:
+        """All that is asked about the sequences of a group."""
+        prefix = self._read_prefix(group) if group.prefix else None
+        length = len(group.prefix)
+        writing = [row for row in group.rows if any(sequence in self.texts for sequence in row.sequences)]
+        reading = [row for row in group.rows if not any(sequence in self.texts for sequence in row.sequences)]
+        sizes = [self._scored_positions(row) for row in reading]
+        most = max(1, LOGITS_AT_ONCE // self._model.vocabulary)
+        for batch in batches(reading, self._budget, sizes, most):
+            self._read([reading[i] for i in batch], prefix, length)
+        if writing:
+            self._write(writing, prefix, length)
+
+    def _read_prefix(self, group: Group) -> Prefix:
+        """The prefix, and what is scored inside it."""
+        length, marks = len(group.prefix), _Marks()
+        for row in group.rows:
+            for sequence in row.sequences:
+                for request, likelihood in self.scored.get(sequence, ()):
+                    start = len(likelihood.tokens) - len(likelihood.continuation)
+                    inside = likelihood.continuation[: max(0, length - start)]
+                    marks.mark(range(start, start + len(inside)), request, inside)
+        positions = marks.positions()
+        prefix, logits = self._model.read_prefix(group.prefix, positions)
+        marks.settle(self._sums, logits, positions)
+        return prefix
+
+    def _read(
+        self, rows: Sequence[Row], prefix: Prefix | None, length: int, keeping: Keeping | None = None
+    ) -> Tensor | None:
+        """Run rows and add up what is scored in them; logits after the kept sequences when there are any."""
+        marks, longest = _Marks(), max(len(row.tokens) for row in rows)
+        for number, row in enumerate(rows):
+            for sequence, path in zip(row.sequences, row.paths, strict=True):
+                for request, likelihood in self.scored.get(sequence, ()):
+                    start = len(likelihood.tokens) - len(likelihood.continuation) - length
+                    nodes = path[max(0, start) :]
+                    marks.mark(
+                        [number * longest + node for node in nodes], request, likelihood.continuation[-len(nodes) :]
+                    )
+        ends = []
+        if keeping is not None:
+            ends = [row * longest + path[-1] for row, path in zip(keeping.rows, keeping.paths, strict=True)]
+        positions = marks.positions(ends)
+        logits = self._model.read_rows(rows, prefix, positions, keeping)
+        marks.settle(self._sums, logits, positions)
+        return logits[torch.from_numpy(np.searchsorted(positions, ends)).to(logits.device)] if ends else None
+
+    def _write(self, rows: Sequence[Row], prefix: Prefix | None, length: int) -> None:
+        room = max(
+            len(path) + max(text.stop.limit for text in self.texts[sequence])
+            for row in rows
+            for sequence, path in zip(row.sequences, row.paths, strict=True)
+            if sequence in self.texts
+        )
+        total = sum(len(self.texts.get(sequence, ())) for row in rows for sequence in row.sequences)
+        slots = max(1, min(self._slots, CACHE_BUDGETS * self._budget // room, total))
+
+        def read(jobs: Sequence[Job], keeping: Keeping) -> Tensor:
+            # a row of many texts comes back for each slotful; it is scored the first time
+            logits = self._read([job.row for job in jobs], prefix, length, keeping)
+            for job in jobs:
+                for sequence in job.row.sequences:
+                    self.scored.pop(sequence, None)
+            assert logits is not None
+            return logits
+
+        jobs = [job for row in rows for job in self._jobs(row, slots)]
+        write(self._model, prefix, jobs, read, slots=slots, budget=self._budget)
+
+    def _jobs(self, row: Row, slots: int) -> list[Job]:
+        """The row's texts, no more at a time than there are slots."""
+        pairs = [
+            (path, text)
+            for sequence, path in zip(row.sequences, row.paths, strict=True)
+            for text in self.texts.get(sequence, ())
+        ]
+        parts = [pairs[i : i + slots] for i in range(0, len(pairs), slots)]
+        return [Job(row=row, paths=[p for p, _ in part], texts=[t for _, t in part]) for part in parts]
+
+    def _scored_positions(self, row: Row) -> int:
+        return sum(len(each.continuation) for s in row.sequences for _, each in self.scored.get(s, ()))

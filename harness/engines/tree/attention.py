@@ -1,0 +1,347 @@
+"""Attention along token trees, through transformers' public hook. The one file that leans on how transformers works.
+
+What it relies on, in transformers 5 (tried with 5.23; `tests/engines/tree/test_attention.py` fails when it moves):
+
+* `AttentionInterface.register(name, function)`: a model whose attention layers look their function up calls it as
+  `function(module, query, key, value, attention_mask, scaling=, dropout=, sliding_window=, **kwargs)` with query
+  [batch, heads, tokens, size], keys after rotary embedding and before they are repeated for grouped queries, and takes
+  `(output [batch, tokens, heads, size], weights)` back.
+* `model.set_attn_implementation(name)` switches a loaded model; a name without a mask function gets no mask.
+* `module.layer_idx` numbers the attention layers.
+* `forward(input_ids, position_ids, use_cache=False, logits_to_keep=indices)` gives logits at these positions only.
+
+The model sees one flat sequence, all rows one after the other; which key a query may see is decided here. Two
+disjoint sets of keys (prefix and row) are attended separately and merged exactly: with outputs o1, o2 and log-sum-exps
+l1, l2 the attention over both is o2 + sigmoid(l1 - l2) (o1 - o2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+NAME = "emergence-tree"
+CHUNK_ELEMENTS = 1 << 26
+"""Attention scores held at a time where no fused kernel gives the log-sum-exp (256 MiB in float32)."""
+HARMLESS = frozenset(
+    {"position_ids", "use_cache", "is_causal", "output_attentions", "output_hidden_states", "return_dict"}
+)
+"""Arguments that models hand to their attention function and that change nothing here."""
+
+
+class UnsupportedAttentionError(Exception):
+    """A layer asks for something tree attention does not do; the text says what."""
+
+
+class KeysValues(NamedTuple):
+    """Keys and values of one layer, [1, heads, tokens, size] each."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Pass(Protocol):
+    """What attention must know about the forward pass going on."""
+
+    def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
+        """Output [1, tokens, heads, size] for queries [1, heads, tokens, size] of one layer."""
+        ...
+
+
+@dataclass(kw_only=True, slots=True)
+class Prefix:
+    """Keys and values of a group's shared beginning."""
+
+    length: int
+    """Tokens."""
+    layers: dict[int, KeysValues] = field(default_factory=dict)
+    """Layer -> keys and values."""
+    windows: dict[int, int | None] = field(default_factory=dict)
+    """Layer -> positions a query sees there, itself included; None for all."""
+
+    def attend(
+        self, layer: int, query: Tensor, scale: float, window: int | None, positions: Tensor, reach: int
+    ) -> tuple[Tensor, Tensor]:
+        """Output and log-sum-exp of every query over the prefix.
+
+        Args:
+            layer: number of the layer.
+            query: [1, heads, tokens, size].
+            scale: factor of the scores.
+            window: how many positions a query sees, itself included; None for all.
+            positions: [tokens] of the queries.
+            reach: highest of them and one.
+        """
+        keys, values = self.layers[layer]
+        if window is None or window >= reach:
+            return attention(query, keys, values, scale)
+        distance = positions[:, None] - torch.arange(self.length, device=positions.device)
+        mask = _additive(distance < window, query)[None, None]
+        output, weight = attention(query, keys, values, scale, mask=mask)
+        # a query that sees nothing of the prefix: kernels differ in what they return
+        blind = positions - (self.length - 1) >= window
+        return output.masked_fill(blind[:, None], 0.0), weight.masked_fill(blind, -math.inf)
+
+
+class SlotCache:
+    """Keys and values of the texts being written, one slot each, the shared prefix left out."""
+
+    def __init__(self, slots: int, capacity: int) -> None:
+        self.slots, self.capacity = slots, capacity
+        self._layers: dict[int, KeysValues] = {}
+
+    def put(self, layer: int, new: KeysValues, slots: Tensor, positions: Tensor, nodes: Tensor) -> None:
+        """Store the keys and values of `nodes` (of the pass) at (slot, position)."""
+        if layer not in self._layers:
+            shapes = [(self.slots, each.shape[1], self.capacity, each.shape[3]) for each in new]
+            self._layers[layer] = KeysValues(*(t.new_zeros(s) for t, s in zip(new, shapes, strict=True)))
+        slots, positions, nodes = (t.to(new.keys.device) for t in (slots, positions, nodes))
+        for store, each in zip(self._layers[layer], new, strict=True):
+            store[slots, :, positions] = each[0].transpose(0, 1)[nodes]
+
+    def first(self, layer: int, slots: int, length: int) -> KeysValues:
+        """Keys and values of the first slots, up to `length` positions."""
+        return KeysValues(*(store[:slots, :, :length] for store in self._layers[layer]))
+
+    def select(self, slots: Tensor) -> None:
+        """Keep these slots only, in this order."""
+        self.slots = len(slots)
+        for layer, stored in self._layers.items():
+            self._layers[layer] = KeysValues(*(s.index_select(0, slots.to(s.device)) for s in stored))
+
+
+@dataclass(kw_only=True, slots=True)
+class Kept:
+    """Which nodes of a pass go to which place of a slot cache."""
+
+    cache: SlotCache
+    slots: Tensor
+    """[kept]"""
+    positions: Tensor
+    """[kept], the prefix not counted."""
+    nodes: Tensor
+    """[kept], index in the flat sequence."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TreePass:
+    """Rows of equal (padded) length, each a token tree."""
+
+    rows: int
+    length: int
+    positions: Tensor
+    """[rows, length]"""
+    reach: int
+    """Highest position and one."""
+    ends: Tensor | None
+    """[rows, length] index after each node's subtree; None when no row branches."""
+    prefix: Prefix | None = None
+    """What all rows continue."""
+    record: Prefix | None = None
+    """Filled with the keys and values of this pass."""
+    keep: Kept | None = None
+    """Nodes whose keys and values go to a slot cache."""
+    _masks: dict[tuple[int | None, torch.device], Tensor | None] = field(default_factory=dict)
+
+    def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
+        """Every node attends to its ancestors, and to the prefix."""
+        if self.record is not None:
+            self.record.layers[layer] = KeysValues(new.keys.contiguous(), new.values.contiguous())
+            self.record.windows[layer] = window
+        if self.keep is not None:
+            self.keep.cache.put(layer, new, self.keep.slots, self.keep.positions, self.keep.nodes)
+        mask = self._mask(window, query)
+        query_rows, key_rows, value_rows = (self._by_row(each) for each in (query, *new))
+        output, weight = attention(query_rows, key_rows, value_rows, scale, mask=mask, causal=mask is None)
+        output = output.transpose(1, 2).reshape(1, self.rows * self.length, *output.shape[1::2])
+        if self.prefix is None:
+            return output
+        weight = weight.transpose(1, 2).reshape(1, -1, weight.shape[1])
+        positions = self.positions.reshape(-1).to(query.device)
+        return merge(output, weight, *self.prefix.attend(layer, query, scale, window, positions, self.reach))
+
+    def _by_row(self, flat: Tensor) -> Tensor:
+        """[1, heads, rows * length, size] as [rows, heads, length, size]."""
+        return flat[0].view(flat.shape[1], self.rows, self.length, flat.shape[3]).transpose(0, 1)
+
+    def _mask(self, window: int | None, query: Tensor) -> Tensor | None:
+        if window is not None and window >= self.length:
+            window = None
+        key = (window, query.device)
+        if key not in self._masks:
+            self._masks[key] = self._build_mask(window, query)
+        return self._masks[key]
+
+    def _build_mask(self, window: int | None, query: Tensor) -> Tensor | None:
+        if window is None and self.ends is None:
+            return None
+        index = torch.arange(self.length, device=query.device)
+        visible = (index[None, :] <= index[:, None])[None]
+        if self.ends is not None:
+            visible = visible & (index[None, :, None] < self.ends.to(query.device)[:, None, :])
+        if window is not None:
+            positions = self.positions.to(query.device)
+            visible = visible & (positions[:, :, None] - positions[:, None, :] < window)
+        return _additive(visible, query)[:, None]
+
+
+@dataclass(kw_only=True, slots=True)
+class DecodePass:
+    """One new token for each of the first slots."""
+
+    cache: SlotCache
+    lengths: Tensor
+    """[slots] tokens each slot holds already; the new one is stored behind them."""
+    longest: int
+    """Tokens of the longest slot, the new one counted."""
+    prefix: Prefix | None = None
+    """What all slots continue."""
+
+    def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
+        """The new token attends to its slot and to the prefix."""
+        slots = len(self.lengths)
+        lengths = self.lengths.to(query.device)
+        each = torch.arange(slots, device=query.device)
+        self.cache.put(layer, new, each, lengths, each)
+        keys, values = self.cache.first(layer, slots, self.longest)
+        index = torch.arange(self.longest, device=query.device)
+        visible = index[None] <= lengths[:, None]
+        if window is not None and window < self.longest:
+            visible = visible & (lengths[:, None] - index[None] < window)
+        mask = _additive(visible, query)[:, None, None]
+        output, weight = attention(query[0].transpose(0, 1)[:, :, None], keys, values, scale, mask=mask)
+        output, weight = output[:, :, 0][None], weight[:, :, 0][None]
+        if self.prefix is None:
+            return output
+        positions = lengths + self.prefix.length
+        reach = self.longest + self.prefix.length
+        return merge(output, weight, *self.prefix.attend(layer, query, scale, window, positions, reach))
+
+
+def attention(
+    query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Softmax attention with its log-sum-exp.
+
+    Args:
+        query: [batch, heads, queries, size].
+        keys: [batch, key heads, keys, size]; heads is a multiple of key heads.
+        values: as keys.
+        scale: factor of the scores.
+        mask: added to the scores, [batch or 1, 1, queries, keys].
+        causal: query i sees keys 0..i only.
+
+    Returns:
+        Output [batch, heads, queries, size] and log-sum-exp of the scores [batch, heads, queries] in float32. Of a
+        query that sees no key neither is defined.
+    """
+    if query.device.type == "cpu" and keys.shape[-1] == values.shape[-1]:
+        fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        output, weight = fused(query, keys, values, 0.0, causal, attn_mask=mask, scale=scale)
+        return output, weight
+    return plain_attention(query, keys, values, scale, mask=mask, causal=causal)
+
+
+def plain_attention(
+    query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
+) -> tuple[Tensor, Tensor]:
+    """`attention` in matrix products, a few queries at a time: for devices whose fused kernels keep the weights."""
+    batch, heads, queries, size = query.shape
+    groups = heads // keys.shape[1]
+    step = max(1, CHUNK_ELEMENTS // max(1, batch * heads * keys.shape[2]))
+    outputs, weights = [], []
+    for start in range(0, queries, step):
+        part = query[:, :, start : start + step]
+        count = part.shape[2]
+        # grouped queries meet their key head without copies of the keys
+        packed = part.reshape(batch, keys.shape[1], groups * count, size)
+        scores = (packed @ keys.transpose(-1, -2)).float().mul_(scale).view(batch, heads, count, -1)
+        if mask is not None:
+            scores += mask[:, :, start : start + step]
+        if causal:
+            index = torch.arange(keys.shape[2], device=query.device)
+            hidden = index[None] > torch.arange(start, start + count, device=query.device)[:, None]
+            scores.masked_fill_(hidden, -math.inf)
+        weight = scores.logsumexp(-1)
+        probabilities = scores.sub_(weight.unsqueeze(-1)).exp_().to(values.dtype)
+        output = probabilities.view(batch, keys.shape[1], groups * count, -1) @ values
+        outputs.append(output.view(batch, heads, count, -1))
+        weights.append(weight)
+    return torch.cat(outputs, 2), torch.cat(weights, 2)
+
+
+def merge(output: Tensor, weight: Tensor, other: Tensor, other_weight: Tensor) -> Tensor:
+    """Attention over two disjoint sets of keys, from the attention over each.
+
+    Args:
+        output: [1, tokens, heads, size].
+        weight: its log-sum-exp [1, tokens, heads]; finite.
+        other: [1, heads, tokens, size].
+        other_weight: [1, heads, tokens]; -inf for a query that sees nothing there.
+    """
+    share = torch.sigmoid(other_weight.transpose(1, 2) - weight).unsqueeze(-1)
+    return torch.lerp(output, other.transpose(1, 2), share.to(output.dtype))
+
+
+@contextmanager
+def attending(current: Pass) -> Iterator[None]:
+    """Let the model's attention layers follow `current`."""
+    token = _CURRENT.set(current)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
+def tree_attention_on(model: Any) -> Iterator[None]:
+    """Make `model` attend along trees, and as before afterwards."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+_CURRENT: ContextVar[Pass] = ContextVar("current pass")
+
+
+def _tree_attention(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    for name, given in kwargs.items():
+        if given is not None and name not in HARMLESS:
+            raise UnsupportedAttentionError(f"its attention takes {name!r}")
+    if attention_mask is not None or dropout:
+        raise UnsupportedAttentionError(
+            "its attention has a mask of its own" if not dropout else "it is in training mode"
+        )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    current = _CURRENT.get()
+    return current.attend(module.layer_idx, query, KeysValues(key, value), scale, sliding_window), None
+
+
+AttentionInterface.register(NAME, _tree_attention)
+
+
+def _additive(visible: Tensor, like: Tensor) -> Tensor:
+    """0 where visible, -inf elsewhere, in the type of the scores."""
+    return torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(~visible, -math.inf)

@@ -1,0 +1,244 @@
+"""Texts written in slots: a finished text makes room for the next one, so that no pass waits for the longest text."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import (
+    LogitsProcessor,
+    MinPLogitsWarper,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from harness.engines.tree.attention import Prefix, SlotCache
+from harness.engines.tree.model import Keeping, TreeModel
+from harness.engines.tree.trees import Row
+
+
+class Pieces:
+    """What tokens look like as text; every token is decoded once."""
+
+    def __init__(self, decode: Callable[[Sequence[int]], str], *, merges_spaces: bool) -> None:
+        """`merges_spaces`: the tokenizer takes spaces away before some tokens, so that a token can change old text."""
+        self.decode = decode
+        self._merges_spaces = merges_spaces
+        self._known: dict[int, str] = {}
+
+    def may_end_with(self, token: int, characters: frozenset[str]) -> bool:
+        """False when no text that ends in one of `characters` can be completed by `token`."""
+        text = self._known.get(token)
+        if text is None:
+            text = self._known[token] = self.decode([token])
+        if self._merges_spaces or " " in characters or "\ufffd" in text:
+            # decoding a token alone may strip a leading space, and shows a part of a character as U+FFFD
+            return True
+        return not characters.isdisjoint(text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stop:
+    """When a text ends."""
+
+    strings: tuple[str, ...]
+    """Texts that end it."""
+    tokens: frozenset[int]
+    """Tokens that end it."""
+    limit: int
+    """Most tokens."""
+    pieces: Pieces
+
+    def reached(self, written: Sequence[int]) -> bool:
+        """True after the last token of `written`."""
+        if len(written) >= self.limit or written[-1] in self.tokens:
+            return True
+        last = frozenset(string[-1] for string in self.strings if string)
+        if not last or not self.pieces.may_end_with(written[-1], last):
+            return False
+        text = self.pieces.decode(written)
+        return any(string in text for string in self.strings if string)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sampling:
+    """How tokens are drawn; the values mean what they mean in transformers."""
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """[texts, vocabulary] in float64; the order of the steps is transformers' own."""
+        for warper in self._warpers():
+            logits = warper(None, logits)  # none of these looks at the tokens before
+        return logits.double().softmax(-1)
+
+    def _warpers(self) -> list[LogitsProcessor]:
+        warpers: list[LogitsProcessor] = []
+        if self.temperature != 1.0:
+            warpers.append(TemperatureLogitsWarper(self.temperature))
+        if self.top_k:
+            warpers.append(TopKLogitsWarper(self.top_k))
+        if self.top_p is not None and self.top_p < 1.0:
+            warpers.append(TopPLogitsWarper(self.top_p))
+        if self.min_p is not None:
+            warpers.append(MinPLogitsWarper(self.min_p))
+        return warpers
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Text:
+    """One text to write."""
+
+    context: Sequence[int]
+    """Tokens of the prompt."""
+    stop: Stop
+    """When it ends."""
+    sampling: Sampling | None = None
+    """None takes the likeliest token each time."""
+    seed: tuple[int, ...] = ()
+    """Whole numbers that fix what is drawn, whatever else is being written."""
+    tokens: list[int] = field(default_factory=list)
+    """Filled in: what was written, the ending token included."""
+    _random: np.random.Generator | None = None
+
+    def add(self, token: int) -> bool:
+        """Write one token; True when the text has ended."""
+        self.tokens.append(token)
+        return self.stop.reached(self.tokens)
+
+    def draw(self) -> float:
+        """The next number in [0, 1)."""
+        if self._random is None:
+            self._random = np.random.default_rng(self.seed)
+        return float(self._random.random())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A row whose sequences are the prompts of texts."""
+
+    row: Row
+    paths: Sequence[Sequence[int]]
+    """Nodes of each text's prompt below the prefix."""
+    texts: Sequence[Text]
+
+
+Read = Callable[[Sequence[Job], Keeping], Tensor]
+"""Runs the rows of jobs, keeps their prompts, and gives logits [texts, vocabulary] after each prompt."""
+
+
+def write(model: TreeModel, prefix: Prefix | None, jobs: Sequence[Job], read: Read, *, slots: int, budget: int) -> None:
+    """Write the texts of all jobs.
+
+    Args:
+        model: writes them.
+        prefix: what all prompts continue.
+        jobs: longest row first; none has more texts than there are slots.
+        read: runs the rows of some jobs.
+        slots: texts being written at a time.
+        budget: tokens of the prompts that are read at a time, padding counted.
+    """
+    capacity = max(len(path) + text.stop.limit for job in jobs for path, text in zip(job.paths, job.texts, strict=True))
+    table = _Table(SlotCache(slots, capacity))
+    queue = deque(jobs)
+    while queue or table.active:
+        while queue and (wave := _wave(queue, table, budget)):
+            _start(wave, table, read)
+        if table.active:
+            if not queue:
+                table.shrink()
+            logits = model.write_next(table.last, table.lengths, table.cache, prefix)
+            table.lengths += 1
+            for slot, token in _choose(logits, table.owners):
+                table.add(slot, token)
+
+
+class _Table:
+    """Who writes in which slot. A slot whose text has ended runs on unread until it is given away."""
+
+    def __init__(self, cache: SlotCache) -> None:
+        self.cache = cache
+        self.owners: list[Text | None] = [None] * cache.slots
+        self.lengths: NDArray[np.int64] = np.zeros(cache.slots, dtype=np.int64)
+        self.last: NDArray[np.int64] = np.zeros(cache.slots, dtype=np.int64)
+        self.active = 0
+
+    def free(self) -> list[int]:
+        return [slot for slot, owner in enumerate(self.owners) if owner is None]
+
+    def give(self, slot: int, text: Text, length: int, token: int) -> None:
+        self.owners[slot], self.lengths[slot] = text, length
+        self.active += 1
+        self.add(slot, token)
+
+    def add(self, slot: int, token: int) -> None:
+        text = self.owners[slot]
+        assert text is not None
+        self.last[slot] = token
+        if text.add(token):
+            self.owners[slot] = None
+            self.active -= 1
+            # an idle slot must not outgrow the cache
+            self.lengths[slot] = 0
+
+    def shrink(self) -> None:
+        """Drop the idle slots once they are half of all."""
+        if 2 * self.active > len(self.owners):
+            return
+        kept = [slot for slot, owner in enumerate(self.owners) if owner is not None]
+        self.cache.select(torch.tensor(kept))
+        self.owners = [self.owners[slot] for slot in kept]
+        self.lengths, self.last = self.lengths[kept], self.last[kept]
+
+
+def _wave(queue: deque[Job], table: _Table, budget: int) -> list[Job]:
+    """The next jobs that fit the free slots and one pass; none while it is better to write on."""
+    free = len(table.owners) - table.active
+    if table.active and 4 * free < len(table.owners):
+        return []
+    wave: list[Job] = []
+    while queue and len(queue[0].texts) <= free:
+        longest = len((wave[0] if wave else queue[0]).row.tokens)
+        if wave and ((len(wave) + 1) * longest > budget or len(queue[0].row.tokens) < 0.75 * longest - 4):
+            break
+        free -= len(queue[0].texts)
+        wave.append(queue.popleft())
+    return wave
+
+
+def _start(wave: Sequence[Job], table: _Table, read: Read) -> None:
+    free = table.free()
+    rows = [number for number, job in enumerate(wave) for _ in job.texts]
+    paths = [path for job in wave for path in job.paths]
+    texts = [text for job in wave for text in job.texts]
+    slots = free[: len(texts)]
+    logits = read(wave, Keeping(cache=table.cache, slots=slots, paths=paths, rows=rows))
+    for i, token in _choose(logits, texts):
+        table.give(slots[i], texts[i], len(paths[i]), token)
+
+
+def _choose(logits: Tensor, texts: Sequence[Text | None]) -> list[tuple[int, int]]:
+    """The next token of each text, with the text's number."""
+    chosen = logits.argmax(-1).tolist()
+    kinds: dict[Sampling, list[int]] = {}
+    for i, text in enumerate(texts):
+        if text is not None and text.sampling is not None:
+            kinds.setdefault(text.sampling, []).append(i)
+    for sampling, members in kinds.items():
+        drawn = [text.draw() for i in members if (text := texts[i]) is not None]
+        ladder = sampling.probabilities(logits[members]).cumsum(-1)
+        # the first token at which the running sum exceeds the number drawn
+        targets = torch.tensor(drawn, dtype=ladder.dtype, device=ladder.device)[:, None] * ladder[:, -1:]
+        tokens = torch.searchsorted(ladder, targets, right=True).squeeze(-1).clamp_(max=ladder.shape[-1] - 1)
+        for i, token in zip(members, tokens.tolist(), strict=True):
+            chosen[i] = token
+    return [(i, chosen[i]) for i, text in enumerate(texts) if text is not None]

@@ -1,0 +1,160 @@
+"""One forward pass of a transformers model over token trees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.engines.tree.attention import DecodePass, Kept, Pass, Prefix, SlotCache, TreePass, attending
+from harness.engines.tree.trees import Row
+
+Positions = Sequence[int] | NDArray[np.int64]
+
+LOGITS_AT_ONCE = 1 << 26
+"""Logits of one pass (256 MiB in float32); longer rows may exceed it."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Work:
+    """What was run, for benchmarks: the floor of the time is this many operations at the machine's rate."""
+
+    nodes: int = 0
+    """Tokens sent through the body, padding left out."""
+    scored: int = 0
+    """Positions sent through the output head."""
+    pairs: int = 0
+    """Query-key pairs that had to be attended."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Keeping:
+    """Sequences whose keys and values a pass leaves in a slot cache."""
+
+    cache: SlotCache
+    slots: Sequence[int]
+    """Slot of each kept sequence."""
+    paths: Sequence[Sequence[int]]
+    """Nodes of each kept sequence, in its row."""
+    rows: Sequence[int]
+    """Row of each kept sequence, counted in the batch."""
+
+
+class TreeModel:
+    """A transformers model whose attention layers follow token trees (see `attention.tree_attention_on`)."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.work = Work()
+        self._device = model.get_input_embeddings().weight.device
+        self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
+
+    def read_prefix(self, tokens: Sequence[int], scored: Positions) -> tuple[Prefix, Tensor]:
+        """Keys and values of a prefix, and logits [scored, vocabulary] at some of its positions."""
+        prefix = Prefix(length=len(tokens))
+        positions = np.arange(len(tokens))
+        current = TreePass(
+            rows=1,
+            length=len(tokens),
+            positions=self._tensor(positions[None]),
+            reach=len(tokens),
+            ends=None,
+            record=prefix,
+        )
+        logits = self._run(current, np.array(tokens), positions, scored)
+        self._count(len(tokens), len(scored), len(tokens) * (len(tokens) + 1) // 2)
+        return prefix, logits
+
+    def read_rows(
+        self,
+        rows: Sequence[Row],
+        prefix: Prefix | None,
+        scored: Positions,
+        keeping: Keeping | None = None,
+    ) -> Tensor:
+        """Logits [scored, vocabulary] at some nodes of rows that continue `prefix`.
+
+        Args:
+            rows: padded to the longest of them.
+            prefix: what they continue.
+            scored: indices of nodes, row number times the longest row's length plus the node's number in its row.
+            keeping: sequences to leave in a slot cache.
+        """
+        length = max(len(row.tokens) for row in rows)
+        tokens = np.zeros((len(rows), length), dtype=np.int64)
+        positions = np.zeros((len(rows), length), dtype=np.int64)
+        ends = np.broadcast_to(np.arange(1, length + 1), (len(rows), length)).copy()
+        for i, row in enumerate(rows):
+            count = len(row.tokens)
+            tokens[i, :count], positions[i, :count], ends[i, :count] = row.tokens, row.positions, row.ends
+        chains = all(row.is_chain for row in rows)
+        current = TreePass(
+            rows=len(rows),
+            length=length,
+            positions=self._tensor(positions),
+            reach=int(positions.max()) + 1,
+            ends=None if chains else self._tensor(ends),
+            prefix=prefix,
+            keep=None if keeping is None else self._kept(keeping, length),
+        )
+        logits = self._run(current, tokens.reshape(-1), positions.reshape(-1), scored)
+        seen = sum(sum(row.positions) + len(row.positions) for row in rows)
+        self._count(sum(len(row.tokens) for row in rows), len(scored), seen)
+        return logits
+
+    def write_next(
+        self, tokens: NDArray[np.int64], lengths: NDArray[np.int64], cache: SlotCache, prefix: Prefix | None
+    ) -> Tensor:
+        """Logits [slots, vocabulary] after one more token in each of the first slots.
+
+        Args:
+            tokens: [slots] the new tokens.
+            lengths: [slots] tokens the slots hold already, the prefix not counted.
+            cache: gets the tokens' keys and values.
+            prefix: what all slots continue.
+        """
+        current = DecodePass(cache=cache, lengths=self._tensor(lengths), longest=int(lengths.max()) + 1, prefix=prefix)
+        positions = lengths + (prefix.length if prefix else 0)
+        self._count(len(tokens), len(tokens), int(positions.sum()) + len(tokens))
+        return self._run(current, tokens, positions, range(len(tokens)))
+
+    def _run(
+        self,
+        current: Pass,
+        tokens: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        scored: Positions,
+    ) -> Tensor:
+        with attending(current):
+            output = self._model(
+                input_ids=self._tensor(tokens[None]),
+                position_ids=self._tensor(positions[None]),
+                use_cache=False,
+                logits_to_keep=self._tensor(np.asarray(scored, dtype=np.int64)),
+            )
+        # sums over the vocabulary are taken in float32, whatever the model computes in
+        logits: Tensor = output.logits[0].float()
+        return logits
+
+    def _kept(self, keeping: Keeping, length: int) -> Kept:
+        sizes = [len(path) for path in keeping.paths]
+        nodes = [np.asarray(path) + row * length for path, row in zip(keeping.paths, keeping.rows, strict=True)]
+        return Kept(
+            cache=keeping.cache,
+            slots=self._tensor(np.repeat(np.asarray(keeping.slots), sizes)),
+            positions=self._tensor(np.concatenate([np.arange(size) for size in sizes])),
+            nodes=self._tensor(np.concatenate(nodes)),
+        )
+
+    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
+
+    def _count(self, nodes: int, scored: int, pairs: int) -> None:
+        self.work.nodes += nodes
+        self.work.scored += scored
+        self.work.pairs += pairs

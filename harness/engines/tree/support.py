@@ -1,0 +1,137 @@
+"""Which models tree attention answers for. What is not known to be right is left to lm-eval's own code.
+
+Structure is asked first, because it can be said in words; then a trial: a few tokens are run along a small tree and one
+by one in the usual way, and must give the same logits. Whatever a model does between its tokens that a tree does not
+(recurrence, position biases, masks of its own) shows there.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.engines.tree.attention import SlotCache, UnsupportedAttentionError, tree_attention_on
+from harness.engines.tree.model import Keeping, TreeModel
+from harness.engines.tree.trees import Row
+
+LAYERS = frozenset({"full_attention", "sliding_attention"})
+"""Kinds of layers that are known, as `config.layer_types` names them."""
+STRETCHED = frozenset({"dynamic", "longrope"})
+"""Rotary embeddings that depend on the longest sequence of a batch, so that no two batches need agree."""
+TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
+"""Largest difference of the trial's logits, as a share of the largest logit, in 32 and in 16 bits."""
+
+PREFIX = [5, 11, 3, 8, 2, 13]
+ROWS = (
+    Row(
+        tokens=[4, 9, 6, 12, 7],
+        positions=[6, 7, 8, 8, 9],
+        ends=[5, 5, 3, 5, 5],
+        sequences=[0, 1],
+        paths=[[0, 1, 2], [0, 1, 3, 4]],
+    ),
+    Row(tokens=[10, 1], positions=[6, 7], ends=[2, 2], sequences=[2], paths=[[0, 1]]),
+)
+NEXT = 14
+"""Written after the first path."""
+
+
+def why_not(model: Any, max_length: int) -> str | None:
+    """Why `model` cannot be answered for by token trees, in words that follow its name; None when it can.
+
+    Args:
+        model: a loaded transformers model.
+        max_length: longest sequence it is asked to read.
+    """
+    return _structure(model) or _trial(model, max_length)
+
+
+def _structure(model: Any) -> str | None:
+    config = model.config.get_text_config()
+    if type(model).__module__.partition(".")[0] == "transformers_modules":
+        return "it brings code of its own"
+    if model.config.is_encoder_decoder:
+        return "it is an encoder-decoder"
+    takes = inspect.signature(model.forward).parameters
+    for name in ("input_ids", "position_ids", "logits_to_keep"):
+        if name not in takes:
+            return f"its forward pass takes no {name}"
+    if model.get_output_embeddings() is None:
+        return "it has no output head"
+    if unknown := set(getattr(config, "layer_types", None) or ()) - LAYERS:
+        return f"it has layers of kind {', '.join(sorted(unknown))}"
+    if getattr(config, "attention_chunk_size", None) is not None:
+        return "its attention works in chunks"
+    if stretched := sorted(STRETCHED & set(_rope_types(config))):
+        return f"its rotary embedding ({stretched[0]}) depends on the longest text of a batch"
+    return None
+
+
+def _rope_types(config: Any) -> Iterator[str]:
+    found = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    for each in [found, *found.values()]:
+        if isinstance(each, Mapping):
+            yield str(each.get("rope_type", each.get("type", "default")))
+
+
+def _trial(model: Any, max_length: int) -> str | None:
+    try:
+        with torch.inference_mode():
+            expected = _one_by_one(model)
+            with tree_attention_on(model):
+                found, windows = _along_a_tree(model)
+    except UnsupportedAttentionError as error:
+        return str(error)
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+        lines = str(error).strip().splitlines() or [""]
+        return f"the trial pass failed ({type(error).__name__}: {lines[0]})"
+    return _windows(model, windows, max_length) or _difference(expected, found, model.dtype)
+
+
+def _one_by_one(model: Any) -> Tensor:
+    """Logits after each trial sequence, in the usual way: [4, vocabulary]."""
+    paths = [[row.tokens[node] for node in path] for row in ROWS for path in row.paths]
+    rows = []
+    for sequence in (*(PREFIX + path for path in paths), PREFIX + paths[0] + [NEXT]):
+        tokens = torch.tensor([sequence], device=model.get_input_embeddings().weight.device)
+        rows.append(model(tokens, use_cache=False).logits[0, -1].float())
+    return torch.stack(rows)
+
+
+def _along_a_tree(model: Any) -> tuple[Tensor, Mapping[int, int | None]]:
+    """The same logits from three passes over a tree, and the window each layer told."""
+    tree = TreeModel(model)
+    prefix, _ = tree.read_prefix(PREFIX, [])
+    longest = len(ROWS[0].tokens)
+    ends = [number * longest + path[-1] for number, row in enumerate(ROWS) for path in row.paths]
+    cache = SlotCache(1, 8)
+    keeping = Keeping(cache=cache, slots=[0], paths=[ROWS[0].paths[0]], rows=[0])
+    read = tree.read_rows(ROWS, prefix, ends, keeping)
+    written = tree.write_next(np.array([NEXT]), np.array([len(ROWS[0].paths[0])]), cache, prefix)
+    return torch.cat([read, written]), prefix.windows
+
+
+def _windows(model: Any, told: Mapping[int, int | None], max_length: int) -> str | None:
+    """Did every layer attend through the interface, and say what window it has?"""
+    config = model.config.get_text_config()
+    if len(told) < config.num_hidden_layers:
+        return "its attention does not go through transformers' attention interface"
+    window = getattr(config, "sliding_window", None)
+    kinds = getattr(config, "layer_types", None) or ["sliding_attention"] * config.num_hidden_layers
+    for layer, kind in enumerate(kinds):
+        due = window if kind == "sliding_attention" else None
+        if due is not None and due < max_length and told[layer] != due:
+            return f"layer {layer} has an attention window of {due} tokens that it does not tell"
+    return None
+
+
+def _difference(expected: Tensor, found: Tensor, dtype: torch.dtype) -> str | None:
+    limit = TOLERANCE if dtype in (torch.float32, torch.float64) else HALF_TOLERANCE
+    share = float((expected - found).abs().max() / expected.abs().max())
+    # written so that a logit that is no number fails, too
+    return None if share <= limit else f"a trial pass gave other logits (they differ by {share:.1%})"
