@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
@@ -25,6 +25,54 @@ from harness.plan import Cell
 from harness.records import CellResult, Sample
 from harness.scoring.metrics import RUNS_CODE, Answer
 from harness.specs import TaskSpec
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
+"""One text for equal documents."""
+
+
+class CellModel(Protocol):
+    """What a cell asks of a model: some of lm-eval's `TemplateLM`, and many texts or requests at once."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens the model reads, those it writes included."""
+        ...
+
+    @property
+    def max_gen_toks(self) -> int:
+        """Tokens to generate when a request does not say."""
+        ...
+
+    @property
+    def batch_size_used(self) -> int | None:
+        """Requests per forward pass; None when something else limits a pass."""
+        ...
+
+    @property
+    def token_budget_used(self) -> int | None:
+        """Tokens per forward pass; None when something else limits a pass."""
+        ...
+
+    @property
+    def fallback(self) -> str | None:
+        """Why lm-eval's code answered the cell or a part of it, known once it is answered; None when it did not."""
+        ...
+
+    def learn(self, texts: Sequence[str]) -> None:
+        """Encode texts that will be asked for one by one."""
+        ...
+
+    def tok_encode(self, string: str) -> list[int]:
+        """Token ids of a prompt."""
+        ...
+
+    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> Sequence[tuple[list[int], list[int]]]:
+        """Token ids of (context, continuation) pairs, split by lm-eval's rule."""
+        ...
+
+    def respond(self, requests: Sequence[Instance]) -> Sequence[Any]:
+        """Responses to requests of any kinds in their order; a request that comes n times is answered n times."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +96,7 @@ class _Lengths:
 
 
 def evaluate_with(
-    lm: Any,
+    lm: CellModel,
     cell: Cell,
     task: TaskSpec,
     *,
@@ -60,13 +108,13 @@ def evaluate_with(
     """Build the cell's requests, let `lm` answer them, score the answers.
 
     Args:
-        lm: lm-eval's `TemplateLM`: `loglikelihood`, `generate_until`, `tok_encode`, `max_length`, `max_gen_toks`.
+        lm: the model.
         cell: what to evaluate.
         task: the cell's task.
         data: documents read so far.
-        settings: unsafe code and truncation.
+        settings: unsafe code, truncation, and what else the provenance says was asked for.
         device: for the provenance.
-        batch_size: for the provenance.
+        batch_size: not read; `lm` knows what it used.
 
     Raises:
         HarnessError: unsafe code without consent, prompts that do not fit, or what `build_cell` raises.
@@ -96,7 +144,13 @@ def evaluate_with(
         shots_effective=built.shots,
         n_expected=len(samples),
         n_truncated=sum(sample.truncated for sample in samples),
-        provenance=watch.provenance(device=device, batch_size=batch_size),
+        provenance=watch.provenance(
+            device=device,
+            batch_size=lm.batch_size_used,
+            token_budget=lm.token_budget_used,
+            deterministic=settings.deterministic,
+            fallback=lm.fallback,
+        ),
     )
 
 
@@ -107,7 +161,7 @@ def short_hash(text: str) -> str:
 
 def doc_hash(doc: Mapping[str, Any]) -> str:
     """Hash of a document's fields, whatever their order."""
-    return short_hash(json.dumps(doc, sort_keys=True, ensure_ascii=True, default=str))
+    return short_hash(_CANONICAL.encode(doc))
 
 
 def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
@@ -177,24 +231,26 @@ def _target(task: CellTask, doc: Mapping[str, Any]) -> str:
 # --- lengths --------------------------------------------------------------------------------------------------------
 
 
-def _lengths(lm: Any, built: BuiltCell, references: Sequence[_Reference | None]) -> list[_Lengths]:
-    room = int(lm.max_length)
+def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_Reference | None]) -> list[_Lengths]:
+    room = lm.max_length
+    generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
+    asked = [_asked(requests, reference) for requests, reference in zip(built.documents, references, strict=True)]
+    scored = [request for requests in asked for request in requests if request.request_type == "loglikelihood"]
+    pairs = iter(lm.pair_tokens([request.args for request in scored]))
+    read = [request.args[0] for requests in asked for request in requests if request.request_type != "loglikelihood"]
+    lm.learn(read)
     found: list[_Lengths] = []
-    for requests, reference in zip(built.documents, references, strict=True):
-        asked = list(requests)
-        if reference is not None and all(reference.request is not request for request in requests):
-            asked.append(reference.request)
+    for requests, reference in zip(asked, references, strict=True):
         excess, reference_tokens = 0, None
-        for request in asked:
+        for request in requests:
             if request.request_type == "loglikelihood":
-                prompt, answer = _pair_tokens(lm, *request.args)
+                prompt, answer = next(pairs)
                 # the last token is only predicted, never read
-                excess = max(excess, prompt + answer - 1 - room)
+                excess = max(excess, len(prompt) + len(answer) - 1 - room)
                 if reference is not None and request is reference.request:
-                    reference_tokens = answer
+                    reference_tokens = len(answer)
             elif request.request_type == "generate_until":
-                prompt = len(lm.tok_encode(request.args[0]))
-                excess = max(excess, prompt + _new_tokens(lm, request) - room)
+                excess = max(excess, len(lm.tok_encode(request.args[0])) + generated - room)
             elif reference is not None:
                 # rolling: windows over the whole text, nothing is cut
                 reference_tokens = len(lm.tok_encode(request.args[0]))
@@ -202,25 +258,24 @@ def _lengths(lm: Any, built: BuiltCell, references: Sequence[_Reference | None])
     return found
 
 
-def _pair_tokens(lm: Any, context: str, continuation: str) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer, split as lm-eval splits them."""
-    if not context:
-        return 1, len(lm.tok_encode(continuation, add_special_tokens=False))
-    prompt, answer = lm._encode_pair(context, continuation)
-    return len(prompt), len(answer)
+def _asked(requests: Sequence[Instance], reference: _Reference | None) -> Sequence[Instance]:
+    """A document's own requests, and its reference's where that is one more."""
+    if reference is None or any(reference.request is request for request in requests):
+        return requests
+    return [*requests, reference.request]
 
 
-def _new_tokens(lm: Any, request: Instance) -> int:
-    new = int(normalize_gen_kwargs(request.args[1], lm.max_gen_toks)["max_gen_toks"])
+def _new_tokens(lm: CellModel, task: CellTask) -> int:
+    new = int(normalize_gen_kwargs(task.config.generation_kwargs, lm.max_gen_toks)["max_gen_toks"])
     if new >= lm.max_length:
         raise HarnessError(
-            f"task {request.task_name} generates up to {new} tokens, the model reads {lm.max_length} in all; "
+            f"task {task.config.task} generates up to {new} tokens, the model reads {lm.max_length} in all; "
             "lower generation_kwargs.max_gen_toks"
         )
     return new
 
 
-def _check_fit(cell: Cell, lm: Any, lengths: Sequence[_Lengths], settings: EngineSettings) -> None:
+def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings: EngineSettings) -> None:
     over = [length.excess for length in lengths if length.excess > 0]
     if over and settings.truncation == "refuse":
         raise HarnessError(
@@ -233,18 +288,16 @@ def _check_fit(cell: Cell, lm: Any, lengths: Sequence[_Lengths], settings: Engin
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def _respond(lm: Any, built: BuiltCell, references: Sequence[_Reference | None]) -> None:
-    """Fill in the responses: one call per kind of request, so that batches are full."""
-    requests = [request for document in built.documents for request in document]
-    own = {id(request) for request in requests}
-    extra = [r.request for r in references if r is not None and id(r.request) not in own]
-    by_type: dict[str, list[Instance]] = {}
-    for request in [*extra, *requests]:
-        by_type.setdefault(request.request_type, []).extend([request] * (request.repeats or 1))
-    for request_type, asked in by_type.items():
-        responses = getattr(lm, request_type)(asked, disable_tqdm=True)
-        for request, response in zip(asked, responses, strict=True):
-            request.resps.append(response)
+def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_Reference | None]) -> None:
+    """Fill in the responses: one call, so that a prompt can be read once for all that is asked after it."""
+    asked = [
+        request
+        for requests, reference in zip(built.documents, references, strict=True)
+        for request in _asked(requests, reference)
+        for _ in range(request.repeats or 1)
+    ]
+    for request, response in zip(asked, lm.respond(asked), strict=True):
+        request.resps.append(response)
     built.task.apply_filters()
 
 
