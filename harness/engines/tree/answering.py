@@ -61,9 +61,13 @@ class _Sums:
         """
         where = torch.from_numpy(places).to(logits.device)
         tokens = torch.from_numpy(targets).to(logits.device)
-        picked = logits[where, tokens] - logits.logsumexp(-1)[where]
+        logs = logits.log_softmax(-1)
+        picked = logs[where, tokens]
         np.add.at(self.values, requests, picked.double().cpu().numpy())
-        self.greedy[requests[(logits.argmax(-1)[where] != tokens).cpu().numpy()]] = False
+        greedy = picked == logs.amax(-1)[where]
+        # of several likeliest tokens the first is the greedy one; looked for only where it matters, being slow
+        greedy[greedy.clone()] = logs[where[greedy]].argmax(-1) == tokens[greedy]
+        self.greedy[requests[~greedy.cpu().numpy()]] = False
 
 
 class _Marks:
@@ -111,7 +115,7 @@ def answer(
             asked.scored.setdefault(sequence, []).append((request, likelihood))
         for text, sequence in zip(texts, which[len(likelihoods) :], strict=True):
             asked.texts.setdefault(sequence, []).append(text)
-        for group in plant(sequences, share=not alone):
+        for group in plant(sequences, width=model.width, share=not alone):
             asked.answer_group(group)
     return [Found(float(value), bool(greedy)) for value, greedy in zip(sums.values, sums.greedy, strict=True)]
 

@@ -53,6 +53,7 @@ class TreeModel:
         self.work = Work()
         self._device = model.get_input_embeddings().weight.device
         self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        self.width = int(model.config.get_text_config().hidden_size)
 
     def read_prefix(self, tokens: Sequence[int], scored: Positions) -> tuple[Prefix, Tensor]:
         """Keys and values of a prefix, and logits [scored, vocabulary] at some of its positions."""

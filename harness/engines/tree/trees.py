@@ -12,15 +12,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 PASS_TOKENS = 256
 """What one more forward pass costs, in tokens of a small model; a prefix must save more to be worth its own pass."""
-SMALL_ROW = 64
-"""Nodes up to which a row may grow whatever its sequences' lengths."""
 LONGEST_MASK = 4096
 """Longest tail that shares a row: a row with branches needs a mask of its length squared."""
 MAX_DEPTH = 64
@@ -58,6 +56,19 @@ class Group:
     """Longest first."""
 
 
+class _Sorted(NamedTuple):
+    """Sequences in order, by what can be said of them without looking at their tokens."""
+
+    order: Sequence[int]
+    """Number of each sequence."""
+    lengths: NDArray[np.int64]
+    """Tokens."""
+    common: NDArray[np.int64]
+    """Tokens in common with the sequence before; 0 for the first."""
+    width: int
+    """Of the model."""
+
+
 class _Cut(NamedTuple):
     """A range of sorted sequences that continue a prefix of `prefix` tokens."""
 
@@ -88,11 +99,13 @@ def distinct(sequences: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], l
     return kept, which
 
 
-def plant(sequences: Sequence[Sequence[int]], *, share: bool = True) -> list[Group]:
+def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = True) -> list[Group]:
     """Groups and rows that hold every sequence once and run few tokens.
 
     Args:
         sequences: distinct token sequences, none empty.
+        width: of the model's residual stream. A token costs about 24 width^2 operations in a layer, a pair of nodes
+            in one row 4 width slower ones: the wider the model, the more alike sequences are put into one row.
         share: False makes a row of every sequence, with no prefix.
 
     Returns:
@@ -108,9 +121,10 @@ def plant(sequences: Sequence[Sequence[int]], *, share: bool = True) -> list[Gro
     order = sorted(range(len(keys)), key=keys.__getitem__)
     lengths = np.array([len(sequences[i]) for i in order], dtype=np.int64)
     common = common_beginnings([keys[i] for i in order])
-    cuts = _best_cuts(lengths, common, 0, len(order), MAX_DEPTH).cuts
-    groups = [_group(sequences, *_rows_of(order, lengths, common, cut), cut.prefix) for cut in cuts if cut.prefix]
-    rest = [_rows_of(order, lengths, common, cut) for cut in cuts if not cut.prefix]
+    texts = _Sorted(order, lengths, common, width)
+    cuts = _best_cuts(texts, 0, len(order), MAX_DEPTH).cuts
+    groups = [_group(sequences, *_rows_of(texts, cut), cut.prefix) for cut in cuts if cut.prefix]
+    rest = [_rows_of(texts, cut) for cut in cuts if not cut.prefix]
     if rest:
         rows = [row for members, _ in rest for row in members]
         groups.append(_group(sequences, rows, [shared for _, each in rest for shared in each], 0))
@@ -160,17 +174,17 @@ def _sortable(sequence: Sequence[int]) -> bytes:
     return np.array(sequence, dtype=">u4").tobytes()
 
 
-def _best_cuts(lengths: NDArray[np.int64], common: NDArray[np.int64], low: int, high: int, depth: int) -> _Plan:
+def _best_cuts(texts: _Sorted, low: int, high: int, depth: int) -> _Plan:
     """The cheapest of: no prefix, one prefix for the whole range, or each branch of the prefix tree by itself."""
-    inner, sizes = common[low + 1 : high], lengths[low:high]
+    inner, sizes = texts.common[low + 1 : high], texts.lengths[low:high]
     total = int(sizes.sum())
-    alone = total - int(inner[_joined(lengths, common, low, high, 0)].sum())
+    alone = total - int(inner[_joined(texts, low, high, 0)].sum())
     best = _Plan(alone, (_Cut(low, high, 0),))
     if high - low == 1 or alone <= PASS_TOKENS:
         return best
     shared = min(int(inner.min()), int(sizes.min()) - 1)
     if shared > 0:
-        joined = _joined(lengths, common, low, high, shared)
+        joined = _joined(texts, low, high, shared)
         saved = shared * (high - low - 1) + int((inner[joined] - shared).sum())
         grouped = total - saved + PASS_TOKENS
         if grouped < best.cost:
@@ -179,39 +193,42 @@ def _best_cuts(lengths: NDArray[np.int64], common: NDArray[np.int64], low: int, 
     if depth == 0 or best.cost <= total - int(inner.sum()) + PASS_TOKENS:
         return best
     borders = [low, *(np.flatnonzero(inner == inner.min()) + low + 1).tolist(), high]
-    parts = [_best_cuts(lengths, common, a, b, depth - 1) for a, b in pairwise(borders)]
+    parts = [_best_cuts(texts, a, b, depth - 1) for a, b in pairwise(borders)]
     cost = sum(part.cost for part in parts)
     return best if best.cost <= cost else _Plan(cost, tuple(cut for part in parts for cut in part.cuts))
 
 
-def _joined(
-    lengths: NDArray[np.int64], common: NDArray[np.int64], low: int, high: int, prefix: int
-) -> NDArray[np.bool_]:
-    """For each sequence of the range but the first: does it share its row with the one before it?"""
-    tails = np.minimum(lengths[low : high - 1], lengths[low + 1 : high]) - prefix
-    joined: NDArray[np.bool_] = (2 * (common[low + 1 : high] - prefix) >= tails) & (tails <= LONGEST_MASK)
+def _joined(texts: _Sorted, low: int, high: int, prefix: int) -> NDArray[np.bool_]:
+    """For each sequence of the range but the first: would it share a row with the one before it alone?"""
+    tails = texts.lengths[low : high - 1] - prefix
+    common = texts.common[low + 1 : high]
+    joined: NDArray[np.bool_] = _worth_joining(
+        tails, texts.lengths[low + 1 : high] - common, common - prefix, texts.width
+    )
     return joined
 
 
-def _rows_of(
-    order: Sequence[int], lengths: NDArray[np.int64], common: NDArray[np.int64], cut: _Cut
-) -> tuple[list[list[int]], list[int]]:
+def _worth_joining(nodes: Any, new: Any, shared: Any, width: int) -> Any:
+    """Does a row of `nodes` gain by `new` more, which saves running `shared` tokens again? Numbers or arrays."""
+    return (shared * width > nodes * new) & (nodes + new <= LONGEST_MASK)
+
+
+def _rows_of(texts: _Sorted, cut: _Cut) -> tuple[list[list[int]], list[int]]:
     """Sequences of each row of a cut, and for every sequence, in this order, what it shares with the one before."""
-    joined = _joined(lengths, common, cut.low, cut.high, cut.prefix).tolist()
+    lengths, common = texts.lengths[cut.low : cut.high].tolist(), texts.common[cut.low : cut.high].tolist()
     rows: list[list[int]] = []
-    shared: list[int] = []
-    nodes = longest = 0
-    for i in range(cut.low, cut.high):
-        tail, kept = int(lengths[i]) - cut.prefix, int(common[i])
-        fits = nodes + int(lengths[i]) - kept <= max(SMALL_ROW, 2 * max(longest, tail))
-        if i > cut.low and joined[i - cut.low - 1] and fits:
-            rows[-1].append(order[i])
-            nodes, longest = nodes + int(lengths[i]) - kept, max(longest, tail)
+    kept: list[int] = []
+    nodes = 0
+    for number, length, shared in zip(texts.order[cut.low : cut.high], lengths, common, strict=True):
+        if rows and _worth_joining(nodes, length - shared, shared - cut.prefix, texts.width):
+            rows[-1].append(number)
+            nodes += length - shared
+            kept.append(shared)
         else:
-            rows.append([order[i]])
-            kept, nodes, longest = cut.prefix, tail, tail
-        shared.append(kept)
-    return rows, shared
+            rows.append([number])
+            nodes = length - cut.prefix
+            kept.append(cut.prefix)
+    return rows, kept
 
 
 def _group(
