@@ -25,7 +25,7 @@ class Estimate:
     """Cost of one cell, or of many added up."""
 
     requests: int = 0
-    """Model calls: one per answer option, or a generation and the scoring of its reference answer."""
+    """Model calls: one per answer option, or each generation and the scoring of the reference answer."""
     tokens: float = 0.0
     """Prompt tokens over all requests, nothing shared."""
     seconds: float = 0.0
@@ -72,6 +72,6 @@ def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], 
 
 def _requests_per_document(task: TaskSpec) -> int:
     if task.generates:
-        return 2
+        return int(task.config.get("repeats") or 1) + 1
     choices = task.config.get("doc_to_choice")
     return len(choices) if isinstance(choices, list) else OPTIONS_GUESS

@@ -114,7 +114,7 @@ def expand(
 ) -> RunPlan:
     """Every cell that suites x models x sweep ask for, each once.
 
-    At 0 shots with greedy decoding all few-shot seeds ask the same questions, so seed 0 alone is kept.
+    At 0 shots with greedy decoding all seeds ask the same questions and get the same answers: seed 0 alone is kept.
 
     Args:
         suites: in the order their cells should run.
@@ -141,7 +141,7 @@ def expand(
                 for n_shots in shots:
                     _check_shots(task, n_shots)
                     for prompt in prompts:
-                        for seed in range(seeds if n_shots else 1):
+                        for seed in range(seeds if n_shots or task.draws(prompt) else 1):
                             cell = Cell(
                                 model=model,
                                 task=task.name,

@@ -39,13 +39,15 @@ class Sample:
     target: str
     """Reference answer."""
     output: str
-    """Generated text, or the option the model preferred."""
+    """Generated text, or the option the model preferred; the first of several texts."""
     scores: Mapping[str, float]
     """Metric name -> this document's score."""
     options: tuple[str, ...] = ()
     """Answer options, empty for generation."""
     option_loglikelihoods: tuple[float, ...] = ()
     """Natural-log likelihood of each option given the prompt; empty for generation."""
+    outputs: tuple[str, ...] = ()
+    """All generated texts when the task asks for several (`repeats`), `output` the first; empty for a single one."""
     truncated: bool = False
     """True when the prompt did not fit the model's context and lost its beginning."""
 

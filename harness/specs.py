@@ -141,6 +141,14 @@ class TaskSpec:
         """True when the model writes text, False when options are scored."""
         return self.config.get("output_type") == "generate_until"
 
+    def draws(self, prompt: str) -> bool:
+        """True when answers are drawn by chance, so that each seed gives others; False for greedy decoding."""
+        config = {**self.config, **self.prompts[prompt]}
+        asked = config.get("generation_kwargs") or {}
+        # lm-eval's rule: a temperature alone means sampling
+        sampled = asked.get("do_sample", float(asked.get("temperature") or 0.0) > 0.0)
+        return config.get("output_type") == "generate_until" and bool(sampled)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:

@@ -221,7 +221,8 @@ def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:
     names = list(dict.fromkeys([*metrics, *(name for s in samples for name in s.scores)]))
     for name in names:
         columns[_SCORE + name] = pa.array([s.scores.get(name) for s in samples], pa.float64())
-    columns["options"] = pa.array([list(s.options) for s in samples], pa.list_(pa.string()))
+    for name in ("options", "outputs"):
+        columns[name] = pa.array([list(getattr(s, name)) for s in samples], pa.list_(pa.string()))
     columns["option_loglikelihoods"] = pa.array(
         [list(s.option_loglikelihoods) for s in samples], pa.list_(pa.float64())
     )
@@ -232,9 +233,10 @@ def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:
 
 def _sample(row: dict[str, Any]) -> Sample:
     scores = {k.removeprefix(_SCORE): v for k, v in row.items() if k.startswith(_SCORE) and v is not None}
-    plain = {field.name: row[field.name] for field in fields(Sample) if field.name != "scores"}
-    plain["options"] = tuple(plain["options"])
-    plain["option_loglikelihoods"] = tuple(plain["option_loglikelihoods"])
+    # files from before a column was added leave its field at its default
+    plain = {field.name: row[field.name] for field in fields(Sample) if field.name in row}
+    for name in ("options", "option_loglikelihoods", "outputs"):
+        plain[name] = tuple(plain.get(name, ()))
     return Sample(scores=scores, **plain)
 
 

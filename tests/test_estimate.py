@@ -9,6 +9,14 @@ CHOICE = task(config={"output_type": "multiple_choice", "doc_to_choice": ["a", "
 TEXT = task("text", config={"output_type": "generate_until"})
 
 
+def test_each_of_several_texts_is_a_request() -> None:
+    several = task("several", config={"output_type": "generate_until", "repeats": 10})
+    (one, ten) = (estimate(cell(of=spec, limit=5), spec) for spec in (TEXT, several))
+    assert one is not None
+    assert ten is not None
+    assert (one.requests, ten.requests) == (10, 55)
+
+
 def test_options_and_generations_are_counted_as_requests() -> None:
     assert estimate(cell(of=CHOICE), CHOICE).requests == 2 * 20
     assert estimate(cell(of=TEXT), TEXT).requests == 2 * 20

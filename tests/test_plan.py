@@ -19,6 +19,27 @@ def test_zero_shot_keeps_one_seed() -> None:
     ]
 
 
+SAMPLED = {"output_type": "generate_until", "generation_kwargs": {"do_sample": True, "temperature": 0.8}}
+
+
+@pytest.mark.parametrize(
+    ("config", "prompts", "seeds"),
+    [
+        (SAMPLED, {"default": {}}, 3),
+        ({**SAMPLED, "generation_kwargs": {"temperature": 0.8}}, {"default": {}}, 3),
+        ({**SAMPLED, "generation_kwargs": {"do_sample": False, "temperature": 0.8}}, {"default": {}}, 1),
+        ({**SAMPLED, "generation_kwargs": {"until": ["."]}}, {"default": {}}, 1),
+        ({**SAMPLED, "output_type": "multiple_choice"}, {"default": {}}, 1),
+        ({"output_type": "generate_until"}, {"default": SAMPLED}, 3),
+        (SAMPLED, {"default": {"generation_kwargs": {"do_sample": False}}}, 1),
+    ],
+)
+def test_zero_shot_keeps_every_seed_where_answers_are_drawn(config, prompts, seeds: int) -> None:
+    suite = Suite(name="toy", tasks=("drawn",), shots=(0,), seeds=3)
+    plan = expand([suite], {"drawn": task("drawn", config=config, prompts=prompts)}, [model()])
+    assert [c.seed for c in plan.cells] == list(range(seeds))
+
+
 def test_a_cell_that_two_suites_ask_for_runs_once() -> None:
     again = replace(SUITE, name="again", shots=(2, 4))
     plan = expand([SUITE, again], TASKS, [model()])

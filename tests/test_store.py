@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from harness.errors import StoreError
 from harness.store import FAILURE, HEADER, SAMPLES, Store
@@ -42,6 +43,20 @@ def test_a_header_from_before_the_tree_engine_is_read(store: Store) -> None:
     (read,) = store.results()
     assert read.provenance == written.provenance
     assert (read.provenance.token_budget, read.provenance.fallback) == (None, None)
+
+
+def test_several_texts_of_a_document_come_back(store: Store) -> None:
+    written = result(samples=(sample(0, output="a", outputs=("a", "b", "a")), sample(1)))
+    store.write(written)
+    assert store.samples(cell()) == written.samples
+
+
+def test_samples_from_before_several_texts_are_read(store: Store) -> None:
+    written = result(samples=(sample(0), sample(1)))
+    store.write(written)
+    path = store.path(cell()) / SAMPLES
+    parquet.write_table(parquet.read_table(path).drop_columns(["outputs"]), path)
+    assert store.samples(cell()) == written.samples
 
 
 def test_the_path_tells_family_model_revision_variant_task_and_setting(store: Store) -> None:

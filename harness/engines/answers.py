@@ -23,7 +23,8 @@ from harness.engines.scores import score_cell
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Sample
-from harness.scoring.metrics import RUNS_CODE, Answer
+from harness.scoring.metrics import Answer, programs_needed
+from harness.scoring.programs import too_few_programs
 from harness.specs import TaskSpec
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
@@ -122,6 +123,7 @@ def evaluate_with(
     watch = Stopwatch()
     _check_consent(cell, task, settings)
     built = build_cell(cell, task, data)
+    _check_programs(cell, built)
     references = tuple(_reference(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
     _check_fit(cell, lm, lengths, settings)
@@ -165,13 +167,21 @@ def doc_hash(doc: Mapping[str, Any]) -> str:
 
 
 def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
-    runs = sorted(RUNS_CODE & {metric.name for metric in cell.metrics})
+    runs = sorted(metric.name for metric in cell.metrics if programs_needed(metric.name) is not None)
     if runs and not task.unsafe_code:
         raise HarnessError(f"task {task.name}: {runs[0]} executes what the model wrote; the task must say unsafe_code")
     if task.unsafe_code and not settings.confirm_run_unsafe_code:
         raise HarnessError(
             f"task {task.name} executes programs that the model wrote; agree with --confirm-run-unsafe-code"
         )
+
+
+def _check_programs(cell: Cell, built: BuiltCell) -> None:
+    """Find out before the model is asked whether it will write programs enough."""
+    asked = built.task.config.repeats
+    for metric in cell.metrics:
+        if (programs_needed(metric.name) or 0) > asked:
+            raise too_few_programs(metric.name, asked)
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
@@ -312,19 +322,21 @@ def _answer(
     options: tuple[str, ...] = ()
     loglikelihoods: tuple[float, ...] = ()
     gold = None
+    outputs: tuple[str, ...]
     if task.OUTPUT_TYPE == "multiple_choice":
         options = tuple(task.doc_to_choice(doc))
         # mutual information asks for every option again, without the question
         loglikelihoods = tuple(float(request.resps[0][0]) for request in requests[: len(options)])
         gold = _gold(task, doc)
-        target, output = options[gold], options[loglikelihoods.index(max(loglikelihoods))]
+        target, outputs = options[gold], (options[loglikelihoods.index(max(loglikelihoods))],)
     else:
         target = _target(task, doc)
-        output = _output(task, requests[0], target)
+        outputs = _outputs(task, requests[0], target)
     return Answer(
         doc=doc,
         target=target,
-        output=output,
+        output=outputs[0],
+        outputs=outputs if len(outputs) > 1 else (),
         question=question,
         options=options,
         option_loglikelihoods=loglikelihoods,
@@ -335,15 +347,16 @@ def _answer(
     )
 
 
-def _output(task: CellTask, request: Instance, target: str) -> str:
-    """What the model wrote, after the task's first filter."""
+def _outputs(task: CellTask, request: Instance, target: str) -> tuple[str, ...]:
+    """What the model wrote, after the task's first filter; every text of several when the task has no filters."""
     if task.OUTPUT_TYPE == "generate_until":
-        filtered = next(iter(request.filtered_resps.values()))
-        return str(filtered[0] if isinstance(filtered, list) else filtered)
+        # lm-eval puts in a filter of its own, which keeps the first
+        kept = next(iter(request.filtered_resps.values())) if task.config.filter_list else request.resps
+        return tuple(map(str, kept)) if isinstance(kept, list) else (str(kept),)
     if task.OUTPUT_TYPE == "loglikelihood":
         greedy = request.resps[0][1]
-        return target if greedy else ""
-    return ""
+        return (target if greedy else "",)
+    return ("",)
 
 
 def _loglikelihood(request: Instance) -> float:
@@ -353,7 +366,7 @@ def _loglikelihood(request: Instance) -> float:
 
 def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, float], *, truncated: bool) -> Sample:
     first = requests[0]
-    generated = first.resps[0] if first.request_type == "generate_until" else answer.output
+    generated = tuple(first.resps) if first.request_type == "generate_until" else (answer.output,)
     # two contexts when the options stand in the question
     prompts = dict.fromkeys(request.args[0] for request in requests)
     return Sample(
@@ -362,7 +375,8 @@ def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, f
         prompt_hash=short_hash("\x00".join(prompts)),
         prompt=first.args[0],
         target=answer.target,
-        output=generated,
+        output=generated[0],
+        outputs=generated if len(generated) > 1 else (),
         scores=scores,
         options=answer.options,
         option_loglikelihoods=answer.option_loglikelihoods,

@@ -26,7 +26,7 @@ from lm_eval.api.task import ConfigurableTask, TaskConfig
 from harness.engines.documents import DocumentCache, Splits
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
-from harness.scoring.metrics import CORPUS_METRICS, SAMPLE_METRICS
+from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
 
 OWN_KEYS = frozenset({"simulate"})
@@ -261,20 +261,23 @@ def _metric_list(cell: Cell, config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """lm-eval's share of the metrics: what the config lists and what the cell asks for, less our own."""
     import lm_eval.api.metrics  # noqa: F401  # fills lm-eval's registry
 
-    own = SAMPLE_METRICS.keys() | CORPUS_METRICS.keys()
-    listed = [dict(entry) for entry in config.get("metric_list") or [] if entry.get("metric") not in own]
+    listed = [dict(entry) for entry in config.get("metric_list") or [] if not _is_own(entry.get("metric"))]
     names = {entry["metric"] for entry in listed}
     free = callable(config.get("process_results")) or any(callable(name) for name in names)
     for name in dict.fromkeys([*names, *(metric_name(m.name) for m in cell.metrics)]):
-        if name in own or callable(name) or (free and name in names):
+        if _is_own(name) or callable(name) or (free and name in names):
             continue
         if name not in lm_eval_metrics:
-            known = own | set(lm_eval_metrics.keys())
+            known = {*OWN_METRICS, *lm_eval_metrics.keys()}
             # lm-eval would look for it on the network
             raise HarnessError(f"task {cell.task}: " + unknown("metric", str(name), known))
         if name not in names:
             listed.append({"metric": name})
     return listed
+
+
+def _is_own(metric: Any) -> bool:
+    return isinstance(metric, str) and is_own(metric)
 
 
 def metric_name(name: str) -> str:

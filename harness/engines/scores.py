@@ -12,10 +12,10 @@ from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import Score
 from harness.scoring.metrics import (
-    CORPUS_METRICS,
     SAMPLE_METRICS,
     Answer,
     corpus_metric,
+    is_corpus_metric,
     mean_stderr,
     sample_metric,
 )
@@ -49,7 +49,7 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
             score_one = sample_metric(name)
             values = [float(score_one(answer)) for answer in answers]
             value, stderr = mean_stderr(values)
-        elif name in CORPUS_METRICS:
+        elif is_corpus_metric(name):
             value, stderr, values = corpus_metric(name)(answers)
         else:
             which = _filter_of(name, built)

@@ -5,8 +5,10 @@ Metrics that lm-eval computes (`acc`, `acc_norm`, `exact_match`, ...) are not li
 
 from __future__ import annotations
 
+import functools
 import importlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
@@ -22,7 +24,9 @@ class Answer:
     target: str
     """Reference answer; for multiple choice the gold option."""
     output: str
-    """Generated text after the task's own filters, or the option the model preferred."""
+    """Generated text after the task's own filters, or the option the model preferred; the first of several."""
+    outputs: tuple[str, ...] = ()
+    """All generated texts that the task's filters keep, `output` the first; empty for a single one."""
     question: str = ""
     """The document's own prompt without demonstrations; a program is this followed by the output."""
     options: tuple[str, ...] = ()
@@ -70,12 +74,33 @@ CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
     "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",
     "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
-    "pass_at_1": "harness.scoring.programs:pass_at_1",
 }
-"""Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for."""
+"""Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for. `pass_at_K` is one more."""
 
-RUNS_CODE = frozenset({"pass_at_1"})
-"""Metrics that execute what the model wrote."""
+OWN_METRICS = (*SAMPLE_METRICS, *CORPUS_METRICS, "pass_at_K (K = 1, 2, ...)")
+"""What our own metrics are called, for people."""
+
+_PASS_AT = re.compile(r"pass_at_([1-9][0-9]*)")
+
+
+def is_own(name: str) -> bool:
+    """True for a metric that is ours and not lm-eval's."""
+    return name in SAMPLE_METRICS or is_corpus_metric(name)
+
+
+def is_corpus_metric(name: str) -> bool:
+    """True for our metrics of all documents together."""
+    return name in CORPUS_METRICS or programs_needed(name) is not None
+
+
+def programs_needed(name: str) -> int | None:
+    """Programs per document that a metric executes at least, the K of `pass_at_K`; None when it executes none.
+
+    >>> programs_needed("pass_at_10"), programs_needed("exact_match")
+    (10, None)
+    """
+    found = _PASS_AT.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def sample_metric(name: str) -> SampleMetric:
@@ -85,7 +110,9 @@ def sample_metric(name: str) -> SampleMetric:
 
 
 def corpus_metric(name: str) -> CorpusMetric:
-    """The function behind a name of `CORPUS_METRICS`."""
+    """The function behind a name of `CORPUS_METRICS`, or behind `pass_at_K`."""
+    if (k := programs_needed(name)) is not None:
+        return functools.partial(_load("harness.scoring.programs:pass_at"), k=k)
     metric: CorpusMetric = _load(CORPUS_METRICS[name])
     return metric
 

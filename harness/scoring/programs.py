@@ -8,11 +8,13 @@ program passes when `f(x) == y` for all of them. Only the x enter the sandbox; y
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 from typing import Any, NamedTuple
 
@@ -44,13 +46,33 @@ class Program:
     """Never empty."""
 
 
-def pass_at_1(answers: Sequence[Answer]) -> CorpusValue:
-    """Share of documents whose one program passes all tests; runs model-written code, in the sandbox."""
-    programs = [program_of(answer) for answer in answers]
-    executions = run_programs(programs, open_sandbox())
-    values = tuple(float(passes(e, p.tests)) for e, p in zip(executions, programs, strict=True))
+def pass_at(answers: Sequence[Answer], *, k: int) -> CorpusValue:
+    """Chance that one of k programs per document passes all tests; runs model-written code, in the sandbox.
+
+    Raises:
+        HarnessError: a document has fewer than k programs.
+    """
+    written = [programs_of(answer) for answer in answers]
+    if (fewest := min(map(len, written))) < k:
+        raise too_few_programs(f"pass_at_{k}", fewest)
+    executions = iter(run_programs([program for programs in written for program in programs], open_sandbox()))
+    passed = [sum(passes(next(executions), program.tests) for program in programs) for programs in written]
+    values = tuple(pass_at_k(len(programs), c, k) for programs, c in zip(written, passed, strict=True))
     value, stderr = mean_stderr(values)
     return CorpusValue(value, stderr, values)
+
+
+def too_few_programs(metric: str, n: int) -> HarnessError:
+    """What to do about a `pass_at_K` that finds n programs of a document, fewer than K."""
+    return HarnessError(
+        f"{metric} needs as many programs per document, there {'is' if n == 1 else 'are'} {n}; "
+        "raise `repeats`, sample (generation_kwargs: do_sample: true) and let no filter keep fewer"
+    )
+
+
+def programs_of(answer: Answer) -> list[Program]:
+    """The programs of an answer, one per output."""
+    return [program_of(replace(answer, output=output)) for output in answer.outputs or (answer.output,)]
 
 
 def program_of(answer: Answer) -> Program:
@@ -68,15 +90,18 @@ def program_of(answer: Answer) -> Program:
 
 def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[Execution]:
     """What became of each program, in order; equal programs on equal arguments run once."""
-
-    def run(program: Program) -> Execution:
-        return sandbox.call(program.source, program.entry, [[test.argument] for test in program.tests])
-
-    # Arguments are lists in part, so the text of the program with its tests is what names it.
-    distinct = {repr(program): program for program in programs}
+    # Arguments are lists in part, so their text is what names a call.
+    calls = [(p.source, p.entry, json.dumps([[test.argument] for test in p.tests])) for p in programs]
+    distinct = tuple(dict.fromkeys(calls))
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as threads:
-        done = dict(zip(distinct, threads.map(run, distinct.values()), strict=True))
-    return [done[repr(program)] for program in programs]
+        done = dict(zip(distinct, threads.map(lambda call: _run(sandbox, *call), distinct), strict=True))
+    return [done[call] for call in calls]
+
+
+@functools.lru_cache(maxsize=16384)
+def _run(sandbox: Sandbox, source: str, entry: str, arguments: str) -> Execution:
+    """What became of one program, kept: pass@1 and pass@10 of a cell, and its 0 and 2 shots, ask for many again."""
+    return sandbox.call(source, entry, json.loads(arguments))
 
 
 def passes(execution: Execution, tests: Sequence[Case]) -> bool:

@@ -9,10 +9,12 @@ import pytest
 
 from harness.scoring.metrics import (
     CORPUS_METRICS,
-    RUNS_CODE,
+    OWN_METRICS,
     SAMPLE_METRICS,
     corpus_metric,
+    is_own,
     mean_stderr,
+    programs_needed,
     sample_metric,
 )
 
@@ -36,7 +38,21 @@ def test_every_name_leads_to_a_function() -> None:
 
 def test_no_metric_has_two_meanings() -> None:
     assert not SAMPLE_METRICS.keys() & CORPUS_METRICS.keys()
-    assert SAMPLE_METRICS.keys() | CORPUS_METRICS.keys() >= RUNS_CODE
+    assert not any(programs_needed(name) for name in (*SAMPLE_METRICS, *CORPUS_METRICS))
+
+
+@pytest.mark.parametrize(("name", "k"), [("pass_at_1", 1), ("pass_at_10", 10), ("pass_at_100", 100)])
+def test_pass_at_any_number_is_a_metric_that_runs_programs(name: str, k: int) -> None:
+    assert is_own(name)
+    assert programs_needed(name) == k
+    assert callable(corpus_metric(name))
+
+
+@pytest.mark.parametrize("name", ["pass_at_K", "pass_at_0", "pass_at_-1", "pass_at_1x", "pass_at_", "pass@1", "acc"])
+def test_other_names_are_not_ours(name: str) -> None:
+    assert not is_own(name)
+    assert programs_needed(name) is None
+    assert name not in OWN_METRICS
 
 
 def test_naming_metrics_loads_none_of_them() -> None:

@@ -7,7 +7,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.scoring import programs
 from harness.scoring.metrics import Answer, corpus_metric
-from harness.scoring.programs import Case, equal, pass_at_1, pass_at_k, passes, program_of, run_programs
+from harness.scoring.programs import Case, equal, pass_at, pass_at_k, passes, program_of, run_programs
 from harness.scoring.sandbox import Execution, SandboxError, open_sandbox
 
 TESTS = [[-3, 0], [0, 6], [1, 8]]
@@ -20,12 +20,30 @@ def answer(output: str, question: str = QUESTION, **doc: object) -> Answer:
 
 def test_a_document_passes_when_every_value_is_right():
     outputs = [" (x+3)*2", " 6+x*2", " x+3*2", " (x+3", " 1/0", "", " (x+3)*2"]
-    passed = pass_at_1([answer(output) for output in outputs])
+    passed = corpus_metric("pass_at_1")([answer(output) for output in outputs])
 
     assert passed.per_sample == (1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0)
     assert passed.value == pytest.approx(3 / 7)
     assert passed.stderr == pytest.approx((3 / 7 * 4 / 7 / 6) ** 0.5)
-    assert corpus_metric("pass_at_1") is pass_at_1
+
+
+def test_several_programs_of_a_document_estimate_pass_at_k_without_bias():
+    right, wrong = " (x+3)*2", " x"
+    written = [(right, wrong, wrong, right, wrong), (wrong,) * 5, (right,) * 5]
+    answers = [replace(answer(outputs[0]), outputs=outputs) for outputs in written]
+
+    for k in (1, 2, 5):
+        passed = corpus_metric(f"pass_at_{k}")(answers)
+        assert passed.per_sample == pytest.approx((pass_at_k(5, 2, k), 0.0, 1.0))
+        assert passed.value == pytest.approx(sum(passed.per_sample) / 3)
+
+
+def test_more_programs_than_a_document_has_are_one_clear_line():
+    answers = [replace(answer(" x"), outputs=(" x", " x+1")), replace(answer(" x"), outputs=(" x",) * 3)]
+    with pytest.raises(HarnessError, match=r"^pass_at_3 needs as many programs per document, there are 2; raise `rep"):
+        corpus_metric("pass_at_3")(answers)
+    with pytest.raises(HarnessError, match="pass_at_2 needs as many programs per document, there is 1; raise"):
+        corpus_metric("pass_at_2")([answer(" x")])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +59,7 @@ def test_a_document_passes_when_every_value_is_right():
     ],
 )
 def test_no_trick_passes(trick):
-    assert pass_at_1([answer(trick)]).value == 0.0
+    assert pass_at([answer(trick)], k=1).value == 0.0
 
 
 def test_expected_values_never_enter_the_process():
@@ -94,7 +112,9 @@ def test_equal_programs_run_once():
             return Execution(status="returned", values=(0, 6, 8), seconds=0.0)
 
     first, second = program_of(answer(" (x+3)*2")), program_of(answer(" 6+2*x"))
-    done = run_programs([first, second, first, first], Counting())
+    sandbox = Counting()
+    done = run_programs([first, second, first, first], sandbox)
+    assert run_programs([second], sandbox) == [done[1]]
 
     assert sorted(calls) == sorted([(p.source, "f", [[-3], [0], [1]]) for p in (first, second)])
     assert [passes(e, first.tests) for e in done] == [True] * 4
@@ -105,7 +125,7 @@ def test_a_sandbox_that_breaks_down_fails_the_cell_and_scores_nothing(monkeypatc
     monkeypatch.setattr(programs, "open_sandbox", lambda: broken)
 
     with pytest.raises(SandboxError, match="did not start"):
-        pass_at_1([answer(" x")])
+        pass_at([answer(" x")], k=1)
 
 
 @pytest.mark.parametrize(
