@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -29,6 +30,8 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 NAME = "emergence-tree"
+STEP = 192
+"""Queries of a long row that are taken at a time."""
 CHUNK_ELEMENTS = 1 << 26
 """Attention scores held at a time where no fused kernel gives the log-sum-exp (256 MiB in float32)."""
 HARMLESS = frozenset(
@@ -46,6 +49,10 @@ class KeysValues(NamedTuple):
 
     keys: Tensor
     values: Tensor
+
+
+Results = tuple[Tensor, Tensor]
+"""Attention output and the log-sum-exp of its scores."""
 
 
 class Pass(Protocol):
@@ -69,7 +76,7 @@ class Prefix:
 
     def attend(
         self, layer: int, query: Tensor, scale: float, window: int | None, positions: Tensor, reach: int
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Results:
         """Output and log-sum-exp of every query over the prefix.
 
         Args:
@@ -160,7 +167,7 @@ class TreePass:
             self.keep.cache.put(layer, new, self.keep.slots, self.keep.positions, self.keep.nodes)
         mask = self._mask(window, query)
         query_rows, key_rows, value_rows = (self._by_row(each) for each in (query, *new))
-        output, weight = attention(query_rows, key_rows, value_rows, scale, mask=mask, causal=mask is None)
+        output, weight = ordered_attention(query_rows, key_rows, value_rows, scale, mask)
         output = output.transpose(1, 2).reshape(1, self.rows * self.length, *output.shape[1::2])
         if self.prefix is None:
             return output
@@ -228,7 +235,7 @@ class DecodePass:
 
 def attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
-) -> tuple[Tensor, Tensor]:
+) -> Results:
     """Softmax attention with its log-sum-exp.
 
     Args:
@@ -250,9 +257,24 @@ def attention(
     return plain_attention(query, keys, values, scale, mask=mask, causal=causal)
 
 
+def ordered_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, mask: Tensor | None) -> Results:
+    """`attention` of queries that see no key behind their own; without a mask they see all others.
+
+    A kernel that is given a mask computes what the mask hides, so that long rows are taken in steps.
+    """
+    length = query.shape[2]
+    if mask is None or length < 2 * STEP:
+        return attention(query, keys, values, scale, mask=mask, causal=mask is None)
+    parts = [
+        attention(query[:, :, a:b], keys[:, :, :b], values[:, :, :b], scale, mask=mask[:, :, a:b, :b])
+        for a, b in pairwise([*range(0, length, STEP), length])
+    ]
+    return torch.cat([output for output, _ in parts], 2), torch.cat([weight for _, weight in parts], 2)
+
+
 def plain_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
-) -> tuple[Tensor, Tensor]:
+) -> Results:
     """`attention` in matrix products, a few queries at a time: for devices whose fused kernels keep the weights."""
     batch, heads, queries, size = query.shape
     groups = heads // keys.shape[1]

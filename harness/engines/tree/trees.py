@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,9 @@ class _Sorted(NamedTuple):
 
     order: Sequence[int]
     """Number of each sequence."""
-    lengths: NDArray[np.int64]
+    lengths: Sequence[int]
     """Tokens."""
-    common: NDArray[np.int64]
+    common: list[int]
     """Tokens in common with the sequence before; 0 for the first."""
     width: int
     """Of the model."""
@@ -75,10 +75,13 @@ class _Cut(NamedTuple):
     low: int
     high: int
     prefix: int
+    starts: list[int]
+    """Where each row begins."""
 
 
 class _Plan(NamedTuple):
-    cost: int
+    cost: float
+    """In tokens."""
     cuts: tuple[_Cut, ...]
 
 
@@ -104,8 +107,8 @@ def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = 
 
     Args:
         sequences: distinct token sequences, none empty.
-        width: of the model's residual stream. A token costs about 24 width^2 operations in a layer, a pair of nodes
-            in one row 4 width slower ones: the wider the model, the more alike sequences are put into one row.
+        width: of the model's residual stream. A layer takes about 24 width^2 operations for a token and 8 width (4 at
+            half the speed) for a pair of nodes in one row: the wider the model, the more is put into one row.
         share: False makes a row of every sequence, with no prefix.
 
     Returns:
@@ -119,9 +122,8 @@ def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = 
         return [_group(sequences, [[i] for i in range(len(sequences))], [0] * len(sequences), 0)]
     keys = [_sortable(sequence) for sequence in sequences]
     order = sorted(range(len(keys)), key=keys.__getitem__)
-    lengths = np.array([len(sequences[i]) for i in order], dtype=np.int64)
-    common = common_beginnings([keys[i] for i in order])
-    texts = _Sorted(order, lengths, common, width)
+    lengths = [len(sequences[i]) for i in order]
+    texts = _Sorted(order, lengths, common_beginnings([keys[i] for i in order]).tolist(), width)
     cuts = _best_cuts(texts, 0, len(order), MAX_DEPTH).cuts
     groups = [_group(sequences, *_rows_of(texts, cut), cut.prefix) for cut in cuts if cut.prefix]
     rest = [_rows_of(texts, cut) for cut in cuts if not cut.prefix]
@@ -176,59 +178,50 @@ def _sortable(sequence: Sequence[int]) -> bytes:
 
 def _best_cuts(texts: _Sorted, low: int, high: int, depth: int) -> _Plan:
     """The cheapest of: no prefix, one prefix for the whole range, or each branch of the prefix tree by itself."""
-    inner, sizes = texts.common[low + 1 : high], texts.lengths[low:high]
-    total = int(sizes.sum())
-    alone = total - int(inner[_joined(texts, low, high, 0)].sum())
-    best = _Plan(alone, (_Cut(low, high, 0),))
-    if high - low == 1 or alone <= PASS_TOKENS:
+    best = _rows(texts, low, high, 0)
+    if high - low == 1 or best.cost <= PASS_TOKENS:
         return best
-    shared = min(int(inner.min()), int(sizes.min()) - 1)
-    if shared > 0:
-        joined = _joined(texts, low, high, shared)
-        saved = shared * (high - low - 1) + int((inner[joined] - shared).sum())
-        grouped = total - saved + PASS_TOKENS
-        if grouped < best.cost:
-            best = _Plan(grouped, (_Cut(low, high, shared),))
-    # no cut runs fewer tokens than the tree has nodes, and a further group costs a pass
-    if depth == 0 or best.cost <= total - int(inner.sum()) + PASS_TOKENS:
+    fork = min(texts.common[low + 1 : high])
+    if (prefix := min(fork, min(texts.lengths[low:high]) - 1)) > 0:
+        shared = _rows(texts, low, high, prefix)
+        cost = shared.cost + prefix + prefix**2 / (3 * texts.width) + PASS_TOKENS
+        best = min(best, _Plan(cost, shared.cuts), key=lambda plan: plan.cost)
+    if depth == 0:
         return best
-    borders = [low, *(np.flatnonzero(inner == inner.min()) + low + 1).tolist(), high]
+    borders = [low, *(i for i in range(low + 1, high) if texts.common[i] == fork), high]
     parts = [_best_cuts(texts, a, b, depth - 1) for a, b in pairwise(borders)]
-    cost = sum(part.cost for part in parts)
-    return best if best.cost <= cost else _Plan(cost, tuple(cut for part in parts for cut in part.cuts))
+    split = _Plan(sum(part.cost for part in parts), tuple(cut for part in parts for cut in part.cuts))
+    return min(best, split, key=lambda plan: plan.cost)
 
 
-def _joined(texts: _Sorted, low: int, high: int, prefix: int) -> NDArray[np.bool_]:
-    """For each sequence of the range but the first: would it share a row with the one before it alone?"""
-    tails = texts.lengths[low : high - 1] - prefix
-    common = texts.common[low + 1 : high]
-    joined: NDArray[np.bool_] = _worth_joining(
-        tails, texts.lengths[low + 1 : high] - common, common - prefix, texts.width
-    )
-    return joined
+def _rows(texts: _Sorted, low: int, high: int, prefix: int) -> _Plan:
+    """Rows for a range below a prefix: each sequence joins the row before it when that is cheaper.
 
-
-def _worth_joining(nodes: Any, new: Any, shared: Any, width: int) -> Any:
-    """Does a row of `nodes` gain by `new` more, which saves running `shared` tokens again? Numbers or arrays."""
-    return (shared * width > nodes * new) & (nodes + new <= LONGEST_MASK)
+    A row of n nodes costs n + n (n + prefix) / (3 width) tokens. Taking in a sequence of t tokens, m of them new,
+    against a row of its own is therefore worth it when (t - m) (3 width + prefix) + t^2 > 2 n m + m^2.
+    """
+    weight = 3 * texts.width
+    cost, nodes, starts = 0.0, 0, []
+    for i in range(low, high):
+        tail = texts.lengths[i] - prefix
+        new = texts.lengths[i] - texts.common[i]
+        gain = (tail - new) * (weight + prefix) + tail * tail
+        if i > low and nodes + new <= LONGEST_MASK and gain > 2 * nodes * new + new * new:
+            cost += new + (2 * nodes * new + new * new + new * prefix) / weight
+            nodes += new
+        else:
+            starts.append(i)
+            cost += tail + tail * (tail + prefix) / weight
+            nodes = tail
+    return _Plan(cost, (_Cut(low, high, prefix, starts),))
 
 
 def _rows_of(texts: _Sorted, cut: _Cut) -> tuple[list[list[int]], list[int]]:
     """Sequences of each row of a cut, and for every sequence, in this order, what it shares with the one before."""
-    lengths, common = texts.lengths[cut.low : cut.high].tolist(), texts.common[cut.low : cut.high].tolist()
-    rows: list[list[int]] = []
-    kept: list[int] = []
-    nodes = 0
-    for number, length, shared in zip(texts.order[cut.low : cut.high], lengths, common, strict=True):
-        if rows and _worth_joining(nodes, length - shared, shared - cut.prefix, texts.width):
-            rows[-1].append(number)
-            nodes += length - shared
-            kept.append(shared)
-        else:
-            rows.append([number])
-            nodes = length - cut.prefix
-            kept.append(cut.prefix)
-    return rows, kept
+    kept = texts.common[cut.low : cut.high]
+    for start in cut.starts:
+        kept[start - cut.low] = cut.prefix
+    return [list(texts.order[a:b]) for a, b in pairwise([*cut.starts, cut.high])], kept
 
 
 def _group(
