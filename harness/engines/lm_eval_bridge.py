@@ -153,6 +153,9 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _loglikelihood_tokens(
         self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
     ) -> list[tuple[float, bool]]:
+        # lm-eval's reuse of logits takes the wrong positions when two requests read the same tokens but are scored
+        # from different ones on; between single tokens that cannot be
+        self.logits_cache = all(len(continuation) == 1 for _, _, continuation in requests)
         # rolling likelihoods ask for a progress bar whatever the caller says
         answered: list[tuple[float, bool]]
         answered = super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)

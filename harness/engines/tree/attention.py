@@ -35,9 +35,19 @@ STEP = 192
 CHUNK_ELEMENTS = 1 << 26
 """Attention scores held at a time where no fused kernel gives the log-sum-exp (256 MiB in float32)."""
 HARMLESS = frozenset(
-    {"position_ids", "use_cache", "is_causal", "output_attentions", "output_hidden_states", "return_dict"}
+    {
+        "position_ids",
+        "use_cache",
+        "is_causal",
+        "output_attentions",
+        "output_hidden_states",
+        "output_router_logits",
+        "return_dict",
+    }
 )
 """Arguments that models hand to their attention function and that change nothing here."""
+IN_WORDS = {"softcap": "soft-capping", "s_aux": "attention sinks"}
+"""Arguments that would change something, as people call them."""
 
 
 class UnsupportedAttentionError(Exception):
@@ -351,7 +361,7 @@ def _tree_attention(
 ) -> tuple[Tensor, None]:
     for name, given in kwargs.items():
         if given is not None and name not in HARMLESS:
-            raise UnsupportedAttentionError(f"its attention takes {name!r}")
+            raise UnsupportedAttentionError(f"its attention uses {IN_WORDS.get(name, name)}")
     if attention_mask is not None or dropout:
         raise UnsupportedAttentionError(
             "its attention has a mask of its own" if not dropout else "it is in training mode"

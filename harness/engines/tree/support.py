@@ -60,7 +60,7 @@ def _structure(model: Any) -> str | None:
     takes = inspect.signature(model.forward).parameters
     for name in ("input_ids", "position_ids", "logits_to_keep"):
         if name not in takes:
-            return f"its forward pass takes no {name}"
+            return f"its forward pass takes no {name}, so that it counts its tokens as one text"
     if model.get_output_embeddings() is None:
         return "it has no output head"
     if unknown := set(getattr(config, "layer_types", None) or ()) - LAYERS:
