@@ -40,7 +40,7 @@ Shots = Annotated[
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds.  [default: the suite's]")]
 Limit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
-Engine = Annotated[str, typer.Option("--engine", help="Who answers: lm-eval or simulated.")]
+Engine = Annotated[str, typer.Option("--engine", help=f"Who answers: {', '.join(ENGINES)}.")]
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.store import Store
 from tests.cli.conftest import Emergence
 
 INLINE = ("--executor", "inline")
@@ -82,6 +83,15 @@ def test_a_run_is_resumed_and_presented(emergence: Emergence, options: tuple[str
     assert "documents per size" in emergence("verdicts", "--reasons").out
 
 
+def test_how_the_tree_engine_was_told_to_run_is_kept_with_the_result(emergence: Emergence) -> None:
+    asked = ("--task", "topic", "--model", "ladder-12k", "--shots", "0", "--limit", "2", "--engine", "tree")
+    done = emergence("run", *asked, *INLINE, "--token-budget", "512", "--deterministic")
+    assert done.code == 0, done.err
+    (result,) = Store(Path("results")).results()
+    made = result.provenance
+    assert (made.token_budget, made.batch_size, made.deterministic, made.fallback) == (512, None, True, None)
+
+
 def test_the_report_is_one_file_without_links_to_elsewhere(
     emergence: Emergence, options: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -127,7 +137,7 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),
         (("--model", "./nowhere"), "no such folder; expected"),
         (("--prompts", "terse"), "task jumps: unknown prompt 'terse'; known: default"),
-        (("--engine", "tre"), "unknown engine 'tre'; known: lm-eval, simulated"),
+        (("--engine", "tre"), "unknown engine 'tre'; known: lm-eval, simulated, tree"),
         (("--executor", "slurm"), "unknown executor 'slurm'; known: inline, ray"),
         (("--workers", "0"), "--workers 0: expected 1 or more"),
         (("--task", "two_steps", "--suite", "codegen"), "agree with --confirm_run_unsafe_code"),
