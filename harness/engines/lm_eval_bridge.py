@@ -170,6 +170,10 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
 
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
+        if kwargs.get("num_beams", 1) > 1:
+            # beams change places, so that nothing can be said of a row
+            beams: torch.Tensor = super()._model_generate(context, max_length, stop, **kwargs)
+            return beams
         # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
         # would run on to the limit.
         criteria = transformers.StoppingCriteriaList([_StopEachText(self.tokenizer, stop, context.shape)])
