@@ -69,14 +69,14 @@ def test_out_of_memory_halves_the_token_budget_and_the_smaller_one_stays(
     run = TreeModel._run
 
     def too_long(self: TreeModel, current: Any, tokens: Any, *others: Any) -> Any:
-        if len(tokens) > 150:
+        if len(tokens) > 70:
             raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
         return run(self, current, tokens, *others)
 
     monkeypatch.setattr(TreeModel, "_run", too_long)
     for _ in range(2):
         result = engine.evaluate(wanted, choice_task)
-        assert result.provenance.token_budget == 128
+        assert result.provenance.token_budget == 64
         assert loglikelihoods(result) == pytest.approx(loglikelihoods(expected), abs=1e-4)
 
 
