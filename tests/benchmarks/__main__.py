@@ -1,16 +1,63 @@
-"""`python -m tests.benchmarks`: every benchmark, printed as a table."""
+"""`python -m tests.benchmarks [NAME ...] [--quick]`: the benchmarks, each imported when it is its turn."""
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
+
 from harness.cli.output import table
-from tests.benchmarks import bridge, start_up
+
+
+def start_up(quick: bool) -> None:
+    """How long a user waits before anything happens."""
+    from tests.benchmarks import start_up
+
+    print(table(("what", "median s", "fastest", "slowest", "runs"), start_up.rows()))
+
+
+def bridge(quick: bool) -> None:
+    """One cell as a whole process."""
+    from tests.benchmarks import bridge
+
+    rows = bridge.rows(1) if quick else bridge.rows()
+    print(table(("cell on the largest embedded model", "lm_eval s", "ours s", "ratio", "runs"), rows))
+
+
+def engines(quick: bool) -> None:
+    """The tree engine beside lm-eval's `HFLM`, on random models of growing size."""
+    from tests.benchmarks import engines
+
+    engines.run(quick)
+
+
+def suite(quick: bool) -> None:
+    """Every suite on every embedded model beside `lm_eval`."""
+    from tests.benchmarks import suite
+
+    suite.run(quick)
+
+
+BENCHMARKS: dict[str, Callable[[bool], None]] = {
+    "start-up": start_up,
+    "bridge": bridge,
+    "engines": engines,
+    "suite": suite,
+}
+"""Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 
 
 def main() -> None:
-    """Run all benchmarks; medians, with the fastest and the slowest run beside them."""
-    print(table(("what", "median s", "fastest", "slowest", "runs"), start_up.rows()))
-    print()
-    print(table(("cell on the largest embedded model", "lm_eval s", "ours s", "ratio", "runs"), bridge.rows()))
+    """Run the benchmarks that are named, or all; tables on stdout, progress on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="fewer models and rounds")
+    options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(BENCHMARKS)):
+        parser.error(f"{', '.join(unknown)}: expected any of {', '.join(BENCHMARKS)}")
+    for name in options.names or BENCHMARKS:
+        print(f"== {name}", flush=True)
+        BENCHMARKS[name](options.quick)
+        print(flush=True)
 
 
 if __name__ == "__main__":
