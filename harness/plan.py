@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from harness.errors import PlanError, unknown
 from harness.specs import Kind, MetricSpec, ModelSpec, Suite, TaskSpec
 
+DEFAULT_ENGINE = "tree"
+"""Who answers when nobody says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
@@ -37,7 +40,7 @@ class Cell:
     """Fixes the permutation of the few-shot pool; k shots are its first k."""
     limit: int | None = None
     """First so many documents; None for all."""
-    engine: str = "lm-eval"
+    engine: str = DEFAULT_ENGINE
     """Name of the engine that answers."""
 
     @property
@@ -110,7 +113,7 @@ def expand(
     models: Sequence[ModelSpec],
     *,
     sweep: Sweep | None = None,
-    engine: str = "lm-eval",
+    engine: str = DEFAULT_ENGINE,
 ) -> RunPlan:
     """Every cell that suites x models x sweep ask for, each once.
 

@@ -24,7 +24,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import count, duration, print_json, say, table
 from harness.estimate import Estimate, estimate, measured_pace
-from harness.plan import Cell, RunPlan
+from harness.plan import DEFAULT_ENGINE, Cell, RunPlan
 from harness.store import Store
 
 
@@ -37,7 +37,7 @@ def command(
     prompts: Prompts = None,
     seeds: Seeds = None,
     limit: Limit = None,
-    engine: Engine = "lm-eval",
+    engine: Engine = DEFAULT_ENGINE,
     include_path: IncludePath = None,
     results: Results = Path("results"),
     as_json: Json = False,

@@ -28,7 +28,7 @@ from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.models import pinned
-from harness.plan import RunPlan
+from harness.plan import DEFAULT_ENGINE, RunPlan
 from harness.records import CellFailure
 from harness.runner import run
 from harness.store import Store
@@ -43,7 +43,7 @@ def command(
     prompts: Prompts = None,
     seeds: Seeds = None,
     limit: Limit = None,
-    engine: Engine = "lm-eval",
+    engine: Engine = DEFAULT_ENGINE,
     executor: Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")] = "ray",
     address: Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")] = None,
     workers: Annotated[int | None, typer.Option(help="Models loaded at once.  [default: what the machine has]")] = None,
