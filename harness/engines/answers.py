@@ -104,7 +104,6 @@ def evaluate_with(
     data: DocumentCache,
     settings: EngineSettings,
     device: str = "cpu",
-    batch_size: int | None = None,
 ) -> CellResult:
     """Build the cell's requests, let `lm` answer them, score the answers.
 
@@ -115,7 +114,6 @@ def evaluate_with(
         data: documents read so far.
         settings: unsafe code, truncation, and what else the provenance says was asked for.
         device: for the provenance.
-        batch_size: not read; `lm` knows what it used.
 
     Raises:
         HarnessError: unsafe code without consent, prompts that do not fit, or what `build_cell` raises.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -15,10 +15,12 @@ import torch
 import transformers
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
+from lm_eval.models.utils import has_bos_prefix
 from safetensors import SafetensorError
 
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
+from harness.engines.encoding import Pair, TokenCache, encode_pairs
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
 from harness.models import check_local_model
@@ -71,7 +73,6 @@ class LmEvalEngine:
                 data=self._data,
                 settings=self._settings,
                 device=_device_name(self._device),
-                batch_size=self._lm.batch_size_per_gpu,
             )
         finally:
             self._lm.forget()
@@ -81,11 +82,13 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     """`HFLM` that encodes a text once, stops each text at its own stop string and never invents weights."""
 
     _model: Any
+    batch_size_per_gpu: int
 
     def __init__(self, **kwargs: Any) -> None:
-        self._tokens: dict[tuple[str, bool | None], list[int]] = {}
         super().__init__(**kwargs)
         self.fallback: str | None = None
+        self._bos_text = self.tokenizer.decode(self.prefix_token_id)
+        self._tokens = TokenCache(self.tokenizer, self._special_tokens)
 
     @property
     def batch_size_used(self) -> int | None:
@@ -112,7 +115,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     def forget(self) -> None:
         """Drop the encoded texts of the last cell."""
-        self._tokens.clear()
+        self._tokens.forget()
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
         """Responses to requests of any kinds, in their order: one call for each kind, so that batches are full."""
@@ -126,29 +129,34 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     def learn(self, texts: Iterable[str]) -> None:
         """Encode texts that will be asked for one by one."""
-        for text in texts:
-            self.tok_encode(text)
+        self._tokens.learn(texts)
 
-    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
+    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Pair]:
         """Context and continuation of each pair as tokens, split by lm-eval's rule."""
-        return [self._pair_tokens(context, continuation) for context, continuation in pairs]
-
-    def _pair_tokens(self, context: str, continuation: str) -> tuple[list[int], list[int]]:
-        if context:
-            split: tuple[list[int], list[int]] = self._encode_pair(context, continuation)
-            return split
-        tokens = self.tok_encode(continuation, add_special_tokens=False)
-        return (tokens[:1], tokens[1:]) if tokens[0] == self.prefix_token_id else ([self.prefix_token_id], tokens)
+        if self.backend == "causal":
+            return encode_pairs(pairs, self._tokens, self.prefix_token_id)
+        # an encoder-decoder reads the two apart; without a context it reads one token
+        return [
+            Pair(*self._encode_pair(context, continuation))
+            if context
+            else Pair([self.prefix_token_id], self.tok_encode(continuation, add_special_tokens=False))
+            for context, continuation in pairs
+        ]
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
     ) -> list[int]:
         """Token ids; a context is asked for once per option, and again to measure it."""
-        key = (string, add_special_tokens)
-        if key not in self._tokens:
-            self._tokens[key] = super().tok_encode(string, add_special_tokens=add_special_tokens, **kwargs)
-        tokens = self._tokens[key]
+        tokens = self._tokens.ids(string, add_special_tokens)
         return tokens[-left_truncate_len:] if left_truncate_len else tokens
+
+    def _special_tokens(self, text: str, add_special_tokens: bool | None) -> Mapping[str, bool]:
+        """lm-eval's rule: as the caller wishes, else as the user does, and no second <bos>."""
+        if add_special_tokens is None:
+            if has_bos_prefix(text, self._bos_text):
+                return {"add_special_tokens": False}
+            add_special_tokens = self.add_bos_token
+        return {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
 
     def _loglikelihood_tokens(
         self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
@@ -161,6 +169,21 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         answered = super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
         return answered
 
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """A text for each prompt, without its stop string."""
+        before = self.batch_size_per_gpu
+        if any(self._beams(request.args[1]) > 1 for request in requests):
+            # of a batch of beams lm-eval watches the first few for stop strings, whosever they are
+            self.batch_size_per_gpu = 1
+        try:
+            texts: list[str] = super().generate_until(requests, disable_tqdm=disable_tqdm)
+        finally:
+            self.batch_size_per_gpu = before
+        return texts
+
+    def _beams(self, options: Mapping[str, Any]) -> int:
+        return options.get("num_beams") or self.model.generation_config.num_beams or 1
+
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         super()._create_model(*args, output_loading_info=True, **kwargs)
         self._model, info = self._model
@@ -170,7 +193,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
 
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
-        if kwargs.get("num_beams", 1) > 1:
+        if self._beams(kwargs) > 1:
             # beams change places, so that nothing can be said of a row
             beams: torch.Tensor = super()._model_generate(context, max_length, stop, **kwargs)
             return beams

@@ -48,7 +48,7 @@ class Stop:
     """When a text ends."""
 
     strings: tuple[str, ...]
-    """Texts that end it."""
+    """Texts that end it; none is empty."""
     tokens: frozenset[int]
     """Tokens that end it."""
     limit: int
@@ -59,11 +59,11 @@ class Stop:
         """True after the last token of `written`."""
         if len(written) >= self.limit or written[-1] in self.tokens:
             return True
-        last = frozenset(string[-1] for string in self.strings if string)
+        last = frozenset(string[-1] for string in self.strings)
         if not last or not self.pieces.may_end_with(written[-1], last):
             return False
         text = self.pieces.decode(written)
-        return any(string in text for string in self.strings if string)
+        return any(string in text for string in self.strings)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
-from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM, load
 from harness.engines.tree.answering import Found, Likelihood, answer
 from harness.engines.tree.attention import tree_attention_on
-from harness.engines.tree.generation import Pieces, Sampling, Stop, Text
+from harness.engines.tree.generation import Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
+from harness.engines.tree.options import NotFollowedError, Rules, rules
 from harness.engines.tree.support import why_not
 from harness.specs import ModelSpec
 
@@ -27,42 +26,6 @@ CPU_BUDGET = 2048
 GPU_BUDGET = 16384
 LEAST_BUDGET = 32
 """Token budget below which running out of memory is final."""
-
-NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "num_beams": (1,),
-    "num_beam_groups": (1,),
-    "num_return_sequences": (1,),
-    "penalty_alpha": (),
-    "dola_layers": (),
-    "constraints": (),
-    "force_words_ids": (),
-    "guidance_scale": (1, 1.0),
-    "repetition_penalty": (1, 1.0),
-    "encoder_repetition_penalty": (1, 1.0),
-    "no_repeat_ngram_size": (0,),
-    "encoder_no_repeat_ngram_size": (0,),
-    "bad_words_ids": (),
-    "min_length": (0,),
-    "min_new_tokens": (0,),
-    "forced_bos_token_id": (),
-    "forced_eos_token_id": (),
-    "suppress_tokens": ([],),
-    "begin_suppress_tokens": ([],),
-    "sequence_bias": (),
-    "exponential_decay_length_penalty": (),
-    "remove_invalid_values": (False,),
-    "renormalize_logits": (False,),
-    "token_healing": (False,),
-    "watermarking_config": (),
-    "prompt_lookup_num_tokens": (),
-    "stop_strings": (),
-    "max_time": (),
-    "typical_p": (1, 1.0),
-    "epsilon_cutoff": (0, 0.0),
-    "eta_cutoff": (0, 0.0),
-    "top_h": (),
-}
-"""Generation options that are left to lm-eval's code, with the values beside None that switch them off."""
 
 
 class TreeLM(TransformersLM):
@@ -83,7 +46,8 @@ class TreeLM(TransformersLM):
         self.token_budget = token_budget or (GPU_BUDGET if self.device.type == "cuda" else CPU_BUDGET)
         self.deterministic = deterministic
         self.seed = 0
-        self.why_not = why_not(self.model, self.max_length)
+        self._max_length = self.max_length  # lm-eval works it out anew each time it is asked
+        self.why_not = self._asked_otherwise() or why_not(self.model, self.max_length)
         self._tree = None if self.why_not else TreeModel(self.model)
         self._pieces = Pieces(self._decode, merges_spaces=bool(self.tokenizer.clean_up_tokenization_spaces))
         self._eos_text = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
@@ -150,7 +114,7 @@ class TreeLM(TransformersLM):
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """A text for each prompt, without its stop string."""
         if self._tree is None:
-            return super().generate_until(requests, disable_tqdm=disable_tqdm)  # type: ignore[no-any-return]
+            return super().generate_until(requests, disable_tqdm=disable_tqdm)
         return self.respond(requests)
 
     def _loglikelihood_tokens(
@@ -179,47 +143,61 @@ class TreeLM(TransformersLM):
         )
         return [self.likelihood(*make_disjoint_window(pair)) for pair in pairs]
 
-    def text(self, prompt: str, options: Mapping[str, Any], repeat: int) -> Text | None:
-        """The text to write after a prompt; None, and `fallback` says why, when only lm-eval's code can.
+    def rules(self, options: Mapping[str, Any]) -> Rules:
+        """How lm-eval's generation options are followed.
+
+        Raises:
+            NotFollowedError: only lm-eval's code can.
+        """
+        if self.think_end_token is not None:
+            raise NotFollowedError("a thinking part that is cut off")
+        return rules(
+            options,
+            self.model,
+            most=self.max_gen_toks,
+            eos_text=self._eos_text,
+            eos_token=self.eot_token_id,
+            pieces=self._pieces,
+        )
+
+    def text(self, prompt: str, how: Rules, repeat: int) -> Text:
+        """A text to write after a prompt, which loses its beginning when it is too long.
 
         Args:
             prompt: what it continues.
-            options: lm-eval's generation options.
+            how: the rules.
             repeat: how often the same was asked before; sampled texts then differ.
         """
-        settings = dict(normalize_gen_kwargs(dict(options), self.max_gen_toks))
-        until = handle_stop_sequences(settings.pop("until"), eos=self._eos_text)
-        limit = settings.pop("max_gen_toks")
-        room = self.max_length - limit
-        assert room > 0, f"{limit} new tokens leave no room for a prompt in {self.max_length}"
-        sampled = bool(settings.get("do_sample"))
-        config = copy.deepcopy(self.model.generation_config)
-        reason = _not_ours(config, config.update(**settings)) or ("thinking" if self.think_end_token else None)
-        if reason:
-            self.fallback = f"it generates with {reason}"
-            return None
-        ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
-        stop = Stop(
-            strings=tuple(until),
-            tokens=frozenset({self.eot_token_id, *ends} - {None}),
-            limit=limit,
-            pieces=self._pieces,
-        )
-        return Text(
-            context=self.tok_encode(prompt)[-room:],
-            stop=stop,
-            sampling=_sampling(config) if sampled else None,
-            seed=(self.seed, _number(prompt), repeat),
-        )
+        room = self.max_length - how.stop.limit
+        assert room > 0, f"{how.stop.limit} new tokens leave no room for a prompt in {self.max_length}"
+        number = int.from_bytes(hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()[:8])
+        context = self._prompt_tokens(prompt)[-room:]
+        return Text(context=context, stop=how.stop, sampling=how.sampling, seed=(self.seed, number, repeat))
 
     def finished(self, text: Text) -> str:
         """What lm-eval is given for a written text."""
         return str(postprocess_generated_text(self.tok_decode(text.tokens), list(text.stop.strings), None))
 
-    def left_to_lm_eval(self, requests: list[Instance]) -> list[str]:
+    def left_to_lm_eval(self, requests: list[Instance], reason: str) -> list[str]:
         """Texts by `HFLM`'s own code."""
+        self.fallback = f"it generates with {reason}"
         written: list[str] = super().generate_until(requests, disable_tqdm=True)
         return written
+
+    def _prompt_tokens(self, prompt: str) -> list[int]:
+        """lm-eval's rule for prompts looks for <bos>, the one for likelihoods for the token it puts before a text."""
+        bos = self.tokenizer.bos_token
+        if bos == self._bos_text:
+            return self.tok_encode(prompt)
+        return self.tok_encode(
+            prompt, add_special_tokens=not has_bos_prefix(prompt, bos) and self.add_bos_token is not False
+        )
+
+    def _asked_otherwise(self) -> str | None:
+        """Settings of `HFLM` that only its own code follows."""
+        if self.softmax_dtype is not None or self.mixed_precision_dtype is not None:
+            return "softmax_dtype or mixed_precision_dtype is set"
+        return None
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens))
@@ -250,13 +228,18 @@ class _Asked:
         self._requests = requests
         self._parts: dict[int, range] = {}
         self._written: dict[int, Text] = {}
+        self._texts: dict[tuple[str, str], list[Text]] = {}
+        self._rules: dict[str, Rules | None] = {}
         self._left: list[int] = []
+        self._reason = ""
         self._sort_out()
 
     def responses(self, found: Sequence[Found]) -> list[Any]:
         """One response for each request, in lm-eval's types."""
-        left = self._lm.left_to_lm_eval([self._requests[i] for i in self._left]) if self._left else []
-        responses: dict[int, Any] = dict(zip(self._left, left, strict=True))
+        responses: dict[int, Any] = {}
+        if self._left:
+            written = self._lm.left_to_lm_eval([self._requests[i] for i in self._left], self._reason)
+            responses = dict(zip(self._left, written, strict=True))
         done: dict[int, str] = {}
         for i, text in self._written.items():
             if id(text) not in done:
@@ -275,21 +258,9 @@ class _Asked:
     def _sort_out(self) -> None:
         pairs = iter(self._lm.pair_tokens([r.args for r in self._requests if r.request_type == "loglikelihood"]))
         self._lm.learn(r.args[0] for r in self._requests if r.request_type != "loglikelihood")
-        known: dict[tuple[str, str], Text | None] = {}
-        repeats: Counter[tuple[str, str]] = Counter()
         for i, request in enumerate(self._requests):
             if request.request_type == "generate_until":
-                key = (request.args[0], json.dumps(request.args[1], sort_keys=True, default=str))
-                # the same greedy text is written once
-                if key not in known or (known[key] is not None and known[key].sampling):  # type: ignore[union-attr]
-                    known[key] = self._lm.text(request.args[0], request.args[1], repeats[key])
-                    repeats[key] += 1
-                    if (new := known[key]) is not None:
-                        self.texts.append(new)
-                if (text := known[key]) is None:
-                    self._left.append(i)
-                else:
-                    self._written[i] = text
+                self._sort_out_text(i, *request.args)
                 continue
             before = len(self.likelihoods)
             if request.request_type == "loglikelihood":
@@ -298,27 +269,21 @@ class _Asked:
                 self.likelihoods += self._lm.windows(request.args[0])
             self._parts[i] = range(before, len(self.likelihoods))
 
-
-def _not_ours(config: Any, unused: Mapping[str, Any]) -> str | None:
-    """The first option that this engine does not follow."""
-    for name in unused:
-        return f"option {name!r}"
-    for name, neutral in NEUTRAL.items():
-        value = getattr(config, name, None)
-        if value is not None and value not in neutral:
-            return f"{name} {value!r}"
-    return None
-
-
-def _sampling(config: Any) -> Sampling:
-    """How transformers would sample; what nobody set has transformers' defaults."""
-    return Sampling(
-        temperature=1.0 if config.temperature is None else float(config.temperature),
-        top_k=50 if config.top_k is None else int(config.top_k),
-        top_p=None if config.top_p is None else float(config.top_p),
-        min_p=None if config.min_p is None else float(config.min_p),
-    )
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
+    def _sort_out_text(self, i: int, prompt: str, options: Mapping[str, Any]) -> None:
+        asked = json.dumps(options, sort_keys=True, default=str)
+        if asked not in self._rules:
+            try:
+                self._rules[asked] = self._lm.rules(options)
+            except NotFollowedError as error:
+                self._rules[asked] = None
+                self._reason = str(error)
+        how = self._rules[asked]
+        if how is None:
+            self._left.append(i)
+            return
+        same = self._texts.setdefault((prompt, asked), [])
+        # the same greedy text is written once
+        if how.sampling is not None or not same:
+            same.append(self._lm.text(prompt, how, len(same)))
+            self.texts.append(same[-1])
+        self._written[i] = same[-1]

@@ -64,20 +64,29 @@ def test_out_of_memory_halves_the_token_budget_and_the_smaller_one_stays(
     tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = TreeEngine(tiny, EngineSettings())
-    wanted = asked(choice_task, tiny, shots=2)
-    expected = engine.evaluate(wanted, choice_task)
-    run = TreeModel._run
+    wanted = asked(choice_task, tiny)
+    run, sizes = TreeModel._run, [0]
 
-    def too_long(self: TreeModel, current: Any, tokens: Any, *others: Any) -> Any:
-        if len(tokens) > 70:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+    def watched(self: TreeModel, current: Any, tokens: Any, *others: Any) -> Any:
+        sizes.append(len(tokens))
         return run(self, current, tokens, *others)
 
-    monkeypatch.setattr(TreeModel, "_run", too_long)
-    for _ in range(2):
-        result = engine.evaluate(wanted, choice_task)
-        assert result.provenance.token_budget == 64
-        assert loglikelihoods(result) == pytest.approx(loglikelihoods(expected), abs=1e-4)
+    monkeypatch.setattr(TreeModel, "_run", watched)
+    expected = engine.evaluate(wanted, choice_task)
+    most = max(sizes) - 1
+
+    def short_of_memory(self: TreeModel, current: Any, tokens: Any, *others: Any) -> Any:
+        if len(tokens) > most:
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+        return watched(self, current, tokens, *others)
+
+    monkeypatch.setattr(TreeModel, "_run", short_of_memory)
+    first, second = (engine.evaluate(wanted, choice_task) for _ in range(2))
+    budget = first.provenance.token_budget
+    assert budget is not None
+    assert most / 2 < budget <= most
+    assert second.provenance.token_budget == budget
+    assert loglikelihoods(first) == pytest.approx(loglikelihoods(expected), abs=1e-4)
 
 
 def test_memory_that_is_short_even_for_a_few_tokens_fails_the_cell(
