@@ -54,6 +54,8 @@ class Spread(NamedTuple):
     """The largest."""
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return digits(self.median)
         return f"{digits(self.median)} ({digits(self.low)}-{digits(self.high)})"
 
 
@@ -103,12 +105,14 @@ def in_turns(contenders: Mapping[str, Contender], rounds: int) -> dict[str, Timi
 
 
 def multiplication_rate(dtype: torch.dtype) -> float:
-    """FLOP per second of this machine in a matrix product that fits it well: 2048 x 1024 by 1024 x 1024."""
+    """FLOP per second of this machine in a matrix product that fits it well, 2048 x 1024 by 1024 x 1024; best of 8."""
     a, b = torch.randn(2048, 1024).to(dtype), torch.randn(1024, 1024).to(dtype)
-    start = time.process_time()
-    for _ in range(4):
+    seconds = []
+    for _ in range(8):
+        start = time.process_time()
         a @ b
-    return 4 * 2.0 * 2048 * 1024 * 1024 / (time.process_time() - start)
+        seconds.append(time.process_time() - start)
+    return 2.0 * 2048 * 1024 * 1024 / min(seconds)
 
 
 def load() -> str:
