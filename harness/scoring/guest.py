@@ -1,54 +1,57 @@
 """What runs inside the sandbox: takes one request on stdin, calls the program's function, writes what it returned.
 
-The sandbox starts it as `python -I -S -B -c <the text of this file>`, so it uses the standard library alone and never
-sees the package. It limits itself before it reads a word of the program, then exec()s it here: that costs no second
-interpreter. The expected answers stay with the caller, so a program that tampers with this file's functions can at
-most fail.
+The sandbox starts it in `python -I -S -B`, so it uses the standard library alone and never sees the package. It limits
+itself before it reads a word of the program, then exec()s it here: that costs no second interpreter. The expected
+answers stay with the caller, so a program that tampers with this file's functions can at most fail.
+
+It loads modules written in C only, because loading `json`, `os`, `signal` and `typing` took longer than starting the
+interpreter and running the program. The program itself may import what it likes.
 """
 
-from __future__ import annotations
-
-import contextlib
-import json
-import os
+import marshal
+import posix
 import resource
-import signal
 import sys
-from typing import Any
+from _json import encode_basestring_ascii, make_encoder
+from _signal import SIGALRM, SIGXCPU, alarm, signal  # type: ignore[import-not-found]  # no stubs: it is `signal` in C
 
 NOBODY = 65534
 """The traditional user and group without rights."""
+LAZY_ANNOTATIONS = 0x1000000
+"""`__future__.annotations.compiler_flag`: a hint that names what the program did not import is no error, as in 3.14."""
 
 
 def main() -> None:
     """Serve the one request."""
-    request = json.loads(sys.stdin.buffer.read())
-    replies = os.dup(1)
-    nothing = os.open(os.devnull, os.O_RDWR)
+    request = marshal.loads(sys.stdin.buffer.read())
+    replies = posix.dup(1)
+    nothing = posix.open("/dev/null", posix.O_RDWR)
     for descriptor in (0, 1, 2):  # what the program prints is nobody's business and cannot fill a pipe
-        os.dup2(nothing, descriptor)
+        posix.dup2(nothing, descriptor)
     _confine(request["limits"], replies)
     _write(replies, b"ready\n")
-    _write(replies, _reply(request))
-    os._exit(0)  # no exit handler of the program runs
+    _write(replies, _reply(request["program"], request["entry"], request["arguments"], request["limits"]))
+    posix._exit(0)  # no exit handler of the program runs
 
 
 def _confine(limits: dict[str, int], replies: int) -> None:
     """Give up root, then every resource beyond the limits; from here on there is no way back."""
 
     def out_of_time(*_: object) -> None:
-        os.write(replies, b'{"status": "timeout", "message": "stopped"}')
-        os._exit(0)
+        posix.write(replies, b'{"status": "timeout", "message": "stopped"}')
+        posix._exit(0)
 
-    signal.signal(signal.SIGXCPU, out_of_time)
-    signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(limits["alarm_seconds"])  # ends us even if the caller has died
-    if os.geteuid() == 0:  # the kernel's limit on processes does not bind root
+    signal(SIGXCPU, out_of_time)
+    signal(SIGALRM, out_of_time)
+    alarm(limits["alarm_seconds"])  # ends us even if the caller has died
+    if posix.geteuid() == 0:  # the kernel's limit on processes does not bind root
         _hold_library()
-        with contextlib.suppress(OSError):  # not allowed in some containers: the probe for forks then tells
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+        try:
+            posix.setgroups([])
+            posix.setgid(NOBODY)
+            posix.setuid(NOBODY)
+        except OSError:  # not allowed in some containers: the probe for forks then tells
+            pass
     for what, most, last in (
         # A second more for the signal above; in the middle of a long multiplication only the kernel can end us.
         (resource.RLIMIT_CPU, limits["cpu_seconds"], limits["cpu_seconds"] + 1),
@@ -63,37 +66,65 @@ def _confine(limits: dict[str, int], replies: int) -> None:
 
 def _hold_library() -> None:
     """Keep the standard library importable for `nobody`, who cannot reach an interpreter below /root by its name."""
-    if not os.path.isdir("/proc/self/fd"):  # bubblewrap, which lays the interpreter open to everybody
+    try:
+        posix.stat("/proc/self/fd")
+    except OSError:  # bubblewrap, which lays the interpreter open to everybody
         return
-    held = {name: f"/proc/self/fd/{os.open(name, os.O_RDONLY)}" for name in sys.path if os.path.isdir(name)}
+    opened = {name: _folder(name) for name in sys.path}
+    held = {name: f"/proc/self/fd/{folder}" for name, folder in opened.items() if folder is not None}
     sys.path[:] = held.values()
     for module in tuple(sys.modules.values()):  # packages that are loaded already look for their parts by name
         if hasattr(module, "__path__"):
             module.__path__ = [_renamed(path, held) for path in module.__path__]
 
 
+def _folder(name: str) -> int | None:
+    """A descriptor of the folder; None when there is none of that name."""
+    try:
+        return posix.open(name, posix.O_RDONLY | posix.O_DIRECTORY)
+    except OSError:
+        return None
+
+
 def _renamed(path: str, folders: dict[str, str]) -> str:
     for folder, name in folders.items():
-        if path.startswith(folder + os.sep):
+        if path.startswith(folder + "/"):
             return name + path[len(folder) :]
     return path
 
 
-def _reply(request: dict[str, Any]) -> bytes:
+def _reply(program: str, entry: str, arguments: list[list[object]], limits: dict[str, int]) -> bytes:
     """The values as JSON, or why there are none."""
     try:
-        namespace: dict[str, Any] = {"__name__": "program"}
-        exec(compile(request["program"], "<program>", "exec"), namespace)
-        function = namespace[request["entry"]]
-        values = [function(*arguments) for arguments in request["arguments"]]
-        text = json.dumps({"values": values}, allow_nan=False).encode()
+        namespace: dict[str, object] = {"__name__": "program"}
+        exec(compile(program, "<program>", "exec", LAZY_ANNOTATIONS, dont_inherit=True), namespace)
+        function = namespace[entry]
+        values = [function(*row) for row in arguments]  # type: ignore[operator]  # not callable: an error like others
+        text = encoded({"values": values})
     except MemoryError:
         return b'{"status": "memory", "message": "MemoryError"}'
     except BaseException as error:  # also SystemExit: whatever ends the program ends it without an answer
-        return json.dumps({"status": "error", "message": _line(error)}).encode()
-    if len(text) > request["limits"]["output_bytes"]:
-        return json.dumps({"status": "output", "message": f"{len(text)} bytes returned"}).encode()
+        return encoded({"status": "error", "message": _line(error)})
+    if len(text) > limits["output_bytes"]:
+        return encoded({"status": "output", "message": f"{len(text)} bytes returned"})
     return text
+
+
+def encoded(value: object) -> bytes:
+    """The value as `json.dumps(value, allow_nan=False)` writes it, by the same C code.
+
+    Raises:
+        TypeError: JSON has no such value.
+        ValueError: a number that is not finite, or a value that holds itself.
+        RecursionError: too deep.
+    """
+    # In order: seen so far, unknown types, strings, indent, separators, sort_keys, skipkeys, allow_nan.
+    encode = make_encoder({}, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+    return "".join(encode(value, 0)).encode()
+
+
+def _refuse(value: object) -> None:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _line(error: BaseException) -> str:
@@ -105,7 +136,7 @@ def _line(error: BaseException) -> str:
 
 def _write(descriptor: int, data: bytes) -> None:
     while data:
-        data = data[os.write(descriptor, data) :]
+        data = data[posix.write(descriptor, data) :]
 
 
 if __name__ == "__main__":

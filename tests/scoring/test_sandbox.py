@@ -80,7 +80,10 @@ os._exit(0)"""
         "import os\nos._exit(0)",
         "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
         "print('passed')\nraise SystemExit(0)",
-        "import sys\nsys.modules['json'].dumps = lambda *a, **k: 'passed'\ndef f(x): return 1",
+        "import json\njson.dumps = lambda *a, **k: 'passed'\ndef f(x): raise ValueError",
+        "import __main__\n__main__.encoded = lambda value: b'passed'\ndef f(x): return 1",
+        "import __main__\n__main__.make_encoder = lambda *a: lambda *b: ('passed',)\ndef f(x): return 1",
+        "import posix\nposix.write = lambda *a: 1 / 0\ndef f(x): return 1",
         WRITE_EVERYWHERE.format(data=b"passed"),
         WRITE_EVERYWHERE.format(data=b"[" * 9999),
         WRITE_EVERYWHERE.format(data=b'{"status": "returned"}'),
@@ -95,6 +98,23 @@ def test_no_trick_returns_the_value_that_the_caller_wants(sandbox, program):
 
     assert done.values in ((), (5,))
     assert (done.status == "returned") == bool(done.values)
+
+
+def test_arguments_arrive_as_json_whatever_class_they_have(sandbox):
+    class Name(str): ...
+
+    given = [Name("a"), (1, None), {2: True}, 10**40, 0.5, "\ud800", "é"]
+    done = sandbox.call("def f(*x): return [repr(x), [type(a).__name__ for a in x]]", "f", [given])
+
+    arrived = ("a", [1, None], {"2": True}, 10**40, 0.5, "\ud800", "é")
+    assert done.values == ([repr(arrived), ["str", "list", "dict", "int", "float", "str", "str"]],)
+
+
+def test_an_interpreter_of_another_version_reads_the_guest_as_text(sandbox, monkeypatch):
+    monkeypatch.setattr(module, "MAGIC_NUMBER", b"other")
+    monkeypatch.setattr(module, "_COMPILED", b"not for this interpreter")
+
+    assert run(sandbox, GOOD, 2).values == (10,)
 
 
 @pytest.mark.parametrize("limits", [{"cpu_seconds": 1}, {"wall_seconds": 0.4}])
