@@ -20,9 +20,9 @@ class InlineExecutor:
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run: Ray survives those."""
         for lane in lanes:
-            worker = LaneWorker(lane, settings)
+            worker = LaneWorker(settings)
             try:
-                failures = worker.open()
+                failures = worker.open(lane)
                 yield from failures
                 for index in range(0 if failures else len(lane.jobs)):
                     yield worker.answer(index)

@@ -58,7 +58,7 @@ _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 class RayExecutor:
-    """As many models at the same time as there are worker places, each in a process of its own."""
+    """As many models at the same time as there are worker places, each loaded in a process of its own."""
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
@@ -83,6 +83,7 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
     """Keeps `workers` lanes going and yields what lands."""
     waiting = deque(runs)
     flying: dict[Any, _LaneRun] = {}
+    idle: list[Any] = []  # workers whose lane has ended
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     largest = max((resources.get("GPU", 0.0) for resources in nodes), default=0.0)
     try:
@@ -94,17 +95,28 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
                 except MachineError as error:
                     yield from [failure(job.cell, error) for job in run.lane.jobs]
                 else:
-                    flying[run.start()] = run
+                    worker = idle.pop() if idle else None
+                    if worker is not None and not run.may_follow:
+                        ray.kill(worker)  # it would keep its place
+                        worker = None
+                    flying[run.start(worker)] = run
             if flying:
                 [ref], _ = ray.wait(list(flying), num_returns=1)
                 run = flying.pop(ref)
                 landed, following = run.land(ref)
                 if following is not None:  # before yielding: the worker answers while the outcome is written
                     flying[following] = run
+                elif (worker := run.release()) is not None:
+                    if waiting:
+                        idle.append(worker)
+                    else:
+                        ray.kill(worker)
                 yield from landed
     finally:
         for run in flying.values():
             run.kill()
+        for worker in idle:
+            ray.kill(worker)
 
 
 def worker_gpus(lane: Lane, device: str, largest: float) -> float:
@@ -142,16 +154,32 @@ class _LaneRun:
         self._shared: Any = None
         self._actor: Any = None
 
-    def start(self) -> Any:
-        """A fresh worker; the reference lands when its model is loaded."""
+    @property
+    def may_follow(self) -> bool:
+        """True when a worker may take this lane after another one, which saves seconds of imports.
+
+        A GPU's memory is only known to be free when the process that used it has ended.
+        """
+        return not self.gpus
+
+    def start(self, worker: Any | None = None) -> Any:
+        """Give the lane to `worker`, or to a fresh one; the reference lands when its model is loaded."""
         if self._shared is None:
             self._shared = ray.put(self.lane)  # once, however many workers the lane uses up
+        self._actor = worker or self._fresh_worker()
+        self._job = None
+        return self._actor.open.remote(self._shared)
+
+    def release(self) -> Any | None:
+        """The worker that has answered the whole lane, if another lane may have it."""
+        worker, self._actor = self._actor, None
+        return worker
+
+    def _fresh_worker(self) -> Any:
         # A whole number of GPUs needs no placement group: Ray gives an actor's GPUs from one node.
         options: dict[str, Any] = {"num_cpus": 1, "num_gpus": self.gpus}
         options |= {"max_restarts": 0, "max_task_retries": 0, "runtime_env": {"env_vars": self._environment()}}
-        self._actor = ray.remote(_Actor).options(**options).remote(self._shared, self._settings, dict(ENGINES))
-        self._job = None
-        return self._actor.open.remote()
+        return ray.remote(_Actor).options(**options).remote(self._settings, dict(ENGINES))
 
     def land(self, ref: Any) -> tuple[Sequence[Outcome], Any | None]:
         """What came back, and the reference of what the lane does next; None when it has come to its end."""
@@ -173,13 +201,15 @@ class _LaneRun:
     def kill(self) -> None:
         """End the worker with its children."""
         ray.kill(self._actor)
+        self._actor = None
 
     def _next(self) -> Any | None:
         if self._todo:
             self._job = self._todo.popleft()
             return self._actor.answer.remote(self._job)
-        ray.wait([self._actor.close.remote()], timeout=_CLOSE_SECONDS)
-        self.kill()
+        closed, _ = ray.wait([self._actor.close.remote()], timeout=_CLOSE_SECONDS)
+        if not closed or not self.may_follow:
+            self.kill()
         return None
 
     def _bury(self, error: RayError) -> tuple[Sequence[Outcome], Any | None]:
@@ -214,9 +244,9 @@ class _LaneRun:
 class _Actor(LaneWorker):
     """A lane worker in a process of its own, which learns of engines that only the driver knows."""
 
-    def __init__(self, lane: Lane, settings: EngineSettings, engines: dict[str, str]) -> None:
+    def __init__(self, settings: EngineSettings, engines: dict[str, str]) -> None:
         ENGINES.update(engines)
-        super().__init__(lane, settings)
+        super().__init__(settings)
 
 
 def _died(cell: Cell, error: RayError, doing: str) -> CellFailure:

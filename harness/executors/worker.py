@@ -1,4 +1,4 @@
-"""What is done with a lane, wherever it runs: open its model once, answer its jobs one by one, close."""
+"""What is done with lanes, wherever they run: open a lane's model once, answer its jobs one by one, close."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from harness.schedule import Lane
 
 
 class LaneWorker:
-    """One lane and its loaded model. The inline executor calls it, Ray makes an actor of it."""
+    """One lane after the other with its loaded model. The inline executor calls it, Ray makes an actor of it."""
 
-    def __init__(self, lane: Lane, settings: EngineSettings) -> None:
-        self._lane = lane
+    def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
+        self._lane: Lane | None = None
         self._engine: Engine | None = None
 
-    def open(self) -> tuple[CellFailure, ...]:
-        """Load the model: nothing when it is ready, otherwise one failure per job of the lane."""
+    def open(self, lane: Lane) -> tuple[CellFailure, ...]:
+        """Load the model of `lane`: nothing when it is ready, otherwise one failure per job of the lane."""
+        self._lane = lane
         try:
-            self._engine = open_engine(self._lane.engine, self._lane.model, self._settings)
+            self._engine = open_engine(lane.engine, lane.model, self._settings)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
-            return tuple(failure(job.cell, error) for job in self._lane.jobs)
+            return tuple(failure(job.cell, error) for job in lane.jobs)
         return ()
 
     def answer(self, index: int) -> Outcome:
         """The outcome of the lane's job number `index`."""
-        assert self._engine is not None, "open() first"
+        assert self._lane is not None, "open() first"
+        assert self._engine is not None, "the model was not loaded"
         job = self._lane.jobs[index]
         return attempt(self._engine, job.cell, job.task)
 

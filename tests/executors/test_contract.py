@@ -156,3 +156,16 @@ class TestRay:
 
     def test_a_worker_on_the_cpu_has_one_thread_and_sees_no_gpu(self, ray: Run) -> None:
         assert ray.of("last", "a").provenance.host.endswith("GPUs ; 1")
+
+    def test_a_worker_that_has_closed_one_model_opens_the_next(
+        self, patched: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        wanted = plan(tmp_path, [("one", "a c", None), ("broken", "a", "unreadable"), ("other", "a", None)])
+        run = finish("ray", ExecutorSettings(workers=1), wanted, tmp_path)
+        assert run.journal("one") == run.journal("other") == ["open", "close"]
+        processes = {run.of(model, "a").provenance.host for model in ("one", "other")}
+        assert len(processes) <= 2
+        in_order = [lane.model.name for lane in run.lanes]
+        # a model that does not load takes its worker along, one that was closed does not
+        together = abs(in_order.index("one") - in_order.index("other")) == 1
+        assert (len(processes) == 1) is together
