@@ -15,6 +15,8 @@ from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_eval_bridge import TransformersLM
 from harness.engines.protocol import EngineSettings
+from harness.engines.tree import trees
+from harness.engines.tree.attention import STEP
 from harness.engines.tree.lm import TreeLM
 from harness.records import CellResult
 from harness.specs import TaskSpec
@@ -188,6 +190,35 @@ def test_likelihoods_equal_lm_evals_for_all_kinds_of_requests_in_one_call(specie
     known = [reference_pairs(species, kind) for kind in PAIRS]
     pairs = [pair for asked, _ in known for pair in asked]
     assert_same(scored(zoo.tree(species), pairs), [each for _, answers in known for each in answers])
+
+
+@pytest.mark.parametrize("species", [*zoo.TAKEN, "gemma3", "mistral-window", "qwen2-window"])
+def test_documents_so_many_that_their_examples_are_read_once_equal_lm_evals(species: str) -> None:
+    reference, tree = zoo.lm_eval(species), zoo.tree(species)
+    # the embedded tokens are characters and whole words: fewer examples fill the window
+    prefix = prompts.shots(7 if zoo.ZOO[species].tokenizer == "embedded" else 11)
+    contexts = [prefix + prompts.question(i) for i in range(80)]
+    assert any(len(group.prefix) > 100 for group in trees.plant([tree.tok_encode(context) for context in contexts]))
+    pairs = [(context, prompts.OPTIONS[i % 4]) for i, context in enumerate(contexts)]
+    assert_same(scored(tree, pairs), scored(reference, pairs))
+    asked: dict[str, Any] = {"until": ["\n"], "max_gen_toks": 5}
+    # by eights they are too few for that, and written as lm-eval writes them
+    by_eights = [text for i in range(0, 80, 8) for text in written(tree, contexts[i : i + 8], **asked)]
+    assert written(tree, contexts, **asked) == by_eights
+    assert by_eights[:2] == written(reference, contexts[:2], **asked)
+
+
+@pytest.mark.parametrize("species", ["llama", "mistral-window", "gemma3"])
+def test_prompts_longer_than_what_is_attended_at_a_time_equal_lm_evals(species: str) -> None:
+    reference, tree = zoo.build_both(species, max_length=600)
+    pairs = [(prompts.shots(40) + prompts.question(i), option) for i in range(2) for option in (" red", " dark blue")]
+    assert len(reference.tok_encode(pairs[0][0])) > 2 * STEP
+    pairs += [(prompts.shots(20), prompts.shots(20)), (prompts.shots(2), " red")]
+    assert_same(scored(tree, pairs), scored(reference, pairs))
+    texts = [prompts.shots(40), prompts.shots(48, seed=2)]
+    assert rolled(tree, texts) == pytest.approx(rolled(reference, texts), rel=2e-6)
+    asked = [prompts.shots(40), prompts.shots(40) + "Colour"]
+    assert written(tree, asked, max_gen_toks=4) == written(reference, asked, max_gen_toks=4)
 
 
 @pytest.mark.parametrize("tokenizer", TOKENIZERS)
