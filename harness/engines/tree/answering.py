@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.engines.tree.attention import Prefix
 from harness.engines.tree.generation import Job, Text, write
-from harness.engines.tree.model import LOGITS_AT_ONCE, Keeping, TreeModel
+from harness.engines.tree.model import Keeping, TreeModel
 from harness.engines.tree.trees import Group, Row, batches, distinct, plant
 
 CACHE_BUDGETS = 8
@@ -23,6 +23,10 @@ MOST_SLOTS = 256
 
 
 IntArray = NDArray[np.int64]
+
+
+SOFTMAX_AT_ONCE = {"cpu": 1 << 20}
+"""Logits whose softmax is taken at a time; on a CPU few enough to stay in its cache."""
 
 
 class Likelihood(NamedTuple):
@@ -59,15 +63,26 @@ class _Sums:
             requests: [n] request each target belongs to.
             targets: [n] token ids.
         """
-        where = torch.from_numpy(places).to(logits.device)
-        tokens = torch.from_numpy(targets).to(logits.device)
-        logs = logits.log_softmax(-1)
-        picked = logs[where, tokens]
-        np.add.at(self.values, requests, picked.double().cpu().numpy())
-        greedy = picked == logs.amax(-1)[where]
-        # of several likeliest tokens the first is the greedy one; looked for only where it matters, being slow
-        greedy[greedy.clone()] = logs[where[greedy]].argmax(-1) == tokens[greedy]
-        self.greedy[requests[~greedy.cpu().numpy()]] = False
+        order = np.argsort(places, kind="stable")
+        places, requests, targets = places[order], requests[order], targets[order]
+        step = max(1, SOFTMAX_AT_ONCE.get(logits.device.type, 1 << 28) // logits.shape[-1])
+        for low in range(0, len(logits), step):
+            some = slice(*np.searchsorted(places, (low, low + step)))
+            found, greedy = _log_probabilities(logits[low : low + step], places[some] - low, targets[some])
+            np.add.at(self.values, requests[some], found)
+            self.greedy[requests[some][~greedy]] = False
+
+
+def _log_probabilities(logits: Tensor, places: IntArray, targets: IntArray) -> tuple[NDArray[np.float64], Any]:
+    """Log-probability of each target, and whether it is the greedy choice."""
+    where = torch.from_numpy(places).to(logits.device)
+    tokens = torch.from_numpy(targets).to(logits.device)
+    logs = logits.log_softmax(-1)
+    picked = logs[where, tokens]
+    greedy = picked == logs.amax(-1)[where]
+    # of several likeliest tokens the first is the greedy one; looked for only where it matters, being slow
+    greedy[greedy.clone()] = logs[where[greedy]].argmax(-1) == tokens[greedy]
+    return picked.double().cpu().numpy(), greedy.cpu().numpy()
 
 
 class _Marks:
@@ -138,8 +153,7 @@ class _Asked:
         writing = [row for row in group.rows if any(sequence in self.texts for sequence in row.sequences)]
         reading = [row for row in group.rows if not any(sequence in self.texts for sequence in row.sequences)]
         sizes = [self._scored_positions(row) for row in reading]
-        most = max(1, LOGITS_AT_ONCE // self._model.vocabulary)
-        for batch in batches(reading, self._budget, sizes, most):
+        for batch in batches(reading, self._budget, sizes, self._model.most_scored):
             self._read([reading[i] for i in batch], prefix, length)
         if writing:
             self._write(writing, prefix, length)

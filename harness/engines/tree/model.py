@@ -16,8 +16,9 @@ from harness.engines.tree.trees import Row
 
 Positions = Sequence[int] | NDArray[np.int64]
 
-LOGITS_AT_ONCE = 1 << 26
-"""Logits of one pass (256 MiB in float32); longer rows may exceed it."""
+LOGITS_AT_ONCE = {"cpu": (1 << 23) - (1 << 16), "cuda": 1 << 27}
+"""Logits of one pass; a longer row may exceed it. On a CPU just below 32 MiB, from where on memory is taken from the
+system anew each time, which costs more than the passes it saves."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,7 +53,8 @@ class TreeModel:
         self._model = model
         self.work = Work()
         self._device = model.get_input_embeddings().weight.device
-        self.vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        vocabulary = int(model.get_output_embeddings().weight.shape[0])
+        self.most_scored = max(1, LOGITS_AT_ONCE.get(self._device.type, 1 << 26) // vocabulary)
         self.width = int(model.config.get_text_config().hidden_size)
 
     def read_prefix(self, tokens: Sequence[int], scored: Positions) -> tuple[Prefix, Tensor]:
