@@ -203,14 +203,16 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         if not kwargs.get("do_sample"):
             kwargs = {**kwargs, "do_sample": False}
             kwargs.pop("temperature", None)
-        generated: torch.Tensor = self.model.generate(
-            input_ids=context,
-            max_length=max_length,
-            stopping_criteria=criteria,
-            pad_token_id=self.tokenizer.pad_token_id,
-            use_cache=True,
-            **kwargs,
-        )
+        mixed = self.mixed_precision_dtype
+        with torch.autocast(device_type=self.device.type, dtype=mixed, enabled=mixed is not None):
+            generated: torch.Tensor = self.model.generate(
+                input_ids=context,
+                max_length=max_length,
+                stopping_criteria=criteria,
+                pad_token_id=self.tokenizer.pad_token_id,
+                use_cache=True,
+                **kwargs,
+            )
         return generated
 
 

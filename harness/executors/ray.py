@@ -83,7 +83,7 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
     """Keeps `workers` lanes going and yields what lands."""
     waiting = deque(runs)
     flying: dict[Any, _LaneRun] = {}
-    idle: list[Any] = []  # workers whose lane has ended
+    idle = _Idle()
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     largest = max((resources.get("GPU", 0.0) for resources in nodes), default=0.0)
     try:
@@ -95,28 +95,22 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
                 except MachineError as error:
                     yield from [failure(job.cell, error) for job in run.lane.jobs]
                 else:
-                    worker = idle.pop() if idle else None
-                    if worker is not None and not run.may_follow:
-                        ray.kill(worker)  # it would keep its place
-                        worker = None
-                    flying[run.start(worker)] = run
+                    flying[run.start(idle.take(run))] = run
             if flying:
                 [ref], _ = ray.wait(list(flying), num_returns=1)
                 run = flying.pop(ref)
                 landed, following = run.land(ref)
                 if following is not None:  # before yielding: the worker answers while the outcome is written
                     flying[following] = run
-                elif (worker := run.release()) is not None:
-                    if waiting:
-                        idle.append(worker)
-                    else:
-                        ray.kill(worker)
+                elif waiting:
+                    idle.keep(run.release())
+                else:
+                    run.kill()
                 yield from landed
     finally:
         for run in flying.values():
             run.kill()
-        for worker in idle:
-            ray.kill(worker)
+        idle.end()
 
 
 def worker_gpus(lane: Lane, device: str, largest: float) -> float:
@@ -138,6 +132,33 @@ def worker_gpus(lane: Lane, device: str, largest: float) -> float:
             "expected a node with enough, or --device cpu"
         )
     return model.gpus
+
+
+class _Idle:
+    """Workers whose lane has ended, for lanes that may follow it."""
+
+    def __init__(self) -> None:
+        self._workers: list[Any] = []
+
+    def take(self, run: _LaneRun) -> Any | None:
+        """A worker for `run`, or None when it needs a fresh one; an idle one must not keep the place of that."""
+        if not self._workers:
+            return None
+        worker = self._workers.pop()
+        if run.may_follow:
+            return worker
+        ray.kill(worker)
+        return None
+
+    def keep(self, worker: Any | None) -> None:
+        """Remember `worker`, if there is one."""
+        if worker is not None:
+            self._workers.append(worker)
+
+    def end(self) -> None:
+        """End them all."""
+        while self._workers:
+            ray.kill(self._workers.pop())
 
 
 class _LaneRun:
@@ -199,9 +220,10 @@ class _LaneRun:
         return [back[index] for index in self._todo], None
 
     def kill(self) -> None:
-        """End the worker with its children."""
-        ray.kill(self._actor)
-        self._actor = None
+        """End the worker with its children, if there still is one."""
+        if self._actor is not None:
+            ray.kill(self._actor)
+            self._actor = None
 
     def _next(self) -> Any | None:
         if self._todo:
