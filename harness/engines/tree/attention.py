@@ -236,9 +236,12 @@ class DecodePass:
         visible = index[None] <= lengths[:, None]
         if window is not None and window < self.longest:
             visible = visible & (lengths[:, None] - index[None] < window)
-        mask = _additive(visible, query)[:, None, None]
-        output, weight = attention(query[0].transpose(0, 1)[:, :, None], keys, values, scale, mask=mask)
-        output, weight = output[:, :, 0][None], weight[:, :, 0][None]
+        heads, key_heads = query.shape[1], keys.shape[1]
+        # query heads of one key head are like queries of one head: its keys are read once for all of them
+        grouped = query[0].transpose(0, 1).reshape(slots, key_heads, heads // key_heads, -1)
+        mask = _additive(visible, query)[:, None, None].expand(-1, 1, heads // key_heads, -1)
+        output, weight = attention(grouped, keys, values, scale, mask=mask)
+        output, weight = output.flatten(1, 2)[None], weight.flatten(1, 2)[None]
         if self.prefix is None:
             return output
         positions = lengths + self.prefix.length
