@@ -264,7 +264,8 @@ def load(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str
             revision="main" if model.path else model.revision,
             dtype=model.dtype,
             device=device,
-            batch_size=settings.batch_size,
+            # padding changes the last bits of a number, and it depends on what else is in the batch
+            batch_size=1 if settings.deterministic else settings.batch_size,
             trust_remote_code=settings.trust_remote_code,
             parallelize=model.gpus > 1,
             **options,

@@ -151,6 +151,13 @@ def test_a_model_that_trees_do_not_fit_runs_on_lm_evals_code_and_says_so(
         assert (ours.provenance.token_budget, ours.provenance.batch_size) == (None, 32)
 
 
+def test_a_deterministic_run_is_that_on_lm_evals_code_too(soft_capped: ModelSpec, choice_task: TaskSpec) -> None:
+    engine = open_engine("tree", soft_capped, EngineSettings(deterministic=True))
+    few, all_ = (engine.evaluate(asked(choice_task, soft_capped, limit=n), choice_task) for n in (5, None))
+    assert loglikelihoods(all_)[: len(loglikelihoods(few))] == loglikelihoods(few)
+    assert few.provenance.batch_size == 1
+
+
 def test_texts_left_to_lm_eval_are_told_for_their_cells_alone(
     tree: TreeEngine, engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
 ) -> None:
