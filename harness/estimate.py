@@ -14,8 +14,10 @@ CHARS_PER_TOKEN = 4.0
 """English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
 OPTIONS_GUESS = 4
 """Answer options of a multiple-choice task whose config does not list them."""
-SECONDS_PER_REQUEST = 0.002
-"""Fixed cost of a request beside its arithmetic."""
+SECONDS_PER_REQUEST = {"tree": 0.0003}
+"""Fixed cost of a request beside its arithmetic, by engine."""
+OTHER_SECONDS_PER_REQUEST = 0.002
+"""The same for all other engines."""
 FLOPS_PER_SECOND = {"cpu": 2e10, "gpu": 2e13}
 """Sustained arithmetic of one worker: one CPU core in fp32, one data-centre GPU in half precision."""
 
@@ -51,10 +53,16 @@ def estimate(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> Estimate | Non
         return None
     docs = task.n_docs if cell.limit is None else min(task.n_docs, cell.limit)
     requests = docs * _requests_per_document(task)
-    tokens = requests * (1 + cell.shots) * (task.mean_doc_chars or 0.0) / CHARS_PER_TOKEN
+    document = (task.mean_doc_chars or 0.0) / CHARS_PER_TOKEN
+    # documents that bring their examples along are counted with them already
+    shots = cell.shots if task.demonstrations == "pool" else 0
+    tokens = requests * (1 + shots) * document
+    # on trees the examples are read once per cell, and a document once for all its requests
+    read = (docs + shots) * document if cell.engine == "tree" else tokens
     rate = FLOPS_PER_SECOND["gpu" if cell.model.gpus else "cpu"]
-    arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * tokens / rate
-    return Estimate(requests=requests, tokens=tokens, seconds=pace * (requests * SECONDS_PER_REQUEST + arithmetic))
+    arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
+    fixed = requests * SECONDS_PER_REQUEST.get(cell.engine, OTHER_SECONDS_PER_REQUEST)
+    return Estimate(requests=requests, tokens=tokens, seconds=pace * (fixed + arithmetic))
 
 
 def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:

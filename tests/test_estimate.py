@@ -27,6 +27,19 @@ def test_shots_lengthen_every_prompt() -> None:
     assert estimate(cell(shots=4), CHOICE).tokens == 5 * estimate(cell(shots=0), CHOICE).tokens
 
 
+def test_documents_that_bring_their_examples_are_counted_with_them() -> None:
+    own = replace(CHOICE, demonstrations="document")
+    assert estimate(cell(shots=4), own).tokens == estimate(cell(shots=0), own).tokens
+
+
+def test_on_trees_examples_cost_next_to_nothing() -> None:
+    big = model(10**9)
+    tree, other = (estimate(cell(of=CHOICE, model=big, shots=4, engine=e), CHOICE) for e in ("tree", "lm-eval"))
+    assert tree.tokens == other.tokens
+    # 20 documents and 4 examples, each read once, against 40 prompts of 5 documents' length
+    assert tree.seconds < other.seconds / 8
+
+
 def test_a_task_whose_size_only_the_hub_knows_has_no_estimate() -> None:
     assert estimate(cell(), task(n_docs=None)) is None
 
