@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.plan import Cell
 from harness.records import CellResult
@@ -14,12 +15,23 @@ CHARS_PER_TOKEN = 4.0
 """English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
 OPTIONS_GUESS = 4
 """Answer options of a multiple-choice task whose config does not list them."""
-SECONDS_PER_REQUEST = {"tree": 0.0003}
-"""Fixed cost of a request beside its arithmetic, by engine."""
-OTHER_SECONDS_PER_REQUEST = 0.002
-"""The same for all other engines."""
-FLOPS_PER_SECOND = {"cpu": 2e10, "gpu": 2e13}
-"""Sustained arithmetic of one worker: one CPU core in fp32, one data-centre GPU in half precision."""
+
+
+class Speed(NamedTuple):
+    """What an engine needs where nothing has been measured yet."""
+
+    seconds_per_request: float
+    """Fixed cost of a request beside its arithmetic."""
+    flops_per_second: float
+    """Sustained arithmetic of one CPU core in fp32."""
+
+
+SPEEDS = {"tree": Speed(0.0003, 6e10)}
+"""By engine."""
+OTHER_SPEED = Speed(0.002, 2e10)
+"""Of all other engines."""
+GPU_FLOPS_PER_SECOND = 2e13
+"""Sustained arithmetic of one data-centre GPU in half precision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,10 +71,11 @@ def estimate(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> Estimate | Non
     tokens = requests * (1 + shots) * document
     # on trees the examples are read once per cell, and a document once for all its requests
     read = (docs + shots) * document if cell.engine == "tree" else tokens
-    rate = FLOPS_PER_SECOND["gpu" if cell.model.gpus else "cpu"]
+    speed = SPEEDS.get(cell.engine, OTHER_SPEED)
+    rate = GPU_FLOPS_PER_SECOND if cell.model.gpus else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
-    fixed = requests * SECONDS_PER_REQUEST.get(cell.engine, OTHER_SECONDS_PER_REQUEST)
-    return Estimate(requests=requests, tokens=tokens, seconds=pace * (fixed + arithmetic))
+    seconds = pace * (requests * speed.seconds_per_request + arithmetic)
+    return Estimate(requests=requests, tokens=tokens, seconds=seconds)
 
 
 def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:
