@@ -1,7 +1,9 @@
-"""What runs inside the sandbox: takes one request on stdin, calls the program's function, writes what it returned.
+"""What runs inside the sandbox: a server that runs one program after the other, each in a process of its own.
 
-The sandbox starts it in `python -I -S -B`, so it uses the standard library alone and never sees the package. It limits
-itself before it reads a word of the program, then exec()s it here: that costs no second interpreter. The expected
+The sandbox starts it in `python -I -S -B`, so it uses the standard library alone and never sees the package. For each
+program the host hands it a socket. It forks, and the child closes all but that socket, reads the request from it,
+limits itself before it looks at a word of the program, then exec()s it, writes what it returned and ends. The server
+reads neither request nor reply, so nothing of one program is in the memory that the next one starts from. The expected
 answers stay with the caller, so a program that tampers with this file's functions can at most fail.
 
 It loads modules written in C only, because loading `json`, `os`, `signal` and `typing` took longer than starting the
@@ -11,26 +13,150 @@ interpreter and running the program. The program itself may import what it likes
 import marshal
 import posix
 import resource
+import select
 import sys
 from _json import encode_basestring_ascii, make_encoder
-from _signal import SIGALRM, SIGXCPU, alarm, signal  # type: ignore[import-not-found]  # no stubs: it is `signal` in C
+from _signal import SIG_DFL, SIGALRM, SIGCHLD, SIGKILL, SIGXCPU, alarm, signal  # type: ignore[import-not-found]  # no stubs
+from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket
+
+TYPE_CHECKING = False  # as in `typing`, which would have to be loaded
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOBODY = 65534
 """The traditional user and group without rights."""
 LAZY_ANNOTATIONS = 0x1000000
 """`__future__.annotations.compiler_flag`: a hint that names what the program did not import is no error, as in 3.14."""
+_REPLIES = 3  # the child's descriptor for its request and its reply, the only one beside /dev/null
+_MOST = 64  # no descriptor of ours is higher, once those that were inherited are closed
 
 
 def main() -> None:
-    """Serve the one request."""
-    request = marshal.loads(sys.stdin.buffer.read())
-    replies = posix.dup(1)
+    """Tell the host how many programs we can take, then serve them until it goes away."""
+    control = socket(fileno=0)
+    posix.closerange(3, 65536)
+    lasting = _shut() and _can_watch()
+    control.send(b"lasting" if lasting else b"once___")
+    if lasting:
+        _serve(control)
+    elif (program := _next(control)) is not None:
+        _run(program)
+
+
+def _shut() -> bool:
+    """Shut our memory and descriptors to processes of the same user; False where that cannot be had.
+
+    After `prctl(PR_SET_DUMPABLE, 0)` only root can trace us or look into our /proc.
+    """
+    set_dumpable, get_dumpable = 4, 3
+    try:
+        prctl = _library("prctl")
+        return bool(prctl(set_dumpable, 0, 0, 0, 0) == 0 and prctl(get_dumpable, 0, 0, 0, 0) == 0)
+    except (ImportError, AttributeError, OSError):
+        return False
+
+
+def _library(name: str) -> "Callable[..., int]":
+    """A function of the C library that returns an int; `ctypes` itself is written in Python.
+
+    Raises:
+        ImportError, AttributeError, OSError: it is not to be had.
+    """
+    import _ctypes
+
+    class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]  # cannot be subscripted in 3.11
+        _type_ = "i"
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL
+        _restype_ = Int
+
+    return Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))  # type: ignore[arg-type]  # None is this process
+
+
+def _can_watch() -> bool:
+    """True when the host can be given a handle that ends a child for certain, whatever became of us."""
+    try:
+        posix.close(posix.pidfd_open(posix.getpid()))
+    except (AttributeError, OSError):  # an older kernel, or a Python built on one
+        return False
+    return True
+
+
+def _next(control: socket) -> int | None:
+    """The socket of the next program; None when the host is gone."""
+    data, handed, *_ = control.recvmsg(1, CMSG_SPACE(4))
+    return int.from_bytes(handed[0][2], sys.byteorder) if data else None
+
+
+def _serve(control: socket) -> None:
+    """Run program after program, until the host goes away or a program has changed what the next would inherit."""
+    signal(SIGCHLD, SIG_DFL)  # a host that ignores it has us ignore it, and then no exit status is kept
+    compile("", "<program>", "exec")  # the first use of the compiler costs 1.5 ms, which no child need pay again
+    info = _shared_memory()
+    clean = _settings(info)
+    while _settings(info) == clean and (program := _next(control)) is not None:
+        child = posix.fork()
+        if child == 0:
+            try:
+                posix.setsid()
+                _run(program)
+            finally:
+                posix._exit(1)
+        posix.close(program)
+        watch = posix.pidfd_open(child)
+        # The host sends the request when it holds this: from its first word on, the program can be ended from there.
+        control.sendmsg([b"."], [(SOL_SOCKET, SCM_RIGHTS, watch.to_bytes(4, sys.byteorder))])
+        poll = select.poll()
+        poll.register(control, select.POLLIN)  # readable when the host has gone: it says nothing now
+        poll.register(watch, select.POLLIN)
+        poll.poll()
+        for end in (posix.kill, posix.killpg):
+            try:  # noqa: SIM105
+                end(child, SIGKILL)
+            except OSError:  # no such group yet, or not permitted: the host finds that out by itself
+                pass
+        code = posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
+        posix.close(watch)
+        control.send(code.to_bytes(4, "little", signed=True))
+
+
+def _settings(info: "list[Callable[[bytes], int]]") -> object:
+    """What a process can change in another one of its user, or leave behind, and a later child would find."""
+    limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
+    schedule = posix.getpriority(posix.PRIO_PROCESS, 0), posix.sched_getscheduler(0), posix.sched_getaffinity(0)
+    filled = [bytes(128) for _ in info]
+    for ask, buffer in zip(info, filled, strict=True):
+        ask(buffer)
+    return limits, schedule, filled
+
+
+def _shared_memory() -> "list[Callable[[bytes], int]]":
+    """What fills a buffer with how much System V memory, how many semaphores and how many queues there are."""
+    shmctl, semctl, msgctl = map(_library, ("shmctl", "semctl", "msgctl"))
+    shm_info, sem_info, msg_info = 14, 19, 12
+    return [
+        lambda buffer: shmctl(0, shm_info, buffer),
+        lambda buffer: semctl(0, 0, sem_info, buffer),
+        lambda buffer: msgctl(0, msg_info, buffer),
+    ]
+
+
+def _run(connection: int) -> None:
+    """Be the process of one program: holds nothing but its connection, ends with it."""
+    posix.dup2(connection, _REPLIES)
     nothing = posix.open("/dev/null", posix.O_RDWR)
     for descriptor in (0, 1, 2):  # what the program prints is nobody's business and cannot fill a pipe
         posix.dup2(nothing, descriptor)
-    _confine(request["limits"], replies)
-    _write(replies, b"ready\n")
-    _write(replies, _reply(request["program"], request["entry"], request["arguments"], request["limits"]))
+    posix.closerange(_REPLIES + 1, _MOST)
+    request = marshal.loads(_read(_REPLIES))
+    try:  # noqa: SIM105
+        posix.chdir(request["folder"])
+    except OSError:  # bubblewrap, where there is none
+        pass
+    _confine(request["limits"], _REPLIES)
+    _write(_REPLIES, b"ready\n")
+    _write(_REPLIES, _reply(request["program"], request["entry"], request["arguments"], request["limits"]))
     posix._exit(0)  # no exit handler of the program runs
 
 
@@ -60,6 +186,7 @@ def _confine(limits: dict[str, int], replies: int) -> None:
         (resource.RLIMIT_FSIZE, 0, 0),  # no byte into any file; pipes are not files
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_NPROC, 1, 1),  # ourselves: no child processes, no threads
+        *((what, 0, 0) for what in (getattr(resource, "RLIMIT_MSGQUEUE", None),) if what is not None),
     ):
         resource.setrlimit(what, (most, last))
 
@@ -132,6 +259,14 @@ def _line(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"[:200]
     except BaseException:  # a program may raise what cannot even be printed
         return type(error).__name__[:200]
+
+
+def _read(descriptor: int) -> bytes:
+    """All up to the end."""
+    parts = []
+    while part := posix.read(descriptor, 65536):
+        parts.append(part)
+    return b"".join(parts)
 
 
 def _write(descriptor: int, data: bytes) -> None:
