@@ -24,7 +24,7 @@ from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
 
 _DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
 _AT_ONCE = 4
-"""Programs side by side: each is one process, mostly waiting for its interpreter to start."""
+"""Programs side by side, each in a process of its own."""
 
 
 class Case(NamedTuple):
