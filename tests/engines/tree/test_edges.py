@@ -19,9 +19,6 @@ from tests.engines.tree.prompts import PAIRS, Pair
 from tests.engines.tree.test_parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
 
 BUDGETS = (1, 7, 64, 100_000)
-WRITERS = ("llama", "mistral", "gemma3")
-"""Architectures that are asked for texts of every kind: each has another tokenizer or mask."""
-SAMPLED: dict[str, Any] = {"until": ["\n"], "max_gen_toks": 8, "do_sample": True, "temperature": 0.9}
 
 
 def mixed_pairs(lm: HFLM) -> list[Pair]:

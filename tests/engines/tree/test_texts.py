@@ -11,22 +11,15 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from lm_eval.models.huggingface import HFLM
 
 from harness.engines.tree.lm import TreeLM
 from tests.engines.tree import prompts, zoo
-from tests.engines.tree.prompts import PAIRS, Pair
-from tests.engines.tree.test_parity import askable, assert_same, scored, written
+from tests.engines.tree.prompts import PAIRS
+from tests.engines.tree.test_parity import assert_same, scored, written
 
-BUDGETS = (1, 7, 64, 100_000)
 WRITERS = ("llama", "mistral", "gemma3")
 """Architectures that are asked for texts of every kind: each has another tokenizer or mask."""
 SAMPLED: dict[str, Any] = {"until": ["\n"], "max_gen_toks": 8, "do_sample": True, "temperature": 0.9}
-
-
-def mixed_pairs(lm: HFLM) -> list[Pair]:
-    kinds = ("fixed-shots", "letters", "nested-options", "mutual-information", "longer-than-the-window")
-    return askable(lm, [pair for kind in kinds for pair in PAIRS[kind]()[:12]])
 
 
 # --- texts ----------------------------------------------------------------------------------------------------------
