@@ -78,6 +78,7 @@ class _ModelFile(_Strict):
     params_non_embedding: Annotated[int, Field(gt=0)] | None = None
     params_active: Annotated[int, Field(gt=0)] | None = None
     tokens: Annotated[int, Field(gt=0)] | None = None
+    loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     revision: str = "main"
     dtype: Dtype | None = None
     variant: _Name | None = None
@@ -197,6 +198,7 @@ def _family(file: _FamilyFile, path: Path) -> Family:
                 params_non_embedding=entry.params_non_embedding,
                 params_active=entry.params_active,
                 tokens=entry.tokens or file.tokens,
+                loss=entry.loss,
                 path=folder,
                 revision=entry.revision,
                 dtype=entry.dtype or file.dtype,

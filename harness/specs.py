@@ -40,6 +40,8 @@ class ModelSpec:
     """Parameters used per token (mixture of experts); None when all are."""
     tokens: int | None = None
     """Training tokens seen by this checkpoint; None when not known."""
+    loss: float | None = None
+    """Language-modelling loss on text that is the same for the whole family, nats or bits; None when not known."""
     path: str | None = None
     """Absolute local folder that holds the model; None when it is fetched by name from the hub or its cache."""
     revision: str = "main"

@@ -58,6 +58,18 @@ def test_files_of_the_package_are_right() -> None:
             assert catalog.task(task).n_docs >= 200, task
 
 
+def test_the_embedded_models_have_the_loss_their_training_recorded() -> None:
+    for model in load_catalog().family("embedded").models:
+        recorded = json.loads(Path(model.source, "training.json").read_text())
+        assert model.loss == recorded["answer_loss"], model.name
+
+
+def test_a_model_without_a_known_loss_has_none(folder: Path) -> None:
+    family = load_file(folder / "family.yaml")
+    assert isinstance(family, Family)
+    assert [m.loss for m in family.models] == [None, None]
+
+
 def test_a_task_knows_its_documents_shots_and_home(folder: Path) -> None:
     task = load_file(folder / "colours.yaml")
     assert isinstance(task, TaskSpec)

@@ -45,6 +45,17 @@ def test_a_header_from_before_the_tree_engine_is_read(store: Store) -> None:
     assert (read.provenance.token_budget, read.provenance.fallback) == (None, None)
 
 
+def test_a_header_from_before_losses_is_read_and_belongs_to_the_same_cell(store: Store) -> None:
+    written = result(cell(model=model(loss=2.5)))
+    store.write(written)
+    header = store.path(written.cell) / HEADER
+    raw = json.loads(header.read_text())
+    del raw["cell"]["model"]["loss"]
+    header.write_text(json.dumps(raw))
+    assert store.done() == {written.cell.key} == {cell().key}
+    assert store.results()[0].cell.model.loss is None
+
+
 def test_several_texts_of_a_document_come_back(store: Store) -> None:
     written = result(samples=(sample(0, output="a", outputs=("a", "b", "a")), sample(1)))
     store.write(written)

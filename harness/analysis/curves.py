@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from harness.analysis.uncertainty import Estimate, estimate, interval
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Score
 from harness.specs import Kind, MetricSpec, ModelSpec
 
-Scale = Literal["params", "flops", "tokens"]
+Scale = Literal["params", "flops", "tokens", "loss"]
 AXIS_TITLES: Mapping[Scale, str] = {
     "params": "Parameters (log scale)",
     "flops": "Training compute 6ND, FLOPs (log scale)",
     "tokens": "Training tokens (log scale)",
+    "loss": "Loss of the model (smaller is better)",
 }
+_UNKNOWN: Mapping[Scale, str] = {
+    "params": "parameters not known",
+    "flops": "training tokens not known",
+    "tokens": "training tokens not known",
+    "loss": "loss not known",
+}
+
+
+def position(scale: Scale, x: float) -> float:
+    """Where `x` stands among sizes, ascending with ability: log10 of a size, and -x of a loss.
+
+    >>> position("params", 1e9), position("loss", 2.5)
+    (9.0, -2.5)
+    """
+    return -x if scale == "loss" else math.log10(x)
+
+
+def scale_value(scale: Scale, position: float) -> float:
+    """The size or loss at a position: the inverse of `position`.
+
+    >>> scale_value("params", 9.0), scale_value("loss", -2.5)
+    (1000000000.0, 2.5)
+    """
+    return -position if scale == "loss" else 10.0**position
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +88,9 @@ class Curve:
     task: str
     """Task name."""
     suite: str
-    """Home suite of the task."""
-    kind: Kind
-    """Kind of ability."""
+    """Home suite of the task; empty when a table does not say."""
+    kind: Kind | Literal[""]
+    """Kind of ability; empty when a table does not say."""
     shots: int
     """Demonstrations before the question."""
     prompt: str
@@ -73,18 +102,27 @@ class Curve:
     scale: Scale
     """What x means."""
     points: tuple[Point, ...]
-    """Ascending by x, at least one."""
+    """Ascending by position (size up, loss down), at least one."""
     missing: tuple[Gap, ...] = ()
     """Models that were asked and have no point: failed, or of unknown scale. They are never drawn as 0."""
     conditions: str
     """What all points share: engine, dtype, variant, task digest, limit."""
     split: str | None = None
     """How this curve differs from others of the same setting that it must not be joined with; None when it is whole."""
+    items: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
+    """Score of each document, (sizes, seeds, documents), the same documents in the same order throughout, so that
+    the mean over seeds and documents is `y`; None when they were not read, differ between sizes or seeds, or the
+    metric is no mean over documents."""
 
     @property
     def x(self) -> tuple[float, ...]:
-        """Scale of each point."""
+        """Scale of each point, in the unit of the axis."""
         return tuple(p.x for p in self.points)
+
+    @property
+    def position(self) -> tuple[float, ...]:
+        """Scale of each point as statistics use it, ascending with ability: log10 x, or -x for a loss."""
+        return tuple(position(self.scale, p.x) for p in self.points)
 
     @property
     def y(self) -> tuple[float, ...]:
@@ -241,7 +279,7 @@ def _curves_of(
                     metric=metric,
                     rank=rank,
                     scale=scale,
-                    points=tuple(sorted(points, key=lambda p: (p.x, p.model))),
+                    points=tuple(sorted(points, key=lambda p: (position(scale, p.x), p.model))),
                     missing=tuple(sorted(set(missing), key=lambda g: (g.x or 0.0, g.model, g.reason))),
                     conditions=conditions.text(conditions._fields),
                     split=split,
@@ -270,11 +308,11 @@ def _points(groups: Iterable[Sequence[CellResult]], metric: MetricSpec, scale: S
     for results in groups:
         model = results[0].cell.model
         scores = [s for r in results if (s := _score(r, metric)) is not None]
-        x = _position(model, scale)
+        x = _scale_of(model, scale)
         if not scores:
             missing.append(Gap(model.name, f"no score for {metric.name}", x))
         elif x is None:
-            missing.append(Gap(model.name, "training tokens not known", None))
+            missing.append(Gap(model.name, _UNKNOWN[scale], None))
         else:
             pooled = estimate(scores, metric)
             low, high = interval(pooled)
@@ -294,13 +332,13 @@ def _points(groups: Iterable[Sequence[CellResult]], metric: MetricSpec, scale: S
 
 def _gap(failure: CellFailure, scale: Scale) -> Gap:
     model = failure.cell.model
-    return Gap(model.name, f"{failure.error}: {failure.message}", _position(model, scale))
+    return Gap(model.name, f"{failure.error}: {failure.message}", _scale_of(model, scale))
 
 
 def _score(result: CellResult, metric: MetricSpec) -> Score | None:
     return next((s for s in result.scores if s.metric == metric.name), None)
 
 
-def _position(model: ModelSpec, scale: Scale) -> float | None:
-    value = {"params": model.params, "flops": model.flops, "tokens": model.tokens}[scale]
+def _scale_of(model: ModelSpec, scale: Scale) -> float | None:
+    value = {"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss}[scale]
     return None if value is None else float(value)

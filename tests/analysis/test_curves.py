@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.analysis.curves import Curve, curves
+from harness.analysis.curves import Curve, Scale, curves, position, scale_value
 from harness.records import CellResult
 from tests.builders import SIZES, cell, counted, failed, grown, model, task
 
@@ -103,6 +103,30 @@ def test_flops_axis_uses_training_compute_and_names_models_without_tokens() -> N
     curve = only(curves(results, scale="flops"))
     assert curve.x[0] == pytest.approx(6 * 4000 * 80_000)
     assert curve.missing == (("toy-1000", "training tokens not known", None),)
+
+
+def test_positions_are_decades_of_size_ascending() -> None:
+    curve = only(curves(grown(RISING)))
+    assert curve.position == pytest.approx([3 + 0.60206 * step for step in range(8)], rel=1e-5)
+
+
+def test_the_loss_axis_runs_from_the_worst_model_to_the_best() -> None:
+    losses = (2.0, 3.0, 1.0)
+    results = [
+        counted(cell(model=model(n, loss=loss)), k, 200)
+        for n, loss, k in zip(SIZES, losses, (60, 50, 90), strict=False)
+    ]
+    unknown = counted(cell(model=model(SIZES[3])), 100, 200)
+    curve = only(curves([*results, unknown], scale="loss"))
+    assert curve.x == (3.0, 2.0, 1.0)
+    assert curve.position == (-3.0, -2.0, -1.0)
+    assert curve.y == pytest.approx((0.25, 0.3, 0.45))
+    assert curve.missing == (("toy-64000", "loss not known", None),)
+
+
+@pytest.mark.parametrize("scale", ["params", "flops", "tokens", "loss"])
+def test_a_position_can_be_turned_back_into_a_scale(scale: Scale) -> None:
+    assert scale_value(scale, position(scale, 1234.5)) == pytest.approx(1234.5)
 
 
 def checkpoint(tokens: int, k: int, *, day: int = 1, params: int = 1000) -> CellResult:
