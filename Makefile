@@ -6,7 +6,7 @@ RESULTS ?= results
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench dashboard lint format
+.PHONY: help run test bench calibrate dashboard lint format
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ lint: $(INSTALLED)  ## ruff, mypy and the import rules
 
 bench: $(INSTALLED)  ## time the engines and the command line on this machine
 	$(BIN)/python -m tests.benchmarks
+
+calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes)
+	$(BIN)/python -m tests.calibration
 
 dashboard: $(INSTALLED)  ## open the dashboard on results/
 	$(BIN)/emergence dashboard --results $(RESULTS)

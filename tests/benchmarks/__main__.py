@@ -37,11 +37,20 @@ def suite(quick: bool) -> None:
     suite.run(quick)
 
 
+def verdicts(quick: bool) -> None:
+    """A study of many curves."""
+    from tests.benchmarks import verdicts
+
+    head = ("curves", "sizes", "wall s", "CPU s", "ms per curve", "goal for 1,000, s", "load")
+    print(table(head, verdicts.rows(100 if quick else verdicts.CURVES)))
+
+
 BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "start-up": start_up,
     "bridge": bridge,
     "engines": engines,
     "suite": suite,
+    "verdicts": verdicts,
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 
