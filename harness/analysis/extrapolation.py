@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom, chi2
 
-from harness.analysis.fits import FORMS, Array, Counts, Fits, fit, saturated
+from harness.analysis.fits import Counts, fit, saturated
+from harness.analysis.forms import FORMS, Array
 
 LAWS = ("linear", "power", "error-power")
 """What "simply extrapolating" means here: each law is tried, and the one that foresees the largest size best counts."""

@@ -1,0 +1,265 @@
+"""Families of growth curves: how a score may depend on scale, with slopes for fitting and the way back to a scale."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from harness.analysis.uncertainty import LUCKY_MATCHES
+
+Array = NDArray[np.float64]
+
+_RIDGE = 1e-5
+"""Weight of the square of a slope in the fit. Where nothing has risen yet, any later rise fits the data equally well;
+this picks the flattest, and costs a curve that does rise less than 0.02 in log-likelihood."""
+
+
+class _Inverse(Protocol):
+    """Position at which mu reaches a level: theta (B, p), level, chance, ends (B, 2) -> (B,); not finite if never."""
+
+    def __call__(self, theta: Array, level: Array, chance: Array, ends: Array) -> Array: ...
+
+
+class _Shape(Protocol):
+    """mu(x) and its derivatives: theta (B, p), x (B, q), chance (B, 1), ends (B, 2) -> (B, q), (B, q, p)."""
+
+    def __call__(self, theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """One family of growth curves."""
+
+    name: str
+    """Short name, as in tables."""
+    parameters: tuple[str, ...]
+    """Names of its free parameters."""
+    shape: _Shape
+    """The curve and its slopes."""
+    lower: tuple[float, ...]
+    """Smallest value of each parameter."""
+    upper: tuple[float, ...]
+    """Largest value of each parameter."""
+    grid: tuple[tuple[float, ...], ...]
+    """Starting values per parameter; all their combinations are tried."""
+    inverse: _Inverse | None = None
+    """Where the curve reaches a level; None for forms that can do so twice, or never."""
+    slopes: tuple[str, ...] = ()
+    """Parameters that say how steep the curve is."""
+
+    @property
+    def p(self) -> int:
+        """Number of free parameters."""
+        return len(self.parameters)
+
+    @property
+    def ridge(self) -> Array:
+        """Weight of the square of each parameter in the fit, (p,)."""
+        return np.array([_RIDGE if name in self.slopes else 0.0 for name in self.parameters])
+
+    def bounded(self, *, lower: Mapping[str, float] | None = None, upper: Mapping[str, float] | None = None) -> Form:
+        """The same form with a smaller range for some parameters."""
+        low = tuple((lower or {}).get(n, v) for n, v in zip(self.parameters, self.lower, strict=True))
+        high = tuple((upper or {}).get(n, v) for n, v in zip(self.parameters, self.upper, strict=True))
+        return replace(self, lower=low, upper=high)
+
+
+def _constant(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    return np.repeat(theta, x.shape[1], axis=1), np.ones((*x.shape, 1))
+
+
+def _linear(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """A straight line, given by its heights at both ends of the sizes fitted; clipped to [0, 1] beyond them."""
+    span = np.maximum(ends[:, 1:] - ends[:, :1], 1e-12)
+    along = (x - ends[:, :1]) / span
+    slopes = np.stack([1 - along, along], axis=-1)
+    return theta[:, :1] * (1 - along) + theta[:, 1:] * along, slopes
+
+
+def _linear_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * (level - theta[:, 0]) / (theta[:, 1] - theta[:, 0])
+
+
+def _power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + (1 - c) exp(a + b (x - x_max)): the gain over chance is a power of scale with exponent b / ln 10."""
+    at = x - ends[:, 1:]
+    gain = (1 - chance) * np.exp(np.minimum(theta[:, :1] + theta[:, 1:] * at, 0.0))
+    return chance + gain, np.stack([gain, gain * at], axis=-1)
+
+
+def _power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    return np.asarray(ends[:, 1] + (np.log((level - chance) / (1 - chance)) - theta[:, 0]) / theta[:, 1])
+
+
+def _error_power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """1 - (1 - c) exp(-exp(a)) 10^(-b (x - x_min)): the error is a power of scale, at most 1 - c."""
+    at = (x - ends[:, :1]) * math.log(10)
+    head = np.exp(theta[:, :1])
+    error = (1 - chance) * np.exp(-np.maximum(head + theta[:, 1:] * at, 0.0))
+    return np.asarray(1 - error), np.stack([error * head, error * at], axis=-1)
+
+
+def _error_power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    fallen = np.log((1 - chance) / (1 - level))
+    return np.asarray(ends[:, 0] + (fallen - np.exp(theta[:, 0])) / (theta[:, 1] * math.log(10)))
+
+
+def _middle(ends: Array) -> Array:
+    return np.asarray(ends.mean(axis=1, keepdims=True))
+
+
+def _logistic(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + (1 - c) sigma(a + k (x - x_mid)); the midpoint is x_mid - a / k."""
+    at = x - _middle(ends)
+    s = expit(theta[:, :1] + theta[:, 1:] * at)
+    slope = (1 - chance) * s * (1 - s)
+    return chance + (1 - chance) * s, np.stack([slope, slope * at], axis=-1)
+
+
+def _logistic_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    return np.asarray(_middle(ends)[:, 0] + (logit((level - chance) / (1 - chance)) - theta[:, 0]) / theta[:, 1])
+
+
+def _logistic_top(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + (t - c) sigma(a + k (x - x_mid)): like `logistic`, ending at t instead of 1."""
+    at = x - _middle(ends)
+    s = expit(theta[:, :1] + theta[:, 1:2] * at)
+    room = theta[:, 2:] - chance
+    slope = room * s * (1 - s)
+    return chance + room * s, np.stack([slope, slope * at, s], axis=-1)
+
+
+def _logistic_top_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    share = (level - chance) / (theta[:, 2] - chance)
+    return np.asarray(_middle(ends)[:, 0] + (logit(share) - theta[:, 0]) / theta[:, 1])
+
+
+def _quadratic_logit(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """sigma(a + b u + d u^2) with u = x - x_mid: the smallest form that can bend back."""
+    at = x - _middle(ends)
+    s = expit(theta[:, :1] + theta[:, 1:2] * at + theta[:, 2:] * at**2)
+    slope = s * (1 - s)
+    return s, np.stack([slope, slope * at, slope * at**2], axis=-1)
+
+
+def _hinge(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + b (x - x0)+ with x0 = x_min + share of the range."""
+    span = ends[:, 1:] - ends[:, :1]
+    at = x - ends[:, :1] - theta[:, :1] * span
+    after = np.maximum(at, 0.0)
+    rising = at > 0
+    return chance + theta[:, 1:] * after, np.stack([-theta[:, 1:] * span * rising, after], axis=-1)
+
+
+def _hinge_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    return ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]) + (level - chance) / theta[:, 1]
+
+
+def _step(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Chance up to x0 = x_min + share of the range, a constant level after it."""
+    after = x - ends[:, :1] > theta[:, :1] * (ends[:, 1:] - ends[:, :1])
+    floor = np.maximum(chance, LUCKY_MATCHES)
+    mu = np.where(after, theta[:, 1:], floor)
+    return mu, np.stack([np.zeros_like(mu), after.astype(float)], axis=-1)
+
+
+def _step_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    return np.where(theta[:, 1] >= level, ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]), np.inf)
+
+
+_LEVELS = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95)
+_SLOPES = (-8.0, -2.0, -0.7, 0.0, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0)
+_SHARES = tuple(np.linspace(-0.5, 0.999, 120).tolist())
+
+FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form(name="const", parameters=("level",), shape=_constant, lower=(0.0,), upper=(1.0,), grid=(_LEVELS,)),
+        Form(
+            name="linear",
+            parameters=("smallest", "largest"),
+            shape=_linear,
+            inverse=_linear_inverse,
+            lower=(0.0, 0.0),
+            upper=(1.0, 1.0),
+            grid=(_LEVELS, _LEVELS),
+        ),
+        Form(
+            name="power",
+            parameters=("a", "b"),
+            slopes=("b",),
+            shape=_power,
+            inverse=_power_inverse,
+            lower=(-30.0, 0.0),
+            upper=(0.0, 200.0),
+            grid=(
+                (-8.0, -5.0, -3.5, -2.5, -1.8, -1.2, -0.7, -0.3, -0.1),
+                (0.0, 0.4, 0.8, 1.5, 3.0, 6.0, 12.0, 40.0, 100.0),
+            ),
+        ),
+        Form(
+            name="error-power",
+            parameters=("a", "b"),
+            slopes=("b",),
+            shape=_error_power,
+            inverse=_error_power_inverse,
+            lower=(-20.0, 0.0),
+            upper=(4.0, 20.0),
+            grid=((-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0)),
+        ),
+        Form(
+            name="logistic",
+            parameters=("a", "k"),
+            slopes=("k",),
+            shape=_logistic,
+            inverse=_logistic_inverse,
+            lower=(-300.0, -60.0),
+            upper=(300.0, 60.0),
+            grid=((-60.0, -20.0, -10.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0), _SLOPES),
+        ),
+        Form(
+            name="logistic-top",
+            parameters=("a", "k", "top"),
+            slopes=("k",),
+            shape=_logistic_top,
+            inverse=_logistic_top_inverse,
+            lower=(-300.0, -60.0, 0.0),
+            upper=(300.0, 60.0, 1.0),
+            grid=((-60.0, -20.0, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0), _SLOPES, (0.1, 0.2, 0.35, 0.5, 0.7, 0.9)),
+        ),
+        Form(
+            name="quadratic-logit",
+            parameters=("a", "b", "d"),
+            slopes=("b", "d"),
+            shape=_quadratic_logit,
+            lower=(-100.0, -50.0, -50.0),
+            upper=(100.0, 50.0, 50.0),
+            grid=((-6.0, -3.0, -1.0, 0.0, 1.0), (-3.0, -1.0, 0.0, 1.0, 3.0), (-2.0, -0.5, 0.0, 0.5, 2.0)),
+        ),
+        Form(
+            name="hinge",
+            parameters=("share", "slope"),
+            shape=_hinge,
+            inverse=_hinge_inverse,
+            lower=(-0.5, 0.0),
+            upper=(0.9999, 50.0),
+            grid=(_SHARES, (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 2.0)),
+        ),
+        Form(
+            name="step",
+            parameters=("share", "level"),
+            shape=_step,
+            inverse=_step_inverse,
+            lower=(-1.0, 0.0),
+            upper=(1.0, 1.0),
+            grid=(tuple(np.linspace(-0.01, 0.995, 60).tolist()), _LEVELS),
+        ),
+    )
+}
+"""Forms by name; every one passes through the chance level where METHODS of the field say it should."""
