@@ -14,12 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
-from harness.analysis.forms import Array, Form
-
-Mask = NDArray[np.bool_]
+from harness.analysis.forms import Array, Form, Mask
 
 _SURE = 1e-9
 """Distance a probability keeps from 0 and 1, so that every likelihood is finite."""
@@ -137,6 +134,11 @@ def fit(form: Form, counts: Counts, *, start: Array | None = None, fixed: Collec
     kept = np.array([name in fixed for name in form.parameters])
     ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1)
     coefficients = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5)) + counts.n * math.log(2)
+    if form.closed is not None:
+        theta = form.closed(counts.x, counts.k, counts.n, counts.chance, ends)
+        mu = _inside(form.shape(theta, counts.x, counts.chance[:, None], ends)[0])
+        loglik = loglik_terms(counts.k, counts.n, mu).sum(axis=1)
+        return Fits(form=form, theta=theta, loglik=loglik, chance=counts.chance, ends=ends)
     theta = np.empty((len(counts), form.p))
     loglik = np.empty(len(counts))
     starts = _STARTS if start is None else 1

@@ -14,6 +14,8 @@ from scipy.special import expit, logit
 from harness.analysis.uncertainty import LUCKY_MATCHES
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
 _RIDGE = 1e-5
 """Weight of the square of a slope in the fit. Where nothing has risen yet, any later rise fits the data equally well;
@@ -24,6 +26,12 @@ class _Inverse(Protocol):
     """Position at which mu reaches a level: theta (B, p), level, chance, ends (B, 2) -> (B,); not finite if never."""
 
     def __call__(self, theta: Array, level: Array, chance: Array, ends: Array) -> Array: ...
+
+
+class _Closed(Protocol):
+    """Maximum-likelihood theta, (B, p), from x, k and n, (B, m), chance (B,) and ends (B, 2)."""
+
+    def __call__(self, x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array: ...
 
 
 class _Shape(Protocol):
@@ -46,8 +54,10 @@ class Form:
     """Smallest value of each parameter."""
     upper: tuple[float, ...]
     """Largest value of each parameter."""
-    grid: tuple[tuple[float, ...], ...]
-    """Starting values per parameter; all their combinations are tried."""
+    grid: tuple[tuple[float, ...], ...] = ()
+    """Starting values per parameter; all their combinations are tried. Empty where `closed` answers."""
+    closed: _Closed | None = None
+    """The best fit in closed form; None where it has to be searched."""
     inverse: _Inverse | None = None
     """Where the curve reaches a level; None for forms that can do so twice, or never."""
     slopes: tuple[str, ...] = ()
@@ -173,6 +183,22 @@ def _step_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Arr
     return np.where(theta[:, 1] >= level, ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]), np.inf)
 
 
+def _best_constant(x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array:
+    return np.asarray(k.sum(axis=1, keepdims=True) / np.maximum(n.sum(axis=1, keepdims=True), 1e-300))
+
+
+def _best_step(x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array:
+    """The best of the m - 1 places behind a size; the step stands in the middle of its gap."""
+    floor = np.maximum(chance, LUCKY_MATCHES)[:, None]
+    above_k, above_n = (values[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:] for values in (k, n))
+    level = np.clip(above_k / np.maximum(above_n, 1e-300), 1e-9, 1 - 1e-9)
+    gain = above_k * np.log(level / floor) + (above_n - above_k) * np.log((1 - level) / (1 - floor))
+    best, rows = gain.argmax(axis=1), np.arange(len(x))
+    middle = (x[rows, best] + x[rows, best + 1]) / 2
+    share = (middle - ends[:, 0]) / np.maximum(ends[:, 1] - ends[:, 0], 1e-12)
+    return np.stack([share, level[rows, best]], axis=1)
+
+
 _LEVELS = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95)
 _SLOPES = (-8.0, -2.0, -0.7, 0.0, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0)
 _SHARES = tuple(np.linspace(-0.5, 0.999, 120).tolist())
@@ -180,7 +206,7 @@ _SHARES = tuple(np.linspace(-0.5, 0.999, 120).tolist())
 FORMS: Mapping[str, Form] = {
     form.name: form
     for form in (
-        Form(name="const", parameters=("level",), shape=_constant, lower=(0.0,), upper=(1.0,), grid=(_LEVELS,)),
+        Form(name="const", parameters=("level",), shape=_constant, closed=_best_constant, lower=(0.0,), upper=(1.0,)),
         Form(
             name="linear",
             parameters=("smallest", "largest"),
@@ -258,7 +284,7 @@ FORMS: Mapping[str, Form] = {
             inverse=_step_inverse,
             lower=(-1.0, 0.0),
             upper=(1.0, 1.0),
-            grid=(tuple(np.linspace(-0.01, 0.995, 60).tolist()), _LEVELS),
+            closed=_best_step,
         ),
     )
 }
