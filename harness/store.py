@@ -13,12 +13,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import __version__
 from harness.errors import StoreError
@@ -26,6 +26,8 @@ from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Outcome, Sample
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pydantic import TypeAdapter
 
 SCHEMA = 1
@@ -49,6 +51,15 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
+
+
+class DocumentScores(NamedTuple):
+    """What each document of a cell scored, without what the model wrote."""
+
+    doc_hash: tuple[str, ...]
+    """Hash of each document, equal in every cell that asks it."""
+    scores: Mapping[str, NDArray[np.float64]]
+    """Metric name -> score of each document; metrics that only the whole cell has are left out."""
 
 
 class Store:
@@ -133,15 +144,21 @@ class Store:
         Raises:
             StoreError: the file is missing or damaged.
         """
-        import pyarrow
-        from pyarrow import parquet
+        return tuple(_sample(row) for row in _read_parquet(self.path(cell) / SAMPLES).to_pylist())
 
-        path = self.path(cell) / SAMPLES
-        try:
-            rows = parquet.read_table(path).to_pylist()
-        except (OSError, pyarrow.ArrowException) as error:
-            raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
-        return tuple(_sample(row) for row in rows)
+    def scores(self, cell: Cell) -> DocumentScores:
+        """What each document of one complete cell scored; reads these columns alone, a small part of the file.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        columns = _read_parquet(self.path(cell) / SAMPLES, only=("doc_hash", _SCORE))
+        scores = {
+            name.removeprefix(_SCORE): columns[name].to_numpy()
+            for name in columns.column_names
+            if name.startswith(_SCORE) and not columns[name].null_count
+        }
+        return DocumentScores(tuple(columns["doc_hash"].to_pylist()), scores)
 
     def stamp(self) -> tuple[int, int]:
         """Number of header and failure files and the newest change among them (ns): equal stamps, equal results."""
@@ -229,6 +246,18 @@ def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table(columns), sink, compression="zstd")
     return bytes(sink.getvalue())
+
+
+def _read_parquet(path: Path, only: tuple[str, ...] = ("",)) -> Any:
+    """The columns of a file whose names start with one of `only`, as a pyarrow table."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            return file.read(columns=[name for name in file.schema_arrow.names if name.startswith(only)])
+    except (OSError, pyarrow.ArrowException) as error:
+        raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
 
 
 def _sample(row: dict[str, Any]) -> Sample:

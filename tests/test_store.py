@@ -4,12 +4,14 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyarrow import parquet
 
 from harness.errors import StoreError
+from harness.plan import Cell
 from harness.store import FAILURE, HEADER, SAMPLES, Store
 from tests.builders import cell, failed, model, result, sample
 
@@ -54,6 +56,19 @@ def test_a_header_from_before_losses_is_read_and_belongs_to_the_same_cell(store:
     header.write_text(json.dumps(raw))
     assert store.done() == {written.cell.key} == {cell().key}
     assert store.results()[0].cell.model.loss is None
+
+
+def test_scores_of_documents_come_back_without_their_texts(store: Store) -> None:
+    written = result(samples=(sample(0), sample(1, scores={"acc": 0.0, "prob_correct": 0.25})))
+    store.write(written)
+    read = store.scores(cell())
+    assert read.doc_hash == ("doc0", "doc1")
+    assert {name: list(values) for name, values in read.scores.items()} == {"acc": [1, 0], "prob_correct": [0.5, 0.25]}
+
+
+def test_a_metric_that_a_document_has_no_score_in_is_no_score_of_documents(store: Store) -> None:
+    store.write(result(samples=(sample(0, scores={"acc": 1.0}), sample(1))))
+    assert set(store.scores(cell()).scores) == {"acc"}
 
 
 def test_several_texts_of_a_document_come_back(store: Store) -> None:
@@ -130,12 +145,16 @@ def test_a_header_without_samples_is_a_problem_not_a_result(store: Store) -> Non
     assert "samples.parquet is missing" in str(store.problems()[0])
 
 
-def test_damaged_samples_are_named(store: Store) -> None:
+@pytest.mark.parametrize("read", [Store.samples, Store.scores])
+def test_damaged_samples_are_named(store: Store, read: Callable[[Store, Cell], object]) -> None:
     store.write(result())
     path = store.path(cell()) / SAMPLES
-    path.write_bytes(b"PAR1 nonsense")
+    path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(StoreError, match=r"samples\.parquet: cannot be read"):
-        store.samples(cell())
+        read(store, cell())
+    path.unlink()
+    with pytest.raises(StoreError, match=r"samples\.parquet: cannot be read"):
+        read(store, cell())
 
 
 def test_two_trees_merge_by_copying(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from harness.analysis.uncertainty import Estimate, estimate, interval
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Score
-from harness.specs import Kind, MetricSpec, ModelSpec
+from harness.specs import Kind, MetricSpec
+
+if TYPE_CHECKING:
+    from harness.store import DocumentScores
 
 Scale = Literal["params", "flops", "tokens", "loss"]
 AXIS_TITLES: Mapping[Scale, str] = {
@@ -173,104 +176,188 @@ class Curve:
         return ", ".join(parts)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measurement:
+    """What one model did on one task in one setting with one few-shot seed: what curves are made of."""
+
+    family: str
+    """Family name."""
+    task: str
+    """Task name."""
+    suite: str = ""
+    """Home suite of the task; empty when not known."""
+    kind: Kind | Literal[""] = ""
+    """Kind of ability; empty when not known."""
+    shots: int
+    """Demonstrations before the question."""
+    prompt: str
+    """Prompt variant."""
+    conditions: tuple[tuple[str, str], ...]
+    """Name and value of whatever else must be equal for two measurements to lie on one curve."""
+    model: str
+    """Model name."""
+    revision: str
+    """Tells the checkpoints of a model apart."""
+    scales: Mapping[Scale, float | None]
+    """Where the model stands on each axis; None when not known."""
+    age: tuple[float, float]
+    """Of several checkpoints of a model, the greatest is the final one: training tokens, then time of evaluation."""
+    seed: int
+    """Few-shot seed."""
+    metrics: tuple[MetricSpec, ...]
+    """Metrics asked for, the same throughout a setting; the order gives the rank of their curves."""
+    scores: Mapping[str, Score]
+    """Metric name -> score; without those that could not be had."""
+    failure: str | None = None
+    """Why there are no scores; None when there are."""
+    n_expected: int = 0
+    """Documents there should be."""
+    n_truncated: int = 0
+    """Prompts that did not fit the model's context."""
+    documents: Callable[[], DocumentScores | None] = lambda: None
+    """Reads the scores of single documents; gives None when there are none to read."""
+
+    @property
+    def setting(self) -> tuple[str, str, int, str]:
+        """What a curve is of, its metric and conditions apart."""
+        return (self.family, self.task, self.shots, self.prompt)
+
+
 def curves(
-    results: Iterable[CellResult], failures: Iterable[CellFailure] = (), *, scale: Scale = "params"
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    *,
+    scale: Scale = "params",
+    items: Callable[[Cell], DocumentScores | None] | None = None,
 ) -> tuple[Curve, ...]:
     """Every curve the results hold, by family, task, shots, prompt, conditions and rank of the metric.
 
-    A curve joins cells of equal engine, dtype, variant, task digest and limit. Cells that differ in one of these
-    become curves of their own, and `split` says in what. Of several checkpoints of a model only the one with most
-    training tokens stands on the params axis; on the tokens axis each such model has a curve of its own, because
-    its size is then not what varies.
+    A curve joins cells of equal engine, dtype, variant, task digest and limit; `draw` has the rules.
 
     Args:
         results: in any order; headers are enough.
         failures: cells without a result; a result for the same cell wins.
         scale: the x axis.
+        items: gives the scores of a cell's documents, such as `Store.scores`, to fill `Curve.items`; None leaves
+            them out.
     """
-    done = list(results)
+    done = tuple(results)
     succeeded = {r.cell.key for r in done}
-    gone = [f for f in failures if f.cell.key not in succeeded]
-    several = _models_with_checkpoints(done) if scale == "tokens" else frozenset()
-    grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[CellResult]]] = {}
-    for result in done:
-        conditions = _Conditions.of(result.cell, several)
-        grouped.setdefault(_setting(result.cell), {}).setdefault(conditions, []).append(result)
-    made = [
-        curve
-        for setting, parts in grouped.items()
-        for conditions, members in parts.items()
-        for curve in _curves_of(
-            members,
-            [f for f in gone if _setting(f.cell) == setting and _Conditions.of(f.cell, several) == conditions],
-            scale=scale,
-            conditions=conditions,
-            split=conditions.difference(tuple(parts)),
-        )
-    ]
+    measured = [_of_result(r, items) for r in done]
+    return draw([*measured, *(_of_failure(f) for f in failures if f.cell.key not in succeeded)], scale=scale)
+
+
+def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:
+    """Every curve the measurements make.
+
+    Measurements whose conditions differ become curves of their own, and `split` says in what. Of several checkpoints
+    of a model only the most trained one stands on the params axis; on the tokens axis each such model has a curve of
+    its own, because its size is then not what varies; on the axes of compute and loss all checkpoints are points.
+    """
+    given = tuple(measurements)
+    several = _models_with_checkpoints(given) if scale == "tokens" else frozenset()
+    grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[Measurement]]] = {}
+    for one in given:
+        conditions = one.conditions + ((("model", one.model),) if one.model in several else ())
+        grouped.setdefault(one.setting, {}).setdefault(conditions, []).append(one)
+    made = []
+    for parts in grouped.values():
+        answered = [c for c, members in parts.items() if any(m.failure is None for m in members)]
+        for conditions in answered:
+            split = _difference(conditions, answered)
+            made += _curves_of(parts[conditions], scale=scale, conditions=conditions, split=split)
     return tuple(sorted(made, key=lambda c: (*c.setting, c.rank)))
 
 
-class _Conditions(NamedTuple):
-    """What must be equal for two cells to lie on one curve, beside family, task, shots and prompt."""
-
-    engine: str
-    dtype: str
-    variant: str
-    task: str
-    documents: str
-    model: str
-
-    @classmethod
-    def of(cls, cell: Cell, several: frozenset[str]) -> _Conditions:
-        return cls(
-            engine=cell.engine,
-            dtype=cell.model.dtype,
-            variant=cell.model.variant or "plain",
-            task=cell.task_digest,
-            documents="all" if cell.limit is None else f"first {cell.limit}",
-            model=cell.model.name if cell.model.name in several else "",
-        )
-
-    def text(self, fields: Iterable[str]) -> str:
-        return ", ".join(f"{name} {getattr(self, name)}" for name in fields if getattr(self, name))
-
-    def difference(self, others: Sequence[_Conditions]) -> str | None:
-        differing = [name for name in self._fields if len({getattr(o, name) for o in others}) > 1]
-        return self.text(differing) or None
+_Conditions = tuple[tuple[str, str], ...]
 
 
-def _setting(cell: Cell) -> tuple[str, str, int, str]:
-    return (cell.model.family, cell.task, cell.shots, cell.prompt)
+def _difference(conditions: _Conditions, others: Iterable[_Conditions]) -> str | None:
+    """Those of the conditions that not all others share."""
+    everywhere = set.intersection(*(set(other) for other in others))
+    return _text(pair for pair in conditions if pair not in everywhere) or None
 
 
-def _models_with_checkpoints(results: Iterable[CellResult]) -> frozenset[str]:
-    tokens: dict[str, set[int | None]] = {}
-    for result in results:
-        tokens.setdefault(result.cell.model.name, set()).add(result.cell.model.tokens)
+def _text(conditions: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in conditions)
+
+
+def _of_result(result: CellResult, items: Callable[[Cell], DocumentScores | None] | None) -> Measurement:
+    return replace(
+        _of_cell(result.cell),
+        age=(result.cell.model.tokens or 0, result.provenance.started_at.timestamp()),
+        scores={score.metric: score for score in result.scores},
+        n_expected=result.n_expected,
+        n_truncated=result.n_truncated,
+        documents=(lambda: items(result.cell)) if items else (lambda: None),
+    )
+
+
+def _of_failure(failure: CellFailure) -> Measurement:
+    return replace(_of_cell(failure.cell), failure=f"{failure.error}: {failure.message}")
+
+
+def _of_cell(cell: Cell) -> Measurement:
+    """A measurement without scores."""
+    model = cell.model
+    return Measurement(
+        family=model.family,
+        task=cell.task,
+        suite=cell.suite,
+        kind=cell.kind,
+        shots=cell.shots,
+        prompt=cell.prompt,
+        conditions=(
+            ("engine", cell.engine),
+            ("dtype", model.dtype),
+            ("variant", model.variant or "plain"),
+            ("task", cell.task_digest),
+            ("documents", "all" if cell.limit is None else f"first {cell.limit}"),
+        ),
+        model=model.name,
+        revision=model.revision,
+        scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},
+        age=(0, 0),
+        seed=cell.seed,
+        metrics=cell.metrics,
+        scores={},
+    )
+
+
+def _models_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[str]:
+    tokens: dict[str, set[float | None]] = {}
+    for one in measurements:
+        if one.failure is None:
+            tokens.setdefault(one.model, set()).add(one.scales["tokens"])
     return frozenset(name for name, seen in tokens.items() if len(seen) > 1)
 
 
 def _curves_of(
-    results: Sequence[CellResult],
-    failures: Sequence[CellFailure],
-    *,
-    scale: Scale,
-    conditions: _Conditions,
-    split: str | None,
+    measurements: Sequence[Measurement], *, scale: Scale, conditions: _Conditions, split: str | None
 ) -> list[Curve]:
-    """One curve per metric of cells that can all be compared."""
-    first = results[0].cell
-    by_model = _by_model(results, final_only=scale == "params")
+    """One curve per metric of measurements that can all be compared."""
+    failures = [m for m in measurements if m.failure is not None]
+    checkpoints = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
+    read = [[m.documents() for m in seeds] for seeds in checkpoints]
     made = []
-    for rank, metric in enumerate(first.metrics):
-        points, missing = _points(by_model.values(), metric, scale)
+    for rank, metric in enumerate(measurements[0].metrics):
+        drawn = []
+        missing = []
+        for seeds, documents in zip(checkpoints, read, strict=True):
+            found = _point(seeds, metric, scale)
+            if isinstance(found, Gap):
+                missing.append(found)
+            else:
+                drawn.append((found, seeds, documents))
+        drawn.sort(key=lambda one: (position(scale, one[0].x), one[0].model))
+        points = tuple(point for point, _, _ in drawn)
         seen = {p.model for p in points} | {g.model for g in missing}
-        missing += [_gap(f, scale) for f in failures if f.cell.model.name not in seen]
+        missing += [Gap(f.model, str(f.failure), f.scales[scale]) for f in failures if f.model not in seen]
         if points:
+            first = measurements[0]
             made.append(
                 Curve(
-                    family=first.model.family,
+                    family=first.family,
                     task=first.task,
                     suite=first.suite,
                     kind=first.kind,
@@ -279,66 +366,76 @@ def _curves_of(
                     metric=metric,
                     rank=rank,
                     scale=scale,
-                    points=tuple(sorted(points, key=lambda p: (position(scale, p.x), p.model))),
+                    points=points,
                     missing=tuple(sorted(set(missing), key=lambda g: (g.x or 0.0, g.model, g.reason))),
-                    conditions=conditions.text(conditions._fields),
+                    conditions=_text(conditions),
                     split=split,
+                    items=_items([(seeds, documents) for _, seeds, documents in drawn], metric, points),
                 )
             )
     return made
 
 
-def _by_model(results: Sequence[CellResult], *, final_only: bool) -> dict[tuple[str, str], list[CellResult]]:
+def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
     """The seeds of each checkpoint; or of each model's most trained one, with equal tokens the one evaluated last."""
-    grouped: dict[tuple[str, str], list[CellResult]] = {}
-    for result in sorted(results, key=_age):
-        grouped.setdefault((result.cell.model.name, result.cell.model.revision), []).append(result)
-    if not final_only:
-        return grouped
-    latest = {r.cell.model.name: r.cell.model.revision for r in sorted(results, key=_age)}
-    return {(name, revision): seeds for (name, revision), seeds in grouped.items() if latest[name] == revision}
+    grouped: dict[tuple[str, str], list[Measurement]] = {}
+    final: dict[str, str] = {}
+    for one in sorted(measurements, key=lambda m: m.age):
+        grouped.setdefault((one.model, one.revision), []).append(one)
+        final[one.model] = one.revision
+    return [
+        sorted(seeds, key=lambda m: m.seed)
+        for (model, revision), seeds in grouped.items()
+        if not final_only or final[model] == revision
+    ]
 
 
-def _age(result: CellResult) -> tuple[int, float]:
-    return (result.cell.model.tokens or 0, result.provenance.started_at.timestamp())
+def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Point | Gap:
+    """One checkpoint, all its seeds taken together."""
+    model, x = seeds[0].model, seeds[0].scales[scale]
+    scores = [m.scores[metric.name] for m in seeds if metric.name in m.scores]
+    if not scores:
+        return Gap(model, f"no score for {metric.name}", x)
+    if x is None:
+        return Gap(model, _UNKNOWN[scale], None)
+    if x <= 0 and scale != "loss":
+        return Gap(model, f"{x:g} {scale} have no place on a log axis", None)
+    pooled = estimate(scores, metric)
+    low, high = interval(pooled)
+    return Point(
+        model=model,
+        x=float(x),
+        estimate=pooled,
+        low=low,
+        high=high,
+        n_expected=min(m.n_expected for m in seeds),
+        n_truncated=sum(m.n_truncated for m in seeds),
+    )
 
 
-def _points(groups: Iterable[Sequence[CellResult]], metric: MetricSpec, scale: Scale) -> tuple[list[Point], list[Gap]]:
-    points, missing = [], []
-    for results in groups:
-        model = results[0].cell.model
-        scores = [s for r in results if (s := _score(r, metric)) is not None]
-        x = _scale_of(model, scale)
-        if not scores:
-            missing.append(Gap(model.name, f"no score for {metric.name}", x))
-        elif x is None:
-            missing.append(Gap(model.name, _UNKNOWN[scale], None))
-        else:
-            pooled = estimate(scores, metric)
-            low, high = interval(pooled)
-            points.append(
-                Point(
-                    model=model.name,
-                    x=x,
-                    estimate=pooled,
-                    low=low,
-                    high=high,
-                    n_expected=min(r.n_expected for r in results),
-                    n_truncated=sum(r.n_truncated for r in results),
-                )
-            )
-    return points, missing
-
-
-def _gap(failure: CellFailure, scale: Scale) -> Gap:
-    model = failure.cell.model
-    return Gap(model.name, f"{failure.error}: {failure.message}", _scale_of(model, scale))
-
-
-def _score(result: CellResult, metric: MetricSpec) -> Score | None:
-    return next((s for s in result.scores if s.metric == metric.name), None)
-
-
-def _scale_of(model: ModelSpec, scale: Scale) -> float | None:
-    value = {"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss}[scale]
-    return None if value is None else float(value)
+def _items(
+    sizes: Sequence[tuple[Sequence[Measurement], Sequence[DocumentScores | None]]],
+    metric: MetricSpec,
+    points: Sequence[Point],
+) -> NDArray[np.float64] | None:
+    """Scores by size, seed and document, the documents in the order of their hashes; None as `Curve.items` says."""
+    if len({tuple(m.seed for m in seeds) for seeds, _ in sizes}) > 1:
+        return None
+    every: list[list[NDArray[np.float64]]] = []
+    hashes: list[str] | None = None
+    for _, documents in sizes:
+        rows = []
+        for read in documents:
+            if read is None or metric.name not in read.scores:
+                return None
+            order = sorted(range(len(read.doc_hash)), key=read.doc_hash.__getitem__)
+            here = [read.doc_hash[i] for i in order]
+            if hashes not in (None, here):
+                return None
+            hashes = here
+            rows.append(read.scores[metric.name][order])
+        every.append(rows)
+    items = np.array(every)
+    # A corpus score such as span F1 is not the mean over its documents: they could not stand for it in a bootstrap.
+    values = [p.estimate.value for p in points]
+    return items if np.allclose(items.mean(axis=(1, 2)), values, rtol=1e-6, atol=1e-9) else None

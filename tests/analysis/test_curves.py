@@ -1,11 +1,15 @@
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.analysis.curves import Curve, Scale, curves, position, scale_value
 from harness.records import CellResult
-from tests.builders import SIZES, cell, counted, failed, grown, model, task
+from harness.store import Store
+from tests.builders import SIZES, cell, counted, failed, grown, model, result, task
 
 RISING = (50, 60, 70, 80, 90, 100, 110, 120)
 
@@ -162,3 +166,77 @@ def test_missing_documents_and_cut_prompts_stay_visible() -> None:
 def test_order_does_not_depend_on_the_order_of_results() -> None:
     results = [r for name in ("b", "a") for r in grown(RISING, of=task(name))]
     assert curves(results) == curves(results[::-1])
+
+
+def test_failures_under_other_conditions_do_not_split_a_curve() -> None:
+    results = grown(RISING)
+    other = failed(replace(results[0].cell, engine="lm-eval"))
+    curve = only(curves(results, [other]))
+    assert (curve.split, curve.missing) == (None, ())
+
+
+# Scores of single documents.
+
+DOCUMENTS = ((1.0, 0.0, 0.0), (1.0, 0.0, 1.0))
+"""Scores of three documents at two sizes."""
+
+
+def stored(folder: Path, results: Iterable[CellResult]) -> tuple[Curve, ...]:
+    store = Store(folder)
+    for each in results:
+        store.write(each)
+    return curves(store.results(), items=store.scores)
+
+
+def answered(size: int, values: Sequence[float], *, hashes: Sequence[str] = ("a", "b", "c"), **changes) -> CellResult:
+    made = result(cell(model=model(size), **changes), values=values)
+    documents = zip(made.samples or (), hashes, strict=True)
+    return replace(made, samples=tuple(replace(each, doc_hash=text) for each, text in documents))
+
+
+def test_documents_are_kept_by_size_seed_and_document(tmp_path: Path) -> None:
+    seeds = [
+        answered(size, values[::step], shots=2, seed=seed, hashes="abc"[::step])
+        for size, values in zip(SIZES, DOCUMENTS, strict=False)
+        for seed, step in ((0, 1), (1, -1))
+    ]
+    curve = only(stored(tmp_path, seeds))
+    assert curve.items is not None
+    assert curve.items.tolist() == [[list(values)] * 2 for values in DOCUMENTS]
+    assert curve.items.mean(axis=(1, 2)) == pytest.approx(curve.y)
+
+
+def test_documents_of_each_metric_are_its_own(tmp_path: Path) -> None:
+    made = answered(1000, (1.0, 0.0, 0.0))
+    samples = tuple(replace(s, scores=s.scores | {"prob_correct": 0.5}) for s in made.samples or ())
+    scores = tuple(replace(s, value=0.5) if s.metric == "prob_correct" else s for s in made.scores)
+    acc, prob = stored(tmp_path, [replace(made, samples=samples, scores=scores)])
+    assert acc.items is not None
+    assert prob.items is not None
+    assert (acc.items.tolist(), prob.items.tolist()) == ([[[1.0, 0.0, 0.0]]], [[[0.5, 0.5, 0.5]]])
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        {"hashes": ("a", "b", "d")},
+        {"seed": 1},
+        {"values": (1.0, 0.0), "hashes": ("a", "b")},
+    ],
+    ids=["another document", "another seed", "a document less"],
+)
+def test_documents_that_differ_between_sizes_are_not_lined_up(tmp_path: Path, second: dict[str, Any]) -> None:
+    given = {"values": (1.0, 0.0, 1.0), "shots": 2} | second
+    curve = only(stored(tmp_path, [answered(1000, (1.0, 0.0, 0.0), shots=2), answered(4000, **given)]))
+    assert len(curve.points) == 2
+    assert curve.items is None
+
+
+def test_documents_do_not_stand_for_a_score_that_is_not_their_mean(tmp_path: Path) -> None:
+    made = answered(1000, (1.0, 0.0, 0.0))
+    corpus = replace(made, scores=tuple(replace(s, value=0.4) for s in made.scores))
+    assert [c.items for c in stored(tmp_path, [corpus])] == [None, None]
+
+
+def test_documents_are_left_out_unless_asked_for() -> None:
+    assert [c.items for c in curves(grown(RISING))] == [None, None]
