@@ -13,7 +13,7 @@ from torch import Tensor
 
 from harness.engines.tree.attention import Prefix
 from harness.engines.tree.generation import Job, Text, write
-from harness.engines.tree.model import Keeping, TreeModel
+from harness.engines.tree.model import Keeping, TreeModel, likeliest
 from harness.engines.tree.trees import Group, Row, batches, distinct, plant
 
 CACHE_BUDGETS = 8
@@ -78,10 +78,7 @@ def _log_probabilities(logits: Tensor, places: IntArray, targets: IntArray) -> t
     where = torch.from_numpy(places).to(logits.device)
     tokens = torch.from_numpy(targets).to(logits.device)
     logs = logits.log_softmax(-1)
-    picked = logs[where, tokens]
-    greedy = picked == logs.amax(-1)[where]
-    # of several likeliest tokens the first is the greedy one; looked for only where it matters, being slow
-    greedy[greedy.clone()] = logs[where[greedy]].argmax(-1) == tokens[greedy]
+    picked, greedy = logs[where, tokens], likeliest(logs)[where] == tokens
     return picked.double().cpu().numpy(), greedy.cpu().numpy()
 
 

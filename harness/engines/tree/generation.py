@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from harness.engines.tree.attention import Prefix, SlotCache
-from harness.engines.tree.model import Keeping, TreeModel
+from harness.engines.tree.model import Keeping, TreeModel, likeliest
 from harness.engines.tree.trees import Row
 
 
@@ -228,7 +228,7 @@ def _start(wave: Sequence[Job], table: _Table, read: Read) -> None:
 
 def _choose(logits: Tensor, texts: Sequence[Text | None]) -> list[tuple[int, int]]:
     """The next token of each text, with the text's number."""
-    chosen = logits.argmax(-1).tolist()
+    chosen = likeliest(logits).tolist()
     kinds: dict[Sampling, list[int]] = {}
     for i, text in enumerate(texts):
         if text is not None and text.sampling is not None:
