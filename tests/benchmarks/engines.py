@@ -28,18 +28,20 @@ from harness.cli.output import say, table
 from harness.engines.tree.lm import TreeLM
 from harness.engines.tree.model import Work
 from tests.benchmarks.documents import FIXED, KINDS, LETTER, LETTERS, LONG, OWN, ROLLING, Kind
-from tests.benchmarks.models import SHAPES, Parameters, Shape, build, ending_with, parameters, tokenizer
-from tests.benchmarks.timing import Contender, Spread, Timing, in_turns, load, multiplication_rate, spread
+from tests.benchmarks.models import SHAPES, Parameters, Shape, build, ending_with, tokenizer
+from tests.benchmarks.timing import Contender, Spread, Timing, in_turns, load, spread
 
 ROUNDS = 3
+FLOOR_ROUNDS = 7
+"""More, because the multiplication rate varies more than the engines."""
 BATCH_SIZES = {"loglikelihood": (1, 16), "loglikelihood_rolling": (1, 16), "generate_until": (1, 32)}
 """Batch sizes lm-eval is tried with; the better one is timed."""
 BUDGETS = (256, 2048, 16384)
 """Token budgets between which log-likelihoods are compared."""
 QUICK_MODELS = ("llama-1m", "llama-15m")
 MEMORY_MODEL = "llama-15m"
-FLOOR_GOALS = {"llama-1m": 0.30, "llama-50m": 0.75}
-"""Share of the floor that choices with fixed shots are to reach."""
+FLOOR_GOALS = {"llama-1m": 30, "llama-50m": 75}
+"""Percent of the floor that choices with fixed shots are to reach."""
 
 
 class Count(NamedTuple):
@@ -83,8 +85,6 @@ class Comparison:
     """The tree engine in float32."""
     half: Timing | None
     """The tree engine in bfloat16; None for texts, which bfloat16 leads elsewhere."""
-    floor: float
-    """Share of `ours` that the arithmetic alone would take, 0 to 1."""
 
     @property
     def ratio(self) -> Spread:
@@ -96,13 +96,17 @@ def run(quick: bool = False) -> None:
     """Measure and print everything; `quick` takes two models and one round."""
     torch.set_num_threads(1)
     _quiet()
-    names = QUICK_MODELS if quick else tuple(SHAPES)
-    done = [comparison for name in names for comparison in _compared(name, rounds=1 if quick else ROUNDS)]
-    print(f"CPU ms per document, one thread, median (lowest-highest) of {1 if quick else ROUNDS} rounds; load {load()}")
+    names, rounds = (QUICK_MODELS, 1) if quick else (tuple(SHAPES), ROUNDS)
+    done = [comparison for name in names for comparison in _compared(name, rounds)]
+    print(f"CPU ms per document, one thread, median (lowest-highest) of {rounds} rounds; load {load()}")
     print(_speed_table(done))
     print()
     for line in _goals(done):
         print(line)
+    rounds = 1 if quick else FLOOR_ROUNDS
+    print(f"\n{FIXED.name}: percent of the time that the arithmetic alone would take; a process for each model,")
+    print(f"median (lowest-highest) of {rounds} rounds")
+    print(table(("model", "docs", "GFLOP/s", "share", "goal"), [_floor_row(name, rounds) for name in names]))
     print("\nthe tree engine in bfloat16; changed: documents whose preferred option is another one than in float32")
     print(_half_table(done))
     print("\nlargest difference of a log-likelihood between the token budgets", ", ".join(map(str, BUDGETS)))
@@ -162,13 +166,13 @@ def ours(model: Any, shape: Shape, token_budget: int | None = None) -> TreeLM:
 # --- speed ----------------------------------------------------------------------------------------------------------
 
 
-def _compared(name: str, *, rounds: int) -> Iterator[Comparison]:
+def _compared(name: str, rounds: int) -> Iterator[Comparison]:
     shape = SHAPES[name]
     model, half = build(shape), build(shape, torch.bfloat16)
     for kind in KINDS.values():
         with prepared(kind, shape, model):
             compared = _compare(name, kind, model, half, rounds)
-        say(f"engines: {name}, {kind.name}: ratio {compared.ratio}, {compared.floor:.0%} of the floor")
+        say(f"engines: {name}, {kind.name}: ratio {compared.ratio}")
         yield compared
 
 
@@ -176,21 +180,15 @@ def _compare(name: str, kind: Kind, model: Any, half: Any, rounds: int) -> Compa
     shape, n = SHAPES[name], count(kind, name)
     batch_size = _better_batch_size(model, shape, kind, n.theirs)
     asked = functools.partial(ask, kind=kind, requests=kind.build(n.ours))
-    rates: list[float] = []
     contenders = {
         "theirs": _lm_eval(model, shape, kind, n.theirs, batch_size),
         "ours": Contender(make=functools.partial(ours, model, shape), ask=asked, documents=n.ours),
-        "rate": Contender(
-            make=lambda: None, ask=lambda _: rates.append(multiplication_rate(torch.float32)), documents=1
-        ),
     }
     if kind.method == "loglikelihood":
         contenders["half"] = Contender(make=functools.partial(ours, half, shape), ask=asked, documents=n.ours)
     ask(ours(model, shape), kind, kind.build(1))  # kernels are chosen and buffers made when first needed
     took = in_turns(contenders, rounds)
     assert took["ours"].asked.work.nodes, "the tree engine left the work to lm-eval's code"
-    flop = least_flop(took["ours"].asked.work, parameters(model), shape)
-    seconds = spread(took["ours"].seconds).median
     return Comparison(
         model=name,
         kind=kind,
@@ -198,7 +196,6 @@ def _compare(name: str, kind: Kind, model: Any, half: Any, rounds: int) -> Compa
         theirs=took["theirs"],
         ours=took["ours"],
         half=took.get("half"),
-        floor=flop / max(rates) / seconds,
     )
 
 
@@ -234,7 +231,7 @@ def _ratio(slow: Timing, fast: Timing) -> Spread:
 
 
 def _speed_table(done: Sequence[Comparison]) -> str:
-    head = ("model", "task", "lm-eval ms", "batch", "docs", "ours ms", "docs", "ratio", "goal", "difference", "floor")
+    head = ("model", "task", "lm-eval ms", "batch", "docs", "ours ms", "docs", "ratio", "goal", "difference")
     return table(
         head,
         [
@@ -249,7 +246,6 @@ def _speed_table(done: Sequence[Comparison]) -> str:
                 c.ratio,
                 None if c.kind.goal is None else f"{c.kind.goal:g}",
                 difference(c.kind, c.theirs.answers, c.ours.answers),
-                f"{c.floor:.0%}",
             )
             for c in done
         ],
@@ -260,16 +256,30 @@ def _goals(done: Sequence[Comparison]) -> Iterator[str]:
     for kind in KINDS.values():
         if kind.goal is not None:
             found = spread([c.ratio.median for c in done if c.kind is kind])
-            met = _met(found.median >= kind.goal)
-            yield f"{kind.name}: {found} times lm-eval's speed over the models; goal {kind.goal:g} {met}"
-    for c in done:
-        if c.kind is FIXED and c.model in FLOOR_GOALS:
-            goal = FLOOR_GOALS[c.model]
-            yield f"{c.kind.name}, {c.model}: {c.floor:.0%} of the floor; goal {goal:.0%} {_met(c.floor >= goal)}"
+            yield f"{kind.name}: {found} times lm-eval's speed over the models; goal {_goal(found, kind.goal)}"
 
 
-def _met(yes: bool) -> str:
-    return "(met)" if yes else "(missed)"
+def _goal(found: Spread, goal: float) -> str:
+    return f"{goal:g} ({'met' if found.median >= goal else 'missed'})"
+
+
+# --- share of the floor ---------------------------------------------------------------------------------------------
+
+
+def _floor_row(name: str, rounds: int) -> tuple[object, ...]:
+    say(f"engines: {name}, share of the floor")
+    found = _apart("floor", name, str(rounds))
+    share, rate = spread(found["percent"]), spread(found["rates"])
+    goal = FLOOR_GOALS.get(name)
+    return name, count(FIXED, name).ours, rate, share, None if goal is None else _goal(share, goal)
+
+
+def _apart(module: str, *arguments: str) -> dict[str, Any]:
+    """What a module of the benchmarks prints in a process of its own."""
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 # --- equal numbers --------------------------------------------------------------------------------------------------
@@ -342,18 +352,11 @@ def _memory_rows() -> list[tuple[object, ...]]:
     rows = []
     for kind in (FIXED, LONG):
         say(f"engines: {MEMORY_MODEL}, memory of {kind.name}")
-        theirs, ours = (_peak(engine, kind) for engine in ("lm-eval", "tree"))
+        theirs, ours = (_apart("memory", engine, MEMORY_MODEL, kind.name) for engine in ("lm-eval", "tree"))
         assert theirs["tokens"] == ours["tokens"]
         found = (f"{peak['bytes'] / 2**20:.0f}" for peak in (theirs, ours))
         rows.append((MEMORY_MODEL, kind.name, ours["documents"], ours["tokens"], *found))
     return rows
-
-
-def _peak(engine: str, kind: Kind) -> dict[str, int]:
-    command = [sys.executable, "-m", "tests.benchmarks.memory", engine, MEMORY_MODEL, kind.name]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _quiet() -> None:

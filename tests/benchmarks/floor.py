@@ -1,0 +1,45 @@
+"""`python -m tests.benchmarks.floor MODEL ROUNDS`: how near the tree engine is to the arithmetic floor, as JSON.
+
+Alone in this process, because lm-eval beside it slows it by a seventh. The multiplication rate is measured in turns
+with the engine, so that both meet the machine in the same state.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+
+import torch
+
+from tests.benchmarks.documents import FIXED
+from tests.benchmarks.engines import ask, count, least_flop, ours
+from tests.benchmarks.models import SHAPES, build, parameters
+from tests.benchmarks.timing import Contender, in_turns, multiplication_rate
+
+
+def main(name: str, rounds: str) -> None:
+    """Print for each round the multiplication rate, in GFLOP/s, and how much of the time its arithmetic would take."""
+    torch.set_num_threads(1)
+    shape, n = SHAPES[name], count(FIXED, name).ours
+    model = build(shape)
+    rates: list[float] = []
+    asked = functools.partial(ask, kind=FIXED, requests=FIXED.build(n))
+    contenders = {
+        "ours": Contender(make=functools.partial(ours, model, shape), ask=asked, documents=n),
+        "rate": Contender(
+            make=lambda: None, ask=lambda _: rates.append(multiplication_rate(torch.float32)), documents=1
+        ),
+    }
+    in_turns(contenders, rounds=1)  # kernels are chosen and buffers made when first needed
+    rates.clear()
+    took = in_turns(contenders, int(rounds))
+    work = took["ours"].asked.work
+    assert work.nodes, "the tree engine left the work to lm-eval's code"
+    flop = least_flop(work, parameters(model), shape)
+    percent = [100 * flop / rate / seconds for rate, seconds in zip(rates, took["ours"].seconds, strict=True)]
+    print(json.dumps({"percent": percent, "rates": [rate / 1e9 for rate in rates]}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
