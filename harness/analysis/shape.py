@@ -61,7 +61,7 @@ def shape(y: Array) -> Shape:
 
 
 def _in_steps(improvement: Array, squared_step: Array) -> Array:
-    """Range over step, improvement / sqrt(squared_step): infinite over a step of 0, and 0 where there is no improvement."""
+    """Range over typical step: infinite over a step of 0, and 0 where there is no improvement."""
     step = np.sqrt(squared_step)
     endless = np.where(improvement == 0, 0.0, np.copysign(np.inf, improvement))
     return np.divide(improvement, step, out=endless, where=step > 0)
