@@ -86,14 +86,15 @@ def _arms(x: Array, y: Array, weight: Array, *, binomial: bool, effect: float) -
     )
     tests = np.zeros(curves)
     for split in range(FEWEST_PER_ARM, sizes - FEWEST_PER_ARM + 1):
-        sides = (slice(None, split), slice(split, None))
-        z, reach = np.moveaxis(
-            [_line(x[:, side], y[:, side], weight[:, side], binomial=binomial) for side in sides], 0, -1
-        )
-        left, right = known[:, split - 1], known[:, -1] - known[:, split - 1]
-        # A size left out makes the split beside it the same as the one before: tested once.
+        lines = [
+            _line(x[:, side], y[:, side], weight[:, side], binomial=binomial)
+            for side in (slice(None, split), slice(split, None))
+        ]
+        z, reach = (np.stack([line[part] for line in lines], axis=1) for part in (0, 1))
+        left = known[:, split - 1]
+        # After a size left out the split is the same as the one before it: tested once.
         new = weight[:, split - 1] > 0
-        testable = (left >= FEWEST_PER_ARM) & (right >= FEWEST_PER_ARM) & new
+        testable = (left >= FEWEST_PER_ARM) & (known[:, -1] - left >= FEWEST_PER_ARM) & new
         tests += testable
         p = 2 * norm.sf(np.abs(z).min(axis=1))
         turns = testable & (z[:, 0] * z[:, 1] < 0) & (np.abs(reach).min(axis=1) >= effect) & (p < best.p)
@@ -107,14 +108,15 @@ def _arms(x: Array, y: Array, weight: Array, *, binomial: bool, effect: float) -
 
 def _line(x: Array, y: Array, weight: Array, *, binomial: bool) -> tuple[Array, Array]:
     """Trend statistic and rise over the sizes of the weighted straight line of each curve."""
-    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-300)
-    centred = x - (weight * x).sum(axis=1, keepdims=True) / total
-    level = (weight * y).sum(axis=1) / total[:, 0]
+    total = np.maximum(weight.sum(axis=1), 1e-300)
+    centred = x - ((weight * x).sum(axis=1) / total)[:, None]
+    level = (weight * y).sum(axis=1) / total
     covariance = (weight * y * centred).sum(axis=1)
     spread = (weight * centred**2).sum(axis=1)
     variance = level * (1 - level) if binomial else np.ones_like(level)
-    z = np.divide(covariance, np.sqrt(variance * spread), out=np.zeros_like(level), where=variance * spread > 1e-12)
-    slope = np.divide(covariance, spread, out=np.zeros_like(level), where=spread > 1e-12)
+    sloped = spread > 1e-12 * total
+    slope = np.divide(covariance, spread, out=np.zeros_like(level), where=sloped)
+    z = np.divide(covariance, np.sqrt(variance * spread), out=np.zeros_like(level), where=sloped & (variance > 1e-12))
     informative = weight > 0
     reach = np.where(informative, x, -np.inf).max(axis=1) - np.where(informative, x, np.inf).min(axis=1)
     return z, np.where(np.isfinite(reach), slope * reach, 0.0)

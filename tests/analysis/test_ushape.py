@@ -82,12 +82,14 @@ def test_scores_with_errors_turn_as_the_counts_they_came_from() -> None:
     assert from_scores.reach[0] == pytest.approx(arms(x, k, n, effect=EFFECT).reach[0], abs=0.01)
 
 
-def test_the_unit_of_a_score_does_not_matter() -> None:
+@pytest.mark.parametrize("unit", [1e-9, 100.0, 1e9])
+def test_the_unit_of_a_score_does_not_matter(unit: float) -> None:
     x, k, n = counted(U)
     y, stderr = k / n, np.full_like(k, 0.05)
-    once, again = (arms_of_scores(x, u * y, u * stderr, effect=u * EFFECT) for u in (1.0, 100.0))
+    once, again = (arms_of_scores(x, u * y, u * stderr, effect=u * EFFECT) for u in (1.0, unit))
+    assert once.p[0] < 0.001
     assert again.p == pytest.approx(once.p)
-    assert again.reach == pytest.approx(100 * once.reach)
+    assert again.reach == pytest.approx(unit * once.reach)
 
 
 def test_single_models_show_a_u_in_spite_of_their_scatter() -> None:
