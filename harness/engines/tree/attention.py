@@ -224,6 +224,7 @@ class DecodePass:
     """Tokens of the longest slot, the new one counted."""
     prefix: Prefix | None = None
     """What all slots continue."""
+    _masks: dict[tuple[int | None, torch.device], Tensor] = field(default_factory=dict)
 
     def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
         """The new token attends to its slot and to the prefix."""
@@ -232,14 +233,10 @@ class DecodePass:
         each = torch.arange(slots, device=query.device)
         self.cache.put(layer, new, each, lengths, each)
         keys, values = self.cache.first(layer, slots, self.longest)
-        index = torch.arange(self.longest, device=query.device)
-        visible = index[None] <= lengths[:, None]
-        if window is not None and window < self.longest:
-            visible = visible & (lengths[:, None] - index[None] < window)
         heads, key_heads = query.shape[1], keys.shape[1]
         # query heads of one key head are like queries of one head: its keys are read once for all of them
         grouped = query[0].transpose(0, 1).reshape(slots, key_heads, heads // key_heads, -1)
-        mask = _additive(visible, query)[:, None, None].expand(-1, 1, heads // key_heads, -1)
+        mask = self._mask(window, query).expand(-1, 1, heads // key_heads, -1)
         output, weight = attention(grouped, keys, values, scale, mask=mask)
         output, weight = output.flatten(1, 2)[None], weight.flatten(1, 2)[None]
         if self.prefix is None:
@@ -247,6 +244,17 @@ class DecodePass:
         positions = lengths + self.prefix.length
         reach = self.longest + self.prefix.length
         return merge(output, weight, *self.prefix.attend(layer, query, scale, window, positions, reach))
+
+    def _mask(self, window: int | None, query: Tensor) -> Tensor:
+        """[slots, 1, 1, longest]; layers of one kind share it."""
+        key = (window, query.device)
+        if key not in self._masks:
+            index, lengths = torch.arange(self.longest, device=query.device), self.lengths.to(query.device)
+            visible = index[None] <= lengths[:, None]
+            if window is not None:
+                visible = visible & (lengths[:, None] - index[None] < window)
+            self._masks[key] = _additive(visible, query)[:, None, None]
+        return self._masks[key]
 
 
 def attention(

@@ -151,8 +151,10 @@ def write(model: TreeModel, prefix: Prefix | None, jobs: Sequence[Job], read: Re
     table = _Table(SlotCache(slots, capacity))
     queue = deque(jobs)
     while queue or table.active:
-        while queue and (wave := _wave(queue, table, budget)):
-            _start(wave, table, read)
+        # once it is worth reading prompts at all, every slot is filled
+        if 4 * (len(table.owners) - table.active) >= len(table.owners):
+            while wave := _wave(queue, table, budget):
+                _start(wave, table, read)
         if table.active:
             if not queue:
                 table.shrink()
@@ -201,10 +203,8 @@ class _Table:
 
 
 def _wave(queue: deque[Job], table: _Table, budget: int) -> list[Job]:
-    """The next jobs that fit the free slots and one pass; none while it is better to write on."""
+    """The next jobs that fit the free slots and one pass."""
     free = len(table.owners) - table.active
-    if table.active and 4 * free < len(table.owners):
-        return []
     wave: list[Job] = []
     while queue and len(queue[0].texts) <= free:
         longest = len((wave[0] if wave else queue[0]).row.tokens)

@@ -13,6 +13,7 @@ import scipy.stats
 import torch
 
 from harness.engines.tree.lm import TreeLM
+from harness.engines.tree.model import Work
 from tests.engines.tree import prompts, zoo
 from tests.engines.tree.prompts import PAIRS
 from tests.engines.tree.test_parity import assert_same, scored, written
@@ -94,6 +95,16 @@ def test_requests_of_other_limits_and_stops_in_one_call_equal_lm_evals() -> None
     ]
     random.Random(1).shuffle(requests)
     assert tree.generate_until(requests) == reference.generate_until(requests, disable_tqdm=True)
+
+
+def test_slots_are_filled_before_texts_are_written_on() -> None:
+    # the last of the prompts' passes would find less than a quarter of the slots free
+    tree = zoo.build_tree("llama", token_budget=200)
+    texts = [f"{number} apples and a pear" for number in range(10, 50)]
+    tree.work = Work()
+    written(tree, texts, until=["never written"], max_gen_toks=6)
+    # one position for each token of a text: no pass has idle slots
+    assert tree.work.scored == 6 * len(texts)
 
 
 # --- sampling -------------------------------------------------------------------------------------------------------
