@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binom, false_discovery_control, norm
 
+from harness.analysis.normalise import LUCKY_MATCHES as LUCKY_MATCHES  # noqa: PLC0414 - others read it from here
+from harness.analysis.normalise import tested_chance
 from harness.records import Score
 from harness.specs import MetricSpec
 
 CONFIDENCE = 0.95
 """Of every interval shown."""
-LUCKY_MATCHES = 0.005
-"""Chance level assumed at least in tests: with 0, a single lucky match in a thousand would be "significant"."""
 
 
 class Interval(NamedTuple):
@@ -150,33 +150,6 @@ def above_chance_p(of: Estimate, metric: MetricSpec) -> float | None:
         return None
     gain = (of.value - metric.chance) * (1 if metric.higher_is_better else -1)
     return float(norm.sf(gain / spread))
-
-
-def tested_chance(chance: float) -> float:
-    """The chance level used in tests: at least `LUCKY_MATCHES`."""
-    return max(chance, LUCKY_MATCHES)
-
-
-def minimum_detectable_effect(
-    n: float, chance: float, *, stderr: float | None = None, alpha: float = 0.05, power: float = 0.8
-) -> float:
-    """Smallest gain over chance that `n` documents show with the given power (one sample, one-sided).
-
-    (z_{1-alpha} + z_{power}) * SE, with SE = sqrt(c (1 - c) / n) for proportions.
-
-    Args:
-        n: documents.
-        chance: level without the ability.
-        stderr: SE to use instead, for scores that are not proportions.
-        alpha: one-sided false-alarm rate.
-        power: wanted probability of seeing the gain.
-
-    >>> round(minimum_detectable_effect(200, 0.25), 3)
-    0.076
-    """
-    c = tested_chance(chance)
-    spread = math.sqrt(c * (1 - c) / n) if stderr is None else stderr
-    return float(norm.ppf(1 - alpha) + norm.ppf(power)) * spread
 
 
 class Trend(NamedTuple):

@@ -9,7 +9,6 @@ from harness.analysis.uncertainty import (
     estimate,
     interval,
     is_proportion,
-    minimum_detectable_effect,
     trend,
     wilson,
 )
@@ -110,11 +109,6 @@ def test_a_loss_is_better_than_chance_when_it_is_lower() -> None:
 
 def test_without_a_chance_level_there_is_no_test_against_chance() -> None:
     assert above_chance_p(Estimate(-2.0, 0.1, 50, 1, False), MetricSpec(name="ll", chance=None, best=None)) is None
-
-
-def test_more_documents_detect_smaller_effects() -> None:
-    found = [minimum_detectable_effect(n, 0.25) for n in (100, 200, 1000)]
-    assert found == pytest.approx([0.108, 0.076, 0.034], abs=5e-4)
 
 
 def test_trend_equals_cochran_armitage_by_hand() -> None:

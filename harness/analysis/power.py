@@ -1,0 +1,136 @@
+"""What a number of documents can show, and how many are needed to show something.
+
+Textbook normal approximations (Fleiss, Levin and Paik 2003, "Statistical Methods for Rates and Proportions",
+chapter 4). z(q) below is the q-quantile of the standard normal distribution. Imports nothing heavy: `emergence plan`
+shows these numbers and must start fast.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+from harness.analysis.normalise import tested_chance
+
+ALPHA = 0.05
+"""Wanted rate of false alarms of a single test."""
+POWER = 0.8
+"""Wanted probability of seeing what is there."""
+PRACTICAL_EFFECT = 0.05
+"""A change that matters, as a share of the best score."""
+
+
+def minimum_detectable_effect(
+    n: float, chance: float, *, stderr: float | None = None, alpha: float = ALPHA, power: float = POWER
+) -> float:
+    """Smallest gain over chance that `n` documents show with the given power (one sample, one-sided).
+
+    (z(1-alpha) + z(power)) * SE, with SE = sqrt(c (1 - c) / n): the spread at chance. Among scores between 0 and 1
+    with mean c, zeros and ones spread widest, so for partial credit the value errs on the large side.
+
+    Args:
+        n: documents.
+        chance: level without the ability; taken as `LUCKY_MATCHES` at least.
+        stderr: SE to use instead, for scores whose spread is known.
+        alpha: one-sided false-alarm rate.
+        power: wanted probability of seeing the gain.
+
+    >>> round(minimum_detectable_effect(200, 0.25), 3)
+    0.076
+    """
+    c = tested_chance(chance)
+    spread = math.sqrt(c * (1 - c) / n) if stderr is None else stderr
+    return (_z(1 - alpha) + _z(power)) * spread
+
+
+def required_documents(gain: float, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> int | None:
+    """Documents that show a gain over chance (one sample, one-sided); None when chance + gain exceeds 1.
+
+        n = (z(1-alpha) sqrt(c (1 - c)) + z(power) sqrt(p (1 - p)))² / gain²,   p = c + gain
+
+    Unlike `minimum_detectable_effect` this knows the score aimed at, and so the spread there.
+
+    Args:
+        gain: rise over chance to be seen, as a share of the best score; more than 0.
+        chance: level without the ability; taken as `LUCKY_MATCHES` at least.
+        alpha: one-sided false-alarm rate.
+        power: wanted probability of seeing the gain.
+
+    >>> required_documents(0.05, 0.25), required_documents(0.6, 0.5)
+    (483, None)
+    """
+    c = tested_chance(chance)
+    p = c + gain
+    if p > 1:
+        return None
+    root = _z(1 - alpha) * math.sqrt(c * (1 - c)) + _z(power) * math.sqrt(p * (1 - p))
+    return _up((root / gain) ** 2)
+
+
+def required_documents_per_model(
+    gain: float, base: float, *, correlation: float = 0.0, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Documents each of two models must answer to tell `base` from `base + gain`; None when that exceeds 1.
+
+        n = (z(1-alpha/2) sqrt(2 m (1 - m)) + z(power) sqrt(b (1 - b) + p (1 - p)))² (1 - r) / gain²
+
+    (two-sided, p = b + gain, m the mean of b and p). Asking both models the same documents spares the share r of
+    them (Miller 2024, "Adding Error Bars to Evals", on paired differences).
+
+    Args:
+        gain: difference to be seen, as a share of the best score; more than 0.
+        base: score of the weaker model; taken as `LUCKY_MATCHES` at least.
+        correlation: of the two models' scores over documents they share; 0 for different documents.
+        alpha: two-sided false-alarm rate.
+        power: wanted probability of seeing the difference.
+
+    >>> required_documents_per_model(0.05, 0.25), required_documents_per_model(0.05, 0.25, correlation=0.5)
+    (1251, 626)
+    """
+    b = tested_chance(base)
+    p = b + gain
+    if p > 1:
+        return None
+    m = (b + p) / 2
+    root = _z(1 - alpha / 2) * math.sqrt(2 * m * (1 - m)) + _z(power) * math.sqrt(b * (1 - b) + p * (1 - p))
+    return _up((root / gain) ** 2 * (1 - correlation))
+
+
+def required_documents_sampled(
+    gain: float,
+    *,
+    between: float,
+    within: tuple[float, float],
+    samples: tuple[int, int],
+    alpha: float = ALPHA,
+    power: float = POWER,
+) -> int:
+    """Documents that two models must share when each answers every document several times.
+
+        n = (z(1-alpha/2) + z(power))² (w² + s_A² / K_A + s_B² / K_B) / gain²
+
+    (Miller 2024, "Adding Error Bars to Evals", power analysis). More answers cannot make up for too few documents:
+    w² stays.
+
+    Args:
+        gain: difference to be seen, in units of the score; more than 0.
+        between: w², variance over documents of the difference of the two models' expected scores.
+        within: s², variance of a model's single answer about its expected score, mean over documents, of A and B.
+        samples: K, answers of A and of B to each document.
+        alpha: two-sided false-alarm rate.
+        power: wanted probability of seeing the difference.
+
+    >>> [required_documents_sampled(0.05, between=0.1, within=(0.1, 0.1), samples=(k, k)) for k in (1, 10, 1000)]
+    [942, 377, 315]
+    """
+    variance = between + within[0] / samples[0] + within[1] / samples[1]
+    return _up((_z(1 - alpha / 2) + _z(power)) ** 2 * variance / gain**2)
+
+
+def _z(q: float) -> float:
+    return NormalDist().inv_cdf(q)
+
+
+def _up(n: float) -> int:
+    """The next whole number, forgiving the last digits of the arithmetic."""
+    return math.ceil(n - 1e-9)
