@@ -23,6 +23,10 @@ class StoreError(HarnessError):
     """The results folder cannot be read or written."""
 
 
+class TableError(HarnessError):
+    """A table of somebody's results lacks something, or says something that cannot be."""
+
+
 class MachineError(HarnessError):
     """This machine lacks what the request needs: a package, a sandbox, a browser."""
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
-
-from harness.cli.options import Json, Results
+from harness.cli.options import Json, ResultsOrTable, Scale, Table
 from harness.cli.output import count, print_json, table
-from harness.cli.read import read_store
-
-Scale = Annotated[Literal["params", "flops", "tokens"], typer.Option(help="The axis of scale.")]
+from harness.cli.read import read_curves
 
 
-def command(results: Results = Path("results"), scale: Scale = "params", as_json: Json = False) -> None:
+def command(
+    results: ResultsOrTable = None, table_file: Table = None, scale: Scale = "params", as_json: Json = False
+) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
-    from harness.analysis.curves import curves
-
-    done, failures, _ = read_store(results)
     rows = [
         {
             "family": curve.family,
@@ -36,7 +28,7 @@ def command(results: Results = Path("results"), scale: Scale = "params", as_json
             "chance": curve.metric.chance,
             "conditions": curve.conditions,
         }
-        for curve in curves(done, failures, scale=scale)
+        for curve in read_curves(results, table_file, scale)
         for point in curve.points
     ]
     if as_json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
+ResultsOrTable = Annotated[Path | None, typer.Option("--results", help="Folder of the results.  [default: results]")]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        help="CSV or Parquet file with anybody's results instead: columns family, model, params (or flops, tokens, "
+        "loss), task, metric, n_shot, and k and n, or value and stderr.",
+    ),
+]
+Scale = Annotated[Literal["params", "flops", "tokens", "loss"], typer.Option(help="The axis of scale.")]
 IncludePath = Annotated[
     list[Path] | None,
     typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Repeatable."),

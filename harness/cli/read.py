@@ -1,13 +1,21 @@
-"""Reading the results folder for verbs that present it."""
+"""Reading what verbs present: the results folder, or a table of anybody's results."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.cli.output import say
-from harness.errors import StoreError
+from harness.errors import StoreError, TableError
+from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import Problem, Store
+from harness.store import DocumentScores, Problem, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.analysis.curves import Curve, Scale
 
 
 def read_store(root: Path) -> tuple[tuple[CellResult, ...], tuple[CellFailure, ...], tuple[Problem, ...]]:
@@ -22,3 +30,71 @@ def read_store(root: Path) -> tuple[tuple[CellResult, ...], tuple[CellFailure, .
     if not done and not failures:
         raise StoreError(f"{root}: no results; expected a folder that `emergence run` wrote to")
     return done, failures, problems
+
+
+def read_curves(
+    results: Path | None, table: Path | None, scale: Scale = "params", *, items: bool = False
+) -> tuple[Curve, ...]:
+    """Every curve of the results folder or of the table; what was skipped or cannot be judged is said on stderr.
+
+    Args:
+        results: folder of results; None takes `results/` when there is no table.
+        table: file with anybody's results; None reads the folder.
+        scale: the x axis.
+        items: fill `Curve.items` from the samples below the folder; documents of a table are always kept.
+
+    Raises:
+        HarnessError: both were given, or there is nothing to read, or it cannot be read.
+    """
+    if table is not None:
+        if results is not None:
+            raise TableError(f"--results {results} and --table {table}: expected one of them")
+        from harness.analysis.table import table_curves, unknowns
+
+        drawn = table_curves(read_table(table), scale, str(table))
+        for sentence in unknowns(drawn):
+            say(sentence)
+        return drawn
+    from harness.analysis.curves import curves
+
+    root = results or Path("results")
+    done, failures, _ = read_store(root)
+    return curves(done, failures, scale=scale, items=_documents(Store(root)) if items else None)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file, compressed or not, or a Parquet file, as it is.
+
+    Raises:
+        TableError: it is not there, is neither, or cannot be read.
+    """
+    import pandas as pd
+
+    from harness.analysis.table import TEXT
+
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if ".csv" in path.suffixes[-2:]:
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXT, "string"))
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # whatever is wrong with a file's content is a ValueError of pandas' or Arrow's
+        raise TableError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
+    raise TableError(f"{path}: expected a file named .csv or .parquet")
+
+
+def _documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
+    """Reads the scores of a cell's documents; a file that cannot be read is reported and costs only these."""
+
+    def read(cell: Cell) -> DocumentScores | None:
+        try:
+            return store.scores(cell)
+        except StoreError as error:
+            say(f"skipped {error}")
+            return None
+
+    return read

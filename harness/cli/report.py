@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.curves import Scale
-from harness.cli.options import Results
+from harness.cli.options import Results, Scale
 from harness.cli.output import say
 from harness.cli.read import read_store
 from harness.cli.write import write_text
