@@ -1,12 +1,17 @@
-"""How sure a score is: intervals, seeds taken together, tests against chance, trends, many tests at once."""
+"""How sure a score is: intervals, clusters, pairs, repeated samples, tests against chance, trends, many tests at once.
+
+Where a docstring says Miller 2024, it means "Adding Error Bars to Evals: A Statistical Approach to Language Model
+Evaluations" (arXiv:2411.00640).
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, false_discovery_control, norm
 
 from harness.analysis.normalise import LUCKY_MATCHES as LUCKY_MATCHES  # noqa: PLC0414 - others read it from here
@@ -75,8 +80,8 @@ def estimate(scores: Sequence[Score], metric: MetricSpec) -> Estimate:
         mean over seeds of the item variance  +  variance between seeds / S
 
     The item part is not divided by S: every seed asks the same documents, and more seeds cannot make a small
-    document sample larger (Miller 2024, "Adding Error Bars to Evals", section 3.2: resampling leaves the
-    variance between questions). The seed part uses the sample variance (S - 1). Chance differences between
+    document sample larger (Miller 2024: resampling leaves the variance between questions). The seed part uses the
+    sample variance (S - 1). Chance differences between
     seeds on single documents are in both parts, which errs on the wide side.
 
     Args:
@@ -105,10 +110,20 @@ def interval(of: Estimate, confidence: float = CONFIDENCE) -> Interval:
     """
     if of.proportion:
         return wilson(of.value, of.n_effective, confidence)
-    if of.stderr is None:
+    return normal_interval(of.value, of.stderr, confidence)
+
+
+def normal_interval(value: float, stderr: float | None, confidence: float = CONFIDENCE) -> Interval:
+    """Value plus and minus z standard errors; both ends None when the standard error is unknown.
+
+    >>> low, high = normal_interval(0.0, 1.0)
+    >>> round(low, 2), round(high, 2)
+    (-1.96, 1.96)
+    """
+    if stderr is None:
         return Interval(None, None)
-    half = float(norm.ppf(0.5 + confidence / 2)) * of.stderr
-    return Interval(of.value - half, of.value + half)
+    half = float(norm.ppf(0.5 + confidence / 2)) * stderr
+    return Interval(value - half, value + half)
 
 
 def wilson(p: float, n: float, confidence: float = CONFIDENCE) -> Interval:
@@ -150,6 +165,178 @@ def above_chance_p(of: Estimate, metric: MetricSpec) -> float | None:
         return None
     gain = (of.value - metric.chance) * (1 if metric.higher_is_better else -1)
     return float(norm.sf(gain / spread))
+
+
+def clustered_stderr(scores: ArrayLike, clusters: Sequence[Hashable]) -> float | None:
+    """Standard error of a mean over documents that come in clusters; None with fewer than two clusters.
+
+        SE² = s² / n  +  sum over clusters of sum over i != j of (s_i - mean) (s_j - mean) / n²
+
+    (Miller 2024, on clustered standard errors): questions about one passage succeed and fail together, and counting
+    them as independent makes the error too small. Holds for many clusters; with fewer than about 30 it is itself
+    too small. With one document per cluster it is the ordinary standard error.
+
+    Args:
+        scores: of each document, shape (n,).
+        clusters: what the document belongs to: its passage, subject or source; n labels.
+
+    Raises:
+        ValueError: the lengths differ, or a score is not finite.
+
+    >>> halves = [0, 0, 1, 1]
+    >>> round(clustered_stderr(halves, "abcd"), 4), round(clustered_stderr(halves, "aabb"), 4)
+    (0.2887, 0.3819)
+    """
+    values = _documents(scores)
+    codes = {label: code for code, label in enumerate(dict.fromkeys(clusters))}
+    if len(clusters) != len(values):
+        raise ValueError(f"{len(clusters)} cluster labels for {len(values)} scores")
+    if len(codes) < 2:
+        return None
+    n, residual = len(values), values - values.mean()
+    sums = np.bincount([codes[label] for label in clusters], weights=residual)
+    squares = float(np.sum(residual**2))
+    # the pairs i != j of a cluster: the square of its sum less the squares
+    return math.sqrt(squares / (n - 1) / n + (float(np.sum(sums**2)) - squares) / n**2)
+
+
+class Difference(NamedTuple):
+    """What one model or setting scores above another on the documents both answered."""
+
+    value: float
+    """Mean of the first less mean of the second, in units of the score."""
+    stderr: float | None
+    """Standard error of `value` over documents; None when it is unknown (one document or one cluster)."""
+    correlation: float | None
+    """Of the two scores over documents; None when one of them does not vary."""
+    z: float | None
+    """`value` over `stderr`; None when that cannot be formed."""
+    p: float | None
+    """Two-sided p of "no difference", normal; None without `z`. With few documents trust `p_exact` instead."""
+    p_exact: float | None
+    """Two-sided exact p of McNemar's test; None unless every score is 0 or 1."""
+    n: int
+    """Documents."""
+
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Normal interval of the difference."""
+        return normal_interval(self.value, self.stderr, confidence)
+
+
+def paired_difference(a: ArrayLike, b: ArrayLike, *, clusters: Sequence[Hashable] | None = None) -> Difference:
+    """How much better `a` is than `b`, document by document.
+
+        SE = sd(a_i - b_i) / sqrt(n) = sqrt(SE_a² + SE_b² - 2 r SE_a SE_b)
+
+    (Miller 2024, on paired differences): documents that are hard for both cost no precision. For zeros and ones also
+    the exact test on the documents they disagree about (McNemar 1947): b of b + c heads of a fair coin.
+
+    Args:
+        a: score of each document, shape (n,); the mean over seeds where there are several.
+        b: scores of the same documents in the same order.
+        clusters: label of the passage, subject or source of each document; None when documents are independent.
+
+    Raises:
+        ValueError: the lengths differ, there is no document, or a score is not finite.
+
+    >>> found = paired_difference([1, 1, 1, 1, 0, 0], [0, 0, 0, 1, 0, 0])
+    >>> found.value, round(found.stderr, 4), found.p_exact
+    (0.5, 0.2236, 0.25)
+    """
+    first, second = _documents(a), _documents(b)
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} scores; expected the same documents on both sides")
+    gains = first - second
+    n, value = len(gains), float(gains.mean())
+    stderr = clustered_stderr(gains, range(n) if clusters is None else clusters)
+    z = None
+    # equal gains differ in the last digit of the subtraction; such a spread says nothing
+    if stderr is not None and stderr > 1e-12 * max(np.abs(first).max(), np.abs(second).max()):
+        z = value / stderr
+    elif stderr is not None and not gains.any():
+        z = 0.0
+    varied = n > 1 and first.std() > 0 and second.std() > 0
+    return Difference(
+        value=value,
+        stderr=stderr,
+        correlation=float(np.corrcoef(first, second)[0, 1]) if varied else None,
+        z=z,
+        p=None if z is None else float(2 * norm.sf(abs(z))),
+        p_exact=_mcnemar(gains) if np.isin([first, second], (0.0, 1.0)).all() else None,
+        n=n,
+    )
+
+
+def _mcnemar(gains: NDArray[np.float64]) -> float:
+    """Exact two-sided p from the documents that one side alone has right."""
+    better, worse = int(np.sum(gains > 0)), int(np.sum(gains < 0))
+    return min(1.0, 2 * float(binom.cdf(min(better, worse), better + worse, 0.5)))
+
+
+class Repeated(NamedTuple):
+    """A score from several sampled answers to every document."""
+
+    value: float
+    """Mean over documents of the mean over answers."""
+    stderr: float | None
+    """Standard error of `value`; None with one document."""
+    between: float | None
+    """Variance over documents of the expected score, at least 0; None when it cannot be told from `within`."""
+    within: float | None
+    """Variance of a single answer about its document's expected score, mean over documents; None with one answer."""
+    n: int
+    """Documents."""
+    samples: int
+    """Answers to each document."""
+
+    def stderr_with(self, samples: int) -> float | None:
+        """Standard error that so many answers to each document would give; None when the parts are not known."""
+        if self.between is None or self.within is None:
+            return None
+        return math.sqrt((self.between + self.within / samples) / self.n)
+
+
+def repeated_samples(answers: ArrayLike) -> Repeated:
+    """Mean of sampled answers, with its error taken apart into documents and answers.
+
+        Var(mean) = (between + within / K) / n
+
+    (Miller 2024, on resampling answers). More answers K shrink only the second part: they can never replace
+    documents. The parts are those of a one-way analysis of variance: the sample variance of the documents' means
+    estimates between + within / K, and so `stderr` needs no subtraction.
+
+    Args:
+        answers: score of every answer, shape (n documents, K answers).
+
+    Raises:
+        ValueError: not two-dimensional, empty, or not finite.
+
+    >>> found = repeated_samples([[1, 1], [0, 0], [1, 0], [0, 1]])
+    >>> found.value, round(found.stderr, 4), round(found.within, 4), round(found.between, 4)
+    (0.5, 0.2041, 0.25, 0.0417)
+    """
+    scores = np.asarray(answers, dtype=float)
+    if scores.ndim != 2 or scores.size == 0 or not np.isfinite(scores).all():
+        raise ValueError(f"answers of shape {scores.shape}: expected (documents, answers), all finite")
+    n, samples = scores.shape
+    means = scores.mean(axis=1)
+    spread = float(means.var(ddof=1)) if n > 1 else None
+    within = float(scores.var(axis=1, ddof=1).mean()) if samples > 1 else None
+    return Repeated(
+        value=float(means.mean()),
+        stderr=None if spread is None else math.sqrt(spread / n),
+        between=None if spread is None or within is None else max(0.0, spread - within / samples),
+        within=within,
+        n=n,
+        samples=samples,
+    )
+
+
+def _documents(scores: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=float)
+    if values.ndim != 1 or len(values) == 0 or not np.isfinite(values).all():
+        raise ValueError(f"scores of shape {values.shape}: expected one finite number per document")
+    return values
 
 
 class Trend(NamedTuple):
