@@ -54,12 +54,15 @@ def read_curves(
         drawn = table_curves(read_table(table), scale, str(table))
         for sentence in unknowns(drawn):
             say(sentence)
-        return drawn
-    from harness.analysis.curves import curves
+    else:
+        from harness.analysis.curves import curves
 
-    root = results or Path("results")
-    done, failures, _ = read_store(root)
-    return curves(done, failures, scale=scale, items=_documents(Store(root)) if items else None)
+        root = results or Path("results")
+        done, failures, _ = read_store(root)
+        drawn = curves(done, failures, scale=scale, items=_documents(Store(root)) if items else None)
+    if not drawn:
+        say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
+    return drawn
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -107,6 +107,13 @@ def test_results_are_drawn_over_the_loss_their_models_have(emergence: Emergence,
     ]
 
 
+def test_an_axis_without_any_model_is_said_so(emergence: Emergence, tmp_path: Path) -> None:
+    Store(tmp_path / "results").write(result())
+    done = emergence("curves", "--scale", "loss", "--json")
+    assert (done.code, json.loads(done.out)) == (0, [])
+    assert "no model has a known place on the axis of loss" in done.err
+
+
 def test_samples_that_cannot_be_read_cost_only_the_documents(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
