@@ -1,0 +1,84 @@
+"""Points of emergence over 53 models, before and after all are tuned to the test task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.analysis.exposure import Hinge, hinge
+
+NEW = 2311  # the paper's line: models released from November 2023 on are likelier to have seen the test task
+
+SETTINGS = {
+    "mmlu_acc": ("mmlu", "base"),
+    "mmlu_cloze_acc": ("mmlu_cloze", "base"),
+    "mmlu_acc_after_finetune": ("mmlu", "finetuned_mmluaux"),
+}
+
+
+@pytest.fixture(scope="module")
+def models(data: Path) -> pd.DataFrame:
+    return pd.read_csv(data / "task_exposure_mmlu_counts.csv")
+
+
+def _of(models: pd.DataFrame, name: str) -> pd.DataFrame:
+    task, condition = SETTINGS[name]
+    return models[(models.task == task) & (models.condition == condition)]
+
+
+def _old(models: pd.DataFrame, name: str) -> Hinge:
+    rows = _of(models, name)
+    old = rows[rows.release < NEW]
+    assert len(old) == 34
+    return hinge(np.log10(old.flops), old.value, 0.25)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_older_models_emerge_where_the_reference_says(
+    models: pd.DataFrame, reference: dict[str, Any], name: str
+) -> None:
+    expected = reference["tott_hinge_old34"]
+    found = _old(models, name)
+    assert found.refusal is None
+    assert found.at == pytest.approx(expected[name], abs=expected["tol_log10"])
+
+
+@pytest.mark.parametrize("name", ["mmlu_acc", "mmlu_acc_after_finetune"])
+def test_all_models_emerge_where_the_reference_says(models: pd.DataFrame, reference: dict[str, Any], name: str) -> None:
+    expected = reference["tott_hinge_all53"]
+    rows = _of(models, name)
+    found = hinge(np.log10(rows.flops), rows.value, 0.25, marked=rows.release >= NEW)
+    assert len(rows) == 53
+    assert found.at == pytest.approx(expected[name], abs=expected["tol_log10"])
+
+
+def test_multiple_choice_mmlu_has_an_elbow_and_its_cloze_form_is_a_straight_line(models: pd.DataFrame) -> None:
+    choice, cloze = _old(models, "mmlu_acc"), _old(models, "mmlu_cloze_acc")
+    assert (choice.r2, choice.r2_linear) == pytest.approx((0.886, 0.632), abs=0.005)
+    assert (choice.low, choice.high) == pytest.approx((22.00, 22.34), abs=0.05)
+    assert cloze.r2_linear == pytest.approx(0.933, abs=0.005)
+    assert cloze.r2_linear >= 0.92
+    assert cloze.at <= 21.2
+
+
+def test_newer_models_are_ahead_on_mmlu_until_all_are_tuned_to_it(models: pd.DataFrame) -> None:
+    base, tuned = (_of(models, name) for name in ("mmlu_acc", "mmlu_acc_after_finetune"))
+    before = hinge(np.log10(base.flops), base.value, 0.25, marked=base.release >= NEW)
+    after = hinge(np.log10(tuned.flops), tuned.value, 0.25, marked=tuned.release >= NEW)
+    assert before.theta == pytest.approx(0.068, abs=0.005)
+    assert before.theta_low is not None
+    assert before.theta_low > 0
+    assert after.theta_low is not None
+    assert after.theta_high is not None
+    assert after.theta_low < 0 < after.theta_high
+
+
+def test_a_format_whose_small_models_score_below_chance_is_refused(models: pd.DataFrame) -> None:
+    rows = models[(models.task == "arc_challenge") & (models.condition == "base")]
+    found = hinge(np.log10(rows.flops), rows.value, 0.25)
+    assert found.refusal is not None
+    assert "0.172, not 0.25" in found.refusal
