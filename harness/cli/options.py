@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
-ResultsOrTable = Annotated[Path | None, typer.Option("--results", help="Folder of the results.  [default: results]")]
+ResultsOrTable = Annotated[
+    Path | None, typer.Option("--results", help="Folder of the results.", show_default="results")
+]
 Table = Annotated[
     Path | None,
     typer.Option(
