@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import NamedTuple
 
 from harness.analysis.normalise import tested_chance
+from harness.specs import TaskSpec
 
 ALPHA = 0.05
 """Wanted rate of false alarms of a single test."""
@@ -26,7 +28,10 @@ def minimum_detectable_effect(
     """Smallest gain over chance that `n` documents show with the given power (one sample, one-sided).
 
     (z(1-alpha) + z(power)) * SE, with SE = sqrt(c (1 - c) / n): the spread at chance. Among scores between 0 and 1
-    with mean c, zeros and ones spread widest, so for partial credit the value errs on the large side.
+    with mean c, zeros and ones spread widest, so for partial credit the value errs on the large side. For right and
+    wrong answers it errs on the small side: the spread grows as the score leaves 0, and the exact test of verdicts
+    is stricter than the normal one. At n = 200 a true gain of this size is found in 76 % of evaluations for c = 0.25,
+    and in 46 % for c = 0.
 
     Args:
         n: documents.
@@ -125,6 +130,43 @@ def required_documents_sampled(
     """
     variance = between + within[0] / samples[0] + within[1] / samples[1]
     return _up((_z(1 - alpha / 2) + _z(power)) ** 2 * variance / gain**2)
+
+
+class Resolution(NamedTuple):
+    """What the documents of a task can show on its headline metric, with however many models and seeds."""
+
+    documents: int | None
+    """Documents each model answers; None when only the hub knows."""
+    chance: float | None
+    """Score without the ability; None when there is no such level."""
+    mde: float | None
+    """Minimum detectable effect over chance, in units of the score; None when it cannot be told beforehand."""
+    documents_needed: int | None
+    """Documents that would show `PRACTICAL_EFFECT`; None when these are enough, or when it cannot be told."""
+
+
+def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
+    """The smallest effect that a task can show, before anything has run.
+
+    Told for scores from 0 to 1, whose spread at chance is known; a log-likelihood has none that could be foreseen.
+
+    Args:
+        task: the task.
+        limit: first so many documents; None for all.
+
+    >>> from harness.specs import MetricSpec
+    >>> acc = MetricSpec(name="acc", chance=0.25)
+    >>> resolution(TaskSpec(name="t", kind="qa", suite="s", metrics=(acc,), config={}, n_docs=200)).documents_needed
+    483
+    """
+    metric = task.headline
+    documents = task.n_docs if task.n_docs is None or limit is None else min(task.n_docs, limit)
+    chance = metric.chance
+    if not documents or chance is None or metric.best != 1.0 or not 0.0 <= chance < 1.0:
+        return Resolution(documents, chance, None, None)
+    mde = minimum_detectable_effect(documents, chance)
+    needed = required_documents(PRACTICAL_EFFECT, chance) if mde > PRACTICAL_EFFECT else None
+    return Resolution(documents, chance, mde, needed if needed is not None and needed > documents else None)
 
 
 def _z(q: float) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
+from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.cli.options import (
     Engine,
     FamilyNames,
@@ -42,7 +44,7 @@ def command(
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
-    """Show cells done and to do, requests, and an estimate of tokens and time. Writes nothing."""
+    """Show cells done and to do, an estimate of tokens and time, and the smallest effect to be seen. Writes nothing."""
     plan = make_plan(
         suites=suite,
         tasks=task,
@@ -67,6 +69,8 @@ def command(
         print_json(_data(plan, finished, failed, costs))
         return
     print(_overview(plan, finished, failed, costs))
+    print(f"\ndetectable: smallest gain over chance seen with {POWER:.0%} power in a one-sided test at {ALPHA:.0%}")
+    print(_resolution(plan))
     total = _total(costs)
     unknown = sum(cost is None for cost in costs.values())
     workers = max(1, os.cpu_count() or 1)
@@ -102,6 +106,20 @@ def _overview(plan: RunPlan, finished: set[str], failed: set[str], costs: dict[s
     return table(head, rows)
 
 
+def _resolution(plan: RunPlan) -> str:
+    """One row per task and number of documents."""
+    asked = {(cell.suite, cell.task, cell.limit): resolution(plan.tasks[cell.task], cell.limit) for cell in plan.cells}
+    rows = [
+        (suite, task, can.documents, _short(can.chance), _short(can.mde), can.documents_needed)
+        for (suite, task, _), can in sorted(asked.items(), key=lambda item: item[0][:2])
+    ]
+    return table(("suite", "task", "documents", "chance", "detectable", f"needed for +{PRACTICAL_EFFECT}"), rows)
+
+
+def _short(number: float | None) -> str | None:
+    return None if number is None else f"{number:.3f}"
+
+
 def _total(costs: dict[str, Estimate | None]) -> Estimate:
     return sum((cost for cost in costs.values() if cost), Estimate())
 
@@ -110,6 +128,7 @@ def _data(
     plan: RunPlan, finished: set[str], failed: set[str], costs: dict[str, Estimate | None]
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
+    can = functools.cache(lambda task, limit: resolution(plan.tasks[task], limit)._asdict())
     for cell in plan.cells:
         key = cell.key
         cost = costs.get(key)
@@ -125,6 +144,7 @@ def _data(
                 "prompt": cell.prompt,
                 "seed": cell.seed,
                 "status": "done" if key in finished else "failed" if key in failed else "to do",
+                **can(cell.task, cell.limit),
                 **(asdict(cost) if cost else {"requests": None, "tokens": None, "seconds": None}),
             }
         )

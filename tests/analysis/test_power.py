@@ -1,11 +1,15 @@
 import pytest
+from scipy.stats import binom
 
 from harness.analysis.power import (
     minimum_detectable_effect,
     required_documents,
     required_documents_per_model,
     required_documents_sampled,
+    resolution,
 )
+from harness.specs import MetricSpec
+from tests.builders import task
 
 
 @pytest.mark.parametrize(
@@ -21,6 +25,14 @@ from harness.analysis.power import (
 )
 def test_more_documents_detect_smaller_effects(n: int, chance: float, expected: float) -> None:
     assert minimum_detectable_effect(n, chance) == pytest.approx(expected, abs=5e-4)
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.25, 0.76), (0.0, 0.46)])
+def test_the_documented_power_of_the_exact_test_is_right(chance: float, expected: float) -> None:
+    floor = max(chance, 0.005)
+    critical = binom.isf(0.05, 200, floor)  # significant above this count
+    reached = binom.sf(critical, 200, floor + minimum_detectable_effect(200, chance))
+    assert reached == pytest.approx(expected, abs=0.005)
 
 
 def test_a_known_spread_replaces_the_one_at_chance() -> None:
@@ -73,3 +85,37 @@ def test_one_answer_each_agrees_with_the_comparison_of_two_proportions() -> None
     # of independent models every bit of variance lies between documents: .25 * .75 + .35 * .65
     sampled = required_documents_sampled(0.1, between=0.25 * 0.75 + 0.35 * 0.65, within=(0.0, 0.0), samples=(1, 1))
     assert sampled == pytest.approx(required_documents_per_model(0.1, 0.25), rel=0.02)
+
+
+@pytest.mark.parametrize(("n_docs", "limit", "documents"), [(200, None, 200), (200, 50, 50), (200, 500, 200)])
+def test_a_limit_costs_resolution(n_docs: int, limit: int | None, documents: int) -> None:
+    found = resolution(task(n_docs=n_docs), limit)
+    assert found.documents == documents
+    assert found.mde == minimum_detectable_effect(documents, 0.25)
+    assert found.documents_needed == 483
+
+
+@pytest.mark.parametrize("n_docs", [483, 1000])
+def test_enough_documents_need_no_more(n_docs: int) -> None:
+    assert resolution(task(n_docs=n_docs)).documents_needed is None
+
+
+def test_no_task_is_told_to_need_fewer_documents_than_it_has() -> None:
+    # at chance 0.5 the effect shown by 618 documents is still a hair above 0.05, and 617 documents show 0.05
+    found = resolution(task(metrics=(MetricSpec(name="acc", chance=0.5),), n_docs=618))
+    assert found.mde is not None
+    assert found.mde > 0.05
+    assert found.documents_needed is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_docs"),
+    [
+        (MetricSpec(name="acc", chance=0.25), None),
+        (MetricSpec(name="logprob", chance=None, best=None), 200),
+        (MetricSpec(name="bleu", best=100.0), 200),
+    ],
+)
+def test_without_a_known_spread_there_is_no_resolution_to_tell(metric: MetricSpec, n_docs: int | None) -> None:
+    found = resolution(task(metrics=(metric,), n_docs=n_docs))
+    assert (found.documents, found.mde, found.documents_needed) == (n_docs, None, None)
