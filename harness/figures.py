@@ -240,10 +240,10 @@ def _draw(
         ),
         **at,
     )
-    ring = next((v for v in verdicts if v.curve == curve and v.threshold is not None), None)
+    ring = next((v for v in verdicts if v.curve == curve and v.reliable_from is not None), None)
     if ring is None:
         return
-    place = curve.x.index(ring.threshold)
+    place = curve.x.index(ring.reliable_from)
     figure.add_trace(
         go.Scatter(
             x=[curve.x[place]],
@@ -350,7 +350,7 @@ def _caption(curves: Sequence[Curve], verdicts: Sequence[Verdict]) -> str:
         + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")
     ]
     drawn = [c for c in curves if c.rank == 0]
-    if any(v.threshold is not None for v in verdicts if v.curve in drawn):
+    if any(v.reliable_from is not None for v in verdicts if v.curve in drawn):
         parts.append("Ring: this size and all larger ones are above chance.")
     missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
     if missing:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from harness import __version__, figures
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.study import Row, Study, headline, partner, row, study
-from harness.analysis.verdict import EDITION_NOTE, Verdict
+from harness.analysis.verdict import Verdict
 from harness.analysis.wording import score, size
 from harness.leaderboard import MODEL_COLUMNS, centred, wide
 from harness.records import CellFailure, CellResult
@@ -33,7 +33,7 @@ class _Judged(NamedTuple):
 
     @property
     def text(self) -> str:
-        return " ".join(r for r in self.reasons if r != EDITION_NOTE)
+        return " ".join(self.reasons)
 
 
 class _Task(NamedTuple):

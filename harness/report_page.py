@@ -91,9 +91,8 @@ PAGE = """<!DOCTYPE html>
 </nav>
 {% if families %}
 <h2 id="verdicts">What the curves show</h2>
-<p>One line per task and setting, judged on the task's headline metric. <strong>First edition:</strong> the verdict
-says whether an ability rises with scale and from which size it is above chance. It does not yet tell a sharp jump
-from a smooth rise; the size of the largest step is given as a description.</p>
+<p>One line per task and setting, judged on the task's headline metric: does the ability rise with scale, from which
+size is it above chance, and could the largest sizes be foreseen from the smaller ones?</p>
 <div class="scroll"><table>
 <thead><tr><th>Task</th>{% if families|length > 1 %}<th>Family</th>{% endif %}<th>Setting</th>
 <th>Verdict</th><th class="number">Above chance from</th>

@@ -56,7 +56,7 @@ def test_one_task_shows_its_verdicts_with_reasons() -> None:
     app = opened()
     app.selectbox(key="task").select("shapes").run()
     assert not app.exception
-    assert "**0-shot: rises.**" in texts(app)
+    assert "**0-shot: grows smoothly.**" in texts(app)
     assert "Rises with scale" in texts(app)
     assert "prob_correct" in app.get("plotly_chart")[0].proto.spec
 
@@ -73,7 +73,7 @@ def test_the_verdict_table_can_be_narrowed(store: Store) -> None:
     for result in (r for shots in (0, 2) for r in grown([50] * 8, of=task("nonsense"), shots=shots)):
         store.write(replace(result, samples=()))
     app = opened("verdicts")
-    assert list(app.dataframe[0].value["Verdict"]) == ["rises"] * 2 + ["flat"] * 2 + ["rises"] * 2
+    assert list(app.dataframe[0].value["Verdict"]) == ["grows smoothly"] * 2 + ["flat"] * 2 + ["grows smoothly"] * 2
     assert all("n = 200 documents per size" in why for why in app.dataframe[0].value["Why"])
     app.pills(key="labels").select("flat").run()
     assert list(app.dataframe[0].value["Task"]) == ["nonsense"] * 2

@@ -132,8 +132,8 @@ def test_the_overview_has_a_panel_per_task() -> None:
 
 @pytest.mark.parametrize("tasks", [1, 4, 5, 30])
 def test_the_overview_fits_any_number_of_tasks(tasks: int) -> None:
-    made = study([r for i in range(tasks) for r in grown(RISE[:3], of=task(f"t{i:02}"))])
-    assert len(lines(figures.overview(made.curves))) == tasks
+    drawn = curves([r for i in range(tasks) for r in grown(RISE[:3], of=task(f"t{i:02}"))])
+    assert len(lines(figures.overview(drawn))) == tasks
 
 
 def test_the_heat_map_leaves_missing_scores_blank() -> None:

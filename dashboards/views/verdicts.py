@@ -21,9 +21,9 @@ HEADINGS = dict(
 study: Study = st.session_state["study"]
 st.title("Verdicts")
 st.caption(
-    "First edition: says whether an ability rises with scale and from which size it is above chance; does not yet "
-    "tell a sharp jump from a smooth rise. Change: fitted over log scale, smallest to largest size. q: trend test, "
-    "corrected for all curves (Benjamini-Hochberg). Largest step: its share of the whole range."
+    "Emergent: absent in the smaller sizes and not foreseen by extrapolating them; apparent, when a steep smooth curve "
+    "fits as well. Change: fitted over log scale, smallest to largest size. q: trend test, corrected for all curves "
+    "(Benjamini-Hochberg). Largest step: its share of the whole range."
 )
 rows = [row(verdict) for verdict in study.verdicts]
 words = sorted({found.verdict for found in rows})

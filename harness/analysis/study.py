@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.analysis.curves import Curve, Scale, curves
-from harness.analysis.verdict import PLAIN_WORDS, Verdict, judge
+from harness.analysis.reasons import PLAIN_WORDS
+from harness.analysis.verdict import Verdict, judge
 from harness.analysis.wording import probability, size
 from harness.records import CellFailure, CellResult
 from harness.store import Problem
@@ -94,10 +95,10 @@ def row(verdict: Verdict) -> Row:
         family=curve.family,
         task=curve.task,
         setting=curve.label,
-        verdict=PLAIN_WORDS[verdict.label],
-        above_chance_from=NONE if verdict.threshold is None else size(verdict.threshold),
+        verdict=" ".join(filter(None, (PLAIN_WORDS[verdict.label], verdict.qualifier and f"({verdict.qualifier})"))),
+        above_chance_from=NONE if verdict.reliable_from is None else size(verdict.reliable_from),
         change=NONE if change is None else f"{change:+.3f}",
         q=NONE if q is None else probability(q).removeprefix("= "),
-        largest_step=f"{jump.share:.0%}" if verdict.label == "smooth" and jump else NONE,
+        largest_step=f"{jump.share:.0%}" if verdict.threshold is not None and jump else NONE,
         why=" ".join(verdict.reasons),
     )

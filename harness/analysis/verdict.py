@@ -1,72 +1,40 @@
-"""First-edition verdicts: is the ability above chance, from which size on, and does it rise with scale?
-
-This edition is deliberately plain. It tests a trend and the distance from chance, and describes where the largest
-step lies. It fits no growth curves, so it does not tell a sharp jump from a smooth rise and never says `emergent`,
-`u-shaped` or `metric-artefact`; a rise of any shape is called `smooth`. Every verdict carries `edition="first"`.
-"""
+"""Which abilities emerge, which grow smoothly, which do not grow, and what cannot be told: verdicts from evidence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
-from harness.analysis.curves import Curve
-from harness.analysis.uncertainty import Trend, above_chance_p, benjamini_hochberg, minimum_detectable_effect, trend
-from harness.analysis.wording import probability, score, size
-from harness.specs import MetricSpec
+import numpy as np
 
-Label = Literal["smooth", "flat", "flat-above-chance", "inverse", "inconclusive"]
+from harness.analysis import bootstrap
+from harness.analysis.artefact import Partner, partners
+from harness.analysis.curves import Curve, scale_value
+from harness.analysis.evidence import (
+    LONE_RUN_SD,
+    PRACTICAL_EFFECT,
+    Evidence,
+    countable,
+    counts_of,
+    weigh,
+    weigh_alone,
+    worth_extrapolating,
+)
+from harness.analysis.fits import Counts
+from harness.analysis.forms import Array
+from harness.analysis.power import minimum_detectable_effect
+from harness.analysis.reasons import Flip, Jump, Place, reasons
+from harness.analysis.rules import ALPHA, Answer, Label, answer
+from harness.analysis.thresholds import onsets
+from harness.analysis.uncertainty import benjamini_hochberg
 
-PLAIN_WORDS: dict[Label, str] = {
-    "smooth": "rises",
-    "flat": "flat",
-    "flat-above-chance": "flat, above chance",
-    "inverse": "falls",
-    "inconclusive": "inconclusive",
-}
-"""What people are shown: `smooth` would claim a shape that this edition has not tested."""
-EDITION_NOTE = "First edition: does not yet tell a sharp jump from a smooth rise."
-"""Said with every rise."""
-ALPHA = 0.05
-"""False-alarm rate of each family of tests, after correction for many curves."""
-PRACTICAL_EFFECT = 0.05
-"""A change that matters, as a share of the best score."""
-FEWEST_SIZES = 3
-"""Below this no trend can be told from a difference of two models."""
-FEWEST_DOCUMENTS = 30
-"""Below this at the largest size nothing but a landslide would show."""
-MATERIAL_SHARE = 0.25
-"""Share of its whole rise the continuous partner must make below the threshold to count as rising there."""
-
-
-class Jump(NamedTuple):
-    """The largest single step of a curve: a description, not a claim."""
-
-    share: float
-    """Part of max - min that this step makes up, 0 to 1."""
-    below: str
-    """Model before the step."""
-    above: str
-    """Model after the step."""
-
-
-class Partner(NamedTuple):
-    """What the continuous metric of the same samples does."""
-
-    metric: str
-    """Its name."""
-    z_trend: float | None
-    """Trend over all sizes, positive when it improves; None when it cannot be tested."""
-    z_below: float | None
-    """Trend over the sizes below the threshold (all sizes when there is no threshold); None with fewer than 3."""
-    p_below: float | None
-    """Two-sided p of `z_below`."""
-    share_below: float | None
-    """Part of its whole improvement made below the threshold; None when it does not improve."""
-    rises_below: bool | None
-    """True when it already improves there, significantly and by a material share; None when it cannot be tested."""
+_FEWEST_TO_LEAVE_ONE = 5
+"""Sizes below which leaving one out leaves too few to say anything."""
+_FEWEST_TO_SEE_NOISE = 6
+"""Sizes below which a curve does not show the noise between its training runs."""
+_RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,55 +45,116 @@ class Verdict:
     """The curve that was judged."""
     label: Label
     """The short answer."""
-    qualifier: Literal["rising"] | None
-    """`rising` when a flat curve rises significantly, but by less than matters; else None."""
+    qualifier: str | None
+    """`sharp` or `apparent`, perhaps `metric-robust`, for an emergent ability; `rising` for a flat curve that rises
+    significantly but by less than matters; else None."""
     threshold: float | None
+    """Scale at which the ability passes chance by the practical effect; None when it does not rise, or had before the
+    smallest size."""
+    threshold_low: float | None
+    """Lower end of its 95 % interval; None when it lies below the smallest size, or there is no threshold."""
+    threshold_high: float | None
+    """Upper end of its 95 % interval; None when it lies above the largest size, or there is no threshold."""
+    reliable_from: float | None
     """Smallest scale from which this and all larger sizes are above chance; None when there is none."""
-    threshold_model: str | None
-    """The model at the threshold."""
-    evidence: dict[str, float | None]
-    """Numbers by name: p_trend q_trend z_trend p_top q_top mde range; None where a number does not exist."""
+    reliable_model: str | None
+    """The model at `reliable_from`."""
+    evidence: Mapping[str, float | None]
+    """Numbers by name, see `EVIDENCE`; None where a number does not exist."""
     jump: Jump | None
     """The largest step upwards; None when the curve does not rise."""
     partner: Partner | None
     """The continuous metric beside it; None when the task has none."""
+    flips: tuple[Flip, ...]
+    """Sizes without which the verdict would be another; one alone carries the verdict."""
     reasons: tuple[str, ...]
     """Why, in plain sentences."""
-    edition: Literal["first"] = "first"
-    """Which rules made this verdict."""
 
 
-def judge(curves: Iterable[Curve]) -> tuple[Verdict, ...]:
+EVIDENCE: Mapping[str, str] = {
+    "p_trend": "two-sided p of the Cochran-Armitage trend over scale",
+    "q_trend": "the same, corrected over all curves judged together (Benjamini-Hochberg)",
+    "z_trend": "its statistic, positive when larger is better",
+    "range": "rise of the fitted straight line from the smallest to the largest size",
+    "range_stderr": "standard error of that rise",
+    "p_top": "exact one-sided p of the largest size against chance",
+    "q_top": "the same, corrected",
+    "gain": "largest size minus chance",
+    "p_ext": "apparent emergence: chance of the largest sizes under laws fitted to the smaller ones",
+    "held_out": "largest sizes held out for p_ext",
+    "foreseen": "best prediction for the sizes held out",
+    "below_high": "upper 95 % bound of the pooled score of the sizes not held out",
+    "p_sharp": "sharp emergence: likelihood ratio of the largest sizes leaving every smooth curve",
+    "p_turn": "larger p of two arms of opposite sign, corrected over where they meet",
+    "breakthroughness": "range over the median step (emergence score)",
+    "linearity": "range over the root mean square step",
+    "mde": "smallest gain over chance the largest size would have shown (5 %, power 80 %)",
+    "run_sd": "spread between training runs assumed, at a score of one half",
+}
+"""What the numbers in `Verdict.evidence` are."""
+
+
+def judge(
+    curves: Iterable[Curve], *, run_sd: float = bootstrap.RUN_SD, draws: int = 200, seed: int = 0, together: bool = True
+) -> tuple[Verdict, ...]:
     """One verdict per headline curve, in the order given.
 
     Tests are corrected over all judged curves at once (Benjamini-Hochberg), separately for trends and for "the
     largest size is above chance". Judge all curves of a study together: a curve picked out of many and judged alone
-    looks surer than it is.
+    looks surer than it is. Rules, in this order (delta = `PRACTICAL_EFFECT`):
 
-    Rules, in this order: too few sizes or documents -> inconclusive; significant fall by at least the practical
-    effect to a level not above chance -> inverse; significant rise by at least the practical effect, or to a top
-    clearly above chance -> smooth; a change larger than twice the practical effect excluded -> flat, or
-    flat-above-chance when every size is above chance; no significant trend and every size above chance ->
-    flat-above-chance, saying what change is not excluded; everything else -> inconclusive.
+    1. fewer than `FEWEST_SIZES` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
+    2. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
+    3. significant fall by at least delta to a level not above chance -> inverse;
+    4. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
+       is excluded, else inconclusive; `rising` when the trend is significant;
+    5. largest size above chance by delta, not foreseen by extrapolation (p_ext < `ALPHA_EXT`), smaller sizes pooled
+       below chance + delta -> emergent, `sharp` or `apparent`; metric-artefact when the continuous metric of the same
+       answers already improves among the smaller sizes, `metric-robust` when it does not;
+    6. significant rise -> smooth;
+    7. above chance at all sizes taken together, without trend -> flat-above-chance;
+    8. everything else -> inconclusive.
 
     Args:
         curves: every metric of every setting; continuous partners are found among them.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration.
+        draws: redrawn curves behind each threshold's interval; 0 gives none.
+        seed: of the redrawing.
+        together: correct over all curves; False takes each as a study of its own.
     """
     given = tuple(curves)
     headlines = [c for c in given if c.rank == 0]
-    partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
-    trends = [_improvement(c) for c in headlines]
-    tops = [above_chance_p(c.points[-1].estimate, c.metric) for c in headlines]
-    q_trends = benjamini_hochberg([t and t.p for t in trends])
-    q_tops = benjamini_hochberg(tops)
+    beside = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
+    cases = _cases(headlines, run_sd)
+    p_trends, p_tops = [_number(c.of.p_trend[c.row]) for c in cases], [_number(c.of.p_top[c.row]) for c in cases]
+    correct = benjamini_hochberg if together else tuple
+    q_trends, q_tops = correct(p_trends), correct(p_tops)
+    answers = [
+        answer(c.of, c.row, c.curve.n[-1], trend=_below(q, ALPHA), top=_below(q_top, ALPHA))
+        for c, q, q_top in zip(cases, q_trends, q_tops, strict=True)
+    ]
+    flips = _flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops))
+    heard = partners(
+        [(beside.get(c.curve.setting), c.sizes_below(a)) for c, a in zip(cases, answers, strict=True)],
+        together=together,
+    )
+    answers = [_with_partner(a, p) for a, p in zip(answers, heard, strict=True)]
+    places = _places(cases, answers, draws, np.random.default_rng(seed))
     return tuple(
-        _verdict(_Tests(*tests), partners.get(tests[0].setting))
-        for tests in zip(headlines, trends, q_trends, tops, q_tops, strict=True)
+        _verdict(case, found, partner, flipped, place, q_trend, q_top, run_sd)
+        for case, found, partner, flipped, place, q_trend, q_top in zip(
+            cases, answers, heard, flips, places, q_trends, q_tops, strict=True
+        )
     )
 
 
+def judge_each(curves: Iterable[Curve], *, run_sd: float = bootstrap.RUN_SD, draws: int = 200) -> tuple[Verdict, ...]:
+    """Like `judge`, but every curve is taken as a study of its own: nothing is corrected for many curves."""
+    return judge(curves, run_sd=run_sd, draws=draws, together=False)
+
+
 def to_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as plain data, keys as promised by `emergence verdicts --json`."""
+    """The verdict as plain data, keys as promised by `emergence verdicts --json`; infinity is the text "inf"."""
     curve = verdict.curve
     return {
         "family": curve.family,
@@ -139,138 +168,221 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "label": verdict.label,
         "qualifier": verdict.qualifier,
         "threshold": verdict.threshold,
-        "threshold_low": None,
-        "threshold_high": None,
-        "evidence": verdict.evidence,
+        "threshold_low": verdict.threshold_low,
+        "threshold_high": verdict.threshold_high,
+        "reliable_from": verdict.reliable_from,
+        "evidence": {name: str(v) if v is not None and math.isinf(v) else v for name, v in verdict.evidence.items()},
+        "flips": [{"without": flip.model, "label": flip.label} for flip in verdict.flips],
         "reasons": list(verdict.reasons),
         "models": list(curve.models),
         "n": list(curve.n),
         "missing": [gap.model for gap in curve.missing],
-        "edition": verdict.edition,
     }
 
 
-class _Tests(NamedTuple):
-    """One headline curve with its tests, raw and corrected."""
+class _Case(NamedTuple):
+    """One headline curve with the batch of evidence it is a row of."""
 
     curve: Curve
-    trend: Trend | None
-    q_trend: float | None
-    p_top: float | None
-    q_top: float | None
+    of: Evidence
+    row: int
+
+    @property
+    def counts(self) -> Counts | None:
+        return None if self.of.counts is None else self.of.counts.rows([self.row])
+
+    def sizes_below(self, found: Answer) -> int:
+        """Sizes at which the ability is not there yet."""
+        if found.label == "emergent":
+            return len(self.curve.points) - int(self.of.held_out[self.row])
+        return int(self.of.first[self.row])
 
 
-def _improvement(curve: Curve) -> Trend | None:
-    """The trend of the curve, turned so that better is positive."""
-    found = trend([math.log10(x) for x in curve.x], curve.estimates)
-    if found is None or curve.metric.higher_is_better:
+def _cases(curves: Sequence[Curve], run_sd: float) -> list[_Case]:
+    """Evidence on every curve, curves of equally many sizes weighed together."""
+    cases: dict[int, _Case] = {}
+    batches: dict[tuple[int, bool], list[int]] = {}
+    for place, curve in enumerate(curves):
+        if countable(curve):
+            batches.setdefault((len(curve.points), curve.scale == "loss"), []).append(place)
+        else:
+            cases[place] = _Case(curve, weigh_alone(curve), 0)
+    for (sizes, loss), places in batches.items():
+        counts = counts_of([curves[place] for place in places], run_sd=run_sd)
+        of = weigh(counts, jumps=not loss, lone_run_sd=_lone(sizes, run_sd))
+        cases.update({place: _Case(curves[place], of, row) for row, place in enumerate(places)})
+    return [cases[place] for place in range(len(curves))]
+
+
+def _lone(sizes: int, run_sd: float) -> float | None:
+    return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and run_sd < LONE_RUN_SD else None
+
+
+def _level(p: Sequence[float | None], q: Sequence[float | None]) -> float:
+    """Largest raw p that is significant after correction: what a curve with one size less must reach."""
+    passed = [a for a, b in zip(p, q, strict=True) if a is not None and _below(b, ALPHA)]
+    known = sum(value is not None for value in p)
+    return max([ALPHA / max(known, 1), *passed])
+
+
+def _flips(
+    cases: Sequence[_Case], answers: Sequence[Answer], trend_level: float, top_level: float
+) -> list[tuple[Flip, ...]]:
+    """Leave each size out in turn and ask again; before the continuous metric is heard."""
+    flips: list[tuple[Flip, ...]] = [()] * len(cases)
+    batches: dict[int, list[int]] = {}
+    for place, case in enumerate(cases):
+        sizes = len(case.curve.points)
+        if case.of.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
+            batches.setdefault(sizes, []).append(place)
+    for sizes, places in batches.items():
+        counts = _stacked([case_counts for place in places if (case_counts := cases[place].counts)])
+        labels = np.empty((sizes, len(places)), dtype=object)
+        for left_out in range(sizes):
+            kept = np.arange(sizes) != left_out
+            fewer = Counts(x=counts.x[:, kept], k=counts.k[:, kept], n=counts.n[:, kept], chance=counts.chance)
+            of = weigh(
+                fewer,
+                foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
+                jumps=False,
+                lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
+            )
+            for row, place in enumerate(places):
+                documents = np.array(cases[place].curve.n)[kept][-1]
+                labels[left_out, row] = answer(
+                    of,
+                    row,
+                    int(documents),
+                    trend=_below(_number(of.p_trend[row]), trend_level, ties=True),
+                    top=_below(_number(of.p_top[row]), top_level, ties=True),
+                ).label
+        for row, place in enumerate(places):
+            models = cases[place].curve.models
+            flips[place] = tuple(
+                Flip(model, label)
+                for model, label in zip(models, labels[:, row], strict=True)
+                if label != answers[place].label
+            )
+    return flips
+
+
+def _stacked(parts: Sequence[Counts]) -> Counts:
+    x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
+    return Counts(x=x, k=k, n=n, chance=chance)
+
+
+def _with_partner(found: Answer, partner: Partner | None) -> Answer:
+    if found.label != "emergent" or partner is None or partner.rises_below is None:
         return found
-    return found._replace(z=-found.z, fitted_range=-found.fitted_range)
+    if partner.rises_below:
+        return found._replace(label="metric-artefact")
+    return found._replace(qualifier=f"{found.qualifier} metric-robust")
 
 
-def _verdict(tests: _Tests, partner_curve: Curve | None) -> Verdict:
-    curve = tests.curve
-    start = _first_reliable(curve)
-    threshold = None if start is None else curve.x[start]
+def _places(
+    cases: Sequence[_Case], answers: Sequence[Answer], draws: int, rng: np.random.Generator
+) -> list[Place | None]:
+    """Where each rising ability passes chance by the practical effect."""
+    places: list[Place | None] = [None] * len(cases)
+    batches: dict[int, list[int]] = {}
+    for at, (case, found) in enumerate(zip(cases, answers, strict=True)):
+        if found.label in _RISING and case.of.counts is not None:
+            batches.setdefault(len(case.curve.points), []).append(at)
+    for members in batches.values():
+        counts = _stacked([c for at in members if (c := cases[at].counts)])
+        effect = np.array([cases[at].of.effect[cases[at].row] for at in members])
+        redrawn = _redrawn([cases[at].curve for at in members], counts, draws, rng) if draws else None
+        onset = onsets(counts, counts.chance + effect, redrawn, rng)
+        for row, at in enumerate(members):
+            scale = cases[at].curve.scale
+            # On a loss the smaller end is that of the larger models.
+            ends = (onset.high[row], onset.low[row]) if scale == "loss" else (onset.low[row], onset.high[row])
+            middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (onset.at[row], *ends))
+            places[at] = Place(middle, low, high, onset.form[row])
+    return places
+
+
+def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
+    """Redrawn successes: over documents and seeds where they are known, else from the counts."""
+    drawn = bootstrap.from_counts(counts, draws, rng)
+    for row, curve in enumerate(curves):
+        best = curve.metric.best
+        if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
+            drawn[row] = bootstrap.from_items(curve.items / best, draws, rng) * counts.n[row]
+    return drawn
+
+
+def _verdict(
+    case: _Case,
+    found: Answer,
+    partner: Partner | None,
+    flips: tuple[Flip, ...],
+    place: Place | None,
+    q_trend: float | None,
+    q_top: float | None,
+    run_sd: float,
+) -> Verdict:
+    curve, of, row = case.curve, case.of, case.row
+    start = int(of.first[row])
+    there = start < len(curve.points)
+    unit = float(of.unit[row])
+    evidence = {
+        "p_trend": _number(of.p_trend[row]),
+        "q_trend": q_trend,
+        "z_trend": _number(of.z_trend[row]),
+        "range": _number(of.reach[row] * unit),
+        "range_stderr": _number(of.reach_error[row] * unit),
+        "p_top": _number(of.p_top[row]),
+        "q_top": q_top,
+        "gain": _number(of.top[row] * unit),
+        "p_ext": _number(of.p_ext[row]),
+        "held_out": _number(of.held_out[row] if not np.isnan(of.p_ext[row]) else np.nan),
+        "foreseen": _number(of.foreseen[row] * unit),
+        "below_high": _number(of.below_high[row] * unit),
+        "p_sharp": _number(of.p_sharp[row]),
+        "p_turn": _number(of.p_turn[row]),
+        "breakthroughness": _number(of.breakthroughness[row]),
+        "linearity": _number(of.linearity[row]),
+        "mde": _detectable(curve),
+        "run_sd": run_sd,
+    }
     jump = _largest_step(curve)
-    partner = _partner(partner_curve, threshold) if partner_curve else None
-    label, qualifier, why = _label(tests)
-    reasons = [why, _chance_sentence(curve, start)]
-    if label == "smooth" and jump:
-        reasons.append(_jump_sentence(jump, curve))
-    if partner and start != 0:
-        reasons.append(_partner_sentence(partner, threshold))
-    reasons.append(_documents_sentence(curve))
-    if label == "smooth":
-        reasons.append(EDITION_NOTE)
-    if curve.missing:
-        reasons.append("No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + ".")
-    if curve.split:
-        reasons.append(f"Only results with {curve.split}; others cannot be compared and have a curve of their own.")
-    return Verdict(
+    verdict = Verdict(
         curve=curve,
-        label=label,
-        qualifier=qualifier,
-        threshold=threshold,
-        threshold_model=None if start is None else curve.models[start],
-        evidence={
-            "p_trend": tests.trend and tests.trend.p,
-            "q_trend": tests.q_trend,
-            "z_trend": tests.trend and tests.trend.z,
-            "p_top": tests.p_top,
-            "q_top": tests.q_top,
-            "mde": _detectable(curve),
-            "range": tests.trend and tests.trend.fitted_range,
-        },
+        label=found.label,
+        qualifier=found.qualifier,
+        threshold=place and place.at,
+        threshold_low=place and place.low,
+        threshold_high=place and place.high,
+        reliable_from=curve.x[start] if there else None,
+        reliable_model=curve.models[start] if there else None,
+        evidence=evidence,
         jump=jump,
         partner=partner,
-        reasons=tuple(reason for reason in reasons if reason),
+        flips=flips,
+        reasons=(),
     )
+    said = reasons(
+        curve,
+        found,
+        evidence=evidence,
+        effect=float(of.effect[row]) * unit,
+        first=start if there else None,
+        place=place,
+        jump=jump,
+        partner=partner,
+        flips=flips,
+    )
+    return replace(verdict, reasons=said)
 
 
-def _label(tests: _Tests) -> tuple[Label, Literal["rising"] | None, str]:
-    """The rules of `judge`, with the sentence that says which one decided."""
-    curve, found = tests.curve, tests.trend
-    top = curve.points[-1].estimate
-    if len(curve.points) < FEWEST_SIZES:
-        return "inconclusive", None, f"{len(curve.points)} of at least {FEWEST_SIZES} sizes: no trend can be judged."
-    if top.n < FEWEST_DOCUMENTS:
-        return "inconclusive", None, f"{top.n} documents at the largest size; at least {FEWEST_DOCUMENTS} are needed."
-    if found is None or tests.q_trend is None:
-        return "inconclusive", None, "The spread of the documents is not known: no trend can be tested."
-    effect = _practical_effect(curve.metric)
-    significant = tests.q_trend < ALPHA
-    clearly_above = _above(tests.q_top) and _gain(top.value, curve.metric) > effect
-    bound = abs(found.fitted_range) + 1.96 * found.fitted_range_stderr
-    change = f"{found.fitted_range:+.3f} over the sizes, q {probability(tests.q_trend)}"
-    if significant and found.fitted_range <= -effect and not _above(tests.q_top):
-        return "inverse", None, f"Larger models do worse ({change})."
-    if significant and found.z > 0 and (found.fitted_range >= effect or clearly_above):
-        return "smooth", None, f"Rises with scale ({change})."
-    qualifier: Literal["rising"] | None = "rising" if significant and found.z > 0 else None
-    small = "No change with scale"
-    if significant:
-        small = f"{'Rises' if found.z > 0 else 'Falls'} significantly, but by less than matters"
-    everywhere = all(_reliable(curve))
-    if bound < 2 * effect:
-        label: Label = "flat-above-chance" if everywhere else "flat"
-        return label, qualifier, f"{small} ({change}); a change of {bound:.3f} or more is excluded."
-    if significant and found.z < 0:
-        return "inconclusive", None, f"Falls with scale ({change}), yet stays above chance or by less than matters."
-    label = "flat-above-chance" if everywhere and not significant else "inconclusive"
-    return label, qualifier, f"No clear trend ({change}), but a change up to {bound:.3f} is not excluded."
+def _number(value: float) -> float | None:
+    """None for what does not exist."""
+    return None if np.isnan(value) else float(value)
 
 
-def _practical_effect(metric: MetricSpec) -> float:
-    """A change that matters, in units of the score; 0 when the metric has no scale to take a share of."""
-    return PRACTICAL_EFFECT * max(abs(metric.best or 0.0), abs(metric.chance or 0.0))
-
-
-def _gain(value: float, metric: MetricSpec) -> float:
-    """How much better than chance; minus infinity when there is no chance level."""
-    if metric.chance is None:
-        return -math.inf
-    return (value - metric.chance) * (1 if metric.higher_is_better else -1)
-
-
-def _above(p: float | None, alpha: float = ALPHA) -> bool:
-    return p is not None and p < alpha
-
-
-def _reliable(curve: Curve) -> list[bool]:
-    """For each size: above chance at alpha divided by the number of sizes (Bonferroni)."""
-    alpha = ALPHA / len(curve.points)
-    return [_above(above_chance_p(e, curve.metric), alpha) for e in curve.estimates]
-
-
-def _first_reliable(curve: Curve) -> int | None:
-    """Index of the smallest size from which this and all larger sizes are above chance."""
-    start = None
-    for index, above in reversed(list(enumerate(_reliable(curve)))):
-        if not above:
-            break
-        start = index
-    return start
+def _below(p: float | None, level: float, *, ties: bool = False) -> bool:
+    return p is not None and (p < level or (ties and p == level))
 
 
 def _largest_step(curve: Curve) -> Jump | None:
@@ -283,23 +395,6 @@ def _largest_step(curve: Curve) -> Jump | None:
     return Jump(steps[at] / (max(curve.y) - min(curve.y)), curve.models[at], curve.models[at + 1])
 
 
-def _partner(curve: Curve, threshold: float | None) -> Partner:
-    """Does the continuous metric already improve below the headline's threshold?"""
-    direction = 1 if curve.metric.higher_is_better else -1
-    below = [p for p in curve.points if threshold is None or p.x < threshold]
-    whole = _improvement(curve)
-    part = None
-    if len(below) >= FEWEST_SIZES:
-        part = trend([math.log10(p.x) for p in below], [p.estimate for p in below])
-    total = direction * (curve.y[-1] - curve.y[0])
-    share = direction * (below[-1].estimate.value - below[0].estimate.value) / total if below and total > 0 else None
-    z_below = part and direction * part.z
-    rises = None
-    if part is not None and z_below is not None:
-        rises = part.p < ALPHA and z_below > 0 and share is not None and share >= MATERIAL_SHARE
-    return Partner(curve.metric.name, whole and whole.z, z_below, part and part.p, share, rises)
-
-
 def _detectable(curve: Curve) -> float | None:
     """Smallest gain over chance that the largest size would have shown (5 %, power 80 %)."""
     top = curve.points[-1].estimate
@@ -308,47 +403,3 @@ def _detectable(curve: Curve) -> float | None:
     if top.proportion:
         return minimum_detectable_effect(top.n_effective, curve.metric.chance)
     return minimum_detectable_effect(top.n, 0.0, stderr=top.stderr) if top.stderr else None
-
-
-def _chance_sentence(curve: Curve, start: int | None) -> str:
-    if curve.metric.chance is None:
-        return "The metric has no chance level, so no threshold is given."
-    level = f"chance {score(curve.metric.chance)}"
-    if start is None:
-        return f"The largest size is not reliably above chance ({level})."
-    unit = {"params": "parameters", "flops": "training FLOPs", "tokens": "training tokens"}[curve.scale]
-    where = f"{size(curve.x[start])} {unit} on ({curve.models[start]}; {level})"
-    if start == 0:
-        return f"Above chance at every size, from {where}."
-    if start == len(curve.points) - 1:
-        return f"Above chance only at the largest size, {where.replace(' on (', ' (')}: one size carries this."
-    return f"Above chance from {where}."
-
-
-def _jump_sentence(jump: Jump, curve: Curve) -> str:
-    return (
-        f"The largest step, {jump.below} to {jump.above}, makes {jump.share:.0%} of the range of {len(curve.y)} sizes."
-    )
-
-
-def _partner_sentence(partner: Partner, threshold: float | None) -> str:
-    where = "over all sizes" if threshold is None else "below the threshold"
-    if partner.rises_below is None:
-        return f"{partner.metric}: too few sizes {where} to say whether it rises earlier."
-    z = f"z = {partner.z_below:.1f}"
-    if partner.rises_below:
-        share = "" if threshold is None or partner.share_below is None else f", {partner.share_below:.0%} of its rise"
-        return f"{partner.metric} {'improves' if threshold is None else 'already improves'} {where} ({z}{share})."
-    if partner.z_below is not None and partner.z_below < 0 and _above(partner.p_below):
-        return f"{partner.metric} gets worse {where} ({z})."
-    return f"{partner.metric} does not clearly improve {where} (p {probability(partner.p_below)})."
-
-
-def _documents_sentence(curve: Curve) -> str:
-    fewest, most = min(curve.n), max(curve.n)
-    documents = f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
-    seeds = max(p.estimate.seeds for p in curve.points)
-    repeated = f", {seeds} few-shot seeds" if seeds > 1 else ""
-    detectable = _detectable(curve)
-    shown = "" if detectable is None else f"; smallest gain over chance the largest size could show: {detectable:.3f}"
-    return f"{documents} documents{repeated} per size{shown}."

@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.curves import Scale
-from harness.cli.options import Json, Results
+from harness.cli.options import Json, Results, Scale
 from harness.cli.output import count, print_json, say, table
 from harness.cli.read import read_store
 
@@ -20,7 +19,7 @@ def command(
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one verdict per curve (first edition: above chance where, trend, flat)."""
+    """Show one verdict per curve with the evidence behind it."""
     from harness.analysis.curves import curves
     from harness.analysis.verdict import judge, to_json
 
@@ -32,7 +31,7 @@ def command(
     rows = []
     for verdict in verdicts:
         curve = verdict.curve
-        start = "" if verdict.threshold is None else count(verdict.threshold)
+        start = "" if verdict.reliable_from is None else count(verdict.reliable_from)
         first, last = curve.points[0].estimate.value, curve.points[-1].estimate.value
         label = " ".join(filter(None, (verdict.label, verdict.qualifier)))
         scores = (f"{first:.3f}", f"{last:.3f}")
@@ -45,4 +44,5 @@ def command(
         curve = verdict.curve
         text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
         print(textwrap.fill(text, width=118, subsequent_indent="    "))
-    say("first-edition verdicts: they do not yet tell a sharp jump from a smooth rise; why: --reasons, or the report")
+    if not reasons:
+        say("why: --reasons, or the report")

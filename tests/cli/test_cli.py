@@ -75,7 +75,7 @@ def test_a_run_is_resumed_and_presented(emergence: Emergence, options: tuple[str
     assert len(points) == 16 * 2
     verdicts = {(v["task"], v["shots"]): v for v in json.loads(emergence("verdicts", "--json").out)}
     assert verdicts["jumps", 0]["label"] == "smooth"
-    assert verdicts["jumps", 0]["threshold"] == 1000
+    assert 100 < verdicts["jumps", 0]["threshold"] < 1000 == verdicts["jumps", 0]["reliable_from"]
     assert verdicts["stays", 0]["threshold"] is None
     table = emergence("verdicts")
     assert "above chance from (params)" in table.out

@@ -1,0 +1,104 @@
+"""Is a jump in the ability, or in the metric? The continuous metric of the same answers, below the jump.
+
+Accuracy and exact match turn a smooth improvement of token probabilities into a jump: an answer of L tokens is exactly
+right with probability exp(-L CE), which looks like a sigmoid although the cross-entropy CE falls as a power law
+(Schaeffer, Miranda and Koyejo 2023, "Are Emergent Abilities of Large Language Models a Mirage?", equations 1 to 3).
+Then the continuous metric improves long before the jump. If it does not, the jump is no work of the metric (Du et al.
+2024, "Understanding Emergent Abilities of Language Models from the Loss Perspective", section 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import t as student
+
+from harness.analysis.curves import Curve
+from harness.analysis.uncertainty import Trend, benjamini_hochberg, trend
+
+ALPHA = 0.05
+FEWEST_SIZES = 3
+"""Below this no trend below the threshold can be tested."""
+MATERIAL_SHARE = 0.25
+"""Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
+
+
+class Partner(NamedTuple):
+    """What the continuous metric of the same samples does."""
+
+    metric: str
+    """Its name."""
+    z_trend: float | None
+    """Trend over all sizes, positive when it improves; None when it cannot be tested."""
+    sizes_below: int
+    """Sizes below the threshold, all of them when there is none."""
+    z_below: float | None
+    """Trend over these sizes; None with fewer than 3."""
+    p_below: float | None
+    """Two-sided p of `z_below`."""
+    q_below: float | None
+    """The same, corrected over all partners tested together."""
+    share_below: float | None
+    """Rise of the fitted line over these sizes as a share of the whole range; None when it has no range."""
+    rises_below: bool | None
+    """True when it improves there, significantly and by a material share; None when it cannot be tested."""
+
+
+def partners(pairs: Sequence[tuple[Curve | None, int]], *, together: bool = True) -> tuple[Partner | None, ...]:
+    """Test each continuous curve below the threshold of its headline metric.
+
+    Args:
+        pairs: the continuous curve of a setting, None when there is none, and how many of its smallest sizes lie below
+            the threshold of the headline.
+        together: correct over all pairs (Benjamini-Hochberg).
+    """
+    tested = [None if curve is None else _below(curve, sizes) for curve, sizes in pairs]
+    raw = [found and found.p for found in tested]
+    corrected = benjamini_hochberg(raw) if together else tuple(raw)
+    return tuple(
+        None if curve is None else _partner(curve, sizes, found, q)
+        for (curve, sizes), found, q in zip(pairs, tested, corrected, strict=True)
+    )
+
+
+def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> Partner:
+    direction = 1 if curve.metric.higher_is_better else -1
+    whole = trend(curve.position, curve.estimates)
+    extent = max(curve.y) - min(curve.y)
+    z = below and direction * below.z
+    share = direction * below.fitted_range / extent if below and extent > 0 else None
+    rises = None
+    if z is not None and q is not None and share is not None:
+        rises = q < ALPHA and z > 0 and share >= MATERIAL_SHARE
+    return Partner(
+        metric=curve.metric.name,
+        z_trend=whole and direction * whole.z,
+        sizes_below=sizes,
+        z_below=z,
+        p_below=below and below.p,
+        q_below=q,
+        share_below=share,
+        rises_below=rises,
+    )
+
+
+def _below(curve: Curve, sizes: int) -> Trend | None:
+    """Trend over the smallest sizes: paired over documents where these are known, else by the errors of the scores."""
+    if sizes < FEWEST_SIZES:
+        return None
+    x = np.array(curve.position[:sizes])
+    if curve.items is None or curve.items.shape[2] < 2 or x[0] == x[-1]:
+        return trend(x.tolist(), curve.estimates[:sizes])
+    # One slope per document: what documents differ in, and every size shares, cancels.
+    centred = x - x.mean()
+    slopes = centred @ curve.items[:sizes].mean(axis=1) / (centred**2).sum()
+    error = float(slopes.std(ddof=1)) / math.sqrt(len(slopes))
+    if error == 0.0:
+        return None
+    z = float(slopes.mean()) / error
+    reach = float(x[-1] - x[0])
+    p = float(2 * student.sf(abs(z), len(slopes) - 1))
+    return Trend(z=z, p=p, fitted_range=float(slopes.mean()) * reach, fitted_range_stderr=error * reach)

@@ -1,0 +1,261 @@
+"""What a curve gives to weigh: every test behind a verdict, for many curves at once, before any is corrected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta, binom, norm
+
+from harness.analysis.bootstrap import effective
+from harness.analysis.curves import Curve
+from harness.analysis.extrapolation import apparent, held_out, sharp
+from harness.analysis.fits import Counts
+from harness.analysis.forms import Array, Index, Mask
+from harness.analysis.shape import shape
+from harness.analysis.thresholds import first_persistent, reliable
+from harness.analysis.uncertainty import LUCKY_MATCHES, Estimate, above_chance_p, trend
+from harness.analysis.ushape import arms
+
+PRACTICAL_EFFECT = 0.05
+"""A change that matters, as a share of the best score."""
+FEWEST_TO_EXTRAPOLATE = 4
+"""Sizes below which a law fitted to the smaller ones foretells nothing."""
+LONE_RUN_SD = 0.034
+"""Spread between training runs assumed where too few sizes are known to see it in the curve: the largest found among
+reruns on ten common tasks (BoolQ, OLMo ladder)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evidence:
+    """Tests on B curves with m sizes each; scores as shares of the best one. NaN where a test does not exist."""
+
+    counts: Counts | None
+    """The curves, with documents discounted for the noise between runs; None for scores that are no counts."""
+    unit: Array
+    """What one stands for in units of the metric, (B,)."""
+    effect: Array
+    """Change that matters, as a share of `unit`; 0 for a metric without a scale, (B,)."""
+    z_trend: Array
+    """Cochran-Armitage statistic over the positions, positive when the score rises, (B,)."""
+    p_trend: Array
+    """Its two-sided p, (B,)."""
+    reach: Array
+    """Rise of the weighted straight line from the smallest to the largest size, (B,)."""
+    reach_error: Array
+    """Standard error of `reach`, (B,)."""
+    p_top: Array
+    """Exact one-sided p of the largest size against chance, (B,)."""
+    top: Array
+    """Gain of the largest size over chance, (B,)."""
+    above: Mask
+    """Sizes reliably above chance, (B, m)."""
+    first: Index
+    """Index of the first size from which all are above chance; m when there is none, (B,)."""
+    turn: Index
+    """1 falls then rises, -1 rises then falls, 0 neither; whatever `p_turn` is, (B,)."""
+    p_turn: Array
+    """Larger p of the two arms, corrected over where they meet, (B,)."""
+    arms: Array
+    """Rise of each arm over its own sizes, (B, 2)."""
+    p_ext: Array
+    """Apparent emergence, see `extrapolation.apparent`, (B,)."""
+    held_out: Index
+    """Sizes held out where `p_ext` was smallest, (B,); 1 where it was not computed."""
+    foreseen: Array
+    """Best prediction for the sizes held out, (B,)."""
+    below_low: Array
+    """Lower 95 % bound (one-sided, exact) of the score of all sizes but those held out, pooled, (B,)."""
+    below_high: Array
+    """Upper 95 % bound (one-sided, exact) of the same, (B,)."""
+    lowest: Array
+    """Distance from chance of the smallest score of the curve, (B,)."""
+    p_sharp: Array
+    """Sharp emergence, see `extrapolation.sharp`, (B,)."""
+    breakthroughness: Array
+    """B, (B,)."""
+    linearity: Array
+    """L, (B,)."""
+
+
+def countable(curve: Curve) -> bool:
+    """True when the curve reads as successes of trials: from 0 to a best score, more is better, errors known."""
+    metric = curve.metric
+    best = metric.best
+    if metric.chance is None or best is None or best <= 0 or not metric.higher_is_better:
+        return False
+    if not 0 <= metric.chance < best:
+        return False
+    return all(0 <= e.value <= best and (e.proportion or e.stderr is not None) for e in curve.estimates)
+
+
+def counts_of(curves: Sequence[Curve], *, run_sd: float) -> Counts:
+    """Curves of equally many sizes as (effective) counts.
+
+    A mean of zeros and ones counts its documents. Any other score of variance s^2 / n counts as the number of yes-or-no
+    documents that would be as precise, y (1 - y) / se^2 (quasi-binomial likelihood; McCullagh and Nelder 1989, section
+    4.5). Both are then discounted for the noise between training runs.
+
+    Args:
+        curves: all `countable`.
+        run_sd: standard deviation between training runs at a score of one half.
+    """
+    y = np.array([[v / (c.metric.best or 1.0) for v in c.y] for c in curves], dtype=float)
+    n = np.array([[_documents(e, c.metric.best or 1.0) for e in c.estimates] for c in curves], dtype=float)
+    n = effective(n, run_sd)
+    chance = np.array([(c.metric.chance or 0.0) / (c.metric.best or 1.0) for c in curves], dtype=float)
+    return Counts(x=np.array([c.position for c in curves], dtype=float), k=y * n, n=n, chance=chance)
+
+
+def weigh(
+    counts: Counts, *, foresee: Mask | None = None, jumps: bool = True, lone_run_sd: float | None = None
+) -> Evidence:
+    """All tests on curves of equally many sizes, scores and chance as shares of the best score.
+
+    Args:
+        counts: the curves, documents already discounted for the noise between runs.
+        foresee: curves worth extrapolating, (B,); None extrapolates all.
+        jumps: test for sharp emergence too; only where positions are log10 of a scale.
+        lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
+            own; None takes the counts as they are.
+    """
+    z, reach, error = _trend(counts)
+    y = counts.k / counts.n
+    above = reliable(counts)
+    few = counts.sizes < FEWEST_TO_EXTRAPOLATE
+    wary = counts
+    if lone_run_sd is not None:
+        n = effective(counts.n, lone_run_sd)
+        wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
+    p_ext, foreseen, p_sharp = (np.full(len(counts), np.nan) for _ in range(3))
+    out = np.ones(len(counts), dtype=int)
+    chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
+    if not few and len(chosen):
+        surprise = apparent(wary.rows(chosen))
+        p_ext[chosen], foreseen[chosen], out[chosen] = surprise.p, surprise.foreseen, surprise.held_out
+        if jumps:
+            p_sharp[chosen] = sharp(wary.rows(chosen)).p
+    low, high = _below(counts, out)
+    described = shape(y)
+    turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
+    return Evidence(
+        counts=counts,
+        unit=np.ones(len(counts)),
+        effect=np.full(len(counts), PRACTICAL_EFFECT),
+        z_trend=z,
+        p_trend=2 * norm.sf(np.abs(z)),
+        reach=reach,
+        reach_error=error,
+        p_top=_p_top(counts),
+        top=y[:, -1] - counts.chance,
+        above=above,
+        first=first_persistent(above),
+        turn=turning.turn,
+        p_turn=turning.p,
+        arms=turning.reach,
+        p_ext=p_ext,
+        held_out=out,
+        foreseen=foreseen,
+        below_low=low,
+        below_high=high,
+        lowest=y.min(axis=1) - counts.chance,
+        p_sharp=p_sharp,
+        breakthroughness=described.breakthroughness,
+        linearity=described.linearity,
+    )
+
+
+def weigh_alone(curve: Curve) -> Evidence:
+    """Trend and distance from chance of one curve that is not `countable`: a loss, or a score of unknown error.
+
+    No growth law is fitted: where a score may go is not known without a floor and a best.
+    """
+    metric = curve.metric
+    direction = 1 if metric.higher_is_better else -1
+    scale = max(abs(metric.best or 0.0), abs(metric.chance or 0.0))
+    unit = scale or 1.0
+    found = trend(curve.position, curve.estimates)
+    y = direction * np.array([curve.y]) / unit
+    none, m = np.full(1, np.nan), len(curve.points)
+    of_each = [above_chance_p(e, metric) for e in curve.estimates]
+    above = np.array([[p is not None and p < 0.05 / m for p in of_each]])
+    described = shape(y)
+    p_top = of_each[-1]
+    return Evidence(
+        counts=None,
+        unit=np.full(1, unit),
+        effect=np.full(1, PRACTICAL_EFFECT if scale else 0.0),
+        z_trend=none if found is None else np.array([direction * found.z]),
+        p_trend=none if found is None else np.array([found.p]),
+        reach=none if found is None else np.array([direction * found.fitted_range / unit]),
+        reach_error=none if found is None else np.array([found.fitted_range_stderr / unit]),
+        p_top=none if p_top is None else np.array([p_top]),
+        top=none if metric.chance is None else y[:, -1] - direction * metric.chance / unit,
+        above=above,
+        first=first_persistent(above),
+        turn=np.zeros(1, dtype=int),
+        p_turn=none,
+        arms=np.zeros((1, 2)),
+        p_ext=none,
+        held_out=np.ones(1, dtype=int),
+        foreseen=none,
+        below_low=none,
+        below_high=none,
+        lowest=none if metric.chance is None else y.min(axis=1) - direction * metric.chance / unit,
+        p_sharp=none,
+        breakthroughness=described.breakthroughness,
+        linearity=described.linearity,
+    )
+
+
+def worth_extrapolating(counts: Counts, effect: float) -> Mask:
+    """Curves that end clearly above chance after smaller sizes near it: the only ones that can be called emergent."""
+    near = np.zeros(len(counts), dtype=bool)
+    for h in held_out(counts.sizes):
+        near |= _below(counts, np.full(len(counts), h))[1] < counts.chance + effect
+    return np.asarray(near & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
+
+
+def _documents(of: Estimate, best: float) -> float:
+    if of.proportion:
+        return of.n_effective
+    y = (of.n * of.value / best + 0.5) / (of.n + 1)
+    return max(1.0, y * (1 - y) * best**2 / of.stderr**2) if of.stderr else float(of.n)
+
+
+def _trend(counts: Counts) -> tuple[Array, Array, Array]:
+    """Cochran-Armitage z, fitted range and its error; see `uncertainty.trend`, which does the same for one curve."""
+    n, k = counts.n, counts.k
+    total = n.sum(axis=1)
+    centred = counts.x - ((n * counts.x).sum(axis=1) / total)[:, None]
+    spread = (n * centred**2).sum(axis=1)
+    pooled = k.sum(axis=1) / total
+    smooth = (k + 0.5) / (n + 1)
+    residual = (n * smooth * (1 - smooth)).sum(axis=1) / total
+    lift = (k * centred).sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(pooled * (1 - pooled) > 0, lift / np.sqrt(pooled * (1 - pooled) * spread), 0.0)
+        reach = counts.x[:, -1] - counts.x[:, 0]
+        return np.where(spread > 0, z, np.nan), lift / spread * reach, np.sqrt(residual / spread) * reach
+
+
+def _p_top(counts: Counts) -> Array:
+    n = np.floor(counts.n[:, -1] + 1e-9)
+    k = np.minimum(np.floor(counts.k[:, -1] + 1e-6), n)
+    return np.asarray(binom.sf(k - 1, n, np.maximum(counts.chance, LUCKY_MATCHES)))
+
+
+def _below(counts: Counts, out: Index) -> tuple[Array, Array]:
+    """Exact one-sided 95 % bounds of the pooled score of all but the largest sizes (Clopper and Pearson 1934)."""
+    kept = np.arange(counts.sizes) < np.maximum(counts.sizes - out, 1)[:, None]
+    k, n = (counts.k * kept).sum(axis=1), (counts.n * kept).sum(axis=1)
+    low = np.where(k > 0, beta.ppf(0.05, np.maximum(k, 1e-9), n - k + 1), 0.0)
+    high = np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
+    return low, high
+
+
+def finite(value: float) -> float | None:
+    """None for NaN, so that what does not exist is not a number."""
+    return None if math.isnan(value) else float(value)

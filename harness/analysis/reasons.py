@@ -1,0 +1,272 @@
+"""Why a verdict is what it is, in sentences for a colleague who has read no statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from harness.analysis.artefact import Partner
+from harness.analysis.curves import Curve, Scale
+from harness.analysis.rules import FEWEST_DOCUMENTS, FEWEST_SIZES, Answer, Label
+from harness.analysis.wording import probability, score, size
+
+PLAIN_WORDS: Mapping[Label, str] = {
+    "emergent": "emergent",
+    "smooth": "grows smoothly",
+    "flat": "flat",
+    "flat-above-chance": "flat, above chance",
+    "inverse": "falls",
+    "u-shaped": "falls, then rises",
+    "inverted-u": "rises, then falls",
+    "metric-artefact": "jump made by the metric",
+    "inconclusive": "cannot tell",
+}
+"""Labels as people read them."""
+_UNITS: Mapping[Scale, str] = {
+    "params": "parameters",
+    "flops": "training FLOPs",
+    "tokens": "training tokens",
+    "loss": "loss",
+}
+_FEW_SIZES = 6
+_NAMED = 3
+"""Models named in one sentence; of more only the number is said."""
+
+Numbers = Mapping[str, float | None]
+
+
+class Jump(NamedTuple):
+    """The largest single step of a curve: a description, not a claim."""
+
+    share: float
+    """Part of max - min that this step makes up, 0 to 1."""
+    below: str
+    """Model before the step."""
+    above: str
+    """Model after the step."""
+
+
+class Flip(NamedTuple):
+    """A verdict that changes when one size is left out."""
+
+    model: str
+    """The size left out."""
+    label: Label
+    """What the others alone would say."""
+
+
+class Place(NamedTuple):
+    """Where an ability passes chance by the practical effect, in the unit of the scale."""
+
+    at: float | None
+    """By the form that describes the curve best; None when that lies outside the sizes measured."""
+    low: float | None
+    """Lower end of the 95 % interval; None when it lies outside the sizes measured."""
+    high: float | None
+    """Upper end of the 95 % interval; None when it lies outside the sizes measured."""
+    form: str
+    """The form behind `at`."""
+
+
+def reasons(
+    curve: Curve,
+    found: Answer,
+    *,
+    evidence: Numbers,
+    effect: float,
+    first: int | None,
+    place: Place | None,
+    jump: Jump | None,
+    partner: Partner | None,
+    flips: Sequence[Flip],
+) -> tuple[str, ...]:
+    """All that is worth saying about one verdict, the deciding sentence first.
+
+    Args:
+        curve: what was judged.
+        found: the verdict and the rule behind it.
+        evidence: numbers by name, see `verdict.EVIDENCE`.
+        effect: change that matters, in units of the score.
+        first: index of the first size from which all are above chance.
+        place: where the ability sets in.
+        jump: the largest step.
+        partner: the continuous metric.
+        flips: sizes without which the verdict would be another.
+    """
+    told = [
+        _deciding(curve, found, evidence, effect),
+        _limits(curve, evidence) if found.label == "inconclusive" else "",
+        _chance(curve, first, found),
+        _onset(curve, place, effect) if found.label in {"emergent", "metric-artefact", "smooth"} else "",
+        _sudden(found, evidence),
+        _step(jump, curve) if found.rule == "rise" and jump else "",
+        _beside(partner, curve, found) if partner else "",
+        _carried(flips, found.label, len(curve.points)),
+        _documents(curve, evidence),
+        _gaps(curve),
+        f"Only results with {curve.split}; others cannot be compared and have a curve of their own."
+        if curve.split
+        else "",
+    ]
+    return tuple(sentence for sentence in told if sentence)
+
+
+def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
+    sizes, top = len(curve.points), curve.points[-1].estimate
+    change = f"{_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
+    if found.rule == "sizes":
+        return f"Cannot tell: {sizes} of at least {FEWEST_SIZES} sizes."
+    if found.rule == "documents":
+        return f"Cannot tell: {top.n} documents at the largest size, at least {FEWEST_DOCUMENTS} are needed."
+    if found.rule == "spread":
+        return "Cannot tell: the spread of the documents is not known, or all sizes are one."
+    if found.rule == "turn":
+        way = "Falls with scale and then rises" if found.label == "u-shaped" else "Rises with scale and then falls"
+        return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence['p_turn'])})."
+    if found.rule == "fall":
+        return f"Larger models do worse ({change})."
+    if found.rule == "small":
+        return _small(found, evidence, change)
+    if found.rule == "unforeseen":
+        return _unforeseen(curve, evidence)
+    if found.rule == "rise":
+        return f"Rises with scale ({change})" + (
+            f", and the smaller sizes foretell the largest (p {probability(evidence['p_ext'])})."
+            if evidence["p_ext"] is not None and evidence["p_ext"] >= 0.01
+            else "."
+        )
+    if found.rule == "above":
+        return f"Above chance at all sizes together, without a clear trend ({change})."
+    return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
+
+
+def _small(found: Answer, evidence: Numbers, change: str) -> str:
+    bound = abs(evidence["range"] or 0.0) + 1.96 * (evidence["range_stderr"] or 0.0)
+    moves = "No change with scale"
+    if found.qualifier == "rising":
+        moves = "Rises significantly, but by less than matters"
+    if found.label == "flat":
+        return f"{moves} ({change}); a change of {bound:.3f} or more is excluded."
+    return f"Cannot tell: no clear trend ({change}), but a change up to {bound:.3f} is not excluded."
+
+
+def _unforeseen(curve: Curve, evidence: Numbers) -> str:
+    held = int(evidence["held_out"] or 1)
+    names = " and ".join(curve.models[-held:])
+    bound = score(evidence["below_high"])
+    foreseen, measured = score(evidence["foreseen"]), " and ".join(score(y) for y in curve.y[-held:])
+    return (
+        f"Absent in the {len(curve.points) - held} smaller sizes (at most {bound}) and not foreseen: extrapolating "
+        f"gives {foreseen} for {names}, measured {measured} (p {probability(evidence['p_ext'])})."
+    )
+
+
+def _sudden(found: Answer, evidence: Numbers) -> str:
+    if found.rule != "unforeseen" or found.qualifier is None:
+        return ""
+    p = probability(evidence["p_sharp"])
+    if found.qualifier.startswith("sharp"):
+        return f"Sharp: no smooth curve over all sizes fits the jump (p {p})."
+    if evidence["p_sharp"] is None:
+        return "Apparent: whether a smooth curve would fit cannot be tested on this scale."
+    return f"Apparent: a steep but smooth curve over all sizes fits as well (p {p}); a size in the gap would tell."
+
+
+def _limits(curve: Curve, evidence: Numbers) -> str:
+    parts = []
+    if len(curve.points) < _FEW_SIZES:
+        parts.append(f"only {len(curve.points)} sizes")
+    if evidence["mde"] is not None:
+        parts.append(f"the smallest gain the largest size could show is {score(evidence['mde'])}")
+    return f"What limits it: {', '.join(parts)}." if parts else ""
+
+
+def _chance(curve: Curve, first: int | None, found: Answer) -> str:
+    if curve.metric.chance is None:
+        return "The metric has no chance level: no threshold, and no test for emergence."
+    level = f"chance {score(curve.metric.chance)}"
+    if first is None:
+        below = found.rule == "rise" and curve.y[-1] <= curve.metric.chance
+        return f"The largest size is not reliably above chance ({level})" + (
+            ": what rises is a score below chance." if below else "."
+        )
+    unit = _UNITS[curve.scale]
+    where = f"{_size(curve.scale, curve.x[first])} {unit} on ({curve.models[first]}; {level})"
+    if first == 0:
+        return f"Reliably above chance at every size, from {where}."
+    if first == len(curve.points) - 1:
+        return f"Reliably above chance only at the largest size, {where.replace(' on (', ' (')}: one size carries this."
+    return f"Reliably above chance from {where}."
+
+
+def _onset(curve: Curve, place: Place | None, effect: float) -> str:
+    if place is None or curve.metric.chance is None:
+        return ""
+    level = f"{score(curve.metric.chance + effect)} (chance + {score(effect)})"
+    if place.at is None and curve.y[0] >= curve.metric.chance + effect:
+        return f"Already above {level} at the smallest size."
+    if place.at is None:
+        return f"Where it passes {level} lies outside the sizes measured."
+    low, high = ("beyond the sizes measured" if v is None else _size(curve.scale, v) for v in (place.low, place.high))
+    return f"Passes {level} at {_size(curve.scale, place.at)} {_UNITS[curve.scale]}, 95 % interval {low} to {high}."
+
+
+def _step(jump: Jump, curve: Curve) -> str:
+    return (
+        f"The largest step, {jump.below} to {jump.above}, makes {jump.share:.0%} of the range of {len(curve.y)} sizes."
+    )
+
+
+def _beside(partner: Partner, curve: Curve, found: Answer) -> str:
+    everywhere = partner.sizes_below >= len(curve.points)
+    where = "over all sizes" if everywhere else f"over the {partner.sizes_below} sizes below the threshold"
+    if partner.sizes_below == 0:
+        return ""
+    if partner.rises_below is None:
+        return f"{partner.metric}: too few sizes below the threshold to say whether it rises earlier."
+    z = f"z = {partner.z_below:.1f}"
+    share = "" if everywhere or partner.share_below is None else f", {min(partner.share_below, 1):.0%} of its range"
+    if partner.rises_below:
+        blame = "The jump is made by the metric: " if found.label == "metric-artefact" else ""
+        return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
+    if partner.z_below is not None and partner.z_below < 0 and (partner.q_below or 1) < 0.05:
+        return f"{partner.metric} gets worse {where} ({z})."
+    return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
+
+
+def _carried(flips: Sequence[Flip], label: Label, sizes: int) -> str:
+    if not flips:
+        return ""
+    if len(flips) == 1:
+        flip = flips[0]
+        return f'One point carries this verdict: without {flip.model} it would be "{PLAIN_WORDS[flip.label]}".'
+    words = ", ".join(f"{f.model} ({PLAIN_WORDS[f.label]})" for f in flips[:_NAMED])
+    more = f" and {len(flips) - _NAMED} more" if len(flips) > _NAMED else ""
+    return f"Not stable: leaving out one of {len(flips)} of {sizes} sizes changes the verdict: {words}{more}."
+
+
+def _documents(curve: Curve, evidence: Numbers) -> str:
+    fewest, most = min(curve.n), max(curve.n)
+    documents = f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
+    seeds = max(p.estimate.seeds for p in curve.points)
+    repeated = f", {seeds} few-shot seeds" if seeds > 1 else ""
+    shown = (
+        ""
+        if evidence["mde"] is None
+        else f"; smallest gain over chance the largest size could show: {score(evidence['mde'])}"
+    )
+    return f"{documents} documents{repeated} per size{shown}."
+
+
+def _gaps(curve: Curve) -> str:
+    if not curve.missing:
+        return ""
+    return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + "."
+
+
+def _size(scale: Scale, value: float) -> str:
+    return f"{value:.3g}" if scale == "loss" else size(value)
+
+
+def _signed(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:+.3f}"

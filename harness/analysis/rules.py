@@ -1,0 +1,80 @@
+"""From evidence to one word: the order of questions behind a verdict, and what each answer needs."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from harness.analysis.evidence import Evidence
+
+Label = Literal[
+    "emergent",
+    "smooth",
+    "flat",
+    "flat-above-chance",
+    "inverse",
+    "u-shaped",
+    "inverted-u",
+    "metric-artefact",
+    "inconclusive",
+]
+ALPHA = 0.05
+"""False-alarm rate of each family of tests, after correction for many curves."""
+ALPHA_EXT = 0.01
+"""Level of the extrapolation tests: a claim of emergence asks for more."""
+FEWEST_SIZES = 3
+"""Below this no trend can be told from a difference of two models."""
+FEWEST_DOCUMENTS = 30
+"""Below this at the largest size nothing but a landslide would show."""
+
+
+class Answer(NamedTuple):
+    """A verdict before the continuous metric has been heard."""
+
+    label: Label
+    """The short answer."""
+    qualifier: str | None = None
+    """`sharp`, `apparent` or `rising`; None when there is nothing to add."""
+    rule: str = ""
+    """Which rule decided: `sizes`, `documents`, `spread`, `turn`, `fall`, `small`, `unforeseen`, `rise`, `above`,
+    `rest`."""
+
+
+def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) -> Answer:
+    """The rules of `verdict.judge`, in their order.
+
+    Args:
+        of: evidence of a batch of curves.
+        row: which curve.
+        documents: documents at its largest size.
+        trend: its trend is significant after correction.
+        top: its largest size is above chance after correction.
+    """
+    reach, effect = of.reach[row], of.effect[row]
+    if of.above.shape[1] < FEWEST_SIZES:
+        return Answer("inconclusive", rule="sizes")
+    if documents < FEWEST_DOCUMENTS:
+        return Answer("inconclusive", rule="documents")
+    if np.isnan(reach):
+        return Answer("inconclusive", rule="spread")
+    if of.turn[row] and of.p_turn[row] < ALPHA:
+        return Answer("u-shaped" if of.turn[row] > 0 else "inverted-u", rule="turn")
+    rises, falls = trend and of.z_trend[row] > 0, trend and of.z_trend[row] < 0
+    if falls and reach <= -effect and not top:
+        return Answer("inverse", rule="fall")
+    clear = top and of.top[row] > effect
+    if not clear and not (rises and reach >= effect):
+        excluded = abs(reach) + 1.96 * of.reach_error[row] < 2 * effect
+        return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
+    if clear and of.p_ext[row] < ALPHA_EXT and of.below_high[row] < _chance(of, row) + effect:
+        return Answer("emergent", "sharp" if of.p_sharp[row] < ALPHA_EXT else "apparent", rule="unforeseen")
+    if rises:
+        return Answer("smooth", rule="rise")
+    if clear and not falls and of.below_low[row] > _chance(of, row) and of.lowest[row] >= -effect:
+        return Answer("flat-above-chance", rule="above")
+    return Answer("inconclusive", rule="rest")
+
+
+def _chance(of: Evidence, row: int) -> float:
+    return float(of.counts.chance[row]) if of.counts is not None else float("nan")
