@@ -20,6 +20,7 @@ _VERBS = (
     "status",
     "curves",
     "verdicts",
+    "compare",
     "leaderboard",
     "report",
     "dashboard",

@@ -1,0 +1,200 @@
+"""`emergence compare`: two models or settings on the documents both answered."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from harness.analysis.wording import probability, score
+from harness.cli.options import Json, Results
+from harness.cli.output import print_json, say, table
+from harness.cli.read import read_store
+from harness.errors import HarnessError, StoreError
+from harness.plan import Cell
+from harness.store import DocumentScores, Store
+
+if TYPE_CHECKING:
+    from harness.analysis.compare import Comparison
+    from harness.analysis.pairing import Unpaired
+
+_SIDE = "model, MODEL@REVISION, or terms such as model=pythia-70m,shots=0"
+
+
+def command(
+    a: Annotated[str, typer.Argument(metavar="A", help=f"First side: {_SIDE}.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Second side; what one side names holds for both.")],
+    results: Results = Path("results"),
+    metric: Annotated[
+        Literal["headline", "all"], typer.Option(help="Metrics to compare: the headline of each task, or all.")
+    ] = "headline",
+    as_json: Json = False,
+) -> None:
+    """Show paired differences, second side less first, corrected for the number of tasks.
+
+    Fields of terms: task, suite, family, model, revision, variant (`plain` for none), dtype, engine, shots, prompt,
+    seed. What both sides name may differ; everything else is equal in each line, or is not compared.
+
+    Columns: B/=/A documents on which B scored more, both the same, A more; corr. correlation of the two scores;
+    pairing what it changes the standard error by; detectable the smallest true difference found 4 times in 5.
+    Errors are over documents and few-shot seeds: another training run of the same recipe would differ too.
+    """
+    from harness.analysis.compare import compare, summary
+    from harness.analysis.pairing import choose, pair_up
+
+    done, failures, _ = read_store(results)
+    cells = [*(r.cell for r in done), *(f.cell for f in failures)]
+    pairing = pair_up(choose(a, cells), choose(b, cells), done, failures)
+    compared = compare(pairing.pairs, _documents(Store(results)), every_metric=metric == "all")
+    unpaired = (*pairing.unpaired, *compared.unpaired)
+    if not compared.comparisons:
+        raise HarnessError("\n  ".join([f"{a} and {b} have no document in common:", *_not_compared(unpaired)]))
+    counted = summary(compared.comparisons)
+    if as_json:
+        comparisons = [_object(one) for one in compared.comparisons]
+        left = [one._asdict() for one in unpaired]
+        print_json({"a": a, "b": b, "comparisons": comparisons, "unpaired": left, "summary": counted._asdict()})
+        return
+    print(f"A {a}, B {b}\n")
+    print(table(_HEAD, [_row(one) for one in compared.comparisons]))
+    print()
+    for line in (*_notes(compared.comparisons), *_not_compared(unpaired)):
+        print(textwrap.fill(line, width=118, subsequent_indent="    "))
+    print(
+        f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear} "
+        f"of {sum(counted)} (q < 0.05)"
+    )
+
+
+_HEAD = (
+    "task",
+    "setting",
+    "metric",
+    "docs",
+    "A",
+    "B",
+    "B - A",
+    "95 % interval",
+    "p",
+    "q",
+    "better",
+    "B/=/A",
+    "corr.",
+    "pairing",
+    "detectable",
+)
+
+
+def _row(one: Comparison) -> tuple[object, ...]:
+    found = one.scores
+    interval = None if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
+    return (
+        one.task,
+        one.setting,
+        one.metric.name
+        + ("*" if one.by_document else "")
+        + ("" if one.metric.higher_is_better else " (less is better)"),
+        found.n,
+        score(found.mean_a),
+        score(found.mean_b),
+        f"{found.difference:+.3f}",
+        interval,
+        _probability(found.p),
+        _probability(one.q),
+        one.better or "-",
+        f"{found.higher_b}/{found.equal}/{found.higher_a}",
+        None if found.correlation is None else f"{found.correlation:.2f}",
+        f"{found.stderr / found.stderr_unpaired - 1:+.0%}" if found.stderr and found.stderr_unpaired else None,
+        score(found.detectable),
+    )
+
+
+def _probability(p: float | None) -> str | None:
+    return None if p is None else probability(p).removeprefix("= ")
+
+
+def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """What a reader must know beside the numbers."""
+    comparisons = tuple(comparisons)
+    for one in comparisons:
+        if one.headline and (one.only_a or one.only_b):
+            yield (
+                f"{one.task} {one.setting}: left out {one.only_a} documents that only A has "
+                f"and {one.only_b} that only B has"
+            )
+    if any(one.by_document for one in comparisons):
+        yield "* a score of all documents together; compared are the means of the documents' own scores"
+
+
+def _not_compared(unpaired: Iterable[Unpaired]) -> list[str]:
+    """One line per reason."""
+    settings: dict[str, list[str]] = {}
+    for one in unpaired:
+        settings.setdefault(one.reason, []).append(f"{one.task} {one.setting}".strip())
+    return [f"not compared, {reason}: {'; '.join(dict.fromkeys(names))}" for reason, names in settings.items()]
+
+
+def _object(one: Comparison) -> dict[str, Any]:
+    """A comparison as JSON."""
+    found = one.scores
+    return {
+        "task": one.task,
+        "setting": one.setting,
+        "metric": one.metric.name,
+        "headline": one.headline,
+        "higher_is_better": one.metric.higher_is_better,
+        "by_document": one.by_document,
+        "a": _cells(one.a),
+        "b": _cells(one.b),
+        "n": found.n,
+        "only_a": one.only_a,
+        "only_b": one.only_b,
+        "mean_a": found.mean_a,
+        "mean_b": found.mean_b,
+        "difference": found.difference,
+        "stderr": found.stderr,
+        "stderr_unpaired": found.stderr_unpaired,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "p": found.p,
+        "q": one.q,
+        "better": one.better,
+        "correlation": found.correlation,
+        "higher_b": found.higher_b,
+        "equal": found.equal,
+        "higher_a": found.higher_a,
+        "mde": found.detectable,
+    }
+
+
+def _cells(cells: Sequence[Cell]) -> dict[str, Any]:
+    """One side of a comparison as JSON: what was asked, and the keys of its cells."""
+    first = cells[0]
+    return {
+        "family": first.model.family,
+        "model": first.model.name,
+        "revision": first.model.revision,
+        "variant": first.model.variant,
+        "dtype": first.model.dtype,
+        "engine": first.engine,
+        "shots": first.shots,
+        "prompt": first.prompt,
+        "seeds": sorted({cell.seed for cell in cells}),
+        "keys": list(dict.fromkeys(cell.key for cell in cells)),
+    }
+
+
+def _documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
+    """Reads the scores of a cell's documents; a file that cannot be read is reported and costs only these."""
+
+    def read(cell: Cell) -> DocumentScores | None:
+        try:
+            return store.scores(cell)
+        except StoreError as error:
+            say(f"skipped {error}")
+            return None
+
+    return read
