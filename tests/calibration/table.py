@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from harness.analysis.verdict import Verdict, judge
+from harness.analysis.verdict import Verdict, judge_each
 from tests.calibration.families import FLAT, LINEAR, SHARP_METRIC, STEPS, TRUTHS, WIDE, Simulated, Truth, simulate
 
 SIZES = (4, 5, 6, 8, 12)
@@ -89,45 +89,58 @@ class Goal(NamedTuple):
     """Whether the rate over all outcomes is good enough."""
 
 
-def _goals() -> tuple[Goal, ...]:
-    def emergent(outcome: Outcome) -> bool:
-        return outcome.verdict.startswith("emergent")
-
-    def of(truths: Iterable[Truth], hit: Callable[[Outcome], bool]) -> Callable[[Outcome], bool | None]:
-        names = {truth.name for truth in truths}
-        return lambda outcome: hit(outcome) if outcome.truth in names else None
-
-    def found(outcome: Outcome) -> bool | None:
-        is_step = outcome.truth in {truth.name for truth in STEPS} and (outcome.sizes, outcome.documents) == (8, 1000)
-        return emergent(outcome) if is_step else None
-
-    # the first sharp score rises smoothly itself, and to call it so is right
-    hidden = of(SHARP_METRIC[1:], lambda outcome: outcome.verdict == "metric-artefact")
-    return (
-        Goal(
-            "emergent called on flat, linear and wide logistic truth: at most 1 %, upper end at most 3 %",
-            of((*FLAT, *LINEAR, *WIDE), emergent),
-            lambda rate: (rate.share or 0.0) <= 0.01 and rate.interval[1] <= 0.03,
-        ),
-        Goal(
-            "metric artefact recognised behind a sharp metric, 1000 documents: at least 90 %",
-            lambda outcome: hidden(outcome) if outcome.documents == 1000 else None,
-            lambda rate: (rate.share or 0.0) >= 0.9,
-        ),
-        Goal(
-            "95 % interval of the threshold holds the true one: 92 to 98 %",
-            lambda outcome: outcome.covered,
-            lambda rate: 0.92 <= (rate.share or 0.0) <= 0.98,
-        ),
-        Goal(
-            "a step of 0.25 found, 8 sizes, 1000 documents: at least 90 %",
-            found,
-            lambda rate: (rate.share or 0.0) >= 0.9,
-        ),
-    )
+def _emergent(outcome: Outcome) -> bool:
+    return outcome.verdict.startswith("emergent")
 
 
-GOALS = _goals()
+def _false_alarm(outcome: Outcome) -> bool | None:
+    return _emergent(outcome) if outcome.truth in _names((*FLAT, *LINEAR, *WIDE)) else None
+
+
+def _artefact(outcome: Outcome) -> bool | None:
+    about = outcome.truth in _names(SHARP_METRIC) and outcome.documents == 1000
+    return outcome.verdict == "metric-artefact" if about else None
+
+
+def _seen_through(outcome: Outcome) -> bool | None:
+    jumps = _emergent(outcome) or outcome.verdict == "metric-artefact"
+    return _artefact(outcome) if jumps else None
+
+
+def _step_found(outcome: Outcome) -> bool | None:
+    about = outcome.truth in _names(STEPS) and (outcome.sizes, outcome.documents) == (8, 1000)
+    return _emergent(outcome) if about else None
+
+
+def _names(truths: Iterable[Truth]) -> set[str]:
+    return {truth.name for truth in truths}
+
+
+def _nearly_always(rate: Rate) -> bool:
+    return (rate.share or 0.0) >= 0.9
+
+
+GOALS = (
+    Goal(
+        "emergent called on flat, linear and wide logistic truth: at most 1 %, upper end at most 3 %",
+        _false_alarm,
+        lambda rate: (rate.share or 0.0) <= 0.01 and rate.interval[1] <= 0.03,
+    ),
+    Goal(
+        "metric artefact said of smooth truth under a sharp metric, 1000 documents: at least 90 %",
+        _artefact,
+        _nearly_always,
+    ),
+    Goal(
+        "of these, where the sharp metric alone would be called emergent: at least 90 %", _seen_through, _nearly_always
+    ),
+    Goal(
+        "95 % interval of the threshold holds the true one: 92 to 98 %",
+        lambda outcome: outcome.covered,
+        lambda rate: 0.92 <= (rate.share or 0.0) <= 0.98,
+    ),
+    Goal("a step of 0.25 found, 8 sizes, 1000 documents: at least 90 %", _step_found, _nearly_always),
+)
 
 
 def run(simulations: int, *, processes: int = PROCESSES) -> Iterator[tuple[float, list[Outcome]]]:
@@ -159,9 +172,9 @@ def outcomes(truth: Truth, sizes: int, simulations: int) -> list[Outcome]:
     ]
 
 
-def judged(studies: Sequence[Simulated]) -> list[Verdict]:
+def judged(studies: Iterable[Simulated]) -> list[Verdict]:
     """One verdict per study, each judged as if it were alone."""
-    return [verdict for study in studies for verdict in judge(study.curves)]
+    return list(judge_each(curve for study in studies for curve in study.curves))
 
 
 def kind(verdict: Verdict) -> str:
@@ -174,9 +187,10 @@ def kind(verdict: Verdict) -> str:
 
 def covered(verdict: Verdict, study: Simulated) -> bool | None:
     """Whether the interval of the threshold holds the true one; an end that is None is open."""
-    low, high = getattr(verdict, "threshold_low", None), getattr(verdict, "threshold_high", None)
-    if study.threshold is None or (low is None and high is None):
+    said = (verdict.threshold, verdict.threshold_low, verdict.threshold_high)
+    if study.threshold is None or said == (None, None, None):
         return None
+    _, low, high = said
     return (low is None or low <= study.threshold) and (high is None or study.threshold <= high)
 
 

@@ -96,7 +96,7 @@ def test_a_goal_counts_the_studies_it_is_about() -> None:
         Outcome("step at the top", 8, 1000, 0.0, "inconclusive", False),
         Outcome("step at the top", 8, 50, 0.0, "inconclusive", None),
     ]
-    alarms, artefacts, coverage, steps = [row for row in goal_rows(found) if row[1] == "all"]
+    alarms, artefacts, _, coverage, steps = [row for row in goal_rows(found) if row[1] == "all"]
     assert alarms[2:] == ("0.0", "0.0", "1.2", 300, "yes")
     assert artefacts[2:] == (None, None, None, 0, None)
     assert coverage[2:] == ("95.0", "75.1", "99.9", 20, "yes")
@@ -111,6 +111,17 @@ def verdicts(name: str, **changes: float) -> list[str]:
 @pytest.mark.parametrize("name", ["flat", "linear", "wide logistic"])
 def test_plain_growth_is_not_called_emergent(name: str) -> None:
     assert not [verdict for verdict in verdicts(name) if verdict.startswith("emergent")]
+
+
+def test_a_clear_step_is_called_emergent() -> None:
+    said = verdicts("step at the top, chance 0")
+    assert sum(verdict.startswith("emergent") for verdict in said) >= 9
+
+
+def test_a_jump_that_the_metric_makes_is_not_called_emergent() -> None:
+    said = verdicts("20 tokens, all right", sizes=6, documents=200)
+    assert "metric-artefact" in said
+    assert not [verdict for verdict in said if verdict.startswith("emergent")]
 
 
 def test_curves_are_ordinary_curves() -> None:
