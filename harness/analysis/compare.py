@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from harness.analysis.pairing import Pair, Unpaired
-from harness.analysis.power import ALPHA, minimum_detectable_effect
+from harness.analysis.power import ALPHA, POWER
 from harness.analysis.uncertainty import CONFIDENCE, benjamini_hochberg, paired_difference
 from harness.plan import Cell
 from harness.records import CellResult
@@ -181,18 +181,21 @@ def paired(a: _Scores, b: _Scores) -> Paired:
     found = paired_difference(mean_b, mean_a)
     more, less = int((mean_b > mean_a).sum()), int((mean_b < mean_a).sum())
     error, error_a, error_b = _error(b - a), _error(a).stderr, _error(b).stderr
-    low, high, spread, p = None, None, None, found.p
-    if seeds == 1 and found.p_exact is not None:
-        p = found.p_exact
-        centre = (more - less) / (n + 2)
+    centre, spread, freedom, p = found.value, None, error.freedom, found.p
+    counted = seeds == 1 and found.p_exact is not None
+    if counted:
+        centre, freedom, p = (more - less) / (n + 2), math.inf, found.p_exact
         spread = math.sqrt(more + less + 1 - (more - less) * centre) / (n + 2)
-        reach = float(norm.ppf(0.5 + CONFIDENCE / 2)) * spread
-        low, high = max(-1.0, centre - reach), min(1.0, centre + reach)
     elif error.stderr and found.z is not None:
         spread = error.stderr
-        p = float(2 * t.sf(abs(found.value) / spread, error.freedom))
-        reach = float(t.ppf(0.5 + CONFIDENCE / 2, error.freedom)) * spread
-        low, high = found.value - reach, found.value + reach
+        p = float(2 * t.sf(abs(found.value) / spread, freedom))
+    low = high = detectable = None
+    if spread is not None:
+        sure, likely = t.ppf((0.5 + CONFIDENCE / 2, POWER), freedom).tolist()
+        widest = 1.0 if counted else math.inf
+        low, high = max(-widest, centre - sure * spread), min(widest, centre + sure * spread)
+        # As `minimum_detectable_effect`, two-sided; few seeds leave few degrees of freedom here too.
+        detectable = (sure + likely) * spread
     return Paired(
         n=n,
         mean_a=float(mean_a.mean()),
@@ -207,8 +210,7 @@ def paired(a: _Scores, b: _Scores) -> Paired:
         higher_b=more,
         equal=n - more - less,
         higher_a=less,
-        # two-sided, as p is
-        detectable=None if spread is None else minimum_detectable_effect(n, 0.0, stderr=spread, alpha=ALPHA / 2),
+        detectable=detectable,
     )
 
 

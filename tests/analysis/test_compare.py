@@ -88,11 +88,26 @@ def test_pairing_takes_out_what_both_sides_find_hard() -> None:
     assert found.correlation > 0.9
 
 
-def test_detectable_difference_is_two_sided_at_80_percent() -> None:
+def test_a_difference_as_large_as_the_detectable_one_is_found_4_times_in_5() -> None:
     rng = np.random.default_rng(2)
-    found = paired(rng.random((1, 50)), rng.random((1, 50)))
-    assert found.stderr is not None
-    assert found.detectable == pytest.approx((1.959964 + 0.841621) * found.stderr, rel=1e-5)
+    ease = rng.normal(0, 1, 400)
+    b = ease + rng.normal(0, 1, (500, 400))
+    effect = paired(ease[None], b[:1]).detectable
+    assert effect == pytest.approx((1.96 + 0.84) / 20, rel=0.1)
+    found = [p for row in b + (effect or 0.0) if (p := paired(ease[None], row[None]).p) is not None and p < 0.05]
+    assert 0.7 < len(found) / 500 < 0.9
+
+
+def test_two_seeds_that_disagree_can_show_large_differences_only() -> None:
+    rng = np.random.default_rng(6)
+    a, b = rng.normal(0, 0.1, (2, 2, 200))
+    b[1] += 0.4
+    found = paired(a, b)
+    assert found.detectable is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0 < found.high
+    assert found.detectable > (found.high - found.low) / 2
 
 
 def test_seeds_that_ask_the_same_documents_are_no_further_documents() -> None:
