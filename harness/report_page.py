@@ -43,8 +43,10 @@ ul.lines li { margin: .25rem 0; }
 td.why { min-width: 8rem; padding-left: 1rem; }
 .label { display: inline-block; border-radius: 4px; padding: .05rem .45rem; background: var(--plain-bg); white-space:
 nowrap; }
-.label.smooth { color: var(--good); background: var(--good-bg); }
-.label.inverse { color: var(--bad); background: var(--bad-bg); }
+.label.smooth, .label.emergent { color: var(--good); background: var(--good-bg); }
+.label.emergent { font-weight: 600; }
+.label.inverse, .label.u-shaped, .label.inverted-u, .label.metric-artefact { color: var(--bad);
+  background: var(--bad-bg); }
 details summary { cursor: pointer; }
 details ul { margin: .3rem 0 .2rem; padding-left: 1.1rem; }
 figure { margin: .6rem 0 1.4rem; }
@@ -95,9 +97,9 @@ PAGE = """<!DOCTYPE html>
 size is it above chance, and could the largest sizes be foreseen from the smaller ones?</p>
 <div class="scroll"><table>
 <thead><tr><th>Task</th>{% if families|length > 1 %}<th>Family</th>{% endif %}<th>Setting</th>
-<th>Verdict</th><th class="number">Above chance from</th>
-<th class="number">Change</th><th class="number">q</th><th class="number">Largest
-step</th><th class="why">Why</th></tr>
+<th>Verdict</th><th class="number">Threshold (95 %)</th><th class="number wide">Above chance from</th>
+<th class="number">Change</th><th class="number">q</th><th class="number wide">Deciding sizes</th>
+<th class="why">Why</th></tr>
 </thead>
 <tbody>
 {% for judged in verdicts %}
@@ -105,15 +107,19 @@ step</th><th class="why">Why</th></tr>
 {% if families|length > 1 %}<td class="name">{{ judged.row.family }}</td>{% endif %}
 <td class="name">{{ judged.row.setting }}</td>
 <td><span class="label {{ judged.label }}">{{ judged.row.verdict }}</span></td>
-<td class="number">{{ judged.row.above_chance_from }}</td><td class="number">{{ judged.row.change }}</td>
-<td class="number">{{ judged.row.q }}</td><td class="number">{{ judged.row.largest_step }}</td>
+<td class="number">{{ judged.row.threshold }}</td><td class="number">{{ judged.row.above_chance_from }}</td>
+<td class="number">{{ judged.row.change }}</td><td class="number">{{ judged.row.q }}</td>
+<td class="number">{{ judged.row.deciding_sizes }}</td>
 <td class="why"><details><summary>{{ judged.reasons|length }} reasons</summary>
-<ul>{% for reason in judged.reasons %}<li>{{ reason }}</li>{% endfor %}</ul></details></td></tr>
+<ul>{% for reason in judged.reasons %}<li>{{ reason }}</li>{% endfor %}<li>Numbers: {{ judged.row.evidence }}.</li>
+</ul></details></td></tr>
 {% endfor %}
 </tbody></table></div>
-<p class="soft">Change: rise of a straight line fitted over log scale, from the smallest to the largest size. q:
-trend test, corrected for all {{ verdicts|length }} curves of this page (Benjamini-Hochberg). Largest step: its
-share of the whole range. “–”: there is none.</p>
+<p class="soft">Threshold: where the curve passes chance by 5 points of 100, with its 95 % interval; “&lt;” and “&gt;”
+mark what lies outside the sizes measured. Above chance from: this size and all larger ones are, one by one. Change:
+rise of a straight line fitted over the scale, from the smallest to the largest size. q: trend test, corrected for all
+{{ verdicts|length }} curves of this page (Benjamini-Hochberg). Deciding sizes: how many there are without which the
+verdict would be another. “–”: there is none.</p>
 
 <h2 id="overview">All tasks at a glance</h2>
 {% for family in families %}
@@ -185,10 +191,16 @@ ones otherwise. Few-shot seeds ask the same documents, so they are averaged with
 their variation is added to the interval.</li>
 <li><strong>Chance</strong> is the expected score without the ability, as the task states it. A size counts as above
 chance when it and all larger sizes are (exact one-sided tests, 5 % divided by the number of sizes).</li>
-<li><strong>Rises</strong> and <strong>falls</strong>: Cochran-Armitage trend over log scale, q below 0.05 after
-correction, and a change of at least 5 points of 100 (or a top clearly above chance).</li>
-<li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Flat, above chance</strong>: every
-size is above chance and there is no trend. <strong>Inconclusive</strong>: the documents do not decide; more of them,
+<li><strong>Emergent</strong>: the smaller sizes, taken together, are not above chance by 5 points of 100, the largest
+is, and no simple law fitted to the smaller ones foresees it (p_ext below 0.01). <strong>Sharp</strong>: no smooth
+curve over all sizes fits the jump either (p_sharp below 0.01). <strong>Apparent</strong>: a steep smooth curve does,
+which is the rule when a single size has the ability. <strong>Metric-robust</strong>: the continuous metric of the same
+answers does not rise before the jump. Where it does, the jump is <strong>made by the metric</strong>.</li>
+<li><strong>Grows smoothly</strong> and <strong>falls</strong>: Cochran-Armitage trend over the scale, q below 0.05
+after correction, and a change of at least 5 points of 100 (or a top clearly above chance). <strong>Falls, then
+rises</strong> and <strong>rises, then falls</strong>: both arms significant and at least that large.</li>
+<li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Flat, above chance</strong>: above
+chance at all sizes together, and no trend. <strong>Cannot tell</strong>: the documents do not decide; more of them,
 or more sizes, would.</li>
 <li>Models of one curve share engine, number format, task version and documents. Results that differ are drawn
 apart.</li>

@@ -13,7 +13,19 @@ from harness.analysis.verdict import to_json
 HEADINGS = dict(
     zip(
         Row._fields,
-        ("Family", "Task", "Setting", "Verdict", "Above chance from", "Change", "q", "Largest step", "Why"),
+        (
+            "Family",
+            "Task",
+            "Setting",
+            "Verdict",
+            "Threshold (95 %)",
+            "Above chance from",
+            "Change",
+            "q",
+            "Deciding sizes",
+            "Why",
+            "Evidence",
+        ),
         strict=True,
     )
 )
@@ -22,8 +34,9 @@ study: Study = st.session_state["study"]
 st.title("Verdicts")
 st.caption(
     "Emergent: absent in the smaller sizes and not foreseen by extrapolating them; apparent, when a steep smooth curve "
-    "fits as well. Change: fitted over log scale, smallest to largest size. q: trend test, corrected for all curves "
-    "(Benjamini-Hochberg). Largest step: its share of the whole range."
+    "fits as well. Threshold: where the curve passes chance by 5 points of 100. Above chance from: this size and all "
+    "larger ones are. Change: fitted over the scale, smallest to largest size. q: trend test, corrected for all curves "
+    "(Benjamini-Hochberg). Deciding sizes: how many there are without which the verdict would be another."
 )
 rows = [row(verdict) for verdict in study.verdicts]
 words = sorted({found.verdict for found in rows})

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from harness.analysis.artefact import Partner
 from harness.analysis.curves import Curve, Scale
-from harness.analysis.rules import FEWEST_DOCUMENTS, FEWEST_SIZES, Answer, Label
+from harness.analysis.rules import ALPHA, FEWEST_DOCUMENTS, FEWEST_SIZES, Answer, Label
 from harness.analysis.wording import probability, score, size
 
 PLAIN_WORDS: Mapping[Label, str] = {
@@ -95,7 +95,7 @@ def reasons(
     """
     told = [
         _deciding(curve, found, evidence, effect),
-        _limits(curve, evidence) if found.label == "inconclusive" else "",
+        _limits(curve) if found.label == "inconclusive" else "",
         _chance(curve, first, found),
         _onset(curve, place, effect) if found.label in {"emergent", "metric-artefact", "smooth"} else "",
         _sudden(found, evidence),
@@ -137,6 +137,9 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         )
     if found.rule == "above":
         return f"Above chance at all sizes together, without a clear trend ({change})."
+    if (evidence["range"] or 0.0) < 0 and _significant(evidence["q_trend"]):
+        still = f"yet the largest is still above chance (q {probability(evidence['q_top'])})"
+        return f"Cannot tell: larger models do worse ({change}), {still}."
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
 
 
@@ -172,13 +175,9 @@ def _sudden(found: Answer, evidence: Numbers) -> str:
     return f"Apparent: a steep but smooth curve over all sizes fits as well (p {p}); a size in the gap would tell."
 
 
-def _limits(curve: Curve, evidence: Numbers) -> str:
-    parts = []
-    if len(curve.points) < _FEW_SIZES:
-        parts.append(f"only {len(curve.points)} sizes")
-    if evidence["mde"] is not None:
-        parts.append(f"the smallest gain the largest size could show is {score(evidence['mde'])}")
-    return f"What limits it: {', '.join(parts)}." if parts else ""
+def _limits(curve: Curve) -> str:
+    few = len(curve.points)
+    return f"Only {few} sizes: the noise between training runs does not show in them." if few < _FEW_SIZES else ""
 
 
 def _chance(curve: Curve, first: int | None, found: Answer) -> str:
@@ -187,6 +186,8 @@ def _chance(curve: Curve, first: int | None, found: Answer) -> str:
     level = f"chance {score(curve.metric.chance)}"
     if first is None:
         below = found.rule == "rise" and curve.y[-1] <= curve.metric.chance
+        if found.rule == "rest":
+            return f"Tested size by size (5 % / {len(curve.points)}), the largest is not above it ({level})."
         return f"The largest size is not reliably above chance ({level})" + (
             ": what rises is a score below chance." if below else "."
         )
@@ -207,7 +208,8 @@ def _onset(curve: Curve, place: Place | None, effect: float) -> str:
         return f"Already above {level} at the smallest size."
     if place.at is None:
         return f"Where it passes {level} lies outside the sizes measured."
-    low, high = ("beyond the sizes measured" if v is None else _size(curve.scale, v) for v in (place.low, place.high))
+    low = f"below {_size(curve.scale, min(curve.x))}" if place.low is None else _size(curve.scale, place.low)
+    high = f"above {_size(curve.scale, max(curve.x))}" if place.high is None else _size(curve.scale, place.high)
     return f"Passes {level} at {_size(curve.scale, place.at)} {_UNITS[curve.scale]}, 95 % interval {low} to {high}."
 
 
@@ -229,8 +231,9 @@ def _beside(partner: Partner, curve: Curve, found: Answer) -> str:
     if partner.rises_below:
         blame = "The jump is made by the metric: " if found.label == "metric-artefact" else ""
         return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
-    if partner.z_below is not None and partner.z_below < 0 and (partner.q_below or 1) < 0.05:
-        return f"{partner.metric} gets worse {where} ({z})."
+    if partner.z_below is not None and _significant(partner.q_below):
+        moves = "gets worse" if partner.z_below < 0 else "improves only little"
+        return f"{partner.metric} {moves} {where} ({z}{share if partner.z_below > 0 else ''})."
     return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
 
 
@@ -262,6 +265,10 @@ def _gaps(curve: Curve) -> str:
     if not curve.missing:
         return ""
     return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + "."
+
+
+def _significant(q: float | None) -> bool:
+    return q is not None and q < ALPHA
 
 
 def _size(scale: Scale, value: float) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.analysis.curves import Curve, Scale, curves
+from harness.analysis.evidence import PRACTICAL_EFFECT
 from harness.analysis.reasons import PLAIN_WORDS
 from harness.analysis.verdict import Verdict, judge
 from harness.analysis.wording import probability, size
+from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import Problem
+from harness.store import DocumentScores, Problem
 
+_SHOWN = ("p_ext", "p_sharp", "p_turn", "p_top", "q_top", "breakthroughness", "linearity", "mde")
+"""Evidence for those who want the numbers; the rest stands in the reasons or in a column."""
 NONE = "–"
 """What a table shows where there is no number."""
 
@@ -48,6 +52,7 @@ def study(
     problems: Iterable[Problem] = (),
     *,
     scale: Scale = "params",
+    items: Callable[[Cell], DocumentScores | None] | None = None,
 ) -> Study:
     """Draw and judge everything the results hold.
 
@@ -56,9 +61,10 @@ def study(
         failures: cells without a result.
         problems: result files that were skipped.
         scale: the x axis.
+        items: gives the scores of a cell's documents, see `curves`; None judges by the scores of cells alone.
     """
     done, gone = tuple(results), tuple(failures)
-    drawn = curves(done, gone, scale=scale)
+    drawn = curves(done, gone, scale=scale, items=items)
     return Study(results=done, failures=gone, problems=tuple(problems), curves=drawn, verdicts=judge(drawn))
 
 
@@ -80,25 +86,69 @@ class Row(NamedTuple):
     task: str
     setting: str
     verdict: str
+    threshold: str
     above_chance_from: str
     change: str
     q: str
-    largest_step: str
+    deciding_sizes: str
+    """Sizes without which the verdict would be another."""
     why: str
+    evidence: str
+    """The numbers behind it."""
 
 
 def row(verdict: Verdict) -> Row:
     """The verdict as people read it; the numbers themselves are in `Verdict.evidence`."""
-    curve, found, jump = verdict.curve, verdict.evidence, verdict.jump
-    change, q = found["range"], found["q_trend"]
+    curve, found = verdict.curve, verdict.evidence
+    change = found["range"]
     return Row(
         family=curve.family,
         task=curve.task,
         setting=curve.label,
-        verdict=" ".join(filter(None, (PLAIN_WORDS[verdict.label], verdict.qualifier and f"({verdict.qualifier})"))),
-        above_chance_from=NONE if verdict.reliable_from is None else size(verdict.reliable_from),
+        verdict=in_words(verdict),
+        threshold=threshold(verdict) or NONE,
+        above_chance_from=NONE if verdict.reliable_from is None else scale_text(curve.scale, verdict.reliable_from),
         change=NONE if change is None else f"{change:+.3f}",
-        q=NONE if q is None else probability(q).removeprefix("= "),
-        largest_step=f"{jump.share:.0%}" if verdict.threshold is not None and jump else NONE,
+        q=number(found["q_trend"]),
+        deciding_sizes=f"{len(verdict.flips)} of {len(curve.points)}" if verdict.flips else NONE,
         why=" ".join(verdict.reasons),
+        evidence=", ".join(f"{name} {_in_digits(found[name])}" for name in _SHOWN),
     )
+
+
+def in_words(verdict: Verdict) -> str:
+    """Label and qualifier in plain words: `emergent (apparent)`."""
+    qualifier = "" if verdict.qualifier is None else f" ({verdict.qualifier.replace(' ', ', ')})"
+    return PLAIN_WORDS[verdict.label] + qualifier
+
+
+def threshold(verdict: Verdict) -> str:
+    """Where the ability sets in, with its 95 % interval: `184k (108k-402k)`; empty when it does not.
+
+    What lies outside the sizes measured is named by the last of them: `<11.6k` when the smallest size is past it.
+    """
+    curve = verdict.curve
+    low, high = (sign + scale_text(curve.scale, end) for sign, end in (("<", min(curve.x)), (">", max(curve.x))))
+    if verdict.threshold is None:
+        level = (curve.metric.chance or 0.0) + PRACTICAL_EFFECT * (curve.metric.best or 1.0)
+        there = verdict.label == "smooth" and curve.metric.chance is not None and curve.y[0] >= level
+        return (high if curve.scale == "loss" else low) if there else ""
+    if verdict.threshold_low is not None:
+        low = scale_text(curve.scale, verdict.threshold_low)
+    if verdict.threshold_high is not None:
+        high = scale_text(curve.scale, verdict.threshold_high)
+    return f"{scale_text(curve.scale, verdict.threshold)} ({low}-{high})"
+
+
+def scale_text(scale: Scale, x: float) -> str:
+    """A place on the axis in words: `184k`, or `2.61` for a loss."""
+    return f"{x:.3g}" if scale == "loss" else size(x)
+
+
+def _in_digits(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3g}"
+
+
+def number(p: float | None) -> str:
+    """A p or q value for a table."""
+    return NONE if p is None else probability(p).removeprefix("= ").replace("< ", "<")

@@ -3,46 +3,70 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Json, Results, Scale
-from harness.cli.output import count, print_json, say, table
-from harness.cli.read import read_store
+from harness.cli.options import Json, ResultsOrTable, Scale, Table
+from harness.cli.output import print_json, say, table
+from harness.cli.read import read_curves
+from harness.errors import PlanError
+
+if TYPE_CHECKING:
+    from harness.analysis.verdict import Verdict
+
+_HEAD = ("family", "task", "shots", "metric", "smallest", "largest", "verdict", "threshold (95 %)", "q")
 
 
 def command(
-    results: Results = Path("results"),
+    results: ResultsOrTable = None,
+    table_file: Table = None,
     scale: Scale = "params",
+    run_sd: Annotated[
+        float | None,
+        typer.Option(
+            "--run-sd",
+            help="Standard deviation of a score of one half between two training runs of one model.",
+            show_default="0.006",
+        ),
+    ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one verdict per curve with the evidence behind it."""
-    from harness.analysis.curves import curves
+    """Show one verdict per headline curve: label, threshold with interval, evidence, reasons."""
+    from harness.analysis.bootstrap import RUN_SD
     from harness.analysis.verdict import judge, to_json
 
-    done, failures, _ = read_store(results)
-    verdicts = judge(curves(done, failures, scale=scale))
+    spread = RUN_SD if run_sd is None else run_sd
+    if not 0 <= spread < 0.5:
+        raise PlanError(f"--run-sd {spread:g}: expected 0 or more, and less than 0.5")
+    verdicts = judge(read_curves(results, table_file, scale, items=True), run_sd=spread)
     if as_json:
         print_json([to_json(verdict) for verdict in verdicts])
         return
-    rows = []
+    print(table(_HEAD, [_row(verdict) for verdict in verdicts]))
+    if not reasons:
+        say("why: --reasons, or the report")
+        return
+    print()
     for verdict in verdicts:
-        curve = verdict.curve
-        start = "" if verdict.reliable_from is None else count(verdict.reliable_from)
-        first, last = curve.points[0].estimate.value, curve.points[-1].estimate.value
-        label = " ".join(filter(None, (verdict.label, verdict.qualifier)))
-        scores = (f"{first:.3f}", f"{last:.3f}")
-        rows.append((curve.family, curve.task, curve.shots, curve.metric.name, *scores, label, start))
-    head = ("family", "task", "shots", "metric", "smallest", "largest", "verdict", f"above chance from ({scale})")
-    print(table(head, rows))
-    if reasons:
-        print()
-    for verdict in verdicts if reasons else ():
         curve = verdict.curve
         text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
         print(textwrap.fill(text, width=118, subsequent_indent="    "))
-    if not reasons:
-        say("why: --reasons, or the report")
+
+
+def _row(verdict: Verdict) -> tuple[object, ...]:
+    from harness.analysis.study import in_words, number, threshold
+
+    curve = verdict.curve
+    return (
+        curve.family,
+        curve.task,
+        curve.shots,
+        curve.metric.name,
+        f"{curve.y[0]:.3f}",
+        f"{curve.y[-1]:.3f}",
+        in_words(verdict),
+        threshold(verdict),
+        number(verdict.evidence["q_trend"]),
+    )

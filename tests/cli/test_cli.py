@@ -78,7 +78,7 @@ def test_a_run_is_resumed_and_presented(emergence: Emergence, options: tuple[str
     assert 100 < verdicts["jumps", 0]["threshold"] < 1000 == verdicts["jumps", 0]["reliable_from"]
     assert verdicts["stays", 0]["threshold"] is None
     table = emergence("verdicts")
-    assert "above chance from (params)" in table.out
+    assert "threshold (95 %)" in table.out
     assert "documents per size" not in table.out
     assert "documents per size" in emergence("verdicts", "--reasons").out
 

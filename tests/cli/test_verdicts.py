@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.analysis.verdict import EVIDENCE
+from harness.store import Store
+from tests.analysis.test_table import counted
+from tests.builders import SIZES, cell, model, result
+from tests.cli.conftest import Emergence
+
+JUMP = (50, 49, 51, 50, 48, 52, 50, 160)
+RISE = (50, 52, 75, 90, 110, 125, 140, 160)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "some.csv"
+    counted(JUMP).to_csv(path, index=False)
+    return path
+
+
+def test_a_table_of_anybodys_results_is_judged(emergence: Emergence, table: Path) -> None:
+    done = emergence("verdicts", "--table", table, "--json")
+    assert (done.code, done.err) == (0, "")
+    (found,) = json.loads(done.out)
+    assert (found["family"], found["task"], found["label"]) == ("toy", "colours", "emergent")
+    assert SIZES[-2] < found["threshold_low"] < found["threshold"] < found["threshold_high"] < SIZES[-1]
+    assert set(found["evidence"]) == set(EVIDENCE)
+    assert found["evidence"]["p_ext"] < 0.01
+    assert found["n"] == [200] * 8
+
+
+def test_the_table_has_plain_words_scores_and_the_threshold_with_its_interval(
+    emergence: Emergence, table: Path
+) -> None:
+    head, _, line = emergence("verdicts", "--table", table).out.splitlines()
+    assert head.split("  ")[0] == "family"
+    assert "emergent (" in line
+    assert "0.250" in line
+    assert "0.800" in line
+    assert "M (" in line
+    assert line.endswith("<0.001")
+    assert len(line) < 120
+
+
+def test_what_passed_before_the_smallest_size_is_said_to_have(emergence: Emergence, tmp_path: Path) -> None:
+    counted((80, 90, 100, 110, 120, 130, 140, 150)).to_csv(tmp_path / "t.csv", index=False)
+    assert "grows smoothly  <1k" in emergence("verdicts", "--table", "t.csv").out
+
+
+def test_noise_between_runs_can_be_told(emergence: Emergence, tmp_path: Path) -> None:
+    # 30 points of 1000 documents: much for documents, nothing for runs that differ by 15 points.
+    counted((250, 260, 270, 280, 285, 290, 300, 310), n=1000).to_csv(tmp_path / "t.csv", index=False)
+    sure, unsure = (
+        json.loads(emergence("verdicts", "--table", "t.csv", "--run-sd", sd, "--json").out)[0] for sd in ("0", "0.15")
+    )
+    assert (sure["evidence"]["run_sd"], unsure["evidence"]["run_sd"]) == (0.0, 0.15)
+    assert (sure["label"], unsure["label"]) == ("smooth", "inconclusive")
+
+
+@pytest.mark.parametrize("value", ["-0.1", "0.5", "nan"])
+def test_noise_between_runs_must_be_possible(emergence: Emergence, table: Path, value: str) -> None:
+    done = emergence("verdicts", "--table", table, "--run-sd", value)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: --run-sd {value}: expected 0 or more, and less than 0.5\n"
+
+
+def test_reasons_stand_below_the_table_one_paragraph_per_curve(emergence: Emergence, table: Path) -> None:
+    text = emergence("verdicts", "--table", table, "--reasons").out
+    assert "toy colours, 0-shot: Absent in the 7 smaller sizes" in text
+    assert max(map(len, text.splitlines())) < 120
+
+
+def test_a_loss_as_scale_names_the_loss_at_the_threshold(emergence: Emergence, tmp_path: Path) -> None:
+    counted(RISE, loss=[4 - i / 4 for i in range(8)]).to_csv(tmp_path / "t.csv", index=False)
+    (found,) = json.loads(emergence("verdicts", "--table", "t.csv", "--scale", "loss", "--json").out)
+    assert 2.25 < found["threshold_low"] <= found["threshold"] <= found["threshold_high"] <= 4
+    assert f"{found['threshold']:.3g} (" in emergence("verdicts", "--table", "t.csv", "--scale", "loss").out
+
+
+def test_documents_below_the_results_folder_are_read(emergence: Emergence, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    for size in SIZES[:4]:
+        store.write(result(cell(model=model(size)), values=(1.0, 0.0) * 20))
+    before = json.loads(emergence("verdicts", "--json").out)
+    damaged = next((tmp_path / "results").rglob("samples.parquet"))
+    damaged.write_bytes(b"half")
+    done = emergence("verdicts", "--json")
+    assert f"skipped {damaged.relative_to(tmp_path)}: cannot be read" in done.err
+    assert json.loads(done.out)[0]["label"] == before[0]["label"] == "flat-above-chance"
+
+
+def test_a_task_without_chance_level_has_a_verdict_and_no_threshold(emergence: Emergence, tmp_path: Path) -> None:
+    counted(RISE).drop(columns="chance").to_csv(tmp_path / "t.csv", index=False)
+    (found,) = json.loads(emergence("verdicts", "--table", "t.csv", "--json").out)
+    assert (found["threshold"], found["evidence"]["mde"]) == (None, None)
+    assert "The metric has no chance level" in " ".join(found["reasons"])
