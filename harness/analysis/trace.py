@@ -1,0 +1,72 @@
+"""Growth forms as lines to draw: every form of `forms.FORMS` over the sizes of many curves, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.analysis.bootstrap import RUN_SD
+from harness.analysis.curves import Curve, scale_value
+from harness.analysis.evidence import countable, counts_of
+from harness.analysis.fits import fit
+from harness.analysis.forms import FORMS
+from harness.analysis.thresholds import weights
+
+POINTS = 61
+"""Places at which a form is drawn: enough for a step to look like one."""
+
+
+class Trace(NamedTuple):
+    """One form fitted to one curve."""
+
+    form: str
+    """Its name."""
+    weight: float
+    """Akaike weight among all forms the curve can bear, 0 to 1."""
+    x: tuple[float, ...]
+    """Places from the smallest to the largest size, in the unit of the axis."""
+    y: tuple[float, ...]
+    """Expected scores there, in units of the metric."""
+
+
+def traces(curves: Sequence[Curve], *, run_sd: float = RUN_SD) -> tuple[tuple[Trace, ...], ...]:
+    """Every form each curve can bear, best AICc first; none for a curve that is not `countable` or of three sizes.
+
+    The fits are those of `growth.growth`, many curves at once and without intervals and held-out scores.
+
+    Args:
+        curves: of any number of sizes.
+        run_sd: standard deviation between training runs at a score of one half.
+    """
+    found: list[tuple[Trace, ...]] = [()] * len(curves)
+    batches: dict[int, list[int]] = {}
+    for place, curve in enumerate(curves):
+        if countable(curve):
+            batches.setdefault(len(curve.points), []).append(place)
+    for members in batches.values():
+        for place, traced in zip(members, _together([curves[place] for place in members], run_sd), strict=True):
+            found[place] = traced
+    return tuple(found)
+
+
+def _together(curves: Sequence[Curve], run_sd: float) -> list[tuple[Trace, ...]]:
+    """Curves of equally many sizes."""
+    counts = counts_of(curves, run_sd=run_sd)
+    fits = [fit(form, counts) for form in FORMS.values() if counts.sizes - form.p - 1 > 0]
+    if not fits:
+        return [()] * len(curves)
+    at = np.linspace(counts.x[:, 0], counts.x[:, -1], POINTS, axis=1)
+    means, shares = [f.mean(at) for f in fits], weights(fits, counts.sizes)
+    made = []
+    for row, curve in enumerate(curves):
+        x = tuple(scale_value(curve.scale, position) for position in at[row])
+        best = curve.metric.best or 1.0
+        made.append(
+            tuple(
+                Trace(fits[i].form.name, float(shares[i, row]), x, tuple((best * means[i][row]).tolist()))
+                for i in np.argsort(-shares[:, row], kind="stable")
+            )
+        )
+    return made

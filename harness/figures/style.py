@@ -1,0 +1,68 @@
+"""What all figures share: colours, shapes, fonts, margins, captions."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+# Okabe and Ito 2008, told apart with every common colour blindness. Black and yellow are left out: one of them
+# vanishes on a dark or on a light page.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+GREY = "#808080"
+TITLED, UNTITLED = 84, 50
+"""Room above the plot in pixels, with and without a title."""
+_FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
+
+
+def layout(title: str, *, height: int) -> dict[str, object]:
+    """The common layout. Text and background are in the template, for a page to replace on a dark background."""
+    axis = {
+        "gridcolor": "#d9d9d9",
+        "linecolor": "#999999",
+        "showline": True,
+        "zeroline": False,
+        "ticks": "outside",
+        "automargin": True,
+        "title": {"font": {"size": 13}, "standoff": 10},
+    }
+    neutral = {
+        "font": {"family": _FONT, "size": 12.5, "color": "#222222"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+    }
+    return {
+        "template": go.layout.Template(layout={"xaxis": axis, "yaxis": axis, **neutral}),
+        "title": {"text": title, "x": 0, "xref": "paper", "y": 1 - 22 / height, "font": {"size": 15}}
+        if title
+        else None,
+        "height": height,
+        "margin": {"l": 64, "r": 24, "t": TITLED if title else UNTITLED, "b": 60},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "xanchor": "left", "x": 0},
+        "hoverlabel": {"align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#999999", "activecolor": "#555555"},
+    }
+
+
+def captioned(figure: go.Figure, text: str) -> go.Figure:
+    """Kept with the figure and set by whoever shows it: a page lets it flow, a picture needs it inside."""
+    return figure.update_layout(meta={"caption": text})
+
+
+def caption(figure: go.Figure) -> str:
+    """What the figure shows besides its axes, in sentences: error bars, number of documents, missing models."""
+    return str((figure.layout.meta or {}).get("caption", ""))
+
+
+def faint(colour: str, opacity: float) -> str:
+    """A colour of `COLOURS` that lets through what lies below."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def show_each_name_once(figure: go.Figure) -> None:
+    """One entry in the legend for all lines of a name."""
+    seen: set[str] = set()
+    for trace in figure.data:
+        if trace.name is not None:
+            trace.showlegend = trace.name not in seen
+            seen.add(trace.name)
