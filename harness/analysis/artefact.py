@@ -71,8 +71,9 @@ def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> 
     z = below and direction * below.z
     share = direction * below.fitted_range / extent if below and extent > 0 else None
     rises = None
-    if z is not None and q is not None and share is not None:
-        rises = q < ALPHA and z > 0 and share >= MATERIAL_SHARE
+    if below and z is not None and q is not None and share is not None:
+        matters = share >= MATERIAL_SHARE and abs(below.fitted_range) >= _practical_effect(curve)
+        rises = q < ALPHA and z > 0 and matters
     return Partner(
         metric=curve.metric.name,
         z_trend=whole and direction * whole.z,
@@ -83,6 +84,12 @@ def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> 
         share_below=share,
         rises_below=rises,
     )
+
+
+def _practical_effect(curve: Curve) -> float:
+    """A twentieth of the way from chance to perfect; 0 for a metric without these, such as a log-likelihood."""
+    metric = curve.metric
+    return 0.0 if metric.best is None or metric.chance is None else 0.05 * abs(metric.best - metric.chance)
 
 
 def _below(curve: Curve, sizes: int) -> Trend | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, binom, norm
+from scipy.stats import binom, norm
 
 from harness.analysis.bootstrap import effective
 from harness.analysis.curves import Curve
-from harness.analysis.extrapolation import apparent, held_out, sharp
-from harness.analysis.fits import Counts
-from harness.analysis.forms import Array, Index, Mask
+from harness.analysis.extrapolation import apparent, jump, pooled_bounds, sharp
+from harness.analysis.fits import Counts, dispersion, fit
+from harness.analysis.forms import FORMS, Array, Index, Mask
 from harness.analysis.shape import shape
 from harness.analysis.thresholds import first_persistent, reliable
 from harness.analysis.uncertainty import LUCKY_MATCHES, Estimate, above_chance_p, trend
@@ -21,6 +20,8 @@ from harness.analysis.ushape import arms
 
 PRACTICAL_EFFECT = 0.05
 """A change that matters, as a share of the best score."""
+ALPHA_EXT = 0.01
+"""Level of the tests behind the word emergent: the claim asks for more than a trend."""
 FEWEST_TO_EXTRAPOLATE = 4
 """Sizes below which a law fitted to the smaller ones foretells nothing."""
 LONE_RUN_SD = 0.034
@@ -54,6 +55,11 @@ class Evidence:
     """Sizes reliably above chance, (B, m)."""
     first: Index
     """Index of the first size from which all are above chance; m when there is none, (B,)."""
+    dispersion: Array
+    """Pearson dispersion about the form that describes the curve best, at least 1, (B,): noise between runs that the
+    documents do not account for."""
+    freedom: Index
+    """Sizes minus parameters of that form, (B,)."""
     turn: Index
     """1 falls then rises, -1 rises then falls, 0 neither; whatever `p_turn` is, (B,)."""
     p_turn: Array
@@ -74,6 +80,8 @@ class Evidence:
     """Distance from chance of the smallest score of the curve, (B,)."""
     p_sharp: Array
     """Sharp emergence, see `extrapolation.sharp`, (B,)."""
+    p_jump: Array
+    """Sharp emergence further down the curve, see `extrapolation.jump`, (B,)."""
     breakthroughness: Array
     """B, (B,)."""
     linearity: Array
@@ -110,35 +118,49 @@ def counts_of(curves: Sequence[Curve], *, run_sd: float) -> Counts:
 
 
 def weigh(
-    counts: Counts, *, foresee: Mask | None = None, jumps: bool = True, lone_run_sd: float | None = None
+    counts: Counts,
+    *,
+    foresee: Mask | None = None,
+    jumps: bool = True,
+    decades: bool = True,
+    describe: bool = True,
+    lone_run_sd: float | None = None,
 ) -> Evidence:
     """All tests on curves of equally many sizes, scores and chance as shares of the best score.
 
     Args:
         counts: the curves, documents already discounted for the noise between runs.
         foresee: curves worth extrapolating, (B,); None extrapolates all.
-        jumps: test for sharp emergence too; only where positions are log10 of a scale.
+        jumps: compute `p_sharp`, which qualifies a verdict and decides none.
+        decades: positions are log10 of a scale, so that widths in decades have a meaning.
+        describe: find the form that fits best and the dispersion about it, which decide no verdict.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
             own; None takes the counts as they are.
     """
     z, reach, error = _trend(counts)
     y = counts.k / counts.n
     above = reliable(counts)
-    few = counts.sizes < FEWEST_TO_EXTRAPOLATE
     wary = counts
     if lone_run_sd is not None:
         n = effective(counts.n, lone_run_sd)
         wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
-    p_ext, foreseen, p_sharp = (np.full(len(counts), np.nan) for _ in range(3))
+    p_ext, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(4))
     out = np.ones(len(counts), dtype=int)
     chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
-    if not few and len(chosen):
-        surprise = apparent(wary.rows(chosen))
+    if counts.sizes >= FEWEST_TO_EXTRAPOLATE and len(chosen):
+        some = wary.rows(chosen)
+        surprise = apparent(some)
         p_ext[chosen], foreseen[chosen], out[chosen] = surprise.p, surprise.foreseen, surprise.held_out
-        if jumps:
-            p_sharp[chosen] = sharp(wary.rows(chosen)).p
+        if jumps and decades:
+            p_sharp[chosen] = sharp(some).p
+        if decades:
+            broken = jump(some, PRACTICAL_EFFECT)
+            p_jump[chosen] = broken.p
+            inner = (broken.p < ALPHA_EXT) & ~(surprise.p < ALPHA_EXT)
+            out[chosen] = np.where(inner, broken.held_out, surprise.held_out)
     low, high = _below(counts, out)
     described = shape(y)
+    noise, freedom = _dispersion(counts) if describe else (np.ones(len(counts)), np.ones(len(counts), dtype=int))
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
     return Evidence(
         counts=counts,
@@ -152,6 +174,8 @@ def weigh(
         top=y[:, -1] - counts.chance,
         above=above,
         first=first_persistent(above),
+        dispersion=noise,
+        freedom=freedom,
         turn=turning.turn,
         p_turn=turning.p,
         arms=turning.reach,
@@ -162,6 +186,7 @@ def weigh(
         below_high=high,
         lowest=y.min(axis=1) - counts.chance,
         p_sharp=p_sharp,
+        p_jump=p_jump,
         breakthroughness=described.breakthroughness,
         linearity=described.linearity,
     )
@@ -195,6 +220,8 @@ def weigh_alone(curve: Curve) -> Evidence:
         top=none if metric.chance is None else y[:, -1] - direction * metric.chance / unit,
         above=above,
         first=first_persistent(above),
+        dispersion=np.ones(1),
+        freedom=np.ones(1, dtype=int),
         turn=np.zeros(1, dtype=int),
         p_turn=none,
         arms=np.zeros((1, 2)),
@@ -205,6 +232,7 @@ def weigh_alone(curve: Curve) -> Evidence:
         below_high=none,
         lowest=none if metric.chance is None else y.min(axis=1) - direction * metric.chance / unit,
         p_sharp=none,
+        p_jump=none,
         breakthroughness=described.breakthroughness,
         linearity=described.linearity,
     )
@@ -213,8 +241,8 @@ def weigh_alone(curve: Curve) -> Evidence:
 def worth_extrapolating(counts: Counts, effect: float) -> Mask:
     """Curves that end clearly above chance after smaller sizes near it: the only ones that can be called emergent."""
     near = np.zeros(len(counts), dtype=bool)
-    for h in held_out(counts.sizes):
-        near |= _below(counts, np.full(len(counts), h))[1] < counts.chance + effect
+    for sizes in range(3, counts.sizes):
+        near |= pooled_bounds(counts, sizes)[1] < counts.chance + effect
     return np.asarray(near & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
 
 
@@ -241,6 +269,15 @@ def _trend(counts: Counts) -> tuple[Array, Array, Array]:
         return np.where(spread > 0, z, np.nan), lift / spread * reach, np.sqrt(residual / spread) * reach
 
 
+def _dispersion(counts: Counts) -> tuple[Array, Index]:
+    fits = [fit(form, counts) for form in FORMS.values() if counts.sizes - form.p - 1 > 0]
+    if not fits:
+        return np.ones(len(counts)), np.ones(len(counts), dtype=int)
+    best = np.stack([f.aicc(counts.sizes) for f in fits]).argmin(axis=0)
+    spread = np.choose(best, [dispersion(counts, f.mean(counts.x), f.form.p) for f in fits])
+    return spread, counts.sizes - np.array([f.form.p for f in fits])[best]
+
+
 def _p_top(counts: Counts) -> Array:
     n = np.floor(counts.n[:, -1] + 1e-9)
     k = np.minimum(np.floor(counts.k[:, -1] + 1e-6), n)
@@ -248,14 +285,9 @@ def _p_top(counts: Counts) -> Array:
 
 
 def _below(counts: Counts, out: Index) -> tuple[Array, Array]:
-    """Exact one-sided 95 % bounds of the pooled score of all but the largest sizes (Clopper and Pearson 1934)."""
-    kept = np.arange(counts.sizes) < np.maximum(counts.sizes - out, 1)[:, None]
-    k, n = (counts.k * kept).sum(axis=1), (counts.n * kept).sum(axis=1)
-    low = np.where(k > 0, beta.ppf(0.05, np.maximum(k, 1e-9), n - k + 1), 0.0)
-    high = np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
+    """Bounds of the pooled score of all but the largest sizes, a number of its own left out of each curve."""
+    low, high = np.empty(len(counts)), np.empty(len(counts))
+    for left_out in np.unique(out):
+        rows = out == left_out
+        low[rows], high[rows] = pooled_bounds(counts.rows(rows), max(counts.sizes - int(left_out), 1))
     return low, high
-
-
-def finite(value: float) -> float | None:
-    """None for NaN, so that what does not exist is not a number."""
-    return None if math.isnan(value) else float(value)

@@ -5,21 +5,27 @@ be predicted simply by extrapolating the performance of smaller models" (Wei et 
 extrapolates simple growth laws fitted to the smaller sizes and asks how surprising the largest one is.
 
 `sharp`: no smooth curve at all, fitted to every size, describes the jump. Far fewer curves pass: a steep power law of
-which only the last size rises above the noise looks exactly like a step.
+which only the last size rises above the noise looks exactly like a step. `jump` asks the same of a rise further down,
+with several sizes above it, where holding out the largest ones says nothing.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom, chi2
+from scipy.stats import beta, binom, chi2
 
-from harness.analysis.fits import Counts, fit, saturated
-from harness.analysis.forms import FORMS, Array
+from harness.analysis.fits import Counts, dispersion, fit, loglik_terms, saturated
+from harness.analysis.forms import FORMS, Array, Form
+from harness.analysis.uncertainty import LUCKY_MATCHES
 
 LAWS = ("linear", "power", "error-power")
 """What "simply extrapolating" means here: each law is tried, and the one that foresees the largest size best counts."""
+STEEPEST_EXPECTED = 7.0
+"""Spread of the slopes expected of a law, in nats per decade (a factor of 1000). Without it, two sizes at chance of
+which the second is lucky foretell any jump whatever. Growth that shows in the counts is not held back."""
 HELD_OUT = (1, 2)
 """How many of the largest sizes are held out; two only where six sizes or more are known."""
 _FEWEST_FOR_TWO = 6
@@ -27,6 +33,9 @@ SMOOTH_EXPONENT = 1.5
 """Steepest power law still called smooth: score times 10^1.5 per decade of scale."""
 SMOOTH_WIDTH = 1.0
 """Narrowest rise still called smooth: decades between 10 % and 90 % of a logistic curve, 2 ln 9 / k."""
+
+
+_STEEPEST = 2 * np.log(9) / SMOOTH_WIDTH
 
 
 class Surprise(NamedTuple):
@@ -55,10 +64,11 @@ def apparent(counts: Counts) -> Surprise:
     Args:
         counts: at least four sizes.
     """
+    laws = [FORMS[law].restrained(STEEPEST_EXPECTED) for law in LAWS]
     tried, levels = [], []
     tests = held_out(counts.sizes)
     for h in tests:
-        fits = [fit(FORMS[law], counts.smallest(counts.sizes - h)) for law in LAWS]
+        fits = [fit(law, counts.smallest(counts.sizes - h)) for law in laws]
         n = counts.n[:, -h:]
         k, whole = np.floor(counts.k[:, -h:].sum(axis=1) + 1e-9), np.floor(n.sum(axis=1) + 1e-9)
         # A larger mean makes the tail larger: the maximum over laws is the law that predicts most.
@@ -79,10 +89,7 @@ def sharp(counts: Counts) -> Surprise:
     Args:
         counts: at least four sizes.
     """
-    forms = (
-        FORMS["power"].bounded(upper={"b": SMOOTH_EXPONENT * np.log(10)}),
-        FORMS["logistic"].bounded(upper={"k": 2 * np.log(9) / SMOOTH_WIDTH}),
-    )
+    forms = _smooth_forms()
     by_itself = saturated(counts)
     everything = [fit(form, counts) for form in forms]
     tried, levels = [], []
@@ -96,6 +103,61 @@ def sharp(counts: Counts) -> Surprise:
         tried.append(chi2.sf(np.maximum(np.min(ratios, axis=0), 0.0), h))
         levels.append(np.max([part.mean(counts.x)[:, -1] for part in parts], axis=0))
     return _corrected(np.array(tried), np.array(levels), tests)
+
+
+def jump(counts: Counts, effect: float) -> Surprise:
+    """p_jump: likelihood ratio of "chance, then a line" against the best smooth curve, over all sizes.
+
+    D = 2 [l(chance, first j) + l(line, last m - j) - l(smooth, all)] / phi against chi-squared with 2 degrees of
+    freedom, for every j with three sizes before it and two after; the smallest p times the number of j. phi >= 1 is
+    the Pearson dispersion about the broken curve, so that noise between runs is not taken for a break. A j counts
+    only when the first j sizes, pooled, are below chance + `effect` (upper 95 % bound) and each later one above it.
+
+    Args:
+        counts: the curves; positions must be log10 of a scale.
+        effect: gain over chance that matters.
+    """
+    chance = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
+    at_chance = loglik_terms(counts.k, counts.n, np.broadcast_to(chance, counts.k.shape))
+    smooth = (
+        *_smooth_forms(),
+        FORMS["logistic-top"].bounded(upper={"k": _STEEPEST}),
+        FORMS["linear"],
+        FORMS["error-power"],
+    )
+    best = np.max([fit(form, counts).loglik for form in smooth], axis=0)
+    clear = counts.k / counts.n > (counts.chance + effect)[:, None]
+    places = range(3, counts.sizes - 1)
+    tried = [np.ones(len(counts))]
+    for j in places:
+        after = replace(counts, x=counts.x[:, j:], k=counts.k[:, j:], n=counts.n[:, j:])
+        line = fit(FORMS["linear"], after)
+        mu = np.concatenate([np.broadcast_to(chance, (len(counts), j)), line.mean(after.x)], axis=1)
+        ratio = 2 * (at_chance[:, :j].sum(axis=1) + line.loglik - best)
+        p = chi2.sf(np.maximum(ratio / dispersion(counts, mu, 2), 0.0), 2)
+        absent = pooled_bounds(counts, j)[1] < counts.chance + effect
+        tried.append(np.where(absent & clear[:, j:].all(axis=1), p, 1.0))
+    p = np.array(tried)
+    at = p.argmin(axis=0)
+    return Surprise(
+        p=np.minimum(p.min(axis=0) * max(len(places), 1), 1.0),
+        held_out=np.where(at > 0, counts.sizes - 2 - at, 1),
+        foreseen=np.full(len(counts), np.nan),
+    )
+
+
+def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:
+    """Exact one-sided 95 % bounds of the score of the smallest sizes, pooled (Clopper and Pearson 1934)."""
+    k, n = counts.k[:, :sizes].sum(axis=1), counts.n[:, :sizes].sum(axis=1)
+    low = np.where(k > 0, beta.ppf(0.05, np.maximum(k, 1e-9), n - k + 1), 0.0)
+    return low, np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
+
+
+def _smooth_forms() -> tuple[Form, Form]:
+    return (
+        FORMS["power"].bounded(upper={"b": SMOOTH_EXPONENT * np.log(10)}),
+        FORMS["logistic"].bounded(upper={"k": _STEEPEST}),
+    )
 
 
 def _corrected(p: Array, levels: Array, tests: tuple[int, ...]) -> Surprise:

@@ -121,6 +121,22 @@ def loglik_terms(k: Array, n: Array, mu: Array) -> Array:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, mu) + xlog1py(n - k, -mu))
 
 
+def dispersion(counts: Counts, mu: Array, p: int | Array) -> Array:
+    """Pearson dispersion of counts about expected scores, at least 1, (B,): X^2 / (m - p).
+
+    Args:
+        counts: the curves.
+        mu: expected scores, (B, m).
+        p: free parameters behind `mu`; with m or more of them the dispersion cannot be seen and is 1.
+    """
+    # Half a document away from 0 and 1: one hit where none is expected is not infinite dispersion.
+    sure = 0.5 / (counts.n + 1)
+    inside = np.clip(mu, sure, 1 - sure)
+    squares = ((counts.k - counts.n * inside) ** 2 / np.maximum(counts.n * inside * (1 - inside), 1e-300)).sum(axis=1)
+    free = counts.sizes - np.asarray(p)
+    return np.where(free > 0, np.maximum(squares / np.maximum(free, 1), 1.0), 1.0)
+
+
 def fit(form: Form, counts: Counts, *, start: Array | None = None, fixed: Collection[str] = ()) -> Fits:
     """Maximum-likelihood fit of one form to every curve.
 

@@ -62,6 +62,8 @@ class Form:
     """Where the curve reaches a level; None for forms that can do so twice, or never."""
     slopes: tuple[str, ...] = ()
     """Parameters that say how steep the curve is."""
+    restraint: float = _RIDGE
+    """Weight of half the square of a slope in the fit."""
 
     @property
     def p(self) -> int:
@@ -71,7 +73,11 @@ class Form:
     @property
     def ridge(self) -> Array:
         """Weight of the square of each parameter in the fit, (p,)."""
-        return np.array([_RIDGE if name in self.slopes else 0.0 for name in self.parameters])
+        return np.array([self.restraint if name in self.slopes else 0.0 for name in self.parameters])
+
+    def restrained(self, spread: float) -> Form:
+        """The same form with slopes expected within a normal distribution of this spread around 0."""
+        return replace(self, restraint=spread**-2)
 
     def bounded(self, *, lower: Mapping[str, float] | None = None, upper: Mapping[str, float] | None = None) -> Form:
         """The same form with a smaller range for some parameters."""
@@ -122,6 +128,22 @@ def _error_power_inverse(theta: Array, level: Array, chance: Array, ends: Array)
 
 def _middle(ends: Array) -> Array:
     return np.asarray(ends.mean(axis=1, keepdims=True))
+
+
+def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + (1 - c) exp(-exp(a - b (x - x_mid))).
+
+    All tokens of an answer right, each with a loss that is a power law of scale (Schaeffer et al. 2023, equation 3).
+    """
+    at = x - _middle(ends)
+    loss = np.exp(np.minimum(theta[:, :1] - theta[:, 1:] * at, 50.0))
+    gain = (1 - chance) * np.exp(-loss)
+    return chance + gain, np.stack([-gain * loss, gain * loss * at], axis=-1)
+
+
+def _all_tokens_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    loss = -np.log((level - chance) / (1 - chance))
+    return np.asarray(_middle(ends)[:, 0] + (theta[:, 0] - np.log(loss)) / theta[:, 1])
 
 
 def _logistic(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -238,6 +260,19 @@ FORMS: Mapping[str, Form] = {
             lower=(-20.0, 0.0),
             upper=(4.0, 20.0),
             grid=((-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (0.0, 0.01, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0, 2.0)),
+        ),
+        Form(
+            name="all-tokens",
+            parameters=("a", "b"),
+            slopes=("b",),
+            shape=_all_tokens,
+            inverse=_all_tokens_inverse,
+            lower=(-20.0, 0.0),
+            upper=(40.0, 60.0),
+            grid=(
+                (-3.0, -1.5, -0.5, 0.3, 0.8, 1.3, 2.0, 3.0, 6.0, 15.0),
+                (0.0, 0.1, 0.3, 0.6, 1.0, 2.0, 4.0, 10.0, 30.0),
+            ),
         ),
         Form(
             name="logistic",

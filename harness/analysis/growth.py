@@ -159,6 +159,10 @@ def _error_power_foot(raw: float, frame: _Frame) -> float:
     return frame.best * (1 - (1 - frame.chance) * math.exp(-math.exp(raw)))
 
 
+def _all_tokens_middle(raw: float, frame: _Frame) -> float:
+    return frame.best * (frame.chance + (1 - frame.chance) * math.exp(-math.exp(min(raw, 50.0))))
+
+
 _MIDPOINT, _SLOPE = _Reading("midpoint", _place), _Reading("slope", _raw)
 _READINGS: Mapping[str, tuple[_Reading, ...]] = {
     "const": (_Reading("level", _score, bounded=True),),
@@ -170,6 +174,10 @@ _READINGS: Mapping[str, tuple[_Reading, ...]] = {
     "error-power": (
         _Reading("smallest", _error_power_foot, bounded=True),
         _Reading("exponent", lambda raw, frame: 0.0 - raw),
+    ),
+    "all-tokens": (
+        _Reading("middle", _all_tokens_middle, bounded=True),
+        _Reading("exponent", lambda raw, frame: raw / math.log(10)),
     ),
     "logistic": (_MIDPOINT, _SLOPE),
     "logistic-top": (_MIDPOINT, _SLOPE, _Reading("top", _score, bounded=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ PLAIN_WORDS: Mapping[Label, str] = {
     "inverse": "falls",
     "u-shaped": "falls, then rises",
     "inverted-u": "rises, then falls",
-    "metric-artefact": "jump made by the metric",
+    "metric-artefact": "made by the metric",
     "inconclusive": "cannot tell",
 }
 """Labels as people read them."""
@@ -29,6 +30,8 @@ _UNITS: Mapping[Scale, str] = {
     "loss": "loss",
 }
 _FEW_SIZES = 6
+_SCATTERED = 3.0
+"""Dispersion from which it is said."""
 _NAMED = 3
 """Models named in one sentence; of more only the number is said."""
 
@@ -101,6 +104,7 @@ def reasons(
         _sudden(found, evidence),
         _step(jump, curve) if found.rule == "rise" and jump else "",
         _beside(partner, curve, found) if partner else "",
+        _scatter(evidence),
         _carried(flips, found.label, len(curve.points)),
         _documents(curve, evidence),
         _gaps(curve),
@@ -129,6 +133,11 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         return _small(found, evidence, change)
     if found.rule == "unforeseen":
         return _unforeseen(curve, evidence)
+    if found.rule == "broken":
+        return (
+            f"Absent in the {_absent(curve, evidence)} smallest sizes (at most {score(evidence['below_high'])}) "
+            f"and there in all larger ones: no smooth curve fits the break (p {probability(evidence['p_jump'])})."
+        )
     if found.rule == "rise":
         return f"Rises with scale ({change})" + (
             f", and the smaller sizes foretell the largest (p {probability(evidence['p_ext'])})."
@@ -141,6 +150,10 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         still = f"yet the largest is still above chance (q {probability(evidence['q_top'])})"
         return f"Cannot tell: larger models do worse ({change}), {still}."
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
+
+
+def _absent(curve: Curve, evidence: Numbers) -> int:
+    return len(curve.points) - int(evidence["held_out"] or 1)
 
 
 def _small(found: Answer, evidence: Numbers, change: str) -> str:
@@ -229,12 +242,23 @@ def _beside(partner: Partner, curve: Curve, found: Answer) -> str:
     z = f"z = {partner.z_below:.1f}"
     share = "" if everywhere or partner.share_below is None else f", {min(partner.share_below, 1):.0%} of its range"
     if partner.rises_below:
-        blame = "The jump is made by the metric: " if found.label == "metric-artefact" else ""
+        what = "flatness" if found.rule == "small" else "jump"
+        blame = f"The {what} is made by the metric: " if found.label == "metric-artefact" else ""
         return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
     if partner.z_below is not None and _significant(partner.q_below):
         moves = "gets worse" if partner.z_below < 0 else "improves only little"
         return f"{partner.metric} {moves} {where} ({z}{share if partner.z_below > 0 else ''})."
     return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
+
+
+def _scatter(evidence: Numbers) -> str:
+    dispersion = evidence["dispersion"]
+    if dispersion is None or dispersion < _SCATTERED:
+        return ""
+    return (
+        f"Sizes scatter about the best curve {math.sqrt(dispersion):.1f} times as much as documents explain: noise "
+        "between training runs, or a shape no curve here has. Repeat sizes with other seeds before trusting the shape."
+    )
 
 
 def _carried(flips: Sequence[Flip], label: Label, sizes: int) -> str:

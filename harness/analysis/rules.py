@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from harness.analysis.evidence import Evidence
+from harness.analysis.evidence import ALPHA_EXT, Evidence
 
 Label = Literal[
     "emergent",
@@ -21,8 +21,6 @@ Label = Literal[
 ]
 ALPHA = 0.05
 """False-alarm rate of each family of tests, after correction for many curves."""
-ALPHA_EXT = 0.01
-"""Level of the extrapolation tests: a claim of emergence asks for more."""
 FEWEST_SIZES = 3
 """Below this no trend can be told from a difference of two models."""
 FEWEST_DOCUMENTS = 30
@@ -37,8 +35,8 @@ class Answer(NamedTuple):
     qualifier: str | None = None
     """`sharp`, `apparent` or `rising`; None when there is nothing to add."""
     rule: str = ""
-    """Which rule decided: `sizes`, `documents`, `spread`, `turn`, `fall`, `small`, `unforeseen`, `rise`, `above`,
-    `rest`."""
+    """Which rule decided: `sizes`, `documents`, `spread`, `turn`, `fall`, `small`, `unforeseen`, `broken`, `rise`,
+    `above`, `rest`."""
 
 
 def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) -> Answer:
@@ -67,8 +65,12 @@ def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) ->
     if not clear and not (rises and reach >= effect):
         excluded = abs(reach) + 1.96 * of.reach_error[row] < 2 * effect
         return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
-    if clear and of.p_ext[row] < ALPHA_EXT and of.below_high[row] < _chance(of, row) + effect:
-        return Answer("emergent", "sharp" if of.p_sharp[row] < ALPHA_EXT else "apparent", rule="unforeseen")
+    if clear and of.below_high[row] < _chance(of, row) + effect:
+        if of.p_ext[row] < ALPHA_EXT:
+            sharp = of.p_sharp[row] < ALPHA_EXT or of.p_jump[row] < ALPHA_EXT
+            return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
+        if of.p_jump[row] < ALPHA_EXT:
+            return Answer("emergent", "sharp", rule="broken")
     if rises:
         return Answer("smooth", rule="rise")
     if clear and not falls and of.below_low[row] > _chance(of, row) and of.lowest[row] >= -effect:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from harness.analysis import bootstrap
 from harness.analysis.artefact import Partner, partners
@@ -34,6 +36,8 @@ _FEWEST_TO_LEAVE_ONE = 5
 """Sizes below which leaving one out leaves too few to say anything."""
 _FEWEST_TO_SEE_NOISE = 6
 """Sizes below which a curve does not show the noise between its training runs."""
+_MOST_WIDENED = 3.0
+"""Largest factor for a dispersion known from few sizes."""
 _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
@@ -85,7 +89,9 @@ EVIDENCE: Mapping[str, str] = {
     "foreseen": "best prediction for the sizes held out",
     "below_high": "upper 95 % bound of the pooled score of the sizes not held out",
     "p_sharp": "sharp emergence: likelihood ratio of the largest sizes leaving every smooth curve",
+    "p_jump": "sharp emergence further down: likelihood ratio of chance and then a line against every smooth curve",
     "p_turn": "larger p of two arms of opposite sign, corrected over where they meet",
+    "dispersion": "scatter about the best form over what documents explain, at least 1",
     "breakthroughness": "range over the median step (emergence score)",
     "linearity": "range over the root mean square step",
     "mde": "smallest gain over chance the largest size would have shown (5 %, power 80 %)",
@@ -108,12 +114,16 @@ def judge(
     3. significant fall by at least delta to a level not above chance -> inverse;
     4. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
        is excluded, else inconclusive; `rising` when the trend is significant;
-    5. largest size above chance by delta, not foreseen by extrapolation (p_ext < `ALPHA_EXT`), smaller sizes pooled
-       below chance + delta -> emergent, `sharp` or `apparent`; metric-artefact when the continuous metric of the same
-       answers already improves among the smaller sizes, `metric-robust` when it does not;
+    5. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
+       foreseen by extrapolation (p_ext) or a break that no smooth curve fits (p_jump), at `ALPHA_EXT` -> emergent,
+       `sharp` or `apparent`;
     6. significant rise -> smooth;
     7. above chance at all sizes taken together, without trend -> flat-above-chance;
     8. everything else -> inconclusive.
+
+    Then the continuous metric of the same answers is heard: an emergent or flat verdict becomes metric-artefact when
+    that metric already improves among the sizes at which the ability is absent, and an emergent one `metric-robust`
+    when it does not.
 
     Args:
         curves: every metric of every setting; continuous partners are found among them.
@@ -209,7 +219,7 @@ def _cases(curves: Sequence[Curve], run_sd: float) -> list[_Case]:
             cases[place] = _Case(curve, weigh_alone(curve), 0)
     for (sizes, loss), places in batches.items():
         counts = counts_of([curves[place] for place in places], run_sd=run_sd)
-        of = weigh(counts, jumps=not loss, lone_run_sd=_lone(sizes, run_sd))
+        of = weigh(counts, decades=not loss, lone_run_sd=_lone(sizes, run_sd))
         cases.update({place: _Case(curves[place], of, row) for row, place in enumerate(places)})
     return [cases[place] for place in range(len(curves))]
 
@@ -230,12 +240,12 @@ def _flips(
 ) -> list[tuple[Flip, ...]]:
     """Leave each size out in turn and ask again; before the continuous metric is heard."""
     flips: list[tuple[Flip, ...]] = [()] * len(cases)
-    batches: dict[int, list[int]] = {}
+    batches: dict[tuple[int, bool], list[int]] = {}
     for place, case in enumerate(cases):
         sizes = len(case.curve.points)
         if case.of.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
-            batches.setdefault(sizes, []).append(place)
-    for sizes, places in batches.items():
+            batches.setdefault((sizes, case.curve.scale != "loss"), []).append(place)
+    for (sizes, decades), places in batches.items():
         counts = _stacked([case_counts for place in places if (case_counts := cases[place].counts)])
         labels = np.empty((sizes, len(places)), dtype=object)
         for left_out in range(sizes):
@@ -245,6 +255,8 @@ def _flips(
                 fewer,
                 foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
                 jumps=False,
+                decades=decades,
+                describe=False,
                 lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
             )
             for row, place in enumerate(places):
@@ -272,7 +284,11 @@ def _stacked(parts: Sequence[Counts]) -> Counts:
 
 
 def _with_partner(found: Answer, partner: Partner | None) -> Answer:
-    if found.label != "emergent" or partner is None or partner.rises_below is None:
+    if partner is None or partner.rises_below is None:
+        return found
+    if found.label == "flat" and partner.rises_below:
+        return found._replace(label="metric-artefact")
+    if found.label != "emergent":
         return found
     if partner.rises_below:
         return found._replace(label="metric-artefact")
@@ -291,6 +307,9 @@ def _places(
     for members in batches.values():
         counts = _stacked([c for at in members if (c := cases[at].counts)])
         effect = np.array([cases[at].of.effect[cases[at].row] for at in members])
+        batch = [(cases[at].of, cases[at].row) for at in members]
+        spread = np.array([[_spread(of.dispersion[row], of.freedom[row])] for of, row in batch])
+        counts = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
         redrawn = _redrawn([cases[at].curve for at in members], counts, draws, rng) if draws else None
         onset = onsets(counts, counts.chance + effect, redrawn, rng)
         for row, at in enumerate(members):
@@ -300,6 +319,17 @@ def _places(
             middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (onset.at[row], *ends))
             places[at] = Place(middle, low, high, onset.form[row])
     return places
+
+
+def _spread(dispersion: float, freedom: int) -> float:
+    """How much wider than binomial to redraw: the dispersion seen, and more the fewer sizes it was seen in.
+
+    A dispersion from few degrees of freedom is as uncertain as a variance is, for which an interval takes the t
+    quantile instead of the normal one; the factor is bounded, because with one degree nothing would be left.
+    """
+    if dispersion <= 1.0:
+        return 1.0
+    return float(dispersion * min((student.ppf(0.975, freedom) / norm.ppf(0.975)) ** 2, _MOST_WIDENED))
 
 
 def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
@@ -339,8 +369,10 @@ def _verdict(
         "held_out": _number(of.held_out[row] if not np.isnan(of.p_ext[row]) else np.nan),
         "foreseen": _number(of.foreseen[row] * unit),
         "below_high": _number(of.below_high[row] * unit),
-        "p_sharp": _number(of.p_sharp[row]),
+        "p_sharp": _number(of.p_sharp[row]) if found.rule in {"unforeseen", "broken"} else None,
+        "p_jump": _number(of.p_jump[row]),
         "p_turn": _number(of.p_turn[row]),
+        "dispersion": _number(of.dispersion[row]) if of.counts is not None else None,
         "breakthroughness": _number(of.breakthroughness[row]),
         "linearity": _number(of.linearity[row]),
         "mde": _detectable(curve),

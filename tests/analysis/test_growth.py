@@ -106,7 +106,8 @@ def test_noise_between_runs_widens_intervals() -> None:
 
 def test_forms_need_more_sizes_than_parameters_and_a_score_that_can_be_counted() -> None:
     four = curves(grown([100, 200, 300, 400], n=N))
-    assert {f.form for f in growth(four[0])} == {"const", "linear", "power", "error-power", "logistic", "hinge", "step"}
+    two_parameters = {"linear", "power", "error-power", "all-tokens", "logistic", "hinge", "step"}
+    assert {f.form for f in growth(four[0])} == {"const", *two_parameters}
     assert growth(replace(four[0], points=four[0].points[:2])) == ()
     loss = replace(four[0], metric=replace(four[0].metric, higher_is_better=False))
     assert growth(loss) == ()

@@ -25,7 +25,7 @@ def test_a_table_of_anybodys_results_is_judged(emergence: Emergence, table: Path
     assert (done.code, done.err) == (0, "")
     (found,) = json.loads(done.out)
     assert (found["family"], found["task"], found["label"]) == ("toy", "colours", "emergent")
-    assert SIZES[-2] < found["threshold_low"] < found["threshold"] < found["threshold_high"] < SIZES[-1]
+    assert SIZES[-3] < found["threshold_low"] < found["threshold"] < found["threshold_high"] < SIZES[-1]
     assert set(found["evidence"]) == set(EVIDENCE)
     assert found["evidence"]["p_ext"] < 0.01
     assert found["n"] == [200] * 8
