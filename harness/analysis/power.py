@@ -1,8 +1,8 @@
 """What a number of documents can show, and how many are needed to show something.
 
 Textbook normal approximations (Fleiss, Levin and Paik 2003, "Statistical Methods for Rates and Proportions",
-chapter 4). z(q) below is the q-quantile of the standard normal distribution. Imports nothing heavy: `emergence plan`
-shows these numbers and must start fast.
+chapters 2 and 4). z(q) below is the q-quantile of the standard normal distribution. Imports nothing heavy: `emergence
+plan` shows these numbers and must start fast.
 """
 
 from __future__ import annotations

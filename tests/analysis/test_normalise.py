@@ -5,6 +5,8 @@ import pytest
 
 from harness.analysis import normalise
 from harness.analysis.normalise import empirical_chance, label_prior_chance, normalised
+from harness.scoring.metrics import Answer
+from harness.scoring.spans import entity_f1_strict
 from harness.specs import MetricSpec
 
 
@@ -68,3 +70,21 @@ def test_the_chance_level_does_not_change_from_call_to_call() -> None:
 def test_predictions_for_other_documents_are_refused() -> None:
     with pytest.raises(ValueError, match="2 gold answers for 3 predictions"):
         empirical_chance(["a", "b"], ["a", "b", "a"], macro_f1)
+
+
+def test_entities_that_recur_in_many_documents_raise_the_chance_of_entity_f1() -> None:
+    def named(*places: str) -> list[str]:
+        return [f"Tom PER ; {place} LOC" for place in places]
+
+    def score(gold: Sequence[str], outputs: Sequence[str]) -> float:
+        return entity_f1_strict([scored(right, said) for right, said in zip(gold, outputs, strict=True)]).value
+
+    def scored(right: str, said: str) -> Answer:
+        place = right.split()[3]
+        entities = [{"text": "Tom", "type": "PER"}, {"text": place, "type": "LOC"}]
+        return Answer(doc={"text": f"Tom lives in {place} .", "entities": entities}, target=right, output=said)
+
+    gold = named("Tibi", "Sola", "Rano", "Kemu")
+    # Tom is right in every document, the place in one of four.
+    assert empirical_chance(gold, gold, score) == pytest.approx((1 + 0.25) / 2, abs=0.03)
+    assert score(gold, gold) == 1.0
