@@ -117,33 +117,39 @@ def jump(counts: Counts, effect: float) -> Surprise:
         counts: the curves; positions must be log10 of a scale.
         effect: gain over chance that matters.
     """
-    chance = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
-    at_chance = loglik_terms(counts.k, counts.n, np.broadcast_to(chance, counts.k.shape))
-    smooth = (
-        *_smooth_forms(),
-        FORMS["logistic-top"].bounded(upper={"k": _STEEPEST}),
-        FORMS["linear"],
-        FORMS["error-power"],
-    )
-    best = np.max([fit(form, counts).loglik for form in smooth], axis=0)
-    clear = counts.k / counts.n > (counts.chance + effect)[:, None]
     places = range(3, counts.sizes - 1)
-    tried = [np.ones(len(counts))]
-    for j in places:
-        after = replace(counts, x=counts.x[:, j:], k=counts.k[:, j:], n=counts.n[:, j:])
-        line = fit(FORMS["linear"], after)
-        mu = np.concatenate([np.broadcast_to(chance, (len(counts), j)), line.mean(after.x)], axis=1)
-        ratio = 2 * (at_chance[:, :j].sum(axis=1) + line.loglik - best)
-        p = chi2.sf(np.maximum(ratio / dispersion(counts, mu, 2), 0.0), 2)
+    clear = counts.k / counts.n > (counts.chance + effect)[:, None]
+    p = np.ones((len(counts), max(len(places), 1)))
+    possible = np.zeros(p.shape, dtype=bool)
+    for column, j in enumerate(places):
         absent = pooled_bounds(counts, j)[1] < counts.chance + effect
-        tried.append(np.where(absent & clear[:, j:].all(axis=1), p, 1.0))
-    p = np.array(tried)
-    at = p.argmin(axis=0)
+        possible[:, column] = absent & clear[:, j:].all(axis=1)
+    topped = FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
+    smooth = (*_smooth_forms(), topped, FORMS["linear"], FORMS["error-power"])
+    best = np.full(len(counts), np.nan)
+    if (worth := possible.any(axis=1)).any():
+        best[worth] = np.max([fit(form, counts.rows(worth)).loglik for form in smooth], axis=0)
+    for column, j in enumerate(places):
+        rows = np.flatnonzero(possible[:, column])
+        if len(rows):
+            ratio = _broken(counts.rows(rows), j, best[rows])
+            p[rows, column] = chi2.sf(np.maximum(ratio, 0.0), 2)
     return Surprise(
-        p=np.minimum(p.min(axis=0) * max(len(places), 1), 1.0),
-        held_out=np.where(at > 0, counts.sizes - 2 - at, 1),
+        p=np.minimum(p.min(axis=1) * p.shape[1], 1.0),
+        held_out=np.where(possible.any(axis=1), counts.sizes - 3 - p.argmin(axis=1), 1),
         foreseen=np.full(len(counts), np.nan),
     )
+
+
+def _broken(counts: Counts, j: int, best: Array) -> Array:
+    """Likelihood ratio of chance for the first `j` sizes and a line for the others, over the dispersion about both."""
+    floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
+    before = np.broadcast_to(floor, (len(counts), j))
+    after = replace(counts, x=counts.x[:, j:], k=counts.k[:, j:], n=counts.n[:, j:])
+    line = fit(FORMS["linear"], after)
+    absent = loglik_terms(counts.k[:, :j], counts.n[:, :j], before).sum(axis=1)
+    mu = np.concatenate([before, line.mean(after.x)], axis=1)
+    return np.asarray(2 * (absent + line.loglik - best) / dispersion(counts, mu, 2))
 
 
 def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:

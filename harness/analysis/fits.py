@@ -21,6 +21,8 @@ from harness.analysis.forms import Array, Form, Mask
 _SURE = 1e-9
 """Distance a probability keeps from 0 and 1, so that every likelihood is finite."""
 _ROUNDS = 80
+_NOTHING = 1e-6
+"""Gain in log-likelihood not worth another step."""
 _STARTS = 3
 """Best grid points from which a fit is refined; one alone ends in the wrong valley for a few curves in a hundred."""
 _AT_ONCE = 4_000_000
@@ -258,7 +260,8 @@ def _climb(form: Form, counts: Counts, ends: Array, theta: Array, kept: Mask) ->
         theta[moved], value[moved] = there[better], value_there[better]
         mu[better], slopes[better] = mu_there[better], slopes_there[better]
         damping[live] = np.where(better, np.maximum(damping[live] / 8, 1e-9), damping[live] * 8)
-        still[live] = np.where(better & (gain < 1e-7), still[live] + 1, 0)
+        # A step that loses less than rounding does has nowhere to go either.
+        still[live] = np.where(np.abs(gain) < _NOTHING, still[live] + 1, 0)
         going = (still[live] < 2) & (damping[live] < 1e10)
         live, mu, slopes = live[going], mu[going], slopes[going]
     return theta, value + theta**2 @ ridge / 2

@@ -246,33 +246,35 @@ def _flips(
         if case.of.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
             batches.setdefault((sizes, case.curve.scale != "loss"), []).append(place)
     for (sizes, decades), places in batches.items():
-        counts = _stacked([case_counts for place in places if (case_counts := cases[place].counts)])
-        labels = np.empty((sizes, len(places)), dtype=object)
-        for left_out in range(sizes):
-            kept = np.arange(sizes) != left_out
-            fewer = Counts(x=counts.x[:, kept], k=counts.k[:, kept], n=counts.n[:, kept], chance=counts.chance)
-            of = weigh(
-                fewer,
-                foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
-                jumps=False,
-                decades=decades,
-                describe=False,
-                lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
-            )
-            for row, place in enumerate(places):
-                documents = np.array(cases[place].curve.n)[kept][-1]
-                labels[left_out, row] = answer(
+        counts = _stacked([one for place in places if (one := cases[place].counts)])
+        # All curves without their first size, then all without their second, and so on: one batch.
+        kept = np.array([np.delete(np.arange(sizes), left_out) for left_out in range(sizes)])
+        x, k, n = (np.concatenate([values[:, rest] for rest in kept]) for values in (counts.x, counts.k, counts.n))
+        fewer = Counts(x=x, k=k, n=n, chance=np.tile(counts.chance, sizes))
+        of = weigh(
+            fewer,
+            foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
+            jumps=False,
+            decades=decades,
+            describe=False,
+            lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
+        )
+        for at, place in enumerate(places):
+            curve = cases[place].curve
+            labels = [
+                answer(
                     of,
                     row,
-                    int(documents),
+                    curve.n[kept[left_out][-1]],
                     trend=_below(_number(of.p_trend[row]), trend_level, ties=True),
                     top=_below(_number(of.p_top[row]), top_level, ties=True),
                 ).label
-        for row, place in enumerate(places):
-            models = cases[place].curve.models
+                for left_out in range(sizes)
+                for row in (left_out * len(places) + at,)
+            ]
             flips[place] = tuple(
                 Flip(model, label)
-                for model, label in zip(models, labels[:, row], strict=True)
+                for model, label in zip(curve.models, labels, strict=True)
                 if label != answers[place].label
             )
     return flips
