@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import binom, norm
@@ -68,6 +68,8 @@ class Evidence:
     """Rise of each arm over its own sizes, (B, 2)."""
     p_ext: Array
     """Apparent emergence, see `extrapolation.apparent`, (B,)."""
+    p_ext_noise: Array
+    """The same with documents discounted for `dispersion`, where `p_ext` is small and the curve scatters, (B,)."""
     held_out: Index
     """Sizes held out where `p_ext` was smallest, (B,); 1 where it was not computed."""
     foreseen: Array
@@ -123,7 +125,7 @@ def weigh(
     foresee: Mask | None = None,
     jumps: bool = True,
     decades: bool = True,
-    describe: bool = True,
+    noise: Array | None = None,
     lone_run_sd: float | None = None,
 ) -> Evidence:
     """All tests on curves of equally many sizes, scores and chance as shares of the best score.
@@ -133,7 +135,7 @@ def weigh(
         foresee: curves worth extrapolating, (B,); None extrapolates all.
         jumps: compute `p_sharp`, which qualifies a verdict and decides none.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
-        describe: find the form that fits best and the dispersion about it, which decide no verdict.
+        noise: dispersion of each curve where it is known already, (B,); None finds it.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
             own; None takes the counts as they are.
     """
@@ -145,6 +147,7 @@ def weigh(
         n = effective(counts.n, lone_run_sd)
         wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
     p_ext, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(4))
+    found, freedom = _dispersion(counts) if noise is None else (noise, np.ones(len(counts), dtype=int))
     out = np.ones(len(counts), dtype=int)
     chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
     if counts.sizes >= FEWEST_TO_EXTRAPOLATE and len(chosen):
@@ -158,9 +161,12 @@ def weigh(
             p_jump[chosen] = broken.p
             inner = (broken.p < ALPHA_EXT) & ~(surprise.p < ALPHA_EXT)
             out[chosen] = np.where(inner, broken.held_out, surprise.held_out)
+    p_ext_noise = p_ext.copy()
+    doubtful = np.flatnonzero((p_ext < ALPHA_EXT) & (found > 1.0))
+    if len(doubtful):
+        p_ext_noise[doubtful] = apparent(_discounted(wary.rows(doubtful), found[doubtful])).p
     low, high = _below(counts, out)
     described = shape(y)
-    noise, freedom = _dispersion(counts) if describe else (np.ones(len(counts)), np.ones(len(counts), dtype=int))
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
     return Evidence(
         counts=counts,
@@ -174,12 +180,13 @@ def weigh(
         top=y[:, -1] - counts.chance,
         above=above,
         first=first_persistent(above),
-        dispersion=noise,
+        dispersion=found,
         freedom=freedom,
         turn=turning.turn,
         p_turn=turning.p,
         arms=turning.reach,
         p_ext=p_ext,
+        p_ext_noise=p_ext_noise,
         held_out=out,
         foreseen=foreseen,
         below_low=low,
@@ -226,6 +233,7 @@ def weigh_alone(curve: Curve) -> Evidence:
         p_turn=none,
         arms=np.zeros((1, 2)),
         p_ext=none,
+        p_ext_noise=none,
         held_out=np.ones(1, dtype=int),
         foreseen=none,
         below_low=none,
@@ -267,6 +275,10 @@ def _trend(counts: Counts) -> tuple[Array, Array, Array]:
         z = np.where(pooled * (1 - pooled) > 0, lift / np.sqrt(pooled * (1 - pooled) * spread), 0.0)
         reach = counts.x[:, -1] - counts.x[:, 0]
         return np.where(spread > 0, z, np.nan), lift / spread * reach, np.sqrt(residual / spread) * reach
+
+
+def _discounted(counts: Counts, dispersion: Array) -> Counts:
+    return replace(counts, k=counts.k / dispersion[:, None], n=counts.n / dispersion[:, None])
 
 
 def _dispersion(counts: Counts) -> tuple[Array, Index]:

@@ -66,7 +66,7 @@ def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) ->
         excluded = abs(reach) + 1.96 * of.reach_error[row] < 2 * effect
         return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
     if clear and of.below_high[row] < _chance(of, row) + effect:
-        if of.p_ext[row] < ALPHA_EXT:
+        if max(of.p_ext[row], of.p_ext_noise[row]) < ALPHA_EXT:
             sharp = of.p_sharp[row] < ALPHA_EXT or of.p_jump[row] < ALPHA_EXT
             return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
         if of.p_jump[row] < ALPHA_EXT:

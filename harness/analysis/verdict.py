@@ -85,6 +85,7 @@ EVIDENCE: Mapping[str, str] = {
     "q_top": "the same, corrected",
     "gain": "largest size minus chance",
     "p_ext": "apparent emergence: chance of the largest sizes under laws fitted to the smaller ones",
+    "p_ext_noise": "the same, documents discounted for the scatter of the curve; both must be small",
     "held_out": "largest sizes held out for p_ext",
     "foreseen": "best prediction for the sizes held out",
     "below_high": "upper 95 % bound of the pooled score of the sizes not held out",
@@ -256,7 +257,7 @@ def _flips(
             foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
             jumps=False,
             decades=decades,
-            describe=False,
+            noise=np.tile([cases[place].of.dispersion[cases[place].row] for place in places], sizes),
             lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
         )
         for at, place in enumerate(places):
@@ -368,6 +369,7 @@ def _verdict(
         "q_top": q_top,
         "gain": _number(of.top[row] * unit),
         "p_ext": _number(of.p_ext[row]),
+        "p_ext_noise": _number(of.p_ext_noise[row]),
         "held_out": _number(of.held_out[row] if not np.isnan(of.p_ext[row]) else np.nan),
         "foreseen": _number(of.foreseen[row] * unit),
         "below_high": _number(of.below_high[row] * unit),
