@@ -17,6 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from harness.analysis.curves import Curve
+from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.uncertainty import Trend, benjamini_hochberg, trend
 
 ALPHA = 0.05
@@ -89,7 +90,7 @@ def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> 
 def _practical_effect(curve: Curve) -> float:
     """A twentieth of the way from chance to perfect; 0 for a metric without these, such as a log-likelihood."""
     metric = curve.metric
-    return 0.0 if metric.best is None or metric.chance is None else 0.05 * abs(metric.best - metric.chance)
+    return 0.0 if metric.best is None or metric.chance is None else PRACTICAL_EFFECT * abs(metric.best - metric.chance)
 
 
 def _below(curve: Curve, sizes: int) -> Trend | None:

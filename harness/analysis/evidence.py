@@ -13,13 +13,13 @@ from harness.analysis.curves import Curve
 from harness.analysis.extrapolation import apparent, jump, pooled_bounds, sharp
 from harness.analysis.fits import Counts, dispersion, fit
 from harness.analysis.forms import FORMS, Array, Index, Mask
+from harness.analysis.normalise import LUCKY_MATCHES
+from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.shape import shape
 from harness.analysis.thresholds import first_persistent, reliable
-from harness.analysis.uncertainty import LUCKY_MATCHES, Estimate, above_chance_p, trend
+from harness.analysis.uncertainty import Estimate, above_chance_p, trend
 from harness.analysis.ushape import arms
 
-PRACTICAL_EFFECT = 0.05
-"""A change that matters, as a share of the best score."""
 ALPHA_EXT = 0.01
 """Level of the tests behind the word emergent: the claim asks for more than a trend."""
 FEWEST_TO_EXTRAPOLATE = 4

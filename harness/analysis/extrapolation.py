@@ -19,7 +19,7 @@ from scipy.stats import beta, binom, chi2
 
 from harness.analysis.fits import Counts, dispersion, fit, loglik_terms, saturated
 from harness.analysis.forms import FORMS, Array, Form
-from harness.analysis.uncertainty import LUCKY_MATCHES
+from harness.analysis.normalise import LUCKY_MATCHES
 
 LAWS = ("linear", "power", "error-power")
 """What "simply extrapolating" means here: each law is tried, and the one that foresees the largest size best counts."""

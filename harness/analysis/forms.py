@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from harness.analysis.uncertainty import LUCKY_MATCHES
+from harness.analysis.normalise import LUCKY_MATCHES
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.analysis.curves import Curve, Scale, curves
-from harness.analysis.evidence import PRACTICAL_EFFECT
+from harness.analysis.power import PRACTICAL_EFFECT
+from harness.analysis.power import Resolution
 from harness.analysis.reasons import PLAIN_WORDS
 from harness.analysis.verdict import Verdict, judge
 from harness.analysis.wording import probability, size
@@ -35,6 +36,8 @@ class Study:
     """Every metric of every setting."""
     verdicts: tuple[Verdict, ...]
     """One per headline curve, all judged together."""
+    scale: Scale
+    """The x axis of the curves."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -65,7 +68,9 @@ def study(
     """
     done, gone = tuple(results), tuple(failures)
     drawn = curves(done, gone, scale=scale, items=items)
-    return Study(results=done, failures=gone, problems=tuple(problems), curves=drawn, verdicts=judge(drawn))
+    return Study(
+        results=done, failures=gone, problems=tuple(problems), curves=drawn, verdicts=judge(drawn), scale=scale
+    )
 
 
 def headline(drawn: Iterable[Curve]) -> tuple[Curve, ...]:
@@ -77,6 +82,17 @@ def partner(drawn: Iterable[Curve]) -> tuple[Curve, ...]:
     """The curves of the first continuous metric beside the headline, in every setting of one task."""
     continuous = sorted((c for c in drawn if c.rank > 0 and c.metric.continuous), key=lambda c: c.rank)
     return tuple(c for c in continuous if c.metric.name == continuous[0].metric.name)
+
+
+def resolutions(verdicts: Iterable[Verdict]) -> dict[str, Resolution]:
+    """What the documents at the largest size of each task could show, by task; of several curves the finest."""
+    found: dict[str, Resolution] = {}
+    for verdict in verdicts:
+        curve, mde = verdict.curve, verdict.evidence["mde"]
+        known = found.get(curve.task)
+        if known is None or (mde is not None and (known.mde is None or mde < known.mde)):
+            found[curve.task] = Resolution(curve.n[-1], curve.metric.chance, mde, None)
+    return found
 
 
 class Row(NamedTuple):

@@ -10,7 +10,7 @@ from scipy.stats import binom, chi2
 
 from harness.analysis.fits import Counts, Fits, fit
 from harness.analysis.forms import FORMS, Array, Form, Index, Mask
-from harness.analysis.uncertainty import LUCKY_MATCHES
+from harness.analysis.normalise import LUCKY_MATCHES
 
 CANDIDATES = ("linear", "power", "error-power", "all-tokens", "logistic", "logistic-top", "hinge", "step")
 """Forms that may say where an ability sets in."""

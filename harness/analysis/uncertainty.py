@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, false_discovery_control, norm
 
-from harness.analysis.normalise import LUCKY_MATCHES as LUCKY_MATCHES  # noqa: PLC0414 - others read it from here
 from harness.analysis.normalise import tested_chance
 from harness.records import Score
 from harness.specs import MetricSpec

@@ -16,7 +16,6 @@ from harness.analysis.artefact import Partner, partners
 from harness.analysis.curves import Curve, scale_value
 from harness.analysis.evidence import (
     LONE_RUN_SD,
-    PRACTICAL_EFFECT,
     Evidence,
     countable,
     counts_of,
@@ -26,7 +25,7 @@ from harness.analysis.evidence import (
 )
 from harness.analysis.fits import Counts
 from harness.analysis.forms import Array
-from harness.analysis.power import minimum_detectable_effect
+from harness.analysis.power import PRACTICAL_EFFECT, minimum_detectable_effect
 from harness.analysis.reasons import Flip, Jump, Place, reasons
 from harness.analysis.rules import ALPHA, Answer, Label, answer
 from harness.analysis.thresholds import onsets

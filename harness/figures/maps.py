@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
+from harness.analysis.curves import AXIS_TITLES, Curve, position
+from harness.analysis.power import PRACTICAL_EFFECT
+from harness.analysis.study import scale_text
+from harness.analysis.wording import score
+from harness.figures.panel import score_title
 from harness.figures.style import captioned, layout
 
 
@@ -37,3 +46,104 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
     note = "Headline scores on the way from chance (0) to perfect (1); a score below chance has the colour of 0."
     return captioned(figure, f"{note} Blank: no score.")
+
+
+class _Grid(NamedTuple):
+    """Scores of one task by shots and size."""
+
+    sizes: list[str]
+    """Text for each size, ascending with ability."""
+    shots: list[str]
+    """Text for each number of demonstrations, ascending."""
+    scores: list[list[float | None]]
+    """Row by row of shots; None where there is no point."""
+    gains: list[list[float | None]]
+    """Difference from the fewest shots, positive when better; None where one of the two is missing."""
+    hovers: list[list[str]]
+    """Score with its interval and documents."""
+
+
+def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
+    """What demonstrations add at each size: scores, and the gain over the fewest shots beside them.
+
+    Args:
+        curves: one metric of one task in one family and prompt, a curve per number of shots; at least one.
+    """
+    first, grid = curves[0], _grid(curves)
+    least = min(curve.shots for curve in curves)
+    panels: list[tuple[str, list[list[float | None]], dict[str, Any]]] = [
+        ("score", grid.scores, {"colorscale": "Cividis", **_range(grid.scores, first.metric.best)})
+    ]
+    if len(grid.shots) > 1:
+        extent = max((abs(gain) for row in grid.gains for gain in row if gain is not None), default=0.0) or 1.0
+        # Red and blue of RdBu stay apart with every common colour blindness; white is no gain.
+        panels.append((f"gain over {least}-shot", grid.gains, {"colorscale": "RdBu", "zmin": -extent, "zmax": extent}))
+    figure = make_subplots(
+        rows=len(panels), cols=1, subplot_titles=[title for title, _, _ in panels], vertical_spacing=0.2
+    )
+    figure.update_layout(
+        layout(f"{first.task}: {first.metric.name}", height=150 + len(panels) * (60 + 34 * len(grid.shots)))
+    )
+    for row, (_, values, colours) in enumerate(panels, start=1):
+        domain = figure.layout["yaxis" if row == 1 else f"yaxis{row}"].domain
+        heat = go.Heatmap(
+            z=values,
+            x=grid.sizes,
+            y=grid.shots,
+            text=[["" if v is None else (f"{v:+.3f}" if row > 1 else score(v)) for v in line] for line in values],
+            texttemplate="%{text}",
+            customdata=grid.hovers,
+            hovertemplate="%{customdata}<extra></extra>",
+            hoverongaps=False,
+            xgap=2,
+            ygap=2,
+            colorbar={
+                "thickness": 12,
+                "len": domain[1] - domain[0],
+                "y": sum(domain) / 2,
+                "outlinewidth": 0,
+            },
+            **colours,
+        )
+        figure.add_trace(heat, row=row, col=1)
+    figure.update_xaxes(type="category", showgrid=False)
+    figure.update_xaxes(title_text=AXIS_TITLES[first.scale].removesuffix(" (log scale)"), row=len(panels), col=1)
+    figure.update_yaxes(type="category", showgrid=False, title_text="Shots")
+    counts = [n for curve in curves for n in curve.n]
+    documents = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    note = f"{score_title(first)}; n = {documents} documents per cell. Blank: no score."
+    widest = max(
+        ((p.high - p.low) / 2 for c in curves for p in c.points if p.low is not None and p.high is not None),
+        default=None,
+    )
+    error = "" if widest is None else f" Scores are sure to within {score(widest)} at most (half a 95 % interval)."
+    return captioned(figure, note + error)
+
+
+def _range(scores: list[list[float | None]], best: float | None) -> dict[str, float]:
+    """Colours over the scores there are; equal scores do not turn noise into contrast."""
+    known = [v for row in scores for v in row if v is not None]
+    return {"zmin": min(known), "zmax": max(*known, min(known) + PRACTICAL_EFFECT * (best or 1.0))}
+
+
+def _grid(curves: Sequence[Curve]) -> _Grid:
+    ordered = sorted(curves, key=lambda curve: curve.shots)
+    scale, direction = ordered[0].scale, 1 if ordered[0].metric.higher_is_better else -1
+    places = sorted({p.x for c in ordered for p in c.points}, key=lambda x: position(scale, x))
+    points = [{p.x: p for p in curve.points} for curve in ordered]
+    scores = [[row[x].estimate.value if x in row else None for x in places] for row in points]
+    gains = [
+        [None if a is None or b is None else direction * (a - b) for a, b in zip(row, scores[0], strict=True)]
+        for row in scores
+    ]
+    hovers = [
+        [
+            f"{row[x].model}, {curve.shots}-shot<br>{score(row[x].estimate.value)} "
+            f"({score(row[x].low)} to {score(row[x].high)})<br>n = {row[x].estimate.n}"
+            if x in row
+            else ""
+            for x in places
+        ]
+        for curve, row in zip(ordered, points, strict=True)
+    ]
+    return _Grid([scale_text(scale, x) for x in places], [str(c.shots) for c in ordered], scores, gains, hovers)

@@ -103,8 +103,8 @@ def _artefact(outcome: Outcome) -> bool | None:
 
 
 def _seen_through(outcome: Outcome) -> bool | None:
-    jumps = _emergent(outcome) or outcome.verdict == "metric-artefact"
-    return _artefact(outcome) if jumps else None
+    misled = _emergent(outcome) or outcome.verdict in {"metric-artefact", "flat"}
+    return _artefact(outcome) if misled else None
 
 
 def _step_found(outcome: Outcome) -> bool | None:
@@ -132,14 +132,25 @@ GOALS = (
         _nearly_always,
     ),
     Goal(
-        "of these, where the sharp metric alone would be called emergent: at least 90 %", _seen_through, _nearly_always
+        "of these, where the sharp metric alone would be called emergent or flat: at least 90 %",
+        _seen_through,
+        _nearly_always,
     ),
     Goal(
         "95 % interval of the threshold holds the true one: 92 to 98 %",
         lambda outcome: outcome.covered,
         lambda rate: 0.92 <= (rate.share or 0.0) <= 0.98,
     ),
-    Goal("a step of 0.25 found, 8 sizes, 1000 documents: at least 90 %", _step_found, _nearly_always),
+    Goal(
+        "a step of 0.25 found, 8 sizes, 1000 documents, noise up to 0.006: at least 90 %",
+        lambda outcome: _step_found(outcome) if outcome.noise <= 0.006 else None,
+        _nearly_always,
+    ),
+    Goal(
+        "a step of 0.25 found, 8 sizes, 1000 documents, noise 0.03: at least 90 %",
+        lambda outcome: _step_found(outcome) if outcome.noise > 0.006 else None,
+        _nearly_always,
+    ),
 )
 
 
