@@ -21,6 +21,8 @@ Label = Literal[
 ]
 ALPHA = 0.05
 """False-alarm rate of each family of tests, after correction for many curves."""
+_NORMAL = 1.96
+"""Two-sided 5 % point of the normal distribution."""
 FEWEST_SIZES = 3
 """Below this no trend can be told from a difference of two models."""
 FEWEST_DOCUMENTS = 30
@@ -58,6 +60,8 @@ def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) ->
         return Answer("inconclusive", rule="spread")
     if of.turn[row] and of.p_turn[row] < ALPHA:
         return Answer("u-shaped" if of.turn[row] > 0 else "inverted-u", rule="turn")
+    # Noise between runs, as far as the curve shows it, must not make the trend (quasi-binomial).
+    trend = trend and abs(of.z_trend[row]) > _NORMAL * np.sqrt(of.dispersion[row])
     rises, falls = trend and of.z_trend[row] > 0, trend and of.z_trend[row] < 0
     if falls and reach <= -effect and not top:
         return Answer("inverse", rule="fall")

@@ -121,6 +121,8 @@ def judge(
     7. above chance at all sizes taken together, without trend -> flat-above-chance;
     8. everything else -> inconclusive.
 
+    A trend counts as significant when it also stands out from the scatter of the sizes about their own best form.
+
     Then the continuous metric of the same answers is heard: an emergent or flat verdict becomes metric-artefact when
     that metric already improves among the sizes at which the ability is absent, and an emergent one `metric-robust`
     when it does not.

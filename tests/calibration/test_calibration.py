@@ -96,7 +96,7 @@ def test_a_goal_counts_the_studies_it_is_about() -> None:
         Outcome("step at the top", 8, 1000, 0.0, "inconclusive", False),
         Outcome("step at the top", 8, 50, 0.0, "inconclusive", None),
     ]
-    alarms, artefacts, _, coverage, steps = [row for row in goal_rows(found) if row[1] == "all"]
+    alarms, artefacts, _, coverage, steps, _ = [row for row in goal_rows(found) if row[1] == "all"]
     assert alarms[2:] == ("0.0", "0.0", "1.2", 300, "yes")
     assert artefacts[2:] == (None, None, None, 0, None)
     assert coverage[2:] == ("95.0", "75.1", "99.9", 20, "yes")
