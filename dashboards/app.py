@@ -9,6 +9,7 @@ Pages find what was loaded in `st.session_state["study"]`.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -17,8 +18,11 @@ import streamlit as st
 
 from harness.analysis.curves import AXIS_TITLES, Scale
 from harness.analysis.study import Study, study
-from harness.store import Store
+from harness.errors import StoreError
+from harness.plan import Cell
+from harness.store import DocumentScores, Store
 
+log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
 # Not called `pages`: Streamlit takes a folder of that name for its older kind of multipage app, and would run a page
 # by itself, without this file, when its address is the first one opened.
@@ -34,7 +38,16 @@ def results_folder() -> Path:
 @st.cache_resource(max_entries=6, show_spinner="Reading results")
 def load(folder: str, stamp: tuple[int, int], scale: Scale) -> Study:
     """The study in the folder; `stamp` changes when the folder does and so asks for a new reading."""
-    return study(*Store(Path(folder)).outcomes(), scale=scale)
+    store = Store(Path(folder))
+
+    def documents(cell: Cell) -> DocumentScores | None:
+        try:
+            return store.scores(cell)
+        except StoreError as error:
+            log.warning("%s", error)
+            return None
+
+    return study(*store.outcomes(), scale=scale, items=documents)
 
 
 def main() -> None:

@@ -13,14 +13,17 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__, figures
-from harness.analysis.curves import AXIS_TITLES, Curve, Scale
-from harness.analysis.study import Row, Study, headline, partner, row, study
+from harness.analysis.curves import AXIS_TITLES, Curve
+from harness.analysis.study import Row, Study, headline, partner, resolutions, row
+from harness.analysis.trace import traces
 from harness.analysis.verdict import Verdict
 from harness.analysis.wording import score, size
 from harness.leaderboard import MODEL_COLUMNS, centred, wide
 from harness.records import CellFailure, CellResult
 from harness.report_page import PAGE, STYLE
-from harness.store import Problem
+
+_FEWEST_SHOTS = 3
+"""Shot counts that make a surface over shots and sizes worth a look."""
 
 
 class _Judged(NamedTuple):
@@ -41,7 +44,7 @@ class _Task(NamedTuple):
     kind: str
     anchor: str
     lines: list[_Judged]
-    figure: Any
+    figures: list[Any]
 
 
 class _FamilyPart(NamedTuple):
@@ -58,13 +61,7 @@ class _Board(NamedTuple):
 
 
 def write_report(
-    results: Iterable[CellResult],
-    failures: Iterable[CellFailure] = (),
-    problems: Iterable[Problem] = (),
-    *,
-    title: str = "Emergent abilities by model size",
-    scale: Scale = "params",
-    made_at: datetime | None = None,
+    made: Study, *, title: str = "Emergent abilities by model size", made_at: datetime | None = None
 ) -> str:
     """The page as text; who calls it writes the file.
 
@@ -72,27 +69,24 @@ def write_report(
     escaped: nothing a model wrote is ever markup.
 
     Args:
-        results: headers are enough.
-        failures: listed, never drawn.
-        problems: result files that were skipped.
+        made: what is concluded from the results; failures are listed, never drawn.
         title: heading of the page.
-        scale: x axis of the curves.
         made_at: time shown in the footer (UTC); None takes the present.
     """
-    made = study(results, failures, problems, scale=scale)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
     )
     return page.render(
         title=title,
         summary=_summary(made),
-        notice=_notice(made, scale),
+        notice=_notice(made),
         style=Markup(STYLE),
         plotly_js=Markup(figures.plotly_js()),
         figure=_figure,
         families=[_family_part(name, made) for name in made.families],
         verdicts=[_judged(v) for v in made.verdicts],
         board=_board(wide(made.results, made.failures)),
+        power=figures.power_figure(resolutions(made.verdicts)) if _can_tell(made) else None,
         heat_map=figures.heat_map(centred(made.results, made.failures)) if made.curves else None,
         failures=[_failure_row(f) for f in made.failures],
         partial=_partial(made.results),
@@ -122,13 +116,17 @@ def _summary(made: Study) -> str:
     return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts) + "."
 
 
-def _notice(made: Study, scale: Scale) -> str:
+def _notice(made: Study) -> str:
     """Why the page has no curves; empty when it has some."""
     if made.curves:
         return ""
     if made.results:
-        return f"No model has a known place on the axis {AXIS_TITLES[scale]!r}: choose another scale."
+        return f"No model has a known place on the axis {AXIS_TITLES[made.scale]!r}: choose another scale."
     return "There are no results yet. `emergence run` makes some."
+
+
+def _can_tell(made: Study) -> bool:
+    return any(of.mde is not None for of in resolutions(made.verdicts).values())
 
 
 def _family_part(family: str, made: Study) -> _FamilyPart:
@@ -148,8 +146,19 @@ def _task(task: str, family: str, made: Study) -> _Task:
         kind=drawn[0].kind,
         anchor=_anchor(drawn[0]),
         lines=[_judged(v) for v in made.verdicts if v.curve in sharp],
-        figure=figures.sharp_and_smooth(sharp, partner(drawn), made.verdicts),
+        figures=_figures(sharp, partner(drawn), made.verdicts),
     )
+
+
+def _figures(sharp: Sequence[Curve], smooth: Sequence[Curve], verdicts: Sequence[Verdict]) -> list[Any]:
+    """The pair of metrics with the best growth form of each curve, and shots by size where there are enough."""
+    both = (*sharp, *smooth)
+    best = {curve: forms[:1] for curve, forms in zip(both, traces(both), strict=True)}
+    made = [figures.sharp_and_smooth(sharp, smooth, verdicts, best)]
+    alike: dict[tuple[str, str], list[Curve]] = {}
+    for curve in sharp:
+        alike.setdefault((curve.prompt, curve.conditions), []).append(curve)
+    return made + [figures.shots_by_scale(group) for group in alike.values() if len(group) >= _FEWEST_SHOTS]
 
 
 def _judged(verdict: Verdict) -> _Judged:

@@ -85,6 +85,7 @@ PAGE = """<!DOCTYPE html>
 {% for task in family.tasks %}<li><a href="#{{ task.anchor }}">{{ task.name }}</a></li>{% endfor %}</ul>
 {% endfor %}</li>
 <li><a href="#leaderboard">Leaderboard</a></li>
+{% if power %}<li><a href="#power">What the documents can show</a></li>{% endif %}
 {% endif %}
 <li><a href="#failures">What is missing</a></li>
 <li><a href="#provenance">How this was made</a></li>
@@ -129,7 +130,8 @@ verdict would be another. “–”: there is none.</p>
 
 <h2 id="tasks">Task by task</h2>
 <p>Left: the headline metric. Right: a continuous metric of the same answers. An ability that jumps on the left but
-grows steadily on the right was growing all along, and the metric hid it.</p>
+grows steadily on the right was growing all along, and the metric hid it. Thin lines are fitted growth forms: they
+describe the sizes measured and promise nothing beyond them.</p>
 {% for family in families %}
 {% for task in family.tasks %}
 <section>
@@ -139,7 +141,7 @@ grows steadily on the right was growing all along, and the metric hid it.</p>
 <li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span> {{ line.text }}</li>
 {% endfor %}
 </ul>
-{{ figure(task.figure) }}
+{% for drawn in task.figures %}{{ figure(drawn) }}{% endfor %}
 </section>
 {% endfor %}
 {% endfor %}
@@ -163,6 +165,11 @@ mean of chance-centred scores, given only for models that have every score.</p>
 {% endfor %}
 </tbody></table></div>
 {{ figure(heat_map) }}
+
+{% if power %}
+<h2 id="power">What the documents can show</h2>
+{{ figure(power) }}
+{% endif %}
 {% endif %}
 
 <h2 id="failures">What is missing</h2>

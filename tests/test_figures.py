@@ -1,16 +1,26 @@
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 from harness import figures
+from harness.analysis.compare import compare
 from harness.analysis.curves import Curve, curves
-from harness.analysis.study import Study, headline, partner, study
+from harness.analysis.pairing import choose, pair_up
+from harness.analysis.power import Resolution, minimum_detectable_effect
+from harness.analysis.study import Study, headline, partner, resolutions, study
+from harness.analysis.trace import traces
 from harness.errors import MachineError
 from harness.leaderboard import centred
+from harness.records import Sample
 from harness.specs import MetricSpec
-from tests.builders import PROB, SIZES, failed, grown, task
+from harness.store import DocumentScores
+from tests.builders import PROB, SIZES, cell, failed, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 SMOOTH = (0.25, 0.28, 0.33, 0.38, 0.44, 0.5, 0.57, 0.7)
@@ -18,6 +28,10 @@ SMOOTH = (0.25, 0.28, 0.33, 0.38, 0.44, 0.5, 0.57, 0.7)
 
 def rising(**changes: object) -> Study:
     return study(grown(RISE, smooth=SMOOTH, **changes))  # type: ignore[arg-type]
+
+
+def _columns(samples: Sequence[Sample]) -> dict[str, np.ndarray]:
+    return {name: np.array([s.scores[name] for s in samples]) for name in samples[0].scores}
 
 
 def lines(figure: go.Figure) -> list[go.Scatter]:
@@ -81,6 +95,60 @@ def test_a_ring_marks_the_first_reliable_size() -> None:
     assert "Ring:" in figures.caption(figure)
 
 
+def best_forms(drawn: tuple[Curve, ...], n: int = 1) -> dict[Curve, tuple[object, ...]]:
+    return {curve: forms[:n] for curve, forms in zip(drawn, traces(drawn), strict=True)}
+
+
+def test_the_interval_of_a_threshold_is_a_shaded_band_with_the_threshold_in_it() -> None:
+    made = rising()
+    (verdict,) = made.verdicts
+    figure = figures.curve_figure(sharp(made), made.verdicts)
+    band, line = figure.layout.shapes
+    assert (band.type, band.x0, band.x1) == ("rect", verdict.threshold_low, verdict.threshold_high)
+    assert (line.type, line.x0, line.x1) == ("line", verdict.threshold, verdict.threshold)
+    assert (band.y0, band.y1, band.yref) == (0, 1, "y domain")
+    assert "Shaded: where the curve passes chance by 5 points of 100" in figures.caption(figure)
+
+
+def test_an_open_interval_is_shaded_up_to_the_last_size() -> None:
+    made = rising()
+    verdict = replace(made.verdicts[0], threshold_low=None)
+    band = figures.curve_figure(sharp(made), [verdict]).layout.shapes[0]
+    assert (band.x0, band.x1) == (SIZES[0], verdict.threshold_high)
+
+
+def test_thresholds_of_several_settings_are_strips_that_do_not_cover_each_other() -> None:
+    made = study([r for shots in (0, 2, 4) for r in grown(RISE, shots=shots)])
+    strips = [s for s in figures.curve_figure(sharp(made), made.verdicts).layout.shapes if s.type == "rect"]
+    assert len(strips) == 3
+    assert all(above.y0 >= below.y1 for above, below in pairwise(strips))
+
+
+def test_a_growth_form_joins_the_points_in_place_of_the_line() -> None:
+    drawn = sharp(rising())
+    forms = best_forms(drawn, 3)
+    *lines_drawn, points = (t for t in figures.curve_figure(drawn, traces=forms).data if t.name != "chance")
+    assert points.mode == "markers"
+    assert [line.opacity for line in lines_drawn] == [0.25, 0.25, 1.0]
+    (best, *_) = forms[drawn[0]]
+    assert lines_drawn[-1].y == pytest.approx(best.y, rel=1e-4)
+    assert f"0-shot {best.form}" in figures.caption(figures.curve_figure(drawn, traces=forms))
+
+
+def test_a_loss_falls_from_left_to_right_on_a_linear_axis() -> None:
+    results = [
+        replace(r, cell=replace(r.cell, model=replace(r.cell.model, loss=4 - i / 4))) for i, r in enumerate(grown(RISE))
+    ]
+    made = study(results, scale="loss")
+    figure = figures.curve_figure(sharp(made), made.verdicts)
+    left, right = figure.layout.xaxis.range
+    assert figure.layout.xaxis.type == "linear"
+    assert left > 4
+    assert right < 2.25
+    assert chance_lines(figure)[0].x == (left, right)
+    assert "Loss" in figure.layout.xaxis.title.text
+
+
 def test_a_line_is_broken_where_a_model_has_no_score() -> None:
     results = list(grown(RISE))
     lost = results.pop(4)
@@ -141,6 +209,54 @@ def test_the_heat_map_leaves_missing_scores_blank() -> None:
     (heat,) = figures.heat_map(table).data
     assert heat.x == ("toy-1000", "toy-4000")
     assert [list(row) for row in heat.z] == [[0.0, 1.0], [0.5, None]]
+
+
+def test_shots_by_scale_shows_scores_and_what_demonstrations_add() -> None:
+    drawn = headline(curves([*grown((50, 60, 100)), *grown((50, 80), shots=4), *grown((40, 60, 120), shots=2)]))
+    scores, gains = figures.shots_by_scale(drawn).data
+    assert (scores.x, scores.y) == (("1k", "4k", "16k"), ("0", "2", "4"))
+    assert [list(row) for row in scores.z] == [[0.25, 0.3, 0.5], [0.2, 0.3, 0.6], [0.25, 0.4, None]]
+    assert [v for row in gains.z for v in row] == pytest.approx([0, 0, 0, -0.05, 0, 0.1, 0, 0.1, None])
+    assert gains.zmin == -gains.zmax
+    assert scores.customdata[2][2] == ""
+
+
+def test_one_shot_count_has_no_gain_to_show() -> None:
+    figure = figures.shots_by_scale(headline(curves(grown((50, 50)))))
+    assert len(figure.data) == 1
+    assert "n = 200 documents per cell" in figures.caption(figure)
+
+
+def test_the_power_of_tasks_lies_on_the_line_of_their_chance() -> None:
+    made = study([*grown(RISE), *grown(RISE[:4], of=task("shapes"), n=400)])
+    tasks = {**resolutions(made.verdicts), "other": Resolution(None, 0.25, None, None)}
+    figure = figures.power_figure(tasks)
+    points = next(t for t in figure.data if "markers" in (t.mode or ""))
+    assert dict(zip(points.text, points.x, strict=True)) == {"colours": 200, "shapes": 400}
+    assert points.y == pytest.approx([minimum_detectable_effect(n, 0.25) for n in (200, 400)])
+    assert "Not shown: 1 tasks" in figures.caption(figure)
+
+
+def test_differences_stand_in_rows_with_their_intervals_and_clear_ones_are_coloured() -> None:
+    same, better = [1.0, 0.0] * 20, [1.0] * 39 + [0.0]
+    results = [
+        result(cell(model=model(size), of=task(name)), values=values)
+        for name, values_of in (("alike", (same, same[::-1])), ("other", (same, better)))
+        for size, values in zip((1000, 4000), values_of, strict=True)
+    ]
+    read = {
+        r.cell: DocumentScores(tuple(s.doc_hash for s in r.samples or ()), _columns(r.samples or ())) for r in results
+    }
+    cells = [*read]
+    pairs = pair_up(choose("toy-1000", cells), choose("toy-4000", cells), results).pairs
+    compared = compare(pairs, read.get).comparisons
+    figure = figures.comparison_figure(compared, a="small", b="large")
+    clear, unclear = figure.data
+    assert (clear.name, clear.y[0], unclear.y[0]) == ("large better", "other 0-shot", "alike 0-shot")
+    assert clear.x[0] == pytest.approx(0.475)
+    assert clear.x[0] - clear.error_x.arrayminus[0] == pytest.approx(compared[1].scores.low)
+    assert figure.layout.yaxis.categoryarray == ("other 0-shot", "alike 0-shot")
+    assert "n = 40 documents that both answered" in figures.caption(figure)
 
 
 def test_a_fragment_brings_no_script_from_elsewhere() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.study import study
 from harness.report import write_report
 from harness.store import Problem
 from tests.builders import cell, counted, failed, grown, model, task
@@ -47,7 +48,7 @@ def page() -> str:
     lost = results.pop()
     wrong = failed(lost.cell, error="ValueError", message="<img src=x onerror=alert(1)> is no answer")
     problem = Problem(path=Path("results/toy/cell.json"), message="is damaged: not JSON")
-    return write_report(results, [wrong], [problem], made_at=MADE_AT)
+    return write_report(study(results, [wrong], [problem]), made_at=MADE_AT)
 
 
 def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
@@ -69,7 +70,7 @@ def test_plotly_is_inlined_once_and_the_page_stays_small(page: str) -> None:
 def test_every_task_has_a_figure_and_a_verdict(page: str) -> None:
     outline = Outline(page)
     assert {"task-toy-colours", "task-toy-shapes"} <= set(outline.ids)
-    assert page.count("Plotly.newPlot(") == len(("overview", "colours", "shapes", "heat map"))
+    assert page.count("Plotly.newPlot(") == len(("overview", "colours", "shapes", "heat map", "power"))
     assert outline.text.count("Rises with scale") == 2 * len(("colours 0", "colours 2", "shapes 0", "shapes 2"))
 
 
@@ -98,7 +99,7 @@ def test_provenance_names_versions_and_how_to_do_it_again(page: str) -> None:
 def test_mixed_provenance_is_shown() -> None:
     first, second = grown((50, 60))
     other = replace(second.provenance, device="cuda", versions={"harness": "0.1"}, git_commit="abc", git_dirty=True)
-    text = Outline(write_report([first, replace(second, provenance=other)])).text
+    text = Outline(write_report(study([first, replace(second, provenance=other)]))).text
     assert "mixed: cpu (1), cuda (1)" in text
     assert "abc with uncommitted changes (1)" in text
     assert "not recorded (1)" in text
@@ -106,25 +107,25 @@ def test_mixed_provenance_is_shown() -> None:
 
 def test_missing_documents_and_cut_prompts_are_listed() -> None:
     partial = replace(counted(cell(), 10, 40), n_expected=50, n_truncated=3)
-    text = Outline(write_report([partial])).text
+    text = Outline(write_report(study([partial]))).text
     assert "toy-1000 colours 0-shot default seed 0: 40 of 50 documents" in text
     assert "3 prompts did not fit" in text
 
 
 def test_a_page_without_results_says_what_to_do() -> None:
-    text = Outline(write_report([])).text
+    text = Outline(write_report(study([]))).text
     assert "There are no results yet. `emergence run` makes some." in text
     assert "What is missing" in text
 
 
 def test_a_scale_that_no_model_has_says_so() -> None:
     unknown = [counted(cell(model=model(n, tokens=None)), 60, 200) for n in (1000, 2000)]
-    assert "No model has a known place on the axis" in Outline(write_report(unknown, scale="flops")).text
+    assert "No model has a known place on the axis" in Outline(write_report(study(unknown, scale="flops"))).text
 
 
 def test_two_families_are_told_apart() -> None:
     other = [counted(cell(model=model(n, family="other", name=f"o-{n}")), 60, 200) for n in (1000, 2000, 3000)]
-    outline = Outline(write_report([*grown(RISE), *other]))
+    outline = Outline(write_report(study([*grown(RISE), *other])))
     assert {"task-toy-colours", "task-other-colours"} <= set(outline.ids)
     assert "Family" in outline.text
 
@@ -132,4 +133,4 @@ def test_two_families_are_told_apart() -> None:
 def test_three_hundred_cells_fit_in_six_megabytes() -> None:
     results = [r for i in range(19) for shots in (0, 2) for r in grown(RISE, of=task(f"t{i:02}"), shots=shots)]
     assert len(results) > 300
-    assert len(write_report(results).encode()) < 6e6
+    assert len(write_report(study(results)).encode()) < 6e6

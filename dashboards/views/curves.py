@@ -6,6 +6,7 @@ import streamlit as st
 
 from harness import figures
 from harness.analysis.study import Study, headline, partner, row
+from harness.analysis.trace import traces
 
 ALL = "All tasks"
 
@@ -23,7 +24,10 @@ else:
     labels = list(dict.fromkeys(c.label for c in drawn))
     shown = st.pills("Settings", labels, selection_mode="multi", default=labels, key=f"settings {family} {task}")
     drawn = tuple(c for c in drawn if c.label in (shown or labels))
-    figure = figures.sharp_and_smooth(headline(drawn), partner(drawn), study.verdicts)
+    sharp, smooth = headline(drawn), partner(drawn)
+    both = (*sharp, *smooth)
+    best = {curve: forms[:1] for curve, forms in zip(both, traces(both), strict=True)}
+    figure = figures.sharp_and_smooth(sharp, smooth, study.verdicts, best)
 st.plotly_chart(figure, key="figure")
 st.caption(figures.caption(figure))
 if task != ALL:

@@ -426,7 +426,7 @@ def _items(
     for _, documents in sizes:
         rows = []
         for read in documents:
-            if read is None or metric.name not in read.scores:
+            if read is None or not read.doc_hash or metric.name not in read.scores:
                 return None
             order = sorted(range(len(read.doc_hash)), key=read.doc_hash.__getitem__)
             here = [read.doc_hash[i] for i in order]

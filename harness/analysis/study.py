@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.analysis.curves import Curve, Scale, curves
-from harness.analysis.power import PRACTICAL_EFFECT
-from harness.analysis.power import Resolution
+from harness.analysis.power import PRACTICAL_EFFECT, Resolution
 from harness.analysis.reasons import PLAIN_WORDS
 from harness.analysis.verdict import Verdict, judge
 from harness.analysis.wording import probability, size

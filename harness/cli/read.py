@@ -59,7 +59,7 @@ def read_curves(
 
         root = results or Path("results")
         done, failures, _ = read_store(root)
-        drawn = curves(done, failures, scale=scale, items=_documents(Store(root)) if items else None)
+        drawn = curves(done, failures, scale=scale, items=read_documents(Store(root)) if items else None)
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn
@@ -90,7 +90,7 @@ def read_table(path: Path) -> pd.DataFrame:
     raise TableError(f"{path}: expected a file named .csv or .parquet")
 
 
-def _documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
+def read_documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
     """Reads the scores of a cell's documents; a file that cannot be read is reported and costs only these."""
 
     def read(cell: Cell) -> DocumentScores | None:

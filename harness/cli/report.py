@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +9,12 @@ import typer
 
 from harness.cli.options import Results, Scale
 from harness.cli.output import say
-from harness.cli.read import read_store
+from harness.cli.read import read_documents, read_store
 from harness.cli.write import write_text
+from harness.store import Store
 
 if TYPE_CHECKING:
-    from harness.analysis.curves import Curve
-    from harness.analysis.verdict import Verdict
+    from harness.analysis.study import Study
 
 
 def command(
@@ -27,24 +26,21 @@ def command(
     scale: Scale = "params",
 ) -> None:
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
-    from harness.analysis.curves import curves
-    from harness.analysis.verdict import judge
+    from harness.analysis.study import study
     from harness.report import write_report
 
-    done, failures, problems = read_store(results)
-    write_text(output, write_report(done, failures, problems, scale=scale))
+    made = study(*read_store(results), scale=scale, items=read_documents(Store(results)))
+    write_text(output, write_report(made))
     say(f"report written to {output} ({output.stat().st_size / 1e6:.1f} MB)")
     if png_dir is not None:
-        drawn = curves(done, failures, scale=scale)
-        _write_pictures(png_dir, drawn, judge(drawn))
+        _write_pictures(png_dir, made)
 
 
-def _write_pictures(folder: Path, drawn: Sequence[Curve], verdicts: Sequence[Verdict]) -> None:
+def _write_pictures(folder: Path, made: Study) -> None:
     from harness.figures import overview, to_png
 
     folder.mkdir(parents=True, exist_ok=True)
-    for family in dict.fromkeys(curve.family for curve in drawn):
-        members = [curve for curve in drawn if curve.family == family]
+    for family in made.families:
         path = folder / f"curves-{family}.png"
-        to_png(overview(members, [v for v in verdicts if v.curve.family == family]), path, width=1200)
+        to_png(overview(made.of(family), made.verdicts), path, width=1200)
         say(f"picture written to {path}")

@@ -1,19 +1,24 @@
 """Curves, verdicts and leaderboards as pictures: draws what was computed elsewhere, and alone imports plotly."""
 
+from harness.figures.comparison import comparison_figure
 from harness.figures.curves import curve_figure, overview, sharp_and_smooth
-from harness.figures.maps import heat_map
+from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import plotly_js, to_div, to_png
+from harness.figures.power import power_figure
 from harness.figures.style import COLOURS, SYMBOLS, caption
 
 __all__ = [
     "COLOURS",
     "SYMBOLS",
     "caption",
+    "comparison_figure",
     "curve_figure",
     "heat_map",
     "overview",
     "plotly_js",
+    "power_figure",
     "sharp_and_smooth",
+    "shots_by_scale",
     "to_div",
     "to_png",
 ]

@@ -12,8 +12,8 @@ from plotly.offline import get_plotlyjs
 from harness.errors import MachineError
 from harness.figures.style import TITLED, UNTITLED, caption
 
-_CAPTION_CHARACTER = 7
-"""Width in pixels of one caption character, with the margins of the figure."""
+_CAPTION_CHARACTER = 6.3
+"""Width in pixels of one caption character."""
 
 
 def to_div(figure: go.Figure) -> str:
@@ -56,8 +56,9 @@ def to_png(figure: go.Figure, path: Path, *, width: int = 900, scale: float = 2.
 
 def _printed(figure: go.Figure, width: int) -> go.Figure:
     """A copy on white with the caption below the plot."""
-    lines = textwrap.wrap(caption(figure), width // _CAPTION_CHARACTER)
-    below = figure.layout.margin.b
+    margin = figure.layout.margin
+    lines = textwrap.wrap(caption(figure), int((width - margin.l - margin.r) / _CAPTION_CHARACTER))
+    below = margin.b
     room = 16 * len(lines) + 12
     printed = go.Figure(figure).update_layout(
         paper_bgcolor="white", plot_bgcolor="white", height=figure.layout.height + room, margin={"b": below + room}

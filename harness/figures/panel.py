@@ -107,9 +107,11 @@ def draw_curve(
 
 
 def _form(trace: Trace, drawn_as: Line, *, best: bool) -> go.Scatter:
+    # Five digits are finer than a screen, and a page of hundreds of lines stays half as large.
+    x, y = ([float(f"{value:.5g}") for value in along] for along in (trace.x, trace.y))
     return go.Scatter(
-        x=trace.x,
-        y=trace.y,
+        x=x,
+        y=y,
         mode="lines",
         line={"color": drawn_as.colour, "width": 1.2},
         opacity=1.0 if best else _OTHER_FORMS,
@@ -177,14 +179,14 @@ def draw_chance(
 def draw_thresholds(
     figure: go.Figure, curves: Sequence[Curve], lines: Mapping[tuple[str, str], Line], verdicts: Sequence[Verdict]
 ) -> None:
-    """A shaded band over the interval of the threshold; strips at the foot of the panel when there are several.
+    """A shaded band over the interval of the threshold; strips at the head of the panel when there are several.
 
     Shapes and not traces, because they must not stretch the axes; drawn in the first panel.
     """
     found = thresholds_of(curves, verdicts)
     shapes = []
     for place, verdict in enumerate(found):
-        foot, head = (0.0, 1.0) if len(found) == 1 else (place * _STRIP, (place + 0.8) * _STRIP)
+        foot, head = (0.0, 1.0) if len(found) == 1 else (1 - (place + 0.8) * _STRIP, 1 - place * _STRIP)
         colour = lines[verdict.curve.family, verdict.curve.label].colour
         ends = min(verdict.curve.x), max(verdict.curve.x)
         low, high = (

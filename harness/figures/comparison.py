@@ -1,0 +1,92 @@
+"""Differences of two sides, task by task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from harness.analysis.compare import Comparison
+from harness.analysis.study import number
+from harness.analysis.wording import score
+from harness.figures.style import COLOURS, GREY, captioned, layout
+
+_CHARACTER = 7
+"""Width in pixels of one character of a row's name."""
+
+
+def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str = "B") -> go.Figure:
+    """Forest plot: the paired difference of every task with its 95 % interval, clear ones coloured.
+
+    Args:
+        comparisons: a row each, from the top; at least one.
+        a: name of the first side.
+        b: name of the second side; right of 0 it scores more.
+    """
+    names = _names(comparisons)
+    figure = go.Figure(layout=layout(f"{b} minus {a}", height=150 + 24 * len(comparisons)))
+    figure.update_layout(margin_l=30 + _CHARACTER * max(map(len, names)), showlegend=True)
+    looks = (
+        ("B", COLOURS[0], "circle", f"{b} better"),
+        ("A", COLOURS[1], "square", f"{a} better"),
+        (None, GREY, "circle-open", "no clear difference"),
+    )
+    for better, colour, symbol, legend in looks:
+        rows = [(name, one) for name, one in zip(names, comparisons, strict=True) if one.better == better]
+        if not rows:
+            continue
+        found = [one.scores for _, one in rows]
+        figure.add_trace(
+            go.Scatter(
+                x=[f.difference for f in found],
+                y=[name for name, _ in rows],
+                name=legend,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 8},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [None if f.high is None else f.high - f.difference for f in found],
+                    "arrayminus": [None if f.low is None else f.difference - f.low for f in found],
+                    "thickness": 1.4,
+                    "width": 3,
+                    "color": colour,
+                },
+                customdata=[_hover(one) for _, one in rows],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0, line={"color": GREY, "dash": "dash", "width": 1.2})
+    figure.update_xaxes(title_text=f"Difference of scores, {b} minus {a}")
+    figure.update_yaxes(
+        type="category",
+        automargin=False,
+        categoryorder="array",
+        categoryarray=names[::-1],
+        range=[-0.7, len(names) - 0.3],
+        dtick=1,
+    )
+    counts = [one.scores.n for one in comparisons]
+    documents = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    lower = [one.metric.name for one in comparisons if not one.metric.higher_is_better]
+    note = (
+        f"Bars: 95 % interval of the paired difference, n = {documents} documents that both answered. Coloured: q < "
+        f"0.05 after correction for {len(comparisons)} comparisons (Benjamini-Hochberg)."
+    )
+    down = f" Less is better for {', '.join(dict.fromkeys(lower))}." if lower else ""
+    return captioned(figure, note + down)
+
+
+def _names(comparisons: Sequence[Comparison]) -> list[str]:
+    """A name per row: task and setting, and the metric where a setting has several."""
+    several = len({(c.task, c.setting) for c in comparisons}) < len(comparisons)
+    return [" ".join(filter(None, (c.task, c.setting, c.metric.name if several else ""))) for c in comparisons]
+
+
+def _hover(one: Comparison) -> str:
+    found = one.scores
+    interval = "unknown" if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
+    return (
+        f"<b>{one.task}</b> {one.setting}<br>{one.metric.name}: A {score(found.mean_a)}, B {score(found.mean_b)}<br>"
+        f"B minus A {found.difference:+.3f}, 95 % interval {interval}<br>q {number(one.q)}, n = {found.n}"
+    )

@@ -1,0 +1,96 @@
+"""What a number of documents can show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from itertools import cycle
+
+import plotly.graph_objects as go
+
+from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
+from harness.analysis.wording import score, size
+from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout
+
+_NAMED_TASKS = 12
+"""Tasks whose names stand in the plot; with more they would lie on each other."""
+
+
+def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
+    """Smallest detectable gain against documents, a line per chance level, the tasks as points.
+
+    Args:
+        tasks: name -> what its documents can show, from `power.resolution` or `study.resolutions`. Tasks without a
+            detectable effect have no point; at least one must have one.
+    """
+    known = {name: r for name, r in tasks.items() if r.mde is not None and r.documents and r.chance is not None}
+    counts = [r.documents for r in known.values() if r.documents]
+    low, high = min(10, *counts, 10), max(2000, *counts, 2000)
+    documents = [10 ** (math.log10(low) + step * math.log10(high / low) / 60) for step in range(61)]
+    figure = go.Figure(layout=layout("Smallest detectable gain over chance", height=420))
+    figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}, margin_t=UNTITLED)
+    chances = sorted({r.chance for r in known.values() if r.chance is not None})
+    # Cycles of six and five: thirty chance levels before two look the same.
+    for chance, colour, symbol in zip(chances, cycle(COLOURS), cycle(SYMBOLS[:-1]), strict=False):
+        name = f"chance {chance:.3g}"
+        at = {task: r for task, r in known.items() if r.chance == chance}
+        figure.add_trace(
+            go.Scatter(
+                x=documents,
+                y=[minimum_detectable_effect(n, chance) for n in documents],
+                name=name,
+                legendgroup=name,
+                mode="lines",
+                line={"color": colour, "width": 1.6},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        )
+        figure.add_trace(
+            go.Scatter(
+                x=[r.documents for r in at.values()],
+                y=[r.mde for r in at.values()],
+                name=name,
+                legendgroup=name,
+                mode="markers+text" if len(known) <= _NAMED_TASKS else "markers",
+                text=list(at),
+                textposition="top right",
+                marker={"color": colour, "symbol": symbol, "size": 9},
+                customdata=[_hover(task, r) for task, r in at.items()],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    figure.add_trace(
+        go.Scatter(
+            x=[low, high],
+            y=[PRACTICAL_EFFECT, PRACTICAL_EFFECT],
+            name="effect that matters",
+            mode="lines",
+            line={"color": GREY, "dash": "dash", "width": 1.2},
+            hoverinfo="skip",
+        )
+    )
+    ticks = [n for decade in (1, 10, 100, 1000, 10_000, 100_000) for n in (decade, 2 * decade, 5 * decade)]
+    figure.update_xaxes(
+        type="log",
+        title_text="Documents (log scale)",
+        tickvals=ticks,
+        ticktext=[*map(size, ticks)],
+        range=[math.log10(low) - 0.05, math.log10(high) + 0.15],
+    )
+    effects = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+    figure.update_yaxes(
+        type="log", title_text="Smallest detectable gain (log scale)", tickvals=effects, ticktext=[*map(str, effects)]
+    )
+    unknown = len(tasks) - len(known)
+    note = (
+        f"A gain this large over chance is found with {100 * POWER:.0f} % power by a one-sided test at "
+        f"{100 * ALPHA:.0f} % (normal approximation). Each point is a task with its n documents per model; no error "
+        "bars: nothing is measured."
+    )
+    return captioned(figure, note + (f" Not shown: {unknown} tasks for which it cannot be told." if unknown else ""))
+
+
+def _hover(task: str, of: Resolution) -> str:
+    needed = "" if of.documents_needed is None else f"<br>{of.documents_needed} needed for +{PRACTICAL_EFFECT}"
+    return f"<b>{task}</b><br>n = {of.documents}, detectable {score(of.mde)}{needed}"
