@@ -20,6 +20,7 @@ _VERBS = (
     "status",
     "curves",
     "verdicts",
+    "forecast",
     "compare",
     "leaderboard",
     "report",

@@ -1,0 +1,143 @@
+"""`emergence forecast`: what a larger model of each family would score, and whether such forecasts held before."""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Json, ResultsOrTable, Scale, Table, numbers, split
+from harness.cli.output import count, print_json, say, table
+from harness.cli.read import read_curves
+from harness.errors import PlanError, unknown
+
+if TYPE_CHECKING:
+    from harness.analysis.curves import Curve
+    from harness.analysis.forecast import Forecast, NoForecast
+
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15}
+_HEAD = (
+    "family",
+    "task",
+    "shots",
+    "metric",
+    "largest",
+    "score",
+    "forecast",
+    "95 % interval",
+    "back-test error",
+    "inside",
+    "note",
+)
+
+
+def command(
+    at: Annotated[str, typer.Option("--at", help="Scale to forecast, such as 7e9, 7B or 1.4T; a loss as it is.")],
+    results: ResultsOrTable = None,
+    table_file: Table = None,
+    scale: Scale = "params",
+    family: Annotated[list[str] | None, typer.Option("--family", help="Only these families.")] = None,
+    task: Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")] = None,
+    shots: Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")] = None,
+    metric: Annotated[
+        str, typer.Option(help="The headline of each task, `all`, or the name of a metric.", show_default=True)
+    ] = "headline",
+    reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why to doubt, in sentences.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the score expected at a larger scale, with a 95 % prediction interval and its back-test.
+
+    Columns: back-test error, mean absolute error of forecasting each size from the fifth on from the smaller ones, and
+    in brackets that of "like the size before"; inside, how many of these fell into their 95 % interval.
+    """
+    from harness.analysis.forecast import forecasts, to_json
+
+    drawn = read_curves(results, table_file, scale)
+    chosen = _chosen(drawn, split(family), split(task), numbers(shots, "--shots"), metric)
+    made = forecasts(chosen, scale_of(at))
+    if as_json:
+        print_json([to_json(one) for one in made])
+        return
+    print(table(_HEAD, [_row(one) for one in made]))
+    if not reasons:
+        say("why to doubt a forecast: --reasons")
+        return
+    print()
+    for one in made:
+        text = f"{one.curve.family} {one.curve.task}, {one.curve.label}: {' '.join(_doubts(one).values())}"
+        if _doubts(one):
+            print(textwrap.fill(text, width=118, subsequent_indent="    "))
+
+
+def scale_of(text: str) -> float:
+    """A size as people write it.
+
+    >>> scale_of("7e9"), scale_of("7B"), scale_of("1.4T"), scale_of("410m"), scale_of("2.5")
+    (7000000000.0, 7000000000.0, 1400000000000.0, 410000000.0, 2.5)
+
+    Raises:
+        PlanError: it is no number above 0.
+    """
+    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?) ?([kKmMbBgGtTpP]?)", text.strip())
+    try:
+        value = float(found[1]) * _UNITS[found[2].upper()] if found else math.nan
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise PlanError(f"--at {text}: expected a number above 0, such as 7e9, 7B or 1.4T")
+    return value
+
+
+def _chosen(
+    drawn: Sequence[Curve],
+    families: Sequence[str],
+    tasks: Sequence[str],
+    shots: Sequence[int] | None,
+    metric: str,
+) -> list[Curve]:
+    """The curves asked for; a name that no curve has is an error."""
+    for what, asked, known in (
+        ("family", families, {c.family for c in drawn}),
+        ("task", tasks, {c.task for c in drawn}),
+        ("shot count", [str(n) for n in shots or ()], {str(c.shots) for c in drawn}),
+        ("metric", [metric], {"headline", "all", *(c.metric.name for c in drawn)}),
+    ):
+        _check(what, asked, known)
+    return [
+        c
+        for c in drawn
+        if (not families or c.family in families)
+        and (not tasks or c.task in tasks)
+        and (not shots or c.shots in shots)
+        and (metric in ("all", c.metric.name) or (metric == "headline" and c.rank == 0))
+    ]
+
+
+def _check(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
+    for name in asked:
+        if name not in known:
+            raise PlanError(unknown(what, name, known))
+
+
+def _row(one: Forecast | NoForecast) -> tuple[object, ...]:
+    from harness.analysis.forecast import Forecast
+
+    curve = one.curve
+    largest = f"{curve.x[-1]:.3g}" if curve.scale == "loss" else count(curve.x[-1])
+    start = (curve.family, curve.task, curve.shots, curve.metric.name, largest, f"{curve.y[-1]:.3f}")
+    if not isinstance(one, Forecast):
+        return (*start, None, None, None, None, one.reason)
+    errors = None if one.error is None else f"{one.error:.3f} ({one.error_of_last:.3f})"
+    inside = f"{sum(held.inside for held in one.backtest)} of {len(one.backtest)}" if one.backtest else None
+    interval = f"{one.low:.3f} to {one.high:.3f}"
+    return (*start, f"{one.value:.3f}", interval, errors, inside, ", ".join(one.doubts) or None)
+
+
+def _doubts(one: Forecast | NoForecast) -> dict[str, str]:
+    from harness.analysis.forecast import Forecast
+
+    return dict(one.doubts) if isinstance(one, Forecast) else {"refused": one.reason}

@@ -1,0 +1,50 @@
+"""Forecasts of published curves: the next size lies in the interval as often as it should."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.curves import Curve
+from harness.analysis.forecast import Forecast, Held, forecasts
+from harness.analysis.table import table_curves
+
+_CHANCE = {"arc_easy": 0.25, "arc_challenge": 0.25, "sciq": 0.25, "logiqa": 0.25, "mmlu_micro57": 0.25} | {
+    "piqa": 0.5,
+    "winogrande": 0.5,
+    "wsc": 0.5,
+    "lambada_openai": 0.0,
+}
+
+
+def _held(curves: list[Curve], at: float) -> list[Held]:
+    return [held for one in forecasts(curves, at) if isinstance(one, Forecast) for held in one.backtest]
+
+
+def _inside(held: list[Held]) -> float:
+    return float(np.mean([one.inside for one in held]))
+
+
+def test_the_next_big_bench_size_lies_in_its_interval_19_times_of_20(data: Path) -> None:
+    path = data / "bigbench_bigg_3shot_counts.csv"
+    held = _held(list(table_curves(pd.read_csv(path), "params", str(path))), 1e12)
+    assert len(held) == 57 * 8
+    assert 0.93 <= _inside(held) <= 0.99
+
+
+def test_the_next_pythia_opt_and_bloom_model_lies_in_its_interval_and_is_foretold_better_than_by_the_last(
+    data: Path,
+) -> None:
+    held = []
+    for name in ("pythia", "opt_bloom"):
+        rows = pd.read_parquet(data / f"{name}.parquet")
+        final = ~rows.model.str.contains("@") | rows.model.str.endswith("@step143000")
+        rows = rows[final & (rows.metric == "acc") & rows.task.isin(_CHANCE)].drop(columns=["source"])
+        rows = rows.assign(chance=rows.task.map(_CHANCE))
+        held += _held(list(table_curves(rows, "params", name)), 1e12)
+    assert len(held) > 100
+    assert 0.9 <= _inside(held) <= 0.99
+    errors = np.mean([[abs(v - one.measured) for v in (one.value, one.last, one.line)] for one in held], axis=0)
+    assert errors.argmin() == 0
