@@ -1,0 +1,176 @@
+"""What every page starts from: the results folder, what was concluded from it, and the filters of the reader.
+
+Streamlit runs a page again at every click. Reading and judging are therefore cached under the store's stamp, and
+nothing is computed again until a file below the folder changes. Filters are kept in the address, so that copying it
+sends the view.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar, get_args
+
+import streamlit as st
+
+from harness.analysis.curves import AXIS_TITLES, Curve, Scale
+from harness.analysis.study import Study
+from harness.analysis.study import study as conclude
+from harness.errors import StoreError
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult
+from harness.store import DocumentScores, Problem, Store
+
+log = logging.getLogger(__name__)
+FOLDER_VARIABLE = "EMERGENCE_RESULTS"
+MOST_DOCUMENTS = 500_000
+"""Answers up to which thresholds are redrawn from single documents; reading more would keep the reader waiting."""
+_Outcome = TypeVar("_Outcome", CellResult, CellFailure)
+
+
+class Outcomes(NamedTuple):
+    """What the store holds, nothing concluded."""
+
+    results: tuple[CellResult, ...]
+    """Cells that were evaluated, without their samples."""
+    failures: tuple[CellFailure, ...]
+    """Cells that failed."""
+    problems: tuple[Problem, ...]
+    """Files that were skipped."""
+
+
+def folder() -> Path:
+    """The results folder asked for: environment, then the argument after `--`, then `results`."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or next(iter(sys.argv[1:]), "results"))
+
+
+def store() -> Store:
+    """The store in that folder."""
+    return Store(folder())
+
+
+def outcomes() -> Outcomes:
+    """What the store holds now."""
+    return _outcomes(str(folder()), store().stamp())
+
+
+def study(scale: Scale) -> Study:
+    """All curves and verdicts of the store on one axis."""
+    return _study(str(folder()), store().stamp(), scale)
+
+
+# cache_resource, not cache_data: these are immutable, and copying them at every click would cost more than reading.
+@st.cache_resource(max_entries=2, show_spinner="Reading results")
+def _outcomes(root: str, stamp: object) -> Outcomes:
+    """Outcomes below `root`; `stamp` changes when the folder does and so asks for a new reading."""
+    return Outcomes(*Store(Path(root)).outcomes())
+
+
+@st.cache_resource(max_entries=6, show_spinner="Judging curves")
+def _study(root: str, stamp: object, scale: Scale) -> Study:
+    held = _outcomes(root, stamp)
+    read = Store(Path(root))
+
+    def documents(cell: Cell) -> DocumentScores | None:
+        try:
+            return read.scores(cell)
+        except StoreError as error:
+            log.warning("%s", error)
+            return None
+
+    return conclude(*held, scale=scale, items=documents if by_document(held.results) else None)
+
+
+def by_document(results: Iterable[CellResult]) -> bool:
+    """True when there are few enough answers for thresholds to be redrawn from single documents, as the report does."""
+    return sum(result.n_expected for result in results) <= MOST_DOCUMENTS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filters:
+    """What the reader wants to see; an empty set stands for all."""
+
+    families: frozenset[str] = frozenset()
+    """Families of models."""
+    tasks: frozenset[str] = frozenset()
+    """Tasks."""
+    shots: frozenset[int] = frozenset()
+    """Numbers of demonstrations."""
+    prompts: frozenset[str] = frozenset()
+    """Prompt variants."""
+
+    def curves(self, of: Iterable[Curve]) -> tuple[Curve, ...]:
+        """The curves wanted."""
+        return tuple(c for c in of if self._take(c.family, c.task, c.shots, c.prompt))
+
+    def cells(self, of: Iterable[_Outcome]) -> tuple[_Outcome, ...]:
+        """The results or failures wanted."""
+        return tuple(o for o in of if self._take(o.cell.model.family, o.cell.task, o.cell.shots, o.cell.prompt))
+
+    def _take(self, family: str, task: str, shots: int, prompt: str) -> bool:
+        asked = ((self.families, family), (self.tasks, task), (self.shots, shots), (self.prompts, prompt))
+        return all(not wanted or value in wanted for wanted, value in asked)
+
+
+def scale() -> Scale:
+    """The axis of curves, chosen in the sidebar and kept in the address."""
+    chosen: Scale = st.sidebar.selectbox(
+        "Scale axis",
+        get_args(Scale),
+        help="  \n".join(f"{name}: {title}" for name, title in AXIS_TITLES.items()),
+        key="scale",
+        bind="query-params",
+    )
+    return chosen
+
+
+def filters(of: Study | Outcomes) -> Filters:
+    """The shared filters, drawn in the sidebar and kept in the address: `?task=add_2&task=add_3&shots=0`."""
+    cells = [*(r.cell for r in of.results), *(f.cell for f in of.failures)]
+    return Filters(
+        families=_chosen("Families", "family", {cell.model.family for cell in cells}),
+        tasks=_chosen("Tasks", "task", {cell.task for cell in cells}),
+        shots=_chosen("Shots", "shots", {cell.shots for cell in cells}),
+        prompts=_chosen("Prompts", "prompt", {cell.prompt for cell in cells}),
+    )
+
+
+_Value = TypeVar("_Value", str, int)
+
+
+def _chosen(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
+    """Values chosen among the options; a filter with one option is not drawn, for it would choose nothing."""
+    if len(options) < 2:
+        return frozenset()
+    return frozenset(st.sidebar.multiselect(label, sorted(options), key=key, bind="query-params", placeholder="all"))
+
+
+def look() -> tuple[Study, Filters]:
+    """What most pages show: the study on the axis chosen, and the filters. Ends the page where there is no curve."""
+    axis = scale()
+    held = outcomes()
+    require_results(held)
+    made = study(axis)
+    if not made.curves:
+        st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
+        st.stop()
+    return made, filters(made)
+
+
+def require_results(held: Outcomes) -> None:
+    """End the page with a sentence that helps when the store has no result."""
+    if held.results:
+        return
+    if held.failures:
+        st.info(f"There are no results yet: all {len(held.failures)} cells failed. The overview says why.")
+    elif held.problems:
+        st.info(
+            f"There are no results yet: all {len(held.problems)} files found cannot be read. The overview says why."
+        )
+    else:
+        st.info("There are no results in this folder yet. `emergence run` makes some; then reload this page.")
+    st.stop()
