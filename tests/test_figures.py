@@ -11,6 +11,7 @@ import pytest
 from harness import figures
 from harness.analysis.compare import compare
 from harness.analysis.curves import Curve, curves
+from harness.analysis.forecast import Forecast, forecast
 from harness.analysis.pairing import choose, pair_up
 from harness.analysis.power import Resolution, minimum_detectable_effect
 from harness.analysis.study import Study, headline, partner, resolutions, study
@@ -235,6 +236,33 @@ def test_the_power_of_tasks_lies_on_the_line_of_their_chance() -> None:
     assert dict(zip(points.text, points.x, strict=True)) == {"colours": 200, "shapes": 400}
     assert points.y == pytest.approx([minimum_detectable_effect(n, 0.25) for n in (200, 400)])
     assert "Not shown: 1 tasks" in figures.caption(figure)
+
+
+def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before() -> None:
+    (curve,) = sharp(rising())
+    found = forecast(curve, 1e8)
+    assert isinstance(found, Forecast)
+    (forms,) = traces([curve], until=1e8)
+    figure = figures.forecast_figure(found, forms)
+    by_name = {trace.name: trace for trace in figure.data if trace.mode and "markers" in trace.mode}
+    assert (by_name["forecast"].x, by_name["forecast"].y) == ((1e8,), (found.value,))
+    assert by_name["forecast"].error_y.array == (pytest.approx(found.high - found.value),)
+    assert by_name["back-test"].y == tuple(held.value for held in found.backtest)
+    assert by_name["measured"].y == curve.y
+    assert figure.layout.xaxis.range[1] > 8
+    carried = [trace for trace in figure.data if trace.legendgroup == "growth forms" and trace.hovertemplate]
+    assert carried
+    assert all(trace.x[-1] == pytest.approx(1e8) for trace in carried)
+    assert f"At 100M: {found.value:.3f}" in figures.caption(figure)
+    assert f"Mean error {found.error:.3f}" in figures.caption(figure)
+
+
+def test_a_forecast_without_back_test_says_why_to_doubt_it() -> None:
+    found = forecast(sharp(study(grown(RISE[2:6])))[0], 1e6)
+    assert isinstance(found, Forecast)
+    figure = figures.forecast_figure(found)
+    assert "back-test" not in {trace.name for trace in figure.data}
+    assert "Only 4 sizes" in figures.caption(figure)
 
 
 def test_differences_stand_in_rows_with_their_intervals_and_clear_ones_are_coloured() -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.analysis.bootstrap import RUN_SD
-from harness.analysis.curves import Curve, scale_value
+from harness.analysis.curves import Curve, position, scale_value
 from harness.analysis.evidence import countable, counts_of
 from harness.analysis.fits import fit
 from harness.analysis.forms import FORMS
@@ -26,12 +26,14 @@ class Trace(NamedTuple):
     weight: float
     """Akaike weight among all forms the curve can bear, 0 to 1."""
     x: tuple[float, ...]
-    """Places from the smallest to the largest size, in the unit of the axis."""
+    """Places from the smallest size on, in the unit of the axis."""
     y: tuple[float, ...]
     """Expected scores there, in units of the metric."""
 
 
-def traces(curves: Sequence[Curve], *, run_sd: float = RUN_SD) -> tuple[tuple[Trace, ...], ...]:
+def traces(
+    curves: Sequence[Curve], *, run_sd: float = RUN_SD, until: float | None = None
+) -> tuple[tuple[Trace, ...], ...]:
     """Every form each curve can bear, best AICc first; none for a curve that is not `countable` or of three sizes.
 
     The fits are those of `growth.growth`, many curves at once and without intervals and held-out scores.
@@ -39,6 +41,7 @@ def traces(curves: Sequence[Curve], *, run_sd: float = RUN_SD) -> tuple[tuple[Tr
     Args:
         curves: of any number of sizes.
         run_sd: standard deviation between training runs at a score of one half.
+        until: scale up to which forms are carried on; None ends them at the largest size.
     """
     found: list[tuple[Trace, ...]] = [()] * len(curves)
     batches: dict[int, list[int]] = {}
@@ -46,22 +49,25 @@ def traces(curves: Sequence[Curve], *, run_sd: float = RUN_SD) -> tuple[tuple[Tr
         if countable(curve):
             batches.setdefault(len(curve.points), []).append(place)
     for members in batches.values():
-        for place, traced in zip(members, _together([curves[place] for place in members], run_sd), strict=True):
+        for place, traced in zip(members, _together([curves[place] for place in members], run_sd, until), strict=True):
             found[place] = traced
     return tuple(found)
 
 
-def _together(curves: Sequence[Curve], run_sd: float) -> list[tuple[Trace, ...]]:
+def _together(curves: Sequence[Curve], run_sd: float, until: float | None) -> list[tuple[Trace, ...]]:
     """Curves of equally many sizes."""
     counts = counts_of(curves, run_sd=run_sd)
     fits = [fit(form, counts) for form in FORMS.values() if counts.sizes - form.p - 1 > 0]
     if not fits:
         return [()] * len(curves)
-    at = np.linspace(counts.x[:, 0], counts.x[:, -1], POINTS, axis=1)
+    last = counts.x[:, -1]
+    if until is not None:
+        last = np.maximum(last, [position(curve.scale, until) for curve in curves])
+    at = np.linspace(counts.x[:, 0], last, POINTS, axis=1)
     means, shares = [f.mean(at) for f in fits], weights(fits, counts.sizes)
     made = []
     for row, curve in enumerate(curves):
-        x = tuple(scale_value(curve.scale, position) for position in at[row])
+        x = tuple(scale_value(curve.scale, place) for place in at[row])
         best = curve.metric.best or 1.0
         made.append(
             tuple(

@@ -2,6 +2,7 @@
 
 from harness.figures.comparison import comparison_figure
 from harness.figures.curves import curve_figure, overview, sharp_and_smooth
+from harness.figures.forecast import forecast_figure
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import plotly_js, to_div, to_png
 from harness.figures.power import power_figure
@@ -13,6 +14,7 @@ __all__ = [
     "caption",
     "comparison_figure",
     "curve_figure",
+    "forecast_figure",
     "heat_map",
     "overview",
     "plotly_js",

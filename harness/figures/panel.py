@@ -48,13 +48,15 @@ def draw_curve(
     verdicts: Sequence[Verdict],
     *,
     traces: Sequence[Trace] = (),
+    joined: bool = True,
     row: int | None = None,
     col: int | None = None,
     weight: float = 1.0,
 ) -> None:
     """One curve with error bars, and a ring round its first reliable size.
 
-    Its points are joined, except where a model has no score; with growth forms the best of these joins them instead.
+    Its points are joined, except where a model has no score; the best growth form does that instead where there is
+    one. Without `joined` nothing joins them.
     """
     at = {"row": row or (1 if col else None), "col": col}
     for rank, trace in reversed([*enumerate(traces)]):
@@ -66,7 +68,7 @@ def draw_curve(
             y=[p.y for p in places],
             name=drawn_as.name,
             legendgroup=drawn_as.name,
-            mode="markers" if traces else "lines+markers",
+            mode="lines+markers" if joined and not traces else "markers",
             line={"color": drawn_as.colour, "width": 2 * weight},
             marker={"symbol": drawn_as.symbol, "size": 7 * weight, "color": drawn_as.colour},
             error_y={
@@ -218,12 +220,13 @@ def score_title(curve: Curve) -> str:
     return f"{metric.name} ({unit}{direction})"
 
 
-def scale_axis(curves: Sequence[Curve], *, titled: bool) -> dict[str, Any]:
+def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] = ()) -> dict[str, Any]:
     """A log axis with the tick labels of model names, 100k, 1M, 10M; or a loss, falling to the right.
 
-    Small untitled panels get fewer ticks.
+    Small untitled panels get fewer ticks. `also` are further places to be seen.
     """
-    low, high = min(min(c.x) for c in curves), max(max(c.x) for c in curves)
+    places = [*also, *(x for curve in curves for x in curve.x)]
+    low, high = min(places), max(places)
     title = {"title_text": AXIS_TITLES[curves[0].scale]} if titled else {}
     if curves[0].scale == "loss":
         room = 0.04 * (high - low or 1.0)

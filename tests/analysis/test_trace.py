@@ -28,6 +28,11 @@ def test_a_line_runs_from_the_smallest_to_the_largest_size() -> None:
     assert (first.x[0], first.x[-1]) == pytest.approx((SIZES[0], SIZES[-1]))
 
 
+def test_a_line_can_be_carried_on() -> None:
+    ((first, *_),) = traces([c for c in curves(grown(RISE)) if c.rank == 0], until=1e9)
+    assert (first.x[0], first.x[-1]) == pytest.approx((SIZES[0], 1e9))
+
+
 def test_a_curve_that_bears_no_form_has_no_line() -> None:
     free = task(metrics=(MetricSpec(name="acc", chance=None),))
     assert traces([*curves(grown(RISE, of=free)), *(c for c in curves(grown(RISE[:2])) if c.rank == 0)]) == ((), ())
