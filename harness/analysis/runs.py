@@ -1,0 +1,214 @@
+"""What results say about the runs they come from: how far they got, how fast, with what, and at what cost."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult, Outcome
+from harness.specs import ModelSpec
+
+_Setting = tuple[str, str, int, str, int, int | None, str, str]
+
+
+class ModelId(NamedTuple):
+    """Which model it is, wherever its files lie."""
+
+    family: str
+    name: str
+    revision: str
+    variant: str | None
+
+
+def model_id(model: ModelSpec) -> ModelId:
+    """The model without what may be told differently from run to run, such as its folder."""
+    return ModelId(model.family, model.name, model.revision, model.variant)
+
+
+def names(models: Iterable[ModelSpec]) -> dict[ModelId, str]:
+    """What to call each model: name and variant, with the revision when two share them. Smallest model first."""
+    known = {model_id(model): model for model in models}
+    ordered = sorted(known, key=lambda m: (m.family, known[m].params, m.name, m.variant or "", m.revision))
+    short = {m: f"{m.name}+{m.variant}" if m.variant else m.name for m in ordered}
+    uses = Counter(short.values())
+    return {m: f"{name}@{m.revision[:7]}" if uses[name] > 1 else name for m, name in short.items()}
+
+
+def finished_at(outcome: Outcome) -> datetime:
+    """When the cell was answered, or failed (UTC)."""
+    if isinstance(outcome, CellFailure):
+        return outcome.failed_at
+    return outcome.provenance.started_at + timedelta(seconds=outcome.provenance.seconds)
+
+
+def pace(outcomes: Iterable[Outcome], *, window: timedelta = timedelta(minutes=10)) -> float | None:
+    """Cells per minute over the window that ends with the newest; None when fewer than two cells lie in it."""
+    times = sorted(finished_at(outcome) for outcome in outcomes)
+    recent = [time for time in times if time >= times[-1] - window]
+    if len(recent) < 2 or recent[0] == recent[-1]:
+        return None
+    return 60.0 * (len(recent) - 1) / (recent[-1] - recent[0]).total_seconds()
+
+
+class Tally(NamedTuple):
+    """How far one model is with one task."""
+
+    family: str
+    model: str
+    """Its name, as in `names`."""
+    task: str
+    done: int
+    """Cells with a result."""
+    failed: int
+    """Cells whose last attempt failed."""
+    absent: int
+    """Cells that another model of the family has, done or failed, and this one has not: to come, or left out."""
+
+
+def tallies(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> tuple[Tally, ...]:
+    """Every model of every family, smallest first, with every task of that family.
+
+    What a run still has to do is written nowhere; what the other sizes were asked already is the best witness.
+    """
+    done = {(model_id(r.cell.model), _setting(r.cell)) for r in results}
+    failed = {(model_id(f.cell.model), _setting(f.cell)) for f in failures} - done
+    seen = done | failed
+    outcomes: list[Outcome] = [*results, *failures]
+    asked: dict[tuple[str, str], set[_Setting]] = defaultdict(set)
+    for model, setting in seen:
+        asked[model.family, setting[0]].add(setting)
+    return tuple(
+        Tally(
+            family=family,
+            model=name,
+            task=task,
+            done=sum((model, setting) in done for setting in settings),
+            failed=sum((model, setting) in failed for setting in settings),
+            absent=sum((model, setting) not in seen for setting in settings),
+        )
+        for model, name in names(o.cell.model for o in outcomes).items()
+        for (family, task), settings in sorted(asked.items())
+        if family == model.family
+    )
+
+
+def _setting(cell: Cell) -> _Setting:
+    """What was asked, whoever was asked it."""
+    return (
+        cell.task,
+        cell.task_digest,
+        cell.shots,
+        cell.prompt,
+        cell.seed,
+        cell.limit,
+        cell.engine,
+        cell.model.dtype,
+    )
+
+
+class Cost(NamedTuple):
+    """What one model took."""
+
+    family: str
+    model: str
+    """Its name, as in `names`."""
+    params: int
+    """Total parameters."""
+    cells: int
+    """Cells with a result."""
+    documents: int
+    """Documents answered in them."""
+    truncated: int
+    """Documents whose prompt was cut."""
+    seconds: float
+    """Wall time of the cells, model loading excluded."""
+    energy_wh: float | None
+    """Watt hours of the cells that were measured; None when none was."""
+    measured: int
+    """Cells whose energy was measured."""
+
+
+def costs(results: Iterable[CellResult]) -> tuple[Cost, ...]:
+    """Time and energy by model, smallest first."""
+    by_model: dict[ModelId, list[CellResult]] = defaultdict(list)
+    for result in results:
+        by_model[model_id(result.cell.model)].append(result)
+    called = names(r.cell.model for group in by_model.values() for r in group)
+    return tuple(_cost(name, by_model[model]) for model, name in called.items())
+
+
+def _cost(name: str, results: Sequence[CellResult]) -> Cost:
+    model = results[0].cell.model
+    energies = [r.provenance.energy_wh for r in results if r.provenance.energy_wh is not None]
+    return Cost(
+        family=model.family,
+        model=name,
+        params=model.params,
+        cells=len(results),
+        documents=sum(r.n_expected for r in results),
+        truncated=sum(r.n_truncated for r in results),
+        seconds=sum(r.provenance.seconds for r in results),
+        energy_wh=sum(energies) if energies else None,
+        measured=len(energies),
+    )
+
+
+class Making(NamedTuple):
+    """One way in which cells were made."""
+
+    engine: str
+    device: str
+    host: str
+    commit: str
+    """Commit of the working folder, `+` behind it when there were uncommitted changes; empty outside a repository."""
+    versions: str
+    """Packages and their versions."""
+    deterministic: bool
+    """True when numbers were asked to depend on each document alone."""
+    cells: int
+    """Cells made so."""
+    first_at: datetime
+    """Start of the first of them (UTC)."""
+    last_at: datetime
+    """End of the last of them (UTC)."""
+
+
+def makings(results: Iterable[CellResult]) -> tuple[Making, ...]:
+    """With what the cells were made, the newest last; one row when everything was made alike."""
+    groups: dict[tuple[str, str, str, str, str, bool], list[CellResult]] = defaultdict(list)
+    for result in results:
+        made = result.provenance
+        commit = (made.git_commit or "")[:10] + ("+" if made.git_dirty else "")
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(made.versions.items()))
+        groups[result.cell.engine, made.device, made.host, commit, versions, made.deterministic].append(result)
+    found = [
+        Making(
+            *alike,
+            cells=len(group),
+            first_at=min(r.provenance.started_at for r in group),
+            last_at=max(finished_at(r) for r in group),
+        )
+        for alike, group in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda m: (m.last_at, m)))
+
+
+def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
+    """Provenance that is not the same for all cells: such numbers may differ for reasons that are not the model."""
+    seen: dict[str, set[str]] = {}
+    for result in results:
+        made = result.provenance
+        facts = {**made.versions, "device": made.device, "engine": result.cell.engine}
+        facts["deterministic"] = "yes" if made.deterministic else "no"
+        for name, value in facts.items():
+            seen.setdefault(name, set()).add(value)
+    return {name: sorted(values) for name, values in sorted(seen.items()) if len(values) > 1}
+
+
+def fallbacks(results: Sequence[CellResult]) -> dict[tuple[str, str], int]:
+    """Cells that were left to lm-eval's code, by model and reason."""
+    found = Counter((r.cell.model.name, r.provenance.fallback) for r in results if r.provenance.fallback is not None)
+    return {(model, reason): n for (model, reason), n in sorted(found.items()) if reason is not None}
