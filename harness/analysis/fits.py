@@ -235,8 +235,7 @@ def _climb(form: Form, counts: Counts, ends: Array, theta: Array, kept: Mask) ->
     theta = np.clip(theta, low, high)
     ridge = form.ridge
     damping = np.full(len(theta), 1e-2)
-    mu, slopes = form.shape(theta, counts.x, counts.chance[:, None], ends)
-    mu = _inside(mu)
+    mu, slopes = _sloped(form, theta, counts.x, counts.chance[:, None], ends)
     value = _loglik(counts.k, counts.n, mu) - theta**2 @ ridge / 2
     live = np.arange(len(theta))
     still = np.zeros(len(theta), dtype=int)
@@ -251,8 +250,7 @@ def _climb(form: Form, counts: Counts, ends: Array, theta: Array, kept: Mask) ->
         held = np.where(pull < 0, here <= low[live], here >= high[live]) | kept
         step = _solved(information, pull, held, damping[live])
         there = np.clip(here + step, low[live], high[live])
-        mu_there, slopes_there = form.shape(there, x, c, e)
-        mu_there = _inside(mu_there)
+        mu_there, slopes_there = _sloped(form, there, x, c, e)
         value_there = _loglik(k, n, mu_there) - there**2 @ ridge / 2
         gain = value_there - value[live]
         better = gain >= 0
@@ -265,6 +263,15 @@ def _climb(form: Form, counts: Counts, ends: Array, theta: Array, kept: Mask) ->
         going = (still[live] < 2) & (damping[live] < 1e10)
         live, mu, slopes = live[going], mu[going], slopes[going]
     return theta, value + theta**2 @ ridge / 2
+
+
+def _sloped(form: Form, theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """The curve kept between 0 and 1, and its slopes: none where it would leave them.
+
+    A size there weighs a billion times as much as others and would stop every step of the curve through them.
+    """
+    mu, slopes = form.shape(theta, x, chance, ends)
+    return _inside(mu), slopes * ((mu >= 0) & (mu <= 1))[:, :, None]
 
 
 def _solved(information: Array, pull: Array, held: Mask, damping: Array) -> Array:

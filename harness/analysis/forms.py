@@ -223,7 +223,8 @@ def _best_step(x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Arra
 
 _LEVELS = (0.01, 0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95)
 _SLOPES = (-8.0, -2.0, -0.7, 0.0, 0.4, 0.8, 1.5, 3.0, 6.0, 15.0, 40.0)
-_SHARES = tuple(np.linspace(-0.5, 0.999, 120).tolist())
+_SHARES = tuple(np.linspace(-0.5, 0.999, 60).tolist())
+_RISES = tuple(np.geomspace(0.005, 3.0, 16).tolist())
 
 FORMS: Mapping[str, Form] = {
     form.name: form
@@ -310,7 +311,7 @@ FORMS: Mapping[str, Form] = {
             inverse=_hinge_inverse,
             lower=(-0.5, 0.0),
             upper=(0.9999, 50.0),
-            grid=(_SHARES, (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 2.0)),
+            grid=(_SHARES, _RISES),
         ),
         Form(
             name="step",
