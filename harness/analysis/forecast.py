@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +38,8 @@ _DISAGREE = 0.1
 """Share of the best score by which forms of some weight must part to be said to disagree, and what some weight is."""
 _CLEARLY = 1.25
 """How many times the error of the naive forecast makes a forecast clearly worse."""
+_HUGE = 300.0
+"""Logarithm of the largest factor by which a loss may be off; more has no meaning and no place in a float."""
 _REPEATS = 20
 """Scores drawn around each redrawn curve."""
 
@@ -75,6 +78,8 @@ class Forecast:
     """The curve that was carried on."""
     at: float
     """Scale of the forecast, in the unit of the axis."""
+    loss: float | None
+    """Loss foretold for that scale, the first of two steps; None for a forecast from the scale alone."""
     value: float
     """Median of what it may score, in units of the metric."""
     low: float
@@ -125,14 +130,26 @@ class NoForecast(NamedTuple):
 
 
 def forecast(
-    curve: Curve, at: float, *, run_sd: float = RUN_SD, draws: int = 200, seed: int = 0
+    curve: Curve,
+    at: float,
+    *,
+    losses: Mapping[str, float] | None = None,
+    run_sd: float = RUN_SD,
+    draws: int = 200,
+    seed: int = 0,
 ) -> Forecast | NoForecast:
     """`forecasts` of one curve."""
-    return forecasts([curve], at, run_sd=run_sd, draws=draws, seed=seed)[0]
+    return forecasts([curve], at, losses=losses, run_sd=run_sd, draws=draws, seed=seed)[0]
 
 
 def forecasts(
-    curves: Iterable[Curve], at: float, *, run_sd: float = RUN_SD, draws: int = 200, seed: int = 0
+    curves: Iterable[Curve],
+    at: float,
+    *,
+    losses: Mapping[str, float] | None = None,
+    run_sd: float = RUN_SD,
+    draws: int = 200,
+    seed: int = 0,
 ) -> tuple[Forecast | NoForecast, ...]:
     """The score of each curve at a larger scale, in the order given.
 
@@ -144,9 +161,14 @@ def forecasts(
     Losses and log-likelihoods: a power law with a floor, least squares of the logarithm, and the linearised prediction
     interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, section 2.3).
 
+    Two steps, where the losses of the models are known: this law from scale to loss, and growth forms from loss to
+    score (as Grattafiori et al. 2024, section 3.2.1, and Bhagia et al. 2024 chain a loss law and a sigmoid). Each
+    redrawn curve is asked at a loss drawn from its own prediction interval, so that the errors of both steps count.
+
     Args:
         curves: of any sizes and metrics.
         at: scale to forecast, above 0, in the unit of each curve's axis.
+        losses: loss of each model by name, to forecast in two steps; None forecasts from the scale alone.
         run_sd: standard deviation of a score of one half between two training runs of one configuration.
         draws: redrawn curves behind each interval.
         seed: of the redrawing.
@@ -159,12 +181,14 @@ def forecasts(
         if sizes < FEWEST_TO_EXTRAPOLATE:
             reason = f"Only {sizes} size{'s' * (sizes > 1)}: a forecast needs at least {FEWEST_TO_EXTRAPOLATE}."
             made[place] = NoForecast(curve, reason)
+        elif losses is not None and (lacking := _no_second_step(curve, losses)):
+            made[place] = NoForecast(curve, lacking)
         elif countable(_with_floor(curve)):
             batches.setdefault(len(curve.points), []).append(place)
         else:
             made[place] = _by_power_law(curve, at)
     for places in batches.values():
-        batch = _by_growth([given[place] for place in places], at, run_sd, draws, seed)
+        batch = _by_growth([given[place] for place in places], at, losses, run_sd, draws, seed)
         made.update(zip(places, batch, strict=True))
     return tuple(made[place] for place in range(len(given)))
 
@@ -183,6 +207,7 @@ def to_json(found: Forecast | NoForecast) -> dict[str, Any]:
         "conditions": curve.conditions,
         "largest": {"model": last.model, "x": last.x, "value": last.estimate.value},
         "at": made and made.at,
+        "loss": made and made.loss,
         "forecast": made and made.value,
         "low": made and made.low,
         "high": made and made.high,
@@ -197,6 +222,18 @@ def to_json(found: Forecast | NoForecast) -> dict[str, Any]:
         else {},
         "doubts": dict(found.doubts) if isinstance(found, Forecast) else {"refused": found.reason},
     }
+
+
+def _no_second_step(curve: Curve, losses: Mapping[str, float]) -> str | None:
+    """Why scores of this curve cannot be forecast from losses; None when they can."""
+    if not countable(_with_floor(curve)) or curve.scale == "loss":
+        return "Two steps need a score from 0 to a best one with known errors, over a size."
+    if unknown := [name for name in curve.models if name not in losses]:
+        return f"Two steps need the loss of every model; not known of {', '.join(unknown)}."
+    falling = [losses[name] for name in curve.models]
+    if min(falling) <= 0 or any(b >= a for a, b in pairwise(falling)):
+        return "Two steps need losses above 0 that fall from each size to the next."
+    return None
 
 
 def _with_floor(curve: Curve) -> Curve:
@@ -217,22 +254,40 @@ class _Foretold(NamedTuple):
     """Akaike weight of each form, (forms, B)."""
     each: Array
     """Prediction of each form, (forms, B)."""
+    at: Array
+    """Median of the positions asked for, (B,)."""
     names: tuple[str, ...]
     """The forms."""
 
 
-def _by_growth(curves: Sequence[Curve], at: float, run_sd: float, draws: int, seed: int) -> list[Forecast]:
+def _by_growth(
+    curves: Sequence[Curve],
+    at: float,
+    losses: Mapping[str, float] | None,
+    run_sd: float,
+    draws: int,
+    seed: int,
+) -> list[Forecast]:
     """Curves of equally many sizes."""
     counts = counts_of([_with_floor(curve) for curve in curves], run_sd=run_sd)
-    target = np.array([position(curve.scale, at) for curve in curves])
-    found = _foretell(counts, target, counts.n[:, -1], draws, np.random.default_rng(seed))
-    tests = [
-        (
-            size,
-            _foretell(counts.smallest(size), counts.x[:, size], counts.n[:, size], draws, np.random.default_rng(seed)),
-        )
-        for size in range(FEWEST_TO_EXTRAPOLATE, counts.sizes)
-    ]
+    scales = np.array([[*curve.x, at] for curve in curves])
+    loss = None if losses is None else np.array([[losses[name] for name in curve.models] for curve in curves])
+    if loss is not None:
+        counts = replace(counts, x=-loss)
+
+    def from_smaller(sizes: int, there: int) -> _Foretold:
+        """The score at scale number `there`, from the smallest sizes."""
+        rng = np.random.default_rng(seed)
+        if loss is None:
+            target = np.array([[position(c.scale, x)] for c, x in zip(curves, scales[:, there].tolist(), strict=True)])
+        else:
+            laws = [_extrapolated(*of) for of in zip(scales[:, :sizes], loss[:, :sizes], scales[:, there], strict=True)]
+            target = -np.stack([law.drawn(draws, rng) for law in laws])
+        documents = counts.n[:, min(there, counts.sizes - 1)]
+        return _foretell(counts.smallest(sizes), target, documents, draws, rng)
+
+    found = from_smaller(counts.sizes, counts.sizes)
+    tests = [(size, from_smaller(size, size)) for size in range(FEWEST_TO_EXTRAPOLATE, counts.sizes)]
     above = np.asarray(reliable(counts).any(axis=1))
     made = []
     for row, curve in enumerate(curves):
@@ -244,10 +299,11 @@ def _by_growth(curves: Sequence[Curve], at: float, run_sd: float, draws: int, se
         one = Forecast(
             curve=curve,
             at=at,
+            loss=None if loss is None else -float(found.at[row]),
             value=best * float(found.value[row]),
             low=best * float(found.low[row]),
             high=best * float(found.high[row]),
-            ahead=float(target[row]) - curve.position[-1],
+            ahead=position(curve.scale, at) - curve.position[-1],
             forms={
                 name: (float(share), best * float(value))
                 for name, share, value in zip(found.names, found.weights[:, row], found.each[:, row], strict=True)
@@ -260,7 +316,7 @@ def _by_growth(curves: Sequence[Curve], at: float, run_sd: float, draws: int, se
 
 
 def _foretell(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Generator) -> _Foretold:
-    """Scores of the curves at positions `at`, (B,), on `n` documents, (B,)."""
+    """Scores of the curves at positions `at`, (B, draws) or (B, 1) for all draws, on `n` documents, (B,)."""
     fits = [fit(FORMS[name], counts) for name in GROWTH if counts.sizes - FORMS[name].p - 1 > 0]
     share = weights(fits, counts.sizes)
     rows = np.arange(len(counts))
@@ -278,17 +334,19 @@ def _foretell(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Ge
     redrawn = from_counts(smooth, draws, rng)
     drawn = (rng.random((1, len(counts), draws)) > np.cumsum(share, axis=0)[:-1, :, None]).sum(axis=0)
     mean = np.empty((len(counts), draws))
+    places = np.broadcast_to(at, mean.shape)
     for index, fitted in enumerate(fits):
         row, column = np.nonzero(drawn == index)
         if len(row):
             some = Counts(x=counts.x[row], k=redrawn[row, column], n=worth[row], chance=counts.chance[row])
-            mean[row, column] = fit(fitted.form, some, start=fitted.theta[row]).mean(at[row, None])[:, 0]
+            mean[row, column] = fit(fitted.form, some, start=fitted.theta[row]).mean(places[row, column, None])[:, 0]
     whole = np.maximum(np.rint(n / spread), 1)[:, None, None]
     expected = np.repeat((whole * mean[:, :, None] + 0.5) / (whole + 1), _REPEATS, axis=2)
     scores = (rng.binomial(whole.astype(int), expected) / whole).reshape(len(counts), -1)
     low, value, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, 0.5, (1 + CONFIDENCE) / 2], axis=1)
-    each = np.stack([f.mean(at[:, None])[:, 0] for f in fits])
-    return _Foretold(value, low, high, share, each, tuple(f.form.name for f in fits))
+    middle = np.median(at, axis=1)
+    each = np.stack([f.mean(middle[:, None])[:, 0] for f in fits])
+    return _Foretold(value, low, high, share, each, middle, tuple(f.form.name for f in fits))
 
 
 def _by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
@@ -298,39 +356,58 @@ def _by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
         reason = f"{curve.metric.name} is neither a score from 0 to a best one with known errors nor a loss over size."
         return NoForecast(curve, reason)
     x, loss = np.array(curve.x), sign * y
-    value, low, high = _extrapolated(x, loss, at)
+    found = _extrapolated(x, loss, at)
     tests = []
     for size in range(FEWEST_TO_EXTRAPOLATE, len(x)):
         if len(set(curve.x[:size])) < FEWEST_TO_EXTRAPOLATE:
             continue
         made = _extrapolated(x[:size], loss[:size], float(x[size]))
-        tests.append(_held(curve, size, sign * made[0], *sorted(sign * end for end in made[1:]), best=None))
-    ends = sorted((sign * low, sign * high))
+        tests.append(_held(curve, size, sign * made.value, *sorted(sign * end for end in made.ends()), best=None))
+    low, high = sorted(sign * end for end in found.ends())
     one = Forecast(
         curve=curve,
         at=at,
-        value=sign * value,
-        low=ends[0],
-        high=ends[1],
+        loss=None,
+        value=sign * found.value,
+        low=low,
+        high=high,
         ahead=position(curve.scale, at) - curve.position[-1],
-        forms={"power law with a floor": (1.0, sign * value)},
+        forms={"power law with a floor": (1.0, sign * found.value)},
         backtest=tuple(tests),
         doubts={},
     )
     return replace(one, doubts=_doubts(one, begun=True))
 
 
-def _extrapolated(x: Array, loss: Array, at: float) -> tuple[float, float, float]:
-    """Loss at `at` by a power law with a floor, and its prediction interval."""
+class _Loss(NamedTuple):
+    """A loss foretold by a law."""
+
+    value: float
+    """Expected."""
+    error: float
+    """Standard error of the logarithm of one new loss."""
+    free: int
+    """Degrees of freedom behind `error`."""
+
+    def ends(self) -> tuple[float, float]:
+        """Its prediction interval."""
+        factor = math.exp(min(float(t.ppf((1 + CONFIDENCE) / 2, self.free)) * self.error, _HUGE))
+        return self.value / factor, self.value * factor
+
+    def drawn(self, draws: int, rng: np.random.Generator) -> Array:
+        """Losses it may turn out to be, (draws,)."""
+        return np.asarray(self.value * np.exp(np.clip(rng.standard_t(self.free, draws) * self.error, -_HUGE, _HUGE)))
+
+
+def _extrapolated(x: Array, loss: Array, at: float) -> _Loss:
+    """Loss at `at` by a power law with a floor."""
     law = power_law_with_floor(x, loss)
     slopes, residual = _log_slopes(law, x), np.log(loss) - np.log(law.mean(x))
     free = len(x) - slopes.shape[1]
-    error = math.sqrt(float(residual @ residual) / free)
     here = _log_slopes(law, np.array([at]))[0]
     leverage = float(here @ np.linalg.pinv(slopes.T @ slopes) @ here)
-    value = float(law.mean(np.array([at]))[0])
-    factor = math.exp(min(float(t.ppf((1 + CONFIDENCE) / 2, free)) * error * math.sqrt(1 + leverage), 700.0))
-    return value, value / factor, value * factor
+    error = math.sqrt(float(residual @ residual) / free * (1 + leverage))
+    return _Loss(float(law.mean(np.array([at]))[0]), error, free)
 
 
 def _log_slopes(law: Law, x: Array) -> Array:
@@ -375,6 +452,10 @@ def _doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
     if of.ahead > (reach / 2 if curve.scale == "loss" else FARTHEST):
         unit = "units of loss" if curve.scale == "loss" else "decades"
         said["far"] = f"{of.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
+    sign = 1 if curve.metric.higher_is_better else -1
+    top = curve.estimates[-1]
+    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > 2 * (top.stderr or 0.0):
+        said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
     if of.ahead <= 0:
         said["not ahead"] = f"{curve.models[-1]} is as large or larger: nothing is extrapolated."
     heavy = [(value, name) for name, (share, value) in of.forms.items() if share >= _DISAGREE]

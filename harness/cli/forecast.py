@@ -46,6 +46,9 @@ def command(
     metric: Annotated[
         str, typer.Option(help="The headline of each task, `all`, or the name of a metric.", show_default=True)
     ] = "headline",
+    by_loss: Annotated[
+        bool, typer.Option("--by-loss", help="In two steps: from the scale to the loss, from the loss to the score.")
+    ] = False,
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why to doubt, in sentences.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +61,8 @@ def command(
 
     drawn = read_curves(results, table_file, scale)
     chosen = _chosen(drawn, split(family), split(task), numbers(shots, "--shots"), metric)
-    made = forecasts(chosen, scale_of(at))
+    losses = _losses(read_curves(results, table_file, "loss")) if by_loss else None
+    made = forecasts(chosen, scale_of(at), losses=losses)
     if as_json:
         print_json([to_json(one) for one in made])
         return
@@ -90,6 +94,12 @@ def scale_of(text: str) -> float:
     if not 0 < value < math.inf:
         raise PlanError(f"--at {text}: expected a number above 0, such as 7e9, 7B or 1.4T")
     return value
+
+
+def _losses(over_loss: Iterable[Curve]) -> dict[str, float]:
+    """Loss of each model; of several checkpoints the smallest, which is the most trained one's."""
+    points = sorted((p for curve in over_loss for p in curve.points), key=lambda p: -p.x)
+    return {p.model: p.x for p in points}
 
 
 def _chosen(

@@ -184,6 +184,54 @@ def test_a_log_likelihood_is_a_loss_with_its_sign_turned() -> None:
     assert likelihood.error == pytest.approx(loss.error)
 
 
+def test_two_steps_find_a_score_that_follows_the_loss() -> None:
+    def loss_of(x: float) -> float:
+        return 2 + 20 * x**-0.25
+
+    def score_of(loss: float) -> float:
+        return 0.25 + 0.75 / (1 + np.exp(4 * (loss - 3)))
+
+    losses = {f"toy-{x}": loss_of(x) * (1 + 0.002 * (-1) ** i) for i, x in enumerate(SIZES)}
+    curve = _curve([score_of(loss) for loss in losses.values()])
+    found = forecast(curve, NEXT, losses=losses)
+    assert isinstance(found, Forecast)
+    assert found.loss == pytest.approx(loss_of(NEXT), rel=0.02)
+    assert found.low < score_of(loss_of(NEXT)) < found.high
+    assert found.ahead == pytest.approx(log10(4))
+    assert found.coverage == 1.0
+    assert _made(curve).loss is None
+
+
+def test_two_steps_carry_the_error_of_the_loss_into_the_score() -> None:
+    curve = _curve([0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65], n=20_000)
+    widths = []
+    for wobble in (0.001, 0.03):
+        losses = {f"toy-{x}": (1 + 40 * x**-0.1) * (1 + wobble * (-1) ** i) for i, x in enumerate(SIZES)}
+        found = forecast(curve, NEXT, losses=losses, run_sd=0.0)
+        assert isinstance(found, Forecast)
+        widths.append(found.high - found.low)
+    assert widths[1] > 2 * widths[0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "reason"),
+    [
+        ((4.0, 3.5, 3.0), "Two steps need the loss of every model; not known of toy-64000, toy-256000."),
+        ((4.0, 3.5, 3.0, 3.1, 2.0), "Two steps need losses above 0 that fall from each size to the next."),
+    ],
+)
+def test_two_steps_need_a_falling_loss_of_every_model(losses: Sequence[float], reason: str) -> None:
+    known = {f"toy-{x}": loss for x, loss in zip(SIZES, losses, strict=False)}
+    found = forecast(_curve([0.3, 0.35, 0.4, 0.45, 0.5]), NEXT, losses=known)
+    assert isinstance(found, NoForecast)
+    assert found.reason == reason
+
+
+def test_a_forecast_worse_than_the_largest_size_is_doubted() -> None:
+    perplexity = [142.4, 38.1, 10.8, 7.92, 6.09, 5.04, 4.45, 3.92]
+    assert "below the largest" in _made(_loss(perplexity)).doubts
+
+
 def test_curves_that_cannot_be_carried_on_say_why() -> None:
     three = forecast(_curve([0.3, 0.4, 0.5]), NEXT)
     assert isinstance(three, NoForecast)

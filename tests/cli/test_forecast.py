@@ -66,6 +66,21 @@ def test_results_are_forecast_and_curves_are_chosen(emergence: Emergence, tmp_pa
     assert (named["shots"], named["metric"]) == (0, "prob_correct")
 
 
+def test_a_table_with_losses_is_forecast_in_two_steps(emergence: Emergence, tmp_path: Path) -> None:
+    counted(RISING, loss=[2 + 8 * size**-0.2 for size in SIZES]).to_csv(tmp_path / "t.csv", index=False)
+    (row,) = json.loads(emergence("forecast", "--table", "t.csv", "--at", "65.5M", "--by-loss", "--json").out)
+    assert row["loss"] == pytest.approx(2 + 8 * 65.5e6**-0.2, abs=0.01)
+    assert row["scale"] == "params"
+    assert row["low"] < row["forecast"] < row["high"]
+
+
+def test_two_steps_without_losses_are_refused(emergence: Emergence, table: Path) -> None:
+    done = emergence("forecast", "--table", table, "--at", "65.5M", "--by-loss")
+    assert (done.code, done.out) == (2, "")
+    assert "loss" in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_a_curve_that_cannot_be_carried_on_has_a_reason_in_its_row(emergence: Emergence, tmp_path: Path) -> None:
     counted(RISING[:3]).to_csv(tmp_path / "t.csv", index=False)
     done = emergence("forecast", "--table", "t.csv", "--at", "7B")
