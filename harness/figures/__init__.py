@@ -1,6 +1,7 @@
 """Curves, verdicts and leaderboards as pictures: draws what was computed elsewhere, and alone imports plotly."""
 
 from harness.figures.comparison import comparison_figure
+from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
 from harness.figures.maps import heat_map, shots_by_scale
@@ -23,4 +24,5 @@ __all__ = [
     "shots_by_scale",
     "to_div",
     "to_png",
+    "verdict_counts",
 ]

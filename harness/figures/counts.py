@@ -1,0 +1,41 @@
+"""How many curves got which verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import cycle
+
+import plotly.graph_objects as go
+
+from harness.analysis.reasons import PLAIN_WORDS
+from harness.analysis.verdict import Verdict
+from harness.figures.style import COLOURS, captioned, layout
+
+
+def verdict_counts(verdicts: Sequence[Verdict]) -> go.Figure:
+    """Curves by verdict, a bar for each verdict there is, its families stacked.
+
+    Args:
+        verdicts: at least one.
+    """
+    counts = Counter((v.curve.family, v.label) for v in verdicts)
+    families = sorted({family for family, _ in counts})
+    labels = [label for label in PLAIN_WORDS if any(counts[family, label] for family in families)]
+    figure = go.Figure(layout=layout("", height=140 + 30 * len(labels)))
+    for family, colour in zip(families, cycle(COLOURS), strict=False):
+        figure.add_trace(
+            go.Bar(
+                y=[PLAIN_WORDS[label] for label in labels],
+                x=[counts[family, label] for label in labels],
+                name=family,
+                orientation="h",
+                marker={"color": colour, "line": {"width": 0}},
+                text=[counts[family, label] or "" for label in labels],
+                hovertemplate=f"%{{y}}: %{{x}} curves of {family}<extra></extra>",
+            )
+        )
+    figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(families) > 1, margin_t=50)
+    figure.update_xaxes(title_text="Curves (task and setting)", rangemode="tozero", tickformat="d")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return captioned(figure, f"{len(verdicts)} curves, each the headline metric of one task in one setting.")
