@@ -21,6 +21,8 @@ from harness.analysis.forms import Array, Form, Mask
 _SURE = 1e-9
 """Distance a probability keeps from 0 and 1, so that every likelihood is finite."""
 _ROUNDS = 80
+_LEAST = 0.05
+"""Scores nearer to 0 or 1 are taken to vary like this one when the scatter of sizes is weighed."""
 _NOTHING = 1e-6
 """Gain in log-likelihood not worth another step."""
 _STARTS = 3
@@ -131,10 +133,9 @@ def dispersion(counts: Counts, mu: Array, p: int | Array) -> Array:
         mu: expected scores, (B, m).
         p: free parameters behind `mu`; with m or more of them the dispersion cannot be seen and is 1.
     """
-    # Half a document away from 0 and 1: one hit where none is expected is not infinite dispersion.
-    sure = 0.5 / (counts.n + 1)
-    inside = np.clip(mu, sure, 1 - sure)
-    squares = ((counts.k - counts.n * inside) ** 2 / np.maximum(counts.n * inside * (1 - inside), 1e-300)).sum(axis=1)
+    # Near 0 and 1 documents hardly vary, and a run a few points off would count as hundreds of times their noise.
+    spread = np.maximum(mu * (1 - mu), _LEAST * (1 - _LEAST))
+    squares = (counts.n * (counts.k / np.maximum(counts.n, 1e-300) - mu) ** 2 / spread).sum(axis=1)
     free = counts.sizes - np.asarray(p)
     return np.where(free > 0, np.maximum(squares / np.maximum(free, 1), 1.0), 1.0)
 

@@ -13,7 +13,7 @@ from harness.analysis.wording import probability, score, size
 
 PLAIN_WORDS: Mapping[Label, str] = {
     "emergent": "emergent",
-    "smooth": "grows smoothly",
+    "smooth": "rises",
     "flat": "flat",
     "flat-above-chance": "flat, above chance",
     "inverse": "falls",
@@ -118,6 +118,8 @@ def reasons(
 def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
     sizes, top = len(curve.points), curve.points[-1].estimate
     change = f"{_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
+    if found.rule in {"small", "above", "rest"} and found.qualifier is None and _in(evidence["q_trend"], 0.05):
+        change += ", no more than sizes scatter or than matters"
     if found.rule == "sizes":
         return f"Cannot tell: {sizes} of at least {FEWEST_SIZES} sizes."
     if found.rule == "documents":
@@ -154,6 +156,10 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
 
 def _absent(curve: Curve, evidence: Numbers) -> int:
     return len(curve.points) - int(evidence["held_out"] or 1)
+
+
+def _in(p: float | None, level: float) -> bool:
+    return p is not None and p < level
 
 
 def _small(found: Answer, evidence: Numbers, change: str) -> str:

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.analysis.verdict import EVIDENCE
@@ -35,7 +36,7 @@ def test_the_table_has_plain_words_scores_and_the_threshold_with_its_interval(
     emergence: Emergence, table: Path
 ) -> None:
     head, _, line = emergence("verdicts", "--table", table).out.splitlines()
-    assert head.split("  ")[0] == "family"
+    assert head.split()[0] == "task"
     assert "emergent (" in line
     assert "0.250" in line
     assert "0.800" in line
@@ -44,9 +45,16 @@ def test_the_table_has_plain_words_scores_and_the_threshold_with_its_interval(
     assert len(line) < 120
 
 
+def test_several_families_have_a_column(emergence: Emergence, tmp_path: Path) -> None:
+    rows = [counted(), counted(family="other", model=[f"o{i}" for i in range(8)])]
+    pd.concat(rows).to_csv(tmp_path / "t.csv", index=False)
+    head, _, first, second = emergence("verdicts", "--table", "t.csv").out.splitlines()
+    assert [line.split()[0] for line in (head, first, second)] == ["family", "other", "toy"]
+
+
 def test_what_passed_before_the_smallest_size_is_said_to_have(emergence: Emergence, tmp_path: Path) -> None:
     counted((80, 90, 100, 110, 120, 130, 140, 150)).to_csv(tmp_path / "t.csv", index=False)
-    assert "grows smoothly  <1k" in emergence("verdicts", "--table", "t.csv").out
+    assert "rises  <1k" in emergence("verdicts", "--table", "t.csv").out
 
 
 def test_noise_between_runs_can_be_told(emergence: Emergence, tmp_path: Path) -> None:
