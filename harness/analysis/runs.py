@@ -7,34 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from harness.plan import Cell
+from harness.analysis.settings import ModelId, Setting, model_id, names, setting
 from harness.records import CellFailure, CellResult, Outcome
-from harness.specs import ModelSpec
-
-_Setting = tuple[str, str, int, str, int, int | None, str, str]
-
-
-class ModelId(NamedTuple):
-    """Which model it is, wherever its files lie."""
-
-    family: str
-    name: str
-    revision: str
-    variant: str | None
-
-
-def model_id(model: ModelSpec) -> ModelId:
-    """The model without what may be told differently from run to run, such as its folder."""
-    return ModelId(model.family, model.name, model.revision, model.variant)
-
-
-def names(models: Iterable[ModelSpec]) -> dict[ModelId, str]:
-    """What to call each model: name and variant, with the revision when two share them. Smallest model first."""
-    known = {model_id(model): model for model in models}
-    ordered = sorted(known, key=lambda m: (m.family, known[m].params, m.name, m.variant or "", m.revision))
-    short = {m: f"{m.name}+{m.variant}" if m.variant else m.name for m in ordered}
-    uses = Counter(short.values())
-    return {m: f"{name}@{m.revision[:7]}" if uses[name] > 1 else name for m, name in short.items()}
 
 
 def finished_at(outcome: Outcome) -> datetime:
@@ -58,7 +32,7 @@ class Tally(NamedTuple):
 
     family: str
     model: str
-    """Its name, as in `names`."""
+    """Its name, as in `settings.names`."""
     task: str
     done: int
     """Cells with a result."""
@@ -73,39 +47,25 @@ def tallies(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> t
 
     What a run still has to do is written nowhere; what the other sizes were asked already is the best witness.
     """
-    done = {(model_id(r.cell.model), _setting(r.cell)) for r in results}
-    failed = {(model_id(f.cell.model), _setting(f.cell)) for f in failures} - done
+    done = {(model_id(r.cell.model), setting(r.cell)) for r in results}
+    failed = {(model_id(f.cell.model), setting(f.cell)) for f in failures} - done
     seen = done | failed
     outcomes: list[Outcome] = [*results, *failures]
-    asked: dict[tuple[str, str], set[_Setting]] = defaultdict(set)
-    for model, setting in seen:
-        asked[model.family, setting[0]].add(setting)
+    asked: dict[tuple[str, str | None, str], set[Setting]] = defaultdict(set)
+    for _, one in seen:
+        asked[one.family, one.variant, one.task].add(one)
     return tuple(
         Tally(
             family=family,
             model=name,
             task=task,
-            done=sum((model, setting) in done for setting in settings),
-            failed=sum((model, setting) in failed for setting in settings),
-            absent=sum((model, setting) not in seen for setting in settings),
+            done=sum((model, one) in done for one in settings),
+            failed=sum((model, one) in failed for one in settings),
+            absent=sum((model, one) not in seen for one in settings),
         )
         for model, name in names(o.cell.model for o in outcomes).items()
-        for (family, task), settings in sorted(asked.items())
-        if family == model.family
-    )
-
-
-def _setting(cell: Cell) -> _Setting:
-    """What was asked, whoever was asked it."""
-    return (
-        cell.task,
-        cell.task_digest,
-        cell.shots,
-        cell.prompt,
-        cell.seed,
-        cell.limit,
-        cell.engine,
-        cell.model.dtype,
+        for (family, variant, task), settings in sorted(asked.items(), key=lambda item: item[0][2])
+        if (family, variant) == (model.family, model.variant)
     )
 
 
@@ -114,7 +74,7 @@ class Cost(NamedTuple):
 
     family: str
     model: str
-    """Its name, as in `names`."""
+    """Its name, as in `settings.names`."""
     params: int
     """Total parameters."""
     cells: int

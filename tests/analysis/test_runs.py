@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from harness.analysis.runs import costs, fallbacks, makings, mixed, names, pace, tallies
+from harness.analysis.runs import costs, fallbacks, makings, mixed, pace, tallies
 from harness.records import CellResult
 from tests.builders import cell, failed, model, result, task
 
@@ -39,6 +39,13 @@ def test_a_setting_that_another_size_was_asked_is_absent() -> None:
     assert found == {("toy-1000", "colours"): (3, 0, 0), ("toy-4000", "colours"): (1, 1, 1)}
 
 
+def test_a_treated_model_owes_what_models_treated_alike_were_asked() -> None:
+    plain = [result(cell(shots=shots)) for shots in (0, 2, 4)]
+    treated = [result(cell(model=model(size, variant="int8"), shots=shots)) for size, shots in ((1000, 0), (4000, 2))]
+    found = {t.model: t[3:] for t in tallies([*plain, *treated], [])}
+    assert found == {"toy-1000": (3, 0, 0), "toy-1000+int8": (1, 0, 1), "toy-4000+int8": (1, 0, 1)}
+
+
 def test_another_family_owes_nothing() -> None:
     other = model(1000, family="other", name="other-1000")
     found = tallies([result(cell(shots=2)), result(cell(model=other, of=task("shapes")))], [])
@@ -48,11 +55,6 @@ def test_another_family_owes_nothing() -> None:
 def test_a_failure_that_was_made_good_is_done() -> None:
     (found,) = tallies([result()], [failed()])
     assert (found.done, found.failed) == (1, 0)
-
-
-def test_models_that_share_a_name_are_told_apart_by_revision() -> None:
-    models = [model(4000), model(1000, revision="a" * 12), model(1000, revision="b" * 12), model(1000, variant="int8")]
-    assert list(names(models).values()) == ["toy-1000@aaaaaaa", "toy-1000@bbbbbbb", "toy-1000+int8", "toy-4000"]
 
 
 def test_the_same_model_in_two_folders_is_one() -> None:
