@@ -35,8 +35,9 @@ class _Judged(NamedTuple):
     reasons: tuple[str, ...]
 
     @property
-    def text(self) -> str:
-        return " ".join(self.reasons)
+    def rest(self) -> str:
+        """All but the deciding sentence."""
+        return " ".join(self.reasons[1:])
 
 
 class _Task(NamedTuple):

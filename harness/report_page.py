@@ -39,7 +39,8 @@ th.why { padding-left: 1rem; }
 th.wide { white-space: normal; min-width: 5.5rem; }
 td.name { white-space: nowrap; }
 ul.lines { max-width: none; padding: 0; list-style: none; font-size: .88rem; }
-ul.lines li { margin: .25rem 0; }
+ul.lines li { margin: .25rem 0; display: grid; grid-template-columns: max-content 1fr; gap: 0 .6rem;
+  align-items: start; }
 td.why { min-width: 8rem; padding-left: 1rem; }
 .label { display: inline-block; border-radius: 4px; padding: .05rem .45rem; background: var(--plain-bg); white-space:
 nowrap; }
@@ -138,7 +139,8 @@ describe the sizes measured and promise nothing beyond them.</p>
 <h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
 <ul class="lines">
 {% for line in task.lines %}
-<li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span> {{ line.text }}</li>
+<li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span>
+<details><summary>{{ line.reasons[0] }}</summary>{{ line.rest }}</details></li>
 {% endfor %}
 </ul>
 {% for drawn in task.figures %}{{ figure(drawn) }}{% endfor %}
@@ -199,10 +201,11 @@ their variation is added to the interval.</li>
 <li><strong>Chance</strong> is the expected score without the ability, as the task states it. A size counts as above
 chance when it and all larger sizes are (exact one-sided tests, 5 % divided by the number of sizes).</li>
 <li><strong>Emergent</strong>: the smaller sizes, taken together, are not above chance by 5 points of 100, the largest
-is, and no simple law fitted to the smaller ones foresees it (p_ext below 0.01). <strong>Sharp</strong>: no smooth
-curve over all sizes fits the jump either (p_sharp below 0.01). <strong>Apparent</strong>: a steep smooth curve does,
-which is the rule when a single size has the ability. <strong>Metric-robust</strong>: the continuous metric of the same
-answers does not rise before the jump. Where it does, the jump is <strong>made by the metric</strong>.</li>
+are, and no simple law fitted to the smaller ones foresees them (p_ext below 0.01). <strong>Sharp</strong>: no smooth
+curve over all sizes fits either (p below 0.01). <strong>Apparent</strong>: a steep smooth curve does, which is the
+rule when a single size has the ability. <strong>Metric-robust</strong>: the continuous metric of the same answers does
+not improve before the jump. <strong>Made by the metric</strong>: it improves, clearly and by a quarter of its range or
+more, where the headline metric shows nothing yet.</li>
 <li><strong>Grows smoothly</strong> and <strong>falls</strong>: Cochran-Armitage trend over the scale, q below 0.05
 after correction, and a change of at least 5 points of 100 (or a top clearly above chance). <strong>Falls, then
 rises</strong> and <strong>rises, then falls</strong>: both arms significant and at least that large.</li>

@@ -136,6 +136,16 @@ def test_a_growth_form_joins_the_points_in_place_of_the_line() -> None:
     assert f"0-shot {best.form}" in figures.caption(figures.curve_figure(drawn, traces=forms))
 
 
+def test_a_curve_that_no_form_describes_keeps_its_line_and_the_caption_says_so() -> None:
+    drawn = sharp(study(grown((50, 160, 52, 170, 50, 165, 51, 160))))
+    forms = best_forms(drawn)
+    figure = figures.curve_figure(drawn, traces=forms)
+    assert lines(figure)
+    assert "growth form" not in {t.legendgroup for t in figure.data}
+    assert "No growth form describes these: sizes scatter more than documents explain" in figures.caption(figure)
+    assert f"0-shot ({forms[drawn[0]][0].scatter:.1f})" in figures.caption(figure)
+
+
 def test_a_loss_falls_from_left_to_right_on_a_linear_axis() -> None:
     results = [
         replace(r, cell=replace(r.cell, model=replace(r.cell.model, loss=4 - i / 4))) for i, r in enumerate(grown(RISE))

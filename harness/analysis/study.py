@@ -15,8 +15,6 @@ from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.store import DocumentScores, Problem
 
-_SHOWN = ("p_ext", "p_sharp", "p_turn", "p_top", "q_top", "breakthroughness", "linearity", "mde")
-"""Evidence for those who want the numbers; the rest stands in the reasons or in a column."""
 NONE = "–"
 """What a table shows where there is no number."""
 
@@ -127,7 +125,7 @@ def row(verdict: Verdict) -> Row:
         q=number(found["q_trend"]),
         deciding_sizes=f"{len(verdict.flips)} of {len(curve.points)}" if verdict.flips else NONE,
         why=" ".join(verdict.reasons),
-        evidence=", ".join(f"{name} {_in_digits(found[name])}" for name in _SHOWN),
+        evidence=", ".join(f"{name} {_in_digits(value)}" for name, value in found.items()),
     )
 
 

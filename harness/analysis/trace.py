@@ -10,10 +10,12 @@ import numpy as np
 from harness.analysis.bootstrap import RUN_SD
 from harness.analysis.curves import Curve, position, scale_value
 from harness.analysis.evidence import countable, counts_of
-from harness.analysis.fits import fit
+from harness.analysis.fits import dispersion, fit
 from harness.analysis.forms import FORMS
 from harness.analysis.thresholds import weights
 
+MISFIT = 2.0
+"""Scatter above which a form does not describe its curve, however much better it is than the others."""
 POINTS = 61
 """Places at which a form is drawn: enough for a step to look like one."""
 
@@ -25,6 +27,8 @@ class Trace(NamedTuple):
     """Its name."""
     weight: float
     """Akaike weight among all forms the curve can bear, 0 to 1."""
+    scatter: float
+    """Distance of the sizes from the form over what documents and training runs explain, at least 1."""
     x: tuple[float, ...]
     """Places from the smallest size on, in the unit of the axis."""
     y: tuple[float, ...]
@@ -65,13 +69,20 @@ def _together(curves: Sequence[Curve], run_sd: float, until: float | None) -> li
         last = np.maximum(last, [position(curve.scale, until) for curve in curves])
     at = np.linspace(counts.x[:, 0], last, POINTS, axis=1)
     means, shares = [f.mean(at) for f in fits], weights(fits, counts.sizes)
+    scatter = [np.sqrt(dispersion(counts, f.mean(counts.x), f.form.p)) for f in fits]
     made = []
     for row, curve in enumerate(curves):
         x = tuple(scale_value(curve.scale, place) for place in at[row])
         best = curve.metric.best or 1.0
         made.append(
             tuple(
-                Trace(fits[i].form.name, float(shares[i, row]), x, tuple((best * means[i][row]).tolist()))
+                Trace(
+                    form=fits[i].form.name,
+                    weight=float(shares[i, row]),
+                    scatter=float(scatter[i][row]),
+                    x=x,
+                    y=tuple((best * means[i][row]).tolist()),
+                )
                 for i in np.argsort(-shares[:, row], kind="stable")
             )
         )

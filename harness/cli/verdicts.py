@@ -15,7 +15,7 @@ from harness.errors import PlanError
 if TYPE_CHECKING:
     from harness.analysis.verdict import Verdict
 
-_HEAD = ("family", "task", "shots", "metric", "smallest", "largest", "verdict", "threshold (95 %)", "q")
+_HEAD = ("family", "task", "shots", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
 
 def command(
@@ -33,7 +33,11 @@ def command(
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one verdict per headline curve: label, threshold with interval, evidence, reasons."""
+    """Show one verdict per headline curve: label, threshold with interval, evidence, reasons.
+
+    Columns: small and large, scores of the smallest and the largest size; threshold, where the curve passes chance by
+    5 points of 100; q, trend over scale, corrected for all curves. The family has a column when there are several.
+    """
     from harness.analysis.bootstrap import RUN_SD
     from harness.analysis.verdict import judge, to_json
 
@@ -44,7 +48,8 @@ def command(
     if as_json:
         print_json([to_json(verdict) for verdict in verdicts])
         return
-    print(table(_HEAD, [_row(verdict) for verdict in verdicts]))
+    several = len({verdict.curve.family for verdict in verdicts}) > 1
+    print(table(_HEAD[not several :], [_row(verdict)[not several :] for verdict in verdicts]))
     if not reasons:
         say("why: --reasons, or the report")
         return

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
 from harness.analysis.study import scale_text, threshold
-from harness.analysis.trace import Trace
+from harness.analysis.trace import MISFIT, Trace
 from harness.analysis.verdict import Verdict
 from harness.analysis.wording import score, size
 from harness.figures.style import COLOURS, GREY, SYMBOLS, faint
@@ -55,10 +55,11 @@ def draw_curve(
 ) -> None:
     """One curve with error bars, and a ring round its first reliable size.
 
-    Its points are joined, except where a model has no score; the best growth form does that instead where there is
-    one. Without `joined` nothing joins them.
+    Its points are joined, except where a model has no score; the best growth form does that instead where one
+    describes the curve. Without `joined` nothing joins them.
     """
     at = {"row": row or (1 if col else None), "col": col}
+    traces = traces if _described(traces) else ()
     for rank, trace in reversed([*enumerate(traces)]):
         figure.add_trace(_form(trace, drawn_as, best=rank == 0), **at)
     places = _places(curve)
@@ -106,6 +107,10 @@ def draw_curve(
         ),
         **at,
     )
+
+
+def _described(traces: Sequence[Trace]) -> bool:
+    return bool(traces) and traces[0].scatter <= MISFIT
 
 
 def _form(trace: Trace, drawn_as: Line, *, best: bool) -> go.Scatter:
@@ -262,9 +267,16 @@ def describe(curves: Sequence[Curve], verdicts: Sequence[Verdict], traces: Trace
         each = "; ".join(f"{v.curve.label} {threshold(v)}" for v in found)
         where = "Shaded" if len(found) == 1 else "Strips"
         parts.append(f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}.")
-    forms = [f"{c.label} {traces[c][0].form} ({traces[c][0].weight:.2f})" for c in drawn if traces.get(c)]
+    best = {c.label: traces[c] for c in drawn if traces.get(c)}
+    forms = [f"{name} {found[0].form} ({found[0].weight:.2f})" for name, found in best.items() if _described(found)]
     if forms:
         parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {', '.join(forms)}.")
+    without = [f"{name} ({found[0].scatter:.1f})" for name, found in best.items() if not _described(found)]
+    if without:
+        parts.append(
+            "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "
+            f"{', '.join(without)}."
+        )
     missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
     if missing:
         more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""

@@ -54,7 +54,7 @@ def test_several_families_have_a_column(emergence: Emergence, tmp_path: Path) ->
 
 def test_what_passed_before_the_smallest_size_is_said_to_have(emergence: Emergence, tmp_path: Path) -> None:
     counted((80, 90, 100, 110, 120, 130, 140, 150)).to_csv(tmp_path / "t.csv", index=False)
-    assert "rises  <1k" in emergence("verdicts", "--table", "t.csv").out
+    assert "  <1k  " in emergence("verdicts", "--table", "t.csv").out
 
 
 def test_noise_between_runs_can_be_told(emergence: Emergence, tmp_path: Path) -> None:
