@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar, get_args
@@ -53,14 +53,19 @@ def store() -> Store:
     return Store(folder())
 
 
+def version() -> tuple[str, object]:
+    """Folder and stamp: equal versions, equal results. The key under which pages keep what took long."""
+    return str(folder()), store().stamp()
+
+
 def outcomes() -> Outcomes:
     """What the store holds now."""
-    return _outcomes(str(folder()), store().stamp())
+    return _outcomes(*version())
 
 
 def study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
-    return _study(str(folder()), store().stamp(), scale)
+    return _study(*version(), scale)
 
 
 # cache_resource, not cache_data: these are immutable, and copying them at every click would cost more than reading.
@@ -73,16 +78,21 @@ def _outcomes(root: str, stamp: object) -> Outcomes:
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
 def _study(root: str, stamp: object, scale: Scale) -> Study:
     held = _outcomes(root, stamp)
-    read = Store(Path(root))
+    return conclude(*held, scale=scale, items=documents() if by_document(held.results) else None)
 
-    def documents(cell: Cell) -> DocumentScores | None:
+
+def documents() -> Callable[[Cell], DocumentScores | None]:
+    """Reads the scores of a cell's documents; a file that cannot be read is logged and costs only these."""
+    source = store()
+
+    def read(cell: Cell) -> DocumentScores | None:
         try:
-            return read.scores(cell)
+            return source.scores(cell)
         except StoreError as error:
             log.warning("%s", error)
             return None
 
-    return conclude(*held, scale=scale, items=documents if by_document(held.results) else None)
+    return read
 
 
 def by_document(results: Iterable[CellResult]) -> bool:

@@ -1,38 +1,76 @@
-"""Curves: all tasks of a family at a glance, or one task with the sharp metric beside the smooth one."""
+"""Curves: many tasks at a glance, or a few with the sharp metric beside the smooth one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
+from harness.dashboards import charts, state
 
 from harness import figures
-from harness.analysis.study import Study, headline, partner, row
-from harness.analysis.trace import traces
+from harness.analysis.centred import centred
+from harness.analysis.curves import Curve
+from harness.analysis.study import headline, partner, row
+from harness.analysis.trace import Trace, traces
+from harness.analysis.verdict import Verdict
 
-ALL = "All tasks"
+FEW = 3
+"""Tasks that are shown with both metrics; of more there is a small panel each."""
+PANELS = 24
+"""Small panels on one page: more would keep the browser busy for seconds."""
 
-study: Study = st.session_state["study"]
+
+def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[str]) -> None:
+    """A small panel for each task."""
+    st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
+    pages = -(-len(tasks) // PANELS)
+    page = int(st.number_input(f"Page of {pages}", 1, pages, key="page", bind="query-params")) if pages > 1 else 1
+    shown = set(tasks[(page - 1) * PANELS : page * PANELS])
+    panels = [c for c in headline(drawn) if c.task in shown]
+    charts.show(figures.overview(panels, verdicts), "curves", lambda: charts.points(panels))
+
+
+def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None:
+    """Both metrics of one task, and the reasons for its verdicts."""
+    task, verdicts = drawn[0].task, [v for v in study.verdicts if v.curve in drawn]
+    both: Sequence[Curve] = [*headline(drawn), *partner(drawn)]
+    found = zip(both, traces(both), strict=True) if with_fits else ()
+    forms: Mapping[Curve, Sequence[Trace]] = {curve: of[:1] for curve, of in found}
+    marks: Sequence[Verdict] = verdicts
+    if on_chance:
+        both, marks, forms = centred(both, verdicts, forms)
+    sharp, smooth = headline(both), [c for c in both if c.rank > 0]
+    if sharp:
+        charts.show(figures.sharp_and_smooth(sharp, smooth, marks, forms), task, lambda: charts.points(both))
+    else:
+        st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
+    for verdict in verdicts:
+        said = row(verdict)
+        st.text(f"{said.family}, {said.setting}: {said.verdict}. {said.why}")
+
+
 st.title("Emergent-ability curves")
-left, right = st.columns(2)
-family = left.selectbox("Family", study.families, key="family")
-tasks = sorted({c.task for c in study.of(family)})
-task = right.selectbox("Task", [ALL, *tasks], key="task")
-
-if task == ALL:
-    figure = figures.overview(study.of(family), study.verdicts)
+study, wanted = state.look()
+left, right = st.columns(2, vertical_alignment="bottom")
+scores = left.segmented_control(
+    "Scores",
+    ["raw", "centred"],
+    default="raw",
+    required=True,
+    key="y",
+    bind="query-params",
+    help="centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out.",
+)
+fits = right.toggle("Growth forms", value=True, key="fits", bind="query-params", help="Fitted lines, for a few tasks.")
+drawn = wanted.curves(study.curves)
+tasks = sorted({c.task for c in drawn})
+if not tasks:
+    st.info("No curve matches. Take away a filter in the sidebar.")
+elif len(tasks) <= FEW:
+    for task in tasks:
+        closely([c for c in drawn if c.task == task], with_fits=fits, on_chance=scores == "centred")
+elif scores == "raw":
+    glance(drawn, study.verdicts, tasks)
 else:
-    drawn = study.of(family, task)
-    labels = list(dict.fromkeys(c.label for c in drawn))
-    shown = st.pills("Settings", labels, selection_mode="multi", default=labels, key=f"settings {family} {task}")
-    drawn = tuple(c for c in drawn if c.label in (shown or labels))
-    sharp, smooth = headline(drawn), partner(drawn)
-    both = (*sharp, *smooth)
-    best = {curve: forms[:1] for curve, forms in zip(both, traces(both), strict=True)}
-    figure = figures.sharp_and_smooth(sharp, smooth, study.verdicts, best)
-st.plotly_chart(figure, key="figure")
-st.caption(figures.caption(figure))
-if task != ALL:
-    for verdict in study.verdicts:
-        if verdict.curve in drawn:
-            found = row(verdict)
-            st.markdown(f"**{found.setting}: {found.verdict}.**")
-            st.text(found.why)
+    curves, verdicts, _ = centred(headline(drawn), study.verdicts)
+    glance(curves, verdicts, sorted({c.task for c in curves}))

@@ -1,32 +1,61 @@
-"""Leaderboard: headline scores by model, and the whole table for download."""
+"""Leaderboard: headline scores by model, how sure the order is, and the whole table for download."""
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
+from harness.dashboards import charts, state
 
 from harness import figures
-from harness.analysis.study import Study
-from harness.leaderboard import centred, tidy, to_csv, wide
+from harness.analysis.leads import leads
+from harness.analysis.wording import probability
+from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy, wide
+from harness.records import CellResult
 
-study: Study = st.session_state["study"]
+
+@st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
+def order(version: object, wanted: state.Filters, _held: state.Outcomes) -> pd.DataFrame:
+    """The wide table of the cells wanted, best model first, each compared with the next; anew for another version."""
+    results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
+    board = wide(results, failures)
+    board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
+    ranked = int(board[AVERAGE].notna().sum())
+    of: dict[tuple[object, ...], list[CellResult]] = {}
+    for one in results:
+        m = one.cell.model
+        of.setdefault((m.family, m.name, m.revision, m.variant, m.params, one.cell.engine, m.dtype), []).append(one)
+    rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
+    models = [of[tuple(row)] for row in rows.head(ranked).itertuples(index=False, name=None)]
+    found = leads(models, state.documents()) if state.by_document(results) else ()
+    words = [f"tied, q {probability(lead.q)}" if lead.tied else f"yes, q {probability(lead.q)}" for lead in found]
+    board.insert(0, "clearly ahead of the next", pd.Series(words, dtype="string").reindex(board.index))
+    board.insert(0, "rank", pd.Series(range(1, ranked + 1), dtype="Int64").reindex(board.index))
+    return board
+
+
 st.title("Leaderboard")
+held = state.outcomes()
+state.require_results(held)
+wanted = state.filters(held)
 st.caption(
     "Headline scores, few-shot seeds averaged; empty means no score. mean_normalized is the unweighted mean of "
-    "chance-centred scores, given only for models that have every score."
+    "chance-centred scores of the columns shown, given only for models that have every score, and ranks them. "
+    "Clearly ahead: paired differences to the next model on the same documents, corrected for the number of neighbours "
+    "(Benjamini-Hochberg), q below 0.05; otherwise the two are tied."
 )
-board = wide(study.results, study.failures)
-st.dataframe(board, hide_index=True, key="board")
+board = order(state.version(), wanted, held)
+if not state.by_document(wanted.cells(held.results)):
+    st.text("Too many answers to compare neighbours at once: choose some tasks in the sidebar.")
+st.dataframe(board, hide_index=True, key="board", alt="Headline scores, a row per model")
 left, right = st.columns(2)
-left.download_button(
-    "Download every score (tidy CSV)",
-    to_csv(tidy(study.results, study.failures)),
-    file_name="leaderboard.csv",
-    mime="text/csv",
-    key="tidy",
-)
-right.download_button(
-    "Download this table (CSV)", to_csv(board), file_name="leaderboard-wide.csv", mime="text/csv", key="wide"
-)
-figure = figures.heat_map(centred(study.results, study.failures))
-st.plotly_chart(figure, key="heat")
-st.caption(figures.caption(figure))
+with left:
+    charts.download("Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy(held.results, held.failures))
+with right:
+    charts.download(
+        "Every model of the store, wide (CSV)", "leaderboard-wide", lambda: wide(held.results, held.failures)
+    )
+scores = centred(wanted.cells(held.results), wanted.cells(held.failures))
+if scores.size:
+    charts.show(figures.heat_map(scores), "leaderboard-map", scores.reset_index)
+else:
+    st.info("No result matches. Take away a filter in the sidebar.")

@@ -1,0 +1,89 @@
+"""Compare: two models or settings on the documents both answered."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from harness.dashboards import charts, state
+
+from harness import figures
+from harness.analysis.compare import Comparison, compare, summary
+from harness.analysis.pairing import choose, pair_up
+from harness.errors import HarnessError
+
+HELP = (
+    "A model, or terms such as shots=0 or model=NAME,prompt=plain: type and press Enter. What one side names holds for "
+    "both."
+)
+
+
+@st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
+def compared(
+    version: object, wanted: state.Filters, a: str, b: str, _held: state.Outcomes
+) -> tuple[tuple[Comparison, ...], list[str]]:
+    """Paired differences of the cells wanted, and what could not be compared; made again for another version."""
+    results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
+    cells = [*(r.cell for r in results), *(f.cell for f in failures)]
+    pairing = pair_up(choose(a, cells), choose(b, cells), results, failures)
+    found = compare(pairing.pairs, state.documents())
+    left = [f"{one.task} {one.setting}: {one.reason}" for one in (*pairing.unpaired, *found.unpaired)]
+    return found.comparisons, left
+
+
+def table(comparisons: tuple[Comparison, ...]) -> pd.DataFrame:
+    """A row per comparison."""
+    return pd.DataFrame(
+        [
+            {
+                "task": one.task,
+                "setting": one.setting,
+                "metric": one.metric.name,
+                "n": one.scores.n,
+                "a": one.scores.mean_a,
+                "b": one.scores.mean_b,
+                "difference": one.scores.difference,
+                "ci_low": one.scores.low,
+                "ci_high": one.scores.high,
+                "p": one.scores.p,
+                "q": one.q,
+                "better": one.better,
+                "detectable": one.scores.detectable,
+            }
+            for one in comparisons
+        ]
+    )
+
+
+st.title("Compare two models or settings")
+held = state.outcomes()
+state.require_results(held)
+wanted = state.filters(held)
+largest = sorted({(r.cell.model.params, r.cell.model.name) for r in wanted.cells(held.results)}, reverse=True)
+models = [name for _, name in largest]
+left, right = st.columns(2)
+a = left.selectbox(
+    "A", models, index=1 if len(models) > 1 else None, key="a", bind="query-params", accept_new_options=True, help=HELP
+)
+b = right.selectbox("B", models, index=0, key="b", bind="query-params", accept_new_options=True, help=HELP)
+if not a or not b:
+    st.info("Choose two models, or two settings such as shots=0 and shots=2.")
+    st.stop()
+try:
+    comparisons, missing = compared(state.version(), wanted, a, b, held)
+except HarnessError as error:
+    st.warning("These two cannot be compared.")
+    st.text(str(error))
+    st.stop()
+if comparisons:
+    counted = summary(comparisons)
+    st.text(
+        f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear}."
+    )
+    charts.show(figures.comparison_figure(comparisons, a=a, b=b), "comparison", lambda: table(comparisons))
+    st.dataframe(table(comparisons), hide_index=True, key="comparisons", alt="Paired differences, a row per task")
+else:
+    st.info("The two have no document in common.")
+if missing:
+    st.subheader("Not compared")
+    for sentence in missing:
+        st.text(sentence)

@@ -1,0 +1,36 @@
+"""Shots × scale: what demonstrations add at each size."""
+
+from __future__ import annotations
+
+import streamlit as st
+from harness.dashboards import charts, state
+
+from harness import figures
+from harness.analysis.curves import Curve
+
+MOST = 6
+"""Figures on one page."""
+
+st.title("Shots × scale")
+study, wanted = state.look()
+groups: dict[tuple[str, str, str, str], list[Curve]] = {}
+for curve in wanted.curves(study.curves):
+    groups.setdefault((curve.task, curve.metric.name, curve.family, f"{curve.prompt} {curve.conditions}"), []).append(
+        curve
+    )
+surfaces = {name: curves for name, curves in groups.items() if len({c.shots for c in curves}) > 1}
+if not surfaces:
+    st.info("No task here was asked with several numbers of demonstrations. `emergence run --shots 0,2,5` asks so.")
+    st.stop()
+left, right = st.columns(2)
+task = left.selectbox("Task", sorted({name[0] for name in surfaces}), key="of", bind="query-params")
+metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))
+metric = right.selectbox("Metric", metrics, key="metric", bind="query-params")
+found = [(name, curves) for name, curves in surfaces.items() if name[:2] == (task, metric)]
+for (_, _, family, condition), curves in found[:MOST]:
+    if len(found) > 1:
+        st.text(f"{family}: {condition}")
+    name = "-".join(filter(None, ("shots", family, task, curves[0].prompt)))
+    charts.show(figures.shots_by_scale(curves), name, lambda curves=curves: charts.points(curves))
+if len(found) > MOST:
+    st.text(f"{len(found) - MOST} more: choose a family or a prompt in the sidebar.")
