@@ -159,7 +159,7 @@ def forecasts(
     from the best form than chance allows are worth fewer documents (quasi-binomial; McCullagh and Nelder 1989).
 
     Losses and log-likelihoods: a power law with a floor, least squares of the logarithm, and the linearised prediction
-    interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, section 2.3).
+    interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, chapter 2).
 
     Two steps, where the losses of the models are known: this law from scale to loss, and growth forms from loss to
     score (as Grattafiori et al. 2024, section 3.2.1, and Bhagia et al. 2024 chain a loss law and a sigmoid). Each

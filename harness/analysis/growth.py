@@ -51,7 +51,8 @@ class Fit:
     between them, `top` in the end, `level` everywhere (const) or after the step. Scales, in units of the axis:
     `midpoint`, `onset`; the interval of a step's onset is made of whole gaps between sizes. Per decade, or per unit of
     a loss: `slope`, in units of the metric for the hinge and in logits elsewhere; `curvature`, half its change;
-    `exponent`, which multiplies the gain over chance (power) or the error (error-power) by 10^exponent."""
+    `exponent`, which multiplies the gain over chance (power) or the error (error-power) by 10^exponent and divides
+    the loss of a whole answer by it (all-tokens)."""
     loglik: float
     """Log-likelihood, binomial coefficients included."""
     aicc: float
@@ -254,7 +255,9 @@ def _profiled(fits: Fits, index: int, counts: Counts) -> tuple[float, float]:
         between = np.linspace(values[at], values[at + 1], _PROBES + 2)[1:-1]
         values, loglik = np.append(values, between), np.append(loglik, _profile(fits, index, between, counts))
     order = np.argsort(values)
-    return profile_interval(values[order], loglik[order], CONFIDENCE)
+    low, high = profile_interval(values[order], loglik[order], CONFIDENCE)
+    # On scores that jump up and down the profile can find a better valley than the fit did.
+    return min(low, float(hat)), max(high, float(hat))
 
 
 def _gaps(fits: Fits, counts: Counts) -> tuple[float, float]:

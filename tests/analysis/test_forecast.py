@@ -251,3 +251,10 @@ def test_plain_data_keep_refusals_apart_from_numbers() -> None:
     assert (refused["forecast"], refused["backtest"], refused["forms"]) == (None, [], {})
     assert refused["doubts"] == {"refused": "Only 3 sizes: a forecast needs at least 4."}
     assert refused.keys() == made.keys()
+
+
+@pytest.mark.parametrize("rates", [[0.0] * 8, [1.0] * 8, [1.0, 0.0] * 4, [0.25] * 7 + [1.0]])
+@pytest.mark.parametrize("at", [1.0, NEXT, 1e30])
+def test_a_forecast_stays_a_score_however_odd_the_curve_and_far_the_scale(rates: Sequence[float], at: float) -> None:
+    found = _made(_curve(rates), at)
+    assert 0 <= found.low <= found.value <= found.high <= 1

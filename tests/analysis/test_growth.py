@@ -111,3 +111,12 @@ def test_forms_need_more_sizes_than_parameters_and_a_score_that_can_be_counted()
     assert growth(replace(four[0], points=four[0].points[:2])) == ()
     loss = replace(four[0], metric=replace(four[0].metric, higher_is_better=False))
     assert growth(loss) == ()
+
+
+@pytest.mark.parametrize("rates", [[0.0] * 8, [1.0] * 8, [1.0, 0.0] * 4, [0.25] * 7 + [1.0]])
+def test_every_interval_holds_its_value_however_odd_the_curve(rates: list[float]) -> None:
+    for found in growth(_curve(rates)):
+        for name, (value, low, high) in found.parameters.items():
+            slack = 1e-9 + 1e-6 * abs(value)
+            assert low is None or low <= value + slack, (found.form, name)
+            assert high is None or high >= value - slack, (found.form, name)
