@@ -10,12 +10,13 @@ One driver writes; merging two trees is copying them together. Files that cannot
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager, suppress
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,8 +37,9 @@ SCHEMA = 1
 HEADER = "cell.json"
 SAMPLES = "samples.parquet"
 FAILURE = "failure.json"
+SCORE = "score:"
+"""What a column of scores is called in the samples: this, then the metric's name."""
 _TEMPORARY = ".writing-"
-_SCORE = "score:"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +146,11 @@ class Store:
         Raises:
             StoreError: the file is missing or damaged.
         """
-        return tuple(_sample(row) for row in _read_parquet(self.path(cell) / SAMPLES).to_pylist())
+        path = self.path(cell) / SAMPLES
+        try:
+            return tuple(sample(row) for row in _read_parquet(path).to_pylist())
+        except ValueError as error:
+            raise StoreError(f"{path}: is damaged: {error}") from error
 
     def scores(self, cell: Cell) -> DocumentScores:
         """What each document of one complete cell scored; reads these columns alone, a small part of the file.
@@ -152,31 +158,39 @@ class Store:
         Raises:
             StoreError: the file is missing or damaged.
         """
-        columns = _read_parquet(self.path(cell) / SAMPLES, only=("doc_hash", _SCORE))
+        columns = _read_parquet(self.path(cell) / SAMPLES, only=("doc_hash", SCORE))
         scores = {
-            name.removeprefix(_SCORE): columns[name].to_numpy()
+            name.removeprefix(SCORE): columns[name].to_numpy()
             for name in columns.column_names
-            if name.startswith(_SCORE) and not columns[name].null_count
+            if name.startswith(SCORE) and not columns[name].null_count
         }
         return DocumentScores(tuple(columns["doc_hash"].to_pylist()), scores)
 
     def stamp(self) -> tuple[int, int]:
-        """Number of header and failure files and the newest change among them (ns): equal stamps, equal results."""
-        times = [path.stat().st_mtime_ns for path in self._files()]
-        return len(times), max(times, default=0)
+        """Number of header and failure files, and a digest of their paths, times and sizes; equal when nothing changed.
 
-    def _files(self) -> Iterator[Path]:
+        The newest change alone would not do: files that are copied or restored keep the times they had elsewhere.
+        """
+        known: list[tuple[str, int, int, bool]] = []
+        for path, complete in self._files():
+            with suppress(FileNotFoundError):  # a run going on takes a failure away when the cell goes well
+                status = path.stat()
+                known.append((str(path), status.st_mtime_ns, status.st_size, complete))
+        return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
+
+    def _files(self) -> Iterator[tuple[Path, bool]]:
+        """Header and failure files, each with whether samples lie beside it."""
         for folder, subfolders, names in os.walk(self.root):
             subfolders.sort()
             for name in (HEADER, FAILURE):
                 if name in names:
-                    yield Path(folder, name)
+                    yield Path(folder, name), SAMPLES in names
                     break  # a header next to a failure means that a later attempt went well
 
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
-        for path in self._files():
+        for path, complete in self._files():
             read = _load(path)
-            if isinstance(read, CellResult) and not path.with_name(SAMPLES).is_file():
+            if isinstance(read, CellResult) and not complete:
                 yield Problem(path=path, message=f"{SAMPLES} is missing beside it")
             else:
                 yield read
@@ -237,7 +251,7 @@ def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:
     }
     names = list(dict.fromkeys([*metrics, *(name for s in samples for name in s.scores)]))
     for name in names:
-        columns[_SCORE + name] = pa.array([s.scores.get(name) for s in samples], pa.float64())
+        columns[SCORE + name] = pa.array([s.scores.get(name) for s in samples], pa.float64())
     for name in ("options", "outputs"):
         columns[name] = pa.array([list(getattr(s, name)) for s in samples], pa.list_(pa.string()))
     columns["option_loglikelihoods"] = pa.array(
@@ -260,10 +274,18 @@ def _read_parquet(path: Path, only: tuple[str, ...] = ("",)) -> Any:
         raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
 
 
-def _sample(row: dict[str, Any]) -> Sample:
-    scores = {k.removeprefix(_SCORE): v for k, v in row.items() if k.startswith(_SCORE) and v is not None}
+def sample(row: Mapping[str, Any]) -> Sample:
+    """One row of a file of samples.
+
+    Raises:
+        ValueError: a column is missing that every version wrote.
+    """
+    scores = {k.removeprefix(SCORE): v for k, v in row.items() if k.startswith(SCORE) and v is not None}
     # files from before a column was added leave its field at its default
-    plain = {field.name: row[field.name] for field in fields(Sample) if field.name in row}
+    plain = {field.name: row[field.name] for field in fields(Sample) if row.get(field.name) is not None}
+    for field in fields(Sample):
+        if field.name != "scores" and field.name not in plain and field.default is MISSING:
+            raise ValueError(f"column {field.name} is missing or empty")
     for name in ("options", "option_loglikelihoods", "outputs"):
         plain[name] = tuple(plain.get(name, ()))
     return Sample(scores=scores, **plain)

@@ -5,7 +5,19 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "ray", "lm_eval", "transformers", "datasets", "pandas", "plotly", "streamlit", "scipy", "pyarrow")
+HEAVY = (
+    "torch",
+    "ray",
+    "lm_eval",
+    "transformers",
+    "datasets",
+    "pandas",
+    "plotly",
+    "streamlit",
+    "scipy",
+    "pyarrow",
+    "duckdb",
+)
 
 
 def heavy_after(*arguments: str) -> list[str]:

@@ -1,4 +1,5 @@
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -218,3 +219,27 @@ def test_the_stamp_changes_with_the_results(store: Store) -> None:
     store.write(result())
     assert store.stamp() != before
     assert store.stamp() == store.stamp()
+
+
+def test_the_stamp_tells_an_older_file_put_in_the_place_of_another(store: Store) -> None:
+    store.write(result(values=(1.0, 1.0)))
+    store.write(result(cell(shots=2)))
+    header = store.path(cell()) / HEADER
+    before = store.stamp()
+    os.utime(header, ns=(1, 1))
+    assert store.stamp() != before
+
+
+def test_the_stamp_tells_that_samples_are_gone(store: Store) -> None:
+    store.write(result())
+    before = store.stamp()
+    (store.path(cell()) / SAMPLES).unlink()
+    assert store.stamp() != before
+
+
+def test_a_file_that_goes_while_the_stamp_is_taken_is_passed_over(store: Store) -> None:
+    store.write(failed())
+    store.path(cell(shots=2)).mkdir(parents=True)
+    # a link to nothing is listed and cannot be looked at, as a file that has just been taken away
+    (store.path(cell(shots=2)) / FAILURE).symlink_to("gone")
+    assert store.stamp()[0] == 1

@@ -1,0 +1,315 @@
+"""Looking through the answers of many cells without loading them: DuckDB reads the Parquet files below `results/`.
+
+A store holds one file per cell, thousands of them with millions of rows. A question is answered from the columns it is
+about; whole rows are read for the page that is shown and for nothing else. Words to search for are bound as parameters,
+never written into SQL. Files that cannot be read are named beside the answer and cost only their own rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import duckdb
+
+from harness.errors import StoreError
+from harness.plan import Cell
+from harness.records import Sample
+from harness.store import SAMPLES, SCORE, Problem, Store, sample
+
+RIGHT = 0.5
+"""Score from which an answer counts as right: sharp metrics give 0 or 1, and half the way is taken for the others."""
+PATIENCE = 1.0
+"""Seconds a search may take before it stops with what it has found."""
+_BATCH = 100
+"""Files of one query: opening them is most of its cost, and between queries a search can stop."""
+# Nothing is ever fetched from a network, and Parquet is built in.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """Which samples are meant; what is not said does not matter."""
+
+    text: str = ""
+    """Stands in the prompt, the target or the output, in capitals or not; empty for any."""
+    metric: str | None = None
+    """Name of the metric the two bounds are about; None for no bounds."""
+    at_least: float | None = None
+    """Lowest score, in the metric's own unit; `RIGHT` gives right answers, None any."""
+    below: float | None = None
+    """Score that is not reached; `RIGHT` gives wrong answers, None any."""
+    documents: tuple[str, ...] = ()
+    """Hashes of the documents that are meant; empty for any."""
+
+
+class Found(NamedTuple):
+    """One sample and where it stands."""
+
+    cell: Cell
+    """The cell it is an answer of."""
+    sample: Sample
+    """The whole answer."""
+
+
+class Page(NamedTuple):
+    """A part of the samples that a query means."""
+
+    rows: tuple[Found, ...]
+    """In the order of the cells asked for, then of their documents."""
+    total: int
+    """Samples that the query means, on all pages, in the cells looked through."""
+    searched: int
+    """Cells looked through; fewer than asked for when patience ended."""
+    problems: tuple[Problem, ...]
+    """Files that were left out."""
+
+
+class Step(NamedTuple):
+    """What changes from one size to the next."""
+
+    smaller: Cell
+    """The cell before the step."""
+    larger: Cell
+    """The cell after it."""
+    gained: int
+    """Documents answered wrong before and right after."""
+    lost: int
+    """Documents answered right before and wrong after."""
+    n: int
+    """Documents both answered."""
+
+
+class Item(NamedTuple):
+    """One document over the sizes."""
+
+    doc_hash: str
+    """Hash of the document."""
+    right: tuple[bool | None, ...]
+    """One per cell; None where the document was not asked."""
+    changes: int
+    """How often right became wrong or wrong right, among the sizes that were asked."""
+
+
+class Flips(NamedTuple):
+    """Documents whose answers change between neighbouring sizes."""
+
+    cells: tuple[Cell, ...]
+    """The cells that could be read, in the order asked for."""
+    steps: tuple[Step, ...]
+    """One per pair of neighbouring cells."""
+    items: tuple[Item, ...]
+    """Documents that change at least once, those with most changes first."""
+    problems: tuple[Problem, ...]
+    """Files that were left out."""
+
+
+def page(
+    store: Store,
+    cells: Sequence[Cell],
+    query: Query | None = None,
+    *,
+    offset: int = 0,
+    limit: int = 50,
+    patience: float | None = PATIENCE,
+) -> Page:
+    """The samples that `query` means, from `offset` on.
+
+    Args:
+        store: where the cells lie.
+        cells: complete cells, in the order wanted.
+        query: which of their samples; None for all.
+        offset: samples before the page.
+        limit: samples on it.
+        patience: seconds after which no further cells are looked through; None looks through all.
+    """
+    asked = query or Query()
+    files = [(cell, store.path(cell) / SAMPLES) for cell in cells if asked.metric in {None, *_metrics(cell)}]
+    until = None if patience is None else time.monotonic() + patience
+    hits: list[_Hits] = []
+    problems: list[Problem] = []
+    searched = len(cells) - len(files)  # a cell without the metric holds no such samples
+    with duckdb.connect(config=_CONFIG) as connection:
+        for first in range(0, len(files), _BATCH):
+            batch = files[first : first + _BATCH]
+            found, damaged = _ask(batch, lambda some: _count(connection, some, asked))
+            hits += found
+            problems += damaged
+            searched += len(batch)
+            if until is not None and time.monotonic() > until:
+                break
+        skip, shown = _shown(hits, offset, limit)
+        first_shown = shown[:1]
+
+        def read(some: Sequence[_File]) -> list[Found]:
+            return _rows(connection, some, asked, offset=skip if some[:1] == first_shown else 0, limit=limit)
+
+        rows, damaged = _ask(shown, read)
+    return Page(tuple(rows[:limit]), sum(hit.n for hit in hits), searched, (*problems, *damaged))
+
+
+def one(store: Store, cell: Cell, doc_hash: str) -> Sample | None:
+    """What one cell answered to one document; None when it was not asked.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    found = page(store, [cell], Query(documents=(doc_hash,)), limit=1)
+    for problem in found.problems:
+        raise StoreError(str(problem))
+    return found.rows[0].sample if found.rows else None
+
+
+def flips(store: Store, cells: Sequence[Cell], metric: str, *, right_from: float = RIGHT) -> Flips:
+    """Which documents go from wrong to right, or back, from one size to the next.
+
+    Args:
+        store: where the cells lie.
+        cells: one complete cell per size of one task and setting, ascending; the same seed in each.
+        metric: name of the metric that tells right from wrong.
+        right_from: lowest score of a right answer.
+    """
+    there: list[Cell] = []
+    answers: list[dict[str, bool]] = []
+    problems: list[Problem] = []
+    for cell in cells:
+        try:
+            read = store.scores(cell)
+        except StoreError as error:
+            path = store.path(cell) / SAMPLES
+            problems.append(Problem(path=path, message=str(error).removeprefix(f"{path}: ")))
+            continue
+        if metric in read.scores:
+            there.append(cell)
+            answers.append(dict(zip(read.doc_hash, (read.scores[metric] >= right_from).tolist(), strict=True)))
+    steps = tuple(_step(*two, *right) for two, right in zip(pairwise(there), pairwise(answers), strict=True))
+    documents = dict.fromkeys(doc for answered in answers for doc in answered)
+    items = (_item(doc, tuple(answered.get(doc) for answered in answers)) for doc in documents)
+    changing = sorted((item for item in items if item.changes), key=lambda item: -item.changes)
+    return Flips(tuple(there), steps, tuple(changing), tuple(problems))
+
+
+_File = tuple[Cell, Path]
+"""A cell and its samples."""
+
+
+class _Hits(NamedTuple):
+    """Samples of one file that a query means."""
+
+    file: _File
+    n: int
+
+
+def _metrics(cell: Cell) -> tuple[str, ...]:
+    return tuple(metric.name for metric in cell.metrics)
+
+
+def _ask(
+    files: Sequence[_File], question: Callable[[Sequence[_File]], list[_Answer]]
+) -> tuple[list[_Answer], list[Problem]]:
+    """The answers of all files that can be read; where one cannot, halves are asked until it stands alone."""
+    if not files:
+        return [], []
+    try:
+        return question(files), []
+    except (duckdb.Error, StoreError, ValueError) as error:
+        if len(files) == 1:
+            first_line, _, _ = str(error).partition("\n")
+            return [], [Problem(path=files[0][1], message=f"cannot be read: {first_line}")]
+    middle = len(files) // 2
+    left, right = _ask(files[:middle], question), _ask(files[middle:], question)
+    return left[0] + right[0], left[1] + right[1]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], query: Query) -> list[_Hits]:
+    """How many samples of each file are meant, for files that hold any."""
+    condition, values = _condition(query)
+    sql = f"SELECT file_index, count(*) FROM {_TABLE} WHERE {condition} GROUP BY file_index ORDER BY file_index"
+    found = connection.execute(sql, {**values, "files": _patterns(files)}).fetchall()
+    return [_Hits(files[index], count) for index, count in found]
+
+
+def _shown(hits: Sequence[_Hits], offset: int, limit: int) -> tuple[int, list[_File]]:
+    """The files a page is made of, and how many samples of the first of them come before the page."""
+    before, skip = 0, 0
+    files: list[_File] = []
+    for hit in hits:
+        if before < offset + limit and before + hit.n > offset:
+            skip = skip if files else offset - before
+            files.append(hit.file)
+        before += hit.n
+    return max(skip, 0), files
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[_File], query: Query, *, offset: int, limit: int
+) -> list[Found]:
+    """Whole rows, in order."""
+    condition, values = _condition(query)
+    sql = (
+        f"SELECT file_index, * FROM {_TABLE} WHERE {condition} "
+        "ORDER BY file_index, file_row_number LIMIT $limit OFFSET $offset"
+    )
+    done = connection.execute(sql, {**values, "files": _patterns(files), "limit": limit, "offset": offset})
+    names = [column[0] for column in done.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+    return [Found(files[row["file_index"]][0], sample(row)) for row in rows]
+
+
+# Columns by name, because later versions add some; no columns from names of folders, which may hold `=`.
+_TABLE = "read_parquet($files, union_by_name = true, hive_partitioning = false, file_row_number = true)"
+
+
+def _patterns(files: Sequence[_File]) -> list[str]:
+    """The paths as DuckDB is told them: it takes `*`, `?` and `[` for patterns.
+
+    Raises:
+        StoreError: a file is missing; DuckDB would pass over a pattern that fits nothing, and count files wrongly.
+    """
+    for _, path in files:
+        if not path.is_file():
+            raise StoreError("no such file")
+    return ["".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute())) for _, path in files]
+
+
+def _condition(query: Query) -> tuple[str, dict[str, Any]]:
+    """SQL that holds for the samples meant, and the values it is bound to.
+
+    Texts are cast because a file without rows has columns without a type.
+    """
+    parts: list[str] = ["true"]
+    values: dict[str, Any] = {}
+    if query.text:
+        parts.append("(" + " OR ".join(f"contains(lower({c}::VARCHAR), lower($text))" for c in _TEXTS) + ")")
+        values["text"] = query.text
+    if query.documents:
+        parts.append("list_contains($documents, doc_hash::VARCHAR)")
+        values["documents"] = list(query.documents)
+    if query.metric is not None:
+        score = '"' + (SCORE + query.metric).replace('"', '""') + '"'  # a name cannot be bound, but quoted
+        for bound, comparison, value in (("low", ">=", query.at_least), ("high", "<", query.below)):
+            if value is not None:
+                parts.append(f"{score} {comparison} ${bound}")
+                values[bound] = value
+    return " AND ".join(parts), values
+
+
+_TEXTS = ("prompt", "target", "output")
+
+
+def _item(doc_hash: str, right: tuple[bool | None, ...]) -> Item:
+    asked = [answer for answer in right if answer is not None]
+    return Item(doc_hash, right, sum(a != b for a, b in pairwise(asked)))
+
+
+def _step(smaller: Cell, larger: Cell, before: dict[str, bool], after: dict[str, bool]) -> Step:
+    both = [(before[doc], after[doc]) for doc in before if doc in after]
+    return Step(smaller, larger, sum(b and not a for a, b in both), sum(a and not b for a, b in both), len(both))
