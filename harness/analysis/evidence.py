@@ -146,7 +146,7 @@ def weigh(
     if lone_run_sd is not None:
         n = effective(counts.n, lone_run_sd)
         wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
-    p_ext, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(4))
+    p_ext, p_ext_noise, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(5))
     found, freedom = _dispersion(counts) if noise is None else (noise, np.ones(len(counts), dtype=int))
     out = np.ones(len(counts), dtype=int)
     chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
@@ -154,17 +154,17 @@ def weigh(
         some = wary.rows(chosen)
         surprise = apparent(some)
         p_ext[chosen], foreseen[chosen], out[chosen] = surprise.p, surprise.foreseen, surprise.held_out
+        p_ext_noise[chosen] = surprise.p
+        doubtful = np.flatnonzero((p_ext < ALPHA_EXT) & (found > 1.0))
+        if len(doubtful):
+            p_ext_noise[doubtful] = apparent(_discounted(wary.rows(doubtful), found[doubtful])).p
         if jumps and decades:
             p_sharp[chosen] = sharp(some).p
         if decades:
             broken = jump(some, PRACTICAL_EFFECT)
             p_jump[chosen] = broken.p
-            inner = (broken.p < ALPHA_EXT) & ~(surprise.p < ALPHA_EXT)
+            inner = (broken.p < ALPHA_EXT) & ~(np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT)
             out[chosen] = np.where(inner, broken.held_out, surprise.held_out)
-    p_ext_noise = p_ext.copy()
-    doubtful = np.flatnonzero((p_ext < ALPHA_EXT) & (found > 1.0))
-    if len(doubtful):
-        p_ext_noise[doubtful] = apparent(_discounted(wary.rows(doubtful), found[doubtful])).p
     low, high = _below(counts, out)
     described = shape(y)
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
