@@ -72,12 +72,10 @@ def by_size(cells: Iterable[Cell]) -> dict[Setting, tuple[Cell, ...]]:
 def labels(settings: Iterable[Setting]) -> dict[Setting, str]:
     """What to call each setting: task and shots, and of the rest what is not the same in all of them."""
     told = tuple(settings)
-    said = [
-        word
-        for field, word in _WORDS.items()
-        if field in {"task", "shots"} or len({getattr(s, field) for s in told}) > 1
-    ]
-    return {s: ", ".join(word(s) for word in said) for s in told}
+    varying = {"task", "shots"} | {field for field in _WORDS if len({getattr(s, field) for s in told}) > 1}
+    if len({(s.task, s.task_digest) for s in told}) == len({s.task for s in told}):
+        varying.discard("task_digest")  # every task has its own
+    return {s: ", ".join(word(s) for field, word in _WORDS.items() if field in varying) for s in told}
 
 
 class ModelId(NamedTuple):

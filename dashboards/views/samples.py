@@ -1,0 +1,310 @@
+"""Samples: what the models were asked and what they answered, document by document.
+
+Two ways in: the answers of a setting, searched and narrowed, and the documents whose answers change from one size to
+the next. Both open one document, over all sizes. Prompts and answers are shown as plain text, never as markdown, and
+are read from disk for the page that is shown alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+from harness.dashboards import state
+
+from harness import samples
+from harness.analysis.settings import ModelId, by_size, labels, model_id, names, setting
+from harness.plan import Cell
+from harness.samples import RIGHT, Flips, Found, Page, Query
+from harness.scoring.likelihood import softmax
+from harness.specs import MetricSpec
+from harness.store import Problem
+
+ROWS = 50
+"""Answers on one page."""
+MOST_FLIPS = 200
+"""Documents listed among those that change."""
+SHOWN = 90
+"""Characters of a text that a table shows."""
+LONG = 1500
+"""Characters from which a text gets a box of its own to scroll in."""
+EVERYTHING = "All settings"
+ANSWERS, FLIPS = "Answers", "Changes between sizes"
+ANY, CORRECT, WRONG = "All answers", "Right answers", "Wrong answers"
+OPENED = "document"
+"""Key in the address: cell and document that are open."""
+
+
+class Opened(NamedTuple):
+    """The document that is open, and the cell it was opened from."""
+
+    cell: Cell
+    doc_hash: str
+
+
+# Answers of the reader's last clicks, so that opening a document does not search again. The cells are in their keys.
+@st.cache_resource(max_entries=32, show_spinner="Searching")
+def find(
+    folder: str, stamp: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
+) -> Page:
+    """One page of answers; `all_of` searches on when it takes long."""
+    patience = None if all_of else samples.PATIENCE
+    return samples.page(state.store(), _cells, query, offset=offset, limit=ROWS, patience=patience)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Comparing sizes")
+def compare(folder: str, stamp: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
+    """What changes between neighbouring sizes."""
+    return samples.flips(state.store(), _cells, metric)
+
+
+def seen(cells: Sequence[Cell]) -> tuple[str, object, tuple[str, ...], tuple[Cell, ...]]:
+    """What both caches are keyed by."""
+    return str(state.folder()), state.store().stamp(), tuple(cell.key for cell in cells), tuple(cells)
+
+
+def main() -> None:
+    """The whole page."""
+    st.title("Samples")
+    held = state.outcomes()
+    state.require_results(held)
+    cells = [result.cell for result in state.filters(held).cells(held.results)]
+    if not cells:
+        st.info("No result fits the filters. Take one out in the sidebar.")
+        return
+    settings = by_size(cells)
+    # named beside all others of the store, so that a link keeps its meaning when a filter is changed
+    named = labels(setting(result.cell) for result in held.results)
+    called = {named[s]: s for s in settings}
+    way, where = st.columns([1, 2], vertical_alignment="bottom")
+    show = way.segmented_control(
+        "Show", [ANSWERS, FLIPS], default=ANSWERS, required=True, key="show", bind="query-params"
+    )
+    label = where.selectbox("Task and setting", [EVERYTHING, *called], index=1, key="setting", bind="query-params")
+    chosen = cells if label == EVERYTHING else settings[called[label]]
+    if show == ANSWERS:
+        opened = answers(chosen)
+    elif label == EVERYTHING:
+        st.info("Choose one task and setting: sizes are compared within it.")
+        opened = None
+    else:
+        opened = flips(settings[called[label]])
+    opened = remembered(opened, chosen)
+    if opened is not None:
+        document(opened, settings[setting(opened.cell)])
+
+
+def remembered(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
+    """What was opened now or, when nothing was, what the address names; the address follows."""
+    if opened is not None:
+        st.query_params[OPENED] = f"{opened.cell.key} {opened.doc_hash}"
+        return opened
+    key, _, doc_hash = st.query_params.get(OPENED, "").partition(" ")
+    return next((Opened(cell, doc_hash) for cell in cells if cell.key == key), None)
+
+
+def answers(cells: Sequence[Cell]) -> Opened | None:
+    """The answers that are looked for, page by page; gives the one that is chosen."""
+    called = names(cell.model for cell in cells)
+    text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
+    text = text_box.text_input(
+        "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
+    )
+    wanted = model_box.multiselect(
+        "Models", list(called.values()), key="models", bind="query-params", placeholder="all"
+    )
+    right = right_box.selectbox("Right or wrong", [ANY, CORRECT, WRONG], key="right", bind="query-params")
+    metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging(cell)))
+    metric = metric_box.selectbox("By metric", metrics, key="by", bind="query-params", disabled=right == ANY)
+    query = Query(
+        text=text or "",
+        metric=None if right == ANY else metric,
+        at_least=RIGHT if right == CORRECT else None,
+        below=RIGHT if right == WRONG else None,
+    )
+    looked = [cell for cell in cells if not wanted or called[model_id(cell.model)] in wanted]
+    return listed(looked, query, called)
+
+
+def judging(cell: Cell) -> list[MetricSpec]:
+    """The metrics that tell right from wrong, headline first."""
+    return [m for m in cell.metrics if m.higher_is_better and not m.continuous] or [cell.metrics[0]]
+
+
+def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> Opened | None:
+    """The table of the answers a query means; gives the one that is chosen."""
+    what = f"{hash((query, tuple(cell.key for cell in cells)))}"  # another search begins at its first page
+    status = st.container()
+    at = st.session_state.get(f"page {what}", 1)
+    patient = st.session_state.get(f"patient {what}", False)
+    page = find(*seen(cells), query, (at - 1) * ROWS, patient)
+    problems(page.problems)
+    pages = max(1, math.ceil(page.total / ROWS))
+    with status:
+        found = f"{page.total:,} answers" if page.searched == len(cells) else f"At least {page.total:,} answers"
+        st.caption(f"{found} in {page.searched:,} of {len(cells):,} cells. Choose a row to open its document.")
+        if page.searched < len(cells):
+            st.button("Search all cells", key=f"ask {what}", on_click=insist, args=(f"patient {what}",))
+    if not page.rows:
+        st.info("No answer fits. Try fewer letters, other models, or all settings.")
+        return None
+    table = pd.DataFrame([answer_row(found, called) for found in page.rows])
+    one_setting = len({setting(cell) for cell in cells}) == 1
+    chosen = pick(table.drop(columns=["Task", "Shots"]) if one_setting else table, f"answers {what} {at}")
+    if pages > 1:
+        st.number_input(f"Page, of {pages:,}", 1, pages, key=f"page {what}", width=160)
+    return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
+
+
+def insist(key: str) -> None:
+    """Remember that the reader wants to wait."""
+    st.session_state[key] = True
+
+
+def answer_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
+    """One answer in a table."""
+    headline = judging(found.cell)[0].name
+    score = found.sample.scores.get(headline)
+    return {
+        "Model": called[model_id(found.cell.model)],
+        "Task": found.cell.task,
+        "Shots": found.cell.shots,
+        "Document": found.sample.doc_id,
+        "End of the prompt": brief(found.sample.prompt, end=True),
+        "Target": brief(found.sample.target),
+        "Answer": brief(found.sample.output),
+        "Right": mark(None if score is None else score >= RIGHT),
+        "Score": score,
+        "Metric": headline,
+    }
+
+
+def flips(cells: Sequence[Cell]) -> Opened | None:
+    """What changes from one size to the next in one setting; gives the document that is chosen."""
+    if len(cells) < 2:
+        st.info("Only one size has answered this setting. Run more sizes of the family to see what changes.")
+        return None
+    metric = st.selectbox(
+        "Right or wrong by metric", [m.name for m in judging(cells[-1])], key="by", bind="query-params"
+    )
+    found = compare(*seen(cells), metric)
+    problems(found.problems)
+    called = names(cell.model for cell in found.cells)
+    steps = [
+        (called[model_id(s.smaller.model)], called[model_id(s.larger.model)], s.gained, s.lost, s.gained - s.lost, s.n)
+        for s in found.steps
+    ]
+    headings = ["From", "To", "Wrong to right", "Right to wrong", "Net", "Documents"]
+    st.dataframe(pd.DataFrame(steps, columns=headings), hide_index=True, key="steps")
+    if not found.items:
+        st.info("No document is answered right by one size and wrong by another.")
+        return None
+    items = found.items[:MOST_FLIPS]
+    st.caption(
+        f"{len(found.items):,} documents change at least once; below the {len(items):,} that change most. "
+        "✓ right, ✗ wrong, – not asked. Choose a row to open the document."
+    )
+    # the texts of the documents, from one of the files
+    asked = Query(documents=tuple(item.doc_hash for item in items))
+    texts = {
+        row.sample.doc_hash: row.sample for row in samples.page(state.store(), cells[-1:], asked, limit=len(items)).rows
+    }
+    rows = [
+        {
+            "End of the prompt": brief(texts[item.doc_hash].prompt, end=True) if item.doc_hash in texts else "",
+            "Target": brief(texts[item.doc_hash].target) if item.doc_hash in texts else "",
+            "Changes": item.changes,
+            **{called[model_id(cell.model)]: mark(right) for cell, right in zip(found.cells, item.right, strict=True)},
+        }
+        for item in items
+    ]
+    chosen = pick(pd.DataFrame(rows), f"items {hash(tuple(cell.key for cell in cells))} {metric}")
+    return None if chosen is None else Opened(found.cells[-1], items[chosen].doc_hash)
+
+
+def document(opened: Opened, sizes: Sequence[Cell]) -> None:
+    """One document: what was asked, and what every size answered."""
+    found = samples.page(state.store(), sizes, Query(documents=(opened.doc_hash,)), limit=len(sizes))
+    problems(found.problems)
+    if not found.rows:
+        st.info("The document that was open is not among these answers.")
+        return
+    called = names(cell.model for cell in sizes)
+    shown = next((row for row in found.rows if row.cell.key == opened.cell.key), found.rows[0])
+    st.subheader("One document")
+    st.text(f"{shown.cell.label}, document {shown.sample.doc_id}")
+    left, right = st.columns([3, 2])
+    with left:
+        full("Prompt", shown.sample.prompt)
+    with right:
+        full("Target", shown.sample.target)
+        for text in shown.sample.outputs or (shown.sample.output,):
+            full(f"Answer of {called[model_id(shown.cell.model)]}", text)
+    st.caption("Answers by size")
+    st.dataframe(pd.DataFrame([size_row(row, called) for row in found.rows]), hide_index=True, key="sizes")
+    options(found.rows, called)
+
+
+def size_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
+    """What one size answered, with every score of the answer."""
+    score = found.sample.scores.get(judging(found.cell)[0].name)
+    return {
+        "Model": called[model_id(found.cell.model)],
+        "Right": mark(None if score is None else score >= RIGHT),
+        "Answer": brief(found.sample.output),
+        **found.sample.scores,
+        "Prompt cut": "cut" if found.sample.truncated else "",
+    }
+
+
+def options(rows: Sequence[Found], called: dict[ModelId, str]) -> None:
+    """The probability each size gives to each option, as bars; nothing where the task has no options."""
+    choices = rows[0].sample.options
+    asked = [
+        row for row in rows if row.sample.options == choices and len(row.sample.option_loglikelihoods) == len(choices)
+    ]
+    if not choices or not asked:
+        return
+    st.caption("Probability of each option, among the options; ✓ is the target")
+    marked = [f"✓ {option}" if option == rows[0].sample.target else option for option in choices]
+    columns = {called[model_id(row.cell.model)]: softmax(row.sample.option_loglikelihoods) for row in asked}
+    bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in columns}
+    st.dataframe(pd.DataFrame(columns, index=pd.Index(marked, name="Option")), column_config=bars, key="options")
+
+
+def full(title: str, text: str) -> None:
+    """A whole text as it is, spaces and lines kept."""
+    st.text(title)
+    st.code(text, language=None, wrap_lines=True, height=300 if len(text) > LONG else "content")
+
+
+def pick(table: pd.DataFrame, key: str) -> int | None:
+    """A table of which one row can be chosen; gives its number."""
+    event = st.dataframe(table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key)
+    return next(iter(event.selection.rows), None)
+
+
+def problems(of: Sequence[Problem]) -> None:
+    """Files that were left out of what is shown."""
+    if of:
+        st.warning("Some files cannot be read; their answers are missing here.")
+        st.text("\n".join(str(problem) for problem in of))
+
+
+def brief(text: str, *, end: bool = False) -> str:
+    """A text on one short line: its beginning, or its end, where a prompt has its question."""
+    line = text.strip().replace("\n", " ⏎ ")
+    if len(line) <= SHOWN:
+        return line
+    return f"…{line[-SHOWN:]}" if end else f"{line[:SHOWN]}…"
+
+
+def mark(right: bool | None) -> str:
+    """Right, wrong or not asked."""
+    return "–" if right is None else "✓" if right else "✗"
+
+
+main()
