@@ -117,7 +117,7 @@ size is it above chance, and could the largest sizes be foreseen from the smalle
 </ul></details></td></tr>
 {% endfor %}
 </tbody></table></div>
-<p class="soft">Threshold: where the curve passes chance by 5 points of 100, with its 95 % interval; “&lt;” and “&gt;”
+<p class="soft">Threshold: where the curve passes chance by 5 points of 100, with its 95 % interval; “&lt;” and “+”
 mark what lies outside the sizes measured. Above chance from: this size and all larger ones are, one by one. Change:
 rise of a straight line fitted over the scale, from the smallest to the largest size. q: trend test, corrected for all
 {{ verdicts|length }} curves of this page (Benjamini-Hochberg). Deciding sizes: how many there are without which the

@@ -248,6 +248,15 @@ def test_the_power_of_tasks_lies_on_the_line_of_their_chance() -> None:
     assert "Not shown: 1 tasks" in figures.caption(figure)
 
 
+def test_many_chance_levels_share_lines_of_reference() -> None:
+    tasks = {f"t{i}": Resolution(100, i / 20, minimum_detectable_effect(100, i / 20), None) for i in range(1, 9)}
+    figure = figures.power_figure(tasks)
+    *references, points, matters = figure.data
+    assert [line.name for line in references] == ["chance 0", "chance 0.1", "chance 0.25", "chance 0.5"]
+    assert points.y == tuple(r.mde for r in tasks.values())
+    assert matters.y == (0.05, 0.05)
+
+
 def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before() -> None:
     (curve,) = sharp(rising())
     found = forecast(curve, 1e8)

@@ -138,10 +138,11 @@ def in_words(verdict: Verdict) -> str:
 def threshold(verdict: Verdict) -> str:
     """Where the ability sets in, with its 95 % interval: `184k (108k-402k)`; empty when it does not.
 
-    What lies outside the sizes measured is named by the last of them: `<11.6k` when the smallest size is past it.
+    What lies outside the sizes measured is named by the last of them: `<11.6k`, `6.9B+`.
     """
     curve = verdict.curve
-    low, high = (sign + scale_text(curve.scale, end) for sign, end in (("<", min(curve.x)), (">", max(curve.x))))
+    # Not ">": after the hyphen of an interval it would read as an arrow.
+    low, high = f"<{scale_text(curve.scale, min(curve.x))}", f"{scale_text(curve.scale, max(curve.x))}+"
     if verdict.threshold is None:
         level = (curve.metric.chance or 0.0) + PRACTICAL_EFFECT * (curve.metric.best or 1.0)
         there = verdict.label == "smooth" and curve.metric.chance is not None and curve.y[0] >= level

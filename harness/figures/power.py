@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from itertools import cycle
 
 import plotly.graph_objects as go
 
@@ -12,12 +11,14 @@ from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, m
 from harness.analysis.wording import score, size
 from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout
 
+_REFERENCES = (0.0, 0.1, 0.25, 0.5)
+"""Chance levels with a line when the tasks have more than can be told apart by colour."""
 _NAMED_TASKS = 12
 """Tasks whose names stand in the plot; with more they would lie on each other."""
 
 
 def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
-    """Smallest detectable gain against documents, a line per chance level, the tasks as points.
+    """Smallest detectable gain against documents, a line per chance level (or some of them), the tasks as points.
 
     Args:
         tasks: name -> what its documents can show, from `power.resolution` or `study.resolutions`. Tasks without a
@@ -30,36 +31,24 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     figure = go.Figure(layout=layout("Smallest detectable gain over chance", height=420))
     figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}, margin_t=UNTITLED)
     chances = sorted({r.chance for r in known.values() if r.chance is not None})
-    # Cycles of six and five: thirty chance levels before two look the same.
-    for chance, colour, symbol in zip(chances, cycle(COLOURS), cycle(SYMBOLS[:-1]), strict=False):
-        name = f"chance {chance:.3g}"
-        at = {task: r for task, r in known.items() if r.chance == chance}
-        figure.add_trace(
-            go.Scatter(
-                x=documents,
-                y=[minimum_detectable_effect(n, chance) for n in documents],
-                name=name,
-                legendgroup=name,
-                mode="lines",
-                line={"color": colour, "width": 1.6},
-                hoverinfo="skip",
-                showlegend=False,
-            )
+    levels = chances if len(chances) <= len(COLOURS) else _REFERENCES
+    for level, colour, symbol in zip(levels, COLOURS, SYMBOLS, strict=False):
+        at = {task: r for task, r in known.items() if r.chance == level} if levels is chances else {}
+        line = go.Scatter(
+            x=documents,
+            y=[minimum_detectable_effect(n, level) for n in documents],
+            name=f"chance {level:.3g}",
+            legendgroup=f"chance {level:.3g}",
+            mode="lines",
+            line={"color": colour, "width": 1.6},
+            hoverinfo="skip",
+            showlegend=not at,
         )
-        figure.add_trace(
-            go.Scatter(
-                x=[r.documents for r in at.values()],
-                y=[r.mde for r in at.values()],
-                name=name,
-                legendgroup=name,
-                mode="markers+text" if len(known) <= _NAMED_TASKS else "markers",
-                text=list(at),
-                textposition="top right",
-                marker={"color": colour, "symbol": symbol, "size": 9},
-                customdata=[_hover(task, r) for task, r in at.items()],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
+        figure.add_trace(line)
+        if at:
+            figure.add_trace(_points(at, f"chance {level:.3g}", colour, symbol, named=len(known) <= _NAMED_TASKS))
+    if levels is _REFERENCES:
+        figure.add_trace(_points(known, "tasks", GREY, SYMBOLS[0], named=False))
     figure.add_trace(
         go.Scatter(
             x=[low, high],
@@ -91,6 +80,21 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     return captioned(figure, note + (f" Not shown: {unknown} tasks for which it cannot be told." if unknown else ""))
 
 
+def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str, *, named: bool) -> go.Scatter:
+    return go.Scatter(
+        x=[r.documents for r in tasks.values()],
+        y=[r.mde for r in tasks.values()],
+        name=name,
+        legendgroup=name,
+        mode="markers+text" if named else "markers",
+        text=list(tasks),
+        textposition="top right",
+        marker={"color": colour, "symbol": symbol, "size": 9},
+        customdata=[_hover(task, r) for task, r in tasks.items()],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
 def _hover(task: str, of: Resolution) -> str:
     needed = "" if of.documents_needed is None else f"<br>{of.documents_needed} needed for +{PRACTICAL_EFFECT}"
-    return f"<b>{task}</b><br>n = {of.documents}, detectable {score(of.mde)}{needed}"
+    return f"<b>{task}</b><br>chance {score(of.chance)}, n = {of.documents}, detectable {score(of.mde)}{needed}"
