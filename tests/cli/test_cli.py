@@ -16,7 +16,8 @@ INLINE = ("--executor", "inline")
 def test_help_names_every_verb(emergence: Emergence) -> None:
     done = emergence("--help")
     assert done.code == 0
-    for verb in ("list", "check", "plan", "run", "status", "curves", "verdicts", "leaderboard", "report", "dashboard"):
+    shown = ("curves", "verdicts", "forecast", "compare", "leaderboard", "report", "dashboard")
+    for verb in ("list", "check", "plan", "run", "status", *shown):
         assert verb in done.out
 
 
