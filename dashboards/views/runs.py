@@ -145,7 +145,11 @@ def show_costs(results: Sequence[CellResult]) -> None:
     hours = duration(sum(cost.seconds for cost in costs))
     energy = sum(cost.energy_wh or 0.0 for cost in costs)
     measured = sum(cost.measured for cost in costs)
-    known = f"{energy:.3g} Wh in {measured:,} cells that were measured" if measured else "energy was not measured"
+    known = (
+        f"{energy:.3g} Wh, measured in {measured:,} of {len(results):,} cells"
+        if measured
+        else "energy was not measured"
+    )
     st.caption(f"Together {hours} of answering, loading the models excluded; {known}.")
 
 
