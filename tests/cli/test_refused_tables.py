@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.analysis.test_table import counted, scored
+from tests.cli.conftest import Emergence
+
+
+def refused(emergence: Emergence, folder: Path, rows: pd.DataFrame) -> str:
+    """What `verdicts` says of a table it does not judge."""
+    rows.to_csv(folder / "some.csv", index=False)
+    done = emergence("verdicts", "--table", "some.csv", "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+    return done.err
+
+
+@pytest.mark.parametrize("verb", ["curves", "verdicts"])
+def test_a_repeated_row_is_refused_by_every_verb(emergence: Emergence, tmp_path: Path, verb: str) -> None:
+    rows = counted()
+    pd.concat([rows, rows.iloc[[4]]]).to_csv(tmp_path / "some.csv", index=False)
+    done = emergence(verb, "--table", "some.csv")
+    assert (done.code, done.out) == (2, "")
+    assert "some.csv: row 9 is of the same score as row 5" in done.err
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("k", 201, "some.csv: row 3, column k: is 201; expected at most n = 200"),
+        ("k", np.nan, "some.csv: row 3, column k: is empty; expected a number"),
+        ("n", np.nan, "some.csv: row 3, column n: is empty; expected the number of documents"),
+        ("params", np.nan, "some.csv: row 3, column params: is empty; expected a number"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused_by_row_and_column(
+    emergence: Emergence, tmp_path: Path, column: str, value: float, message: str
+) -> None:
+    rows = counted().astype(object)
+    rows.loc[2, column] = value
+    assert message in refused(emergence, tmp_path, rows)
+
+
+def test_a_value_that_is_not_a_number_is_refused_by_row_and_column(emergence: Emergence, tmp_path: Path) -> None:
+    rows = scored()
+    rows.loc[4, "value"] = np.nan
+    assert "some.csv: row 5, column value: is empty; expected a number" in refused(emergence, tmp_path, rows)
+
+
+@pytest.mark.parametrize(("right", "label"), [(0, "flat"), (200, "flat-above-chance")])
+def test_scores_of_0_and_of_100_percent_are_judged(
+    emergence: Emergence, tmp_path: Path, right: int, label: str
+) -> None:
+    counted((right,) * 8).to_csv(tmp_path / "some.csv", index=False)
+    (found,) = json.loads(emergence("verdicts", "--table", "some.csv", "--json").out)
+    assert found["label"] == label
