@@ -206,9 +206,10 @@ curve over all sizes fits either (p below 0.01). <strong>Apparent</strong>: a st
 rule when a single size has the ability. <strong>Metric-robust</strong>: the continuous metric of the same answers does
 not improve before the jump. <strong>Made by the metric</strong>: it improves, clearly and by a quarter of its range or
 more, where the headline metric shows nothing yet.</li>
-<li><strong>Rises</strong> and <strong>falls</strong>: Cochran-Armitage trend over the scale, q below 0.05
-after correction, by more than sizes scatter, and a change of at least 5 points of 100 (or a top clearly above chance). <strong>Falls, then
-rises</strong> and <strong>rises, then falls</strong>: both arms significant and at least that large.</li>
+<li><strong>Rises</strong> and <strong>falls</strong>: Cochran-Armitage trend over the scale, q below 0.05 after
+correction, by more than sizes scatter, and a change of at least 5 points of 100 (or a top clearly above chance).
+<strong>Falls, then rises</strong> and <strong>rises, then falls</strong>: both arms significant and at least that
+large.</li>
 <li><strong>Flat</strong>: a change of more than 10 points is excluded. <strong>Flat, above chance</strong>: above
 chance at all sizes together, and no trend. <strong>Cannot tell</strong>: the documents do not decide; more of them,
 or more sizes, would.</li>
