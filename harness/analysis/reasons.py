@@ -118,7 +118,9 @@ def reasons(
 def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
     sizes, top = len(curve.points), curve.points[-1].estimate
     change = f"{_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
-    if found.rule in {"small", "above", "rest"} and found.qualifier is None and _in(evidence["q_trend"], 0.05):
+    worse = found.rule == "rest" and (evidence["range"] or 0.0) < 0 and _stands_out(evidence)
+    unclear = found.rule in {"small", "above", "rest"} and found.qualifier is None and not worse
+    if unclear and _significant(evidence["q_trend"]):
         change += ", no more than sizes scatter or than matters"
     if found.rule == "sizes":
         return f"Cannot tell: {sizes} of at least {FEWEST_SIZES} sizes."
@@ -148,7 +150,7 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         )
     if found.rule == "above":
         return f"Above chance at all sizes together, without a clear trend ({change})."
-    if (evidence["range"] or 0.0) < 0 and _significant(evidence["q_trend"]):
+    if worse:
         still = f"yet the largest is still above chance (q {probability(evidence['q_top'])})"
         return f"Cannot tell: larger models do worse ({change}), {still}."
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
@@ -158,8 +160,10 @@ def _absent(curve: Curve, evidence: Numbers) -> int:
     return len(curve.points) - int(evidence["held_out"] or 1)
 
 
-def _in(p: float | None, level: float) -> bool:
-    return p is not None and p < level
+def _stands_out(evidence: Numbers) -> bool:
+    """The trend is significant, and from the scatter of the sizes too; see `rules.answer`."""
+    z, scatter = evidence["z_trend"], math.sqrt(evidence["dispersion"] or 1.0)
+    return _significant(evidence["q_trend"]) and z is not None and abs(z) > 1.96 * scatter
 
 
 def _small(found: Answer, evidence: Numbers, change: str) -> str:
@@ -195,8 +199,10 @@ def _sudden(found: Answer, evidence: Numbers) -> str:
 
 
 def _limits(curve: Curve) -> str:
-    few = len(curve.points)
-    return f"Only {few} sizes: the noise between training runs does not show in them." if few < _FEW_SIZES else ""
+    sizes = len(curve.points)
+    if not FEWEST_SIZES <= sizes < _FEW_SIZES:
+        return ""
+    return f"Only {sizes} sizes: the noise between training runs does not show in them."
 
 
 def _chance(curve: Curve, first: int | None, found: Answer) -> str:
