@@ -142,15 +142,14 @@ def show_costs(results: Sequence[CellResult]) -> None:
         "Energy, Wh": st.column_config.NumberColumn(format="%.3g"),
     }
     st.dataframe(table.dropna(axis="columns", how="all"), hide_index=True, column_config=config, key="costs")
-    hours = duration(sum(cost.seconds for cost in costs))
+    answering = duration(sum(cost.seconds for cost in costs))
     energy = sum(cost.energy_wh or 0.0 for cost in costs)
     measured = sum(cost.measured for cost in costs)
-    known = (
-        f"{energy:.3g} Wh, measured in {measured:,} of {len(results):,} cells"
-        if measured
-        else "energy was not measured"
+    known = f"{energy:.3g} Wh, measured in {measured:,} of {len(results):,} cells"
+    st.caption(
+        f"Together {answering} of answering, loading the models excluded; "
+        f"{known if measured else 'energy was not measured'}."
     )
-    st.caption(f"Together {hours} of answering, loading the models excluded; {known}.")
 
 
 def show_provenance(results: Sequence[CellResult]) -> None:
