@@ -282,10 +282,13 @@ def _discounted(counts: Counts, dispersion: Array) -> Counts:
 
 
 def _dispersion(counts: Counts) -> tuple[Array, Index]:
-    fits = [fit(form, counts) for form in FORMS.values() if counts.sizes - form.p - 1 > 0]
+    fits = [fit(form, counts) for form in FORMS.values() if counts.sizes > max(form.p, 2)]
     if not fits:
         return np.ones(len(counts)), np.ones(len(counts), dtype=int)
-    best = np.stack([f.aicc(counts.sizes) for f in fits]).argmin(axis=0)
+    # The correction of AICc does not exist for two parameters on three sizes; a straight line must be in the race.
+    small = counts.sizes - 2 - 1 <= 0
+    criteria = [2 * f.form.p - 2 * f.loglik if small else f.aicc(counts.sizes) for f in fits]
+    best = np.stack(criteria).argmin(axis=0)
     spread = np.choose(best, [dispersion(counts, f.mean(counts.x), f.form.p) for f in fits])
     return spread, counts.sizes - np.array([f.form.p for f in fits])[best]
 
