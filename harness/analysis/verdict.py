@@ -15,6 +15,7 @@ from harness.analysis import bootstrap
 from harness.analysis.artefact import Partner, partners
 from harness.analysis.curves import Curve, scale_value
 from harness.analysis.evidence import (
+    FEWEST_TO_EXTRAPOLATE,
     LONE_RUN_SD,
     Evidence,
     countable,
@@ -306,7 +307,8 @@ def _places(
     places: list[Place | None] = [None] * len(cases)
     batches: dict[int, list[int]] = {}
     for at, (case, found) in enumerate(zip(cases, answers, strict=True)):
-        if found.label in _RISING and case.of.counts is not None:
+        # A form with two parameters needs four sizes to be weighed against another.
+        if found.label in _RISING and case.of.counts is not None and len(case.curve.points) >= FEWEST_TO_EXTRAPOLATE:
             batches.setdefault(len(case.curve.points), []).append(at)
     for members in batches.values():
         counts = _stacked([c for at in members if (c := cases[at].counts)])
