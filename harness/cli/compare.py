@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,11 +11,11 @@ import typer
 
 from harness.analysis.wording import probability, score
 from harness.cli.options import Json, Results
-from harness.cli.output import print_json, say, table
-from harness.cli.read import read_store
-from harness.errors import HarnessError, StoreError
+from harness.cli.output import print_json, table
+from harness.cli.read import read_documents, read_store
+from harness.errors import HarnessError
 from harness.plan import Cell
-from harness.store import DocumentScores, Store
+from harness.store import Store
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison
@@ -48,7 +48,7 @@ def command(
     done, failures, _ = read_store(results)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose(a, cells), choose(b, cells), done, failures)
-    compared = compare(pairing.pairs, _documents(Store(results)), every_metric=metric == "all")
+    compared = compare(pairing.pairs, read_documents(Store(results)), every_metric=metric == "all")
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("\n  ".join([f"{a} and {b} have no document in common:", *_not_compared(unpaired)]))
@@ -185,16 +185,3 @@ def _cells(cells: Sequence[Cell]) -> dict[str, Any]:
         "seeds": sorted({cell.seed for cell in cells}),
         "keys": list(dict.fromkeys(cell.key for cell in cells)),
     }
-
-
-def _documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
-    """Reads the scores of a cell's documents; a file that cannot be read is reported and costs only these."""
-
-    def read(cell: Cell) -> DocumentScores | None:
-        try:
-            return store.scores(cell)
-        except StoreError as error:
-            say(f"skipped {error}")
-            return None
-
-    return read

@@ -160,6 +160,11 @@ def test_one_size_is_inconclusive_and_says_so() -> None:
     assert verdict.reasons[0] == "Cannot tell: 1 of at least 3 sizes."
 
 
+def test_three_sizes_have_a_direction_and_no_threshold() -> None:
+    steep, level = located((50, 100, 190)), located((50, 52, 48))
+    assert (steep.label, steep.threshold, level.label) == ("smooth", None, "flat")
+
+
 def test_a_curve_over_a_loss_has_the_same_verdict_and_a_loss_as_threshold() -> None:
     (curve,) = table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss")
     (verdict,) = judge([curve])
