@@ -18,9 +18,12 @@ from harness.cli.output import duration
 from harness.records import CellFailure, CellResult, Outcome
 from harness.store import Problem
 
+TIMES = {
+    heading: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
+    for heading in ("Failed at (UTC)", "From (UTC)", "To (UTC)")
+}
 EVERY_SECONDS = 3
-GOING_ON_SECONDS = 120
-"""A run whose newest cell is older may have ended; nothing in the folder says so."""
+GOING_ON_SECONDS = 120  # A run whose newest cell is older may have ended; nothing in the folder says so.
 
 
 @st.fragment(run_every=EVERY_SECONDS)
@@ -98,7 +101,7 @@ def show_failures(failures: Sequence[CellFailure]) -> None:
     newest = sorted(failures, key=lambda f: f.failed_at, reverse=True)
     rows = [(f.cell.label, f.error, f.message, f.failed_at) for f in newest]
     table = pd.DataFrame(rows, columns=["Cell", "Error", "Message", "Failed at (UTC)"])
-    st.dataframe(table, hide_index=True, key="failures")
+    st.dataframe(table, hide_index=True, column_config=TIMES, key="failures")
     chosen = st.selectbox("Traceback of", newest, format_func=lambda f: f"{f.cell.label}: {f.error}", key="failure")
     with st.expander("Traceback", expanded=len(failures) == 1):
         st.code(chosen.traceback or "There is none: the worker died without one.", language=None, wrap_lines=True)
@@ -141,7 +144,9 @@ def show_costs(results: Sequence[CellResult]) -> None:
         "Seconds per 1000 documents": st.column_config.NumberColumn(format="%.3g"),
         "Energy, Wh": st.column_config.NumberColumn(format="%.3g"),
     }
-    st.dataframe(table.dropna(axis="columns", how="all"), hide_index=True, column_config=config, key="costs")
+    if not any(cost.measured for cost in costs):
+        table = table.drop(columns=["Energy, Wh", "Cells with energy"])
+    st.dataframe(table, hide_index=True, column_config=config, key="costs")
     answering = duration(sum(cost.seconds for cost in costs))
     energy = sum(cost.energy_wh or 0.0 for cost in costs)
     measured = sum(cost.measured for cost in costs)
@@ -170,7 +175,8 @@ def show_provenance(results: Sequence[CellResult]) -> None:
         st.dataframe(pd.DataFrame(rows, columns=["Model", "Why", "Cells"]), hide_index=True, key="fallbacks")
     headings = ["Engine", "Device", "Host", "Commit", "Versions", "Deterministic", "Cells", "From (UTC)", "To (UTC)"]
     table = pd.DataFrame(list(runs.makings(results))[::-1], columns=headings)
-    st.dataframe(table, hide_index=True, key="makings")
+    order = ["Engine", "Device", "Host", "Commit", "Cells", "From (UTC)", "To (UTC)", "Deterministic", "Versions"]
+    st.dataframe(table[order], hide_index=True, column_config=TIMES, key="makings")
 
 
 st.title("Runs")

@@ -23,19 +23,15 @@ from harness.scoring.likelihood import softmax
 from harness.specs import MetricSpec
 from harness.store import Problem
 
-ROWS = 50
-"""Answers on one page."""
-MOST_FLIPS = 200
-"""Documents listed among those that change."""
-SHOWN = 90
-"""Characters of a text that a table shows."""
-LONG = 1500
-"""Characters from which a text gets a box of its own to scroll in."""
+# Said in comments: Streamlit would show strings that stand alone in a page.
+ROWS = 50  # Answers on one page.
+MOST_FLIPS = 200  # Documents listed among those that change.
+SHOWN = 90  # Characters of a text that a table shows.
+LONG = 1500  # Characters from which a text gets a box of its own to scroll in.
 EVERYTHING = "All settings"
 ANSWERS, FLIPS = "Answers", "Changes between sizes"
 ANY, CORRECT, WRONG = "All answers", "Right answers", "Wrong answers"
-OPENED = "document"
-"""Key in the address: cell and document that are open."""
+OPENED = "document"  # Key in the address: cell and document that are open.
 
 
 class Opened(NamedTuple):
@@ -152,8 +148,11 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
         st.info("No answer fits. Try fewer letters, other models, or all settings.")
         return None
     table = pd.DataFrame([answer_row(found, called) for found in page.rows])
-    one_setting = len({setting(cell) for cell in cells}) == 1
-    chosen = pick(table.drop(columns=["Task", "Shots"]) if one_setting else table, f"answers {what} {at}")
+    if len({setting(cell) for cell in cells}) == 1:
+        table = table.drop(columns=["Task", "Shots"])
+    if len({judging(cell)[0].name for cell in cells}) == 1:
+        table = table.rename(columns={"Score": table["Metric"][0]}).drop(columns="Metric")
+    chosen = pick(table, f"answers {what} {at}")
     if pages > 1:
         st.number_input(f"Page, of {pages:,}", 1, pages, key=f"page {what}", width=160)
     return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
