@@ -38,6 +38,7 @@ def main() -> None:
             if (VIEWS / f"{name}.py").is_file()
         ]
     )
+    state.turn_to(page.url_path)
     held = state.outcomes()
     counts = (
         (held.results, "result", "results"),

@@ -10,16 +10,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, TypeVar, get_args
 
 import streamlit as st
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.study import Study
 from harness.analysis.study import study as conclude
+from harness.analysis.verdict import Verdict
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
@@ -117,6 +118,10 @@ class Filters:
         """The curves wanted."""
         return tuple(c for c in of if self._take(c.family, c.task, c.shots, c.prompt))
 
+    def verdicts(self, of: Iterable[Verdict]) -> tuple[Verdict, ...]:
+        """The verdicts on the curves wanted."""
+        return tuple(v for v in of if self.curves([v.curve]))
+
     def cells(self, of: Iterable[_Outcome]) -> tuple[_Outcome, ...]:
         """The results or failures wanted."""
         return tuple(o for o in of if self._take(o.cell.model.family, o.cell.task, o.cell.shots, o.cell.prompt))
@@ -128,13 +133,8 @@ class Filters:
 
 def scale() -> Scale:
     """The axis of curves, chosen in the sidebar and kept in the address."""
-    chosen: Scale = st.sidebar.selectbox(
-        "Scale axis",
-        get_args(Scale),
-        help="  \n".join(f"{name}: {title}" for name, title in AXIS_TITLES.items()),
-        key="scale",
-        bind="query-params",
-    )
+    titles = "  \n".join(f"{name}: {title}" for name, title in AXIS_TITLES.items())
+    chosen: Scale = one(st.sidebar.selectbox, "Scale axis", get_args(Scale), "scale", help=titles)
     return chosen
 
 
@@ -142,21 +142,88 @@ def filters(of: Study | Outcomes) -> Filters:
     """The shared filters, drawn in the sidebar and kept in the address: `?task=add_2&task=add_3&shots=0`."""
     cells = [*(r.cell for r in of.results), *(f.cell for f in of.failures)]
     return Filters(
-        families=_chosen("Families", "family", {cell.model.family for cell in cells}),
-        tasks=_chosen("Tasks", "task", {cell.task for cell in cells}),
-        shots=_chosen("Shots", "shots", {cell.shots for cell in cells}),
-        prompts=_chosen("Prompts", "prompt", {cell.prompt for cell in cells}),
+        families=_wanted("Families", "family", {cell.model.family for cell in cells}),
+        tasks=_wanted("Tasks", "task", {cell.task for cell in cells}),
+        shots=_wanted("Shots", "shots", {cell.shots for cell in cells}),
+        prompts=_wanted("Prompts", "prompt", {cell.prompt for cell in cells}),
     )
 
 
 _Value = TypeVar("_Value", str, int)
 
 
-def _chosen(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
+def _wanted(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
     """Values chosen among the options; a filter with one option is not drawn, for it would choose nothing."""
     if len(options) < 2:
         return frozenset()
-    return frozenset(st.sidebar.multiselect(label, sorted(options), key=key, bind="query-params", placeholder="all"))
+    return frozenset(several(st.sidebar.multiselect, label, sorted(options), key))
+
+
+def one(
+    draw: Callable[..., Any],
+    label: str,
+    options: Sequence[Any],
+    key: str,
+    *,
+    first: int = 0,
+    free: bool = False,
+    **more: Any,
+) -> Any:
+    """A widget for one of the options whose value is kept in the address, unless it is the first choice.
+
+    Args:
+        draw: such as `st.selectbox`.
+        label: what the reader sees.
+        options: at least one.
+        key: of the widget and in the address; one meaning throughout the dashboard.
+        first: place of the option chosen before anybody chose.
+        free: other values than the options can be typed.
+        more: for `draw`.
+    """
+    asked = _asked(key)
+    known = {str(option): option for option in options}
+    if asked is not None:
+        st.session_state[key] = known.get(asked[0], asked[0] if free else options[first]) if asked else options[first]
+    elif not free and st.session_state.get(key) not in options:
+        st.session_state[key] = options[first]
+    value = draw(label, options, key=key, **more, **({"accept_new_options": True} if free else {}))
+    _keep(key, [] if value in (None, options[first]) else [str(value)])
+    return value
+
+
+def several(draw: Callable[..., Any], label: str, options: Sequence[_Value], key: str, **more: Any) -> list[_Value]:
+    """As `one`, for any number of the options; none stands for all."""
+    asked = _asked(key)
+    if asked is not None:
+        st.session_state[key] = [option for option in options if str(option) in asked]
+    values: list[_Value] = draw(label, options, key=key, placeholder="all", **more)
+    _keep(key, [str(value) for value in values])
+    return values
+
+
+def turn_to(page: str) -> None:
+    """Note which page is shown: widgets of another page are new, and have their values from the address or session."""
+    st.session_state["turned"] = st.session_state.get("shown") != page
+    st.session_state["shown"] = page
+
+
+# Streamlit's own `bind="query-params"` loses the filters when the reader turns to another page by the menu, and keeps
+# the old ones when a link of the dashboard asks for others (1.67).
+def _asked(key: str) -> list[str] | None:
+    """What the address, or else this session, wants of a widget that is new or behind; None when the widget leads."""
+    seen: list[str] = st.session_state.get(f"address of {key}", [])
+    in_address: list[str] = st.query_params.get_all(key)
+    if in_address and in_address != seen:
+        return in_address
+    return seen if st.session_state["turned"] or key not in st.session_state else None
+
+
+def _keep(key: str, values: list[str]) -> None:
+    st.session_state[f"address of {key}"] = values
+    if values:
+        st.query_params[key] = values
+    elif key in st.query_params:
+        del st.query_params[key]
 
 
 def look() -> tuple[Study, Filters]:

@@ -60,11 +60,12 @@ state.require_results(held)
 wanted = state.filters(held)
 largest = sorted({(r.cell.model.params, r.cell.model.name) for r in wanted.cells(held.results)}, reverse=True)
 models = [name for _, name in largest]
+if not models:
+    st.info("No result matches. Take away a filter in the sidebar.")
+    st.stop()
 left, right = st.columns(2)
-a = left.selectbox(
-    "A", models, index=1 if len(models) > 1 else None, key="a", bind="query-params", accept_new_options=True, help=HELP
-)
-b = right.selectbox("B", models, index=0, key="b", bind="query-params", accept_new_options=True, help=HELP)
+a = state.one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
+b = state.one(right.selectbox, "B", models, "b", free=True, help=HELP)
 if not a or not b:
     st.info("Choose two models, or two settings such as shots=0 and shots=2.")
     st.stop()
@@ -80,7 +81,13 @@ if comparisons:
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear}."
     )
     charts.show(figures.comparison_figure(comparisons, a=a, b=b), "comparison", lambda: table(comparisons))
-    st.dataframe(table(comparisons), hide_index=True, key="comparisons", alt="Paired differences, a row per task")
+    st.dataframe(
+        table(comparisons),
+        hide_index=True,
+        placeholder="",
+        key="comparisons",
+        alt="Paired differences, a row per task",
+    )
 else:
     st.info("The two have no document in common.")
 if missing:

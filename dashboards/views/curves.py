@@ -14,17 +14,17 @@ from harness.analysis.study import headline, partner, row
 from harness.analysis.trace import Trace, traces
 from harness.analysis.verdict import Verdict
 
+# Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3
-"""Tasks that are shown with both metrics; of more there is a small panel each."""
+# Small panels on one page: more would keep the browser busy for seconds.
 PANELS = 24
-"""Small panels on one page: more would keep the browser busy for seconds."""
 
 
 def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[str]) -> None:
     """A small panel for each task."""
     st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
     pages = -(-len(tasks) // PANELS)
-    page = int(st.number_input(f"Page of {pages}", 1, pages, key="page", bind="query-params")) if pages > 1 else 1
+    page = state.one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
     panels = [c for c in headline(drawn) if c.task in shown]
     charts.show(figures.overview(panels, verdicts), "curves", lambda: charts.points(panels))
@@ -51,17 +51,10 @@ def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None
 
 st.title("Emergent-ability curves")
 study, wanted = state.look()
-left, right = st.columns(2, vertical_alignment="bottom")
-scores = left.segmented_control(
-    "Scores",
-    ["raw", "centred"],
-    default="raw",
-    required=True,
-    key="y",
-    bind="query-params",
-    help="centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out.",
-)
-fits = right.toggle("Growth forms", value=True, key="fits", bind="query-params", help="Fitted lines, for a few tasks.")
+left, right = st.columns(2)
+about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
+scores = state.one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
+fits = state.one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True) == "shown"
 drawn = wanted.curves(study.curves)
 tasks = sorted({c.task for c in drawn})
 if not tasks:

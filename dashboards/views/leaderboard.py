@@ -12,6 +12,8 @@ from harness.analysis.wording import probability
 from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy, wide
 from harness.records import CellResult
 
+KEPT = ("model", "params")
+
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
 def order(version: object, wanted: state.Filters, _held: state.Outcomes) -> pd.DataFrame:
@@ -46,7 +48,16 @@ st.caption(
 board = order(state.version(), wanted, held)
 if not state.by_document(wanted.cells(held.results)):
     st.text("Too many answers to compare neighbours at once: choose some tasks in the sidebar.")
-st.dataframe(board, hide_index=True, key="board", alt="Headline scores, a row per model")
+st.dataframe(
+    board,
+    hide_index=True,
+    # What is equal in all rows says nothing here; the menu of the table brings it back.
+    column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
+    column_config={str(c): st.column_config.NumberColumn(format="%.3f") for c in board.select_dtypes("Float64")},
+    placeholder="",
+    key="board",
+    alt="Headline scores, a row per model",
+)
 left, right = st.columns(2)
 with left:
     charts.download("Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy(held.results, held.failures))

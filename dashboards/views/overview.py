@@ -16,8 +16,8 @@ from harness.analysis.verdict import Verdict
 from harness.analysis.wording import size
 from harness.records import CellFailure
 
+# Newest cells shown. A comment: Streamlit would print a text that stands alone here.
 LAST = 10
-"""Newest cells shown."""
 GUIDE = (
     ("curves", "**Curves**: scores over scale, task by task, with error bars and chance."),
     ("verdicts", "**Verdicts**: which abilities emerge, grow smoothly or stay flat, and why."),
@@ -70,7 +70,9 @@ def counted(verdicts: Sequence[Verdict]) -> pd.DataFrame:
 
 
 st.title("Emergent abilities by model size")
-held: state.Outcomes = state.outcomes()
+everything: state.Outcomes = state.outcomes()
+axis, wanted = state.scale(), state.filters(everything)
+held = state.Outcomes(wanted.cells(everything.results), wanted.cells(everything.failures), everything.problems)
 if held.results or held.failures:
     st.dataframe(families(held), hide_index=True, key="families", alt="Families of models and their cells")
 for problem in held.problems:
@@ -83,12 +85,14 @@ judged = st.container()
 if held.results or held.failures:
     st.subheader("What changed last")
     st.dataframe(newest(held), hide_index=True, key="newest", alt="Cells that ended last")
-state.require_results(held)
-axis = state.scale()
+state.require_results(everything)
 with judged:
     st.subheader("What the curves show")
-    verdicts = state.study(axis).verdicts
+    made = state.study(axis)
+    verdicts = wanted.verdicts(made.verdicts)
     if verdicts:
         charts.show(figures.verdict_counts(verdicts), "verdict-counts", lambda: counted(verdicts))
+    elif made.curves:
+        st.info("No curve matches. Take away a filter in the sidebar.")
     else:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")

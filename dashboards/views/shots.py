@@ -8,8 +8,7 @@ from harness.dashboards import charts, state
 from harness import figures
 from harness.analysis.curves import Curve
 
-MOST = 6
-"""Figures on one page."""
+MOST = 6  # figures on one page
 
 st.title("Shots × scale")
 study, wanted = state.look()
@@ -23,9 +22,9 @@ if not surfaces:
     st.info("No task here was asked with several numbers of demonstrations. `emergence run --shots 0,2,5` asks so.")
     st.stop()
 left, right = st.columns(2)
-task = left.selectbox("Task", sorted({name[0] for name in surfaces}), key="of", bind="query-params")
+task = state.one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
 metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))
-metric = right.selectbox("Metric", metrics, key="metric", bind="query-params")
+metric = state.one(right.selectbox, "Metric", metrics, "metric")
 found = [(name, curves) for name, curves in surfaces.items() if name[:2] == (task, metric)]
 for (_, _, family, condition), curves in found[:MOST]:
     if len(found) > 1:

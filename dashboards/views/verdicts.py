@@ -9,22 +9,34 @@ import streamlit as st
 from harness.dashboards import charts, state
 
 from harness import figures
-from harness.analysis.study import Row, partner, row
+from harness.analysis.study import partner, row
 from harness.analysis.verdict import EVIDENCE, Verdict, to_json
 
-HEADINGS = {
-    "family": "Family",
-    "task": "Task",
-    "setting": "Setting",
-    "verdict": "Verdict",
-    "threshold": "Threshold (95 %)",
-    "above_chance_from": "Above chance from",
-    "change": "Change",
-    "q": "q",
-    "deciding_sizes": "Deciding sizes",
-    "why": "Why",
-    "evidence": "Evidence",
+# Numbers stay numbers, so that a click on a heading sorts by size.
+NUMBERS = {
+    "Threshold": "compact",
+    "Above chance from": "compact",
+    "Change": "%+.3f",
+    "q": "%.2g",
 }
+
+
+def line(verdict: Verdict) -> dict[str, object]:
+    """One verdict as a row of the table."""
+    curve, said = verdict.curve, row(verdict)
+    return {
+        "Family": curve.family,
+        "Task": curve.task,
+        "Setting": curve.label,
+        "Verdict": said.verdict,
+        "Threshold": verdict.threshold,
+        "Threshold (95 %)": said.threshold,
+        "Above chance from": verdict.reliable_from,
+        "Change": verdict.evidence["range"],
+        "q": verdict.evidence["q_trend"],
+        "Deciding sizes": len(verdict.flips),
+        "Why": said.why,
+    }
 
 
 def closely(verdict: Verdict) -> None:
@@ -37,12 +49,11 @@ def closely(verdict: Verdict) -> None:
     for reason in verdict.reasons:
         st.text(f"• {reason}")
     asked = {"family": curve.family, "task": curve.task, "shots": str(curve.shots), "prompt": curve.prompt}
-    several = {name: value for name, value in asked.items() if name in st.session_state}
     st.page_link(
         "views/curves.py",
         label="Show it among the curves",
         icon=":material/show_chart:",
-        query_params={"scale": study.scale, **several},
+        query_params={"scale": study.scale, **{key: value for key, value in asked.items() if key in st.session_state}},
     )
     known = [(name, value, EVIDENCE[name]) for name, value in verdict.evidence.items() if value is not None]
     evidence = pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
@@ -57,20 +68,21 @@ st.caption(
     "larger ones are. Change: fitted over the scale, smallest to largest size. q: trend test, corrected for all curves "
     "(Benjamini-Hochberg). Deciding sizes: how many there are without which the verdict would be another."
 )
-taken = {id(curve) for curve in wanted.curves(study.curves)}
-judged = [(verdict, row(verdict)) for verdict in study.verdicts if id(verdict.curve) in taken]
-words = sorted({said.verdict for _, said in judged})
-only = st.multiselect("Verdict", words, key="verdict", bind="query-params", placeholder="all")
-shown = [(verdict, said) for verdict, said in judged if not only or said.verdict in only]
+judged = [(verdict, line(verdict)) for verdict in wanted.verdicts(study.verdicts)]
+words = sorted({str(said["Verdict"]) for _, said in judged})
+only = state.several(st.multiselect, "Verdict", words, "verdict")
+shown = [(verdict, said) for verdict, said in judged if not only or said["Verdict"] in only]
 if not shown:
     st.info("No verdict matches. Take away a filter.")
     st.stop()
-st.text("Choose a line at its left edge to see the curve and the evidence.")
+st.text("Choose a line at its left edge to see the curve and the evidence. Click a heading to sort.")
 chosen = st.dataframe(
-    pd.DataFrame([said for _, said in shown], columns=list(Row._fields)).rename(columns=HEADINGS),
+    pd.DataFrame([said for _, said in shown]).astype(dict.fromkeys(NUMBERS, "Float64")),
     hide_index=True,
+    column_config={name: st.column_config.NumberColumn(format=style) for name, style in NUMBERS.items()},
+    placeholder="",
     # Another choice of lines is another table: a selection must not slip to a neighbour.
-    key=f"verdicts {study.scale} {wanted} {only}",
+    key=f"verdicts {study.scale} {sorted(only)} {len(shown)} {hash(wanted)}",
     on_select="rerun",
     selection_mode="single-row",
     alt="One verdict per task and setting",
