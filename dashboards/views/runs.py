@@ -39,11 +39,8 @@ def live() -> None:
     if problems:
         st.subheader("Files that cannot be read")
         st.caption("They are left out of everything, and left where they are.")
-        st.dataframe(
-            pd.DataFrame([(str(p.path), p.message) for p in problems], columns=["File", "What is wrong"]),
-            hide_index=True,
-            key="problems",
-        )
+        table = pd.DataFrame([(str(p.path), p.message) for p in problems], columns=["File", "What is wrong"])
+        st.dataframe(table, hide_index=True, key="problems", alt="Files that cannot be read")
     if results:
         show_costs(results)
         show_provenance(results)
@@ -79,12 +76,14 @@ def progress(results: Sequence[CellResult], failures: Sequence[CellFailure], pro
     else:
         st.caption(f"{when}. A run is going on.")
     families = list(dict.fromkeys(tally.family for tally in tallies))
-    family = st.selectbox("Family", families, key="runs family") if len(families) > 1 else families[0]
+    family = state.one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
     shown = [tally for tally in tallies if tally.family == family]
     table = pd.DataFrame(
         [(tally.task, tally.model, in_words(tally)) for tally in shown], columns=["Task", "Model", "Cells"]
     ).pivot(index="Task", columns="Model", values="Cells")
-    st.dataframe(table[list(dict.fromkeys(tally.model for tally in shown))], key="tallies")
+    st.dataframe(
+        table[list(dict.fromkeys(tally.model for tally in shown))], key="tallies", alt="Cells by task and model"
+    )
     st.caption("✓ done, ✗ failed, … absent. Models from small to large.")
 
 
@@ -101,7 +100,7 @@ def show_failures(failures: Sequence[CellFailure]) -> None:
     newest = sorted(failures, key=lambda f: f.failed_at, reverse=True)
     rows = [(f.cell.label, f.error, f.message, f.failed_at) for f in newest]
     table = pd.DataFrame(rows, columns=["Cell", "Error", "Message", "Failed at (UTC)"])
-    st.dataframe(table, hide_index=True, column_config=TIMES, key="failures")
+    st.dataframe(table, hide_index=True, column_config=TIMES, key="failures", alt="Failed cells, the newest first")
     chosen = st.selectbox("Traceback of", newest, format_func=lambda f: f"{f.cell.label}: {f.error}", key="failure")
     with st.expander("Traceback", expanded=len(failures) == 1):
         st.code(chosen.traceback or "There is none: the worker died without one.", language=None, wrap_lines=True)
@@ -146,7 +145,7 @@ def show_costs(results: Sequence[CellResult]) -> None:
     }
     if not any(cost.measured for cost in costs):
         table = table.drop(columns=["Energy, Wh", "Cells with energy"])
-    st.dataframe(table, hide_index=True, column_config=config, key="costs")
+    st.dataframe(table, hide_index=True, column_config=config, key="costs", alt="Time and energy by model")
     answering = duration(sum(cost.seconds for cost in costs))
     energy = sum(cost.energy_wh or 0.0 for cost in costs)
     measured = sum(cost.measured for cost in costs)
@@ -167,16 +166,21 @@ def show_provenance(results: Sequence[CellResult]) -> None:
             "Cells of different engines are never joined in one curve."
         )
         facts = pd.DataFrame([(fact, ", ".join(values)) for fact, values in mixed.items()], columns=["What", "Values"])
-        st.dataframe(facts, hide_index=True, key="mixed")
+        st.dataframe(facts, hide_index=True, key="mixed", alt="What is not the same for all cells")
     fallbacks = runs.fallbacks(results)
     if fallbacks:
         st.warning("Some cells were asked of the tree engine and answered by lm-eval's code.")
         rows = [(model, reason, n) for (model, reason), n in fallbacks.items()]
-        st.dataframe(pd.DataFrame(rows, columns=["Model", "Why", "Cells"]), hide_index=True, key="fallbacks")
+        st.dataframe(
+            pd.DataFrame(rows, columns=["Model", "Why", "Cells"]),
+            hide_index=True,
+            key="fallbacks",
+            alt="Cells answered by lm-eval's code",
+        )
     headings = ["Engine", "Device", "Host", "Commit", "Versions", "Deterministic", "Cells", "From (UTC)", "To (UTC)"]
     table = pd.DataFrame(list(runs.makings(results))[::-1], columns=headings)
     order = ["Engine", "Device", "Host", "Commit", "Cells", "From (UTC)", "To (UTC)", "Deterministic", "Versions"]
-    st.dataframe(table[order], hide_index=True, column_config=TIMES, key="makings")
+    st.dataframe(table[order], hide_index=True, column_config=TIMES, key="makings", alt="With what the cells were made")
 
 
 st.title("Runs")

@@ -44,7 +44,7 @@ class Opened(NamedTuple):
 # Answers of the reader's last clicks, so that opening a document does not search again. The cells are in their keys.
 @st.cache_resource(max_entries=32, show_spinner="Searching")
 def find(
-    folder: str, stamp: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
+    version: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
 ) -> Page:
     """One page of answers; `all_of` searches on when it takes long."""
     patience = None if all_of else samples.PATIENCE
@@ -52,14 +52,14 @@ def find(
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing sizes")
-def compare(folder: str, stamp: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
+def compare(version: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
     """What changes between neighbouring sizes."""
     return samples.flips(state.store(), _cells, metric)
 
 
-def seen(cells: Sequence[Cell]) -> tuple[str, object, tuple[str, ...], tuple[Cell, ...]]:
+def seen(cells: Sequence[Cell]) -> tuple[object, tuple[str, ...], tuple[Cell, ...]]:
     """What both caches are keyed by."""
-    return str(state.folder()), state.store().stamp(), tuple(cell.key for cell in cells), tuple(cells)
+    return state.version(), tuple(cell.key for cell in cells), tuple(cells)
 
 
 def main() -> None:
@@ -76,10 +76,8 @@ def main() -> None:
     named = labels(setting(result.cell) for result in held.results)
     called = {named[s]: s for s in settings}
     way, where = st.columns([1, 2], vertical_alignment="bottom")
-    show = way.segmented_control(
-        "Show", [ANSWERS, FLIPS], default=ANSWERS, required=True, key="show", bind="query-params"
-    )
-    label = where.selectbox("Task and setting", [EVERYTHING, *called], index=1, key="setting", bind="query-params")
+    show = state.one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
+    label = state.one(where.selectbox, "Task and setting", [EVERYTHING, *called], "setting", first=1)
     chosen = cells if label == EVERYTHING else settings[called[label]]
     if show == ANSWERS:
         opened = answers(chosen)
@@ -109,12 +107,10 @@ def answers(cells: Sequence[Cell]) -> Opened | None:
     text = text_box.text_input(
         "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
     )
-    wanted = model_box.multiselect(
-        "Models", list(called.values()), key="models", bind="query-params", placeholder="all"
-    )
-    right = right_box.selectbox("Right or wrong", [ANY, CORRECT, WRONG], key="right", bind="query-params")
+    wanted = state.several(model_box.multiselect, "Models", list(called.values()), "models")
+    right = state.one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
     metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging(cell)))
-    metric = metric_box.selectbox("By metric", metrics, key="by", bind="query-params", disabled=right == ANY)
+    metric = state.one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
     query = Query(
         text=text or "",
         metric=None if right == ANY else metric,
@@ -152,7 +148,7 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
         table = table.drop(columns=["Task", "Shots"])
     if len({judging(cell)[0].name for cell in cells}) == 1:
         table = table.rename(columns={"Score": table["Metric"][0]}).drop(columns="Metric")
-    chosen = pick(table, f"answers {what} {at}")
+    chosen = pick(table, f"answers {what} {at}", "Answers, a row each")
     if pages > 1:
         st.number_input(f"Page, of {pages:,}", 1, pages, key=f"page {what}", width=160)
     return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
@@ -197,7 +193,7 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
         for s in found.steps
     ]
     headings = ["From", "To", "Wrong to right", "Right to wrong", "Net", "Documents"]
-    st.dataframe(pd.DataFrame(steps, columns=headings), hide_index=True, key="steps")
+    st.dataframe(pd.DataFrame(steps, columns=headings), hide_index=True, key="steps", alt="Changes by size")
     if not found.items:
         st.info("No document is answered right by one size and wrong by another.")
         return None
@@ -220,7 +216,11 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
         }
         for item in items
     ]
-    chosen = pick(pd.DataFrame(rows), f"items {hash(tuple(cell.key for cell in cells))} {metric}")
+    chosen = pick(
+        pd.DataFrame(rows),
+        f"items {hash(tuple(cell.key for cell in cells))} {metric}",
+        "Documents that change, a column per size",
+    )
     return None if chosen is None else Opened(found.cells[-1], items[chosen].doc_hash)
 
 
@@ -243,7 +243,12 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
         for text in shown.sample.outputs or (shown.sample.output,):
             full(f"Answer of {called[model_id(shown.cell.model)]}", text)
     st.caption("Answers by size")
-    st.dataframe(pd.DataFrame([size_row(row, called) for row in found.rows]), hide_index=True, key="sizes")
+    st.dataframe(
+        pd.DataFrame([size_row(row, called) for row in found.rows]),
+        hide_index=True,
+        key="sizes",
+        alt="Answers, a row per size",
+    )
     options(found.rows, called)
 
 
@@ -271,7 +276,12 @@ def options(rows: Sequence[Found], called: dict[ModelId, str]) -> None:
     marked = [f"✓ {option}" if option == rows[0].sample.target else option for option in choices]
     columns = {called[model_id(row.cell.model)]: softmax(row.sample.option_loglikelihoods) for row in asked}
     bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in columns}
-    st.dataframe(pd.DataFrame(columns, index=pd.Index(marked, name="Option")), column_config=bars, key="options")
+    st.dataframe(
+        pd.DataFrame(columns, index=pd.Index(marked, name="Option")),
+        column_config=bars,
+        key="options",
+        alt="Probability of each option, a column per size",
+    )
 
 
 def full(title: str, text: str) -> None:
@@ -280,9 +290,9 @@ def full(title: str, text: str) -> None:
     st.code(text, language=None, wrap_lines=True, height=300 if len(text) > LONG else "content")
 
 
-def pick(table: pd.DataFrame, key: str) -> int | None:
-    """A table of which one row can be chosen; gives its number."""
-    event = st.dataframe(table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key)
+def pick(table: pd.DataFrame, key: str, alt: str) -> int | None:
+    """A table of which one row can be chosen; gives its number. `alt` is what a screen reader says of it."""
+    event = st.dataframe(table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, alt=alt)
     return next(iter(event.selection.rows), None)
 
 
