@@ -30,7 +30,8 @@ PAGES = (
 
 def main() -> None:
     """Show the page that is asked for, and what is in the folder."""
-    st.set_page_config(page_title="Emergent abilities", layout="wide")
+    # An icon of its own: those of the pages would be fetched from fonts.gstatic.com to stand in the browser's tab.
+    st.set_page_config(page_title="Emergent abilities", page_icon="📈", layout="wide")
     page = st.navigation(
         [
             st.Page(VIEWS / f"{name}.py", title=title, icon=icon, default=name == "overview")
