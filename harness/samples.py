@@ -23,8 +23,8 @@ from harness.store import SAMPLES, SCORE, Problem, Store, sample
 
 RIGHT = 0.5
 """Score from which an answer counts as right: sharp metrics give 0 or 1, and half the way is taken for the others."""
-PATIENCE = 1.0
-"""Seconds a search may take before it stops with what it has found."""
+PATIENCE = 0.7
+"""Seconds after which a search begins nothing more: with what it has begun, a reader waits for about one."""
 _BATCH = 100
 """Files of one query: opening them is most of its cost, and between queries a search can stop."""
 # Nothing is ever fetched from a network, and Parquet is built in.

@@ -172,28 +172,39 @@ class Store:
         The newest change alone would not do: files that are copied or restored keep the times they had elsewhere.
         """
         known: list[tuple[str, int, int, bool]] = []
-        for path, complete in self._files():
+        for entry, complete in _files(self.root):
             with suppress(FileNotFoundError):  # a run going on takes a failure away when the cell goes well
-                status = path.stat()
-                known.append((str(path), status.st_mtime_ns, status.st_size, complete))
+                status = entry.stat()
+                known.append((entry.path, status.st_mtime_ns, status.st_size, complete))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
 
-    def _files(self) -> Iterator[tuple[Path, bool]]:
-        """Header and failure files, each with whether samples lie beside it."""
-        for folder, subfolders, names in os.walk(self.root):
-            subfolders.sort()
-            for name in (HEADER, FAILURE):
-                if name in names:
-                    yield Path(folder, name), SAMPLES in names
-                    break  # a header next to a failure means that a later attempt went well
-
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
-        for path, complete in self._files():
+        for entry, complete in _files(self.root):
+            path = Path(entry.path)
             read = _load(path)
             if isinstance(read, CellResult) and not complete:
                 yield Problem(path=path, message=f"{SAMPLES} is missing beside it")
             else:
                 yield read
+
+
+def _files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
+    """Header and failure files below a folder, ordered by path, each with whether samples lie beside it.
+
+    Not `os.walk`: the dashboard looks at each click whether anything changed, and this takes half the time.
+    """
+    try:
+        with os.scandir(folder) as listing:
+            entries = {entry.name: entry for entry in listing}
+    except OSError:
+        return
+    for name in (HEADER, FAILURE):
+        if name in entries:
+            yield entries[name], SAMPLES in entries
+            break  # a header next to a failure means that a later attempt went well
+    for name in sorted(entries):
+        if entries[name].is_dir(follow_symlinks=False):
+            yield from _files(entries[name].path)
 
 
 def _load(path: Path) -> CellResult | CellFailure | Problem:

@@ -45,12 +45,26 @@ def verdicts(quick: bool) -> None:
     print(table(head, verdicts.rows(100 if quick else verdicts.CURVES)))
 
 
+def dashboard(quick: bool) -> None:
+    """Every page of the dashboard, on a store of the embedded run's size and on a large one."""
+    import tempfile
+    from pathlib import Path
+
+    from tests.benchmarks import dashboard
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = dashboard.stores(Path(folder), quick=quick)
+        print(table(dashboard.HEAD, dashboard.rows(made)))
+        print(table(dashboard.CALLS, dashboard.calls(made)))
+
+
 BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "start-up": start_up,
     "bridge": bridge,
     "engines": engines,
     "suite": suite,
     "verdicts": verdicts,
+    "dashboard": dashboard,
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 

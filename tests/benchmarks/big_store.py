@@ -11,7 +11,7 @@ import argparse
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -42,12 +42,19 @@ METRICS = (
 )
 
 
-def write_big_store(root: Path, *, tasks: int = TASKS, documents: int = DOCUMENTS) -> Store:
-    """Write 100 cells for each task, each of so many documents."""
+def write_big_store(
+    root: Path,
+    *,
+    tasks: int = TASKS,
+    documents: int = DOCUMENTS,
+    sizes: int = len(SIZES),
+    settings: int = len(SETTINGS),
+) -> Store:
+    """Write a cell for each of two families, so many sizes, tasks and settings, each of so many documents."""
     store = Store(root)
     for number in range(tasks):
         task = _Task(number, documents)
-        for cell in _cells(task.name):
+        for cell in _cells(task.name, SIZES[:sizes], SETTINGS[:settings]):
             loglikelihoods = task.answers(cell)
             acc = (loglikelihoods.argmax(axis=1) == task.right).astype(float)
             prob = np.exp(loglikelihoods[np.arange(documents), task.right])
@@ -90,7 +97,8 @@ class _Task:
         ability = 1.5 * (np.log(cell.model.params) - learned) + 0.3 * np.log1p(cell.shots)
         logits = self._rng.normal(size=(len(self.right), OPTIONS))
         logits[np.arange(len(self.right)), self.right] += 3.0 / (1.0 + np.exp(self._difficulty - ability))
-        return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        answered: NDArray[np.float64] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return answered
 
     def samples(
         self, cell: Cell, loglikelihoods: NDArray[np.float64], scores: dict[str, NDArray[np.float64]]
@@ -117,9 +125,9 @@ class _Task:
         return {"prompt_hash": pa.array([_hash(prompt) for prompt in prompts]), "prompt": pa.array(prompts)}
 
 
-def _cells(task: str) -> Iterator[Cell]:
+def _cells(task: str, sizes: Sequence[int], settings: Sequence[tuple[int, int]]) -> Iterator[Cell]:
     for family in FAMILIES:
-        for params in SIZES:
+        for params in sizes:
             model = ModelSpec(
                 name=f"example/{family}-{params // 10**6}m",
                 family=family,
@@ -128,7 +136,7 @@ def _cells(task: str) -> Iterator[Cell]:
                 revision=_hash(f"{family}{params}"),
                 dtype="bfloat16",
             )
-            for shots, seed in SETTINGS:
+            for shots, seed in settings:
                 yield Cell(
                     model=model,
                     task=task,

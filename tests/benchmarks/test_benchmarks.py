@@ -14,7 +14,9 @@ from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.tree.model import Work
 from harness.plan import expand
+from harness.samples import page
 from tests.benchmarks import suite
+from tests.benchmarks.big_store import write_big_store
 from tests.benchmarks.documents import FIXED, KINDS, LONG, OWN, Kind
 from tests.benchmarks.engines import CHOICES, TEXTS, count, difference, largest_difference, least_flop
 from tests.benchmarks.models import SHAPES, Parameters
@@ -106,6 +108,23 @@ def test_a_pool_is_written_in_the_order_we_take_it(catalog: Catalog, tmp_path: P
     built = build_cell(cell(of=task, shots=2, seed=suite.SEED, limit=1), task, DocumentCache())
     shots = "".join(f"{doc['a']}+{doc['b']}={doc['answer']}\n" for doc in (first, second))
     assert built.documents[0][0].args[0].startswith(shots)
+
+
+def test_a_generated_store_holds_what_a_run_would_have_written(tmp_path: Path) -> None:
+    store = write_big_store(tmp_path, tasks=1, sizes=3, settings=2, documents=20)
+    results, failures, problems = store.outcomes()
+    assert (len(results), failures, problems) == (2 * 3 * 2, (), ())
+    for result in results:
+        samples = store.samples(result.cell)
+        assert len(samples) == result.n_expected == 20
+        for score in result.scores:
+            assert score.value == pytest.approx(sum(s.scores[score.metric] for s in samples) / 20)
+        for one in samples:
+            assert one.output == one.options[one.option_loglikelihoods.index(max(one.option_loglikelihoods))]
+            assert one.scores["acc"] == (one.output == one.target)
+            assert one.prompt.count("Answer:") == result.cell.shots + 1
+        assert page(store, [result.cell]).rows[3].sample == samples[3]
+    assert len({one.doc_hash for result in results for one in store.samples(result.cell)}) == 20
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
