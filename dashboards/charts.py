@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from harness import figures
-from harness.analysis.curves import Curve
 from harness.leaderboard import to_csv
 
 PICTURES = ("png", "svg")
@@ -56,30 +55,4 @@ def choose_picture() -> None:
     """Which format the camera above each figure saves."""
     st.sidebar.segmented_control(
         "Save pictures as", PICTURES, default=PICTURES[0], format_func=str.upper, key="picture", required=True
-    )
-
-
-def points(curves: Iterable[Curve]) -> pd.DataFrame:
-    """A row per point of the curves, with the columns of `emergence curves --json`."""
-    return pd.DataFrame(
-        [
-            {
-                "family": curve.family,
-                "task": curve.task,
-                "shots": curve.shots,
-                "prompt": curve.prompt,
-                "metric": curve.metric.name,
-                "scale": curve.scale,
-                "model": point.model,
-                "x": point.x,
-                "value": point.estimate.value,
-                "ci_low": point.low,
-                "ci_high": point.high,
-                "n": point.estimate.n,
-                "chance": curve.metric.chance,
-                "conditions": curve.conditions,
-            }
-            for curve in curves
-            for point in curve.points
-        ]
     )

@@ -1,16 +1,21 @@
+"""The pages that show what was concluded, run by Streamlit's own test driver."""
+
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from streamlit.runtime.memory_media_file_storage import _calculate_file_id
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
 
-from harness.leaderboard import tidy, to_csv
+from harness.leaderboard import tidy, to_csv, wide
 from harness.store import Store
-from tests.builders import failed, grown, task
+from tests.builders import SIZES, cell, failed, grown, model, result, task
 
 APP = Path(__file__).parents[1] / "dashboards" / "app.py"
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
+PAGES = ("overview", "curves", "verdicts", "shots", "leaderboard", "compare")
 
 
 @pytest.fixture
@@ -18,11 +23,41 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store with two tasks at two shot counts, one cell failed."""
     made = Store(tmp_path / "results")
     results = [r for name in ("colours", "shapes") for shots in (0, 2) for r in grown(RISE, of=task(name), shots=shots)]
-    for result in results[1:]:
-        made.write(replace(result, samples=()))
-    made.write(failed(results[0].cell, message="no <b>answer</b>"))
+    for one in results[1:]:
+        made.write(replace(one, samples=()))
+    made.write(failed(results[0].cell, message="no <b>answer</b>", failed_at=datetime(2026, 1, 2, tzinfo=UTC)))
     monkeypatch.setenv("EMERGENCE_RESULTS", str(made.root))
     return made
+
+
+def opened(page: str = "overview", **address: str | list[str]) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params.update(address)
+    app.run()
+    if page != "overview":
+        app.switch_page(f"views/{page}.py").run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    said = [*app.markdown, *app.text, *app.caption, *app.info, *app.warning, *app.subheader]
+    return "\n".join(element.value for element in said)
+
+
+def charts(app: AppTest) -> list[str]:
+    """Each figure as plotly got it."""
+    return [chart.proto.spec for chart in app.get("plotly_chart")]
+
+
+def add_unteachable_task(store: Store) -> None:
+    for one in (r for shots in (0, 2) for r in grown([50] * 8, of=task("nonsense"), shots=shots)):
+        store.write(replace(one, samples=()))
+
+
+def answered(store: Store, params: int, right: list[int], **changes: object) -> None:
+    """A cell with samples: one document each that was answered rightly (1) or not (0)."""
+    store.write(result(cell(model=model(params), **changes), values=[float(r) for r in right]))
 
 
 def test_no_folder_beside_the_app_is_called_pages() -> None:
@@ -30,89 +65,254 @@ def test_no_folder_beside_the_app_is_called_pages() -> None:
     assert not (APP.parent / "pages").exists()
 
 
-def opened(page: str | None = None) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60).run()
-    if page:
-        app.switch_page(f"views/{page}.py").run()
-    assert not app.exception
-    return app
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("store")
+def test_every_page_has_a_title_and_prints_no_stray_text(page: str) -> None:
+    app = opened(page)
+    assert len(app.title) == 1
+    # Streamlit prints whatever stands alone in a page, such as a docstring under a constant, above the title.
+    assert app.main[0].type == "title"
 
 
-def texts(app: AppTest) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.text, *app.caption, *app.info])
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("store")
+def test_everything_to_operate_has_a_label(page: str) -> None:
+    app = opened(page)
+    widgets = [*app.selectbox, *app.multiselect, *app.radio, *app.get("download_button"), *app.get("button_group")]
+    assert widgets
+    assert all(_label(widget) for widget in widgets)
+    assert all(chart.proto.alt for chart in app.get("plotly_chart"))
+
+
+def _label(widget: Element) -> str:
+    return str(widget.proto.label)
 
 
 @pytest.mark.usefixtures("store")
-def test_the_first_page_shows_all_curves() -> None:
+def test_the_overview_counts_families_cells_and_verdicts() -> None:
     app = opened()
-    assert app.title[0].value == "Emergent-ability curves"
-    assert app.selectbox(key="task").options == ["All tasks", "colours", "shapes"]
-    assert len(app.get("plotly_chart")) == 1
-    assert "31 results, 1 failures, 0 unreadable files" in texts(app)
+    families, newest = (table.value for table in app.dataframe)
+    assert families.loc[0, ["Family", "Models", "Tasks", "Cells done", "Cells failed"]].tolist() == ["toy", 8, 2, 31, 1]
+    assert families.loc[0, "Parameters"] == "1k to 16.4M"
+    assert newest["Outcome"].iloc[0] == "ValueError: no <b>answer</b>"
+    (chart,) = charts(app)
+    assert json.loads(chart)["data"][0]["y"] == ["rises"]
+    assert "31 results, 1 failure, 0 unreadable files" in texts(app)
 
 
 @pytest.mark.usefixtures("store")
-def test_one_task_shows_its_verdicts_with_reasons() -> None:
-    app = opened()
-    app.selectbox(key="task").select("shapes").run()
-    assert not app.exception
-    assert "**0-shot: grows smoothly.**" in texts(app)
-    assert "Rises with scale" in texts(app)
-    assert "prob_correct" in app.get("plotly_chart")[0].proto.spec
+def test_few_tasks_are_shown_with_both_metrics_and_reasons() -> None:
+    app = opened("curves", task="shapes")
+    (chart,) = charts(app)
+    assert "prob_correct" in chart
+    assert "toy, 0-shot: rises. Rises with scale" in texts(app)
+
+
+def test_many_tasks_get_a_small_panel_each(store: Store) -> None:
+    for name in ("letters", "numbers"):
+        for one in grown(RISE, of=task(name)):
+            store.write(replace(one, samples=()))
+    app = opened("curves")
+    (chart,) = charts(app)
+    assert all(f'"text":"{name}"' in chart for name in ("colours", "letters", "numbers", "shapes"))
+    assert "prob_correct" not in chart
 
 
 @pytest.mark.usefixtures("store")
-def test_another_scale_redraws_the_curves() -> None:
-    app = opened()
-    app.selectbox(key="scale").select("flops").run()
-    assert not app.exception
-    assert "Training compute 6ND, FLOPs (log scale)" in texts(app)
+def test_the_address_sets_every_filter() -> None:
+    app = opened("curves", task="shapes", shots=["2"], scale="flops", y="centred", fits="hidden")
+    assert app.selectbox(key="scale").value == "flops"
+    assert app.multiselect(key="shots").value == [2]
+    (chart,) = charts(app)
+    assert "Training compute 6ND, FLOPs" in chart
+    assert "chance-centred acc" in chart
+    assert "0-shot" not in chart
 
 
-def test_the_verdict_table_can_be_narrowed(store: Store) -> None:
-    for result in (r for shots in (0, 2) for r in grown([50] * 8, of=task("nonsense"), shots=shots)):
-        store.write(replace(result, samples=()))
+@pytest.mark.usefixtures("store")
+def test_a_filter_goes_into_the_address_and_along_to_other_pages() -> None:
+    app = opened("curves")
+    app.multiselect(key="task").select("colours").run()
+    assert app.query_params["task"] == "colours"
+    app.switch_page("views/verdicts.py").run()
+    assert set(app.dataframe[0].value["Task"]) == {"colours"}
+    assert app.query_params["task"] == "colours"
+    app.multiselect(key="task").unselect("colours").run()
+    assert "task" not in app.query_params
+    assert set(app.dataframe[0].value["Task"]) == {"colours", "shapes"}
+
+
+@pytest.mark.usefixtures("store")
+def test_an_address_with_unknown_values_shows_everything() -> None:
+    app = opened("curves", task="no such task", scale="weight", y="<script>")
+    assert app.multiselect(key="task").value == []
+    assert app.selectbox(key="scale").value == "params"
+    assert len(charts(app)) == 2
+
+
+def test_the_verdict_table_sorts_by_number_and_can_be_narrowed(store: Store) -> None:
+    add_unteachable_task(store)
     app = opened("verdicts")
-    assert list(app.dataframe[0].value["Verdict"]) == ["grows smoothly"] * 2 + ["flat"] * 2 + ["grows smoothly"] * 2
-    assert all("n = 200 documents per size" in why for why in app.dataframe[0].value["Why"])
-    app.pills(key="labels").select("flat").run()
+    table = app.dataframe[0].value
+    assert list(table["Verdict"]) == ["rises"] * 2 + ["flat"] * 2 + ["rises"] * 2
+    assert all("n = 200 documents per size" in why for why in table["Why"])
+    assert table["Change"].iloc[0] > 0.5
+    assert table["Threshold"].isna().tolist() == [False, False, True, True, False, False]
+    app.multiselect(key="verdict").select("flat").run()
     assert list(app.dataframe[0].value["Task"]) == ["nonsense"] * 2
 
 
-def test_the_downloaded_table_is_the_leaderboard_export_byte_for_byte(store: Store) -> None:
-    app = opened("leaderboard")
-    expected = to_csv(tidy(store.results(), store.failures())).encode()
-    # The media storage names a file by the hash of its bytes.
-    name = _calculate_file_id(expected, "text/csv", "leaderboard.csv")
-    (tidy_button, _) = app.get("download_button")
-    assert name in tidy_button.proto.url
-    assert app.dataframe[0].value["model"].iloc[0] == "toy-1000"
-
-
-def test_new_results_appear_without_a_restart(store: Store) -> None:
-    app = opened()
-    for result in grown(RISE, of=task("numbers")):
-        store.write(replace(result, samples=()))
+@pytest.mark.usefixtures("store")
+def test_choosing_a_verdict_shows_its_curve_its_evidence_and_a_link() -> None:
+    app = opened("verdicts")
+    assert charts(app) == []
+    key = app.dataframe[0].proto.id.split("-", 2)[2]
+    app.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
-    assert "numbers" in app.selectbox(key="task").options
+    assert not app.exception
+    (chart,) = charts(app)
+    assert '"text":"colours"' in chart
+    assert "2-shot" in chart
+    assert "q_trend" in set(app.dataframe[1].value["Evidence"])
+    (link,) = app.get("page_link")
+    assert "task=colours&shots=2" in link.proto.query_string
 
 
 @pytest.mark.usefixtures("store")
-def test_failures_are_listed_as_plain_text() -> None:
-    assert "toy-1000 colours 0-shot default seed 0: ValueError: no <b>answer</b>" in texts(opened())
+def test_shots_by_scale_shows_the_gain_from_demonstrations() -> None:
+    app = opened("shots", of="shapes")
+    (chart,) = charts(app)
+    assert "gain over 0-shot" in chart
+    assert app.selectbox(key="of").value == "shapes"
 
 
-def test_a_missing_folder_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shots_by_scale_needs_several_shot_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    for one in grown(RISE):
+        made.write(replace(one, samples=()))
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    assert "`emergence run --shots 0,2,5`" in texts(opened("shots"))
+
+
+def test_the_downloaded_tables_are_the_leaderboard_exports_byte_for_byte(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, *, key, **more: made.update({key: data}))
+    opened("leaderboard")
+    outcomes = store.results(), store.failures()
+    assert made["download leaderboard"]() == to_csv(tidy(*outcomes))
+    assert made["download leaderboard-wide"]() == to_csv(wide(*outcomes))
+
+
+def test_the_numbers_of_a_figure_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, *, key, **more: made.update({key: data}))
+    opened("curves", task="shapes", shots="2")
+    head, first, *_ = made["download shapes"]().splitlines()
+    assert head.startswith("family,task,shots,prompt,metric,scale,model,x,value,ci_low,ci_high,n,chance")
+    assert first.startswith("toy,shapes,2,default,acc,params,toy-1000,1000.0,0.25,")
+
+
+def test_ties_of_the_leaderboard_are_told_from_clear_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    answered(made, SIZES[0], [1] * 5 + [0] * 45)
+    answered(made, SIZES[1], [1] * 40 + [0] * 10)
+    answered(made, SIZES[2], [1] * 41 + [0] * 9)
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    board = opened("leaderboard").dataframe[0].value
+    assert board["rank"].tolist() == [1, 2, 3]
+    assert board["model"].tolist() == [f"toy-{size}" for size in (SIZES[2], SIZES[1], SIZES[0])]
+    first, second, last = board["clearly ahead of the next"].fillna("")
+    assert first.startswith("tied, q ")
+    assert second == "yes, q < 0.001"
+    assert last == ""
+
+
+def test_two_models_are_compared_on_the_same_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    answered(made, SIZES[0], [1] * 10 + [0] * 30)
+    answered(made, SIZES[1], [1] * 35 + [0] * 5)
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    app = opened("compare")
+    assert app.selectbox(key="a").value == f"toy-{SIZES[0]}"
+    assert "B is better on 1, worse on 0, with no clear difference on 0." in texts(app)
+    assert app.dataframe[0].value["difference"].tolist() == [0.625]
+    assert len(charts(app)) == 1
+
+
+def test_two_settings_are_compared_by_typing_terms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    answered(made, SIZES[0], [1] * 10 + [0] * 30)
+    answered(made, SIZES[0], [1] * 20 + [0] * 20, shots=2)
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    app = opened("compare", a="shots=0", b="shots=2")
+    assert app.dataframe[0].value["difference"].tolist() == [0.25]
+
+
+@pytest.mark.usefixtures("store")
+def test_what_cannot_be_compared_is_said_as_plain_text() -> None:
+    app = opened("compare", a="<b>nobody</b>")
+    assert "These two cannot be compared." in texts(app)
+    assert "<b>nobody</b>" in "\n".join(element.value for element in app.text)
+
+
+def test_new_results_appear_without_a_restart(store: Store) -> None:
+    app = opened("curves")
+    for one in grown(RISE, of=task("numbers")):
+        store.write(replace(one, samples=()))
+    app.run()
+    assert "numbers" in app.multiselect(key="task").options
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_filters_that_leave_nothing_say_so(page: str, store: Store) -> None:
+    for one in grown(RISE, of=task("numbers"), shots=5):
+        store.write(replace(one, samples=()))
+    said = texts(opened(page, task="numbers", shots="2"))
+    assert "Take away a filter" in said
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_missing_folder_says_what_to_do(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path / "nowhere"))
-    assert "`emergence run` makes some" in texts(opened())
+    assert "`emergence run` makes some" in texts(opened(page))
 
 
-def test_a_store_with_failures_only_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_a_store_with_failures_only_says_so(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).write(failed())
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
-    app = opened()
-    assert "There are no results" in texts(app)
-    assert "ValueError: no answer" in texts(app)
+    assert "There are no results yet: all 1 cells failed" in texts(opened(page))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_store_of_damaged_files_says_so(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    made.write(result())
+    made.path(result().cell).joinpath("cell.json").write_text("{")
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    assert "all 1 files found cannot be read" in texts(opened(page))
+
+
+@pytest.mark.usefixtures("store")
+def test_models_without_a_place_on_the_axis_are_told() -> None:
+    assert "Choose another scale axis" in texts(opened("curves", scale="loss"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_of_files_written_by_others_are_never_markdown(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "**x** <script>alert(1)</script> $y$ :material/x:"
+    made = Store(tmp_path)
+    for shots in (0, 2):
+        for one in grown(RISE, of=task(name), shots=shots):
+            made.write(replace(one, samples=()))
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    app = opened(page)
+    rendered = [*app.markdown, *app.caption, *app.info, *app.title, *app.subheader, *app.warning]
+    assert not any("script" in element.value for element in rendered)
 
 
 def test_the_folder_can_be_an_argument(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.compare import Comparison, compare, summary
@@ -28,30 +27,6 @@ def compared(
     found = compare(pairing.pairs, state.documents())
     left = [f"{one.task} {one.setting}: {one.reason}" for one in (*pairing.unpaired, *found.unpaired)]
     return found.comparisons, left
-
-
-def table(comparisons: tuple[Comparison, ...]) -> pd.DataFrame:
-    """A row per comparison."""
-    return pd.DataFrame(
-        [
-            {
-                "task": one.task,
-                "setting": one.setting,
-                "metric": one.metric.name,
-                "n": one.scores.n,
-                "a": one.scores.mean_a,
-                "b": one.scores.mean_b,
-                "difference": one.scores.difference,
-                "ci_low": one.scores.low,
-                "ci_high": one.scores.high,
-                "p": one.scores.p,
-                "q": one.q,
-                "better": one.better,
-                "detectable": one.scores.detectable,
-            }
-            for one in comparisons
-        ]
-    )
 
 
 st.title("Compare two models or settings")
@@ -80,9 +55,9 @@ if comparisons:
     st.text(
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear}."
     )
-    charts.show(figures.comparison_figure(comparisons, a=a, b=b), "comparison", lambda: table(comparisons))
+    charts.show(figures.comparison_figure(comparisons, a=a, b=b), "comparison", lambda: tables.comparisons(comparisons))
     st.dataframe(
-        table(comparisons),
+        tables.comparisons(comparisons),
         hide_index=True,
         placeholder="",
         key="comparisons",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.centred import centred
@@ -27,7 +27,7 @@ def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[
     page = state.one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
     panels = [c for c in headline(drawn) if c.task in shown]
-    charts.show(figures.overview(panels, verdicts), "curves", lambda: charts.points(panels))
+    charts.show(figures.overview(panels, verdicts), "curves", lambda: tables.points(panels))
 
 
 def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None:
@@ -41,7 +41,7 @@ def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None
         both, marks, forms = centred(both, verdicts, forms)
     sharp, smooth = headline(both), [c for c in both if c.rank > 0]
     if sharp:
-        charts.show(figures.sharp_and_smooth(sharp, smooth, marks, forms), task, lambda: charts.points(both))
+        charts.show(figures.sharp_and_smooth(sharp, smooth, marks, forms), task, lambda: tables.points(both))
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
     for verdict in verdicts:

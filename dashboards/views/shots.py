@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.curves import Curve
@@ -19,7 +19,10 @@ for curve in wanted.curves(study.curves):
     )
 surfaces = {name: curves for name, curves in groups.items() if len({c.shots for c in curves}) > 1}
 if not surfaces:
-    st.info("No task here was asked with several numbers of demonstrations. `emergence run --shots 0,2,5` asks so.")
+    st.info(
+        "Nothing here was asked with several numbers of demonstrations. Take away a filter in the sidebar, "
+        "or ask so: `emergence run --shots 0,2,5`."
+    )
     st.stop()
 left, right = st.columns(2)
 task = state.one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
@@ -30,6 +33,6 @@ for (_, _, family, condition), curves in found[:MOST]:
     if len(found) > 1:
         st.text(f"{family}: {condition}")
     name = "-".join(filter(None, ("shots", family, task, curves[0].prompt)))
-    charts.show(figures.shots_by_scale(curves), name, lambda curves=curves: charts.points(curves))
+    charts.show(figures.shots_by_scale(curves), name, lambda curves=curves: tables.points(curves))
 if len(found) > MOST:
     st.text(f"{len(found) - MOST} more: choose a family or a prompt in the sidebar.")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pandas as pd
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.study import partner, row
-from harness.analysis.verdict import EVIDENCE, Verdict, to_json
+from harness.analysis.study import in_words, partner
+from harness.analysis.verdict import Verdict, to_json
 
 # Numbers stay numbers, so that a click on a heading sorts by size.
 NUMBERS = {
@@ -21,31 +20,13 @@ NUMBERS = {
 }
 
 
-def line(verdict: Verdict) -> dict[str, object]:
-    """One verdict as a row of the table."""
-    curve, said = verdict.curve, row(verdict)
-    return {
-        "Family": curve.family,
-        "Task": curve.task,
-        "Setting": curve.label,
-        "Verdict": said.verdict,
-        "Threshold": verdict.threshold,
-        "Threshold (95 %)": said.threshold,
-        "Above chance from": verdict.reliable_from,
-        "Change": verdict.evidence["range"],
-        "q": verdict.evidence["q_trend"],
-        "Deciding sizes": len(verdict.flips),
-        "Why": said.why,
-    }
-
-
 def closely(verdict: Verdict) -> None:
     """The curve, its reasons and its evidence."""
     curve = verdict.curve
     st.subheader("The curve and its evidence")
     beside = partner(c for c in study.curves if c.setting == curve.setting)
     both = (curve, *beside)
-    charts.show(figures.sharp_and_smooth([curve], beside, [verdict]), "verdict", lambda: charts.points(both))
+    charts.show(figures.sharp_and_smooth([curve], beside, [verdict]), "verdict", lambda: tables.points(both))
     for reason in verdict.reasons:
         st.text(f"• {reason}")
     asked = {"family": curve.family, "task": curve.task, "shots": str(curve.shots), "prompt": curve.prompt}
@@ -55,9 +36,7 @@ def closely(verdict: Verdict) -> None:
         icon=":material/show_chart:",
         query_params={"scale": study.scale, **{key: value for key, value in asked.items() if key in st.session_state}},
     )
-    known = [(name, value, EVIDENCE[name]) for name, value in verdict.evidence.items() if value is not None]
-    evidence = pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
-    st.dataframe(evidence, hide_index=True, key="evidence", alt="Numbers behind the verdict")
+    st.dataframe(tables.evidence(verdict), hide_index=True, key="evidence", alt="Numbers behind the verdict")
 
 
 st.title("Verdicts")
@@ -68,16 +47,16 @@ st.caption(
     "larger ones are. Change: fitted over the scale, smallest to largest size. q: trend test, corrected for all curves "
     "(Benjamini-Hochberg). Deciding sizes: how many there are without which the verdict would be another."
 )
-judged = [(verdict, line(verdict)) for verdict in wanted.verdicts(study.verdicts)]
-words = sorted({str(said["Verdict"]) for _, said in judged})
+judged = wanted.verdicts(study.verdicts)
+words = sorted({in_words(verdict) for verdict in judged})
 only = state.several(st.multiselect, "Verdict", words, "verdict")
-shown = [(verdict, said) for verdict, said in judged if not only or said["Verdict"] in only]
+shown = [verdict for verdict in judged if not only or in_words(verdict) in only]
 if not shown:
     st.info("No verdict matches. Take away a filter.")
     st.stop()
 st.text("Choose a line at its left edge to see the curve and the evidence. Click a heading to sort.")
 chosen = st.dataframe(
-    pd.DataFrame([said for _, said in shown]).astype(dict.fromkeys(NUMBERS, "Float64")),
+    tables.verdicts(shown),
     hide_index=True,
     column_config={name: st.column_config.NumberColumn(format=style) for name, style in NUMBERS.items()},
     placeholder="",
@@ -97,4 +76,4 @@ st.download_button(
     icon=":material/download:",
 )
 if chosen.selection.rows:
-    closely(shown[chosen.selection.rows[0]][0])
+    closely(shown[chosen.selection.rows[0]])

@@ -1,0 +1,142 @@
+"""Tables of the dashboard: what was found as rows for people, or as the numbers behind a figure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+
+import pandas as pd
+
+from harness.analysis.compare import Comparison
+from harness.analysis.curves import Curve
+from harness.analysis.reasons import PLAIN_WORDS
+from harness.analysis.runs import finished_at
+from harness.analysis.study import row
+from harness.analysis.verdict import EVIDENCE, Verdict
+from harness.analysis.wording import size
+from harness.records import CellFailure, CellResult, Outcome
+
+
+def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> pd.DataFrame:
+    """A row per family: models, tasks and cells."""
+    rows = []
+    cells = [*(r.cell for r in results), *(f.cell for f in failures)]
+    for family in sorted({cell.model.family for cell in cells}):
+        done = [r.cell for r in results if r.cell.model.family == family]
+        gone = [f.cell for f in failures if f.cell.model.family == family]
+        params = [c.model.params for c in (*done, *gone)]
+        rows.append(
+            {
+                "Family": family,
+                "Models": len({c.model.name for c in (*done, *gone)}),
+                "Parameters": f"{size(min(params))} to {size(max(params))}",
+                "Suites": ", ".join(sorted({c.suite for c in (*done, *gone)})),
+                "Tasks": len({c.task for c in (*done, *gone)}),
+                "Cells done": len(done),
+                "Cells failed": len(gone),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def newest(outcomes: Iterable[Outcome], count: int) -> pd.DataFrame:
+    """The cells that ended last."""
+    last = sorted(outcomes, key=finished_at, reverse=True)[:count]
+    return pd.DataFrame(
+        [
+            {
+                "When (UTC)": finished_at(o).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                "Model": o.cell.model.name,
+                "Task": o.cell.task,
+                "Setting": f"{o.cell.shots}-shot {o.cell.prompt} seed {o.cell.seed}",
+                "Outcome": f"{o.error}: {o.message}" if isinstance(o, CellFailure) else "done",
+            }
+            for o in last
+        ]
+    )
+
+
+def counted(verdicts: Iterable[Verdict]) -> pd.DataFrame:
+    """The verdicts behind the bars."""
+    rows = [(v.curve.family, v.curve.task, v.curve.label, PLAIN_WORDS[v.label]) for v in verdicts]
+    return pd.DataFrame(rows, columns=["family", "task", "setting", "verdict"])
+
+
+def points(curves: Iterable[Curve]) -> pd.DataFrame:
+    """A row per point of the curves, with the columns of `emergence curves --json`."""
+    return pd.DataFrame(
+        [
+            {
+                "family": curve.family,
+                "task": curve.task,
+                "shots": curve.shots,
+                "prompt": curve.prompt,
+                "metric": curve.metric.name,
+                "scale": curve.scale,
+                "model": point.model,
+                "x": point.x,
+                "value": point.estimate.value,
+                "ci_low": point.low,
+                "ci_high": point.high,
+                "n": point.estimate.n,
+                "chance": curve.metric.chance,
+                "conditions": curve.conditions,
+            }
+            for curve in curves
+            for point in curve.points
+        ]
+    )
+
+
+def verdicts(of: Iterable[Verdict]) -> pd.DataFrame:
+    """A row per verdict. Numbers stay numbers, so that they can be sorted by size."""
+    numbers = dict.fromkeys(("Threshold", "Above chance from", "Change", "q"), "Float64")
+    return pd.DataFrame([_line(verdict) for verdict in of]).astype(numbers)
+
+
+def _line(verdict: Verdict) -> dict[str, object]:
+    """One verdict as a row of the table."""
+    curve, said = verdict.curve, row(verdict)
+    return {
+        "Family": curve.family,
+        "Task": curve.task,
+        "Setting": curve.label,
+        "Verdict": said.verdict,
+        "Threshold": verdict.threshold,
+        "Threshold (95 %)": said.threshold,
+        "Above chance from": verdict.reliable_from,
+        "Change": verdict.evidence["range"],
+        "q": verdict.evidence["q_trend"],
+        "Deciding sizes": len(verdict.flips),
+        "Why": said.why,
+    }
+
+
+def evidence(verdict: Verdict) -> pd.DataFrame:
+    """The numbers behind a verdict, each with what it is."""
+    known = [(name, value, EVIDENCE[name]) for name, value in verdict.evidence.items() if value is not None]
+    return pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
+
+
+def comparisons(of: Iterable[Comparison]) -> pd.DataFrame:
+    """A row per comparison."""
+    return pd.DataFrame(
+        [
+            {
+                "task": one.task,
+                "setting": one.setting,
+                "metric": one.metric.name,
+                "n": one.scores.n,
+                "a": one.scores.mean_a,
+                "b": one.scores.mean_b,
+                "difference": one.scores.difference,
+                "ci_low": one.scores.low,
+                "ci_high": one.scores.high,
+                "p": one.scores.p,
+                "q": one.q,
+                "better": one.better,
+                "detectable": one.scores.detectable,
+            }
+            for one in of
+        ]
+    )
