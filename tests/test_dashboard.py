@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,14 @@ def opened(page: str = "overview", **address: str | list[str]) -> AppTest:
     return app
 
 
+def walk(**address: str | list[str]) -> Iterator[AppTest]:
+    """Each page in turn, by one reader: starting the driver takes longer than showing a page."""
+    app = opened(**address)
+    for page in PAGES:
+        yield app.switch_page(f"views/{page}.py").run()
+        assert not app.exception, page
+
+
 def texts(app: AppTest) -> str:
     said = [*app.markdown, *app.text, *app.caption, *app.info, *app.warning, *app.subheader]
     return "\n".join(element.value for element in said)
@@ -76,23 +85,21 @@ def test_no_folder_beside_the_app_is_called_pages() -> None:
     assert not (APP.parent / "pages").exists()
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.usefixtures("store")
-def test_every_page_has_a_title_and_prints_no_stray_text(page: str) -> None:
-    app = opened(page)
-    assert len(app.title) == 1
-    # Streamlit prints whatever stands alone in a page, such as a docstring under a constant, above the title.
-    assert app.main[0].type == "title"
+def test_every_page_has_a_title_and_prints_no_stray_text() -> None:
+    for app in walk():
+        assert len(app.title) == 1
+        # Streamlit prints whatever stands alone in a page, such as a docstring under a constant, above the title.
+        assert app.main[0].type == "title"
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.usefixtures("store")
-def test_everything_to_operate_has_a_label(page: str) -> None:
-    app = opened(page)
-    widgets = [*app.selectbox, *app.multiselect, *app.radio, *app.get("download_button"), *app.get("button_group")]
-    assert widgets
-    assert all(_label(widget) for widget in widgets)
-    assert all(chart.proto.alt for chart in app.get("plotly_chart"))
+def test_everything_to_operate_or_look_at_has_a_label() -> None:
+    for app in walk():
+        widgets = [*app.selectbox, *app.multiselect, *app.radio, *app.get("download_button"), *app.get("button_group")]
+        assert widgets
+        assert all(_label(widget) for widget in widgets)
+        assert all(chart.proto.alt for chart in app.get("plotly_chart"))
 
 
 def _label(widget: Element) -> str:
@@ -277,31 +284,31 @@ def test_new_results_appear_without_a_restart(own: Store) -> None:
 
 
 @pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("page", PAGES)
-def test_filters_that_leave_nothing_say_so(page: str) -> None:
-    assert "Take away a filter" in texts(opened(page, task="letters", shots="2"))
+def test_filters_that_leave_nothing_say_so() -> None:
+    for app in walk(task="letters", shots="2"):
+        assert "Take away a filter" in texts(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_missing_folder_says_what_to_do(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path / "nowhere"))
-    assert "`emergence run` makes some" in texts(opened(page))
+    for app in walk():
+        assert "`emergence run` makes some" in texts(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_store_with_failures_only_says_so(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_with_failures_only_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path).write(failed())
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
-    assert "There are no results yet: all 1 cells failed" in texts(opened(page))
+    for app in walk():
+        assert "There are no results yet: all 1 cells failed" in texts(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_store_of_damaged_files_says_so(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_of_damaged_files_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Store(tmp_path)
     made.write(result())
     made.path(result().cell).joinpath("cell.json").write_text("{")
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
-    assert "all 1 files found cannot be read" in texts(opened(page))
+    for app in walk():
+        assert "all 1 files found cannot be read" in texts(app)
 
 
 @pytest.mark.usefixtures("store")
@@ -309,19 +316,16 @@ def test_models_without_a_place_on_the_axis_are_told() -> None:
     assert "Choose another scale axis" in texts(opened("curves", scale="loss"))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_names_of_files_written_by_others_are_never_markdown(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_in_files_written_by_others_are_never_markdown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "**x** <script>alert(1)</script> $y$ :material/x:"
     made = Store(tmp_path)
     for shots in (0, 2):
         for one in grown(RISE, of=task(name), shots=shots):
             made.write(replace(one, samples=()))
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
-    app = opened(page)
-    rendered = [*app.markdown, *app.caption, *app.info, *app.title, *app.subheader, *app.warning]
-    assert not any("script" in element.value for element in rendered)
+    for app in walk():
+        rendered = [*app.markdown, *app.caption, *app.info, *app.title, *app.subheader, *app.warning]
+        assert not any("script" in element.value for element in rendered)
 
 
 def test_the_folder_can_be_an_argument(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
