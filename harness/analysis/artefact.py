@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t as student
 
 from harness.analysis.curves import Curve
+from harness.analysis.distributions import t as student
 from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.uncertainty import Trend, benjamini_hochberg, trend
 
@@ -34,8 +34,10 @@ class Partner(NamedTuple):
     """Its name."""
     z_trend: float | None
     """Trend over all sizes, positive when it improves; None when it cannot be tested."""
+    sizes: int
+    """Its sizes."""
     sizes_below: int
-    """Sizes below the threshold, all of them when there is none."""
+    """Those below the threshold of the headline, all of them when there is none; 0 when none lies above it."""
     z_below: float | None
     """Trend over these sizes; None with fewer than 3."""
     p_below: float | None
@@ -52,8 +54,8 @@ def partners(pairs: Sequence[tuple[Curve | None, int]], *, together: bool = True
     """Test each continuous curve below the threshold of its headline metric.
 
     Args:
-        pairs: the continuous curve of a setting, None when there is none, and how many of its smallest sizes lie below
-            the threshold of the headline.
+        pairs: the continuous curve of a setting, None when there is none, and how many of its own smallest sizes lie
+            below the threshold of the headline.
         together: correct over all pairs (Benjamini-Hochberg).
     """
     tested = [None if curve is None else _below(curve, sizes) for curve, sizes in pairs]
@@ -78,6 +80,7 @@ def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> 
     return Partner(
         metric=curve.metric.name,
         z_trend=whole and direction * whole.z,
+        sizes=len(curve.points),
         sizes_below=sizes,
         z_below=z,
         p_below=below and below.p,

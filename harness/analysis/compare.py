@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
+from harness.analysis.distributions import t
 from harness.analysis.pairing import Pair, Unpaired
 from harness.analysis.power import ALPHA, POWER
 from harness.analysis.uncertainty import CONFIDENCE, benjamini_hochberg, paired_difference

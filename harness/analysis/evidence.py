@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import binom, norm
 
 from harness.analysis.bootstrap import effective
 from harness.analysis.curves import Curve
+from harness.analysis.distributions import binom, norm
 from harness.analysis.extrapolation import apparent, jump, pooled_bounds, sharp
 from harness.analysis.fits import Counts, dispersion, fit
 from harness.analysis.forms import FORMS, Array, Index, Mask

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import f, norm, t
 
+from harness.analysis.distributions import f, norm, t
 from harness.errors import HarnessError
 
 Array = NDArray[np.float64]

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta, binom, chi2
 
+from harness.analysis.distributions import beta, binom, chi2
 from harness.analysis.fits import Counts, dispersion, fit, loglik_terms, saturated
 from harness.analysis.forms import FORMS, Array, Form
 from harness.analysis.normalise import LUCKY_MATCHES

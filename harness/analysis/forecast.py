@@ -16,11 +16,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binom, t
 
 from harness.analysis.bnsl import Law, power_law_with_floor
 from harness.analysis.bootstrap import RUN_SD, from_counts
 from harness.analysis.curves import Curve, position
+from harness.analysis.distributions import binom, t
 from harness.analysis.evidence import FEWEST_TO_EXTRAPOLATE, countable, counts_of
 from harness.analysis.fits import Counts, dispersion, fit
 from harness.analysis.forms import FORMS, Array

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
 
 from harness.analysis.bootstrap import RUN_SD
 from harness.analysis.curves import Curve, Scale, position, scale_value
+from harness.analysis.distributions import chi2
 from harness.analysis.evidence import countable, counts_of
 from harness.analysis.fits import Counts, Fits, fit, leave_one_out
 from harness.analysis.forms import FORMS, Array, Mask

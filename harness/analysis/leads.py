@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from scipy.stats import norm
-
 from harness.analysis.compare import Comparison, compare
+from harness.analysis.distributions import norm
 from harness.analysis.normalise import normalised
 from harness.analysis.pairing import Pair
 from harness.analysis.rules import ALPHA

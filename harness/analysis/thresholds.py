@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom, chi2
 
+from harness.analysis.distributions import binom, chi2
 from harness.analysis.fits import Counts, Fits, fit
 from harness.analysis.forms import FORMS, Array, Form, Index, Mask
 from harness.analysis.normalise import LUCKY_MATCHES

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, false_discovery_control, norm
 
+from harness.analysis.distributions import binom, false_discovery_control, norm
 from harness.analysis.normalise import tested_chance
 from harness.records import Score
 from harness.specs import MetricSpec

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+
+from harness.analysis.distributions import norm
+from harness.analysis.distributions import t as student
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from harness.analysis import bootstrap
 from harness.analysis.artefact import Partner, partners
 from harness.analysis.curves import Curve, scale_value
+from harness.analysis.distributions import norm
+from harness.analysis.distributions import t as student
 from harness.analysis.evidence import (
     FEWEST_TO_EXTRAPOLATE,
     LONE_RUN_SD,
@@ -146,9 +146,10 @@ def judge(
         answer(c.of, c.row, c.curve.n[-1], trend=_below(q, ALPHA), top=_below(q_top, ALPHA))
         for c, q, q_top in zip(cases, q_trends, q_tops, strict=True)
     ]
-    flips = _flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops))
+    flips = _flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops), run_sd)
+    others = [beside.get(c.curve.setting) for c in cases]
     heard = partners(
-        [(beside.get(c.curve.setting), c.sizes_below(a)) for c, a in zip(cases, answers, strict=True)],
+        [(other, c.sizes_below(a, other) if other else 0) for c, a, other in zip(cases, answers, others, strict=True)],
         together=together,
     )
     answers = [_with_partner(a, p) for a, p in zip(answers, heard, strict=True)]
@@ -204,11 +205,17 @@ class _Case(NamedTuple):
     def counts(self) -> Counts | None:
         return None if self.of.counts is None else self.of.counts.rows([self.row])
 
-    def sizes_below(self, found: Answer) -> int:
-        """Sizes at which the ability is not there yet."""
-        if found.label == "emergent":
-            return len(self.curve.points) - int(self.of.held_out[self.row])
-        return int(self.of.first[self.row])
+    def sizes_below(self, found: Answer, partner: Curve) -> int:
+        """Sizes of the partner at which the ability is not there yet; either curve may lack a size of the other.
+
+        0 when the partner has none at which the ability is there: what is its whole range then is not known.
+        """
+        position, points = self.curve.position, len(self.curve.points)
+        absent = points - int(self.of.held_out[self.row]) if found.label == "emergent" else int(self.of.first[self.row])
+        if absent == points:
+            return len(partner.points)
+        below = sum(at < position[absent] for at in partner.position)
+        return below if below < len(partner.points) else 0
 
 
 def _cases(curves: Sequence[Curve], run_sd: float) -> list[_Case]:
@@ -239,7 +246,7 @@ def _level(p: Sequence[float | None], q: Sequence[float | None]) -> float:
 
 
 def _flips(
-    cases: Sequence[_Case], answers: Sequence[Answer], trend_level: float, top_level: float
+    cases: Sequence[_Case], answers: Sequence[Answer], trend_level: float, top_level: float, run_sd: float
 ) -> list[tuple[Flip, ...]]:
     """Leave each size out in turn and ask again; before the continuous metric is heard."""
     flips: list[tuple[Flip, ...]] = [()] * len(cases)
@@ -260,7 +267,7 @@ def _flips(
             jumps=False,
             decades=decades,
             noise=np.tile([cases[place].of.dispersion[cases[place].row] for place in places], sizes),
-            lone_run_sd=LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE else None,
+            lone_run_sd=_lone(sizes, run_sd),
         )
         for at, place in enumerate(places):
             curve = cases[place].curve
@@ -339,12 +346,17 @@ def _spread(dispersion: float, freedom: int) -> float:
 
 
 def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
-    """Redrawn successes: over documents and seeds where they are known, else from the counts."""
+    """Redrawn successes: over documents and seeds where they are known, else from the counts.
+
+    Either way as wide as the (discounted) counts: what documents alone do not explain is noise between runs.
+    """
     drawn = bootstrap.from_counts(counts, draws, rng)
     for row, curve in enumerate(curves):
         best = curve.metric.best
         if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
-            drawn[row] = bootstrap.from_items(curve.items / best, draws, rng) * counts.n[row]
+            of_documents = 1 / counts_of([curve], run_sd=0.0).n[0]
+            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[row] - of_documents, 0.0))
+            drawn[row] = bootstrap.from_items(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[row]
     return drawn
 
 
