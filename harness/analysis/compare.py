@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from itertools import count, repeat
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -284,6 +284,8 @@ def _compare(
 
 def _rows(doc_hash: Sequence[str]) -> dict[tuple[str, int], int]:
     """Row of each document; documents with one hash are told apart by their order."""
+    if len(set(doc_hash)) == len(doc_hash):
+        return dict(zip(zip(doc_hash, repeat(0)), count(), strict=False))
     seen: Counter[str] = Counter()
     rows = {}
     for row, one in enumerate(doc_hash):
