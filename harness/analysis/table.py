@@ -59,8 +59,8 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     for results. Every metric that is not continuous is a headline (rank 0) of its own; continuous ones are their
     partners, best-known first: probabilities, Brier scores, then by name. In a task without another metric they are
     headlines themselves. Without `n` a row counts as many documents as a proportion of its standard error rests on,
-    v (1 - v) / stderr² + 1, or where that does not exist as many as other rows of its task and setting, or 1. Models
-    whose place on the axis is empty or 0, and rows of `status` failed, are gaps.
+    v (1 - v) / stderr² + 1 with both as shares of the best score, or where that does not exist as many as other rows of
+    its task and setting, or 1. Models whose place on the axis is empty or 0, and rows of `status` failed, are gaps.
 
     Args:
         frame: the table.
@@ -247,8 +247,10 @@ def _add_readings(rows: pd.DataFrame, columns: _Columns) -> None:
 
 def _add_documents(rows: pd.DataFrame) -> None:
     """How many documents each score rests on, where the table does not say; see `table_curves`."""
-    spread = (rows["value"] * (1 - rows["value"])).where(rows["value"].between(0, 1, inclusive="neither"))
-    implied = (spread / rows["stderr"].where(rows["stderr"] > 0) ** 2 + 1).round()
+    best = rows["best"].where(rows["best"] > 0, 1.0)
+    share, stderr = rows["value"] / best, rows["stderr"] / best
+    spread = (share * (1 - share)).where(share.between(0, 1, inclusive="neither"))
+    implied = (spread / stderr.where(stderr > 0) ** 2 + 1).round()
     known = rows["n"].fillna(implied.where(~rows["continuous"]))
     usual = known.groupby([rows[name] for name in _SETTING[1:]]).transform("median").round()
     rows["n"] = known.fillna(usual).fillna(implied).fillna(1.0)

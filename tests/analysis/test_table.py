@@ -90,6 +90,12 @@ def test_a_larger_error_than_counts_would_have_is_kept() -> None:
     assert {(e.proportion, e.stderr, e.n) for e in curve.estimates} == {(False, 0.05, 200)}
 
 
+def test_a_score_of_a_hundred_rests_on_as_many_documents_as_its_share() -> None:
+    p = np.array(RISING) / 200
+    percent = scored(value=100 * p, stderr=100 * np.sqrt(p * (1 - p) / 199), best=100.0, chance=25.0)
+    assert only(table_curves(percent)).n == (200,) * 8
+
+
 def test_a_value_and_a_number_of_documents_are_counts() -> None:
     curve = only(table_curves(scored(n=200).drop(columns="stderr")))
     assert curve.points == only(table_curves(counted())).points
