@@ -130,8 +130,16 @@ def test_a_document_opens_with_every_size_and_its_probabilities() -> None:
     sizes, options = app.dataframe[-2].value, app.dataframe[-1].value
     assert list(sizes["Model"]) == [f"toy-{size}" for size in SIZES]
     assert list(sizes["acc"]) == [0.0, 1.0, 1.0]
-    assert list(options.index) == ["✓ red", "blue"]
-    assert [round(p, 2) for p in options.loc["✓ red"]] == [0.13, 0.87, 0.87]
+    assert list(options) == ["Model", "✓ red", "blue"]
+    assert [round(p, 2) for p in options["✓ red"]] == [0.13, 0.87, 0.87]
+
+
+def test_options_that_read_alike_are_numbered(store: Store) -> None:
+    twins = cell(of=task("twins"))
+    answer = sample(0, options=("red", "red", "Model"), option_loglikelihoods=(-1.0, -1.0, -9.0), scores={"acc": 1.0})
+    store.write(result(twins, values=(1.0,), samples=(answer,)))
+    app = opened(task="twins", document=f"{twins.key} doc0")
+    assert list(app.dataframe[-1].value)[1:3] == ["✓ red (1)", "✓ red (2)"]
 
 
 def test_every_text_of_a_document_is_shown_when_there_are_several(store: Store) -> None:

@@ -26,7 +26,7 @@ from harness.store import Problem
 # Said in comments: Streamlit would show strings that stand alone in a page.
 ROWS = 50  # Answers on one page.
 MOST_FLIPS = 200  # Documents listed among those that change.
-SHOWN = 90  # Characters of a text that a table shows.
+SHOWN = 60  # Characters of a text that a table shows.
 LONG = 1500  # Characters from which a text gets a box of its own to scroll in.
 EVERYTHING = "All settings"
 ANSWERS, FLIPS = "Answers", "Changes between sizes"
@@ -75,7 +75,7 @@ def main() -> None:
     # named beside all others of the store, so that a link keeps its meaning when a filter is changed
     named = labels(setting(result.cell) for result in held.results)
     called = {named[s]: s for s in settings}
-    way, where = st.columns([1, 2], vertical_alignment="bottom")
+    way, where = st.columns([1, 2], vertical_alignment="top")
     show = state.one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
     label = state.one(where.selectbox, "Task and setting", [EVERYTHING, *called], "setting", first=1)
     chosen = cells if label == EVERYTHING else settings[called[label]]
@@ -141,7 +141,8 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
         if page.searched < len(cells):
             st.button("Search all cells", key=f"ask {what}", on_click=insist, args=(f"patient {what}",))
     if not page.rows:
-        st.info("No answer fits. Try fewer letters, other models, or all settings.")
+        part = " in the cells looked through" if page.searched < len(cells) else ""
+        st.info(f"No answer fits{part}. Try fewer letters, other models, or all settings.")
         return None
     table = pd.DataFrame([answer_row(found, called) for found in page.rows])
     if len({setting(cell) for cell in cells}) == 1:
@@ -273,14 +274,16 @@ def options(rows: Sequence[Found], called: dict[ModelId, str]) -> None:
     if not choices or not asked:
         return
     st.caption("Probability of each option, among the options; ✓ is the target")
-    marked = [f"✓ {option}" if option == rows[0].sample.target else option for option in choices]
-    columns = {called[model_id(row.cell.model)]: softmax(row.sample.option_loglikelihoods) for row in asked}
-    bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in columns}
+    target = rows[0].sample.target
+    # numbered where two are alike, for a column has one name
+    headings = [f"{'✓ ' * (option == target)}{brief(option)}" for option in choices]
+    taken = ["Model", *headings]
+    headings = [name if taken.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(headings, 1)]
+    table = pd.DataFrame([softmax(row.sample.option_loglikelihoods) for row in asked], columns=headings)
+    table.insert(0, "Model", [called[model_id(row.cell.model)] for row in asked])
+    bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in headings}
     st.dataframe(
-        pd.DataFrame(columns, index=pd.Index(marked, name="Option")),
-        column_config=bars,
-        key="options",
-        alt="Probability of each option, a column per size",
+        table, hide_index=True, column_config=bars, key="options", alt="Probability of each option, a row per size"
     )
 
 
