@@ -38,25 +38,25 @@ def from_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
     return np.asarray(drawn * (counts.n / whole)[:, None])
 
 
-def from_items(items: NDArray[np.float64], draws: int, rng: np.random.Generator, *, run_sd: float = RUN_SD) -> Array:
+def from_items(
+    items: NDArray[np.float64], draws: int, rng: np.random.Generator, *, run_sd: float | Array = RUN_SD
+) -> Array:
     """Redrawn scores, (draws, m): the same documents for every size, seeds drawn anew at each size.
 
     Two levels (Davison and Hinkley 1997, section 3.8): documents with replacement, shared between sizes because they
-    were shared in the evaluation; then seeds with replacement. One seed says nothing about the spread between runs,
-    so noise of `run_sd`, scaled like a binomial, is added instead.
+    were shared in the evaluation; then seeds with replacement. Few-shot seeds say nothing about another training, so
+    noise of `run_sd`, scaled like a binomial, is added to each size.
 
     Args:
         items: scores in [0, 1], (m, seeds, documents).
         draws: number of redrawn curves.
         rng: source of chance.
-        run_sd: standard deviation between runs at a score of 1/2.
+        run_sd: standard deviation between runs at a score of 1/2; one for all sizes, or (m,).
     """
     sizes, seeds, documents = items.shape
     weights = rng.multinomial(documents, np.full(documents, 1 / documents), size=draws) / documents
     scores = np.einsum("msd,rd->rms", items, weights, optimize=True)
-    if seeds > 1:
-        chosen = rng.integers(seeds, size=(draws, sizes, seeds))
-        return np.asarray(np.take_along_axis(scores, chosen, axis=2).mean(axis=2))
-    y = scores[:, :, 0]
+    chosen = rng.integers(seeds, size=(draws, sizes, seeds))
+    y = np.take_along_axis(scores, chosen, axis=2).mean(axis=2)
     noise = rng.normal(size=y.shape) * 2 * run_sd * np.sqrt(np.clip(y * (1 - y), 0.0, None))
     return np.asarray(np.clip(y + noise, 0.0, 1.0))

@@ -103,7 +103,7 @@ def reasons(
         _onset(curve, place, effect) if found.label in {"emergent", "metric-artefact", "smooth"} else "",
         _sudden(found, evidence),
         _step(jump, curve) if found.rule == "rise" and jump else "",
-        _beside(partner, curve, found) if partner else "",
+        _beside(partner, found) if partner else "",
         _scatter(evidence),
         _carried(flips, found.label, len(curve.points)),
         _documents(curve, evidence),
@@ -118,14 +118,16 @@ def reasons(
 def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
     sizes, top = len(curve.points), curve.points[-1].estimate
     change = f"{_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
-    worse = found.rule == "rest" and (evidence["range"] or 0.0) < 0 and _stands_out(evidence)
+    least = 0.0 if found.rule == "rest" else -effect
+    worse = found.rule in {"rest", "small"} and (evidence["range"] or 0.0) < least and _stands_out(evidence)
     unclear = found.rule in {"small", "above", "rest"} and found.qualifier is None and not worse
     if unclear and _significant(evidence["q_trend"]):
         change += ", no more than sizes scatter or than matters"
     if found.rule == "sizes":
-        return f"Cannot tell: {sizes} of at least {FEWEST_SIZES} sizes."
+        return f"Cannot tell: {_counted(sizes, 'size')}, at least {FEWEST_SIZES} are needed."
     if found.rule == "documents":
-        return f"Cannot tell: {top.n} documents at the largest size, at least {FEWEST_DOCUMENTS} are needed."
+        asked = _counted(top.n, "document")
+        return f"Cannot tell: {asked} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
     if found.rule == "spread":
         return "Cannot tell: the spread of the documents is not known, or all sizes are one."
     if found.rule == "turn":
@@ -133,7 +135,7 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence['p_turn'])})."
     if found.rule == "fall":
         return f"Larger models do worse ({change})."
-    if found.rule == "small":
+    if found.rule == "small" and not (worse and found.label == "inconclusive"):
         return _small(found, evidence, change)
     if found.rule == "unforeseen":
         return _unforeseen(curve, evidence)
@@ -143,8 +145,9 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
             f"and there in all larger ones: no smooth curve fits the break (p {probability(evidence['p_jump'])})."
         )
     if found.rule == "rise":
-        return f"Rises with scale ({change})" + (
-            f", and the smaller sizes foretell the largest (p {probability(evidence['p_ext'])})."
+        rises = "Rises" if curve.metric.higher_is_better else "Improves"
+        return f"{rises} with scale ({change})" + (
+            f", and the largest size is no surprise after the smaller ones (p {probability(evidence['p_ext'])})."
             if evidence["p_ext"] is not None and evidence["p_ext"] >= 0.01
             else "."
         )
@@ -211,7 +214,7 @@ def _chance(curve: Curve, first: int | None, found: Answer) -> str:
     level = f"chance {score(curve.metric.chance)}"
     if first is None:
         below = found.rule == "rise" and curve.y[-1] <= curve.metric.chance
-        if found.rule == "rest":
+        if found.rule in {"rest", "above"}:
             return f"Tested size by size (5 % / {len(curve.points)}), the largest is not above it ({level})."
         return f"The largest size is not reliably above chance ({level})" + (
             ": what rises is a score below chance." if below else "."
@@ -226,7 +229,8 @@ def _chance(curve: Curve, first: int | None, found: Answer) -> str:
 
 
 def _onset(curve: Curve, place: Place | None, effect: float) -> str:
-    if place is None or curve.metric.chance is None:
+    beyond = curve.metric.best is not None and (curve.metric.chance or 0.0) + effect >= curve.metric.best
+    if place is None or curve.metric.chance is None or beyond:
         return ""
     level = f"{score(curve.metric.chance + effect)} (chance + {score(effect)})"
     if place.at is None and curve.y[0] >= curve.metric.chance + effect:
@@ -244,8 +248,8 @@ def _step(jump: Jump, curve: Curve) -> str:
     )
 
 
-def _beside(partner: Partner, curve: Curve, found: Answer) -> str:
-    everywhere = partner.sizes_below >= len(curve.points)
+def _beside(partner: Partner, found: Answer) -> str:
+    everywhere = partner.sizes_below == partner.sizes
     where = "over all sizes" if everywhere else f"over the {partner.sizes_below} sizes below the threshold"
     if partner.sizes_below == 0:
         return ""
@@ -281,7 +285,7 @@ def _carried(flips: Sequence[Flip], label: Label, sizes: int) -> str:
         return f'One point carries this verdict: without {flip.model} it would be "{PLAIN_WORDS[flip.label]}".'
     words = ", ".join(f"{f.model} ({PLAIN_WORDS[f.label]})" for f in flips[:_NAMED])
     more = f" and {len(flips) - _NAMED} more" if len(flips) > _NAMED else ""
-    return f"Not stable: leaving out one of {len(flips)} of {sizes} sizes changes the verdict: {words}{more}."
+    return f"Not stable: each of {len(flips)} of the {sizes} sizes, left out, changes the verdict: {words}{more}."
 
 
 def _documents(curve: Curve, evidence: Numbers) -> str:
@@ -294,13 +298,18 @@ def _documents(curve: Curve, evidence: Numbers) -> str:
         if evidence["mde"] is None
         else f"; smallest gain over chance the largest size could show: {score(evidence['mde'])}"
     )
-    return f"{documents} documents{repeated} per size{shown}."
+    noun = "document" if most == 1 else "documents"
+    return f"{documents} {noun}{repeated} per size{shown}."
 
 
 def _gaps(curve: Curve) -> str:
     if not curve.missing:
         return ""
     return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + "."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _significant(q: float | None) -> bool:

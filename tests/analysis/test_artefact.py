@@ -72,6 +72,35 @@ def test_without_a_partner_nothing_is_heard() -> None:
     assert (alone.partner, alone.label) == (None, "emergent")
 
 
+def without(curve: Curve, *sizes: int) -> Curve:
+    """The curve with no score at some sizes, by index."""
+    return replace(curve, points=tuple(p for i, p in enumerate(curve.points) if i not in sizes))
+
+
+def test_a_partner_that_lacks_sizes_is_heard_at_those_below_the_jump_alone() -> None:
+    # Taken by number instead of by size, its first seven sizes would hold the jump of both scores.
+    headline, partner = drawn(STEP, LATE)
+    (verdict,) = judge([headline, without(partner, 2)], draws=0)
+    assert verdict.partner is not None
+    assert (verdict.partner.sizes, verdict.partner.sizes_below, verdict.partner.rises_below) == (7, 6, False)
+    assert str(verdict.qualifier).endswith(" metric-robust")
+
+
+def test_a_partner_that_ends_below_the_jump_says_nothing_of_it() -> None:
+    headline, partner = drawn(STEP, EARLY)
+    (verdict,) = judge([headline, without(partner, 7)], draws=0)
+    assert verdict.partner is not None
+    assert verdict.partner.rises_below is None
+    assert (verdict.label, verdict.qualifier) == ("emergent", judged(STEP, LATE).qualifier.split()[0])
+
+
+def test_a_flat_score_is_held_against_all_sizes_of_a_partner_that_lacks_some() -> None:
+    headline, partner = drawn(FLAT, EARLY)
+    (verdict,) = judge([headline, without(partner, 0, 3)], draws=0)
+    assert verdict.label == "metric-artefact"
+    assert "improves over all sizes" in " ".join(verdict.reasons)
+
+
 def test_two_sizes_below_the_threshold_cannot_be_tested() -> None:
     partner = heard(EARLY, 2)
     assert (partner.z_below, partner.q_below, partner.rises_below) == (None, None, None)

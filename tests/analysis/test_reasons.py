@@ -84,7 +84,7 @@ def test_every_label_has_plain_words() -> None:
         (FALL, "Larger models do worse (-0."),
         (DIP, "Falls with scale and then rises again"),
         (HUMP, "Rises with scale and then falls again"),
-        ((50, 60), "Cannot tell: 2 of at least 3 sizes."),
+        ((50, 60), "Cannot tell: 2 sizes, at least 3 are needed."),
         (CURVES["fallen"], "Cannot tell: larger models do worse"),
     ],
 )
@@ -97,6 +97,32 @@ def test_a_clear_fall_is_not_called_scatter() -> None:
         "Cannot tell: larger models do worse (-0.310 over 8 sizes, q < 0.001), "
         "yet the largest is still above chance (q < 0.001)."
     )
+
+
+def test_a_clear_fall_to_just_above_chance_is_not_called_scatter_either() -> None:
+    verdict = judged((1200, 1100, 1000, 900, 800, 700, 640, 580), n=2000)
+    assert verdict.label == "inconclusive"
+    assert (verdict.evidence["gain"] or 1) < 0.05
+    assert verdict.reasons[0].startswith("Cannot tell: larger models do worse (-0.3")
+    assert "yet the largest is still above chance" in verdict.reasons[0]
+
+
+def test_a_loss_that_falls_is_said_to_improve() -> None:
+    loss = {"metric": "nll", "value": [3.0 - i / 4 for i in range(8)], "stderr": 0.02}
+    (verdict,) = judge(table_curves(counted(**loss).drop(columns=["k", "chance"])))
+    assert verdict.reasons[0].startswith("Improves with scale (+1.75")
+
+
+def test_a_level_beyond_the_best_score_is_not_looked_for() -> None:
+    verdict = judged((100, 120, 140, 150, 165, 180, 190, 199), chance=0.97)
+    assert verdict.label == "smooth"
+    assert "1.020" not in " ".join(verdict.reasons)
+
+
+def test_a_curve_above_chance_as_a_whole_may_end_at_a_size_that_is_not() -> None:
+    verdict = judged((32, 33, 31, 34, 32, 33, 31, 35), n=100)
+    assert verdict.label == "flat-above-chance"
+    assert "Tested size by size (5 % / 8), the largest is not above it" in " ".join(verdict.reasons)
 
 
 def test_a_fall_within_the_scatter_of_the_sizes_is_called_so() -> None:
@@ -149,7 +175,7 @@ def test_an_unstable_verdict_names_three_of_the_sizes_it_hangs_on() -> None:
     flips = tuple(Flip(f"toy-{size}", "flat") for size in SIZES[:5])
     numbers = {"range": 0.5, "q_trend": 0.001}
     (told,) = (s for s in said(Answer("smooth", rule="rise"), flips=flips, **numbers) if s.startswith("Not stable"))
-    assert "leaving out one of 5 of 8 sizes" in told
+    assert "each of 5 of the 8 sizes, left out, changes the verdict" in told
     assert "toy-1000 (flat), toy-4000 (flat), toy-16000 (flat) and 2 more" in told
 
 

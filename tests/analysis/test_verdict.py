@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -157,7 +158,7 @@ def test_a_constant_score_is_flat(right: int, label: str) -> None:
 def test_one_size_is_inconclusive_and_says_so() -> None:
     verdict = located((150,))
     assert verdict.label == "inconclusive"
-    assert verdict.reasons[0] == "Cannot tell: 1 of at least 3 sizes."
+    assert verdict.reasons[0] == "Cannot tell: 1 size, at least 3 are needed."
 
 
 def test_three_sizes_have_a_direction_and_no_threshold() -> None:
@@ -177,3 +178,20 @@ def test_noise_between_runs_makes_verdicts_more_careful() -> None:
     sure, unsure = (judge([only(table_curves(rows))], run_sd=sd, draws=0)[0] for sd in (0.0, 0.15))
     assert (sure.label, unsure.label) == ("smooth", "inconclusive")
     assert unsure.evidence["run_sd"] == 0.15
+
+
+def test_the_threshold_of_known_documents_is_as_unsure_as_their_runs_are() -> None:
+    late = (50, 51, 50, 49, 62, 80, 120, 160)
+    right = np.array([[np.arange(200) < k] for k in late], dtype=float)
+    (curve,) = (replace(c, items=right) for c in curves(grown(late)) if c.rank == 0)
+    (sure,), (unsure,) = (judge([curve], run_sd=run_sd) for run_sd in (0.0, 0.06))
+    assert (unsure.threshold_high or 0) > 1.4 * (sure.threshold_high or 0)
+    assert (unsure.threshold_low or 0) < (sure.threshold_low or 0)
+
+
+def test_a_large_noise_between_runs_is_not_counted_twice_when_a_size_is_left_out() -> None:
+    # Five sizes: the noise told is larger than the one assumed where a curve cannot show its own.
+    counts = np.array([250, 252, 249, 251, 990]) * 10
+    (verdict,) = judge(table_curves(counted(tuple(counts), n=10_000)), run_sd=0.05, draws=0)
+    assert verdict.label == "emergent"
+    assert [flip.label for flip in verdict.flips if flip.model == f"toy-{SIZES[0]}"] == []
