@@ -28,8 +28,9 @@ def command(
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        "runner.magicEnabled": "false",  # a page shows what it is told to, not every value that stands alone
     }
-    command_line = [sys.executable, "-m", "streamlit", "run", str(app)]
+    command_line = [sys.executable, "-m", "harness.dashboards.serve", "run", str(app)]
     command_line += [f"--{name}={value}" for name, value in options.items()]
     say(f"dashboard of {results}/ on http://127.0.0.1:{port} (Ctrl-C ends it)")
     environment = {**os.environ, "EMERGENCE_RESULTS": str(results.resolve())}
