@@ -13,7 +13,7 @@ from harness.models import check_local_model
 
 def command(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files or folders.  [default: what comes with the package]")
+        list[Path] | None, typer.Argument(help="Files or folders; what comes with the package unless told.")
     ] = None,
 ) -> None:
     """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="File.  [default: stdout]")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File; stdout unless told.")] = None,
     output_format: Annotated[
         Literal["csv", "markdown", "json", "text"],
         typer.Option("--format", help="Format; text is for a terminal: a line per setting, a column per model."),

@@ -18,7 +18,9 @@ _KINDS = ("families", "suites", "tasks", "engines")
 
 
 def command(
-    what: Annotated[str | None, typer.Argument(help="families, suites, tasks or engines.  [default: all four]")] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="families, suites, tasks or engines; all four unless told.")
+    ] = None,
     include_path: IncludePath = None,
     as_json: Json = False,
 ) -> None:

@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
 ResultsOrTable = Annotated[
-    Path | None, typer.Option("--results", help="Folder of the results.", show_default="results")
+    Path | None, typer.Option("--results", help="Folder of the results; `results` unless told, or --table is given.")
 ]
 Table = Annotated[
     Path | None,
@@ -41,16 +41,16 @@ SuiteNames = Annotated[
     list[str] | None, typer.Option("--suite", help="Suites to run, or `all`. Repeat, or separate by commas.")
 ]
 TaskNames = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
-FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families.  [default: embedded]")]
+FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families; `embedded` unless told.")]
 ModelNames = Annotated[
     list[str] | None, typer.Option("--model", help="Only these models of the families; or a folder with a model.")
 ]
 Shots = Annotated[
     list[str] | None,
-    typer.Option("--shots", "--num-fewshot", help="Shot counts, such as 0,2,5.  [default: the suite's]"),
+    typer.Option("--shots", "--num-fewshot", help="Shot counts, such as 0,2,5; the suite's unless told."),
 ]
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds.  [default: the suite's]")]
+Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
 Engine = Annotated[str, typer.Option("--engine", help=f"Who answers: {', '.join(ENGINES)}.")]
 

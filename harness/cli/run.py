@@ -46,13 +46,15 @@ def command(
     engine: Engine = DEFAULT_ENGINE,
     executor: Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")] = "ray",
     address: Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Models loaded at once.  [default: what the machine has]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")
+    ] = None,
     device: Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")] = 32,
     token_budget: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Tokens per forward pass, for the tree engine.  [default: 2048 on a CPU, 16384 on a GPU]"
+            min=1, help="Tokens per forward pass, for the tree engine; 2048 on a CPU and 16384 on a GPU unless told."
         ),
     ] = None,
     deterministic: Annotated[

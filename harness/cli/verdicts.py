@@ -26,8 +26,7 @@ def command(
         float | None,
         typer.Option(
             "--run-sd",
-            help="Standard deviation of a score of one half between two training runs of one model.",
-            show_default="0.006",
+            help="Standard deviation of a score of one half between two training runs of one model; 0.006 unless told.",
         ),
     ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,

@@ -21,6 +21,21 @@ def test_help_names_every_verb(emergence: Emergence) -> None:
         assert verb in done.out
 
 
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        ("verdicts", "0.006 unless told"),
+        ("curves", "`results` unless told"),
+        ("plan", "`embedded` unless told"),
+        ("run", "the suite's unless told"),
+        ("check", "what comes with the package unless told"),
+    ],
+)
+def test_help_says_what_an_option_is_when_it_is_not_given(emergence: Emergence, verb: str, said: str) -> None:
+    shown = " ".join(emergence(verb, "--help").out.replace("│", " ").split())
+    assert said in shown
+
+
 def test_list_shows_own_and_shipped_things(emergence: Emergence, toy: Path) -> None:
     done = emergence("list", "--json", "--include-path", toy)
     data = json.loads(done.out)
