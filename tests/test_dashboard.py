@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from harness.dashboards import state
+from harness.dashboards.serve import head_start
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
@@ -332,3 +334,15 @@ def test_the_folder_can_be_an_argument(store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("EMERGENCE_RESULTS")
     monkeypatch.setattr("sys.argv", ["app.py", str(store.root)])
     assert "39 results" in texts(opened())
+
+
+def test_the_head_start_judges_what_the_first_page_asks_for(own: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    head_start()
+    monkeypatch.setattr(state, "conclude", None)  # judging again would fail
+    (chart,) = charts(opened())
+    assert '"rises"' in chart
+
+
+def test_a_head_start_on_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path / "nowhere"))
+    head_start()
