@@ -149,6 +149,12 @@ def test_every_text_of_a_document_is_shown_when_there_are_several(store: Store) 
     assert [block.value for block in app.code] == ["question 0", "red", "a", "b"]
 
 
+def test_a_prompt_that_was_cut_is_marked(store: Store) -> None:
+    cut = cell(of=task("long"))
+    store.write(result(cut, values=(1.0,), samples=(sample(0, truncated=True, scores={"acc": 1.0}),)))
+    assert shown(opened(task="long", document=f"{cut.key} doc0"), "Prompt cut") == ["cut"]
+
+
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("address", ["nonsense", "0123456789abcdef doc0", ""])
 def test_a_link_to_what_is_not_there_opens_nothing(address: str) -> None:

@@ -244,12 +244,10 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
         for text in shown.sample.outputs or (shown.sample.output,):
             full(f"Answer of {called[model_id(shown.cell.model)]}", text)
     st.caption("Answers by size")
-    st.dataframe(
-        pd.DataFrame([size_row(row, called) for row in found.rows]),
-        hide_index=True,
-        key="sizes",
-        alt="Answers, a row per size",
-    )
+    table = pd.DataFrame([size_row(row, called) for row in found.rows])
+    if not any(row.sample.truncated for row in found.rows):
+        table = table.drop(columns="Prompt cut")
+    st.dataframe(table, hide_index=True, key="sizes", alt="Answers, a row per size")
     options(found.rows, called)
 
 
