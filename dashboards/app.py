@@ -46,9 +46,9 @@ def main() -> None:
         (held.failures, "failure", "failures"),
         (held.problems, "unreadable file", "unreadable files"),
     )
-    st.sidebar.text(
-        f"{state.folder()}: " + ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts)
-    )
+    folder = state.folder()
+    named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
+    st.sidebar.text(f"{named}: " + ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts))
     charts.choose_picture()
     page.run()
 
