@@ -170,10 +170,13 @@ class Curve:
     @property
     def label(self) -> str:
         """Short text for legends within one family: shots, prompt variant, and what sets the curve apart."""
-        parts = [f"{self.shots}-shot"]
-        parts += [self.prompt] if self.prompt != "default" else []
-        parts += [self.split] if self.split else []
-        return ", ".join(parts)
+        return f"{self.shots}-shot" + (f", {self.circumstances}" if self.circumstances else "")
+
+    @property
+    def circumstances(self) -> str:
+        """Prompt variant and what sets the curve apart from others of its shots; empty when there is neither."""
+        parts = [self.prompt] if self.prompt != "default" else []
+        return ", ".join([*parts, self.split] if self.split else parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

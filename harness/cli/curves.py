@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.cli.options import Json, ResultsOrTable, Scale, Table
-from harness.cli.output import count, print_json, table
+from harness.cli.output import count, print_json, table, telling
 from harness.cli.read import read_curves
 
 
@@ -34,8 +34,9 @@ def command(
     if as_json:
         print_json(rows)
         return
-    head = [name for name in (rows[0] if rows else {"family": None}) if name not in ("conditions", "scale")]
-    print(table(head, [[_text(name, row[name]) for name in head] for row in rows]))
+    head = [name for name in (rows[0] if rows else {"family": None}) if name != "scale"]
+    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions",))
+    print(table(*shown))
 
 
 def _text(name: str, value: object) -> object:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import Json, ResultsOrTable, Scale, Table, numbers, split
-from harness.cli.output import count, print_json, say, table
+from harness.cli.output import count, print_json, say, table, telling
 from harness.cli.read import read_curves
 from harness.errors import PlanError, unknown
 
@@ -24,6 +24,7 @@ _HEAD = (
     "family",
     "task",
     "shots",
+    "setting",
     "metric",
     "largest",
     "score",
@@ -66,7 +67,7 @@ def command(
     if as_json:
         print_json([to_json(one) for one in made])
         return
-    print(table(_HEAD, [_row(one) for one in made]))
+    print(table(*telling(_HEAD, [_row(one) for one in made], ("setting",))))
     if not reasons:
         say("why to doubt a forecast: --reasons")
         return
@@ -138,7 +139,8 @@ def _row(one: Forecast | NoForecast) -> tuple[object, ...]:
 
     curve = one.curve
     largest = f"{curve.x[-1]:.3g}" if curve.scale == "loss" else count(curve.x[-1])
-    start = (curve.family, curve.task, curve.shots, curve.metric.name, largest, f"{curve.y[-1]:.3f}")
+    setting = (curve.family, curve.task, curve.shots, curve.circumstances)
+    start = (*setting, curve.metric.name, largest, f"{curve.y[-1]:.3f}")
     if not isinstance(one, Forecast):
         return (*start, None, None, None, None, one.reason)
     errors = None if one.error is None else f"{one.error:.3f} ({one.error_of_last:.3f})"

@@ -32,12 +32,26 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([line(list(head)), line(["-" * width for width in widths]), *(line(row) for row in cells)])
 
 
-def count(number: float) -> str:
-    """A large number in three digits: 950, 11.6k, 1.91M, 6.90B.
+def telling(
+    head: Sequence[str], rows: Sequence[Sequence[object]], optional: Sequence[str]
+) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Head and rows without those optional columns that are the same in every row.
 
-    >>> count(950), count(11632), count(1_910_000), count(6.9e9)
-    ('950', '11.6k', '1.91M', '6.90B')
+    >>> telling(("family", "task"), [("toy", "a"), ("toy", "b")], ("family",))
+    (('task',), [('a',), ('b',)])
     """
+    kept = [i for i, name in enumerate(head) if name not in optional or len({row[i] for row in rows}) > 1]
+    return tuple(head[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]
+
+
+def count(number: float) -> str:
+    """A large number in three digits: 950, 11.6k, 1.91M, 6.90B, 2.03e23.
+
+    >>> count(950), count(11632), count(1_910_000), count(6.9e9), count(2.03e23)
+    ('950', '11.6k', '1.91M', '6.90B', '2.03e23')
+    """
+    if number >= 1e18:
+        return f"{number:.3g}".replace("e+", "e")
     for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             return f"{number / limit:.3g}{unit}" if number / limit >= 100 else f"{number / limit:#.3g}{unit}"

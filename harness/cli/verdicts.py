@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import Json, ResultsOrTable, Scale, Table
-from harness.cli.output import print_json, say, table
+from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import read_curves
 from harness.errors import PlanError
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Verdict
 
-_HEAD = ("family", "task", "shots", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
+_HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
 
 def command(
@@ -35,7 +35,8 @@ def command(
     """Show one verdict per headline curve: label, threshold with interval, evidence, reasons.
 
     Columns: small and large, scores of the smallest and the largest size; threshold, where the curve passes chance by
-    5 points of 100; q, trend over scale, corrected for all curves. The family has a column when there are several.
+    5 points of 100; q, trend over scale, corrected for all curves. Family and setting (prompt, and what curves
+    cannot be joined for) have a column when there are several.
     """
     from harness.analysis.bootstrap import RUN_SD
     from harness.analysis.verdict import judge, to_json
@@ -47,8 +48,7 @@ def command(
     if as_json:
         print_json([to_json(verdict) for verdict in verdicts])
         return
-    several = len({verdict.curve.family for verdict in verdicts}) > 1
-    print(table(_HEAD[not several :], [_row(verdict)[not several :] for verdict in verdicts]))
+    print(table(*telling(_HEAD, [_row(verdict) for verdict in verdicts], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
         return
@@ -67,6 +67,7 @@ def _row(verdict: Verdict) -> tuple[object, ...]:
         curve.family,
         curve.task,
         curve.shots,
+        curve.circumstances,
         curve.metric.name,
         f"{curve.y[0]:.3f}",
         f"{curve.y[-1]:.3f}",

@@ -52,6 +52,18 @@ def test_several_families_have_a_column(emergence: Emergence, tmp_path: Path) ->
     assert [line.split()[0] for line in (head, first, second)] == ["family", "other", "toy"]
 
 
+@pytest.mark.parametrize("verb", [("verdicts",), ("forecast", "--at", "1e9"), ("curves",)])
+def test_curves_that_are_not_joined_are_told_apart(emergence: Emergence, tmp_path: Path, verb: tuple[str, ...]) -> None:
+    pd.concat([counted(condition="base"), counted(condition="tuned")]).to_csv(tmp_path / "t.csv", index=False)
+    lines = emergence(*verb, "--table", "t.csv").out.splitlines()[2:]
+    assert {word for line in lines for word in ("condition base", "condition tuned") if word in line} == {
+        "condition base",
+        "condition tuned",
+    }
+    counted().to_csv(tmp_path / "t.csv", index=False)
+    assert not {"setting", "conditions"} & set(emergence(*verb, "--table", "t.csv").out.splitlines()[0].split())
+
+
 def test_what_passed_before_the_smallest_size_is_said_to_have(emergence: Emergence, tmp_path: Path) -> None:
     counted((80, 90, 100, 110, 120, 130, 140, 150)).to_csv(tmp_path / "t.csv", index=False)
     assert "  <1k  " in emergence("verdicts", "--table", "t.csv").out
