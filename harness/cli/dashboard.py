@@ -34,4 +34,7 @@ def command(
     command_line += [f"--{name}={value}" for name, value in options.items()]
     say(f"dashboard of {results}/ on http://127.0.0.1:{port} (Ctrl-C ends it)")
     environment = {**os.environ, "EMERGENCE_RESULTS": str(results.resolve())}
+    if os.name == "posix":
+        # This process becomes the server: a signal to it, from a scheduler or a terminal, ends the server.
+        os.execve(sys.executable, command_line, environment)
     raise typer.Exit(subprocess.run(command_line, env=environment, check=False).returncode)
