@@ -60,12 +60,6 @@ class Counts:
         """All curves, cut to their smallest `sizes` sizes."""
         return replace(self, x=self.x[:, :sizes], k=self.k[:, :sizes], n=self.n[:, :sizes])
 
-    def without(self, size: int) -> Counts:
-        """All curves, with nothing known about one size."""
-        k, n = self.k.copy(), self.n.copy()
-        k[:, size] = n[:, size] = 0.0
-        return replace(self, k=k, n=n)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fits:
