@@ -456,6 +456,11 @@ def _doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
     top = curve.estimates[-1]
     if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > 2 * (top.stderr or 0.0):
         said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
+    away, apart = abs(of.value - top.value), max(curve.y) - min(curve.y)
+    if of.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
+        said["leap"] = (
+            f"The forecast lies {away:.3g} from the largest size, further than any two of the sizes measured lie apart."
+        )
     if of.ahead <= 0:
         said["not ahead"] = f"{curve.models[-1]} is as large or larger: nothing is extrapolated."
     heavy = [(value, name) for name, (share, value) in of.forms.items() if share >= _DISAGREE]

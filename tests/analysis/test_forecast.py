@@ -258,3 +258,10 @@ def test_plain_data_keep_refusals_apart_from_numbers() -> None:
 def test_a_forecast_stays_a_score_however_odd_the_curve_and_far_the_scale(rates: Sequence[float], at: float) -> None:
     found = _made(_curve(rates), at)
     assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_a_forecast_far_outside_all_that_was_measured_is_doubted() -> None:
+    found = _made(_curve([1.0] * 7 + [0.9]))
+    assert found.value < 0.8
+    assert "further than any two of the sizes measured lie apart" in found.doubts["leap"]
+    assert "leap" not in _made(_curve(_logistic(SIZES))).doubts
