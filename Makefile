@@ -6,7 +6,7 @@ RESULTS ?= results
 INSTALLED := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench calibrate dashboard lint format
+.PHONY: help run test browser bench calibrate dashboard lint format
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ lint: $(INSTALLED)  ## ruff, mypy and the import rules
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+browser: $(INSTALLED)  ## the dashboard in a real Chromium: screenshots of every page, and those of the README
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/python -m pytest -n0 --run-slow tests/browser
 
 bench: $(INSTALLED)  ## time the engines and the command line on this machine
 	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,111 @@
+"""A real store, the real dashboard on it, and a real Chromium that looks at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.store import Store
+from tests.builders import cell, failed, grown, model, result, sample
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+HOSTILE = "<script>alert(1)</script> $x^2$ :material/home: **bold** [link](javascript:alert(1))"
+"""What a model may answer and no page may obey."""
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The embedded family on three suites, as `emergence run` leaves it, but for one cell that failed."""
+    folder = tmp_path_factory.mktemp("browser") / "results"
+    options = ["--suite", "arithmetic,classification,prompting", "--family", "embedded", "--executor", "inline"]
+    subprocess.run([sys.executable, "-m", "harness", "run", *options, "--results", str(folder)], cwd=ROOT, check=True)
+    made = Store(folder)
+    lost = next(r.cell for r in made.results() if r.cell.task == "topic" and r.cell.model.params < 50_000)
+    shutil.rmtree(made.path(lost))
+    made.write(failed(lost, error="OutOfMemoryError", message="tried to allocate 2 GiB", traceback="Traceback\n  ..."))
+    return made
+
+
+@pytest.fixture(scope="session")
+def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Models, tasks and answers that try to be more than text."""
+    made = Store(tmp_path_factory.mktemp("hostile") / "results")
+    for header in grown((50, 60, 90, 120), n=200):
+        size = header.cell.model.params
+        asked = cell(model=model(size, name=f"toy-{size} {HOSTILE}"), task=f"colours {HOSTILE}", prompt=HOSTILE)
+        answers = tuple(
+            sample(i, output=HOSTILE, prompt=HOSTILE, options=(HOSTILE, "red"), option_loglikelihoods=(-1.0, -2.0))
+            for i in range(3)
+        )
+        made.write(result(asked, values=(1.0, 1.0, 1.0), samples=answers))
+    lost = cell(model=model(10**6, name=HOSTILE), task=HOSTILE)
+    made.write(failed(lost, error=HOSTILE, message=HOSTILE, traceback=HOSTILE))
+    return made
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """`emergence dashboard` on a folder; gives its address."""
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(root), "--port", str(port)]
+    # a group of its own: the command starts Streamlit as a child, and both have to end
+    # and started beside the folder, so that pictures show its name and not where the tests keep it
+    process = subprocess.Popen(command, cwd=root.parent, start_new_session=True, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(150):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def address(store: Store) -> Iterator[str]:
+    """Where the dashboard on the real store answers."""
+    with served(store.root) as there:
+        yield there
+
+
+@pytest.fixture(scope="session")
+def hostile_address(hostile_store: Store) -> Iterator[str]:
+    """Where the dashboard on the hostile store answers."""
+    with served(hostile_store.root) as there:
+        yield there
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # no sandbox: Chromium refuses to start as root with one, which is what containers are
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
