@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from harness.analysis.runs import fallbacks, mixed
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, say, table
-from harness.records import CellResult
 from harness.store import Store
 
 
@@ -16,15 +16,14 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     done, failures, problems = Store(results).outcomes()
     for problem in problems:
         say(f"skipped {problem}")
-    mixed = _mixed(done)
-    fallbacks = Counter((r.cell.model.name, r.provenance.fallback) for r in done if r.provenance.fallback is not None)
+    differing, left = mixed(done), fallbacks(done)
     if as_json:
         print_json(
             {
                 "done": len(done),
                 "failed": [{"cell": f.cell.label, "error": f.error, "message": f.message} for f in failures],
-                "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in sorted(fallbacks.items())],
-                "mixed": mixed,
+                "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in left.items()],
+                "mixed": differing,
                 "problems": [str(problem) for problem in problems],
             }
         )
@@ -35,19 +34,7 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     print(table(("family", "suite", "done", "failed"), [(*k, families[k], broken[k]) for k in keys]))
     for failure in failures:
         print(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
-    for (model, reason), n in sorted(fallbacks.items()):
+    for (model, reason), n in left.items():
         print(f"lm-eval's code: {model}: {n} {'cell' if n == 1 else 'cells'}: {reason}")
-    for name, values in mixed.items():
+    for name, values in differing.items():
         print(f"mixed {name}: {', '.join(values)}")
-
-
-def _mixed(done: tuple[CellResult, ...]) -> dict[str, list[str]]:
-    """Provenance that is not the same for all cells: such numbers may differ for reasons that are not the model."""
-    seen: dict[str, set[str]] = {}
-    for result in done:
-        made = result.provenance
-        facts = {**made.versions, "device": made.device, "engine": result.cell.engine}
-        facts["deterministic"] = "yes" if made.deterministic else "no"
-        for name, value in facts.items():
-            seen.setdefault(name, set()).add(value)
-    return {name: sorted(values) for name, values in sorted(seen.items()) if len(values) > 1}
