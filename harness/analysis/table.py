@@ -243,6 +243,9 @@ def _add_readings(rows: pd.DataFrame, columns: _Columns) -> None:
     columns.check(~outside | rows["continuous"], "value", "a share from 0 to 1, or a column `best`")
     bounded = words.map(lambda w: not w & UNBOUNDED) & ~outside.groupby(rows["metric"]).transform("any")
     rows["best"] = told.fillna(rows["higher_is_better"].astype(float).where(bounded))
+    room = (rows["best"] - rows["chance"]) * np.where(rows["higher_is_better"], 1, -1)
+    better = "no better than the best score, " + rows["best"].map("{:g}".format)
+    columns.check(room.isna() | (room >= 0), "chance", better)
 
 
 def _add_documents(rows: pd.DataFrame) -> None:

@@ -236,6 +236,15 @@ def test_models_of_unknown_or_no_place_on_the_axis_are_gaps() -> None:
     ]
 
 
+def test_chance_lies_on_the_other_side_of_the_best_score() -> None:
+    assert refused(scored(chance=1.2)).endswith(
+        "row 1, column chance: is 1.2; expected no better than the best score, 1"
+    )
+    brier = scored(metric="brier", chance=-0.1)
+    assert refused(brier).endswith("row 1, column chance: is -0.1; expected no better than the best score, 0")
+    assert only(table_curves(scored(metric="brier", chance=0.75))).metric.chance == 0.75
+
+
 def test_the_loss_axis_runs_down() -> None:
     curve = only(table_curves(counted(loss=np.linspace(4, 2, 8)), "loss"))
     assert curve.x[0] == 4.0
