@@ -16,6 +16,10 @@ HELP = (
 )
 
 
+# Of an error rate the order of magnitude matters, of the others thousandths.
+STYLES = {"p": "%.2g", "q": "%.2g"} | dict.fromkeys(("a", "b", "difference", "ci_low", "ci_high", "detectable"), "%.3f")
+
+
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
     version: object, wanted: state.Filters, a: str, b: str, _held: state.Outcomes
@@ -59,6 +63,7 @@ if comparisons:
     st.dataframe(
         tables.comparisons(comparisons),
         hide_index=True,
+        column_config={name: st.column_config.NumberColumn(format=style) for name, style in STYLES.items()},
         placeholder="",
         key="comparisons",
         alt="Paired differences, a row per task",

@@ -36,7 +36,13 @@ def closely(verdict: Verdict) -> None:
         icon=":material/show_chart:",
         query_params={"scale": study.scale, **{key: value for key, value in asked.items() if key in st.session_state}},
     )
-    st.dataframe(tables.evidence(verdict), hide_index=True, key="evidence", alt="Numbers behind the verdict")
+    st.dataframe(
+        tables.evidence(verdict),
+        hide_index=True,
+        column_config={"Value": st.column_config.NumberColumn(format="%.3g")},
+        key="evidence",
+        alt="Numbers behind the verdict",
+    )
 
 
 st.title("Verdicts")
@@ -58,7 +64,10 @@ st.text("Choose a line at its left edge to see the curve and the evidence. Click
 chosen = st.dataframe(
     tables.verdicts(shown),
     hide_index=True,
-    column_config={name: st.column_config.NumberColumn(format=style) for name, style in NUMBERS.items()},
+    column_config={
+        **{name: st.column_config.NumberColumn(format=style) for name, style in NUMBERS.items()},
+        "Verdict": st.column_config.TextColumn(width=150),  # the first lines may be shorter than the others
+    },
     placeholder="",
     # Another choice of lines is another table: a selection must not slip to a neighbour.
     key=f"verdicts {study.scale} {sorted(only)} {len(shown)} {hash(wanted)}",
