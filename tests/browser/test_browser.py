@@ -157,6 +157,18 @@ def test_a_link_with_filters_opens_the_view_it_names(show: Callable[..., Page], 
     assert "FLOP" in page.get_by_test_id("stPlotlyChart").first.text_content()
 
 
+def test_a_verdict_leads_to_its_curve_and_on_to_the_curves(show: Callable[..., Page], address: str) -> None:
+    page = show(f"{address}/verdicts?task=add_3&shots=0")
+    pick(page, 0)
+    page.get_by_role("heading", name="The curve and its evidence").wait_for()
+    whole(page, SCREENSHOTS / "one-verdict.png")
+    page.get_by_role("link", name="Show it among the curves").click()
+    page.get_by_role("heading", name="Emergent-ability curves").wait_for()
+    settle(page)
+    assert "/curves" in page.url
+    assert "task=add_3" in page.url
+
+
 def test_the_downloaded_leaderboard_is_that_of_the_command_line(
     show: Callable[..., Page], address: str, store: Store, tmp_path: Path
 ) -> None:
