@@ -58,28 +58,37 @@ def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) ->
         return Answer("inconclusive", rule="documents")
     if np.isnan(reach):
         return Answer("inconclusive", rule="spread")
+    clear = top and of.top[row] > effect
+    if clear and (emergent := _emergent(of, row)):
+        return emergent
     if of.turn[row] and of.p_turn[row] < ALPHA:
         return Answer("u-shaped" if of.turn[row] > 0 else "inverted-u", rule="turn")
     # Noise between runs, as far as the curve shows it, must not make the trend (quasi-binomial).
-    trend = trend and abs(of.z_trend[row]) > _NORMAL * np.sqrt(of.dispersion[row])
+    scatters = abs(of.z_trend[row]) <= _NORMAL * np.sqrt(of.dispersion[row])
+    moves, trend = trend, trend and not scatters
     rises, falls = trend and of.z_trend[row] > 0, trend and of.z_trend[row] < 0
     if falls and reach <= -effect and not top:
         return Answer("inverse", rule="fall")
-    clear = top and of.top[row] > effect
     if not clear and not (rises and reach >= effect):
         excluded = abs(reach) + 1.96 * of.reach_error[row] < 2 * effect
         return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
-    if clear and of.below_high[row] < _chance(of, row) + effect:
-        if max(of.p_ext[row], of.p_ext_noise[row]) < ALPHA_EXT:
-            sharp = of.p_sharp[row] < ALPHA_EXT or of.p_jump[row] < ALPHA_EXT
-            return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
-        if of.p_jump[row] < ALPHA_EXT:
-            return Answer("emergent", "sharp", rule="broken")
     if rises:
         return Answer("smooth", rule="rise")
-    if clear and not falls and of.below_low[row] > _chance(of, row) and of.lowest[row] >= -effect:
+    if clear and not moves and of.below_low[row] > _chance(of, row) and of.lowest[row] >= -effect:
         return Answer("flat-above-chance", rule="above")
     return Answer("inconclusive", rule="rest")
+
+
+def _emergent(of: Evidence, row: int) -> Answer | None:
+    """Absent below, there above, and neither foreseen nor smooth; None otherwise."""
+    if not of.below_high[row] < _chance(of, row) + of.effect[row]:
+        return None
+    if max(of.p_ext[row], of.p_ext_noise[row]) < ALPHA_EXT:
+        sharp = of.p_sharp[row] < ALPHA_EXT or of.p_jump[row] < ALPHA_EXT
+        return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
+    if of.p_jump[row] < ALPHA_EXT:
+        return Answer("emergent", "sharp", rule="broken")
+    return None
 
 
 def _chance(of: Evidence, row: int) -> float:

@@ -111,13 +111,13 @@ def judge(
     looks surer than it is. Rules, in this order (delta = `PRACTICAL_EFFECT`):
 
     1. fewer than `FEWEST_SIZES` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
-    2. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
-    3. significant fall by at least delta to a level not above chance -> inverse;
-    4. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
-       is excluded, else inconclusive; `rising` when the trend is significant;
-    5. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
+    2. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
        foreseen by extrapolation (p_ext) or a break that no smooth curve fits (p_jump), at `ALPHA_EXT` -> emergent,
-       `sharp` or `apparent`;
+       `sharp` or `apparent`; asked before a turn, because one size that falls back behind a jump looks like one;
+    3. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
+    4. significant fall by at least delta to a level not above chance -> inverse;
+    5. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
+       is excluded, else inconclusive; `rising` when the trend is significant;
     6. significant rise -> smooth;
     7. above chance at all sizes taken together, without trend -> flat-above-chance;
     8. everything else -> inconclusive.

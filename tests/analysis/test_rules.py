@@ -85,11 +85,12 @@ def said(of: Evidence, *, documents: int = 200, trend: bool = False, top: bool =
     return answer(of, 0, documents, trend=trend, top=top)
 
 
-def test_a_significant_turn_comes_before_everything_but_too_little_data() -> None:
-    turning = evidence(STEP, turn=1, p_turn=0.049)
+def test_a_significant_turn_comes_before_everything_but_too_little_data_and_a_jump() -> None:
+    turning = evidence(RISE, turn=1, p_turn=0.049)
     assert said(turning, trend=True, top=True).rule == "turn"
-    assert said(evidence(STEP, turn=1, p_turn=0.051), trend=True, top=True).rule != "turn"
+    assert said(evidence(RISE, turn=1, p_turn=0.051), trend=True, top=True).rule == "rise"
     assert said(turning, documents=29, trend=True, top=True).rule == "documents"
+    assert said(evidence(STEP, turn=1, p_turn=0.049), trend=True, top=True).label == "emergent"
 
 
 def test_emergent_needs_a_largest_size_above_chance_after_correction() -> None:
