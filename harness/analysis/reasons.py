@@ -117,7 +117,7 @@ def reasons(
 
 def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
     sizes, top = len(curve.points), curve.points[-1].estimate
-    change = f"{_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
+    change = f"fitted line {_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
     least = 0.0 if found.rule == "rest" else -effect
     worse = found.rule in {"rest", "small"} and (evidence["range"] or 0.0) < least and _stands_out(evidence)
     unclear = found.rule in {"small", "above", "rest"} and found.qualifier is None and not worse

@@ -94,7 +94,7 @@ def test_the_deciding_sentence_comes_first(right: tuple[int, ...], start: str) -
 
 def test_a_clear_fall_is_not_called_scatter() -> None:
     assert judged(CURVES["fallen"]).reasons[0] == (
-        "Cannot tell: larger models do worse (-0.310 over 8 sizes, q < 0.001), "
+        "Cannot tell: larger models do worse (fitted line -0.310 over 8 sizes, q < 0.001), "
         "yet the largest is still above chance (q < 0.001)."
     )
 
@@ -128,8 +128,10 @@ def test_a_curve_above_chance_as_a_whole_may_end_at_a_size_that_is_not() -> None
 def test_a_fall_within_the_scatter_of_the_sizes_is_called_so() -> None:
     numbers = {"range": -0.1, "q_trend": 0.01, "z_trend": -3.0, "q_top": 0.001}
     (clear, *_), (scattered, *_) = (said(Answer("inconclusive", rule="rest"), dispersion=d, **numbers) for d in (2, 3))
-    assert clear.startswith("Cannot tell: larger models do worse (-0.100 over 8 sizes, q = 0.010), yet")
-    assert scattered.endswith("(-0.100 over 8 sizes, q = 0.010, no more than sizes scatter or than matters).")
+    assert clear.startswith("Cannot tell: larger models do worse (fitted line -0.100 over 8 sizes, q = 0.010), yet")
+    assert scattered.endswith(
+        "(fitted line -0.100 over 8 sizes, q = 0.010, no more than sizes scatter or than matters)."
+    )
 
 
 def test_too_few_documents_are_named_with_how_many_are_needed() -> None:
