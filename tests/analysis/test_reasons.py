@@ -78,10 +78,10 @@ def test_every_label_has_plain_words() -> None:
         (STEP, "Absent in the 7 smaller sizes"),
         (TWO, "Absent in the 6 small"),
         (BREAK, "Absent in the 4 small"),
-        (RISE, "Rises with scale (+0."),
+        (RISE, "Rises with scale (fitted line +0."),
         (FLAT, "No change with scale"),
         (HIGH, "Above chance at all sizes together, without a clear trend"),
-        (FALL, "Larger models do worse (-0."),
+        (FALL, "Larger models do worse (fitted line -0."),
         (DIP, "Falls with scale and then rises again"),
         (HUMP, "Rises with scale and then falls again"),
         ((50, 60), "Cannot tell: 2 sizes, at least 3 are needed."),
@@ -103,14 +103,14 @@ def test_a_clear_fall_to_just_above_chance_is_not_called_scatter_either() -> Non
     verdict = judged((1200, 1100, 1000, 900, 800, 700, 640, 580), n=2000)
     assert verdict.label == "inconclusive"
     assert (verdict.evidence["gain"] or 1) < 0.05
-    assert verdict.reasons[0].startswith("Cannot tell: larger models do worse (-0.3")
+    assert verdict.reasons[0].startswith("Cannot tell: larger models do worse (fitted line -0.3")
     assert "yet the largest is still above chance" in verdict.reasons[0]
 
 
 def test_a_loss_that_falls_is_said_to_improve() -> None:
     loss = {"metric": "nll", "value": [3.0 - i / 4 for i in range(8)], "stderr": 0.02}
     (verdict,) = judge(table_curves(counted(**loss).drop(columns=["k", "chance"])))
-    assert verdict.reasons[0].startswith("Improves with scale (+1.75")
+    assert verdict.reasons[0].startswith("Improves with scale (fitted line +1.75")
 
 
 def test_a_level_beyond_the_best_score_is_not_looked_for() -> None:
