@@ -45,7 +45,7 @@ bench: $(INSTALLED)  ## time the engines and the command line on this machine
 	$(BIN)/python -m tests.benchmarks
 
 calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes)
-	$(BIN)/python -m tests.calibration
+	$(BIN)/python -m tests.calibration --markdown docs/calibration.md
 
 dashboard: $(INSTALLED)  ## open the dashboard on results/
 	$(BIN)/emergence dashboard --results $(RESULTS)

@@ -30,7 +30,8 @@ def main() -> None:
     for title, head, rows in tables:
         print(f"{title}\n\n{table(head, rows)}\n")
     if options.markdown:
-        text = "\n\n".join(f"{title}\n\n{markdown(head, rows)}" for title, head, rows in tables)
+        text = "# How often verdicts are right\n\nWritten by `make calibrate`.\n\n"
+        text += "\n\n".join(f"{title}\n\n{markdown(head, rows)}" for title, head, rows in tables)
         options.markdown.write_text(text + "\n", encoding="utf-8")
 
 
