@@ -70,7 +70,7 @@ def test_a_row_counts_the_sizes_that_decide_and_keeps_all_numbers() -> None:
 
 def test_larger_models_that_do_worse_but_stay_above_chance_are_said_to() -> None:
     (deciding, *_) = judged(FALL).reasons
-    assert deciding.startswith("Cannot tell: larger models do worse (-0.35")
+    assert deciding.startswith("Cannot tell: larger models do worse (fitted line -0.35")
     assert "yet the largest is still above chance" in deciding
 
 
