@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
+from harness.analysis.frame import point_rows
 from harness.analysis.reasons import PLAIN_WORDS
 from harness.analysis.runs import finished_at
 from harness.analysis.study import row
@@ -64,28 +65,7 @@ def counted(verdicts: Iterable[Verdict]) -> pd.DataFrame:
 
 def points(curves: Iterable[Curve]) -> pd.DataFrame:
     """A row per point of the curves, with the columns of `emergence curves --json`."""
-    return pd.DataFrame(
-        [
-            {
-                "family": curve.family,
-                "task": curve.task,
-                "shots": curve.shots,
-                "prompt": curve.prompt,
-                "metric": curve.metric.name,
-                "scale": curve.scale,
-                "model": point.model,
-                "x": point.x,
-                "value": point.estimate.value,
-                "ci_low": point.low,
-                "ci_high": point.high,
-                "n": point.estimate.n,
-                "chance": curve.metric.chance,
-                "conditions": curve.conditions,
-            }
-            for curve in curves
-            for point in curve.points
-        ]
-    )
+    return pd.DataFrame(point_rows(curves))
 
 
 def verdicts(of: Iterable[Verdict]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.analysis.curves import Curve
 from harness.analysis.normalise import normalised
 from harness.analysis.uncertainty import estimate, interval
 from harness.plan import Cell
@@ -65,6 +66,30 @@ def frame(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -
     rows += [row for f in failures if f.cell.key not in succeeded for row in _rows_of_failure(f)]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(_DTYPES)
     return table.sort_values(_ORDER, kind="stable", ignore_index=True)
+
+
+def point_rows(curves: Iterable[Curve]) -> list[dict[str, Any]]:
+    """One row per point of every curve, as `emergence curves --json` prints them."""
+    return [
+        {
+            "family": curve.family,
+            "task": curve.task,
+            "shots": curve.shots,
+            "prompt": curve.prompt,
+            "metric": curve.metric.name,
+            "scale": curve.scale,
+            "model": point.model,
+            "x": point.x,
+            "value": point.estimate.value,
+            "ci_low": point.low,
+            "ci_high": point.high,
+            "n": point.estimate.n,
+            "chance": curve.metric.chance,
+            "conditions": curve.conditions,
+        }
+        for curve in curves
+        for point in curve.points
+    ]
 
 
 def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:

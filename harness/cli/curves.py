@@ -11,26 +11,9 @@ def command(
     results: ResultsOrTable = None, table_file: Table = None, scale: Scale = "params", as_json: Json = False
 ) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
-    rows = [
-        {
-            "family": curve.family,
-            "task": curve.task,
-            "shots": curve.shots,
-            "prompt": curve.prompt,
-            "metric": curve.metric.name,
-            "scale": curve.scale,
-            "model": point.model,
-            "x": point.x,
-            "value": point.estimate.value,
-            "ci_low": point.low,
-            "ci_high": point.high,
-            "n": point.estimate.n,
-            "chance": curve.metric.chance,
-            "conditions": curve.conditions,
-        }
-        for curve in read_curves(results, table_file, scale)
-        for point in curve.points
-    ]
+    from harness.analysis.frame import point_rows
+
+    rows = point_rows(read_curves(results, table_file, scale))
     if as_json:
         print_json(rows)
         return
