@@ -190,16 +190,16 @@ class _BatchEncoder:
         # such a token looks at the character before it, which a cut takes away
         if any(token.single_word for token in added):
             return None
-        clean = [cut for cut in _CUTS if self._is_clean(cut, special)]
+        probes = [(text, self._whole(text, special)) for text in _probes()]
+        clean = [cut for cut in _CUTS if self._is_clean(cut, probes, special)]
         longest = max((len(token.content) for token in added), default=0)
         return _Cutter(re.compile("|".join(clean)), longest) if clean else None
 
-    def _is_clean(self, cut: str, special: bool | None) -> bool:
-        """True when probes can be cut like this, and no such cut changes their tokens."""
+    def _is_clean(self, cut: str, probes: Iterable[tuple[str, list[int]]], special: bool | None) -> bool:
+        """True when probes (texts with their tokens) can be cut like this, and no such cut changes their tokens."""
         backend = self._tokenizer.backend_tokenizer
         n_cuts = 0
-        for text in _probes():
-            whole = self._whole(text, special)
+        for text, whole in probes:
             starts = _word_starts(backend.encode(text, add_special_tokens=special is not False))
             for match in list(re.finditer(cut, text))[:-_PIECES_AFTER]:
                 at = match.start()

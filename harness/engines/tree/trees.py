@@ -8,6 +8,7 @@ that have most of their tokens in common (a document with its answer options).
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -173,7 +174,10 @@ def common_beginnings(keys: Sequence[bytes]) -> NDArray[np.int64]:
 
 def _sortable(sequence: Sequence[int]) -> bytes:
     """Bytes that sort as the tokens do."""
-    return np.array(sequence, dtype=">u4").tobytes()
+    packed = array("I", sequence)  # three times as fast as numpy, which looks at every number's type
+    if sys.byteorder == "little":
+        packed.byteswap()
+    return packed.tobytes()
 
 
 def _best_cuts(texts: _Sorted, low: int, high: int, depth: int) -> _Plan:
