@@ -317,15 +317,24 @@ def test_names_cannot_become_markup_in_a_fragment() -> None:
     assert "<script>alert" not in figures.to_div(figures.overview(made.curves))
 
 
-def test_a_png_is_as_wide_as_asked_where_a_browser_can_draw_it(tmp_path: Path) -> None:
-    path = tmp_path / "curve.png"
+def test_a_page_of_figures_works_without_network_and_shows_names_as_text() -> None:
+    made = study(grown(RISE, of=task("<script>alert(1)</script>")))
+    html = figures.to_page([figures.curve_figure(sharp(made))], "<b>mine</b>")
+    assert "<h1>&lt;b&gt;mine&lt;/b&gt;</h1>" in html
+    assert "<h2>&lt;script&gt;alert(1)&lt;/script&gt;: acc</h2>" in html
+    assert "<script>alert" not in html
+    assert "<script src" not in html
+    assert html.count("<figure>") == 1
+    assert "95 % interval" in html
+
+
+def test_a_png_is_as_wide_as_asked_where_a_browser_can_draw_it() -> None:
     figure = figures.curve_figure(sharp(rising()))
     if not any(map(shutil.which, ("chromium", "chrome", "google-chrome", "chromium-browser"))):
         with pytest.raises(MachineError, match="Chrome or Chromium"):
-            figures.to_png(figure, path)
+            figures.to_picture(figure)
         return
-    figures.to_png(figure, path, width=600, scale=1)
-    header = path.read_bytes()[:24]
+    header = figures.to_picture(figure, width=600, scale=1)[:24]
     assert header.startswith(b"\x89PNG")
     assert int.from_bytes(header[16:20], "big") == 600
 
@@ -333,7 +342,5 @@ def test_a_png_is_as_wide_as_asked_where_a_browser_can_draw_it(tmp_path: Path) -
 def test_without_a_browser_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "no-browser"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    path = tmp_path / "curve.png"
     with pytest.raises(MachineError, match=r"needs kaleido .* and Chrome or Chromium"):
-        figures.to_png(figures.curve_figure(sharp(rising())), path)
-    assert not path.exists()
+        figures.to_picture(figures.curve_figure(sharp(rising())))

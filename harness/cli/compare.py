@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.analysis.wording import probability, score
-from harness.cli.options import Json, Results
+from harness.cli.options import FigureFile, Json, Results
 from harness.cli.output import print_json, table
 from harness.cli.read import read_documents, read_store
+from harness.cli.write import write_figures
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.store import Store
@@ -31,6 +32,7 @@ def command(
     metric: Annotated[
         Literal["headline", "all"], typer.Option(help="Metrics to compare: the headline of each task, or all.")
     ] = "headline",
+    figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
     """Show paired differences, second side less first, corrected for the number of tasks.
@@ -52,6 +54,10 @@ def command(
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("\n  ".join([f"{a} and {b} have no document in common:", *_not_compared(unpaired)]))
+    if figure is not None:
+        from harness.figures import comparison_figure
+
+        write_figures(figure, [comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}")
     counted = summary(compared.comparisons)
     if as_json:
         comparisons = [_object(one) for one in compared.comparisons]

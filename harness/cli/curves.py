@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
-from harness.cli.options import Json, ResultsOrTable, Scale, Table
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import (
+    FamilyChoice,
+    FigureFile,
+    Json,
+    ResultsOrTable,
+    Scale,
+    ShotChoice,
+    Table,
+    TaskChoice,
+    numbers,
+    split,
+)
 from harness.cli.output import count, print_json, table, telling
-from harness.cli.read import read_curves
+from harness.cli.read import choose, read_curves
+from harness.cli.write import write_figures
+
+if TYPE_CHECKING:
+    from harness.analysis.curves import Curve
 
 
 def command(
-    results: ResultsOrTable = None, table_file: Table = None, scale: Scale = "params", as_json: Json = False
+    results: ResultsOrTable = None,
+    table_file: Table = None,
+    scale: Scale = "params",
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    shots: ShotChoice = None,
+    metric: Annotated[str, typer.Option(help="`all`, the `headline` of each task, or the name of a metric.")] = "all",
+    figure: FigureFile = None,
+    as_json: Json = False,
 ) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
     from harness.analysis.frame import point_rows
 
-    rows = point_rows(read_curves(results, table_file, scale))
+    drawn = read_curves(results, table_file, scale)
+    chosen = choose(drawn, families=split(family), tasks=split(task), shots=numbers(shots, "--shots"), metric=metric)
+    if figure is not None:
+        write_figures(figure, list(_figures(chosen)), "Curves over scale")
+    rows = point_rows(chosen)
     if as_json:
         print_json(rows)
         return
     head = [name for name in (rows[0] if rows else {"family": None}) if name != "scale"]
     shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions",))
     print(table(*shown))
+
+
+def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
+    """One for every metric of a task, all families and settings in it."""
+    from harness.figures import curve_figure
+
+    groups: dict[tuple[str, str, int, str], list[Curve]] = {}
+    for curve in chosen:
+        groups.setdefault((curve.suite, curve.task, curve.rank, curve.metric.name), []).append(curve)
+    return (curve_figure(groups[name]) for name in sorted(groups))
 
 
 def _text(name: str, value: object) -> object:

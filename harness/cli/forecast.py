@@ -5,15 +5,27 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import Json, ResultsOrTable, Scale, Table, numbers, split
+from harness.cli.options import (
+    FamilyChoice,
+    FigureFile,
+    Json,
+    ResultsOrTable,
+    Scale,
+    ShotChoice,
+    Table,
+    TaskChoice,
+    numbers,
+    split,
+)
 from harness.cli.output import count, print_json, say, table, telling
-from harness.cli.read import read_curves
-from harness.errors import PlanError, unknown
+from harness.cli.read import choose, read_curves
+from harness.cli.write import write_figures
+from harness.errors import PlanError
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
@@ -41,9 +53,9 @@ def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
     scale: Scale = "params",
-    family: Annotated[list[str] | None, typer.Option("--family", help="Only these families.")] = None,
-    task: Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")] = None,
-    shots: Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")] = None,
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    shots: ShotChoice = None,
     metric: Annotated[
         str, typer.Option(help="The headline of each task, `all`, or the name of a metric.", show_default=True)
     ] = "headline",
@@ -51,6 +63,7 @@ def command(
         bool, typer.Option("--by-loss", help="In two steps: from the scale to the loss, from the loss to the score.")
     ] = False,
     reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why to doubt, in sentences.")] = False,
+    figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
     """Show the score expected at a larger scale, with a 95 % prediction interval and its back-test.
@@ -61,9 +74,11 @@ def command(
     from harness.analysis.forecast import forecasts, to_json
 
     drawn = read_curves(results, table_file, scale)
-    chosen = _chosen(drawn, split(family), split(task), numbers(shots, "--shots"), metric)
+    chosen = choose(drawn, families=split(family), tasks=split(task), shots=numbers(shots, "--shots"), metric=metric)
     losses = _losses(read_curves(results, table_file, "loss")) if by_loss else None
     made = forecasts(chosen, scale_of(at), losses=losses)
+    if figure is not None:
+        write_figures(figure, _figures(made), f"Forecasts at {at}")
     if as_json:
         print_json([to_json(one) for one in made])
         return
@@ -103,35 +118,15 @@ def _losses(over_loss: Iterable[Curve]) -> dict[str, float]:
     return {p.model: p.x for p in points}
 
 
-def _chosen(
-    drawn: Sequence[Curve],
-    families: Sequence[str],
-    tasks: Sequence[str],
-    shots: Sequence[int] | None,
-    metric: str,
-) -> list[Curve]:
-    """The curves asked for; a name that no curve has is an error."""
-    for what, asked, known in (
-        ("family", families, {c.family for c in drawn}),
-        ("task", tasks, {c.task for c in drawn}),
-        ("shot count", [str(n) for n in shots or ()], {str(c.shots) for c in drawn}),
-        ("metric", [metric], {"headline", "all", *(c.metric.name for c in drawn)}),
-    ):
-        _check(what, asked, known)
-    return [
-        c
-        for c in drawn
-        if (not families or c.family in families)
-        and (not tasks or c.task in tasks)
-        and (not shots or c.shots in shots)
-        and (metric in ("all", c.metric.name) or (metric == "headline" and c.rank == 0))
-    ]
+def _figures(made: Iterable[Forecast | NoForecast]) -> list[Any]:
+    """One for each curve that could be carried on."""
+    from harness.analysis.forecast import Forecast
+    from harness.analysis.trace import traces
+    from harness.figures import forecast_figure
 
-
-def _check(what: str, asked: Iterable[str], known: Iterable[str]) -> None:
-    for name in asked:
-        if name not in known:
-            raise PlanError(unknown(what, name, known))
+    held = [one for one in made if isinstance(one, Forecast)]
+    forms = traces([one.curve for one in held], until=held[0].at if held else None)
+    return [forecast_figure(one, lines) for one, lines in zip(held, forms, strict=True)]
 
 
 def _row(one: Forecast | NoForecast) -> tuple[object, ...]:

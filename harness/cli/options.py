@@ -32,6 +32,13 @@ Table = Annotated[
     ),
 ]
 Scale = Annotated[Literal["params", "flops", "tokens", "loss"], typer.Option(help="The axis of scale.")]
+FamilyChoice = Annotated[list[str] | None, typer.Option("--family", help="Only these families.")]
+TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
+ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option("--figure", help="Draw it too: FILE.html works offline; .png, .svg and .pdf hold one figure each."),
+]
 IncludePath = Annotated[
     list[Path] | None,
     typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Repeatable."),

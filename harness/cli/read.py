@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.output import say
-from harness.errors import StoreError, TableError
+from harness.errors import PlanError, StoreError, TableError, unknown
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.store import DocumentScores, Problem, Store
@@ -63,6 +63,45 @@ def read_curves(
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn
+
+
+def choose(
+    drawn: Sequence[Curve],
+    *,
+    families: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    shots: Sequence[int] | None = None,
+    metric: str = "all",
+) -> tuple[Curve, ...]:
+    """The curves asked for, in their order; what is not named is not asked about.
+
+    Args:
+        drawn: all curves.
+        families: names of families.
+        tasks: names of tasks.
+        shots: numbers of demonstrations.
+        metric: `all`, `headline` for that of each task, or a name.
+
+    Raises:
+        PlanError: no curve has such a name.
+    """
+    for what, asked, known in (
+        ("family", families, {c.family for c in drawn}),
+        ("task", tasks, {c.task for c in drawn}),
+        ("shot count", [str(n) for n in shots or ()], {str(c.shots) for c in drawn}),
+        ("metric", [metric], {"headline", "all", *(c.metric.name for c in drawn)}),
+    ):
+        for name in asked:
+            if name not in known:
+                raise PlanError(unknown(what, name, known))
+    return tuple(
+        c
+        for c in drawn
+        if (not families or c.family in families)
+        and (not tasks or c.task in tasks)
+        and (not shots or c.shots in shots)
+        and (metric in ("all", c.metric.name) or (metric == "headline" and c.rank == 0))
+    )
 
 
 def read_table(path: Path) -> pd.DataFrame:

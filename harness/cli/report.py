@@ -10,7 +10,7 @@ import typer
 from harness.cli.options import Results, Scale
 from harness.cli.output import say
 from harness.cli.read import read_documents, read_store
-from harness.cli.write import write_text
+from harness.cli.write import write_bytes, write_text
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -37,10 +37,9 @@ def command(
 
 
 def _write_pictures(folder: Path, made: Study) -> None:
-    from harness.figures import overview, to_png
+    from harness.figures import overview, to_picture
 
-    folder.mkdir(parents=True, exist_ok=True)
     for family in made.families:
         path = folder / f"curves-{family}.png"
-        to_png(overview(made.of(family), made.verdicts), path, width=1200)
+        write_bytes(path, to_picture(overview(made.of(family), made.verdicts), width=1200))
         say(f"picture written to {path}")

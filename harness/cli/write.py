@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from harness.cli.output import say
 from harness.errors import HarnessError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write all of `text` or leave the old file alone.
+    """Write all of `text`, its line ends as they are, or leave the old file alone.
+
+    Raises:
+        HarnessError: the file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write all of `content` or leave the old file alone.
 
     Raises:
         HarnessError: the file cannot be written.
@@ -18,11 +30,39 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # newline="" keeps the bytes equal on every system
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
         raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def write_figures(path: Path, drawn: Sequence[Any], title: str) -> None:
+    """Write figures to a page, or the only one to a picture, and say so on stderr.
+
+    Args:
+        path: `.html` takes any number; `.png`, `.svg` and `.pdf` take one.
+        drawn: any of `harness.figures`.
+        title: of the page.
+
+    Raises:
+        HarnessError: there is nothing to draw, the file is of another kind, or cannot be written.
+    """
+    from harness.figures import PICTURES, to_page, to_picture
+
+    if not drawn:
+        raise HarnessError(f"{path}: there is nothing to draw")
+    kind = path.suffix.removeprefix(".").lower()
+    if kind == "html":
+        write_text(path, to_page(drawn, title))
+    elif kind not in PICTURES:
+        raise HarnessError(f"{path}: expected a file named .html, .{', .'.join(PICTURES)}")
+    elif len(drawn) > 1:
+        raise HarnessError(
+            f"{path}: holds one figure, and there are {len(drawn)}: choose with --family, --task, --shots and "
+            "--metric, or write to .html"
+        )
+    else:
+        write_bytes(path, to_picture(drawn[0], kind))
+    say(f"{len(drawn)} figure{'s' if len(drawn) > 1 else ''} written to {path}")

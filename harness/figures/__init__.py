@@ -5,12 +5,13 @@ from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
 from harness.figures.maps import heat_map, shots_by_scale
-from harness.figures.page import plotly_js, to_div, to_png
+from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
 from harness.figures.power import power_figure
 from harness.figures.style import COLOURS, SYMBOLS, caption
 
 __all__ = [
     "COLOURS",
+    "PICTURES",
     "SYMBOLS",
     "caption",
     "comparison_figure",
@@ -23,6 +24,7 @@ __all__ = [
     "sharp_and_smooth",
     "shots_by_scale",
     "to_div",
-    "to_png",
+    "to_page",
+    "to_picture",
     "verdict_counts",
 ]

@@ -26,7 +26,7 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
             with a part in the forecast are drawn, and the band between them is shaded.
     """
     curve = found.curve
-    figure = go.Figure(layout=layout(f"{curve.task}: {curve.metric.name}, {curve.label}", height=420))
+    figure = go.Figure(layout=layout(f"{curve.family} {curve.task}: {curve.metric.name}, {curve.label}", height=420))
     axis = scale_axis([curve], titled=True, also=[found.at])
     forms = [t for t in traces if found.forms.get(t.form, (0.0, 0.0))[0] >= _LIGHTEST]
     _draw_band(figure, forms)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
+from collections.abc import Sequence
+from html import escape
 
 import plotly.graph_objects as go
 from plotly.io import to_html
@@ -12,6 +13,12 @@ from plotly.offline import get_plotlyjs
 from harness.errors import MachineError
 from harness.figures.style import TITLED, UNTITLED, caption
 
+PICTURES = ("png", "svg", "pdf")
+"""Kinds of picture."""
+_STYLE = (
+    "body{max-width:72rem;margin:1.5rem auto;padding:0 1rem;font-family:system-ui,sans-serif;color:#222}"
+    "figure{margin:0 0 2.5rem}h2{font-size:1.05rem;margin:0}figcaption{font-size:.85rem;color:#555;max-width:60rem}"
+)
 _CAPTION_CHARACTER = 6.3
 """Width in pixels of one caption character."""
 
@@ -31,12 +38,35 @@ def plotly_js() -> str:
     return str(get_plotlyjs())
 
 
-def to_png(figure: go.Figure, path: Path, *, width: int = 900, scale: float = 2.0) -> None:
-    """Write the figure as a PNG on white.
+def to_page(drawn: Sequence[go.Figure], title: str) -> str:
+    """A whole HTML page of figures with their captions, one below the other; it works without network.
+
+    Args:
+        drawn: any of this package.
+        title: of the page, plain text.
+    """
+    parts = [
+        f"<figure>{_heading(figure)}{to_div(figure)}<figcaption>{escape(caption(figure))}</figcaption></figure>"
+        for figure in drawn
+    ]
+    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
+    return (
+        f"<!doctype html><html lang='en'><head>{head}<style>{_STYLE}</style><script>{plotly_js()}</script></head>"
+        f"<body><h1>{escape(title)}</h1>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _heading(figure: go.Figure) -> str:
+    name = figure.layout.title.text
+    return f"<h2>{escape(name)}</h2>" if name else ""
+
+
+def to_picture(figure: go.Figure, kind: str = "png", *, width: int = 900, scale: float = 2.0) -> bytes:
+    """The figure as a picture on white.
 
     Args:
         figure: any of this package.
-        path: file to write.
+        kind: one of `PICTURES`.
         width: in CSS pixels; the height is the figure's own.
         scale: device pixels per CSS pixel; 2 is sharp in print at column width.
 
@@ -44,14 +74,13 @@ def to_png(figure: go.Figure, path: Path, *, width: int = 900, scale: float = 2.
         MachineError: kaleido or a browser is missing.
     """
     try:
-        image = _printed(figure, width).to_image("png", width=width, scale=scale)
+        return bytes(_printed(figure, width).to_image(kind, width=width, scale=scale))
     except (ImportError, RuntimeError) as error:
         # plotly says both "no kaleido" and "no browser" with RuntimeError, in several lines of advice.
         raise MachineError(
-            f"{path}: a PNG needs kaleido (pip install 'emergence-harness[png]') and Chrome or Chromium, "
-            f"found on the PATH or through BROWSER_PATH: {str(error).strip().partition(chr(10))[0]}"
+            "a picture needs kaleido (pip install 'emergence-harness[png]') and Chrome or Chromium, found on the "
+            f"PATH or through BROWSER_PATH: {str(error).strip().partition(chr(10))[0]}"
         ) from error
-    path.write_bytes(image)
 
 
 def _printed(figure: go.Figure, width: int) -> go.Figure:

@@ -46,6 +46,14 @@ def test_two_models_are_compared_task_by_task(emergence: Emergence, store: Store
     assert lines[-1] == "B is better on 1, worse on 1, with no clear difference on 1 of 3 (q < 0.05)"
 
 
+def test_the_differences_are_drawn(emergence: Emergence, store: Store, tmp_path: Path) -> None:
+    done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--figure", "c.html", "--json")
+    assert (done.code, done.err) == (0, "1 figure written to c.html\n")
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert "<h2>toy-4000 minus toy-1000</h2>" in page
+    assert "after correction for 3 comparisons" in page
+
+
 def test_json_has_every_number_and_what_was_left_out(emergence: Emergence, store: Store) -> None:
     said = emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--json", "--metric", "all").out
     data = json.loads(said)

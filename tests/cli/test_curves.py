@@ -2,6 +2,7 @@ import gzip
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.cli.read import read_curves
@@ -128,3 +129,30 @@ def test_samples_that_cannot_be_read_cost_only_the_documents(
     assert damaged == whole
     assert [c.items for c in damaged] == [None, None]
     assert f"skipped {path}: cannot be read" in capsys.readouterr().err
+
+
+def test_curves_that_are_asked_for_are_shown_and_drawn(emergence: Emergence, tmp_path: Path) -> None:
+    both = pd.concat([counted(), counted(task="shapes")])
+    both.to_csv(tmp_path / "t.csv", index=False)
+    rows = json.loads(emergence("curves", "--table", "t.csv", "--task", "shapes", "--json").out)
+    assert {row["task"] for row in rows} == {"shapes"}
+    done = emergence("curves", "--table", "t.csv", "--figure", "drawn/curves.html")
+    assert (done.code, done.err) == (0, "2 figures written to drawn/curves.html\n")
+    page = (tmp_path / "drawn" / "curves.html").read_text(encoding="utf-8")
+    assert [name in page for name in ("<h2>colours: acc</h2>", "<h2>shapes: acc</h2>")] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (("--figure", "curves.png"), "curves.png: holds one figure, and there are 2: choose with --family, --task"),
+        (("--figure", "curves.jpg"), "curves.jpg: expected a file named .html, .png, .svg, .pdf"),
+        (("--task", "shape"), "unknown task 'shape'; known: colours, shapes"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(emergence: Emergence, tmp_path: Path, asked: tuple[str, str], why: str) -> None:
+    pd.concat([counted(), counted(task="shapes")]).to_csv(tmp_path / "t.csv", index=False)
+    done = emergence("curves", "--table", "t.csv", *asked)
+    assert (done.code, done.out) == (2, "")
+    assert why in done.err
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]

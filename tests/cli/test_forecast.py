@@ -117,3 +117,11 @@ def test_what_the_user_can_fix_is_one_line(
 ) -> None:
     done = emergence("forecast", "--table", table, *options)
     assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+
+
+def test_forecasts_are_drawn(emergence: Emergence, table: Path, tmp_path: Path) -> None:
+    done = emergence("forecast", "--table", table, "--at", "65.5M", "--figure", "f.html", "--json")
+    assert (done.code, done.err) == (0, "1 figure written to f.html\n")
+    page = (tmp_path / "f.html").read_text(encoding="utf-8")
+    assert "<h1>Forecasts at 65.5M</h1>" in page
+    assert "95 % prediction interval" in page
