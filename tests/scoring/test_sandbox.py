@@ -16,6 +16,8 @@ import pytest
 
 from harness.errors import MachineError
 from harness.scoring import sandbox as module
+from harness.scoring import server
+from harness.scoring.fence import fences
 from harness.scoring.sandbox import Sandbox, SandboxError, canaries, open_sandbox
 
 GOOD = "def f(x):\n    return (x + 3) * 2"
@@ -182,9 +184,9 @@ def test_stdin_is_closed_and_the_working_folder_is_removed(sandbox):
 def test_isolation_is_what_describe_claims(sandbox, tmp_path):
     secret = Path(__file__)
     sees = run(sandbox, "import os\ndef f(x): return os.path.exists(x)", str(secret)).values == (True,)
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         connect = "import socket\ndef f(x): socket.create_connection(('127.0.0.1', x), 5)"
-        reached = run(sandbox, connect, server.getsockname()[1]).status == "returned"
+        reached = run(sandbox, connect, listener.getsockname()[1]).status == "returned"
     said = sandbox.describe()
 
     assert ("no network" in said) == sandbox.hides_network == (sandbox.isolation in ("bubblewrap", "unshare"))
@@ -204,7 +206,8 @@ def test_bubblewrap_is_taken_wherever_it_works(sandbox):
 
 
 def test_every_sandbox_that_opens_here_passes_its_canaries(sandbox):
-    weaker = [c for c in module._candidates(sandbox.python, sandbox.limits) if c.isolation != sandbox.isolation]
+    every = [replace(sandbox, isolation=name, prefix=prefix) for name, prefix in fences(sandbox.python)]
+    weaker = [c for c in every if c.isolation != sandbox.isolation]
 
     canaries(sandbox)
     for candidate in weaker:
@@ -279,7 +282,7 @@ def wait_until(condition, seconds: float = 20.0) -> bool:
 def server_of(sandbox: Sandbox) -> int:
     """The process that this thread's programs are forked from."""
     assert run(sandbox, GOOD).status == "returned"
-    return module._here.server._process.pid
+    return server._here.server._process.pid
 
 
 @pytest.fixture(params=["strongest", "none"])
@@ -332,7 +335,7 @@ clean = sorted(sys.modules)
 import os, random, __main__
 def f(x): return [clean, len("ab"), sys.path, sys.getrecursionlimit(), dict(os.environ), os.umask(0), random.random(),
                   sorted(vars(__main__))]"""
-    server = server_of(either)
+    first = server_of(either)
     before = run(either, state).values[0]
     run(either, spoil)
     after = run(either, state).values[0]
@@ -340,7 +343,7 @@ def f(x): return [clean, len("ab"), sys.path, sys.getrecursionlimit(), dict(os.e
     assert before[6] != after[6]
     assert before[:6] + before[7:] == after[:6] + after[7:]
     assert "json" not in after[0]
-    assert server_of(either) == server
+    assert server_of(either) == first
 
 
 STEER = {
@@ -363,7 +366,7 @@ def f(x):
 
 @pytest.mark.parametrize("deed", STEER)
 def test_a_program_that_meddles_with_its_server_changes_nothing_for_the_next(either, deed, monkeypatch):
-    monkeypatch.setattr(module, "_END_SECONDS", 0.5)
+    monkeypatch.setattr(server, "_END_SECONDS", 0.5)
     meddle = f"import os, resource, signal\ndef f(x):\n    {STEER[deed]}\n    return 1"
     before = run(either, INHERITED).values
     done = run(either, meddle, wall_seconds=5.0)
@@ -431,11 +434,11 @@ def f(x):
 
 
 def test_a_server_that_cannot_shut_itself_runs_one_program(either, monkeypatch):
-    monkeypatch.setattr(module, "_GUEST", module._GUEST.replace('_library("prctl")', '_library("no such function")'))
+    monkeypatch.setattr(server, "_GUEST", server._GUEST.replace('_library("prctl")', '_library("no such function")'))
     fresh = replace(either, prefix=("/usr/bin/env", *either.prefix))
 
     assert run(fresh, GOOD, 2).values == (10,)
-    assert not module._here.server.end.alive
+    assert not server._here.server.end.alive
     assert run(fresh, "def f(x): return 1 / x").message == "ZeroDivisionError: division by zero"
     assert run(fresh, "import time\ntime.sleep(60)", wall_seconds=0.3).status == "timeout"
     assert run(fresh, "def f(x):\n    while True: pass", cpu_seconds=1).status == "timeout"
@@ -475,7 +478,7 @@ def test_a_process_forked_from_ours_has_servers_of_its_own(either):
         fine = False
         with contextlib.suppress(BaseException):
             fine = server_of(either) != pid and run(either, GOOD, 2).values == (10,)
-            module._here.server.end()
+            server._here.server.end()
         os._exit(0 if fine else 1)
 
     assert os.waitpid(child, 0)[1] == 0
@@ -502,7 +505,7 @@ def test_an_interpreter_that_cannot_start_is_an_error_of_the_machine_and_no_scor
 
 
 def test_a_machine_too_slow_to_start_python_is_an_error_and_no_score(monkeypatch):
-    monkeypatch.setattr(module, "_START_SECONDS", 0.0)
+    monkeypatch.setattr(server, "_START_SECONDS", 0.0)
 
     with pytest.raises(SandboxError, match="did not start: timeout"):
         BARE.call(GOOD, "f", [[1]])

@@ -1,0 +1,92 @@
+"""The fence around programs that models wrote: what each may use, and the command that takes the rest away.
+
+Where the sandbox's isolation is
+
+* `bubblewrap`: no network, its own process tree, and no file but the interpreter's, read-only.
+* `unshare`: no network, its own process tree; files are those of the user (of `nobody`, when started by root).
+* `none`: neither. The program can read what the user can read and reach the network.
+
+The limits hold in all three; the process that runs a program sets them (see `guest`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from harness.errors import MachineError
+
+Isolation = Literal["bubblewrap", "unshare", "none"]
+
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+_SITES = ("purelib", "platlib")
+
+
+class SandboxError(MachineError):
+    """No program can be run here, or a limit does not hold. The cell fails; it does not score 0."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one program may use."""
+
+    cpu_seconds: int = 2
+    """Processor time; the limit that ends an endless loop, because it does not depend on how busy the machine is."""
+    wall_seconds: float = 10.0
+    """Time on the clock from when its process is ready, for programs that wait."""
+    memory_bytes: int = 512 * 2**20
+    """Address space, the interpreter's 30 MiB included."""
+    open_files: int = 32
+    """File descriptors."""
+    output_bytes: int = 64 * 1024
+    """Length of the returned values as JSON."""
+
+
+class Fence(NamedTuple):
+    """One way of isolating a program, which may or may not work on this machine."""
+
+    isolation: Isolation
+    """What it takes away."""
+    prefix: tuple[str, ...]
+    """Command line put before the interpreter's."""
+
+
+def fences(python: str) -> list[Fence]:
+    """What to try here for an interpreter with this absolute path, strongest first."""
+    found: list[Fence] = []
+    is_root = os.geteuid() == 0
+    if bwrap := shutil.which("bwrap"):
+        # Real root can do without a user namespace, and must: inside one it could not become `nobody`.
+        for own_user in (False, True) if is_root else (True,):
+            found.append(Fence("bubblewrap", _bubblewrap(bwrap, python, own_user=own_user)))
+    if unshare := shutil.which("unshare"):
+        spaces = ("--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child")
+        found.append(Fence("unshare", (unshare, *(() if is_root else ("--user",)), *spaces, "--")))
+    found.append(Fence("none", ()))
+    return found
+
+
+def _bubblewrap(bwrap: str, python: str, *, own_user: bool) -> tuple[str, ...]:
+    """A root of its own: the interpreter, the system's libraries and /dev/null, all read-only, no /proc, no /tmp."""
+    home = Path(python).parent.parent
+    command = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    command += ["--unshare-user"] if own_user else []
+    # The server itself is process 1: one of bubblewrap's own could be traced by a program of the same user, and stays.
+    command += ["--as-pid-1", "--die-with-parent"]
+    for parent in reversed(home.parents):  # made by hand, because bubblewrap would shut them to `nobody`
+        command += ["--dir", str(parent)]
+    command += ["--ro-bind", str(home), str(home)]
+    for library in _LIBRARIES:
+        if not Path(library).is_relative_to(home):
+            command += ["--ro-bind-try", library, library]
+    for site in {sysconfig.get_path(name, vars={"base": str(home), "platbase": str(home)}) for name in _SITES}:
+        if Path(site).is_dir():  # installed packages, this one with its answers among them, are covered up
+            command += ["--tmpfs", site, "--remount-ro", site]
+    command += ["--dir", "/dev"]
+    for device in ("/dev/null", "/dev/urandom"):
+        command += ["--dev-bind", device, device]
+    return (*command, "--remount-ro", "/", "--chdir", "/")
