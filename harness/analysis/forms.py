@@ -35,7 +35,10 @@ class _Closed(Protocol):
 
 
 class _Shape(Protocol):
-    """mu(x) and its derivatives: theta (B, p), x (B, q), chance (B, 1), ends (B, 2) -> (B, q), (B, q, p)."""
+    """mu(x) and its derivatives: theta (B, p), x (B, q), chance (B, 1), ends (B, 2) -> (B, q), (B, q, p).
+
+    The curves of a large batch lie side by side in memory (Fortran order): all that is done to one is done to all.
+    """
 
     def __call__(self, theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]: ...
 
@@ -86,16 +89,20 @@ class Form:
         return replace(self, lower=low, upper=high)
 
 
+def _sloped(mu: Array, *slopes: Array) -> tuple[Array, Array]:
+    """A curve and its slopes in each parameter, as they lie in memory."""
+    return mu, np.stack([slope.T for slope in slopes]).T
+
+
 def _constant(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    return np.repeat(theta, x.shape[1], axis=1), np.ones((*x.shape, 1))
+    return _sloped(np.repeat(theta, x.shape[1], axis=1), np.ones_like(x))
 
 
 def _linear(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
     """A straight line, given by its heights at both ends of the sizes fitted; clipped to [0, 1] beyond them."""
     span = np.maximum(ends[:, 1:] - ends[:, :1], 1e-12)
     along = (x - ends[:, :1]) / span
-    slopes = np.stack([1 - along, along], axis=-1)
-    return theta[:, :1] * (1 - along) + theta[:, 1:] * along, slopes
+    return _sloped(theta[:, :1] * (1 - along) + theta[:, 1:] * along, 1 - along, along)
 
 
 def _linear_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -106,7 +113,7 @@ def _power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, A
     """Mean is c + (1 - c) exp(a + b (x - x_max)): the gain over chance is a power of scale with exponent b / ln 10."""
     at = x - ends[:, 1:]
     gain = (1 - chance) * np.exp(np.minimum(theta[:, :1] + theta[:, 1:] * at, 0.0))
-    return chance + gain, np.stack([gain, gain * at], axis=-1)
+    return _sloped(chance + gain, gain, gain * at)
 
 
 def _power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -118,7 +125,7 @@ def _error_power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Ar
     at = (x - ends[:, :1]) * math.log(10)
     head = np.exp(theta[:, :1])
     error = (1 - chance) * np.exp(-np.maximum(head + theta[:, 1:] * at, 0.0))
-    return np.asarray(1 - error), np.stack([error * head, error * at], axis=-1)
+    return _sloped(1 - error, error * head, error * at)
 
 
 def _error_power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -127,7 +134,7 @@ def _error_power_inverse(theta: Array, level: Array, chance: Array, ends: Array)
 
 
 def _middle(ends: Array) -> Array:
-    return np.asarray(ends.mean(axis=1, keepdims=True))
+    return (ends[:, :1] + ends[:, 1:]) / 2
 
 
 def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -138,7 +145,8 @@ def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Arr
     at = x - _middle(ends)
     loss = np.exp(np.minimum(theta[:, :1] - theta[:, 1:] * at, 50.0))
     gain = (1 - chance) * np.exp(-loss)
-    return chance + gain, np.stack([-gain * loss, gain * loss * at], axis=-1)
+    slope = gain * loss
+    return _sloped(chance + gain, -slope, slope * at)
 
 
 def _all_tokens_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -150,8 +158,9 @@ def _logistic(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array
     """Mean is c + (1 - c) sigma(a + k (x - x_mid)); the midpoint is x_mid - a / k."""
     at = x - _middle(ends)
     s = expit(theta[:, :1] + theta[:, 1:] * at)
-    slope = (1 - chance) * s * (1 - s)
-    return chance + (1 - chance) * s, np.stack([slope, slope * at], axis=-1)
+    gain = (1 - chance) * s
+    slope = gain * (1 - s)
+    return _sloped(chance + gain, slope, slope * at)
 
 
 def _logistic_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -163,8 +172,9 @@ def _logistic_top(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[A
     at = x - _middle(ends)
     s = expit(theta[:, :1] + theta[:, 1:2] * at)
     room = theta[:, 2:] - chance
-    slope = room * s * (1 - s)
-    return chance + room * s, np.stack([slope, slope * at, s], axis=-1)
+    gain = room * s
+    slope = gain * (1 - s)
+    return _sloped(chance + gain, slope, slope * at, s)
 
 
 def _logistic_top_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -177,7 +187,7 @@ def _quadratic_logit(theta: Array, x: Array, chance: Array, ends: Array) -> tupl
     at = x - _middle(ends)
     s = expit(theta[:, :1] + theta[:, 1:2] * at + theta[:, 2:] * at**2)
     slope = s * (1 - s)
-    return s, np.stack([slope, slope * at, slope * at**2], axis=-1)
+    return _sloped(s, slope, slope * at, slope * at**2)
 
 
 def _hinge(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -186,7 +196,7 @@ def _hinge(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, A
     at = x - ends[:, :1] - theta[:, :1] * span
     after = np.maximum(at, 0.0)
     rising = at > 0
-    return chance + theta[:, 1:] * after, np.stack([-theta[:, 1:] * span * rising, after], axis=-1)
+    return _sloped(chance + theta[:, 1:] * after, -theta[:, 1:] * span * rising, after)
 
 
 def _hinge_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
@@ -198,7 +208,7 @@ def _step(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Ar
     after = x - ends[:, :1] > theta[:, :1] * (ends[:, 1:] - ends[:, :1])
     floor = np.maximum(chance, LUCKY_MATCHES)
     mu = np.where(after, theta[:, 1:], floor)
-    return mu, np.stack([np.zeros_like(mu), after.astype(float)], axis=-1)
+    return _sloped(mu, np.zeros_like(mu), after.astype(float))
 
 
 def _step_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
