@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
+import threading
 from collections.abc import Generator
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 
 from harness.engines.protocol import EngineSettings
+from harness.errors import StoreError
 from harness.executors.protocol import Executor
 from harness.plan import RunPlan
-from harness.records import CellFailure, Outcome
+from harness.records import Outcome
+from harness.run_record import Progress, RunRecord, planned
 from harness.schedule import lanes
 from harness.store import Store
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -38,70 +49,72 @@ def pending(plan: RunPlan, store: Store, *, retry_failed: bool = False) -> RunPl
     return todo if retry_failed else todo.without(f.cell.key for f in failures)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far a run has come, at one moment."""
+class Recorder:
+    """Keeps the record of a run in the store, from the first cell to the last and whatever ends it.
 
-    total: int
-    """Cells to evaluate in this run."""
-    skipped: int = 0
-    """Cells of the plan that were left out because they are done, or failed before."""
-    done: int = 0
-    """Cells evaluated."""
-    failed: int = 0
-    """Cells that failed."""
-    elapsed_seconds: float = 0.0
-    """Since the run began, starting workers and loading models included."""
-    first_seconds: float | None = None
-    """When the first cell came back; None before. The rate counts from there, or starting up would spoil it."""
+    with Recorder(store, plan=todo, command="emergence run ...") as recorder:
+        for outcome in run(...):
+            recorder.update(progress)
 
-    @property
-    def finished(self) -> int:
-        """Cells that came back, either way."""
-        return self.done + self.failed
+    A thread writes it, so that a cell or a model that takes an hour is not taken for a death. A record that cannot be
+    written at first is given up; that is logged and costs the run nothing.
+    """
 
-    @property
-    def rate(self) -> float | None:
-        """Cells per minute since the first came back; None before the second."""
-        if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds <= self.first_seconds:
-            return None
-        return 60.0 * (self.finished - 1) / (self.elapsed_seconds - self.first_seconds)
-
-    @property
-    def eta_seconds(self) -> float | None:
-        """Time left at this rate; None while there is none."""
-        return None if self.rate is None else 60.0 * (self.total - self.finished) / self.rate
-
-    def after(self, outcome: Outcome, *, elapsed_seconds: float) -> Progress:
-        """The progress once `outcome` has come back."""
-        failed = isinstance(outcome, CellFailure)
-        return replace(
-            self,
-            done=self.done + (not failed),
-            failed=self.failed + failed,
-            elapsed_seconds=elapsed_seconds,
-            first_seconds=elapsed_seconds if self.first_seconds is None else self.first_seconds,
+    def __init__(
+        self, store: Store, *, plan: RunPlan, command: str, done_before: int = 0, every_seconds: float = 10.0
+    ) -> None:
+        """`plan` holds the cells to evaluate; without any there is nothing to record."""
+        self._store = store
+        self._every_seconds = every_seconds
+        now = datetime.now(UTC)
+        self._record = RunRecord(
+            started_at=now,
+            heard_at=now,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            command=command,
+            done_before=done_before,
+            progress=Progress(total=len(plan.cells)),
+            plan=planned(plan.cells),
         )
+        self._over = threading.Event()
+        self._beat = threading.Thread(target=self._go_on, name="run record", daemon=True)
 
-    def line(self) -> str:
-        """One line for people.
+    def __enter__(self) -> Self:
+        if self._record.plan:
+            try:
+                self._write()
+            except StoreError as error:
+                log.warning("the run goes on without a record of it: %s", error)
+            else:
+                self._beat.start()
+        return self
 
-        >>> Progress(total=40, done=11, failed=1, first_seconds=8.0, elapsed_seconds=30.0).line()
-        '12/40 cells, 1 failed, 30/min, ETA 0:56'
-        """
-        parts = [f"{self.finished}/{self.total} cells"]
-        if self.failed:
-            parts.append(f"{self.failed} failed")
-        if self.skipped:
-            parts.append(f"{self.skipped} left out")
-        if self.rate is not None:
-            parts.append(f"{self.rate:.0f}/min" if self.rate >= 100 else f"{self.rate:.3g}/min")
-        if self.eta_seconds:
-            parts.append(f"ETA {_clock(self.eta_seconds)}")
-        return ", ".join(parts)
+    def update(self, progress: Progress) -> None:
+        """Take down how far the run has come; it is written with the next beat."""
+        self._record = replace(self._record, progress=progress)
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._beat.ident is None:
+            return
+        self._over.set()
+        self._beat.join()
+        if error is None:
+            self._record = replace(self._record, ending="finished", plan=())
+        elif isinstance(error, KeyboardInterrupt):
+            self._record = replace(self._record, ending="interrupted")
+        else:
+            said = " ".join([f"{type(error).__name__}:", *str(error).split()])
+            self._record = replace(self._record, ending="stopped", error=said)
+        with suppress(StoreError):
+            self._write()
 
-def _clock(seconds: float) -> str:
-    """Minutes and seconds, with hours when there are any: 0:48, 12:05, 3:00:10."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+    def _go_on(self) -> None:
+        while not self._over.wait(self._every_seconds):
+            with suppress(StoreError):  # where no record can be written any more, no cell can, and that ends the run
+                self._write()
+
+    def _write(self) -> None:
+        self._store.write_run(replace(self._record, heard_at=datetime.now(UTC)))

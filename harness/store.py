@@ -4,6 +4,7 @@
         cell.json          self-describing header, written last: its presence means the cell is complete
         samples.parquet    one row per document
         failure.json       instead of both, when the cell failed
+    results/.runs/         what each run planned and how far it came (see `run_record`); no result, and never needed
 
 One driver writes; merging two trees is copying them together. Files that cannot be read are reported and left alone.
 """
@@ -25,6 +26,7 @@ from harness import __version__
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Outcome, Sample
+from harness.run_record import MOST_BYTES, RunRecord, dumped, loaded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +39,9 @@ SCHEMA = 1
 HEADER = "cell.json"
 SAMPLES = "samples.parquet"
 FAILURE = "failure.json"
+RUNS = ".runs"
+MOST_RUNS = 100
+"""Records of runs that are looked at: those written last, and so every run that goes on."""
 SCORE = "score:"
 """What a column of scores is called in the samples: this, then the metric's name."""
 _TEMPORARY = ".writing-"
@@ -178,6 +183,34 @@ class Store:
                 known.append((entry.path, status.st_mtime_ns, status.st_size, complete))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
 
+    def write_run(self, record: RunRecord) -> None:
+        """Write what a run tells about itself, in place of what it told before.
+
+        Raises:
+            StoreError: the disk is full, or the folder of the records belongs to somebody else.
+        """
+        path = self.root / RUNS / _safe(record.name)
+        with _reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, dumped(record), to_disk=False)
+
+    def runs(self) -> tuple[tuple[RunRecord, ...], tuple[Problem, ...]]:
+        """The last runs into this folder, the newest first, and records that were skipped."""
+        records: list[RunRecord] = []
+        problems: list[Problem] = []
+        for path in _last_written(self.root / RUNS, MOST_RUNS):
+            try:
+                with path.open("rb") as file:
+                    data = file.read(MOST_BYTES + 1)
+                if len(data) > MOST_BYTES:
+                    raise ValueError("is too large for the record of a run")
+                records.append(loaded(data))
+            except OSError as error:
+                problems.append(Problem(path=path, message=f"cannot be read: {error.strerror}"))
+            except ValueError as error:
+                problems.append(Problem(path=path, message=str(error)))
+        return tuple(sorted(records, key=lambda r: r.started_at, reverse=True)), tuple(problems)
+
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
         for entry, complete in _files(self.root):
             path = Path(entry.path)
@@ -203,8 +236,20 @@ def _files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
             yield entries[name], SAMPLES in entries
             break  # a header next to a failure means that a later attempt went well
     for name in sorted(entries):
-        if entries[name].is_dir(follow_symlinks=False):
+        # no folder of a cell is hidden, and those that are hold the records of runs or are not ours
+        if not name.startswith(".") and entries[name].is_dir(follow_symlinks=False):
             yield from _files(entries[name].path)
+
+
+def _last_written(folder: Path, most: int) -> list[Path]:
+    """The files of records in a folder that were written last, the newest first."""
+    found: list[tuple[int, Path]] = []
+    with suppress(OSError), os.scandir(folder) as listing:
+        for entry in listing:
+            if entry.name.endswith(".json") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    found.append((entry.stat().st_mtime_ns, Path(entry.path)))
+    return [path for _, path in sorted(found, reverse=True)[:most]]
 
 
 def _load(path: Path) -> CellResult | CellFailure | Problem:
@@ -302,14 +347,18 @@ def sample(row: Mapping[str, Any]) -> Sample:
     return Sample(scores=scores, **plain)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the target, force to disk, then rename: readers see the old file or the new one, never half."""
+def _replace(path: Path, data: bytes, *, to_disk: bool = True) -> None:
+    """Write beside the target, force to disk, then rename: readers see the old file or the new one, never half.
+
+    Without `to_disk` that holds for everything but a power cut.
+    """
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)

@@ -1,7 +1,11 @@
+import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,9 +14,10 @@ from harness.engines.protocol import EngineSettings
 from harness.errors import StoreError
 from harness.plan import Cell, RunPlan
 from harness.records import CellFailure, Outcome
-from harness.runner import Progress, pending, run
+from harness.run_record import Progress, RunRecord
+from harness.runner import Recorder, pending, run
 from harness.schedule import Lane
-from harness.store import Store
+from harness.store import RUNS, Store
 from tests.builders import cell, failed, result, task
 
 SETTINGS = EngineSettings()
@@ -88,6 +93,90 @@ def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(stor
         list(run(plan(), store, executor, SETTINGS))
     assert executor.ended
     assert seeds(executor.started) == [0]
+
+
+def recorded(store: Store, cells: int, **changes: float) -> Recorder:
+    return Recorder(store, plan=plan(cells), command="emergence run --suite toy", done_before=2, **changes)
+
+
+def only_record(store: Store) -> RunRecord:
+    [record], problems = store.runs()
+    assert problems == ()
+    return record
+
+
+def test_a_run_tells_from_its_beginning_what_it_planned(store: Store) -> None:
+    with recorded(store, 3):
+        record = only_record(store)
+    assert record.state(datetime.now(UTC)) == "going on"
+    assert (record.pid, record.command, record.done_before) == (os.getpid(), "emergence run --suite toy", 2)
+    assert record.progress == Progress(total=3)
+    [of] = record.plan
+    assert of.tasks == {"colours": tuple(asked.key for asked in plan(3).cells)}
+
+
+def test_a_run_is_heard_of_while_it_waits_for_a_cell(store: Store) -> None:
+    with recorded(store, 3, every_seconds=0.01) as recorder:
+        first = only_record(store).heard_at
+        recorder.update(Progress(total=3, done=1))
+        deadline = time.monotonic() + 60
+        while only_record(store).progress.done == 0:
+            assert time.monotonic() < deadline, "nothing was written for 60 s"
+        assert only_record(store).heard_at > first
+
+
+def test_a_run_that_finished_keeps_its_counts_and_no_keys(store: Store) -> None:
+    with recorded(store, 3) as recorder:
+        recorder.update(Progress(total=3, done=2, failed=1))
+    record = only_record(store)
+    assert (record.ending, record.error, record.plan) == ("finished", "", ())
+    assert record.progress == Progress(total=3, done=2, failed=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "ending", "said"),
+    [
+        (KeyboardInterrupt(), "interrupted", ""),
+        (StoreError("disk\nfull"), "stopped", "StoreError: disk full"),
+        (SystemExit(), "stopped", "SystemExit:"),
+    ],
+)
+def test_a_run_that_broke_off_says_why_and_what_was_left(
+    store: Store, error: BaseException, ending: str, said: str
+) -> None:
+    with pytest.raises(type(error)), recorded(store, 3):
+        raise error
+    record = only_record(store)
+    assert (record.ending, record.error) == (ending, said)
+    assert len(record.plan) == 1
+
+
+def test_a_run_with_nothing_to_do_leaves_no_record(store: Store) -> None:
+    with recorded(store, 0):
+        pass
+    assert not store.root.exists()
+
+
+def test_a_record_that_cannot_be_written_costs_the_run_nothing(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    store.root.mkdir()
+    (store.root / RUNS).write_text("a file where the folder of the records should be")
+    with recorded(store, 3, every_seconds=0.01) as recorder:
+        outcomes = list(run(plan(), store, Recited(), SETTINGS))
+        recorder.update(Progress(total=3, done=3))
+    assert len(outcomes) == 3
+    [line] = caplog.messages
+    assert line.startswith("the run goes on without a record of it: ")
+
+
+def test_a_record_that_cannot_be_written_any_more_does_not_hide_why_the_run_ends(store: Store) -> None:
+    def run_into_trouble() -> None:
+        with recorded(store, 3):
+            shutil.rmtree(store.root / RUNS)
+            (store.root / RUNS).write_text("a file where the folder of the records should be")
+            raise StoreError("toy/colours: cannot be written")
+
+    with pytest.raises(StoreError, match="toy/colours"):
+        run_into_trouble()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Runs: how far a run has come, what failed and why, and with what and at what cost the results were made.
 
-Looks at the folder again every few seconds while the page is open; what comes from a result file is shown as plain
-text or in tables, never as markdown.
+Looks at the folder again every few seconds while the page is open; what comes from a file there is shown as plain text
+or in tables, never as markdown. Which runs there are and what they plan is in the records they leave; without any, as
+in older folders, the newest cell and what other models were asked have to tell.
 """
 
 from __future__ import annotations
@@ -16,24 +17,32 @@ from harness.dashboards import state
 from harness.analysis import runs
 from harness.cli.output import duration
 from harness.records import CellFailure, CellResult, Outcome
+from harness.run_record import RunRecord
 from harness.store import Problem
 
 TIMES = {
     heading: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
-    for heading in ("Failed at (UTC)", "From (UTC)", "To (UTC)")
+    for heading in ("Failed at (UTC)", "From (UTC)", "To (UTC)", "Started (UTC)", "Last heard of (UTC)")
 }
 EVERY_SECONDS = 3
-GOING_ON_SECONDS = 120  # A run whose newest cell is older may have ended; nothing in the folder says so.
+GOING_ON_SECONDS = 120  # A run without a record, whose newest cell is older, may have ended.
+MOST_BARS = 8  # Runs that have a bar of their own; a cluster can run hundreds.
 
 
 @st.fragment(run_every=EVERY_SECONDS)
 def live() -> None:
     """Everything on the page."""
     results, failures, problems = state.outcomes()
-    if not results and not failures and not problems:
+    records, damaged = state.store().runs()
+    problems = (*problems, *damaged)
+    if not results and not failures and not problems and not records:
         st.info("Nothing has been run into this folder yet. `emergence run` starts a run; it will show up here.")
         return
-    progress(results, failures, problems)
+    now = datetime.now(UTC)
+    records = runs.up_to_date(records, results, failures, now)
+    progress(results, failures, problems, records, now)
+    if records:
+        show_runs(records, now)
     if failures:
         show_failures(failures)
     if problems:
@@ -46,51 +55,138 @@ def live() -> None:
         show_provenance(results)
 
 
-def progress(results: Sequence[CellResult], failures: Sequence[CellFailure], problems: Sequence[Problem]) -> None:
-    """Counts, pace, and the table of models and tasks."""
-    tallies = runs.tallies(results, failures)
-    absent = sum(tally.absent for tally in tallies)
+def progress(
+    results: Sequence[CellResult],
+    failures: Sequence[CellFailure],
+    problems: Sequence[Problem],
+    records: Sequence[RunRecord],
+    now: datetime,
+) -> None:
+    """Runs that go on or broke off, counts, pace, and the table of models and tasks."""
+    current = runs.current(records, now)
+    going = [record for record in current if record.state(now) == "going on"]
+    tallies = runs.tallies(results, failures, current)
+    planned, absent = sum(tally.planned for tally in tallies), sum(tally.absent for tally in tallies)
+    known = bool(going or planned)  # else what was planned is done, and only what others were asked can be missing
+    if known:
+        show_current(current, now)
     outcomes: list[Outcome] = [*results, *failures]
     pace = runs.pace(outcomes)
     done, failed, unreadable, missing, speed = st.columns(5)
     done.metric("Cells done", f"{len(results):,}")
     failed.metric("Cells failed", f"{len(failures):,}")
     unreadable.metric("Files unreadable", f"{len(problems):,}")
-    missing.metric(
-        "Cells absent", f"{absent:,}", help="What another model of the family was asked and this one was not."
-    )
+    if known:
+        missing.metric("Cells to come", f"{planned:,}", help="What is planned and has not come back.")
+    else:
+        missing.metric(
+            "Cells absent", f"{absent:,}", help="What another model of the family was asked and this one was not."
+        )
     speed.metric(
         "Cells a minute", "–" if pace is None else f"{pace:.3g}", help="In the ten minutes up to the newest cell."
     )
-    if not tallies:
-        return
-    newest = max(runs.finished_at(outcome) for outcome in outcomes)
-    age = (datetime.now(UTC) - newest).total_seconds()
-    when = f"The newest cell came in {newest:%Y-%m-%d %H:%M:%S} UTC"
-    if age > GOING_ON_SECONDS:
-        st.caption(f"{when}, {duration(age)} ago. No run seems to be going on.")
-    elif pace and absent:
-        st.caption(
-            f"{when}. A run is going on; what is absent takes about {duration(60 * absent / pace)} at this pace."
-        )
-    else:
-        st.caption(f"{when}. A run is going on.")
+    if outcomes:
+        st.caption(when_newest(outcomes, records, absent, pace, now))
+    if tallies:
+        show_tallies(tallies, planned=known)
+
+
+def show_current(records: Sequence[RunRecord], now: datetime) -> None:
+    """A bar for each run that goes on, or that broke off and can be taken up."""
+    for record in records[:MOST_BARS]:
+        came = record.progress
+        st.progress(came.finished / max(came.total, 1), text=heading(record, now))
+        where = f"Since {record.started_at:%Y-%m-%d %H:%M:%S} UTC on {shortened(record.host)}"
+        if record.state(now) == "going on":
+            st.text(f"{where}: {shortened(record.command)}")
+        else:
+            st.text(where)
+            st.code(record.command, language=None, wrap_lines=True)  # to be copied and given again
+    if len(records) > MOST_BARS:
+        st.caption(f"The table of runs has {len(records) - MOST_BARS} more.")
+
+
+def heading(record: RunRecord, now: datetime) -> str:
+    """How a run stands, without anything that its file says in words: this becomes markdown."""
+    silence = duration((now - record.heard_at).total_seconds())
+    again = "the same command goes on from there"
+    stands = {
+        "going on": "A run is going on",
+        "interrupted": f"A run was interrupted {silence} ago; {again}",
+        "stopped": f"A run was stopped by an error {silence} ago",
+        "lost": f"A run has not been heard of for {silence} and was probably killed; {again}",
+    }
+    return f"{stands[record.state(now)]}: {record.came(now)}"
+
+
+def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
+    """Models and tasks, with what is `planned`, or else what is absent."""
     families = list(dict.fromkeys(tally.family for tally in tallies))
     family = state.one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
     shown = [tally for tally in tallies if tally.family == family]
     table = pd.DataFrame(
-        [(tally.task, tally.model, in_words(tally)) for tally in shown], columns=["Task", "Model", "Cells"]
+        [(tally.task, tally.model, in_words(tally, planned=planned)) for tally in shown],
+        columns=["Task", "Model", "Cells"],
     ).pivot(index="Task", columns="Model", values="Cells")
     st.dataframe(
         table[list(dict.fromkeys(tally.model for tally in shown))], key="tallies", alt="Cells by task and model"
     )
-    st.caption("✓ done, ✗ failed, … absent. Models from small to large.")
+    st.caption(f"✓ done, ✗ failed, … {'to come' if planned else 'absent'}. Models from small to large.")
 
 
-def in_words(tally: runs.Tally) -> str:
-    """`✓ 40  ✗ 2  … 4`, without what is zero."""
-    parts = (("✓", tally.done), ("✗", tally.failed), ("…", tally.absent))
+def when_newest(
+    outcomes: Sequence[Outcome], records: Sequence[RunRecord], absent: int, pace: float | None, now: datetime
+) -> str:
+    """When the newest cell came in, and what that says about runs where no record does."""
+    last = max(runs.finished_at(outcome) for outcome in outcomes)
+    age = (now - last).total_seconds()
+    when = f"The newest cell came in {last:%Y-%m-%d %H:%M:%S} UTC"
+    if any(record.state(now) == "going on" for record in records):
+        return f"{when}."
+    if age > GOING_ON_SECONDS:
+        return f"{when}, {duration(age)} ago. No run seems to be going on."
+    if any(record.started_at <= last <= record.heard_at for record in records):  # made by a run that said its end
+        return f"{when}. No run is going on."
+    if pace and absent:
+        return f"{when}. A run is going on; what is absent takes about {duration(60 * absent / pace)} at this pace."
+    return f"{when}. A run is going on."
+
+
+def in_words(tally: runs.Tally, *, planned: bool) -> str:
+    """`✓ 40  ✗ 2  … 4`, without what is zero; the last is what is `planned`, or else what is absent."""
+    parts = (("✓", tally.done), ("✗", tally.failed), ("…", tally.planned if planned else tally.absent))
     return "  ".join(f"{sign} {n}" for sign, n in parts if n)
+
+
+def show_runs(records: Sequence[RunRecord], now: datetime) -> None:
+    """The last runs, and what became of them."""
+    st.subheader("The last runs")
+    table = pd.DataFrame(
+        [
+            {
+                "Started (UTC)": record.started_at,
+                "Last heard of (UTC)": record.heard_at,
+                "State": "probably killed" if record.state(now) == "lost" else record.state(now),
+                "Planned": record.progress.total,
+                "Done": record.progress.done,
+                "Failed": record.progress.failed,
+                "Left out": record.done_before,
+                "Host": record.host,
+                "Command": shortened(record.command),
+                "Stopped by": shortened(record.error),
+            }
+            for record in records
+        ]
+    )
+    if not any(record.error for record in records):
+        table = table.drop(columns="Stopped by")
+    config = {**TIMES, "Left out": st.column_config.NumberColumn(help="Cells that were done, or had failed, before.")}
+    st.dataframe(table, hide_index=True, column_config=config, key="records", alt="Runs, the newest first")
+
+
+def shortened(text: str) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def show_failures(failures: Sequence[CellFailure]) -> None:

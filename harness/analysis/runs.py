@@ -1,14 +1,16 @@
-"""What results say about the runs they come from: how far they got, how fast, with what, and at what cost."""
+"""What records and results say about runs: how far they got, how fast, with what, and at what cost."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from harness.analysis.settings import ModelId, Setting, model_id, names, setting
 from harness.records import CellFailure, CellResult, Outcome
+from harness.run_record import Progress, RunRecord
 
 
 def finished_at(outcome: Outcome) -> datetime:
@@ -27,6 +29,59 @@ def pace(outcomes: Iterable[Outcome], *, window: timedelta = timedelta(minutes=1
     return 60.0 * (len(recent) - 1) / (recent[-1] - recent[0]).total_seconds()
 
 
+def current(records: Sequence[RunRecord], now: datetime) -> tuple[RunRecord, ...]:
+    """The runs whose plans still hold: those that go on, and those that broke off and after which none was started.
+
+    What broke off before a later run was taken up by it or given up: a slip of the keys shall not be owed for ever.
+    """
+    starts = [record.started_at for record in records]
+    return tuple(
+        record
+        for record in records
+        if record.state(now) == "going on" or (record.ending != "finished" and record.heard_at >= max(starts))
+    )
+
+
+def up_to_date(
+    records: Sequence[RunRecord], results: Sequence[CellResult], failures: Sequence[CellFailure], now: datetime
+) -> tuple[RunRecord, ...]:
+    """The records, those whose plans hold with the progress that the cells show and a plan of what is left of them.
+
+    A run writes each cell at once and its record every ten seconds; one that was killed never wrote its last counts.
+    """
+    hold = current(records, now)
+    if not hold:
+        return tuple(records)  # making keys takes time
+    done = {result.cell.key: finished_at(result) for result in results}
+    failed = {failure.cell.key: failure.failed_at for failure in failures}
+    return tuple(_followed(record, done, failed, now) if record in hold else record for record in records)
+
+
+def _followed(
+    record: RunRecord, done: Mapping[str, datetime], failed: Mapping[str, datetime], now: datetime
+) -> RunRecord:
+    """One record brought up to date; what failed before the run began is still to come."""
+    wanted = {key for of in record.plan for keys in of.tasks.values() for key in keys}
+    came = {key: done[key] for key in wanted & done.keys()}
+    lost = {key: failed[key] for key in (wanted & failed.keys()) - came.keys() if failed[key] >= record.started_at}
+    # times of other machines may lie before the run or after now
+    after = [(at - record.started_at).total_seconds() for at in (*came.values(), *lost.values()) if at <= now]
+    after = sorted(seconds for seconds in after if seconds >= 0.0)
+    progress = Progress(
+        total=len(wanted),
+        done=len(came),
+        failed=len(lost),
+        elapsed_seconds=after[-1] if after else 0.0,
+        first_seconds=after[0] if after else None,
+    )
+    left = wanted - came.keys() - lost.keys()
+    plan = [
+        replace(of, tasks={task: tuple(key for key in keys if key in left) for task, keys in of.tasks.items()})
+        for of in record.plan
+    ]
+    return replace(record, progress=progress, plan=tuple(plan)) if wanted else record
+
+
 class Tally(NamedTuple):
     """How far one model is with one task."""
 
@@ -40,20 +95,32 @@ class Tally(NamedTuple):
     """Cells whose last attempt failed."""
     absent: int
     """Cells that another model of the family has, done or failed, and this one has not: to come, or left out."""
+    planned: int
+    """Cells that runs planned and that have not come back; one that failed before and is to be tried again is both."""
 
 
-def tallies(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> tuple[Tally, ...]:
+def tallies(
+    results: Sequence[CellResult], failures: Sequence[CellFailure], runs: Sequence[RunRecord] = ()
+) -> tuple[Tally, ...]:
     """Every model of every family, smallest first, with every task of that family.
 
-    What a run still has to do is written nowhere; what the other sizes were asked already is the best witness.
+    `runs` are those whose plans hold, up to date. Where there is none, what the other sizes were asked already is the
+    best witness of what is still to do.
     """
     done = {(model_id(r.cell.model), setting(r.cell)) for r in results}
     failed = {(model_id(f.cell.model), setting(f.cell)) for f in failures} - done
     seen = done | failed
     outcomes: list[Outcome] = [*results, *failures]
+    models = [*(o.cell.model for o in outcomes), *(plan.model for run in runs for plan in run.plan)]
     asked: dict[tuple[str, str | None, str], set[Setting]] = defaultdict(set)
     for _, one in seen:
         asked[one.family, one.variant, one.task].add(one)
+    planned: dict[tuple[ModelId, str], set[str]] = defaultdict(set)  # two runs may plan the same cell
+    for plan in (plan for run in runs for plan in run.plan):
+        for task, keys in plan.tasks.items():
+            planned[model_id(plan.model), task].update(keys)
+    for model, task in planned:
+        asked.setdefault((model.family, model.variant, task), set())
     return tuple(
         Tally(
             family=family,
@@ -62,8 +129,9 @@ def tallies(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> t
             done=sum((model, one) in done for one in settings),
             failed=sum((model, one) in failed for one in settings),
             absent=sum((model, one) not in seen for one in settings),
+            planned=len(planned.get((model, task), ())),
         )
-        for model, name in names(o.cell.model for o in outcomes).items()
+        for model, name in names(models).items()
         for (family, variant, task), settings in sorted(asked.items(), key=lambda item: item[0][2])
         if (family, variant) == (model.family, model.variant)
     )

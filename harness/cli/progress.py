@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.records import CellFailure, Outcome
-from harness.runner import Progress
+from harness.run_record import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,8 +31,7 @@ from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.models import pinned
 from harness.plan import DEFAULT_ENGINE, RunPlan
-from harness.records import CellFailure
-from harness.runner import run
+from harness.runner import Recorder, run
 from harness.store import Store
 
 
@@ -120,15 +121,17 @@ def command(
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,
     )
-    failed = 0
+    todo = plan.without(kept)
+    recorder = Recorder(store, plan=todo, command=shlex.join(["emergence", *sys.argv[1:]]), done_before=len(kept))
     outcomes = run(plan, store, worker_pool, settings, retry_failed=retry_failed)
-    with ProgressReporter(total=len(wanted - kept)) as progress, closing(outcomes):
+    with recorder, ProgressReporter(total=len(todo.cells)) as reporter, closing(outcomes):
         for outcome in outcomes:
-            failed += isinstance(outcome, CellFailure)
-            progress.update(outcome)
-    seconds = duration(progress.progress.elapsed_seconds)
-    say(f"{len(wanted - kept) - failed} cells evaluated, {failed} failed, in {seconds}; results in {results}/")
-    if failed or (known_failed and not retry_failed):
+            reporter.update(outcome)
+            recorder.update(reporter.progress)
+    came = reporter.progress
+    seconds = duration(came.elapsed_seconds)
+    say(f"{came.done} cells evaluated, {came.failed} failed, in {seconds}; results in {results}/")
+    if came.failed or (known_failed and not retry_failed):
         say("what failed and why: emergence status")
         raise typer.Exit(1)
 

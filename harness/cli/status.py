@@ -1,30 +1,41 @@
-"""`emergence status`: what the results folder holds."""
+"""`emergence status`: what the results folder holds, and which runs fill it."""
 
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from harness.analysis.runs import fallbacks, mixed
+from harness.analysis.runs import fallbacks, mixed, up_to_date
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, say, table
+from harness.run_record import RunRecord
 from harness.store import Store
+
+LAST_RUNS = 3
+"""Ended runs that are named; `--json` has all that are known."""
 
 
 def command(results: Results = Path("results"), as_json: Json = False) -> None:
-    """Show cells done and failed, the first line of each failure, what fell back to lm-eval, and mixed provenance."""
-    done, failures, problems = Store(results).outcomes()
-    for problem in problems:
+    """Show cells done and failed, each failure's first line, runs and how far they are, fallbacks, mixed provenance."""
+    store = Store(results)
+    done, failures, problems = store.outcomes()
+    records, damaged = store.runs()
+    for problem in (*problems, *damaged):
         say(f"skipped {problem}")
     differing, left = mixed(done), fallbacks(done)
+    now = datetime.now(UTC)
+    records = up_to_date(records, done, failures, now)
     if as_json:
         print_json(
             {
                 "done": len(done),
                 "failed": [{"cell": f.cell.label, "error": f.error, "message": f.message} for f in failures],
+                "runs": [run_row(record, now) for record in records],
                 "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in left.items()],
                 "mixed": differing,
-                "problems": [str(problem) for problem in problems],
+                "problems": [str(problem) for problem in (*problems, *damaged)],
             }
         )
         return
@@ -34,7 +45,37 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     print(table(("family", "suite", "done", "failed"), [(*k, families[k], broken[k]) for k in keys]))
     for failure in failures:
         print(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
+    going = [record for record in records if record.state(now) == "going on"]
+    ended = [record for record in records if record.state(now) != "going on"]
+    for record in (*going, *ended[:LAST_RUNS]):
+        print(f"run: {said(record, now)}")
     for (model, reason), n in left.items():
         print(f"lm-eval's code: {model}: {n} {'cell' if n == 1 else 'cells'}: {reason}")
     for name, values in differing.items():
         print(f"mixed {name}: {', '.join(values)}")
+
+
+def said(record: RunRecord, now: datetime) -> str:
+    """One run in one line."""
+    where = f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC on {record.host}, process {record.pid}"
+    return f"{where}: {record.came(now)}; {record.said(now)}; {record.command}"
+
+
+def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
+    """One run for `--json`; what is not known is null."""
+    came, state = record.progress, record.state(now)
+    return {
+        "state": state,
+        "started_at": record.started_at.isoformat(),
+        "heard_at": record.heard_at.isoformat(),
+        "host": record.host,
+        "pid": record.pid,
+        "command": record.command,
+        "done_before": record.done_before,
+        "planned": came.total,
+        "done": came.done,
+        "failed": came.failed,
+        "rate_per_minute": came.rate,
+        "eta_seconds": came.eta_seconds if state == "going on" else None,
+        "error": record.error or None,
+    }

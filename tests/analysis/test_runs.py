@@ -1,9 +1,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from harness.analysis.runs import costs, fallbacks, makings, mixed, pace, tallies
+from harness.analysis.runs import costs, current, fallbacks, makings, mixed, pace, tallies, up_to_date
 from harness.records import CellResult
+from harness.run_record import Progress, RunRecord, planned
 from tests.builders import cell, failed, model, result, task
+from tests.test_run_record import CELLS, record
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -35,14 +37,14 @@ def test_a_setting_that_another_size_was_asked_is_absent() -> None:
     small, large = model(1000), model(4000)
     results = [result(cell(model=small, shots=shots)) for shots in (0, 2, 4)]
     failures = [failed(cell(model=large, shots=2))]
-    found = {(t.model, t.task): t[3:] for t in tallies([*results, result(cell(model=large))], failures)}
+    found = {(t.model, t.task): t[3:6] for t in tallies([*results, result(cell(model=large))], failures)}
     assert found == {("toy-1000", "colours"): (3, 0, 0), ("toy-4000", "colours"): (1, 1, 1)}
 
 
 def test_a_treated_model_owes_what_models_treated_alike_were_asked() -> None:
     plain = [result(cell(shots=shots)) for shots in (0, 2, 4)]
     treated = [result(cell(model=model(size, variant="int8"), shots=shots)) for size, shots in ((1000, 0), (4000, 2))]
-    found = {t.model: t[3:] for t in tallies([*plain, *treated], [])}
+    found = {t.model: t[3:6] for t in tallies([*plain, *treated], [])}
     assert found == {"toy-1000": (3, 0, 0), "toy-1000+int8": (1, 0, 1), "toy-4000+int8": (1, 0, 1)}
 
 
@@ -55,6 +57,74 @@ def test_another_family_owes_nothing() -> None:
 def test_a_failure_that_was_made_good_is_done() -> None:
     (found,) = tallies([result()], [failed()])
     assert (found.done, found.failed) == (1, 0)
+
+
+def test_a_run_is_followed_by_the_cells_it_planned() -> None:
+    run = record()
+    came = made(result(CELLS[0]), started_at=run.started_at, seconds=20.0)
+    gone = failed(CELLS[1], failed_at=run.started_at + timedelta(seconds=40))
+    [found] = up_to_date([run], [came, result(cell(shots=8))], [gone], run.heard_at)
+    assert found.progress == Progress(total=4, done=1, failed=1, first_seconds=20.0, elapsed_seconds=40.0)
+    assert [key for of in found.plan for keys in of.tasks.values() for key in keys] == [c.key for c in CELLS[2:]]
+
+
+def test_a_failure_that_a_run_tries_again_is_to_come_until_the_run_has_tried() -> None:
+    run = record(plan=planned([cell()]))
+    for minutes, to_come in ((-1, 1), (1, 0)):
+        before = failed(failed_at=run.started_at + timedelta(minutes=minutes))
+        runs = up_to_date([run], [], [before], run.heard_at)
+        (found,) = tallies([], [before], runs)
+        assert (found.failed, found.planned, runs[0].progress.failed) == (1, to_come, 1 - to_come)
+
+
+def test_clocks_of_other_machines_spoil_no_rate() -> None:
+    run = record()
+    early = made(result(CELLS[0]), started_at=run.started_at - timedelta(hours=1))
+    late = made(result(CELLS[1]), started_at=run.heard_at + timedelta(days=365 * 999))
+    [found] = up_to_date([run], [early, late], [], run.heard_at)
+    assert found.progress == Progress(total=4, done=2)
+
+
+def test_what_a_run_did_stays_as_it_told_once_another_is_started() -> None:
+    old = record(ending="interrupted", progress=Progress(total=4, done=1))
+    new = record(started_at=old.heard_at + timedelta(hours=1), heard_at=old.heard_at + timedelta(hours=2))
+    results = [result(asked) for asked in CELLS]
+    found = up_to_date([new, old], results, [], new.heard_at)
+    assert [one.progress.done for one in found] == [4, 1]
+
+
+def test_cells_that_two_runs_plan_are_to_come_once() -> None:
+    small, large = model(1000), model(4000)
+    asked = [cell(model=large, shots=shots) for shots in (0, 2, 4)]
+    shapes = cell(model=small, of=task("shapes"))
+    runs = [record(plan=planned(asked)), record(plan=planned([*asked[1:], shapes]))]
+    found = tallies([result(cell(model=small, shots=8))], [], runs)
+    assert {(t.model, t.task): (t.done, t.planned) for t in found} == {
+        ("toy-1000", "colours"): (1, 0),
+        ("toy-1000", "shapes"): (0, 1),
+        ("toy-4000", "colours"): (0, 3),
+        ("toy-4000", "shapes"): (0, 0),
+    }
+
+
+def test_a_plan_is_known_before_anything_came_back() -> None:
+    found = tallies([], [], [record(plan=planned([cell(model=model(4000)), cell()]))])
+    assert [(t.model, t.done, t.planned) for t in found] == [("toy-1000", 0, 1), ("toy-4000", 0, 1)]
+
+
+def test_plans_hold_while_runs_go_on_or_until_one_is_started_after_they_broke_off() -> None:
+    def at(*hours: float, **changes: object) -> RunRecord:
+        started, heard = (START + timedelta(hours=hour) for hour in hours)
+        return record(started_at=started, heard_at=heard, **changes)
+
+    now = START + timedelta(hours=9)
+    going, killed = at(0, 9), at(0.1, 2)
+    finished, interrupted = at(0.2, 3, ending="finished"), at(0.3, 4, ending="interrupted")
+    assert current([], now) == ()
+    assert current([interrupted, finished, killed, going], now) == (interrupted, killed, going)  # side by side
+    later = at(5, 6, ending="finished")
+    assert current([later, interrupted, finished, killed, going], now) == (going,)
+    assert current([at(7, 8), later, interrupted], now) == (at(7, 8),)
 
 
 def test_the_same_model_in_two_folders_is_one() -> None:

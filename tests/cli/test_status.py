@@ -1,13 +1,16 @@
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from harness.records import CellResult
-from harness.store import Store
+from harness.run_record import Progress
+from harness.store import RUNS, Store
 from tests.builders import cell, model, result
 from tests.cli.conftest import Emergence
+from tests.test_run_record import CELLS, record
 
 
 def made(name: str, seed: int, **provenance: object) -> CellResult:
@@ -38,3 +41,74 @@ def test_cells_that_fell_back_to_lm_eval_are_counted_with_the_reason(emergence: 
 
 def test_numbers_that_were_asked_for_bit_by_bit_are_told_from_others(emergence: Emergence, results: Path) -> None:
     assert "mixed deterministic: no, yes" in emergence("status", "--results", results).out.splitlines()
+
+
+def test_the_last_runs_are_told_with_those_that_go_on_first(emergence: Emergence, results: Path) -> None:
+    store, now = Store(results), datetime.now(UTC)
+    for hour in range(5):
+        started = now - timedelta(hours=hour + 1)
+        store.write_run(record(started_at=started, heard_at=started, ending="finished", command=f"ended {hour}"))
+    store.write_run(record(heard_at=now, command="goes on"))
+    shown = [line for line in emergence("status", "--results", results).out.splitlines() if line.startswith("run: ")]
+    assert [line.rpartition("; ")[2] for line in shown] == ["goes on", "ended 0", "ended 1", "ended 2"]
+    assert shown[0] == ("run: 2026-01-01 12:00:00 UTC on node-7, process 4321: 0/4 cells; going on; goes on")
+    assert len(json.loads(emergence("status", "--results", results, "--json").out)["runs"]) == 6
+
+
+def test_a_run_is_told_in_numbers(emergence: Emergence, results: Path) -> None:
+    store, now = Store(results), datetime.now(UTC)
+    run = record(heard_at=now, started_at=now - timedelta(minutes=1))
+    store.write_run(run)
+    for asked, seconds in zip(CELLS, (20.0, 40.0), strict=False):
+        fresh = result(asked)
+        store.write(replace(fresh, provenance=replace(fresh.provenance, started_at=run.started_at, seconds=seconds)))
+    assert json.loads(emergence("status", "--results", results, "--json").out)["runs"] == [
+        {
+            "state": "going on",
+            "started_at": run.started_at.isoformat(),
+            "heard_at": now.isoformat(),
+            "host": "node-7",
+            "pid": 4321,
+            "command": "emergence run --suite toy",
+            "done_before": 3,
+            "planned": 4,
+            "done": 2,
+            "failed": 0,
+            "rate_per_minute": 3.0,
+            "eta_seconds": 40.0,
+            "error": None,
+        }
+    ]
+
+
+def test_a_run_that_was_killed_is_told_without_the_time_it_would_take(emergence: Emergence, results: Path) -> None:
+    Store(results).write_run(record())
+    shown = emergence("status", "--results", results).out
+    assert (
+        ": 0/4 cells; not heard of since 2026-01-01 12:01:00 UTC, probably killed: the same command goes on;" in shown
+    )
+    [run] = json.loads(emergence("status", "--results", results, "--json").out)["runs"]
+    assert (run["state"], run["eta_seconds"]) == ("lost", None)
+
+
+def test_a_damaged_record_is_named_and_changes_nothing_else(emergence: Emergence, results: Path) -> None:
+    before = emergence("status", "--results", results).out
+    (results / RUNS).mkdir()
+    (results / RUNS / "half.json").write_text("{")
+    after = emergence("status", "--results", results)
+    assert after.out == before
+    assert "half.json: is damaged: not JSON" in after.err
+
+
+def test_a_run_records_itself_with_the_numbers_it_says(
+    emergence: Emergence, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    emergence("run", *options, "--executor", "inline", "--model", "m10")
+    said = emergence("run", *options, "--executor", "inline").err
+    assert "12 cells evaluated, 0 failed" in said
+    emergence("run", *options, "--executor", "inline")  # finds nothing to do, and leaves no record
+    later, first = Store(tmp_path / "results").runs()[0]
+    assert (first.done_before, first.progress.total, later.done_before) == (0, 4, 4)
+    assert replace(later.progress, first_seconds=None, elapsed_seconds=0.0) == Progress(total=12, done=12)
+    assert later.ending == "finished"
+    assert later.command == " ".join(["emergence", "run", *options, "--executor", "inline"])
