@@ -1,16 +1,20 @@
-"""The fence around programs that models wrote: what each may use, and the command that takes the rest away.
+"""The fence around programs that models wrote: what each may use, and what takes the rest away.
 
 Where the sandbox's isolation is
 
 * `bubblewrap`: no network, its own process tree, and no file but the interpreter's, read-only.
-* `unshare`: no network, its own process tree; files are those of the user (of `nobody`, when started by root).
-* `none`: neither. The program can read what the user can read and reach the network.
+* `unshare`: no network, its own process tree.
+* `none`: neither.
 
-The limits hold in all three; the process that runs a program sets them (see `guest`).
+A program runs as the user, or as `nobody` when the host is root. Within each, `kernel` refuses what it can: under
+`unshare` and `none` it is Landlock that keeps files from being read or changed, and under `none` it is seccomp that
+keeps the network away. Where the kernel has neither, the program can do there what its user can, to files and, under
+`none`, to processes. The limits hold in all; the process that runs a program sets them (see `guest`).
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sysconfig
@@ -19,10 +23,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.errors import MachineError
+from harness.scoring.kernel import Guard, beneath, call_filter, ruleset
 
 Isolation = Literal["bubblewrap", "unshare", "none"]
 
-_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache")
+_DEVICES = ("/dev/null", "/dev/urandom")
 _SITES = ("purelib", "platlib")
 
 
@@ -39,7 +45,7 @@ class Limits:
     wall_seconds: float = 10.0
     """Time on the clock from when its process is ready, for programs that wait."""
     memory_bytes: int = 512 * 2**20
-    """Address space, the interpreter's 30 MiB included."""
+    """Address space, the interpreter's 30 MiB included; pipes, which the kernel keeps, can hold some 15 MiB more."""
     open_files: int = 32
     """File descriptors."""
     output_bytes: int = 64 * 1024
@@ -70,6 +76,24 @@ def fences(python: str) -> list[Fence]:
     return found
 
 
+@functools.cache
+def asked_of_the_kernel(guards: tuple[Guard, ...], python: str) -> tuple[str, ...]:
+    """What `guest` is told of its guards: a filter and a ruleset, both in hexadecimal, then what may be opened."""
+    calls = call_filter().hex() if "seccomp" in guards else ""
+    return (calls, ruleset().hex(), *_readable(python)) if "landlock" in guards else (calls, "")
+
+
+def _readable(python: str) -> tuple[str, ...]:
+    """Paths of what the interpreter needs: its home without installed packages, libraries and two devices."""
+    home = Path(python).parent.parent
+    return (*beneath(home, frozenset(map(Path, _sites(home)))), *_LIBRARIES, *_DEVICES)
+
+
+def _sites(home: Path) -> set[str]:
+    """Folders of installed packages, this one with its answers among them."""
+    return {sysconfig.get_path(name, vars={"base": str(home), "platbase": str(home)}) for name in _SITES}
+
+
 def _bubblewrap(bwrap: str, python: str, *, own_user: bool) -> tuple[str, ...]:
     """A root of its own: the interpreter, the system's libraries and /dev/null, all read-only, no /proc, no /tmp."""
     home = Path(python).parent.parent
@@ -83,10 +107,10 @@ def _bubblewrap(bwrap: str, python: str, *, own_user: bool) -> tuple[str, ...]:
     for library in _LIBRARIES:
         if not Path(library).is_relative_to(home):
             command += ["--ro-bind-try", library, library]
-    for site in {sysconfig.get_path(name, vars={"base": str(home), "platbase": str(home)}) for name in _SITES}:
-        if Path(site).is_dir():  # installed packages, this one with its answers among them, are covered up
+    for site in _sites(home):
+        if Path(site).is_dir():
             command += ["--tmpfs", site, "--remount-ro", site]
     command += ["--dir", "/dev"]
-    for device in ("/dev/null", "/dev/urandom"):
+    for device in _DEVICES:
         command += ["--dev-bind", device, device]
     return (*command, "--remount-ro", "/", "--chdir", "/")

@@ -28,6 +28,7 @@ NOBODY = 65534
 LAZY_ANNOTATIONS = 0x1000000
 """`__future__.annotations.compiler_flag`: a hint that names what the program did not import is no error, as in 3.14."""
 _REPLIES = 3  # the child's descriptor for its request and its reply, the only one beside /dev/null
+_RULES = 9  # our descriptor of the Landlock rules, beyond those that come and go
 _MOST = 64  # no descriptor of ours is higher, once those that were inherited are closed
 
 
@@ -35,12 +36,14 @@ def main() -> None:
     """Tell the host how many programs we can take, then serve them until it goes away."""
     control = socket(fileno=0)
     posix.closerange(3, 65536)
+    calls, ruleset, *readable = sys.argv[1:]
+    guard = _guard(bytes.fromhex(calls), bytes.fromhex(ruleset), readable)
     lasting = _shut() and _can_watch()
     control.send(b"lasting" if lasting else b"once___")
     if lasting:
-        _serve(control)
+        _serve(control, guard)
     elif (program := _next(control)) is not None:
-        _run(program)
+        _run(program, guard)
 
 
 def _shut() -> bool:
@@ -74,6 +77,62 @@ def _library(name: str) -> "Callable[..., int]":
     return Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))  # type: ignore[arg-type]  # None is this process
 
 
+def _guard(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], None]":
+    """What a child calls to have the kernel refuse it things, for good and for all it may become (see `kernel`).
+
+    Args:
+        calls: filter of system calls; empty for none.
+        ruleset: what Landlock is to refuse; empty for no Landlock.
+        readable: paths beneath which files can be opened all the same.
+
+    Raises:
+        OSError: the kernel does not, though it told the host that it would.
+    """
+    restrict_self, set_seccomp, filtered, set_no_new_rights = 446, 22, 2, 38
+    if not (calls or ruleset):
+        return lambda: None
+    call, prctl = _library("syscall"), _library("prctl")
+    if ruleset:
+        _lay_down(call, ruleset, readable)
+
+    def obey() -> None:
+        _done(prctl(set_no_new_rights, 1, 0, 0, 0))  # both ask for it, and no program is `sudo` any more
+        if ruleset:
+            _done(call(restrict_self, _RULES, 0))
+            posix.close(_RULES)
+        if calls:
+            length, address = len(calls) // 8, id(calls) + bytes.__basicsize__ - 1  # of its first byte, in CPython
+            _done(prctl(set_seccomp, filtered, length.to_bytes(8, sys.byteorder) + address.to_bytes(8, sys.byteorder)))
+
+    return obey
+
+
+def _lay_down(call: "Callable[..., int]", ruleset: bytes, readable: list[str]) -> None:
+    """Open at `_RULES` the rules by which `readable` can be read, and no more than names where it ends in a slash."""
+    create_ruleset, add_rule, path_beneath = 444, 445, 1
+    rules = _done(call(create_ruleset, ruleset, len(ruleset), 0))
+    for name in readable:
+        try:
+            opened = posix.open(name, posix.O_PATH)
+        except OSError:  # not on this system, or not in bubblewrap
+            continue
+        write_file, read_file, read_folder = 2, 4, 8
+        more = {0o040000: read_folder, 0o020000: write_file}  # folders, devices
+        rights = (not name.endswith("/") and read_file) | more.get(posix.fstat(opened).st_mode & 0o170000, 0)
+        rule = rights.to_bytes(8, sys.byteorder) + opened.to_bytes(4, sys.byteorder)
+        _done(call(add_rule, rules, path_beneath, rule, 0))
+        posix.close(opened)
+    posix.dup2(rules, _RULES)
+    posix.close(rules)
+
+
+def _done(result: int) -> int:
+    """The result of a system call that did not fail."""
+    if result < 0:
+        raise OSError("the kernel refused to guard a program")
+    return result
+
+
 def _can_watch() -> bool:
     """True when the host can be given a handle that ends a child for certain, whatever became of us."""
     try:
@@ -89,18 +148,16 @@ def _next(control: socket) -> int | None:
     return int.from_bytes(handed[0][2], sys.byteorder) if data else None
 
 
-def _serve(control: socket) -> None:
-    """Run program after program, until the host goes away or a program has changed what the next would inherit."""
+def _serve(control: socket, guard: "Callable[[], None]") -> None:
+    """Run program after program, until the host goes away."""
     signal(SIGCHLD, SIG_DFL)  # a host that ignores it has us ignore it, and then no exit status is kept
     compile("", "<program>", "exec")  # the first use of the compiler costs 1.5 ms, which no child need pay again
-    info = _shared_memory()
-    clean = _settings(info)
-    while _settings(info) == clean and (program := _next(control)) is not None:
+    while (program := _next(control)) is not None:
         child = posix.fork()
         if child == 0:
             try:
                 posix.setsid()
-                _run(program)
+                _run(program, guard)
             finally:
                 posix._exit(1)
         posix.close(program)
@@ -121,40 +178,17 @@ def _serve(control: socket) -> None:
         control.send(code.to_bytes(4, "little", signed=True))
 
 
-def _settings(info: "list[Callable[[bytes], int]]") -> object:
-    """What a process can change in another one of its user, or leave behind, and a later child would find."""
-    limits = [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
-    schedule = posix.getpriority(posix.PRIO_PROCESS, 0), posix.sched_getscheduler(0), posix.sched_getaffinity(0)
-    filled = [bytes(128) for _ in info]
-    for ask, buffer in zip(info, filled, strict=True):
-        ask(buffer)
-    return limits, schedule, filled
-
-
-def _shared_memory() -> "list[Callable[[bytes], int]]":
-    """What fills a buffer with how much System V memory, how many semaphores and how many queues there are."""
-    shmctl, semctl, msgctl = map(_library, ("shmctl", "semctl", "msgctl"))
-    shm_info, sem_info, msg_info = 14, 19, 12
-    return [
-        lambda buffer: shmctl(0, shm_info, buffer),
-        lambda buffer: semctl(0, 0, sem_info, buffer),
-        lambda buffer: msgctl(0, msg_info, buffer),
-    ]
-
-
-def _run(connection: int) -> None:
+def _run(connection: int, guard: "Callable[[], None]") -> None:
     """Be the process of one program: holds nothing but its connection, ends with it."""
     posix.dup2(connection, _REPLIES)
     nothing = posix.open("/dev/null", posix.O_RDWR)
     for descriptor in (0, 1, 2):  # what the program prints is nobody's business and cannot fill a pipe
         posix.dup2(nothing, descriptor)
-    posix.closerange(_REPLIES + 1, _MOST)
+    posix.closerange(_REPLIES + 1, _RULES)
+    posix.closerange(_RULES + 1, _MOST)
     request = marshal.loads(_read(_REPLIES))
-    try:  # noqa: SIM105
-        posix.chdir(request["folder"])
-    except OSError:  # bubblewrap, where there is none
-        pass
     _confine(request["limits"], _REPLIES)
+    guard()
     _write(_REPLIES, b"ready\n")
     _write(_REPLIES, _reply(request["program"], request["entry"], request["arguments"], request["limits"]))
     posix._exit(0)  # no exit handler of the program runs

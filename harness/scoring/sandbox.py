@@ -4,12 +4,14 @@ Only the arguments go in; what the function returned comes back as JSON and is c
 values never enter the process, so leaving early, printing "passed" or replacing `==` cannot pass: the one way is to
 return the right values.
 
-Always: a process of its own with an empty environment, no GPU, no stdin, no output but its reply; limits on CPU time,
-wall time, memory, open files, file size (0) and processes (no children). Beyond that the first fence that works here,
-as `Sandbox.describe` tells. Who does what: `fence` knows the limits and what isolates a program from the machine;
-`server` starts the processes and talks to them; `guest` is what runs in them.
+Always: a process of its own with an empty environment, no GPU in sight, no stdin, no output but its reply; limits on
+CPU time, wall time, memory, open files, file size (0) and processes (no children). Beyond that the first fence that
+works here, as `Sandbox.describe` tells. Who does what: `fence` knows the limits and what isolates a program from the
+machine, `kernel` what the kernel refuses it besides; `server` starts the processes and talks to them; `guest` is the
+code that they run.
 
-Under `none`, a program of the same user can also disturb all that the user runs. A kernel bug defeats every fence: run
+Where `describe` says that files can be reached, a program that knows where to look can read the expected values, and
+under the isolation `none`, as the host's own user, can change this host itself. A kernel bug defeats every fence: run
 tasks of unknown origin on a machine that holds nothing else. `canaries` shows that the limits hold before anything is
 scored, because a broken sandbox would otherwise look like a model that fails.
 """
@@ -30,7 +32,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.scoring.fence import Isolation, Limits, SandboxError, fences
+from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
+from harness.scoring.kernel import Guard, guards
 from harness.scoring.server import READY, Cut, run
 
 __all__ = ["STATUSES", "Execution", "Limits", "Sandbox", "SandboxError", "Status", "canaries", "open_sandbox"]
@@ -68,27 +71,30 @@ class Sandbox:
     limits: Limits = field(default_factory=Limits)
     """What each program may use."""
 
+    guards: tuple[Guard, ...] = field(default_factory=guards)
+    """What the kernel refuses to each program besides."""
+
     @property
     def hides_network(self) -> bool:
-        """True when no program can reach a socket of the machine or beyond."""
-        return self.isolation != "none"
+        """True when no program can reach the network; of the machine's sockets see `kernel`."""
+        return self.isolation != "none" or "seccomp" in self.guards
 
     @property
     def hides_files(self) -> bool:
-        """True when no program can see a file but the interpreter's."""
-        return self.isolation == "bubblewrap"
+        """True when no program can open a file but the interpreter's."""
+        return self.isolation == "bubblewrap" or "landlock" in self.guards
 
     def describe(self) -> str:
         """One sentence on what is in force and what is missing."""
+        tree = [] if self.isolation == "none" else ["own process tree"]
+        has = ["no network"] * self.hides_network + ["no files but Python's"] * self.hides_files + tree
+        lacks = ["network"] * (not self.hides_network) + ["files"] * (not self.hides_files)
+        missing = f"; MISSING: {' and '.join(lacks)} can be reached (install bubblewrap)" if lacks else ""
         limits = (
             f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s on the clock, "
             f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no writing to files"
         )
-        if self.isolation == "bubblewrap":
-            return f"bubblewrap: no network, no files but Python's, own process tree; {limits}"
-        if self.isolation == "unshare":
-            return f"unshare: no network, own process tree; MISSING: files are readable (install bubblewrap); {limits}"
-        return f"none; MISSING: network and files are reachable (install bubblewrap); {limits}"
+        return f"{', '.join((self.isolation, *self.guards))}: {', '.join(has)}{missing}; {limits}"
 
     def call(self, program: str, entry: str, arguments: Sequence[Sequence[Any]]) -> Execution:
         """What `entry(*a)` returned for each `a`, all in one process that ends with the last call.
@@ -102,17 +108,16 @@ class Sandbox:
             SandboxError: the interpreter did not start; nothing was learned about the program.
         """
         limits = asdict(self.limits) | {"alarm_seconds": int(self.limits.wall_seconds) + 5}
-        with tempfile.TemporaryDirectory(prefix="emergence-") as folder:
-            os.chmod(folder, 0o755)  # a program that runs as `nobody` starts here
-            request = {"program": program, "entry": entry, "arguments": arguments, "limits": limits, "folder": folder}
-            # Through JSON, because marshal knows no subclasses and keeps tuples.
-            data = marshal.dumps(json.loads(json.dumps(request)), _MARSHAL)
-            started = time.monotonic()
-            try:
-                reply, cut, code = run((*self.prefix, self.python), data, self.limits)
-            except SandboxError as error:
-                raise SandboxError(f"sandbox {self.isolation}: {error}") from error
-            seconds = time.monotonic() - started
+        request = {"program": program, "entry": entry, "arguments": arguments, "limits": limits}
+        # Through JSON, because marshal knows no subclasses and keeps tuples.
+        data = marshal.dumps(json.loads(json.dumps(request)), _MARSHAL)
+        told = asked_of_the_kernel(self.guards, self.python)
+        started = time.monotonic()
+        try:
+            reply, cut, code = run((*self.prefix, self.python), told, data, self.limits)
+        except SandboxError as error:
+            raise SandboxError(f"sandbox {self.isolation}: {error}") from error
+        seconds = time.monotonic() - started
         if not reply.startswith(READY):
             raise SandboxError(f"sandbox {self.isolation}: {self.python} did not start: {cut or code}")
         return _judge(reply.removeprefix(READY), cut, code, seconds)
@@ -135,7 +140,9 @@ def _judge(reply: bytes, cut: Cut | None, code: int, seconds: float) -> Executio
         return Execution(status="returned", values=tuple(answer["values"]), seconds=seconds)
     status = answer.get("status") if isinstance(answer, dict) else None
     if status in STATUSES and status != "returned":
-        return Execution(status=status, seconds=seconds, message=str(answer.get("message", ""))[:200])
+        return Execution(
+            status=status, seconds=seconds, message=str(answer.get("message", "")).partition("\n")[0][:200]
+        )
     return Execution(status="output", seconds=seconds, message="the reply is not what was asked for")
 
 
@@ -178,6 +185,7 @@ _HOG = "def f(x):\n    return len([bytes(2**20) for _ in range(x)])"
 _FLOOD = "def f(x):\n    return 'x' * x"
 _WRITE = "def f(x):\n    with open(x, 'w') as file:\n        file.write('x')\n    return x"
 _READ = "def f(x):\n    return open(x).read()"
+_DELETE = "import os\ndef f(x):\n    os.unlink(x)\n    return x"
 _CONNECT = "import socket\ndef f(x):\n    socket.create_connection(('127.0.0.1', x), timeout=5).close()\n    return x"
 
 
@@ -208,6 +216,9 @@ def canaries(sandbox: Sandbox) -> None:
             target.write_text("secret")
             target.chmod(0o644)
             _must_fail(sandbox, "read files", _READ, str(target), "error")
+        if sandbox.hides_files or "seccomp" in sandbox.guards:
+            target.touch()
+            _must_fail(sandbox, "delete files", _DELETE, str(target), "error")
     if sandbox.hides_network:
         with socket.create_server(("127.0.0.1", 0)) as server:
             _must_fail(sandbox, "reach the network", _CONNECT, server.getsockname()[1], "error")

@@ -4,21 +4,21 @@ To start an interpreter behind the fence takes far longer than most programs run
 serves: for each program it forks a process, which limits itself, runs the program and dies (see `guest`). Every thread
 that runs programs has a server of its own. Why one program cannot change what becomes of another:
 
-* They run one after the other and share nothing they can write to. The process closes every descriptor but one, a new
-  socket to this host; it can write no byte to a file, start no process that outlives it, and is dead before the next
-  begins. Requests and replies never pass through the server, so its memory, which the next one starts from, is as it
-  was before the first. Where the sandbox has namespaces, they end with the server, not with each program.
+* The programs of a server run one after the other and share nothing they can write to. The process closes every
+  descriptor but one, a new socket to this host; it can write no byte to a file, start no process, and is dead before
+  the next begins. Requests and replies never pass through the server, so its memory, which the next one starts from,
+  is as it was before the first. Where the sandbox has namespaces, they end with the server, not with each program.
 * A program cannot steer the server. Where that is root, the program is `nobody`, who may not touch it. Where both are
-  the same user, the server has shut its memory and its descriptors (it is "not dumpable"), which leaves three ways.
-  To stop or end it: that program is then a `timeout` or an `error`, and the next gets a new server (as process 1 of a
-  process tree it cannot be stopped or ended from inside at all). To change its limits or its share of the processor,
-  or to leave System V memory behind: the server compares both after each program and ends when they differ.
+  the same user, the server has shut its memory and its descriptors (it is "not dumpable"), and seccomp refuses to
+  signal it or to change its limits and its share of the processor. A signal that a descriptor sends (F_SETOWN) may
+  still reach it: that program is then a `timeout` or an `error`, and the next gets a new server.
 * A program can be ended for certain: this host holds a handle (pidfd) of its process before it sends the request.
 * Whatever becomes of this host, its servers read the end of their socket, end their program and go.
 
-Where the server cannot shut itself or give such a handle, each serves one program and becomes its process: slower, not
-weaker. Kernel keyrings, and names of empty files where the user may create them, outlive a program either way, for
-another that looks for them.
+Where the server cannot shut itself or give such a handle, each serves one program and becomes its process. That is
+slower, and there a program that puts off its alarm can outlive a host that was killed, waiting, until it has used
+its CPU time. Where the kernel has no seccomp (see `kernel`), a program of the same user can change the limits of its
+server for those that follow; under the isolation `none` it can also end or stop programs that run beside it.
 """
 
 from __future__ import annotations
@@ -62,11 +62,12 @@ class Ran(NamedTuple):
     """Exit status, minus the signal's number when a signal ended it."""
 
 
-def run(command: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
+def run(command: tuple[str, ...], told: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
     """What became of a request, in the server of this thread; in a new one where there is none, or it is another's.
 
     Args:
         command: the fence's, then the interpreter.
+        told: what the server is to ask of the kernel for each program.
         request: what `guest` reads.
         limits: those that are watched from here; the request holds them too.
 
@@ -74,15 +75,15 @@ def run(command: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
         SandboxError: the server did not start; nothing was learned about the program.
     """
     server: _Server | None = getattr(_here, "server", None)
-    if server is not None and server.serves(command):
+    if server is not None and server.serves(command, told):
         try:
             return server.run(request, limits)
-        except _ServerGoneError:  # after a program that changed what the next would have inherited
+        except _ServerGoneError:  # something ended it between two programs
             pass
     if server is not None:
         server.end()
     _here.server = None
-    _here.server = server = _Server(command)
+    _here.server = server = _Server(command, told)
     try:
         return server.run(request, limits)
     except _ServerGoneError as error:
@@ -96,13 +97,13 @@ class _ServerGoneError(Exception):
 class _Server:
     """A guest behind the fence, which runs one program after the other; it ends when nothing refers to it."""
 
-    def __init__(self, command: tuple[str, ...]) -> None:
-        self._command = command
+    def __init__(self, command: tuple[str, ...], told: tuple[str, ...]) -> None:
+        self._kind = command, told
         self._control, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as stderr:
             try:
                 self._process = subprocess.Popen(
-                    (*command, "-I", "-S", "-B", "-c", _GUEST),
+                    (*command, "-I", "-S", "-B", "-c", _GUEST, *told),
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
@@ -127,9 +128,9 @@ class _Server:
                 raise SandboxError(f"{command[-1]} did not start: {why}")
         self._lasts = said == _LASTING
 
-    def serves(self, command: tuple[str, ...]) -> bool:
-        """True when it can run programs for this command."""
-        return self.end.alive and self._command == command
+    def serves(self, command: tuple[str, ...], told: tuple[str, ...]) -> bool:
+        """True when it was started with these and can run programs."""
+        return self.end.alive and self._kind == (command, told)
 
     def run(self, request: bytes, limits: Limits) -> Ran:
         """What became of one program.
