@@ -40,17 +40,19 @@ def main() -> None:
         ]
     )
     state.turn_to(page.url_path)
-    held = state.outcomes()
-    counts = (
-        (held.results, "result", "results"),
-        (held.failures, "failure", "failures"),
-        (held.problems, "unreadable file", "unreadable files"),
-    )
-    folder = state.folder()
-    named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
-    st.sidebar.text(f"{named}: " + ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts))
-    charts.choose_picture()
-    page.run()
+    with state.one_look():
+        held = state.outcomes()
+        counts = (
+            (held.results, "result", "results"),
+            (held.failures, "failure", "failures"),
+            (held.problems, "unreadable file", "unreadable files"),
+        )
+        said = ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts)
+        folder = state.folder()
+        named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
+        st.sidebar.text(f"{named}: {said}")
+        charts.choose_picture()
+        page.run()
 
 
 main()

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
+from harness.dashboards import state
 
-from harness import figures
-from harness.leaderboard import to_csv
+if TYPE_CHECKING:
+    import pandas as pd
 
 PICTURES = ("png", "svg")
+BEFORE_FIGURES_S = 0.6
+"""Seconds in which a browser draws a page without figures, its parts just loaded."""
 
 
-def show(figure: Any, name: str, numbers: Callable[[], pd.DataFrame]) -> None:
-    """Draw a figure with its caption and a download of its numbers.
+def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame], *, of: Hashable) -> None:
+    """Show a figure with its caption and a download of its numbers.
 
     The caption names models and tasks, which come from files that anybody can write: it is plain text, never markdown.
 
     Args:
-        figure: any of `harness.figures`.
+        draw: makes the figure, any of `harness.figures`; not asked again while the store and `of` stay the same.
         name: of the files, and of this figure among those of the page.
         numbers: what is drawn, asked for when somebody wants it.
+        of: the reader's choices that decide what is drawn: axis, filters and whatever else there is.
     """
+    from harness import figures  # not above: it loads plotly, and the first page has something to show before
+
+    figure = _drawn(state.version(), name, of, draw)
     caption = figures.caption(figure)
     picture = {"format": st.session_state.get("picture", PICTURES[0]), "filename": name, "scale": 2}
     title = figure.layout.title.text or name
@@ -37,11 +44,26 @@ def show(figure: Any, name: str, numbers: Callable[[], pd.DataFrame]) -> None:
     download("Numbers of this figure (CSV)", name, numbers)
 
 
+def let_draw() -> None:
+    """Leave the browser time to show what it has, before its first figure.
+
+    It loads plotly then, on its only thread, for a second in which nothing else appears.
+    """
+    if "figures loaded" not in st.session_state:
+        time.sleep(BEFORE_FIGURES_S)
+        st.session_state["figures loaded"] = True
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _drawn(version: state.Version, name: str, of: Hashable, _draw: Callable[[], Any]) -> Any:
+    return _draw()
+
+
 def download(label: str, name: str, table: Callable[[], pd.DataFrame]) -> None:
     """A button for a table as CSV; the table is made when somebody presses it."""
     st.download_button(
         label,
-        lambda: to_csv(table()),
+        lambda: _csv(table()),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download {name}",
@@ -49,6 +71,12 @@ def download(label: str, name: str, table: Callable[[], pd.DataFrame]) -> None:
         type="tertiary",
         icon=":material/download:",
     )
+
+
+def _csv(table: pd.DataFrame) -> str:
+    from harness.leaderboard import to_csv  # not above: it loads pandas
+
+    return to_csv(table)
 
 
 def choose_picture() -> None:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import streamlit as st
@@ -30,6 +34,11 @@ log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
 MOST_DOCUMENTS = 500_000
 """Answers up to which thresholds are redrawn from single documents; reading more would keep the reader waiting."""
+Version = tuple[str, object]
+"""Folder and stamp: equal versions, equal results. The key under which pages keep what took long."""
+_seen: ContextVar[Version | None] = ContextVar("seen", default=None)
+looked = Event()
+"""Set as soon as somebody has been shown a page."""
 _Outcome = TypeVar("_Outcome", CellResult, CellFailure)
 
 
@@ -54,9 +63,20 @@ def store() -> Store:
     return Store(folder())
 
 
-def version() -> tuple[str, object]:
-    """Folder and stamp: equal versions, equal results. The key under which pages keep what took long."""
-    return str(folder()), store().stamp()
+def version() -> Version:
+    """What the folder holds: as it was when this look at it began, or else as it is now."""
+    return _seen.get() or (str(folder()), store().stamp())
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """All that is asked inside is of one moment of the folder, which is stamped once."""
+    token = _seen.set((str(folder()), store().stamp()))
+    try:
+        yield
+    finally:
+        _seen.reset(token)
+        looked.set()
 
 
 def outcomes() -> Outcomes:
@@ -69,6 +89,11 @@ def study(scale: Scale) -> Study:
     return _study(*version(), scale)
 
 
+def documents() -> Callable[[Cell], DocumentScores | None]:
+    """Reads the scores of a cell's documents; a file that cannot be read is logged and costs only these."""
+    return _documents(*version())
+
+
 # cache_resource, not cache_data: these are immutable, and copying them at every click would cost more than reading.
 @st.cache_resource(max_entries=2, show_spinner="Reading results")
 def _outcomes(root: str, stamp: object) -> Outcomes:
@@ -79,12 +104,13 @@ def _outcomes(root: str, stamp: object) -> Outcomes:
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
 def _study(root: str, stamp: object, scale: Scale) -> Study:
     held = _outcomes(root, stamp)
-    return conclude(*held, scale=scale, items=documents() if by_document(held.results) else None)
+    return conclude(*held, scale=scale, items=_documents(root, stamp) if by_document(held.results) else None)
 
 
-def documents() -> Callable[[Cell], DocumentScores | None]:
-    """Reads the scores of a cell's documents; a file that cannot be read is logged and costs only these."""
-    source = store()
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _documents(root: str, stamp: object) -> Callable[[Cell], DocumentScores | None]:
+    """As `documents`; of a store that is judged by its documents they are kept, for the other axes and pages."""
+    source = Store(Path(root))
 
     def read(cell: Cell) -> DocumentScores | None:
         try:
@@ -93,7 +119,7 @@ def documents() -> Callable[[Cell], DocumentScores | None]:
             log.warning("%s", error)
             return None
 
-    return read
+    return cache(read) if by_document(_outcomes(root, stamp).results) else read
 
 
 def by_document(results: Iterable[CellResult]) -> bool:
@@ -236,6 +262,15 @@ def look() -> tuple[Study, Filters]:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
         st.stop()
     return made, filters(made)
+
+
+def say_basis(held: Outcomes) -> None:
+    """Say what verdicts rest on where that is not what the command line and the report take."""
+    if not by_document(held.results):
+        st.caption(
+            f"With more than {MOST_DOCUMENTS:,} answers, verdicts and thresholds rest here on the scores of cells; "
+            "`emergence verdicts` and `emergence report` weigh every document."
+        )
 
 
 def require_results(held: Outcomes) -> None:

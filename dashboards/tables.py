@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -11,50 +10,8 @@ from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
 from harness.analysis.frame import point_rows
 from harness.analysis.reasons import PLAIN_WORDS
-from harness.analysis.runs import finished_at
-from harness.analysis.study import row
+from harness.analysis.study import Row, row
 from harness.analysis.verdict import EVIDENCE, Verdict
-from harness.analysis.wording import size
-from harness.records import CellFailure, CellResult, Outcome
-
-
-def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> pd.DataFrame:
-    """A row per family: models, tasks and cells."""
-    rows = []
-    cells = [*(r.cell for r in results), *(f.cell for f in failures)]
-    for family in sorted({cell.model.family for cell in cells}):
-        done = [r.cell for r in results if r.cell.model.family == family]
-        gone = [f.cell for f in failures if f.cell.model.family == family]
-        params = [c.model.params for c in (*done, *gone)]
-        rows.append(
-            {
-                "Family": family,
-                "Models": len({c.model.name for c in (*done, *gone)}),
-                "Parameters": f"{size(min(params))} to {size(max(params))}",
-                "Suites": ", ".join(sorted({c.suite for c in (*done, *gone)})),
-                "Tasks": len({c.task for c in (*done, *gone)}),
-                "Cells done": len(done),
-                "Cells failed": len(gone),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def newest(outcomes: Iterable[Outcome], count: int) -> pd.DataFrame:
-    """The cells that ended last."""
-    last = sorted(outcomes, key=finished_at, reverse=True)[:count]
-    return pd.DataFrame(
-        [
-            {
-                "When (UTC)": finished_at(o).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-                "Model": o.cell.model.name,
-                "Task": o.cell.task,
-                "Setting": f"{o.cell.shots}-shot {o.cell.prompt} seed {o.cell.seed}",
-                "Outcome": f"{o.error}: {o.message}" if isinstance(o, CellFailure) else "done",
-            }
-            for o in last
-        ]
-    )
 
 
 def counted(verdicts: Iterable[Verdict]) -> pd.DataFrame:
@@ -83,13 +40,19 @@ def _line(verdict: Verdict) -> dict[str, object]:
         "Setting": curve.label,
         "Verdict": said.verdict,
         "Threshold": verdict.threshold,
-        "Threshold (95 %)": said.threshold,
+        "95 % interval": _interval(said),
         "Above chance from": verdict.reliable_from,
         "Change": verdict.evidence["range"],
         "q": verdict.evidence["q_trend"],
         "Deciding sizes": len(verdict.flips),
         "Why": said.why,
     }
+
+
+def _interval(said: Row) -> str:
+    """`108k-402k`: a threshold in words without its number, which stands in a column of its own, to be sorted by."""
+    number, _, interval = said.threshold.partition(" ")
+    return interval.strip("()") or number
 
 
 def evidence(verdict: Verdict) -> pd.DataFrame:

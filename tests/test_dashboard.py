@@ -1,15 +1,20 @@
 """The pages that show what was concluded, run by Streamlit's own test driver."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from harness.dashboards import charts as charts_module
 from harness.dashboards import state
-from harness.dashboards.serve import head_start
+from harness.dashboards.serve import head_start, other_axes
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
@@ -32,6 +37,12 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
         made.write(replace(one, samples=()))
     made.write(failed(results[0].cell, message="no <b>answer</b>", failed_at=datetime(2026, 1, 2, tzinfo=UTC)))
     return made
+
+
+@pytest.fixture(autouse=True)
+def _no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody draws here, and nobody needs time for it."""
+    monkeypatch.setattr(charts_module, "BEFORE_FIGURES_S", 0.0)
 
 
 @pytest.fixture
@@ -77,6 +88,33 @@ def charts(app: AppTest) -> list[str]:
     return [chart.proto.spec for chart in app.get("plotly_chart")]
 
 
+class _Cells(HTMLParser):
+    """What stands in the cells of a table, row by row; markup inside a cell would be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        self.rows[-1][-1] += data
+
+
+def html_tables(app: AppTest) -> list[list[list[str]]]:
+    """The light tables of a page, headings first."""
+    found = []
+    for table in app.get("html"):
+        parser = _Cells()
+        parser.feed(table.proto.body)
+        found.append(parser.rows)
+    return found
+
+
 def answered(store: Store, params: int, right: list[int], **changes: object) -> None:
     """A cell with samples: one document each that was answered rightly (1) or not (0)."""
     store.write(result(cell(model=model(params), **changes), values=[float(r) for r in right]))
@@ -111,10 +149,19 @@ def _label(widget: Element) -> str:
 @pytest.mark.usefixtures("store")
 def test_the_overview_counts_families_cells_and_verdicts() -> None:
     app = opened()
-    families, newest = (table.value for table in app.dataframe)
-    assert families.loc[0, ["Family", "Models", "Tasks", "Cells done", "Cells failed"]].tolist() == ["toy", 8, 3, 39, 1]
-    assert families.loc[0, "Parameters"] == "1k to 16.4M"
-    assert newest["Outcome"].iloc[0] == "ValueError: no <b>answer</b>"
+    numbers = {metric.label: metric.value for metric in app.metric}
+    assert numbers == {
+        "Families": "1",
+        "Models": "8",
+        "Tasks": "3",
+        "Cells done": "39",
+        "Cells failed": "1",
+        "Rises": "5",
+    }
+    families, newest = html_tables(app)
+    assert families[1] == ["toy", "1k to 16.4M", "toy", "8", "3", "39", "1"]
+    assert len(newest) == 11
+    assert newest[1][-1] == "ValueError: no <b>answer</b>"
     (chart,) = charts(app)
     assert json.loads(chart)["data"][0]["y"] == ["rises"]
     assert "39 results, 1 failure, 0 unreadable files" in texts(app)
@@ -178,6 +225,10 @@ def test_the_verdict_table_sorts_by_number_and_can_be_narrowed(own: Store) -> No
     assert all("n = 200 documents per size" in why for why in table["Why"])
     assert table["Change"].iloc[0] > 0.5
     assert table["Threshold"].isna().tolist() == [False, False, False, True, False, False]
+    threshold, interval = table["Threshold"].iloc[0], table["95 % interval"].iloc[0]
+    assert SIZES[0] < threshold < SIZES[-1]
+    assert re.fullmatch(r"<?[\d.]+k-[\d.]+k", interval)
+    assert table["95 % interval"].iloc[3] == "–"
     app.multiselect(key="verdict").select("flat").run()
     assert list(app.dataframe[0].value["Task"]) == ["nonsense"]
 
@@ -286,6 +337,52 @@ def test_new_results_appear_without_a_restart(own: Store) -> None:
 
 
 @pytest.mark.usefixtures("store")
+def test_one_view_is_of_one_moment_of_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps = []
+    look = Store.stamp
+    monkeypatch.setattr(Store, "stamp", lambda store: stamps.append(store) or look(store))
+    for app in walk():
+        stamps.clear()
+        app.run()
+        assert len(stamps) == 1
+
+
+def test_another_axis_reads_no_document_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Store(tmp_path)
+    for size in SIZES:
+        answered(made, size, [1] * 20 + [0] * 20)
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    app = opened("verdicts")
+    monkeypatch.setattr(Store, "scores", None)  # reading would fail
+    app.selectbox(key="scale").select("flops").run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_a_figure_is_drawn_anew_for_other_filters_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened("shots")
+    first = charts(app)
+    app.selectbox(key="of").select("shapes").run()
+    second = charts(app)
+    assert first != second
+    monkeypatch.setattr("harness.figures.shots_by_scale", None)  # drawing would fail
+    app.selectbox(key="of").select("colours").run()
+    assert not app.exception
+    assert charts(app) == first
+
+
+def test_pages_with_verdicts_say_when_these_rest_on_the_scores_of_cells(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentence = "rest here on the scores of cells"
+    assert not any(sentence in texts(app) for app in walk())
+    monkeypatch.setattr(state, "MOST_DOCUMENTS", 100)
+    saying = {page for page, app in zip(PAGES, walk(), strict=True) if sentence in texts(app)}
+    assert saying == {"overview", "curves", "verdicts"}
+
+
+@pytest.mark.usefixtures("store")
 def test_filters_that_leave_nothing_say_so() -> None:
     for app in walk(task="letters", shots="2"):
         assert "Take away a filter" in texts(app)
@@ -328,6 +425,9 @@ def test_names_in_files_written_by_others_are_never_markdown(tmp_path: Path, mon
     for app in walk():
         rendered = [*app.markdown, *app.caption, *app.info, *app.title, *app.subheader, *app.warning]
         assert not any("script" in element.value for element in rendered)
+        assert not any("<script" in table.proto.body for table in app.get("html"))
+    _, newest = html_tables(opened())
+    assert newest[1][2] == name
 
 
 def test_the_folder_can_be_an_argument(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,6 +441,27 @@ def test_the_head_start_judges_what_the_first_page_asks_for(own: Store, monkeypa
     monkeypatch.setattr(state, "conclude", None)  # judging again would fail
     (chart,) = charts(opened())
     assert '"rises"' in chart
+
+
+def test_the_other_axes_are_judged_when_the_first_page_has_been_seen(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened("curves")
+    other_axes(patience=0)
+    monkeypatch.setattr(state, "conclude", None)  # judging again would fail
+    for axis in ("flops", "tokens"):
+        app.selectbox(key="scale").select(axis).run()
+        assert not app.exception
+        assert charts(app)
+
+
+def test_what_is_seen_first_waits_neither_for_pandas_nor_for_figures() -> None:
+    needed = "from harness.dashboards import charts, state, summary"
+    late = "{'pandas', 'harness.figures'} & set(sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {needed}; print({late})"], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_head_start_on_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

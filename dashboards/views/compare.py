@@ -22,7 +22,7 @@ STYLES = {"p": "%.2g", "q": "%.2g"} | dict.fromkeys(("a", "b", "difference", "ci
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
-    version: object, wanted: state.Filters, a: str, b: str, _held: state.Outcomes
+    version: state.Version, wanted: state.Filters, a: str, b: str, _held: state.Outcomes
 ) -> tuple[tuple[Comparison, ...], list[str]]:
     """Paired differences of the cells wanted, and what could not be compared; made again for another version."""
     results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
@@ -59,7 +59,12 @@ if comparisons:
     st.text(
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear}."
     )
-    charts.show(figures.comparison_figure(comparisons, a=a, b=b), "comparison", lambda: tables.comparisons(comparisons))
+    charts.show(
+        lambda: figures.comparison_figure(comparisons, a=a, b=b),
+        "comparison",
+        lambda: tables.comparisons(comparisons),
+        of=(wanted, a, b),
+    )
     st.dataframe(
         tables.comparisons(comparisons),
         hide_index=True,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.centred import centred
+from harness.analysis.centred import Centred, centred
 from harness.analysis.curves import Curve
 from harness.analysis.study import headline, partner, row
-from harness.analysis.trace import Trace, traces
+from harness.analysis.trace import traces
 from harness.analysis.verdict import Verdict
 
 # Tasks that are shown with both metrics; of more there is a small panel each.
@@ -27,21 +28,29 @@ def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[
     page = state.one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
     panels = [c for c in headline(drawn) if c.task in shown]
-    charts.show(figures.overview(panels, verdicts), "curves", lambda: tables.points(panels))
+    charts.show(
+        lambda: figures.overview(panels, verdicts),
+        "curves",
+        lambda: tables.points(panels),
+        of=(study.scale, wanted, scores, page),
+    )
 
 
 def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None:
     """Both metrics of one task, and the reasons for its verdicts."""
     task, verdicts = drawn[0].task, [v for v in study.verdicts if v.curve in drawn]
-    both: Sequence[Curve] = [*headline(drawn), *partner(drawn)]
-    found = zip(both, traces(both), strict=True) if with_fits else ()
-    forms: Mapping[Curve, Sequence[Trace]] = {curve: of[:1] for curve, of in found}
-    marks: Sequence[Verdict] = verdicts
-    if on_chance:
-        both, marks, forms = centred(both, verdicts, forms)
-    sharp, smooth = headline(both), [c for c in both if c.rank > 0]
-    if sharp:
-        charts.show(figures.sharp_and_smooth(sharp, smooth, marks, forms), task, lambda: tables.points(both))
+    both = [*headline(drawn), *partner(drawn)]
+    shown = centred(both).curves if on_chance else both
+
+    def draw() -> Any:
+        found = zip(both, traces(both), strict=True) if with_fits else ()
+        made = Centred(tuple(both), tuple(verdicts), {curve: forms[:1] for curve, forms in found})
+        of, marks, forms = centred(*made) if on_chance else made
+        return figures.sharp_and_smooth(headline(of), [c for c in of if c.rank > 0], marks, forms)
+
+    if headline(shown):
+        of = (study.scale, wanted, with_fits, on_chance)
+        charts.show(draw, task, lambda: tables.points(shown), of=of)
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
     for verdict in verdicts:
@@ -51,6 +60,7 @@ def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None
 
 st.title("Emergent-ability curves")
 study, wanted = state.look()
+state.say_basis(state.outcomes())
 left, right = st.columns(2)
 about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
 scores = state.one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)

@@ -16,7 +16,7 @@ KEPT = ("model", "params")
 
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
-def order(version: object, wanted: state.Filters, _held: state.Outcomes) -> pd.DataFrame:
+def order(version: state.Version, wanted: state.Filters, _held: state.Outcomes) -> pd.DataFrame:
     """The wide table of the cells wanted, best model first, each compared with the next; anew for another version."""
     results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
     board = wide(results, failures)
@@ -67,6 +67,6 @@ with right:
     )
 scores = centred(wanted.cells(held.results), wanted.cells(held.failures))
 if scores.size:
-    charts.show(figures.heat_map(scores), "leaderboard-map", scores.reset_index)
+    charts.show(lambda: figures.heat_map(scores), "leaderboard-map", scores.reset_index, of=wanted)
 else:
     st.info("No result matches. Take away a filter in the sidebar.")

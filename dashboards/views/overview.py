@@ -1,11 +1,12 @@
-"""Overview: what was asked of whom, what came of it, and what changed last."""
+"""Overview: what was asked of whom, what came of it, and what changed last.
+
+From the top down in the order in which it is known: numbers at once, verdicts when they are judged, the figure last.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
-from harness.dashboards import charts, state, tables
-
-from harness import figures
+from harness.dashboards import charts, state, summary
 
 # Newest cells shown. A comment: Streamlit would print a text that stands alone here.
 LAST = 10
@@ -16,37 +17,55 @@ GUIDE = (
 )
 
 
+def numbers(of: dict[str, int], key: str) -> None:
+    """A row of numbers, each below its name."""
+    with st.container(horizontal=True, gap="large", key=key):
+        for name, value in of.items():
+            st.metric(name, f"{value:,}", width="content")
+
+
 st.title("Emergent abilities by model size")
 everything: state.Outcomes = state.outcomes()
 axis, wanted = state.scale(), state.filters(everything)
 held = state.Outcomes(wanted.cells(everything.results), wanted.cells(everything.failures), everything.problems)
 if held.results or held.failures:
-    st.dataframe(
-        tables.families(held.results, held.failures),
-        hide_index=True,
-        key="families",
-        alt="Families of models and their cells",
-    )
+    families = summary.families(held.results, held.failures)
+    numbers({"Families": len(families), **summary.counts(held.results, held.failures)}, "counts")
 for problem in held.problems:
     st.text(f"Skipped {problem}")
-if held.results:
-    for page, sentence in GUIDE:
-        st.page_link(f"views/{page}.py", label=sentence)
 # Judging takes longest: its place is kept, and filled when everything else can be seen.
 judged = st.container()
 if held.results or held.failures:
+    st.subheader("Families")
+    st.html(summary.html(families, "Families of models and their cells"))
     st.subheader("What changed last")
-    st.dataframe(
-        tables.newest([*held.results, *held.failures], LAST), hide_index=True, key="newest", alt="Cells that ended last"
-    )
+    st.html(summary.html(summary.newest([*held.results, *held.failures], LAST), "Cells that ended last"))
 state.require_results(everything)
 with judged:
     st.subheader("What the curves show")
     made = state.study(axis)
     verdicts = wanted.verdicts(made.verdicts)
     if verdicts:
-        charts.show(figures.verdict_counts(verdicts), "verdict-counts", lambda: tables.counted(verdicts))
+        numbers(summary.verdict_counts(verdicts), "verdicts")
+        st.caption("Curves by verdict: each is the headline metric of one task in one setting.")
+        state.say_basis(everything)
     elif made.curves:
         st.info("No curve matches. Take away a filter in the sidebar.")
     else:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
+    for page, sentence in GUIDE:
+        st.page_link(f"views/{page}.py", label=sentence)
+if verdicts:
+    charts.let_draw()
+    # Loaded only now: plotly and pandas take half a second, and everything above needs neither.
+    from harness.dashboards import tables
+
+    from harness import figures
+
+    st.subheader("Verdicts by family")
+    charts.show(
+        lambda: figures.verdict_counts(verdicts),
+        "verdict-counts",
+        lambda: tables.counted(verdicts),
+        of=(axis, wanted),
+    )

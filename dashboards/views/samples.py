@@ -44,7 +44,7 @@ class Opened(NamedTuple):
 # Answers of the reader's last clicks, so that opening a document does not search again. The cells are in their keys.
 @st.cache_resource(max_entries=32, show_spinner="Searching")
 def find(
-    version: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
+    version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
 ) -> Page:
     """One page of answers; `all_of` searches on when it takes long."""
     patience = None if all_of else samples.PATIENCE
@@ -52,12 +52,12 @@ def find(
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing sizes")
-def compare(version: object, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
+def compare(version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
     """What changes between neighbouring sizes."""
     return samples.flips(state.store(), _cells, metric)
 
 
-def seen(cells: Sequence[Cell]) -> tuple[object, tuple[str, ...], tuple[Cell, ...]]:
+def seen(cells: Sequence[Cell]) -> tuple[state.Version, tuple[str, ...], tuple[Cell, ...]]:
     """What both caches are keyed by."""
     return state.version(), tuple(cell.key for cell in cells), tuple(cells)
 

@@ -33,6 +33,11 @@ for (_, _, family, condition), curves in found[:MOST]:
     if len(found) > 1:
         st.text(f"{family}: {condition}")
     name = "-".join(filter(None, ("shots", family, task, curves[0].prompt)))
-    charts.show(figures.shots_by_scale(curves), name, lambda curves=curves: tables.points(curves))
+    charts.show(
+        lambda curves=curves: figures.shots_by_scale(curves),
+        name,
+        lambda curves=curves: tables.points(curves),
+        of=(study.scale, wanted, metric, condition),
+    )
 if len(found) > MOST:
     st.text(f"{len(found) - MOST} more: choose a family or a prompt in the sidebar.")

@@ -26,7 +26,12 @@ def closely(verdict: Verdict) -> None:
     st.subheader("The curve and its evidence")
     beside = partner(c for c in study.curves if c.setting == curve.setting)
     both = (curve, *beside)
-    charts.show(figures.sharp_and_smooth([curve], beside, [verdict]), "verdict", lambda: tables.points(both))
+    charts.show(
+        lambda: figures.sharp_and_smooth([curve], beside, [verdict]),
+        "verdict",
+        lambda: tables.points(both),
+        of=(study.scale, curve.setting),
+    )
     for reason in verdict.reasons:
         st.text(f"• {reason}")
     asked = {"family": curve.family, "task": curve.task, "shots": str(curve.shots), "prompt": curve.prompt}
@@ -49,10 +54,12 @@ st.title("Verdicts")
 study, wanted = state.look()
 st.caption(
     "Emergent: absent in the smaller sizes and not foreseen by extrapolating them; apparent, when a steep smooth curve "
-    "fits as well. Threshold: where the curve passes chance by 5 points of 100. Above chance from: this size and all "
-    "larger ones are. Change: fitted over the scale, smallest to largest size. q: trend test, corrected for all curves "
-    "(Benjamini-Hochberg). Deciding sizes: how many there are without which the verdict would be another."
+    "fits as well. Threshold: where the curve passes chance by 5 points of 100; < and + lie outside the sizes "
+    "measured. Above chance from: this size and all larger ones are. Change: fitted over the scale, smallest to "
+    "largest size. q: trend test, corrected for all curves (Benjamini-Hochberg). Deciding sizes: how many there are "
+    "without which the verdict would be another."
 )
+state.say_basis(state.outcomes())
 judged = wanted.verdicts(study.verdicts)
 words = sorted({in_words(verdict) for verdict in judged})
 only = state.several(st.multiselect, "Verdict", words, "verdict")

@@ -46,16 +46,22 @@ def verdicts(quick: bool) -> None:
 
 
 def dashboard(quick: bool) -> None:
-    """Every page of the dashboard, on a store of the embedded run's size and on a large one."""
+    """Every page of the dashboard, on a store of the embedded run's size and on a large one; also in a browser."""
     import tempfile
     from pathlib import Path
 
-    from tests.benchmarks import dashboard
+    from tests.benchmarks import dashboard, first_view
 
     with tempfile.TemporaryDirectory() as folder:
         made = dashboard.stores(Path(folder), quick=quick)
         print(table(dashboard.HEAD, dashboard.rows(made)))
         print(table(dashboard.CALLS, dashboard.calls(made)))
+        if lacking := first_view.missing():
+            print(lacking)
+            return
+        views, turns = first_view.rows(made, Path(folder))
+        print(table(first_view.HEAD, views))
+        print(table(first_view.TURNED, turns))
 
 
 BENCHMARKS: dict[str, Callable[[bool], None]] = {

@@ -6,6 +6,7 @@ On its own, and with nothing imported that the page imports, because the first v
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -63,4 +64,6 @@ def _seconds(app: AppTest) -> float:
 
 
 if __name__ == "__main__":
+    # Streamlit's test driver warns at every step that there is no browser.
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").disabled = True
     print(json.dumps(page_seconds(sys.argv[1])))

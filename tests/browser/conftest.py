@@ -11,8 +11,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = Path(__file__).parent / "screenshots"
-HOSTILE = "<script>alert(1)</script> $x^2$ :material/home: **bold** [link](javascript:alert(1))"
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ :material/home: **bold** [link](javascript:alert(1))"
+)
 """What a model may answer and no page may obey."""
 
 
@@ -61,24 +63,29 @@ def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return made
 
 
-@contextmanager
-def served(root: Path) -> Iterator[str]:
+def served(root: Path) -> AbstractContextManager[str]:
     """`emergence dashboard` on a folder; gives its address."""
+    # started beside the folder, so that pictures show its name and not where the tests keep it
+    return serving([sys.executable, "-m", "harness", "dashboard", "--results", str(root), "--port"], root.parent)
+
+
+@contextmanager
+def serving(command: Sequence[str], folder: Path) -> Iterator[str]:
+    """A server started in a folder by a command that lacks only the port; gives its address as soon as it answers."""
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(root), "--port", str(port)]
-    # a group of its own: the command starts Streamlit as a child, and both have to end
-    # and started beside the folder, so that pictures show its name and not where the tests keep it
-    process = subprocess.Popen(command, cwd=root.parent, start_new_session=True, stderr=subprocess.DEVNULL)
+        port = str(free.getsockname()[1])
+    # a group of its own: the command may start Streamlit as a child, and both have to end
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([*command, port], cwd=folder, start_new_session=True, **quiet)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(150):
+        for _ in range(1500):
             try:
                 urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
                 break
             except (urllib.error.URLError, OSError):
-                time.sleep(0.2)
+                time.sleep(0.02)
         yield address
     finally:
         os.killpg(process.pid, signal.SIGTERM)

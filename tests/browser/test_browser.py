@@ -130,6 +130,17 @@ def test_every_page_opens_without_a_complaint(show: Callable[..., Page], address
     assert page.get_by_test_id("stSidebarNavLink").count() == len(PAGES)
 
 
+def test_a_table_of_the_overview_that_is_too_wide_scrolls_in_its_place(
+    show: Callable[..., Page], hostile_address: str
+) -> None:
+    page = show(hostile_address)
+    page.set_viewport_size({**WINDOW, "width": 400})
+    newest = page.get_by_role("region", name="Cells that ended last")
+    wide, seen = newest.evaluate("region => [region.scrollWidth, region.clientWidth]")
+    assert wide > seen
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_a_filter_changes_the_page_and_its_address(show: Callable[..., Page], address: str) -> None:
     page = show(f"{address}/curves")
     choose(page, "Tasks", "add_3")
@@ -219,7 +230,10 @@ def test_what_models_and_files_say_is_only_text(
         assert page.locator("a[href^=javascript]").count() == 0
         assert page.locator("[data-testid=stMain] script").count() == 0
         assert page.locator("[data-testid=stMain] .katex").count() == 0
+        assert page.locator("[data-testid=stMain] img").count() == 0
         assert page.locator("[data-testid=stMain] strong", has_text="bold").count() == 0
+    go(page, "Overview")
+    assert HOSTILE in page.get_by_role("table", name="Cells that ended last").locator("td").all_inner_texts()
     answered = hostile_store.results()[0].cell
     page = show(f"{hostile_address}/samples?document={answered.key} doc0")
     assert codes(page, 3) == [HOSTILE, "red", HOSTILE]

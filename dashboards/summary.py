@@ -1,0 +1,109 @@
+"""What the overview says in numbers and short tables, as plain HTML.
+
+It is the first thing that a reader sees: it needs neither pandas here nor, in the browser, the grid of `st.dataframe`
+or plotly, which take a second to load. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
+from html import escape
+
+from harness.analysis.reasons import PLAIN_WORDS
+from harness.analysis.runs import finished_at
+from harness.analysis.verdict import Verdict
+from harness.analysis.wording import size
+from harness.records import CellFailure, CellResult, Outcome
+
+Row = Mapping[str, str | int]
+"""Heading -> what stands below it."""
+_LONGEST = 200
+"""Characters of a message that are shown; the page of runs has all of it."""
+_LINE = "border-bottom:1px solid color-mix(in srgb, currentColor {share}%, transparent)"
+_CELL = f"padding:.4rem .75rem .4rem 0;{_LINE.format(share=15)}"
+_HEAD = f"padding:.4rem .75rem .4rem 0;white-space:nowrap;font-weight:600;{_LINE.format(share=45)}"
+_TABLE = "border-collapse:collapse;width:100%;font-size:.875rem;font-variant-numeric:tabular-nums"
+
+
+def counts(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> dict[str, int]:
+    """How much there is, by what it is called."""
+    cells = [*(r.cell for r in results), *(f.cell for f in failures)]
+    return {
+        "Models": len({(cell.model.family, cell.model.name) for cell in cells}),
+        "Tasks": len({cell.task for cell in cells}),
+        "Cells done": len(results),
+        "Cells failed": len(failures),
+    }
+
+
+def verdict_counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
+    """How many curves got which verdict, without verdicts that none got."""
+    found = Counter(verdict.label for verdict in verdicts)
+    return {words.capitalize(): found[label] for label, words in PLAIN_WORDS.items() if found[label]}
+
+
+def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> list[Row]:
+    """A row per family: models, tasks and cells."""
+    rows: list[Row] = []
+    every = [*(r.cell for r in results), *(f.cell for f in failures)]
+    for family in sorted({cell.model.family for cell in every}):
+        cells = [cell for cell in every if cell.model.family == family]
+        params = [cell.model.params for cell in cells]
+        done = [r for r in results if r.cell.model.family == family]
+        gone = [f for f in failures if f.cell.model.family == family]
+        rows.append(
+            {
+                "Family": family,
+                "Parameters": f"{size(min(params))} to {size(max(params))}",
+                "Suites": ", ".join(sorted({cell.suite for cell in cells})),
+                **counts(done, gone),
+            }
+        )
+    return rows
+
+
+def newest(outcomes: Iterable[Outcome], count: int) -> list[Row]:
+    """The cells that ended last."""
+    return [
+        {
+            "When (UTC)": finished_at(o).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "Model": o.cell.model.name,
+            "Task": o.cell.task,
+            "Setting": f"{o.cell.shots}-shot {o.cell.prompt} seed {o.cell.seed}",
+            "Outcome": _short(f"{o.error}: {o.message}") if isinstance(o, CellFailure) else "done",
+        }
+        for o in sorted(outcomes, key=finished_at, reverse=True)[:count]
+    ]
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
+
+
+def html(rows: Sequence[Row], label: str) -> str:
+    """Rows as a table that scrolls sideways where it is too wide and has the colours of the page around it.
+
+    Everything is escaped: names come from files that anybody can write.
+
+    Args:
+        rows: with the same headings; at least one.
+        label: what a screen reader calls the table.
+    """
+    ends = {heading: "right" if isinstance(value, int) else "left" for heading, value in rows[0].items()}
+    head = "".join(
+        f'<th scope="col" style="text-align:{ends[heading]};{_HEAD}">{escape(heading)}</th>' for heading in rows[0]
+    )
+    body = "".join(f"<tr>{''.join(_cell(value) for value in row.values())}</tr>" for row in rows)
+    return (
+        f'<div role="region" aria-label="{escape(label)}" tabindex="0" style="overflow-x:auto">'
+        f'<table aria-label="{escape(label)}" style="{_TABLE}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _cell(value: str | int) -> str:
+    if isinstance(value, int):
+        return f'<td style="text-align:right;{_CELL}">{value:,}</td>'
+    return f'<td style="text-align:left;{_CELL}">{escape(value)}</td>'
