@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from harness.analysis.bootstrap import effective
 from harness.analysis.curves import Curve
 from harness.analysis.distributions import binom, norm
 from harness.analysis.extrapolation import apparent, jump, pooled_bounds, sharp
-from harness.analysis.fits import Counts, dispersion, fit
+from harness.analysis.fits import Counts, Fits, dispersion, fit
 from harness.analysis.forms import FORMS, Array, Index, Mask
 from harness.analysis.normalise import LUCKY_MATCHES
 from harness.analysis.power import PRACTICAL_EFFECT
@@ -60,6 +60,8 @@ class Evidence:
     documents do not account for."""
     freedom: Index
     """Sizes minus parameters of that form, (B,)."""
+    fits: Mapping[str, Fits]
+    """The forms that were fitted to find it, by name; empty where it was known."""
     turn: Index
     """1 falls then rises, -1 rises then falls, 0 neither; whatever `p_turn` is, (B,)."""
     p_turn: Array
@@ -133,7 +135,7 @@ def weigh(
     Args:
         counts: the curves, documents already discounted for the noise between runs.
         foresee: curves worth extrapolating, (B,); None extrapolates all.
-        jumps: compute `p_sharp`, which qualifies a verdict and decides none.
+        jumps: compute `p_sharp`, which qualifies a verdict and decides none, and `p_jump` also where it decides none.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
         noise: dispersion of each curve where it is known already, (B,); None finds it.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
@@ -147,7 +149,8 @@ def weigh(
         n = effective(counts.n, lone_run_sd)
         wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
     p_ext, p_ext_noise, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(5))
-    found, freedom = _dispersion(counts) if noise is None else (noise, np.ones(len(counts), dtype=int))
+    fits = _fitted(counts) if noise is None else {}
+    found, freedom = _dispersion(counts, fits) if noise is None else (noise, np.ones(len(counts), dtype=int))
     out = np.ones(len(counts), dtype=int)
     chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
     if counts.sizes >= FEWEST_TO_EXTRAPOLATE and len(chosen):
@@ -161,10 +164,12 @@ def weigh(
         if jumps and decades:
             p_sharp[chosen] = sharp(some).p
         if decades:
-            broken = jump(some, PRACTICAL_EFFECT)
-            p_jump[chosen] = broken.p
-            inner = (broken.p < ALPHA_EXT) & ~(np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT)
-            out[chosen] = np.where(inner, broken.held_out, surprise.held_out)
+            unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
+            asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
+            broken = jump(some.rows(asked), PRACTICAL_EFFECT)
+            p_jump[chosen[asked]] = broken.p
+            inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
+            out[chosen[asked[inner]]] = broken.held_out[inner]
     low, high = _below(counts, out)
     described = shape(y)
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
@@ -182,6 +187,7 @@ def weigh(
         first=first_persistent(above),
         dispersion=found,
         freedom=freedom,
+        fits=fits,
         turn=turning.turn,
         p_turn=turning.p,
         arms=turning.reach,
@@ -229,6 +235,7 @@ def weigh_alone(curve: Curve) -> Evidence:
         first=first_persistent(above),
         dispersion=np.ones(1),
         freedom=np.ones(1, dtype=int),
+        fits={},
         turn=np.zeros(1, dtype=int),
         p_turn=none,
         arms=np.zeros((1, 2)),
@@ -281,10 +288,15 @@ def _discounted(counts: Counts, dispersion: Array) -> Counts:
     return replace(counts, k=counts.k / dispersion[:, None], n=counts.n / dispersion[:, None])
 
 
-def _dispersion(counts: Counts) -> tuple[Array, Index]:
-    fits = [fit(form, counts) for form in FORMS.values() if counts.sizes > max(form.p, 2)]
-    if not fits:
+def _fitted(counts: Counts) -> dict[str, Fits]:
+    return {name: fit(form, counts) for name, form in FORMS.items() if counts.sizes > max(form.p, 2)}
+
+
+def _dispersion(counts: Counts, fitted: Mapping[str, Fits]) -> tuple[Array, Index]:
+    """Scatter about the best form of each curve, and the sizes that form leaves free."""
+    if not fitted:
         return np.ones(len(counts)), np.ones(len(counts), dtype=int)
+    fits = list(fitted.values())
     # The correction of AICc does not exist for two parameters on three sizes; a straight line must be in the race.
     small = counts.sizes - 2 - 1 <= 0
     criteria = [2 * f.form.p - 2 * f.loglik if small else f.aicc(counts.sizes) for f in fits]

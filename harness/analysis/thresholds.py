@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,6 +76,7 @@ def onsets(
     *,
     confidence: float = 0.95,
     forms: Sequence[str] = CANDIDATES,
+    starts: Mapping[str, Array] | None = None,
 ) -> Onsets:
     """Where each curve rises through `level`, with an interval that knows how little the form is known.
 
@@ -91,9 +92,10 @@ def onsets(
         rng: source of chance.
         confidence: of the interval.
         forms: which may describe the curves; those with too many parameters for the sizes take no part.
+        starts: parameters by form to refine, (B, p), as of the same shares of other documents; None searches.
     """
     able = [FORMS[name] for name in forms if counts.sizes - FORMS[name].p - 1 > 0]
-    fits = [fit(form, counts) for form in able]
+    fits = [fit(form, counts, start=None if starts is None else starts[form.name]) for form in able]
     share = weights(fits, counts.sizes)
     best = share.argmax(axis=0)
     at = np.choose(best, [_onset(f, counts, level, None) for f in fits])

@@ -324,7 +324,8 @@ def _places(
         spread = np.array([[_spread(of.dispersion[row], of.freedom[row])] for of, row in batch])
         counts = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
         redrawn = _redrawn([cases[at].curve for at in members], counts, draws, rng) if draws else None
-        onset = onsets(counts, counts.chance + effect, redrawn, rng)
+        starts = {name: np.stack([of.fits[name].theta[row] for of, row in batch]) for name in batch[0][0].fits}
+        onset = onsets(counts, counts.chance + effect, redrawn, rng, starts=starts)
         for row, at in enumerate(members):
             scale = cases[at].curve.scale
             # On a loss the smaller end is that of the larger models.
