@@ -99,7 +99,7 @@ def test_a_run_that_has_just_finished_does_not_go_on(store: Store) -> None:  # n
     fresh = result()
     store.write(replace(fresh, provenance=replace(fresh.provenance, started_at=now - timedelta(seconds=1))))
     written(store, started_at=now - timedelta(seconds=9), heard_at=now, ending="finished", plan=())
-    assert "No run is going on." in texts(opened())
+    assert "No run seems to be going on." in texts(opened())
 
 
 def test_why_a_run_stopped_stands_in_the_table(store: Store) -> None:  # noqa: F811

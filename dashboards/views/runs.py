@@ -63,11 +63,11 @@ def progress(
     now: datetime,
 ) -> None:
     """Runs that go on or broke off, counts, pace, and the table of models and tasks."""
-    current = runs.current(records, now)
-    going = [record for record in current if record.state(now) == "going on"]
+    current = sorted(runs.current(records, now), key=lambda record: record.state(now) != "going on")
+    going = any(record.state(now) == "going on" for record in current)
     tallies = runs.tallies(results, failures, current)
     planned, absent = sum(tally.planned for tally in tallies), sum(tally.absent for tally in tallies)
-    known = bool(going or planned)  # else what was planned is done, and only what others were asked can be missing
+    known = going or planned > 0  # else what was planned is done, and only what others were asked can be missing
     if known:
         show_current(current, now)
     outcomes: list[Outcome] = [*results, *failures]
@@ -92,7 +92,7 @@ def progress(
 
 
 def show_current(records: Sequence[RunRecord], now: datetime) -> None:
-    """A bar for each run that goes on, or that broke off and can be taken up."""
+    """A bar for each run that goes on, and then for those that broke off and can be taken up."""
     for record in records[:MOST_BARS]:
         came = record.progress
         st.progress(came.finished / max(came.total, 1), text=heading(record, now))
@@ -108,7 +108,7 @@ def show_current(records: Sequence[RunRecord], now: datetime) -> None:
 
 def heading(record: RunRecord, now: datetime) -> str:
     """How a run stands, without anything that its file says in words: this becomes markdown."""
-    silence = duration((now - record.heard_at).total_seconds())
+    silence = duration(abs(now - record.heard_at).total_seconds())
     again = "the same command goes on from there"
     stands = {
         "going on": "A run is going on",
@@ -143,10 +143,8 @@ def when_newest(
     when = f"The newest cell came in {last:%Y-%m-%d %H:%M:%S} UTC"
     if any(record.state(now) == "going on" for record in records):
         return f"{when}."
-    if age > GOING_ON_SECONDS:
+    if records or age > GOING_ON_SECONDS:
         return f"{when}, {duration(age)} ago. No run seems to be going on."
-    if any(record.started_at <= last <= record.heard_at for record in records):  # made by a run that said its end
-        return f"{when}. No run is going on."
     if pace and absent:
         return f"{when}. A run is going on; what is absent takes about {duration(60 * absent / pace)} at this pace."
     return f"{when}. A run is going on."
