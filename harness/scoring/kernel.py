@@ -9,7 +9,8 @@ Both bind the process and whatever it may become, and cannot be undone. What the
 and its dates can be looked up. Without Landlock a program reads what its user can, and under the user's own name it
 empties files (by opening them for writing), creates empty ones and reads the environment and the memory of what the
 user runs. Without seccomp it reaches sockets that have a name in the file system, changes permissions, and leaves
-behind System V memory, which no limit counts, and kernel keys.
+behind System V memory, which no limit counts, and kernel keys. A kernel newer than `REFUSED` may have calls that do
+what some of it do; for files Landlock covers them.
 
 See landlock(7), seccomp(2) and `include/uapi/linux/{landlock,seccomp,filter}.h`.
 """

@@ -70,7 +70,6 @@ class Sandbox:
     """Absolute path of the interpreter."""
     limits: Limits = field(default_factory=Limits)
     """What each program may use."""
-
     guards: tuple[Guard, ...] = field(default_factory=guards)
     """What the kernel refuses to each program besides."""
 
@@ -86,15 +85,16 @@ class Sandbox:
 
     def describe(self) -> str:
         """One sentence on what is in force and what is missing."""
-        tree = [] if self.isolation == "none" else ["own process tree"]
-        has = ["no network"] * self.hides_network + ["no files but Python's"] * self.hides_files + tree
-        lacks = ["network"] * (not self.hides_network) + ["files"] * (not self.hides_files)
-        missing = f"; MISSING: {' and '.join(lacks)} can be reached (install bubblewrap)" if lacks else ""
-        limits = (
+        hidden = ["no network"] * self.hides_network + ["no files but Python's"] * self.hides_files
+        hidden += ["own process tree"] * (self.isolation != "none")
+        open_ = ["network"] * (not self.hides_network) + ["files"] * (not self.hides_files)
+        parts = [
+            ", ".join(hidden),
+            f"MISSING: {' and '.join(open_)} can be reached (install bubblewrap)" if open_ else "",
             f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s on the clock, "
-            f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no writing to files"
-        )
-        return f"{', '.join((self.isolation, *self.guards))}: {', '.join(has)}{missing}; {limits}"
+            f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no byte into a file",
+        ]
+        return f"{', '.join((self.isolation, *self.guards))}: {'; '.join(filter(None, parts))}"
 
     def call(self, program: str, entry: str, arguments: Sequence[Sequence[Any]]) -> Execution:
         """What `entry(*a)` returned for each `a`, all in one process that ends with the last call.

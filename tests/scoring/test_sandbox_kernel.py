@@ -1,7 +1,6 @@
 """What the kernel refuses to programs: each deed is done where nothing guards, and fails where a guard is said to."""
 
 import os
-import platform
 import re
 import socket
 import struct
@@ -13,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.scoring import kernel
+from harness.scoring import kernel, sandbox
 from harness.scoring.fence import asked_of_the_kernel
 from harness.scoring.kernel import REFUSED, Guard, beneath, call_filter, guards
-from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
+from harness.scoring.sandbox import Execution, Sandbox, SandboxError, canaries, open_sandbox
 
 GUARDED = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
 LANDLOCK, SECCOMP, BOTH = {"landlock"}, {"seccomp"}, {"landlock", "seccomp"}
@@ -178,12 +177,38 @@ def test_the_filter_refuses_the_calls_of_its_table_and_no_other(machine):
     assert machine != "x86_64" or verdict(machine, 0x40000000) == 0x00050001
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the headers of this processor are laid out otherwise")
-def test_the_numbers_are_those_of_the_kernels_headers():
-    header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
-    if not header.exists():
+@pytest.mark.parametrize(
+    ("machine", "header"),
+    [("x86_64", "x86_64-linux-gnu/asm/unistd_64.h"), ("aarch64", "asm-generic/unistd.h")],
+)
+def test_the_numbers_are_those_of_the_kernels_headers(machine, header):
+    path = Path("/usr/include") / header
+    if not path.exists():
         pytest.skip("no kernel headers")
-    known = dict(re.findall(r"#define __NR_(\w+) (\d+)", header.read_text()))
+    known = dict(re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", path.read_text()))
+    newer = {"fchmodat2", "setxattrat", "removexattrat"}  # than many headers
 
     for name, numbers in {**REFUSED, "prlimit64": kernel._PRLIMIT}.items():
-        assert str(numbers.x86_64) == known.get(name, str(numbers.x86_64)), name
+        number = getattr(numbers, machine)
+        assert known.get(name) == (None if number is None else str(number)) or name in newer - known.keys(), name
+
+
+@pytest.mark.parametrize(
+    ("guard", "complaint"),
+    [("landlock", r"created .*written|tries to read files"), ("seccomp", "tries to (delete files|reach the network)")],
+)
+def test_canaries_find_a_guard_that_does_nothing(guard, complaint, monkeypatch):
+    monkeypatch.setattr(sandbox, "asked_of_the_kernel", lambda guards, python: ("", ""))
+
+    with pytest.raises(SandboxError, match=complaint):
+        canaries(replace(GUARDED, guards=(guard,)))
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"), [(("", "ff" * 24), "refused to guard"), (("00" * 8, ""), "did not start")]
+)
+def test_no_program_runs_where_the_kernel_takes_a_guard_back(told, complaint, monkeypatch):
+    monkeypatch.setattr(sandbox, "asked_of_the_kernel", lambda guards, python: told)
+
+    with pytest.raises(SandboxError, match=complaint):
+        GUARDED.call("def f(x): return x", "f", [[1]])
