@@ -11,14 +11,13 @@ with several sizes above it, where holding out the largest ones says nothing.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from harness.analysis.distributions import beta, binom, chi2
-from harness.analysis.fits import Counts, dispersion, fit, loglik_terms, saturated
-from harness.analysis.forms import FORMS, Array, Form
+from harness.analysis.fits import Counts, dispersion, fit, fit_smallest, loglik_terms, saturated
+from harness.analysis.forms import FORMS, Array, Form, Index
 from harness.analysis.normalise import LUCKY_MATCHES
 
 LAWS = ("linear", "power", "error-power")
@@ -67,8 +66,8 @@ def apparent(counts: Counts) -> Surprise:
     laws = [FORMS[law].restrained(STEEPEST_EXPECTED) for law in LAWS]
     tried, levels = [], []
     tests = held_out(counts.sizes)
-    for h in tests:
-        fits = [fit(law, counts.smallest(counts.sizes - h)) for law in laws]
+    each = [fit_smallest(law, counts, [counts.sizes - h for h in tests]) for law in laws]
+    for h, fits in zip(tests, zip(*each, strict=True), strict=True):
         n = counts.n[:, -h:]
         k, whole = np.floor(counts.k[:, -h:].sum(axis=1) + 1e-9), np.floor(n.sum(axis=1) + 1e-9)
         # A larger mean makes the tail larger: the maximum over laws is the law that predicts most.
@@ -89,13 +88,12 @@ def sharp(counts: Counts) -> Surprise:
     Args:
         counts: at least four sizes.
     """
-    forms = _smooth_forms()
     by_itself = saturated(counts)
-    everything = [fit(form, counts) for form in forms]
     tried, levels = [], []
     tests = held_out(counts.sizes)
-    for h in tests:
-        parts = [fit(form, counts.smallest(counts.sizes - h)) for form in forms]
+    numbers = [counts.sizes - h for h in (0, *tests)]
+    everything, *cut = zip(*(fit_smallest(form, counts, numbers) for form in _smooth_forms()), strict=True)
+    for h, parts in zip(tests, cut, strict=True):
         ratios = [
             2 * (part.loglik + by_itself[:, -h:].sum(axis=1) - whole.loglik)
             for part, whole in zip(parts, everything, strict=True)
@@ -126,29 +124,34 @@ def jump(counts: Counts, effect: float) -> Surprise:
         possible[:, column] = absent & clear[:, j:].all(axis=1)
     topped = FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
     smooth = (*_smooth_forms(), topped, FORMS["linear"], FORMS["error-power"])
-    best = np.full(len(counts), np.nan)
-    if (worth := possible.any(axis=1)).any():
+    worth = possible.any(axis=1)
+    if worth.any():
+        best = np.full(len(counts), np.nan)
         best[worth] = np.max([fit(form, counts.rows(worth)).loglik for form in smooth], axis=0)
-    for column, j in enumerate(places):
-        rows = np.flatnonzero(possible[:, column])
-        if len(rows):
-            ratio = _broken(counts.rows(rows), j, best[rows])
-            p[rows, column] = chi2.sf(np.maximum(ratio, 0.0), 2)
+        row, column = np.nonzero(possible)
+        ratio = _broken(counts.rows(row), places.start + column, best[row])
+        p[row, column] = chi2.sf(np.maximum(ratio, 0.0), 2)
     return Surprise(
         p=np.minimum(p.min(axis=1) * p.shape[1], 1.0),
-        held_out=np.where(possible.any(axis=1), counts.sizes - 3 - p.argmin(axis=1), 1),
+        held_out=np.where(worth, counts.sizes - 3 - p.argmin(axis=1), 1),
         foreseen=np.full(len(counts), np.nan),
     )
 
 
-def _broken(counts: Counts, j: int, best: Array) -> Array:
-    """Likelihood ratio of chance for the first `j` sizes and a line for the others, over the dispersion about both."""
+def _broken(counts: Counts, j: Index, best: Array) -> Array:
+    """Likelihood ratio of chance for the first j sizes and a line for the others, over the dispersion about both.
+
+    Args:
+        counts: the curves.
+        j: sizes at chance, (B,).
+        best: log-likelihood of the best smooth curve, (B,).
+    """
+    before = np.arange(counts.sizes) < j[:, None]
     floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
-    before = np.broadcast_to(floor, (len(counts), j))
-    after = replace(counts, x=counts.x[:, j:], k=counts.k[:, j:], n=counts.n[:, j:])
-    line = fit(FORMS["linear"], after)
-    absent = loglik_terms(counts.k[:, :j], counts.n[:, :j], before).sum(axis=1)
-    mu = np.concatenate([before, line.mean(after.x)], axis=1)
+    ends = np.stack([counts.x[np.arange(len(counts)), j], counts.x[:, -1]], axis=1)
+    line = fit(FORMS["linear"], counts.only(~before), ends=ends)
+    absent = (loglik_terms(counts.k, counts.n, floor) * before).sum(axis=1)
+    mu = np.where(before, floor, line.mean(counts.x))
     return np.asarray(2 * (absent + line.loglik - best) / dispersion(counts, mu, 2))
 
 

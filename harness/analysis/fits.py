@@ -8,7 +8,7 @@ with n_i = 0 says nothing, which is how one leaves it out. All curves of a batch
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import gammaln, xlog1py, xlogy
 
 from harness.analysis.climb import Batch, inside, refined, searched
-from harness.analysis.forms import Array, Form
+from harness.analysis.forms import Array, Form, Mask
 
 _LEAST = 0.05
 """Scores nearer to 0 or 1 are taken to vary like this one when the scatter of sizes is weighed."""
@@ -51,6 +51,10 @@ class Counts:
         """All curves, cut to their smallest `sizes` sizes."""
         return replace(self, x=self.x[:, :sizes], k=self.k[:, :sizes], n=self.n[:, :sizes])
 
+    def only(self, known: Mask) -> Counts:
+        """All curves, with nothing known about sizes outside a mask, (B, m)."""
+        return replace(self, k=self.k * known, n=self.n * known)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fits:
@@ -66,6 +70,16 @@ class Fits:
     """Chance level of each curve, (B,)."""
     ends: Array
     """Smallest and largest position of each curve fitted, (B, 2): the anchors of the parameters."""
+
+    def rows(self, chosen: Any) -> Fits:
+        """The fits of some of the curves, by index or mask."""
+        return replace(
+            self,
+            theta=self.theta[chosen],
+            loglik=self.loglik[chosen],
+            chance=self.chance[chosen],
+            ends=self.ends[chosen],
+        )
 
     def mean(self, x: Array) -> Array:
         """Expected score at positions `x`, (B, q) or (q,) for all; beyond the fitted range it is an extrapolation."""
@@ -125,18 +139,26 @@ def dispersion(counts: Counts, mu: Array, p: int | Array) -> Array:
     return np.where(free > 0, np.maximum(squares / np.maximum(free, 1), 1.0), 1.0)
 
 
-def fit(form: Form, counts: Counts, *, start: Array | None = None, fixed: Collection[str] = ()) -> Fits:
+def fit(
+    form: Form,
+    counts: Counts,
+    *,
+    ends: Array | None = None,
+    start: Array | None = None,
+    fixed: Collection[str] = (),
+) -> Fits:
     """Maximum-likelihood fit of one form to every curve.
 
     Args:
         form: which family of curves.
         counts: the curves.
+        ends: anchors of the parameters, (B, 2); None takes the smallest and the largest position of each curve.
         start: parameters to refine, (B, p), as for a bootstrap replicate of a curve already fitted; None searches
             a grid first.
         fixed: parameters that stay at their `start`, for profiles.
     """
     kept = np.array([name in fixed for name in form.parameters])
-    ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1)
+    ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1) if ends is None else ends
     coefficients = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5)) + counts.n * math.log(2)
     if form.closed is not None:
         theta = form.closed(counts.x, counts.k, counts.n, counts.chance, ends)
@@ -147,6 +169,15 @@ def fit(form: Form, counts: Counts, *, start: Array | None = None, fixed: Collec
     theta, loglik = refined(form, some, searched(form, some) if start is None else start.T[None], kept)
     loglik += coefficients.sum(axis=1)
     return Fits(form=form, theta=theta.T, loglik=loglik, chance=counts.chance, ends=ends)
+
+
+def fit_smallest(form: Form, counts: Counts, numbers: Sequence[int]) -> list[Fits]:
+    """One form fitted to so many of the smallest sizes of every curve, for each of several numbers: one batch."""
+    curves = len(counts)
+    some, known = counts.rows(np.tile(np.arange(curves), len(numbers))), np.repeat(numbers, curves)
+    ends = np.stack([some.x[:, 0], some.x[np.arange(len(known)), known - 1]], axis=1)
+    found = fit(form, some.only(np.arange(counts.sizes) < known[:, None]), ends=ends)
+    return [found.rows(slice(first, first + curves)) for first in range(0, len(known), curves)]
 
 
 def leave_one_out(form: Form, counts: Counts) -> Array:
@@ -161,8 +192,7 @@ def leave_one_out(form: Form, counts: Counts) -> Array:
     at = np.arange(len(out))
     some = counts.rows(row)
     k, n = some.k[at, out], some.n[at, out]
-    kept = np.arange(sizes) != out[:, None]
-    fitted = fit(form, replace(some, k=some.k * kept, n=some.n * kept))
+    fitted = fit(form, some.only(np.arange(sizes) != out[:, None]))
     mu = fitted.mean(some.x)[at, out]
     scores = loglik_terms(k, n, (n * mu + 0.5) / (n + 1))
     return np.asarray(scores.reshape(sizes, curves).T)
