@@ -119,9 +119,9 @@ def jump(counts: Counts, effect: float) -> Surprise:
     clear = counts.k / counts.n > (counts.chance + effect)[:, None]
     p = np.ones((len(counts), max(len(places), 1)))
     possible = np.zeros(p.shape, dtype=bool)
-    for column, j in enumerate(places):
+    for at, j in enumerate(places):
         absent = pooled_bounds(counts, j)[1] < counts.chance + effect
-        possible[:, column] = absent & clear[:, j:].all(axis=1)
+        possible[:, at] = absent & clear[:, j:].all(axis=1)
     topped = FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
     smooth = (*_smooth_forms(), topped, FORMS["linear"], FORMS["error-power"])
     worth = possible.any(axis=1)
