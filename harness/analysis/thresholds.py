@@ -35,19 +35,6 @@ class Onsets(NamedTuple):
     """The form behind `at`."""
 
 
-class Change(NamedTuple):
-    """The best step from chance to a constant level."""
-
-    after: int
-    """Index of the last size at chance."""
-    level: float
-    """Score after the step."""
-    ratio: float
-    """Log-likelihood ratio against "chance everywhere"."""
-    p: float
-    """Share of simulated curves at chance with at least this ratio (parametric bootstrap)."""
-
-
 def reliable(counts: Counts, alpha: float = 0.05) -> Mask:
     """Sizes above chance, (B, m): exact one-sided binomial p below alpha / m (Bonferroni over sizes)."""
     k, n = np.floor(counts.k + 1e-6), np.floor(counts.n + 1e-9)
@@ -168,31 +155,3 @@ def profile_interval(values: Array, loglik: Array, confidence: float = 0.95) -> 
     if last == len(values) - 1:
         return low, np.inf
     return low, float(np.interp(0.0, -drop[last : last + 2], values[last : last + 2]))
-
-
-def change_point(counts: Counts, *, draws: int = 500, seed: int = 0) -> Change:
-    """Maximum-likelihood step of one curve from chance to a free level, tested by simulating chance.
-
-    Args:
-        counts: one curve.
-        draws: simulated curves.
-        seed: of the simulation.
-    """
-    n = counts.n[0]
-    floor = float(np.maximum(counts.chance[0], LUCKY_MATCHES))
-    whole = np.maximum(np.rint(n), 1)
-    drawn = np.random.default_rng(seed).binomial(whole.astype(int), floor, size=(draws, len(n))) * (n / whole)
-    ratios, levels = _step_ratios(np.vstack([counts.k[0], drawn]), n, floor)
-    best = int(ratios[0].argmax())
-    largest = ratios.max(axis=1)
-    p = (1 + int((largest[1:] >= largest[0]).sum())) / (draws + 1)
-    return Change(after=best, level=float(levels[0, best]), ratio=float(largest[0]), p=p)
-
-
-def _step_ratios(k: Array, n: Array, floor: float) -> tuple[Array, Array]:
-    """Log-likelihood ratio and level of a step behind each size but the largest, (draws, m - 1)."""
-    above_k = k[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-    above_n = n[::-1].cumsum()[::-1][1:]
-    level = np.clip(above_k / above_n, floor, 1 - 1e-9)
-    flat = above_k * np.log(floor) + (above_n - above_k) * np.log1p(-floor)
-    return above_k * np.log(level) + (above_n - above_k) * np.log1p(-level) - flat, level

@@ -288,12 +288,6 @@ class Repeated(NamedTuple):
     samples: int
     """Answers to each document."""
 
-    def stderr_with(self, samples: int) -> float | None:
-        """Standard error that so many answers to each document would give; None when the parts are not known."""
-        if self.between is None or self.within is None:
-            return None
-        return math.sqrt((self.between + self.within / samples) / self.n)
-
 
 def repeated_samples(answers: ArrayLike) -> Repeated:
     """Mean of sampled answers, with its error taken apart into documents and answers.

@@ -9,7 +9,6 @@ from harness.analysis.fits import fit
 from harness.analysis.forms import FORMS
 from harness.analysis.thresholds import (
     Onsets,
-    change_point,
     first_persistent,
     onsets,
     profile,
@@ -126,24 +125,3 @@ def test_a_profile_that_never_falls_leaves_its_end_open() -> None:
     low, high = profile_interval(values, -40 * np.maximum(0.5 - values, 0))
     assert 0.4 < low < 0.5
     assert high == math.inf
-
-
-def test_a_step_is_found_behind_the_last_size_at_chance() -> None:
-    change = change_point(counts(SUDDEN))
-    assert change.after == 4
-    assert change.level == pytest.approx((150 + 152 + 151) / 600)
-    assert change.p == pytest.approx(1 / 501)
-
-
-def test_the_step_of_a_flat_curve_is_one_of_many_that_chance_makes() -> None:
-    change = change_point(counts((50, 49, 51, 50, 48, 52, 50, 53)))
-    assert change.p > 0.2
-    assert change_point(counts((50, 40, 45, 38, 42, 44, 41, 39))).ratio == pytest.approx(0.0, abs=1e-9)
-
-
-def test_p_of_a_step_at_chance_is_uniform() -> None:
-    rng = np.random.default_rng(0)
-    p = np.array([change_point(counts(rng.binomial(200, 0.25, 8)), draws=99, seed=i).p for i in range(200)])
-    # Among 200 draws, 20 +- 4 lie below .1 and 100 +- 7 below .5.
-    assert 0.03 < (p <= 0.1).mean() < 0.17
-    assert 0.38 < (p <= 0.5).mean() < 0.62
