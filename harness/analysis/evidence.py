@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -135,7 +136,8 @@ def weigh(
     Args:
         counts: the curves, documents already discounted for the noise between runs.
         foresee: curves worth extrapolating, (B,); None extrapolates all.
-        jumps: compute `p_sharp`, which qualifies a verdict and decides none, and `p_jump` also where it decides none.
+        jumps: compute `p_sharp`, which qualifies a verdict and decides none, and `p_jump` also where it decides none;
+            else a `p_jump` that is not significant may be too small.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
         noise: dispersion of each curve where it is known already, (B,); None finds it.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
@@ -166,7 +168,7 @@ def weigh(
         if decades:
             unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
             asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
-            broken = jump(some.rows(asked), PRACTICAL_EFFECT)
+            broken = jump(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
             p_jump[chosen[asked]] = broken.p
             inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
             out[chosen[asked[inner]]] = broken.held_out[inner]

@@ -11,6 +11,7 @@ with several sizes above it, where holding out the largest ones says nothing.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -103,7 +104,7 @@ def sharp(counts: Counts) -> Surprise:
     return _corrected(np.array(tried), np.array(levels), tests)
 
 
-def jump(counts: Counts, effect: float) -> Surprise:
+def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise:
     """p_jump: likelihood ratio of "chance, then a line" against the best smooth curve, over all sizes.
 
     D = 2 [l(chance, first j) + l(line, last m - j) - l(smooth, all)] / phi against chi-squared with 2 degrees of
@@ -114,6 +115,7 @@ def jump(counts: Counts, effect: float) -> Surprise:
     Args:
         counts: the curves; positions must be log10 of a scale.
         effect: gain over chance that matters.
+        needed: p from which it need not be exact; a curve there is compared with fewer smooth curves, which lowers p.
     """
     places = range(3, counts.sizes - 1)
     clear = counts.k / counts.n > (counts.chance + effect)[:, None]
@@ -123,14 +125,18 @@ def jump(counts: Counts, effect: float) -> Surprise:
         absent = pooled_bounds(counts, j)[1] < counts.chance + effect
         possible[:, at] = absent & clear[:, j:].all(axis=1)
     topped = FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
-    smooth = (*_smooth_forms(), topped, FORMS["linear"], FORMS["error-power"])
     worth = possible.any(axis=1)
-    if worth.any():
-        best = np.full(len(counts), np.nan)
-        best[worth] = np.max([fit(form, counts.rows(worth)).loglik for form in smooth], axis=0)
-        row, column = np.nonzero(possible)
-        ratio = _broken(counts.rows(row), places.start + column, best[row])
-        p[row, column] = chi2.sf(np.maximum(ratio, 0.0), 2)
+    row, column = np.nonzero(possible)
+    if len(row):
+        broken, scatter = _broken(counts.rows(row), places.start + column)
+        best = np.full(len(counts), -np.inf)
+        p[row, column] = 0.0
+        # The costliest form last: every smooth curve that fits better raises p, and few are still asked for then.
+        for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms(), topped):
+            asked = np.flatnonzero(worth & (p.min(axis=1) * p.shape[1] < needed))
+            if len(asked):
+                best[asked] = np.maximum(best[asked], fit(form, counts.rows(asked)).loglik)
+                p[row, column] = chi2.sf(np.maximum(2 * (broken - best[row]) / scatter, 0.0), 2)
     return Surprise(
         p=np.minimum(p.min(axis=1) * p.shape[1], 1.0),
         held_out=np.where(worth, counts.sizes - 3 - p.argmin(axis=1), 1),
@@ -138,21 +144,14 @@ def jump(counts: Counts, effect: float) -> Surprise:
     )
 
 
-def _broken(counts: Counts, j: Index, best: Array) -> Array:
-    """Likelihood ratio of chance for the first j sizes and a line for the others, over the dispersion about both.
-
-    Args:
-        counts: the curves.
-        j: sizes at chance, (B,).
-        best: log-likelihood of the best smooth curve, (B,).
-    """
+def _broken(counts: Counts, j: Index) -> tuple[Array, Array]:
+    """Log-likelihood of chance for the first j sizes, (B,), and a line for the others; the dispersion about both."""
     before = np.arange(counts.sizes) < j[:, None]
     floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
     ends = np.stack([counts.x[np.arange(len(counts)), j], counts.x[:, -1]], axis=1)
     line = fit(FORMS["linear"], counts.only(~before), ends=ends)
     absent = (loglik_terms(counts.k, counts.n, floor) * before).sum(axis=1)
-    mu = np.where(before, floor, line.mean(counts.x))
-    return np.asarray(2 * (absent + line.loglik - best) / dispersion(counts, mu, 2))
+    return absent + line.loglik, dispersion(counts, np.where(before, floor, line.mean(counts.x)), 2)
 
 
 def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:
@@ -162,7 +161,7 @@ def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:
     return low, np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
 
 
-def _smooth_forms() -> tuple[Form, Form]:
+def _smooth_forms() -> tuple[Form, ...]:
     return (
         FORMS["power"].bounded(upper={"b": SMOOTH_EXPONENT * np.log(10)}),
         FORMS["logistic"].bounded(upper={"k": _STEEPEST}),

@@ -118,3 +118,15 @@ def test_pooled_bounds_of_nothing_and_of_everything_touch_the_end(right: int, at
     bounds = pooled_bounds(counts((right,) * 4), 3)
     assert bounds[at][0] == float(at)
     assert abs(bounds[1 - at][0] - at) < 0.01
+
+
+def test_a_break_of_which_only_significance_is_asked_is_judged_the_same() -> None:
+    rng = np.random.default_rng(0)
+    level = np.where(np.arange(8) < 4, 0.25, rng.uniform(0.3, 0.6, (60, 1)))
+    some = counts(rng.binomial(200, level + 0.02 * np.maximum(np.arange(8) - 4, 0)))
+    exact, rough = jump(some, 0.05).p, jump(some, 0.05, needed=0.01).p
+    significant = exact < 0.01
+    assert 0 < significant.sum() < len(some)
+    assert rough[significant] == pytest.approx(exact[significant])
+    assert np.all(rough[~significant] >= 0.01)
+    assert np.all(rough <= exact)
