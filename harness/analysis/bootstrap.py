@@ -54,9 +54,7 @@ def from_items(
         run_sd: standard deviation between runs at a score of 1/2; one for all sizes, or (m,).
     """
     sizes, seeds, documents = items.shape
-    drawn = rng.integers(documents, size=(draws, documents)) + documents * np.arange(draws)[:, None]
-    # Counted as numbers of one long row: drawing the counts themselves takes ten times as long.
-    weights = np.bincount(drawn.ravel(), minlength=draws * documents).reshape(draws, documents) / documents
+    weights = rng.multinomial(documents, np.full(documents, 1 / documents), size=draws) / documents
     scores = np.einsum("msd,rd->rms", items, weights, optimize=True)
     chosen = rng.integers(seeds, size=(draws, sizes, seeds))
     y = np.take_along_axis(scores, chosen, axis=2).mean(axis=2)
