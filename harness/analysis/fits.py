@@ -56,6 +56,12 @@ class Counts:
         return replace(self, k=self.k * known, n=self.n * known)
 
 
+def stacked(parts: Sequence[Counts]) -> Counts:
+    """The curves of several batches with equally many sizes as one."""
+    x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
+    return Counts(x=x, k=k, n=n, chance=chance)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fits:
     """One form fitted to every curve of a batch."""

@@ -5,40 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from harness.analysis import bootstrap
 from harness.analysis.artefact import Partner, partners
-from harness.analysis.curves import Curve, scale_value
-from harness.analysis.distributions import norm
-from harness.analysis.distributions import t as student
-from harness.analysis.evidence import (
-    FEWEST_TO_EXTRAPOLATE,
-    LONE_RUN_SD,
-    Evidence,
-    countable,
-    counts_of,
-    weigh,
-    weigh_alone,
-    worth_extrapolating,
-)
-from harness.analysis.fits import Counts
-from harness.analysis.forms import Array
-from harness.analysis.power import PRACTICAL_EFFECT, minimum_detectable_effect
+from harness.analysis.bootstrap import RUN_SD
+from harness.analysis.cases import Case, below, flips, number, weighed
+from harness.analysis.curves import Curve
+from harness.analysis.places import places
+from harness.analysis.power import minimum_detectable_effect
 from harness.analysis.reasons import Flip, Jump, Place, reasons
 from harness.analysis.rules import ALPHA, Answer, Label, answer
-from harness.analysis.thresholds import onsets
 from harness.analysis.uncertainty import benjamini_hochberg
-
-_FEWEST_TO_LEAVE_ONE = 5
-"""Sizes below which leaving one out leaves too few to say anything."""
-_FEWEST_TO_SEE_NOISE = 6
-"""Sizes below which a curve does not show the noise between its training runs."""
-_MOST_WIDENED = 3.0
-"""Largest factor for a dispersion known from few sizes."""
-_RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +81,7 @@ EVIDENCE: Mapping[str, str] = {
 
 
 def judge(
-    curves: Iterable[Curve], *, run_sd: float = bootstrap.RUN_SD, draws: int = 200, seed: int = 0, together: bool = True
+    curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200, seed: int = 0, together: bool = True
 ) -> tuple[Verdict, ...]:
     """One verdict per headline curve, in the order given.
 
@@ -138,31 +117,31 @@ def judge(
     given = tuple(curves)
     headlines = [c for c in given if c.rank == 0]
     beside = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
-    cases = _cases(headlines, run_sd)
-    p_trends, p_tops = [_number(c.of.p_trend[c.row]) for c in cases], [_number(c.of.p_top[c.row]) for c in cases]
+    cases = weighed(headlines, run_sd)
+    p_trends, p_tops = [number(c.of.p_trend[c.row]) for c in cases], [number(c.of.p_top[c.row]) for c in cases]
     correct = benjamini_hochberg if together else tuple
     q_trends, q_tops = correct(p_trends), correct(p_tops)
     answers = [
-        answer(c.of, c.row, c.curve.n[-1], trend=_below(q, ALPHA), top=_below(q_top, ALPHA))
+        answer(c.of, c.row, c.curve.n[-1], trend=below(q, ALPHA), top=below(q_top, ALPHA))
         for c, q, q_top in zip(cases, q_trends, q_tops, strict=True)
     ]
-    flips = _flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops), run_sd)
+    flipped = flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops), run_sd)
     others = [beside.get(c.curve.setting) for c in cases]
     heard = partners(
-        [(other, c.sizes_below(a, other) if other else 0) for c, a, other in zip(cases, answers, others, strict=True)],
+        [(other, c.sizesbelow(a, other) if other else 0) for c, a, other in zip(cases, answers, others, strict=True)],
         together=together,
     )
     answers = [_with_partner(a, p) for a, p in zip(answers, heard, strict=True)]
-    places = _places(cases, answers, draws, np.random.default_rng(seed))
+    placed = places(cases, answers, draws, np.random.default_rng(seed))
     return tuple(
-        _verdict(case, found, partner, flipped, place, q_trend, q_top, run_sd)
-        for case, found, partner, flipped, place, q_trend, q_top in zip(
-            cases, answers, heard, flips, places, q_trends, q_tops, strict=True
+        _verdict(case, found, partner, changes, place, q_trend, q_top, run_sd)
+        for case, found, partner, changes, place, q_trend, q_top in zip(
+            cases, answers, heard, flipped, placed, q_trends, q_tops, strict=True
         )
     )
 
 
-def judge_each(curves: Iterable[Curve], *, run_sd: float = bootstrap.RUN_SD, draws: int = 200) -> tuple[Verdict, ...]:
+def judge_each(curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200) -> tuple[Verdict, ...]:
     """Like `judge`, but every curve is taken as a study of its own: nothing is corrected for many curves."""
     return judge(curves, run_sd=run_sd, draws=draws, together=False)
 
@@ -194,105 +173,11 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-class _Case(NamedTuple):
-    """One headline curve with the batch of evidence it is a row of."""
-
-    curve: Curve
-    of: Evidence
-    row: int
-
-    @property
-    def counts(self) -> Counts | None:
-        return None if self.of.counts is None else self.of.counts.rows([self.row])
-
-    def sizes_below(self, found: Answer, partner: Curve) -> int:
-        """Sizes of the partner at which the ability is not there yet; either curve may lack a size of the other.
-
-        0 when the partner has none at which the ability is there: what is its whole range then is not known.
-        """
-        position, points = self.curve.position, len(self.curve.points)
-        absent = points - int(self.of.held_out[self.row]) if found.label == "emergent" else int(self.of.first[self.row])
-        if absent == points:
-            return len(partner.points)
-        below = sum(at < position[absent] for at in partner.position)
-        return below if below < len(partner.points) else 0
-
-
-def _cases(curves: Sequence[Curve], run_sd: float) -> list[_Case]:
-    """Evidence on every curve, curves of equally many sizes weighed together."""
-    cases: dict[int, _Case] = {}
-    batches: dict[tuple[int, bool], list[int]] = {}
-    for place, curve in enumerate(curves):
-        if countable(curve):
-            batches.setdefault((len(curve.points), curve.scale == "loss"), []).append(place)
-        else:
-            cases[place] = _Case(curve, weigh_alone(curve), 0)
-    for (sizes, loss), places in batches.items():
-        counts = counts_of([curves[place] for place in places], run_sd=run_sd)
-        of = weigh(counts, decades=not loss, lone_run_sd=_lone(sizes, run_sd))
-        cases.update({place: _Case(curves[place], of, row) for row, place in enumerate(places)})
-    return [cases[place] for place in range(len(curves))]
-
-
-def _lone(sizes: int, run_sd: float) -> float | None:
-    return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and run_sd < LONE_RUN_SD else None
-
-
 def _level(p: Sequence[float | None], q: Sequence[float | None]) -> float:
     """Largest raw p that is significant after correction: what a curve with one size less must reach."""
-    passed = [a for a, b in zip(p, q, strict=True) if a is not None and _below(b, ALPHA)]
+    passed = [a for a, b in zip(p, q, strict=True) if a is not None and below(b, ALPHA)]
     known = sum(value is not None for value in p)
     return max([ALPHA / max(known, 1), *passed])
-
-
-def _flips(
-    cases: Sequence[_Case], answers: Sequence[Answer], trend_level: float, top_level: float, run_sd: float
-) -> list[tuple[Flip, ...]]:
-    """Leave each size out in turn and ask again; before the continuous metric is heard."""
-    flips: list[tuple[Flip, ...]] = [()] * len(cases)
-    batches: dict[tuple[int, bool], list[int]] = {}
-    for place, case in enumerate(cases):
-        sizes = len(case.curve.points)
-        if case.of.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
-            batches.setdefault((sizes, case.curve.scale != "loss"), []).append(place)
-    for (sizes, decades), places in batches.items():
-        counts = _stacked([one for place in places if (one := cases[place].counts)])
-        # All curves without their first size, then all without their second, and so on: one batch.
-        kept = np.array([np.delete(np.arange(sizes), left_out) for left_out in range(sizes)])
-        x, k, n = (np.concatenate([values[:, rest] for rest in kept]) for values in (counts.x, counts.k, counts.n))
-        fewer = Counts(x=x, k=k, n=n, chance=np.tile(counts.chance, sizes))
-        of = weigh(
-            fewer,
-            foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
-            jumps=False,
-            decades=decades,
-            noise=np.tile([cases[place].of.dispersion[cases[place].row] for place in places], sizes),
-            lone_run_sd=_lone(sizes, run_sd),
-        )
-        for at, place in enumerate(places):
-            curve = cases[place].curve
-            labels = [
-                answer(
-                    of,
-                    row,
-                    curve.n[kept[left_out][-1]],
-                    trend=_below(_number(of.p_trend[row]), trend_level, ties=True),
-                    top=_below(_number(of.p_top[row]), top_level, ties=True),
-                ).label
-                for left_out in range(sizes)
-                for row in (left_out * len(places) + at,)
-            ]
-            flips[place] = tuple(
-                Flip(model, label)
-                for model, label in zip(curve.models, labels, strict=True)
-                if label != answers[place].label
-            )
-    return flips
-
-
-def _stacked(parts: Sequence[Counts]) -> Counts:
-    x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
-    return Counts(x=x, k=k, n=n, chance=chance)
 
 
 def _with_partner(found: Answer, partner: Partner | None) -> Answer:
@@ -307,62 +192,8 @@ def _with_partner(found: Answer, partner: Partner | None) -> Answer:
     return found._replace(qualifier=f"{found.qualifier} metric-robust")
 
 
-def _places(
-    cases: Sequence[_Case], answers: Sequence[Answer], draws: int, rng: np.random.Generator
-) -> list[Place | None]:
-    """Where each rising ability passes chance by the practical effect."""
-    places: list[Place | None] = [None] * len(cases)
-    batches: dict[int, list[int]] = {}
-    for at, (case, found) in enumerate(zip(cases, answers, strict=True)):
-        # A form with two parameters needs four sizes to be weighed against another.
-        if found.label in _RISING and case.of.counts is not None and len(case.curve.points) >= FEWEST_TO_EXTRAPOLATE:
-            batches.setdefault(len(case.curve.points), []).append(at)
-    for members in batches.values():
-        counts = _stacked([c for at in members if (c := cases[at].counts)])
-        effect = np.array([cases[at].of.effect[cases[at].row] for at in members])
-        batch = [(cases[at].of, cases[at].row) for at in members]
-        spread = np.array([[_spread(of.dispersion[row], of.freedom[row])] for of, row in batch])
-        counts = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
-        redrawn = _redrawn([cases[at].curve for at in members], counts, draws, rng) if draws else None
-        starts = {name: np.stack([of.fits[name].theta[row] for of, row in batch]) for name in batch[0][0].fits}
-        onset = onsets(counts, counts.chance + effect, redrawn, rng, starts=starts)
-        for row, at in enumerate(members):
-            scale = cases[at].curve.scale
-            # On a loss the smaller end is that of the larger models.
-            ends = (onset.high[row], onset.low[row]) if scale == "loss" else (onset.low[row], onset.high[row])
-            middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (onset.at[row], *ends))
-            places[at] = Place(middle, low, high, onset.form[row])
-    return places
-
-
-def _spread(dispersion: float, freedom: int) -> float:
-    """How much wider than binomial to redraw: the dispersion seen, and more the fewer sizes it was seen in.
-
-    A dispersion from few degrees of freedom is as uncertain as a variance is, for which an interval takes the t
-    quantile instead of the normal one; the factor is bounded, because with one degree nothing would be left.
-    """
-    if dispersion <= 1.0:
-        return 1.0
-    return float(dispersion * min((student.ppf(0.975, freedom) / norm.ppf(0.975)) ** 2, _MOST_WIDENED))
-
-
-def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
-    """Redrawn successes: over documents and seeds where they are known, else from the counts.
-
-    Either way as wide as the (discounted) counts: what documents alone do not explain is noise between runs.
-    """
-    drawn = bootstrap.from_counts(counts, draws, rng)
-    for row, curve in enumerate(curves):
-        best = curve.metric.best
-        if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
-            of_documents = 1 / counts_of([curve], run_sd=0.0).n[0]
-            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[row] - of_documents, 0.0))
-            drawn[row] = bootstrap.from_items(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[row]
-    return drawn
-
-
 def _verdict(
-    case: _Case,
+    case: Case,
     found: Answer,
     partner: Partner | None,
     flips: tuple[Flip, ...],
@@ -376,25 +207,25 @@ def _verdict(
     there = start < len(curve.points)
     unit = float(of.unit[row])
     evidence = {
-        "p_trend": _number(of.p_trend[row]),
+        "p_trend": number(of.p_trend[row]),
         "q_trend": q_trend,
-        "z_trend": _number(of.z_trend[row]),
-        "range": _number(of.reach[row] * unit),
-        "range_stderr": _number(of.reach_error[row] * unit),
-        "p_top": _number(of.p_top[row]),
+        "z_trend": number(of.z_trend[row]),
+        "range": number(of.reach[row] * unit),
+        "range_stderr": number(of.reach_error[row] * unit),
+        "p_top": number(of.p_top[row]),
         "q_top": q_top,
-        "gain": _number(of.top[row] * unit),
-        "p_ext": _number(of.p_ext[row]),
-        "p_ext_noise": _number(of.p_ext_noise[row]),
-        "held_out": _number(of.held_out[row] if not np.isnan(of.p_ext[row]) else np.nan),
-        "foreseen": _number(of.foreseen[row] * unit),
-        "below_high": _number(of.below_high[row] * unit),
-        "p_sharp": _number(of.p_sharp[row]) if found.rule in {"unforeseen", "broken"} else None,
-        "p_jump": _number(of.p_jump[row]),
-        "p_turn": _number(of.p_turn[row]),
-        "dispersion": _number(of.dispersion[row]) if of.counts is not None else None,
-        "breakthroughness": _number(of.breakthroughness[row]),
-        "linearity": _number(of.linearity[row]),
+        "gain": number(of.top[row] * unit),
+        "p_ext": number(of.p_ext[row]),
+        "p_ext_noise": number(of.p_ext_noise[row]),
+        "held_out": number(of.held_out[row] if not np.isnan(of.p_ext[row]) else np.nan),
+        "foreseen": number(of.foreseen[row] * unit),
+        "below_high": number(of.below_high[row] * unit),
+        "p_sharp": number(of.p_sharp[row]) if found.rule in {"unforeseen", "broken"} else None,
+        "p_jump": number(of.p_jump[row]),
+        "p_turn": number(of.p_turn[row]),
+        "dispersion": number(of.dispersion[row]) if of.counts is not None else None,
+        "breakthroughness": number(of.breakthroughness[row]),
+        "linearity": number(of.linearity[row]),
         "mde": _detectable(curve),
         "run_sd": run_sd,
     }
@@ -426,15 +257,6 @@ def _verdict(
         flips=flips,
     )
     return replace(verdict, reasons=said)
-
-
-def _number(value: float) -> float | None:
-    """None for what does not exist."""
-    return None if np.isnan(value) else float(value)
-
-
-def _below(p: float | None, level: float, *, ties: bool = False) -> bool:
-    return p is not None and (p < level or (ties and p == level))
 
 
 def _largest_step(curve: Curve) -> Jump | None:
