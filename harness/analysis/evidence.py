@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.bootstrap import effective
 from harness.analysis.curves import Curve
-from harness.analysis.distributions import binom, norm
+from harness.analysis.distributions import binom
 from harness.analysis.extrapolation import apparent, jump, pooled_bounds, sharp
 from harness.analysis.fits import Counts, Fits, dispersion, fit
 from harness.analysis.forms import FORMS, Array, Index, Mask
@@ -18,7 +18,7 @@ from harness.analysis.normalise import LUCKY_MATCHES
 from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.shape import shape
 from harness.analysis.thresholds import first_persistent, reliable
-from harness.analysis.uncertainty import Estimate, above_chance_p, trend
+from harness.analysis.uncertainty import Estimate, above_chance_p, trend, trends
 from harness.analysis.ushape import arms
 
 ALPHA_EXT = 0.01
@@ -143,7 +143,7 @@ def weigh(
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
             own; None takes the counts as they are.
     """
-    z, reach, error = _trend(counts)
+    line = trends(counts.x, counts.k, counts.n)
     y = counts.k / counts.n
     above = reliable(counts)
     wary = counts
@@ -179,10 +179,10 @@ def weigh(
         counts=counts,
         unit=np.ones(len(counts)),
         effect=np.full(len(counts), PRACTICAL_EFFECT),
-        z_trend=z,
-        p_trend=2 * norm.sf(np.abs(z)),
-        reach=reach,
-        reach_error=error,
+        z_trend=line.z,
+        p_trend=line.p,
+        reach=line.fitted_range,
+        reach_error=line.fitted_range_stderr,
         p_top=_p_top(counts),
         top=y[:, -1] - counts.chance,
         above=above,
@@ -268,22 +268,6 @@ def _documents(of: Estimate, best: float) -> float:
         return of.n_effective
     y = (of.n * of.value / best + 0.5) / (of.n + 1)
     return max(1.0, y * (1 - y) * best**2 / of.stderr**2) if of.stderr else float(of.n)
-
-
-def _trend(counts: Counts) -> tuple[Array, Array, Array]:
-    """Cochran-Armitage z, fitted range and its error; see `uncertainty.trend`, which does the same for one curve."""
-    n, k = counts.n, counts.k
-    total = n.sum(axis=1)
-    centred = counts.x - ((n * counts.x).sum(axis=1) / total)[:, None]
-    spread = (n * centred**2).sum(axis=1)
-    pooled = k.sum(axis=1) / total
-    smooth = (k + 0.5) / (n + 1)
-    residual = (n * smooth * (1 - smooth)).sum(axis=1) / total
-    lift = (k * centred).sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(pooled * (1 - pooled) > 0, lift / np.sqrt(pooled * (1 - pooled) * spread), 0.0)
-        reach = counts.x[:, -1] - counts.x[:, 0]
-        return np.where(spread > 0, z, np.nan), lift / spread * reach, np.sqrt(residual / spread) * reach
 
 
 def _discounted(counts: Counts, dispersion: Array) -> Counts:

@@ -346,13 +346,7 @@ class Trend(NamedTuple):
 
 
 def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Trend | None:
-    """Cochran-Armitage trend over scale; None when there is nothing to test (one scale, or no spread at all).
-
-        z = sum n_i y_i (x_i - x̄) / sqrt(s² sum n_i (x_i - x̄)²),   x̄ weighted by n
-
-    For proportions s² = p (1 - p) with p pooled over scales (Armitage 1955); n_i are effective documents. For other
-    scores s² is the pooled variance of single documents, which is the same formula without the binomial identity.
-    Documents shared between scales are treated as independent: the test is on the cautious side.
+    """The trend of one curve over scale, see `trends`; None when there is nothing to test (one scale, or no spread).
 
     Args:
         x: scale of each point, usually log10 of parameters.
@@ -363,33 +357,63 @@ def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Trend | None:
     2.6833
     """
     proportion = all(e.proportion for e in estimates)
-    if not proportion and any(e.stderr is None for e in estimates):
+    if not estimates or (not proportion and any(e.stderr is None for e in estimates)):
         return None
-    n = np.array([e.n_effective if proportion else e.n for e in estimates], dtype=float)
-    y = np.array([e.value for e in estimates])
-    at = np.asarray(x, dtype=float)
-    if len(at) == 0:
-        return None
-    centred = at - np.average(at, weights=n)
-    spread_x = float(np.sum(n * centred**2))
-    if proportion:
-        p = float(np.average(y, weights=n))
+    n = np.array([[e.n_effective if proportion else e.n for e in estimates]], dtype=float)
+    y = np.array([[e.value for e in estimates]])
+    per_document = None if proportion else np.array([[e.stderr or 0.0 for e in estimates]]) ** 2 * n
+    found = trends(np.array([x], dtype=float), n * y, n, per_document)
+    return None if np.isnan(found.z[0]) else Trend(*(float(values[0]) for values in found))
+
+
+class Trends(NamedTuple):
+    """The same of B curves, (B,) each; NaN where there is nothing to test."""
+
+    z: NDArray[np.float64]
+    """Signed test statistics."""
+    p: NDArray[np.float64]
+    """Their two-sided p."""
+    fitted_range: NDArray[np.float64]
+    """Rise of each straight line over its scales."""
+    fitted_range_stderr: NDArray[np.float64]
+    """Standard error of that."""
+
+
+def trends(
+    x: NDArray[np.float64],
+    k: NDArray[np.float64],
+    n: NDArray[np.float64],
+    variance: NDArray[np.float64] | None = None,
+) -> Trends:
+    """Cochran-Armitage trends over scale.
+
+        z = sum k_i (x_i - x̄) / sqrt(s² sum n_i (x_i - x̄)²),   x̄ weighted by n
+
+    For proportions s² = p (1 - p) with p pooled over scales (Armitage 1955); n_i are effective documents. For other
+    scores s² is the pooled variance of single documents, which is the same formula without the binomial identity.
+    Documents shared between scales are treated as independent: the test is on the cautious side.
+
+    Args:
+        x: scales, usually log10 of parameters, (B, m).
+        k: sum of the scores of all documents, (B, m).
+        n: documents, (B, m).
+        variance: of the scores of single documents, (B, m); None for zeros and ones.
+    """
+    total = n.sum(axis=1)
+    centred = x - ((n * x).sum(axis=1) / total)[:, None]
+    spread = (n * centred**2).sum(axis=1)
+    if variance is None:
+        pooled = k.sum(axis=1) / total
         # Half a success is added to each side for the error of the range: all scores at 0 are not known to be 0.
-        smooth = (n * y + 0.5) / (n + 1)
-        variance, residual = p * (1 - p), float(np.average(smooth * (1 - smooth), weights=n))
+        smooth = (k + 0.5) / (n + 1)
+        within, residual = pooled * (1 - pooled), (n * smooth * (1 - smooth)).sum(axis=1) / total
     else:
-        per_document = np.array([e.stderr or 0.0 for e in estimates]) ** 2 * n
-        variance = residual = float(np.average(per_document, weights=n))
-    if spread_x <= 0.0 or residual <= 0.0:
-        return None
-    z = float(np.sum(n * y * centred)) / math.sqrt(variance * spread_x) if variance > 0.0 else 0.0
-    reach = float(at.max() - at.min())
-    return Trend(
-        z=z,
-        p=float(2 * norm.sf(abs(z))),
-        fitted_range=float(np.sum(n * y * centred)) / spread_x * reach,
-        fitted_range_stderr=math.sqrt(residual / spread_x) * reach,
-    )
+        within = residual = (n * variance).sum(axis=1) / total
+    lift, reach = (k * centred).sum(axis=1), x.max(axis=1) - x.min(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(within > 0, lift / np.sqrt(within * spread), 0.0)
+        found = (z, 2 * norm.sf(np.abs(z)), lift / spread * reach, np.sqrt(residual / spread) * reach)
+    return Trends(*(np.where((spread > 0) & (residual > 0), values, np.nan) for values in found))
 
 
 def benjamini_hochberg(p: Sequence[float | None]) -> tuple[float | None, ...]:
