@@ -94,6 +94,11 @@ def _sloped(mu: Array, *slopes: Array) -> tuple[Array, Array]:
     return mu, np.stack([slope.T for slope in slopes]).T
 
 
+def _passed(height: Array, start: Array, slope: Array, anchor: Array) -> Array:
+    """Position at which a straight line that is at `start` over its anchor has a height."""
+    return np.asarray(anchor + (height - start) / slope)
+
+
 def _constant(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
     return _sloped(np.repeat(theta, x.shape[1], axis=1), np.ones_like(x))
 
@@ -106,7 +111,8 @@ def _linear(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, 
 
 
 def _linear_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
-    return ends[:, 0] + (ends[:, 1] - ends[:, 0]) * (level - theta[:, 0]) / (theta[:, 1] - theta[:, 0])
+    slope = (theta[:, 1] - theta[:, 0]) / (ends[:, 1] - ends[:, 0])
+    return _passed(level, theta[:, 0], slope, ends[:, 0])
 
 
 def _power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -117,7 +123,7 @@ def _power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, A
 
 
 def _power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
-    return np.asarray(ends[:, 1] + (np.log((level - chance) / (1 - chance)) - theta[:, 0]) / theta[:, 1])
+    return _passed(np.log((level - chance) / (1 - chance)), theta[:, 0], theta[:, 1], ends[:, 1])
 
 
 def _error_power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -130,7 +136,7 @@ def _error_power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Ar
 
 def _error_power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
     fallen = np.log((1 - chance) / (1 - level))
-    return np.asarray(ends[:, 0] + (fallen - np.exp(theta[:, 0])) / (theta[:, 1] * math.log(10)))
+    return _passed(fallen, np.exp(theta[:, 0]), theta[:, 1] * math.log(10), ends[:, 0])
 
 
 def _middle(ends: Array) -> Array:
@@ -151,7 +157,7 @@ def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Arr
 
 def _all_tokens_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
     loss = -np.log((level - chance) / (1 - chance))
-    return np.asarray(_middle(ends)[:, 0] + (theta[:, 0] - np.log(loss)) / theta[:, 1])
+    return _passed(np.log(loss), theta[:, 0], -theta[:, 1], _middle(ends)[:, 0])
 
 
 def _logistic(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -164,7 +170,7 @@ def _logistic(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array
 
 
 def _logistic_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
-    return np.asarray(_middle(ends)[:, 0] + (logit((level - chance) / (1 - chance)) - theta[:, 0]) / theta[:, 1])
+    return _passed(logit((level - chance) / (1 - chance)), theta[:, 0], theta[:, 1], _middle(ends)[:, 0])
 
 
 def _logistic_top(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -179,7 +185,7 @@ def _logistic_top(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[A
 
 def _logistic_top_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
     share = (level - chance) / (theta[:, 2] - chance)
-    return np.asarray(_middle(ends)[:, 0] + (logit(share) - theta[:, 0]) / theta[:, 1])
+    return _passed(logit(share), theta[:, 0], theta[:, 1], _middle(ends)[:, 0])
 
 
 def _quadratic_logit(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
@@ -200,7 +206,7 @@ def _hinge(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, A
 
 
 def _hinge_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
-    return ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]) + (level - chance) / theta[:, 1]
+    return _passed(level, chance, theta[:, 1], ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]))
 
 
 def _step(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
