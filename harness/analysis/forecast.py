@@ -9,7 +9,6 @@ No method here foresees an ability that has not begun to show: its absence at sm
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,29 +16,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.analysis.bnsl import Law, power_law_with_floor
 from harness.analysis.bootstrap import RUN_SD, from_counts
 from harness.analysis.curves import Curve, position
-from harness.analysis.distributions import binom, t
+from harness.analysis.doubts import doubts
 from harness.analysis.evidence import FEWEST_TO_EXTRAPOLATE, countable, counts_of
 from harness.analysis.fits import Counts, dispersion, fit
 from harness.analysis.forms import FORMS, Array
-from harness.analysis.thresholds import CANDIDATES, reliable, weights
+from harness.analysis.loss_law import extrapolated
+from harness.analysis.thresholds import CANDIDATES, refitted, reliable, weights
 from harness.analysis.uncertainty import CONFIDENCE
 
 GROWTH = ("const", *CANDIDATES)
 """Forms a score may follow beyond the sizes measured. A curve that turns is not among them: where it goes after the
 turn is a guess."""
-FEWEST_TO_TRUST = 5
-"""Sizes below which growth forms cannot be told apart and nothing can be back-tested."""
-FARTHEST = 1.0
-"""Decades ahead up to which a forecast is more than a guess; the back-test goes one size ahead."""
-_DISAGREE = 0.1
-"""Share of the best score by which forms of some weight must part to be said to disagree, and what some weight is."""
-_CLEARLY = 1.25
-"""How many times the error of the naive forecast makes a forecast clearly worse."""
-_HUGE = 300.0
-"""Logarithm of the largest factor by which a loss may be off; more has no meaning and no place in a float."""
 _REPEATS = 20
 """Scores drawn around each redrawn curve."""
 
@@ -281,7 +270,7 @@ def _by_growth(
         if loss is None:
             target = np.array([[position(c.scale, x)] for c, x in zip(curves, scales[:, there].tolist(), strict=True)])
         else:
-            laws = [_extrapolated(*of) for of in zip(scales[:, :sizes], loss[:, :sizes], scales[:, there], strict=True)]
+            laws = [extrapolated(*of) for of in zip(scales[:, :sizes], loss[:, :sizes], scales[:, there], strict=True)]
             target = -np.stack([law.drawn(draws, rng) for law in laws])
         documents = counts.n[:, min(there, counts.sizes - 1)]
         return _foretell(counts.smallest(sizes), target, documents, draws, rng)
@@ -311,7 +300,7 @@ def _by_growth(
             backtest=held,
             doubts={},
         )
-        made.append(replace(one, doubts=_doubts(one, begun=bool(above[row]))))
+        made.append(replace(one, doubts=doubts(one, begun=bool(above[row]))))
     return made
 
 
@@ -332,14 +321,10 @@ def _foretell(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Ge
         x=counts.x, k=(worth * counts.k / counts.n + 0.5) * worth / (worth + 1), n=worth, chance=counts.chance
     )
     redrawn = from_counts(smooth, draws, rng)
-    drawn = (rng.random((1, len(counts), draws)) > np.cumsum(share, axis=0)[:-1, :, None]).sum(axis=0)
     mean = np.empty((len(counts), draws))
     places = np.broadcast_to(at, mean.shape)
-    for index, fitted in enumerate(fits):
-        row, column = np.nonzero(drawn == index)
-        if len(row):
-            some = Counts(x=counts.x[row], k=redrawn[row, column], n=worth[row], chance=counts.chance[row])
-            mean[row, column] = fit(fitted.form, some, start=fitted.theta[row]).mean(places[row, column, None])[:, 0]
+    for again in refitted(fits, share, smooth, redrawn, rng):
+        mean[again.row, again.column] = again.fits.mean(places[again.row, again.column, None])[:, 0]
     whole = np.maximum(np.rint(n / spread), 1)[:, None, None]
     expected = np.repeat((whole * mean[:, :, None] + 0.5) / (whole + 1), _REPEATS, axis=2)
     scores = (rng.binomial(whole.astype(int), expected) / whole).reshape(len(counts), -1)
@@ -356,12 +341,12 @@ def _by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
         reason = f"{curve.metric.name} is neither a score from 0 to a best one with known errors nor a loss over size."
         return NoForecast(curve, reason)
     x, loss = np.array(curve.x), sign * y
-    found = _extrapolated(x, loss, at)
+    found = extrapolated(x, loss, at)
     tests = []
     for size in range(FEWEST_TO_EXTRAPOLATE, len(x)):
         if len(set(curve.x[:size])) < FEWEST_TO_EXTRAPOLATE:
             continue
-        made = _extrapolated(x[:size], loss[:size], float(x[size]))
+        made = extrapolated(x[:size], loss[:size], float(x[size]))
         tests.append(_held(curve, size, sign * made.value, *sorted(sign * end for end in made.ends()), best=None))
     low, high = sorted(sign * end for end in found.ends())
     one = Forecast(
@@ -376,46 +361,7 @@ def _by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
         backtest=tuple(tests),
         doubts={},
     )
-    return replace(one, doubts=_doubts(one, begun=True))
-
-
-class _Loss(NamedTuple):
-    """A loss foretold by a law."""
-
-    value: float
-    """Expected."""
-    error: float
-    """Standard error of the logarithm of one new loss."""
-    free: int
-    """Degrees of freedom behind `error`."""
-
-    def ends(self) -> tuple[float, float]:
-        """Its prediction interval."""
-        factor = math.exp(min(float(t.ppf((1 + CONFIDENCE) / 2, self.free)) * self.error, _HUGE))
-        return self.value / factor, self.value * factor
-
-    def drawn(self, draws: int, rng: np.random.Generator) -> Array:
-        """Losses it may turn out to be, (draws,)."""
-        return np.asarray(self.value * np.exp(np.clip(rng.standard_t(self.free, draws) * self.error, -_HUGE, _HUGE)))
-
-
-def _extrapolated(x: Array, loss: Array, at: float) -> _Loss:
-    """Loss at `at` by a power law with a floor."""
-    law = power_law_with_floor(x, loss)
-    slopes, residual = _log_slopes(law, x), np.log(loss) - np.log(law.mean(x))
-    free = len(x) - slopes.shape[1]
-    here = _log_slopes(law, np.array([at]))[0]
-    leverage = float(here @ np.linalg.pinv(slopes.T @ slopes) @ here)
-    error = math.sqrt(float(residual @ residual) / free * (1 + leverage))
-    return _Loss(float(law.mean(np.array([at]))[0]), error, free)
-
-
-def _log_slopes(law: Law, x: Array) -> Array:
-    """Slopes of ln y in ln b, c0 and, where there is a floor, a; (len(x), 2 or 3)."""
-    mean = law.mean(x)
-    above = (mean - law.a) / mean
-    columns = [above, -above * np.log(x)] + ([1 / mean] if law.a > 0 else [])
-    return np.stack(columns, axis=1)
+    return replace(one, doubts=doubts(one, begun=True))
 
 
 def _held(curve: Curve, size: int, value: float, low: float, high: float, *, best: float | None) -> Held:
@@ -431,52 +377,3 @@ def _held(curve: Curve, size: int, value: float, low: float, high: float, *, bes
         last=curve.y[size - 1],
         line=line if best is None else min(max(line, 0.0), best),
     )
-
-
-def _doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
-    """Why not to trust a forecast.
-
-    Args:
-        of: the forecast.
-        begun: some size is reliably above chance.
-    """
-    curve, sizes, said = of.curve, len(of.curve.points), {}
-    if not begun:
-        said["at chance"] = (
-            "No size is reliably above chance. An ability that has not begun to show cannot be foreseen: this says "
-            "where the score goes if it does not emerge."
-        )
-    if sizes < FEWEST_TO_TRUST:
-        said["few sizes"] = f"Only {sizes} sizes: growth forms cannot be told apart, and nothing can be back-tested."
-    reach = curve.position[-1] - curve.position[0]
-    if of.ahead > (reach / 2 if curve.scale == "loss" else FARTHEST):
-        unit = "units of loss" if curve.scale == "loss" else "decades"
-        said["far"] = f"{of.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
-    sign = 1 if curve.metric.higher_is_better else -1
-    top = curve.estimates[-1]
-    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > 2 * (top.stderr or 0.0):
-        said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
-    away, apart = abs(of.value - top.value), max(curve.y) - min(curve.y)
-    if of.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
-        said["leap"] = (
-            f"The forecast lies {away:.3g} from the largest size, further than any two of the sizes measured lie apart."
-        )
-    if of.ahead <= 0:
-        said["not ahead"] = f"{curve.models[-1]} is as large or larger: nothing is extrapolated."
-    heavy = [(value, name) for name, (share, value) in of.forms.items() if share >= _DISAGREE]
-    (least, low_form), (most, high_form) = min(heavy), max(heavy)
-    if curve.metric.best and most - least > _DISAGREE * curve.metric.best:
-        said["forms disagree"] = (
-            f"Forms that fit about as well part by then: {low_form} says {least:.3g}, {high_form} {most:.3g}."
-        )
-    missed, tests = sum(not held.inside for held in of.backtest), len(of.backtest)
-    if missed and binom.sf(missed - 1, tests, 1 - CONFIDENCE) <= 0.05 + 1e-9:
-        said["missed before"] = f"{missed} of {tests} back-tests lie outside their 95 % interval."
-    if of.error is not None and of.error_of_last is not None and of.error > _CLEARLY * of.error_of_last:
-        said["no better than last"] = (
-            f"In the back-test the score of the size before was closer: off by {of.error_of_last:.3g}, "
-            f"not {of.error:.3g}."
-        )
-    if curve.metric.chance is None and curve.metric.higher_is_better and curve.metric.best:
-        said["no chance level"] = "The chance level is not known and taken as 0."
-    return said

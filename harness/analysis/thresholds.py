@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +56,42 @@ def weights(fits: Sequence[Fits], sizes: int) -> Array:
     return np.asarray(share / share.sum(axis=0))
 
 
+class Refits(NamedTuple):
+    """Redrawn curves that one form was drawn for."""
+
+    row: Index
+    """Which curve each was redrawn from, (R',)."""
+    column: Index
+    """Which of its redrawn curves it is, (R',)."""
+    counts: Counts
+    """The redrawn curves."""
+    fits: Fits
+    """The form fitted to them."""
+
+
+def refitted(
+    fits: Sequence[Fits], share: Array, counts: Counts, redrawn: Array, rng: np.random.Generator
+) -> Iterator[Refits]:
+    """Every redrawn curve fitted by one form, drawn by its Akaike weight; form by form.
+
+    The model-averaged bootstrap of Buckland, Burnham and Augustin 1997.
+
+    Args:
+        fits: the forms fitted to the curves.
+        share: their weights, (forms, B).
+        counts: the curves.
+        redrawn: successes of redrawn curves, (B, R, m).
+        rng: source of chance.
+    """
+    # One uniform number per replicate picks its form from the cumulated weights.
+    drawn = (rng.random((1, *redrawn.shape[:2])) > np.cumsum(share, axis=0)[:-1, :, None]).sum(axis=0)
+    for index, fitted in enumerate(fits):
+        row, column = np.nonzero(drawn == index)
+        if len(row):
+            some = replace(counts.rows(row), k=redrawn[row, column])
+            yield Refits(row, column, some, fit(fitted.form, some, start=fitted.theta[row]))
+
+
 def onsets(
     counts: Counts,
     level: Array,
@@ -67,10 +104,9 @@ def onsets(
 ) -> Onsets:
     """Where each curve rises through `level`, with an interval that knows how little the form is known.
 
-    Every redrawn curve is fitted by one form, drawn by its Akaike weight (model-averaged bootstrap; Buckland, Burnham
-    and Augustin 1997), and the interval is the percentile one. Between two sizes a sudden rise could lie anywhere: its
-    onset is drawn evenly from the gap, so an ability that is absent at one size and mostly there at the next gets the
-    whole gap as its interval and no invented precision.
+    Every redrawn curve is fitted by one form, see `refitted`, and the interval is the percentile one. Between two sizes
+    a sudden rise could lie anywhere: its onset is drawn evenly from the gap, so an ability that is absent at one size
+    and mostly there at the next gets the whole gap as its interval and no invented precision.
 
     Args:
         counts: the curves.
@@ -90,15 +126,9 @@ def onsets(
     if redrawn is None:
         return Onsets(at=at, low=np.full(len(counts), -np.inf), high=np.full(len(counts), np.inf), form=names)
     curves, draws = redrawn.shape[:2]
-    # One uniform number per replicate picks its form from the cumulated weights.
-    drawn = (rng.random((1, curves, draws)) > np.cumsum(share, axis=0)[:-1, :, None]).sum(axis=0)
     found = np.empty((curves, draws))
-    for index, form in enumerate(able):
-        row, column = np.nonzero(drawn == index)
-        if len(row):
-            some = Counts(x=counts.x[row], k=redrawn[row, column], n=counts.n[row], chance=counts.chance[row])
-            again = fit(form, some, start=fits[index].theta[row])
-            found[row, column] = _onset(again, some, level[row], rng)
+    for again in refitted(fits, share, counts, redrawn, rng):
+        found[again.row, again.column] = _onset(again.fits, again.counts, level[again.row], rng)
     tail = (1 - confidence) / 2
     found.sort(axis=1)
     edges = np.array([tail, 1 - tail]) * (draws - 1)
