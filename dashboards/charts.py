@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PICTURES = ("png", "svg")
-BEFORE_FIGURES_S = 0.6
+BEFORE_FIGURES_S = 0.8
 """Seconds in which a browser draws a page without figures, its parts just loaded."""
 
 
@@ -40,6 +40,7 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
         config={"displaylogo": False, "displayModeBar": True, "toImageButtonOptions": picture},
         alt=f"{title}. {caption}",
     )
+    st.session_state["figures loaded"] = True
     st.text(caption)
     download("Numbers of this figure (CSV)", name, numbers)
 
@@ -51,7 +52,6 @@ def let_draw() -> None:
     """
     if "figures loaded" not in st.session_state:
         time.sleep(BEFORE_FIGURES_S)
-        st.session_state["figures loaded"] = True
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

@@ -29,7 +29,7 @@ def head_start() -> None:
     state.outcomes()
     import_module("harness.dashboards.summary")
     state.study("params")
-    for name in ("dashboards.tables", "figures", "leaderboard"):
+    for name in ("dashboards.tables", "figures", "leaderboard", "samples"):
         import_module(f"harness.{name}")
 
 
