@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.main
 
 from harness import __version__
+from harness.cli.output import mute, say
 from harness.errors import HarnessError
 
 _VERBS = (
@@ -30,7 +33,6 @@ _VERBS = (
 app = typer.Typer(
     name="emergence",
     help="Which abilities appear as a model family grows, at which scale, and how sure is that?",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={
@@ -61,16 +63,48 @@ for _verb in _VERBS:
     app.command(_verb)(import_module(f"harness.cli.{_verb}").command)
 
 
+# typer brings a click of its own or uses the installed one, by its version; both have this class
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+
 def main() -> None:
     """Run the command line. Exit 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
     try:
-        app(prog_name="emergence")
+        code = _call(sys.argv[1:] or ["--help"])
+        sys.stdout.flush()  # or what cannot be written would be told while Python ends
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        say(f"error: {error}")
+        code = 2
+    except _UsageError as error:
+        say(f"error: {_usage(error)}")
+        code = 2
     except KeyboardInterrupt:
-        print("interrupted: what was finished is kept; the same command goes on from there", file=sys.stderr)
-        raise SystemExit(130) from None
+        say("interrupted: what was finished is kept; the same command goes on from there")
+        code = 130
     except BrokenPipeError:  # the reader of our output has seen enough (`emergence curves | head`)
-        sys.stderr.close()
-        raise SystemExit(0) from None
+        mute(sys.stdout)
+        code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        mute(sys.stdout)
+        say(f"error: the output cannot be written: {error.strerror}")
+        code = 2
+    raise SystemExit(code)
+
+
+def _call(arguments: list[str]) -> int:
+    """Exit code of a verb that came to its end. typer's own call would swallow Ctrl-C, and box what a user mistyped."""
+    try:
+        with typer.main.get_command(app).make_context("emergence", arguments) as context:
+            context.command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    return 0
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the arguments, in one line, and where to look."""
+    message = " ".join(error.format_message().split())
+    command = error.ctx.command_path if error.ctx else "emergence"
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try `{command} --help`"

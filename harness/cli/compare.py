@@ -53,7 +53,7 @@ def command(
     compared = compare(pairing.pairs, read_documents(Store(results)), every_metric=metric == "all")
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
-        raise HarnessError("\n  ".join([f"{a} and {b} have no document in common:", *_not_compared(unpaired)]))
+        raise HarnessError("; ".join([f"{a} and {b} have no document in common", *_not_compared(unpaired)]))
     if figure is not None:
         from harness.figures import comparison_figure
 

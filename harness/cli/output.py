@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 
 def print_json(data: Any) -> None:
@@ -14,9 +15,20 @@ def print_json(data: Any) -> None:
     print()
 
 
-def say(text: str) -> None:
-    """A line for the person at the terminal, on stderr."""
-    print(text, file=sys.stderr)
+def say(text: str, stream: TextIO | None = None) -> None:
+    """A line for the person at the terminal, on stderr. When nobody reads it any more, the work goes on."""
+    stream = sys.stderr if stream is None else stream
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        mute(stream)
+
+
+def mute(stream: TextIO) -> None:
+    """Send what is still to come on `stream` to nowhere, because it cannot be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

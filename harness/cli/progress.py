@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from harness.cli.output import say
 from harness.records import CellFailure, Outcome
 from harness.run_record import Progress
 
@@ -82,7 +83,7 @@ class ProgressReporter:
 
     def _say(self, text: str) -> None:
         if self._bar is None:
-            print(text, file=self._stream, flush=True)
+            say(text, self._stream)
         else:  # above the bar; the text is nobody's markup
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 

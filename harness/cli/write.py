@@ -27,6 +27,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         HarnessError: the file cannot be written.
     """
+    if not path.name:
+        raise HarnessError(f"{path}: is a folder; expected a file")
     temporary = path.with_name(f".{path.name}.writing-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

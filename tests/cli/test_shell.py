@@ -1,0 +1,122 @@
+"""The command as a shell sees it: signals, pipes, full disks, and how mistakes in the arguments are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.store import Store
+from tests.builders import cell, model, result
+from tests.cli.conftest import Emergence
+
+COMMAND = (sys.executable, "-m", "harness")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+INTERRUPTED = "interrupted: what was finished is kept; the same command goes on from there"
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A results folder that more is to be said of than fits into a pipe (64 KiB)."""
+    store = Store(tmp_path / "many")
+    for seed in range(300):
+        store.write(result(cell(model=model(1000 + seed))))
+    return store.root
+
+
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: str, tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [*COMMAND, "run", *options, "--executor", executor, "--seeds", "500", "--shots", "2"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        while run.poll() is None and not any((tmp_path / "results").rglob("cell.json")):
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert (run.returncode, out, err.splitlines()[-1]) == (130, "", INTERRUPTED)
+
+
+@pytest.mark.parametrize("arguments", ["curves", "curves --json"])
+def test_a_reader_that_has_seen_enough_is_no_error(many: Path, arguments: str) -> None:
+    told = subprocess.Popen(
+        [*COMMAND, *arguments.split(), "--results", str(many)],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert told.stdout is not None
+    assert told.stderr is not None
+    told.stdout.readline()
+    told.stdout.close()
+    err = told.stderr.read()
+    assert (told.wait(), err) == (0, "")
+
+
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(options: tuple[str, ...], tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = [*COMMAND, "run", *options, "--executor", "inline"]
+    done = subprocess.run(run, cwd=tmp_path, env=ENVIRONMENT, stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == 0
+    assert len(list(Store(tmp_path / "results").results())) == 16
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("arguments", ["list --json", "list engines", "--version", "--help"])
+def test_output_that_finds_no_room_is_one_line_and_exit_2(arguments: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *arguments.split()],
+            env=ENVIRONMENT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (2, "error: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_name_that_is_no_file_is_refused(emergence: Emergence, many: Path, name: str) -> None:
+    done = emergence("leaderboard", "--results", many, "-o", name)
+    assert (done.code, done.err) == (2, f"error: {name or '.'}: is a folder; expected a file\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("plan", "--famly", "x"), "No such option: --famly"),
+        (("plam",), "No such command 'plam'"),
+        (("plan", "--limit", "ten"), "Invalid value for '--limit'"),
+        (("run", "--truncation", "maybe"), "'maybe' is not one of 'refuse', 'allow'"),
+        (("plan", "--shots"), "'--shots' requires an argument"),
+        (("compare",), "Missing argument 'A'"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line(emergence: Emergence, arguments: tuple[str, ...], said: str) -> None:
+    done = emergence(*arguments)
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+    assert line.endswith(" --help`")
+
+
+def test_without_arguments_the_help_is_shown(emergence: Emergence) -> None:
+    assert emergence() == emergence("--help")
