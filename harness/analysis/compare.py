@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, repeat
 from typing import Literal, NamedTuple
@@ -251,18 +251,20 @@ def _compare(
     read_a, read_b = ([scores for scores in side if scores is not None] for side in (in_a, in_b))
     if len(read_a) < len(pair.a) or len(read_b) < len(pair.b):
         return [], [none("the samples cannot be read")]
-    rows_a, rows_b = ([_rows(scores.doc_hash) for scores in side] for side in (read_a, read_b))
-    shared = [document for document in rows_a[0] if all(document in rows for rows in (*rows_a, *rows_b))]
+    rows_a, rows_b = _rows_of(read_a, read_b)
+    different = {id(rows): rows for rows in (*rows_a, *rows_b)}
+    shared = [document for document in rows_a[0] if all(document in rows for rows in different.values())]
     if not shared:
         return [], [none("no document is in both")]
+    places = {key: np.array([rows[document] for document in shared]) for key, rows in different.items()}
     found, missing = [], []
     for rank, metric in enumerate(pair.a[0].cell.metrics[: None if every_metric else 1]):
         if not all(metric.name in scores.scores for scores in (*read_a, *read_b)):
             missing.append(none(f"{metric.name} has no scores of single documents"))
             continue
         a, b = (
-            np.array([scores.scores[metric.name][[at[document] for document in shared]] for scores, at in side])
-            for side in (zip(read_a, rows_a, strict=True), zip(read_b, rows_b, strict=True))
+            np.array([scores.scores[metric.name][places[id(rows)]] for scores, rows in zip(read, at, strict=True)])
+            for read, at in ((read_a, rows_a), (read_b, rows_b))
         )
         found.append(
             Comparison(
@@ -282,8 +284,21 @@ def _compare(
     return found, missing
 
 
-def _rows(doc_hash: Sequence[str]) -> dict[tuple[str, int], int]:
-    """Row of each document; documents with one hash are told apart by their order."""
+_Rows = dict[tuple[str, int], int]
+"""Row of each document; documents with one hash are told apart by their order."""
+
+
+def _rows_of(*sides: Sequence[DocumentScores]) -> Iterator[list[_Rows]]:
+    """Rows for every cell of every side; cells of the same documents, as most are, share one object."""
+    known: dict[tuple[str, ...], _Rows] = {}
+    for side in sides:
+        for scores in side:
+            if scores.doc_hash not in known:
+                known[scores.doc_hash] = _rows(scores.doc_hash)
+        yield [known[scores.doc_hash] for scores in side]
+
+
+def _rows(doc_hash: Sequence[str]) -> _Rows:
     if len(set(doc_hash)) == len(doc_hash):
         return dict(zip(zip(doc_hash, repeat(0)), count(), strict=False))
     seen: Counter[str] = Counter()
