@@ -2,18 +2,25 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Curve, Scale, curves
+from harness.analysis.table import table_curves
+from harness.analysis.verdict import judge
+from harness.cli.read import read_table
 from harness.leaderboard import across, centred, tidy, to_csv, to_json, to_markdown, wide
+from harness.records import CellResult
 from harness.specs import MetricSpec
 from tests.builders import PROB, cell, counted, failed, grown, model, task
 
 CONTRACT = (
     "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
     "stderr,ci_low,ci_high,n,n_expected,chance,best,normalized,status,engine,dtype,seconds,energy_wh,key,"
-    "harness_version,date"
+    "harness_version,date,higher_is_better,continuous,metric_rank,loss,task_digest,limit,n_truncated"
 )
 
 
@@ -42,6 +49,48 @@ def test_a_failure_is_a_row_with_empty_values_never_zero() -> None:
 def test_names_with_commas_and_umlauts_survive() -> None:
     named = counted(cell(model=model(name='Größe, "klein"')), 10, 40)
     assert rows(to_csv(tidy([named])))[0]["model"] == 'Größe, "klein"'
+
+
+def a_varied_store() -> list[CellResult]:
+    """Headers that differ in whatever keeps curves apart, and metrics that do not show in their names what they are."""
+    rise = (50, 52, 75, 90, 110, 125, 140, 160)
+    rate = MetricSpec(name="acc", higher_is_better=False, chance=None, best=0.0)
+    odd = task("odd", metrics=(MetricSpec(name="never scored"), replace(PROB, best=None, continuous=False), rate))
+    retrained = [
+        counted(replace(r.cell, model=replace(r.cell.model, tokens=None, revision="0123456789ab")), 180, 200)
+        for r in grown(rise, shots=3)
+    ]
+    later = [
+        replace(r, provenance=replace(r.provenance, started_at=r.provenance.started_at + timedelta(days=1)))
+        for r in grown(rise, shots=3)
+    ]
+    return [
+        *grown(rise, shots=1, seed=0),
+        *grown([k + 9 for k in rise], shots=1, seed=1),
+        *grown(rise, of=odd, smooth=[0.1 * step for step in range(8)]),
+        *grown(rise[::-1], task_digest="1" * 12),
+        *grown(rise, limit=4, n=200),
+        *grown(rise, engine="tree"),
+        *(replace(r, n_expected=300, n_truncated=7) for r in grown(rise, shots=2)),
+        *retrained,
+        *(replace(r, cell=replace(r.cell, model=replace(r.cell.model, tokens=None, loss=2.5))) for r in later),
+    ]
+
+
+@pytest.mark.parametrize("scale", ["params", "flops", "tokens", "loss"])
+def test_a_leaderboard_that_is_read_back_gives_the_same_curves_and_labels(tmp_path: Path, scale: Scale) -> None:
+    results, gone = a_varied_store(), failed(cell(model=model(9_000_000)))
+    (tmp_path / "leaderboard.csv").write_text(to_csv(tidy(results, [gone])), encoding="utf-8")
+    ours = curves(results, [gone], scale=scale)
+    theirs = table_curves(read_table(tmp_path / "leaderboard.csv"), scale)
+    assert [without_reasons(c) for c in theirs] == [without_reasons(c) for c in ours]
+    labels = [[(v.label, v.qualifier) for v in judge(drawn, draws=0)] for drawn in (ours, theirs)]
+    assert labels[0] == labels[1]
+
+
+def without_reasons(curve: Curve) -> Curve:
+    """A curve as the tidy table knows it: that a cell failed, and not why."""
+    return replace(curve, missing=tuple(gap._replace(reason="") for gap in curve.missing))
 
 
 def test_wide_has_a_row_per_model_and_a_column_per_setting() -> None:

@@ -48,9 +48,16 @@ _DTYPES = {
     "key": "string",
     "harness_version": "string",
     "date": "string",
+    "higher_is_better": "boolean",
+    "continuous": "boolean",
+    "metric_rank": "Int64",
+    "loss": "Float64",
+    "task_digest": "string",
+    "limit": "Int64",
+    "n_truncated": "Int64",
 }
 COLUMNS = tuple(_DTYPES)
-"""The columns of the tidy profile, in order."""
+"""The columns of the tidy profile, in order: all that `table_curves` needs to draw the same curves again."""
 _ORDER = ["family", "params", "model", "revision", "variant", "suite", "task", "shots", "prompt", "seed", "key"]
 
 
@@ -102,17 +109,18 @@ def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:
         "energy_wh": ran.energy_wh,
         "harness_version": ran.versions.get("harness"),
         "date": ran.started_at.isoformat(),
+        "n_truncated": result.n_truncated,
     }
     return [
-        {**common, **_read(metric), **_measured(scores[metric.name], metric, result.n_expected)}
-        for metric in result.cell.metrics
+        {**common, **_read(metric, rank), **_measured(scores[metric.name], metric, result.n_expected)}
+        for rank, metric in enumerate(result.cell.metrics)
         if metric.name in scores
     ]
 
 
 def _rows_of_failure(failure: CellFailure) -> list[dict[str, Any]]:
     common = {**_asked(failure.cell), "status": "failed", "date": failure.failed_at.isoformat()}
-    return [{**common, **_read(metric)} for metric in failure.cell.metrics]
+    return [{**common, **_read(metric, rank)} for rank, metric in enumerate(failure.cell.metrics)]
 
 
 def _asked(cell: Cell) -> dict[str, Any]:
@@ -125,21 +133,32 @@ def _asked(cell: Cell) -> dict[str, Any]:
         "params": model.params,
         "tokens": model.tokens,
         "flops": model.flops,
+        "loss": model.loss,
         "suite": cell.suite,
         "task": cell.task,
         "task_version": cell.task_version,
+        "task_digest": cell.task_digest,
         "kind": cell.kind,
         "shots": cell.shots,
         "prompt": cell.prompt,
         "seed": cell.seed,
+        "limit": cell.limit,
         "engine": cell.engine,
         "dtype": model.dtype,
         "key": cell.key,
     }
 
 
-def _read(metric: MetricSpec) -> dict[str, Any]:
-    return {"metric": metric.name, "chance": metric.chance, "best": metric.best}
+def _read(metric: MetricSpec, rank: int) -> dict[str, Any]:
+    """How a metric is read; `rank` is its position among those of the task, 0 the headline."""
+    return {
+        "metric": metric.name,
+        "chance": metric.chance,
+        "best": metric.best,
+        "higher_is_better": metric.higher_is_better,
+        "continuous": metric.continuous,
+        "metric_rank": rank,
+    }
 
 
 def _measured(score: Score, metric: MetricSpec, n_expected: int) -> dict[str, Any]:

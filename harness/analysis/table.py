@@ -22,10 +22,18 @@ from harness.store import DocumentScores
 
 SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
 """Columns that say how large a model is; the one of the axis must be there, `flops` may follow from 6·params·tokens."""
-TEXT = ("family", "model", "revision", "task", "metric", "prompt", "doc_id")
+CONDITIONS = {
+    "condition": "condition",
+    "engine": "engine",
+    "dtype": "dtype",
+    "variant": "variant",
+    "task_version": "task_version",
+    "task_digest": "task",
+    "limit": "documents",
+}
+"""Optional columns, and what `curves` calls them; rows that differ in one of them are never joined."""
+TEXT = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITIONS)
 """Columns of names, which stay text where they look like numbers."""
-CONDITIONS = ("condition", "variant", "engine", "dtype", "task_version")
-"""Optional columns; rows that differ in one of them are never joined."""
 SMOOTH = frozenset(
     "prob probability brier loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood "
     "logits soft edit bleu chrf rouge rougel rougelsum ter bertscore".split()
@@ -43,7 +51,9 @@ PREFERRED = frozenset({"prob", "probability", "brier"})
 """Continuous metrics that say how the right answer stands among the others: the partner of choice."""
 _SETTING = ["family", "task", "shots", "prompt", *CONDITIONS]
 _MEASUREMENT = ["model", "checkpoint", "seed"]
-_READINGS = ("chance", "best", "higher_is_better", "continuous")
+_READINGS = ("chance", "best", "higher_is_better", "continuous", "metric_rank")
+_UNSCORED = MetricSpec(name="")
+"""Holds the place of a metric that no row has a score of, so that those after it keep their ranks."""
 _IDENTITY = [*_SETTING, *_MEASUREMENT, "metric", "doc_id"]
 
 
@@ -53,7 +63,11 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     Needed are `family`, `model`, the column of the axis, `task`, `metric`, `n_shot` (or `shots`), and in each row
     either counts `k` of `n` (or `n_items`), or `value` with `stderr` or `n`. With a column `doc_id` each row is one
     document, and `value` alone is enough. Optional are `chance`, `best`, `higher_is_better`, `continuous`, `seed`,
-    `prompt`, `revision` (or a model written `name@revision`), `suite`, `kind`, `status`, and `CONDITIONS`.
+    `prompt`, `revision` (or a model written `name@revision`), `suite`, `kind`, `status`, `n_expected`, `n_truncated`,
+    `date` (of two equally trained revisions of a model the one evaluated last counts), and `CONDITIONS`.
+
+    A table with `metric_rank` is a tidy leaderboard of this harness, and gives the curves it was made of, less the
+    documents: ranks are those of the column, an empty `best` means none, and no standard error counts as rounded.
 
     A chance level that is not given is not known. Seeds are pooled, and checkpoints are treated, as `curves` does
     for results. Every metric that is not continuous is a headline (rank 0) of its own; continuous ones are their
@@ -77,7 +91,8 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     measured = [one for setting in settings for one in _measurements(setting, source)]
     if scale == "params":
         _check_final(measured, source)
-    return _ranked(draw(measured, scale=scale))
+    drawn = draw(measured, scale=scale)
+    return drawn if _exported(rows) else _ranked(drawn)
 
 
 def unknowns(drawn: Iterable[Curve]) -> tuple[str, ...]:
@@ -177,17 +192,40 @@ def _rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     rows["suite"], rows["kind"] = columns.text("suite", ""), columns.text("kind", "")
     rows["seed"] = columns.numbers("seed", whole=True).fillna(0).astype(int)
     rows["doc_id"] = columns.text("doc_id") if "doc_id" in columns else ""
-    for condition in CONDITIONS:
-        rows[condition] = columns.text(condition, "plain" if condition in columns else "")
+    _add_conditions(rows, columns)
     _add_sizes(rows, columns, scale)
     revision = columns.text("revision", "") if "revision" in columns else [revision for _, _, revision in parts]
     sizes = rows[list(SCALES)].itertuples(index=False)
     rows["checkpoint"] = [f"{known} {size}" for known, size in zip(revision, map(tuple, sizes), strict=True)]
+    rows["date"] = _seconds(columns.text("date", ""))
+    rows["metric_rank"] = columns.numbers("metric_rank", needed="metric_rank" in columns, whole=True)
+    columns.check(rows["metric_rank"].isna() | rows["metric_rank"].between(0, 999), "metric_rank", "0 to 999")
     _add_scores(rows, columns)
     _add_readings(rows, columns)
     _add_documents(rows)
     _check_repeats(rows, source)
     return rows
+
+
+def _exported(rows: pd.DataFrame) -> bool:
+    """Whether the table is a leaderboard of this harness, see `table_curves`."""
+    return bool(rows["metric_rank"].notna().any())
+
+
+def _add_conditions(rows: pd.DataFrame, columns: _Columns) -> None:
+    for name in CONDITIONS:
+        rows[name] = columns.text(name, "plain" if name in columns else "")
+    if "task_digest" in columns:
+        rows["task_version"] = ""  # the digest tells them apart, also where the author forgot to count up
+    if "limit" in columns:
+        limit = columns.numbers("limit", whole=True)
+        rows["limit"] = limit.map("first {:.0f}".format).where(limit.notna(), "all")
+
+
+def _seconds(dates: pd.Series) -> pd.Series:
+    """Time in seconds; 0 where there is no date, or none that can be read."""
+    read = pd.to_datetime(dates, errors="coerce", utc=True, format="ISO8601")
+    return ((read - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).fillna(0.0)
 
 
 def _add_sizes(rows: pd.DataFrame, columns: _Columns, scale: Scale) -> None:
@@ -226,6 +264,8 @@ def _add_scores(rows: pd.DataFrame, columns: _Columns) -> None:
         columns.check(sure, "stderr" if "stderr" in columns else n_column, "a number here or as n")
     rows["stderr"] = stderr.where(counted.isna())
     rows["n"] = n
+    for name in ("n_expected", "n_truncated"):
+        rows[name] = columns.numbers(name, whole=True)
 
 
 def _add_readings(rows: pd.DataFrame, columns: _Columns) -> None:
@@ -239,9 +279,10 @@ def _add_readings(rows: pd.DataFrame, columns: _Columns) -> None:
     proportion = columns.numbers("k").notna()
     columns.check(rows["chance"].isna() | ~proportion | rows["chance"].between(0, 1), "chance", "0 to 1")
     told = columns.numbers("best")
-    outside = rows["value"].notna() & ~rows["value"].between(0, 1) & told.isna()
+    guessed = told.isna() & rows["metric_rank"].isna()
+    outside = rows["value"].notna() & ~rows["value"].between(0, 1) & guessed
     columns.check(~outside | rows["continuous"], "value", "a share from 0 to 1, or a column `best`")
-    bounded = words.map(lambda w: not w & UNBOUNDED) & ~outside.groupby(rows["metric"]).transform("any")
+    bounded = guessed & words.map(lambda w: not w & UNBOUNDED) & ~outside.groupby(rows["metric"]).transform("any")
     rows["best"] = told.fillna(rows["higher_is_better"].astype(float).where(bounded))
     room = (rows["best"] - rows["chance"]) * np.where(rows["higher_is_better"], 1, -1)
     better = "no better than the best score, " + rows["best"].map("{:g}".format)
@@ -293,15 +334,32 @@ def _metrics(rows: Sequence[Any], source: str) -> tuple[MetricSpec, ...]:
             best=_known(row.best),
             continuous=row.continuous,
         )
-        first, known = read.setdefault(row.metric, (row, spec))
-        if known != spec:
-            column = next(c for c in _READINGS if getattr(known, c) != getattr(spec, c))
-            raise TableError(
-                f"{source}: row {row.Index + 1}, column {column}: is {getattr(spec, column)}; expected "
-                f"{getattr(known, column)} as in row {first.Index + 1}, which belongs to the same curve"
-            )
+        first, _ = read.setdefault(row.metric, (row, spec))
+        for column in _READINGS:
+            found, expected = _reading(row, column), _reading(first, column)
+            if found != expected:
+                raise TableError(
+                    f"{source}: row {row.Index + 1}, column {column}: is {found}; expected {expected} as in row "
+                    f"{first.Index + 1}, which belongs to the same curve"
+                )
+    if _reading(rows[0], "metric_rank") is not None:
+        ranked: dict[int, MetricSpec] = {}
+        for row, spec in read.values():
+            other = ranked.setdefault(int(row.metric_rank), spec)
+            if other != spec:
+                raise TableError(
+                    f"{source}: row {row.Index + 1}, column metric_rank: is {row.metric_rank:g}, as that of "
+                    f"{other.name} on the same curves; expected each rank once"
+                )
+        return tuple(ranked.get(rank, _UNSCORED) for rank in range(max(ranked) + 1))
     order = (spec for _, spec in read.values())
     return tuple(sorted(order, key=lambda m: (m.continuous, not _words(m.name) & PREFERRED, m.name)))
+
+
+def _reading(row: Any, column: str) -> float | None:
+    """How a row says its metric is read; None where it says nothing."""
+    value = getattr(row, column)
+    return None if math.isnan(value) else value
 
 
 def _measurement(rows: Sequence[Any], metrics: tuple[MetricSpec, ...]) -> Measurement:
@@ -319,16 +377,17 @@ def _measurement(rows: Sequence[Any], metrics: tuple[MetricSpec, ...]) -> Measur
         kind=first.kind,
         shots=first.shots,
         prompt=first.prompt,
-        conditions=tuple((name, value) for name in CONDITIONS if (value := getattr(first, name))),
+        conditions=tuple((name, value) for column, name in CONDITIONS.items() if (value := getattr(first, column))),
         model=first.model,
         revision=first.checkpoint,
         scales=scales,
-        age=(scales["tokens"] or scales["flops"] or 0.0, 0.0),
+        age=(scales["tokens"] or scales["flops"] or 0.0, max(row.date for row in rows)),
         seed=first.seed,
         metrics=metrics,
         scores=scores,
         failure=None if scores else "failed",
-        n_expected=max((score.n for score in scores.values()), default=0),
+        n_expected=int(_known(first.n_expected) or max((score.n for score in scores.values()), default=0)),
+        n_truncated=int(_known(first.n_truncated) or 0),
         documents=lambda: documents,
     )
 
@@ -339,7 +398,8 @@ def _score(rows: Sequence[Any], metric: MetricSpec) -> Score:
     value, n, stderr = row.value, int(row.n), _known(row.stderr)
     share = not metric.continuous and metric.best == 1.0
     binomial = math.sqrt(value * (1 - value) / (n - 1)) if share and n > 1 else None
-    if stderr is None or (binomial is not None and math.isclose(stderr, binomial, rel_tol=ROUNDING)):
+    guessed = math.isnan(row.metric_rank)
+    if guessed and (stderr is None or (binomial is not None and math.isclose(stderr, binomial, rel_tol=ROUNDING))):
         stderr = binomial
     return Score(metric=metric.name, value=value, stderr=stderr, n=n)
 

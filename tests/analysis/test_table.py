@@ -337,6 +337,19 @@ def test_an_empty_axis_is_named() -> None:
     assert "column loss: is empty in every row" in refused(counted(loss=None), "loss")
 
 
+@pytest.mark.parametrize(
+    ("ranks", "message"),
+    [
+        ((0, 0), "row 9, column metric_rank: is 0, as that of acc on the same curves; expected each rank once"),
+        ((0, None), "row 9, column metric_rank: is empty; expected a number"),
+        ((0, 1e9), "row 9, column metric_rank: is 1000000000.0; expected 0 to 999"),
+    ],
+)
+def test_ranks_of_metrics_that_cannot_be_are_refused(ranks: tuple[int, float | None], message: str) -> None:
+    rows = [counted(metric=name, metric_rank=rank) for name, rank in zip(("acc", "f1"), ranks, strict=True)]
+    assert message in refused(pd.concat(rows))
+
+
 def test_a_document_that_stands_twice_is_refused() -> None:
     assert "row 7 is of the same score as row 1" in refused(pd.concat([documents(), documents().iloc[:1]]))
 
