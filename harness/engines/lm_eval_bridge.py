@@ -28,6 +28,8 @@ from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
 
+log = logging.getLogger(__name__)
+
 
 class LmEvalEngine:
     """One model loaded by transformers, asked through lm-eval."""
@@ -38,6 +40,8 @@ class LmEvalEngine:
             torch.set_num_threads(settings.threads)
         self._settings = settings
         self._device = _device(settings.device)
+        if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
+            log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
         self._lm = self._load(model)
 

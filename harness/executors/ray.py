@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -41,6 +41,8 @@ import ray
 import ray._private.worker
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+log = logging.getLogger(__name__)
+
 OPENING_TRIES = 2
 """Workers that may die while loading one model before the lane is given up."""
 
@@ -52,6 +54,9 @@ _OBJECT_STORE_BYTES = 200 * 2**20
 
 _LONGEST_TEMP = 15
 """Longest name of the usual temporary folder that leaves room for Ray's sockets below it; /tmp otherwise."""
+
+_GROUP = {"ray.io/node-group", "ray.io/node_group"}
+"""Labels, by Ray's version, of nodes that Ray's or Kubernetes' autoscaler looks after: larger ones may come."""
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 """Settings of the driver that workers on other machines must share."""
@@ -67,7 +72,7 @@ class RayExecutor:
         """One outcome per job, as they finish.
 
         Raises:
-            MachineError: Ray does not start here, or the cluster cannot be joined.
+            MachineError: Ray does not start here, the cluster cannot be joined, or no node can ever hold a model.
         """
         if not any(lane.jobs for lane in lanes):
             return
@@ -75,27 +80,26 @@ class RayExecutor:
             cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
             workers = self._settings.workers or max(1, cpus // (settings.threads or 1))
             private = self._settings.address is None
-            runs = [_LaneRun(lane, settings, private) for lane in lanes if lane.jobs]
-            yield from _outcomes(runs, workers, settings.device)
+            nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+            # all of them before the first cell: a model that cannot run is not for the results to remember
+            runs = [
+                _LaneRun(lane, settings, private, worker_gpus(lane, settings.device, nodes))
+                for lane in lanes
+                if lane.jobs
+            ]
+            yield from _outcomes(runs, workers)
 
 
-def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[Outcome]:
+def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
     """Keeps `workers` lanes going and yields what lands."""
     waiting = deque(runs)
     flying: dict[Any, _LaneRun] = {}
     idle = _Idle()
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    largest = max((resources.get("GPU", 0.0) for resources in nodes), default=0.0)
     try:
         while waiting or flying:
             while waiting and len(flying) < workers:
                 run = waiting.popleft()
-                try:
-                    run.gpus = worker_gpus(run.lane, device, largest)
-                except MachineError as error:
-                    yield from [failure(job.cell, error) for job in run.lane.jobs]
-                else:
-                    flying[run.start(idle.take(run))] = run
+                flying[run.start(idle.take(run))] = run
             if flying:
                 [ref], _ = ray.wait(list(flying), num_returns=1)
                 run = flying.pop(ref)
@@ -113,13 +117,14 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int, device: str) -> Iterator[O
         idle.end()
 
 
-def worker_gpus(lane: Lane, device: str, largest: float) -> float:
-    """GPUs a worker of the lane takes, where the largest node has `largest`.
+def worker_gpus(lane: Lane, device: str, nodes: Sequence[Mapping[str, Any]]) -> float:
+    """GPUs that a worker of the lane takes on a cluster of `nodes`, which are alive and as Ray describes them.
 
     Raises:
         MachineError: no node can ever hold the model; Ray itself would wait for one for ever.
     """
     model = lane.model
+    largest = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
     if device == "cpu" or lane.engine in WITHOUT_MODEL:
         return 0.0
     if model.gpus < 1 and not largest and device == "auto":
@@ -127,10 +132,10 @@ def worker_gpus(lane: Lane, device: str, largest: float) -> float:
     if model.gpus > 1 and model.gpus != int(model.gpus):
         raise MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
     if model.gpus > largest:
-        raise MachineError(
-            f"{model.name} asks for {model.gpus:g} GPU(s) and the largest node has {largest:g}; "
-            "expected a node with enough, or --device cpu"
-        )
+        short = f"{model.name} asks for {model.gpus:g} GPU(s) and the largest node has {largest:g}"
+        if not any(_GROUP & node["Labels"].keys() for node in nodes):
+            raise MachineError(f"{short}; expected a node with enough, --device cpu, or a choice of other models")
+        log.warning("%s: waiting for a larger one, which the cluster's autoscaler may add", short)
     return model.gpus
 
 
@@ -164,9 +169,9 @@ class _Idle:
 class _LaneRun:
     """One lane under way: the actor that holds its model, and the jobs it has yet to answer."""
 
-    def __init__(self, lane: Lane, settings: EngineSettings, private: bool) -> None:
+    def __init__(self, lane: Lane, settings: EngineSettings, private: bool, gpus: float) -> None:
         self.lane = lane
-        self.gpus = lane.model.gpus
+        self.gpus = gpus
         self._settings = settings
         self._private = private
         self._todo = deque(range(len(lane.jobs)))

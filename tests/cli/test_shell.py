@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.store import Store
-from tests.builders import cell, model, result
+from tests.builders import result
 from tests.cli.conftest import Emergence
 
 COMMAND = (sys.executable, "-m", "harness")
@@ -21,12 +22,20 @@ INTERRUPTED = "interrupted: what was finished is kept; the same command goes on 
 
 
 @pytest.fixture
-def many(tmp_path: Path) -> Path:
-    """A results folder that more is to be said of than fits into a pipe (64 KiB)."""
-    store = Store(tmp_path / "many")
-    for seed in range(300):
-        store.write(result(cell(model=model(1000 + seed))))
+def results(tmp_path: Path) -> Path:
+    """A results folder with one cell."""
+    store = Store(tmp_path / "results")
+    store.write(result())
     return store.root
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """The end to write to of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
 
 
 @pytest.mark.parametrize("executor", ["inline", "ray"])
@@ -51,28 +60,17 @@ def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: 
 
 
 @pytest.mark.parametrize("arguments", ["curves", "curves --json"])
-def test_a_reader_that_has_seen_enough_is_no_error(many: Path, arguments: str) -> None:
-    told = subprocess.Popen(
-        [*COMMAND, *arguments.split(), "--results", str(many)],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert told.stdout is not None
-    assert told.stderr is not None
-    told.stdout.readline()
-    told.stdout.close()
-    err = told.stderr.read()
-    assert (told.wait(), err) == (0, "")
+def test_a_reader_that_has_seen_enough_is_no_error(results: Path, arguments: str, unread: int) -> None:
+    told = [*COMMAND, *arguments.split(), "--results", str(results)]
+    done = subprocess.run(told, env=ENVIRONMENT, stdout=unread, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(options: tuple[str, ...], tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(
+    options: tuple[str, ...], tmp_path: Path, unread: int
+) -> None:
     run = [*COMMAND, "run", *options, "--executor", "inline"]
-    done = subprocess.run(run, cwd=tmp_path, env=ENVIRONMENT, stderr=writing, check=False)
-    os.close(writing)
+    done = subprocess.run(run, cwd=tmp_path, env=ENVIRONMENT, stderr=unread, check=False)
     assert done.returncode == 0
     assert len(list(Store(tmp_path / "results").results())) == 16
 
@@ -93,8 +91,8 @@ def test_output_that_finds_no_room_is_one_line_and_exit_2(arguments: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["", ".", "/"])
-def test_a_name_that_is_no_file_is_refused(emergence: Emergence, many: Path, name: str) -> None:
-    done = emergence("leaderboard", "--results", many, "-o", name)
+def test_a_name_that_is_no_file_is_refused(emergence: Emergence, results: Path, name: str) -> None:
+    done = emergence("leaderboard", "--results", results, "-o", name)
     assert (done.code, done.err) == (2, f"error: {name or '.'}: is a folder; expected a file\n")
 
 

@@ -32,7 +32,7 @@ def endless(folder: Path) -> None:
 
 
 def seen(folder: Path, address: str) -> None:
-    sizes = {"pair": 2.0, "half": 0.5, "none": 0.0, "triple": 3.0}
+    sizes = {"pair": 2.0, "half": 0.5, "none": 0.0}
     cells = tuple(
         builders.cell(engine="toy", model=builders.model(name=name, path=str(folder), gpus=gpus))
         for name, gpus in sizes.items()
@@ -40,7 +40,7 @@ def seen(folder: Path, address: str) -> None:
     made = lanes(RunPlan(cells=cells, tasks={"colours": builders.task()}))
     for outcome in open_executor("ray", ExecutorSettings(address=address)).run(made, EngineSettings()):
         failed = isinstance(outcome, CellFailure)
-        what = outcome.error if failed else outcome.provenance.host.split("; ")[1]
+        what = outcome.message if failed else outcome.provenance.host.split("; ")[1]
         print(f"{outcome.cell.model.name}: {what}", flush=True)
 
 

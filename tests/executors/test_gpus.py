@@ -11,17 +11,26 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.engines.protocol import EngineSettings
 from harness.errors import MachineError
+from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.executors.ray import worker_gpus
-from harness.schedule import Lane
+from harness.plan import RunPlan
+from harness.schedule import Lane, lanes
 from tests import builders
 
 
 def lane(gpus: float, engine: str = "lm-eval") -> Lane:
     return Lane(model=builders.model(gpus=gpus), engine=engine, jobs=())
+
+
+def nodes(largest: float) -> list[dict[str, Any]]:
+    """A cluster of two nodes that nobody adds to, as Ray describes it."""
+    return [{"Resources": {"CPU": 4.0, "GPU": gpus}, "Labels": {"ray.io/node-id": "3f"}} for gpus in (0.0, largest)]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,7 @@ def lane(gpus: float, engine: str = "lm-eval") -> Lane:
 def test_a_worker_takes_the_gpus_of_its_model_unless_it_runs_on_the_cpu(
     gpus: float, device: str, largest: float, given: float
 ) -> None:
-    assert worker_gpus(lane(gpus), device, largest) == given
+    assert worker_gpus(lane(gpus), device, nodes(largest)) == given
 
 
 @pytest.mark.parametrize(
@@ -54,11 +63,26 @@ def test_a_worker_takes_the_gpus_of_its_model_unless_it_runs_on_the_cpu(
 )
 def test_a_model_that_no_node_can_hold_is_refused(gpus: float, device: str, largest: float, message: str) -> None:
     with pytest.raises(MachineError, match=message):
-        worker_gpus(lane(gpus), device, largest)
+        worker_gpus(lane(gpus), device, nodes(largest))
+
+
+def test_an_autoscaler_may_add_a_node_that_is_large_enough(caplog: pytest.LogCaptureFixture) -> None:
+    grown = [{"Resources": {"CPU": 4.0}, "Labels": {"ray.io/node-group": "small", "ray.io/node-id": "3f"}}]
+    assert worker_gpus(lane(4.0), "auto", grown) == 4.0
+    assert "asks for 4 GPU(s) and the largest node has 0: waiting for a larger one" in caplog.text
+
+
+def test_a_model_that_no_node_can_hold_stops_the_run_before_its_first_cell() -> None:
+    sizes = {"fits": 0.0, "giant": 4096.0}
+    cells = tuple(builders.cell(model=builders.model(name=name, gpus=n), engine="lm-eval") for name, n in sizes.items())
+    made = lanes(RunPlan(cells=cells, tasks={"colours": builders.task()}))
+    outcomes = open_executor("ray", ExecutorSettings(workers=1)).run(made, EngineSettings())
+    with pytest.raises(MachineError, match=r"giant asks for 4096 GPU\(s\).* --device cpu"):
+        next(outcomes)
 
 
 def test_the_simulated_engine_holds_a_model_of_any_size() -> None:
-    assert worker_gpus(lane(8.0, engine="simulated"), "auto", 0.0) == 0.0
+    assert worker_gpus(lane(8.0, engine="simulated"), "auto", nodes(0.0)) == 0.0
 
 
 ENVIRONMENT = os.environ | {
@@ -99,6 +123,6 @@ def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str
     assert done.stderr == ""
     seen = dict(line.split(": ") for line in done.stdout.splitlines())
     assert seen.pop("half") in ("GPUs 0", "GPUs 1")
-    assert seen == {"pair": "GPUs 0,1", "none": "GPUs ", "triple": "MachineError"}
+    assert seen == {"pair": "GPUs 0,1", "none": "GPUs "}
     with socket.create_connection(cluster.rsplit(":", 1), timeout=10):
         pass
