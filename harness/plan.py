@@ -6,12 +6,24 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from harness.errors import PlanError, unknown
 from harness.specs import Kind, MetricSpec, ModelSpec, Suite, TaskSpec
 
 DEFAULT_ENGINE = "tree"
 """Who answers when nobody says otherwise."""
+DESCRIPTION = ("params", "params_non_embedding", "params_active", "tokens", "loss")
+"""What is told of a model and changes no answer: it can be put right without evaluating anew."""
+
+
+class Place(NamedTuple):
+    """Where a cell's answers belong: a model that two families name has a place in each."""
+
+    family: str
+    """Family name."""
+    key: str
+    """Key of the cell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +80,11 @@ class Cell:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
+    def place(self) -> Place:
+        """Family and key: what is done, failed or to do. The family draws the curve and does not change the number."""
+        return Place(self.model.family, self.key)
+
+    @property
     def label(self) -> str:
         """Short text for progress and messages."""
         return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}"
@@ -78,14 +95,14 @@ class RunPlan:
     """Cells to produce, with the tasks they need."""
 
     cells: tuple[Cell, ...]
-    """Distinct by key, in the order asked for."""
+    """Distinct by place, in the order asked for."""
     tasks: Mapping[str, TaskSpec]
     """Task name -> spec, for every task of the cells."""
 
-    def without(self, keys: Iterable[str]) -> RunPlan:
-        """The plan less the cells whose keys are given."""
-        gone = frozenset(keys)
-        return RunPlan(cells=tuple(c for c in self.cells if c.key not in gone), tasks=self.tasks)
+    def without(self, places: Iterable[Place]) -> RunPlan:
+        """The plan less the cells whose places are given."""
+        gone = frozenset(places)
+        return RunPlan(cells=tuple(c for c in self.cells if c.place not in gone), tasks=self.tasks)
 
     def with_models(self, change: Callable[[ModelSpec], ModelSpec]) -> RunPlan:
         """The plan with every model replaced by what `change` makes of it, asked once per model."""
@@ -131,7 +148,7 @@ def expand(
     """
     sweep = sweep or Sweep()
     _check(sweep)
-    cells: dict[str, Cell] = {}
+    cells: dict[Place, Cell] = {}
     used: dict[str, TaskSpec] = {}
     for suite in suites:
         shots = suite.shots if sweep.shots is None else sweep.shots
@@ -159,7 +176,7 @@ def expand(
                                 limit=limit,
                                 engine=engine,
                             )
-                            cells.setdefault(cell.key, cell)
+                            cells.setdefault(cell.place, cell)
     return RunPlan(cells=tuple(cells.values()), tasks=used)
 
 

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import __version__
 from harness.errors import StoreError
-from harness.plan import Cell
+from harness.plan import DESCRIPTION, Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.run_record import MOST_BYTES, RunRecord, dumped, loaded
+from harness.specs import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,18 +112,54 @@ class Store:
                 return
             if outcome.samples is None:
                 raise ValueError("a result read without its samples cannot be written")
-            _keep_unreadable(folder / HEADER)
-            _replace(folder / SAMPLES, _parquet(outcome.samples, [m.name for m in outcome.cell.metrics]))
-            _replace(folder / HEADER, _dump(replace(outcome, samples=None), outcome.cell.key))
-            (folder / FAILURE).unlink(missing_ok=True)
+            self._put(folder, outcome, _parquet(outcome.samples, [m.name for m in outcome.cell.metrics]))
 
-    def done(self) -> frozenset[str]:
-        """Keys of the cells that are complete."""
-        return frozenset(r.cell.key for r in self.results())
+    def take_over(self, result: CellResult, cell: Cell) -> bool:
+        """Give `cell` the answers of a stored result with the same key; False when they do not lie where they should.
 
-    def failed(self) -> frozenset[str]:
-        """Keys of the cells whose last attempt failed."""
-        return frozenset(f.cell.key for f in self.failures())
+        Raises:
+            StoreError: they cannot be written.
+        """
+        folder = self.path(cell)
+        try:
+            samples = (self.path(result.cell) / SAMPLES).read_bytes()
+        except OSError:
+            return False
+        with _reported(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._put(folder, replace(result, cell=cell), samples)
+        return True
+
+    def describe(self, outcome: Outcome, model: ModelSpec) -> bool:
+        """Tell of a stored outcome's model what `model` tells, and leave all else; False when its file was moved.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        path = self.path(outcome.cell) / (FAILURE if isinstance(outcome, CellFailure) else HEADER)
+        try:
+            raw = json.loads(path.read_bytes())
+        except OSError:
+            return False
+        raw["cell"]["model"].update({name: getattr(model, name) for name in DESCRIPTION})
+        with _reported(path):
+            _replace(path, _header(raw))
+        return True
+
+    @staticmethod
+    def _put(folder: Path, result: CellResult, samples: bytes) -> None:
+        _keep_unreadable(folder / HEADER)
+        _replace(folder / SAMPLES, samples)
+        _replace(folder / HEADER, _dump(replace(result, samples=None), result.cell.key))
+        (folder / FAILURE).unlink(missing_ok=True)
+
+    def done(self) -> frozenset[Place]:
+        """Places of the cells that are complete."""
+        return frozenset(r.cell.place for r in self.results())
+
+    def failed(self) -> frozenset[Place]:
+        """Places of the cells whose last attempt failed."""
+        return frozenset(f.cell.place for f in self.failures())
 
     def results(self) -> tuple[CellResult, ...]:
         """Every complete cell, without its samples, ordered by path."""
@@ -294,8 +331,11 @@ def _adapter(failure: bool) -> TypeAdapter[Any]:
 
 def _dump(outcome: Outcome, key: str) -> bytes:
     body = _adapter(isinstance(outcome, CellFailure)).dump_python(outcome, mode="json")
-    header = {"schema": SCHEMA, "key": key, "harness_version": __version__, **body}
-    return (json.dumps(header, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return _header({"schema": SCHEMA, "key": key, "harness_version": __version__, **body})
+
+
+def _header(raw: Mapping[str, Any]) -> bytes:
+    return (json.dumps(raw, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def _parquet(samples: tuple[Sample, ...], metrics: list[str]) -> bytes:

@@ -43,7 +43,7 @@ def test_zero_shot_keeps_every_seed_where_answers_are_drawn(config, prompts, see
 def test_a_cell_that_two_suites_ask_for_runs_once() -> None:
     again = replace(SUITE, name="again", shots=(2, 4))
     plan = expand([SUITE, again], TASKS, [model()])
-    assert len({c.key for c in plan.cells}) == len(plan.cells) == 2 * (1 + 3 + 3)
+    assert len({c.place for c in plan.cells}) == len(plan.cells) == 2 * (1 + 3 + 3)
 
 
 def test_the_users_sweep_wins_over_the_suites() -> None:
@@ -98,6 +98,12 @@ def test_the_key_ignores_where_it_runs_and_how_it_is_labelled() -> None:
     base = cell()
     assert replace(base, model=replace(base.model, gpus=4, path="/elsewhere")).key == base.key
     assert replace(base, suite="other").key == base.key
+
+
+def test_a_model_that_two_families_name_is_asked_for_each() -> None:
+    plan = expand([SUITE], TASKS, [model(), model(family="mine"), model(family="mine")])
+    assert len({c.key for c in plan.cells}) == len(plan.cells) / 2
+    assert {c.model.family for c in plan.cells} == {"toy", "mine"}
 
 
 def test_the_key_is_stable_across_versions() -> None:

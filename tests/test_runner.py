@@ -15,10 +15,10 @@ from harness.errors import StoreError
 from harness.plan import Cell, RunPlan
 from harness.records import CellFailure, Outcome
 from harness.run_record import Progress, RunRecord
-from harness.runner import Recorder, pending, run
+from harness.runner import Recorder, Standing, pending, run, settle, standing
 from harness.schedule import Lane
 from harness.store import RUNS, Store
-from tests.builders import cell, failed, result, task
+from tests.builders import cell, failed, model, result, task
 
 SETTINGS = EngineSettings()
 
@@ -56,7 +56,7 @@ def seeds(cells: Iterable[Cell]) -> list[int]:
 def test_every_outcome_is_in_the_store_when_it_is_yielded(store: Store) -> None:
     for outcome in run(plan(), store, Recited(failing=[1]), SETTINGS):
         kept = store.failed() if isinstance(outcome, CellFailure) else store.done()
-        assert outcome.cell.key in kept
+        assert outcome.cell.place in kept
     assert (len(store.done()), len(store.failed())) == (2, 1)
 
 
@@ -93,6 +93,74 @@ def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(stor
         list(run(plan(), store, executor, SETTINGS))
     assert executor.ended
     assert seeds(executor.started) == [0]
+
+
+def of_family(name: str, shots: Iterable[int] = (1,), *, engine: str = "tree", **told: object) -> RunPlan:
+    """A plan for the model `m` as the family tells of it."""
+    asked = model(family=name, name="m", **told)
+    return RunPlan(cells=tuple(cell(model=asked, shots=n, engine=engine) for n in shots), tasks={"colours": task()})
+
+
+def standing_of(plan: RunPlan, store: Store) -> Standing:
+    done, failures, _ = store.outcomes()
+    return standing(plan, done, failures)
+
+
+def test_a_cell_that_another_family_has_is_to_do(store: Store) -> None:
+    list(run(of_family("shipped"), store, Recited(), SETTINGS))
+    assert pending(of_family("shipped"), store).cells == ()
+    assert pending(of_family("mine"), store).cells == of_family("mine").cells
+
+
+def test_what_another_family_was_answered_is_taken_over(store: Store) -> None:
+    list(run(of_family("shipped", shots=(1, 2)), store, Recited(), SETTINGS))
+    mine = of_family("mine", shots=(1, 2, 4), params=2000)
+    list(run(mine.without([mine.cells[0].place, mine.cells[2].place]), store, Recited(failing=[0]), SETTINGS))
+    held = standing_of(mine, store)
+    assert (held.done, held.failed) == (frozenset(), frozenset())
+    assert held.chores() == ("taken over from family shipped: 2 cells",)
+    held = settle(store, held)
+    assert held.done == {asked.place for asked in mine.cells[:2]}
+    assert pending(mine, store).cells == mine.cells[2:]
+    assert {r.cell.model.params for r in store.results() if r.cell.model.family == "mine"} == {2000}
+    assert len(store.done()) == 4
+
+
+def test_answers_that_no_model_gave_are_not_taken_over(store: Store) -> None:
+    """The simulated engine answers by the size that the family tells of a name."""
+    list(run(of_family("shipped", engine="simulated"), store, Recited(), SETTINGS))
+    held = standing_of(of_family("mine", engine="simulated", params=2000), store)
+    assert (held.done, held.elsewhere) == (frozenset(), ())
+
+
+def test_answers_that_cannot_be_taken_over_are_evaluated(store: Store) -> None:
+    list(run(of_family("shipped"), store, Recited(), SETTINGS))
+    (store.root / "shipped").rename(store.root / "renamed")
+    held = settle(store, standing_of(of_family("mine"), store))
+    assert (held.done, held.chores()) == (frozenset(), ())
+    assert len(pending(of_family("mine"), store).cells) == 1
+
+
+def test_what_the_plan_tells_of_a_model_reaches_all_its_outcomes(store: Store) -> None:
+    list(run(of_family("mine", shots=(1, 2)), store, Recited(), SETTINGS))
+    store.write(failed(of_family("mine", shots=(4,)).cells[0]))
+    store.write(result(of_family("other").cells[0]))
+    store.write(result(cell(model=model(family="mine", name="m", revision="other"), engine="tree")))
+    corrected = of_family("mine", loss=2.5, params=2000)
+    held = settle(store, standing_of(corrected, store))
+    assert held.done == {corrected.cells[0].place}
+    assert held.chores() == ("brought up to date in 3 cells: params, tokens, loss",)
+    done, failures, problems = store.outcomes()
+    models = [o.cell.model for o in (*done, *failures)]
+    assert sorted((m.family, m.revision, m.params, m.loss or 0) for m in models) == [
+        ("mine", "main", 2000, 2.5),
+        ("mine", "main", 2000, 2.5),
+        ("mine", "main", 2000, 2.5),
+        ("mine", "other", 1000, 0),
+        ("other", "main", 1000, 0),
+    ]
+    assert problems == ()
+    assert standing_of(corrected, store).chores() == ()
 
 
 def recorded(store: Store, cells: int, **changes: float) -> Recorder:

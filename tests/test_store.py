@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from harness.errors import StoreError
 from harness.plan import Cell
+from harness.records import Outcome
 from harness.store import FAILURE, HEADER, SAMPLES, Store
 from tests.builders import cell, failed, model, result, sample
 
@@ -31,7 +32,7 @@ def test_a_result_comes_back_as_it_was_written(store: Store) -> None:
     assert read.cell == written.cell
     assert read.provenance == written.provenance
     assert store.samples(read.cell) == written.samples
-    assert store.done() == {written.cell.key}
+    assert store.done() == {written.cell.place}
     assert store.problems() == ()
 
 
@@ -55,7 +56,7 @@ def test_a_header_from_before_losses_is_read_and_belongs_to_the_same_cell(store:
     raw = json.loads(header.read_text())
     del raw["cell"]["model"]["loss"]
     header.write_text(json.dumps(raw))
-    assert store.done() == {written.cell.key} == {cell().key}
+    assert store.done() == {written.cell.place} == {cell().place}
     assert store.results()[0].cell.model.loss is None
 
 
@@ -99,11 +100,11 @@ def test_a_name_with_separators_stays_inside_the_results_folder(store: Store) ->
 
 def test_a_failure_is_kept_until_the_cell_goes_well(store: Store) -> None:
     store.write(failed())
-    assert store.failed() == {cell().key}
+    assert store.failed() == {cell().place}
     assert store.done() == frozenset()
     store.write(result())
     assert store.failed() == frozenset()
-    assert store.done() == {cell().key}
+    assert store.done() == {cell().place}
     assert not (store.path(cell()) / FAILURE).exists()
 
 
@@ -135,8 +136,49 @@ def test_an_unreadable_header_is_moved_aside_when_its_cell_is_written_again(stor
     header = store.path(cell()) / HEADER
     header.write_text("somebody's notes")
     store.write(result())
-    assert store.done() == {cell().key}
+    assert store.done() == {cell().place}
     assert header.with_name("cell.json.unreadable").read_text() == "somebody's notes"
+
+
+def test_answers_are_given_to_another_family_and_stay_in_their_own(store: Store) -> None:
+    written = result(cell(model=model(family="shipped")))
+    store.write(written)
+    (read,) = store.results()
+    mine = cell(model=model(family="mine", params=2000, name="toy-1000"))
+    store.write(failed(mine))
+    assert mine.key == read.cell.key
+    assert store.take_over(read, mine)
+    assert store.done() == {written.cell.place, mine.place}
+    assert (store.samples(mine), store.samples(written.cell)) == (written.samples, written.samples)
+    (own,) = [r for r in store.results() if r.cell.model.family == "mine"]
+    assert (own.cell, own.scores, own.provenance) == (mine, written.scores, written.provenance)
+    assert sorted(path.name for path in store.path(mine).iterdir()) == [HEADER, SAMPLES]
+
+
+def test_answers_that_are_gone_are_not_given(store: Store) -> None:
+    assert not store.take_over(result(), cell(model=model(family="mine")))
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize(("outcome", "name"), [(result(), HEADER), (failed(), FAILURE)])
+def test_what_is_told_of_a_model_is_put_right_and_nothing_else(store: Store, outcome: Outcome, name: str) -> None:
+    store.write(outcome)
+    before = {path.name: path.read_bytes() for path in store.path(outcome.cell).iterdir()}
+    path = store.path(outcome.cell) / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"of a later version": 1}))
+    assert store.describe(
+        outcome, model(params=2000, name="toy-1000", tokens=None, loss=2.5, path="/elsewhere", gpus=4)
+    )
+    raw = json.loads(path.read_text())
+    told = raw["cell"]["model"]
+    assert (told["params"], told["tokens"], told["loss"], told["path"], told["gpus"]) == (2000, None, 2.5, None, 0.0)
+    told.update(params=1000, tokens=20000, loss=None)
+    assert raw == json.loads(before.pop(name)) | {"of a later version": 1}
+    assert before == {p.name: p.read_bytes() for p in store.path(outcome.cell).iterdir() if p.name != name}
+
+
+def test_a_file_that_somebody_moved_is_not_described(store: Store) -> None:
+    assert not store.describe(result(), model(loss=2.5))
 
 
 def test_a_header_without_samples_is_a_problem_not_a_result(store: Store) -> None:
@@ -163,7 +205,7 @@ def test_two_trees_merge_by_copying(tmp_path: Path) -> None:
     one.write(result(cell(shots=0)))
     two.write(result(cell(shots=2)))
     shutil.copytree(two.root, one.root, dirs_exist_ok=True)
-    assert one.done() == {cell(shots=0).key, cell(shots=2).key}
+    assert one.done() == {cell(shots=0).place, cell(shots=2).place}
 
 
 def test_a_results_folder_that_is_a_file_is_named(tmp_path: Path) -> None:

@@ -245,9 +245,9 @@ def curves(
             them out.
     """
     done = tuple(results)
-    succeeded = {r.cell.key for r in done}
+    succeeded = {r.cell.place for r in done}
     measured = [_of_result(r, items) for r in done]
-    return draw([*measured, *(_of_failure(f) for f in failures if f.cell.key not in succeeded)], scale=scale)
+    return draw([*measured, *(_of_failure(f) for f in failures if f.cell.place not in succeeded)], scale=scale)
 
 
 def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from harness.analysis.settings import ModelId, Setting, model_id, names, setting
+from harness.plan import Place
 from harness.records import CellFailure, CellResult, Outcome
-from harness.run_record import Progress, RunRecord
+from harness.run_record import Planned, Progress, RunRecord
 
 
 def finished_at(outcome: Outcome) -> datetime:
@@ -52,18 +53,18 @@ def up_to_date(
     hold = current(records, now)
     if not hold:
         return tuple(records)  # making keys takes time
-    done = {result.cell.key: finished_at(result) for result in results}
-    failed = {failure.cell.key: failure.failed_at for failure in failures}
+    done = {result.cell.place: finished_at(result) for result in results}
+    failed = {failure.cell.place: failure.failed_at for failure in failures}
     return tuple(_followed(record, done, failed, now) if record in hold else record for record in records)
 
 
 def _followed(
-    record: RunRecord, done: Mapping[str, datetime], failed: Mapping[str, datetime], now: datetime
+    record: RunRecord, done: Mapping[Place, datetime], failed: Mapping[Place, datetime], now: datetime
 ) -> RunRecord:
     """One record brought up to date; what failed before the run began is still to come."""
-    wanted = {key for of in record.plan for keys in of.tasks.values() for key in keys}
-    came = {key: done[key] for key in wanted & done.keys()}
-    lost = {key: failed[key] for key in (wanted & failed.keys()) - came.keys() if failed[key] >= record.started_at}
+    wanted = {Place(of.model.family, key) for of in record.plan for keys in of.tasks.values() for key in keys}
+    came = {place: done[place] for place in wanted & done.keys()}
+    lost = {of: failed[of] for of in (wanted & failed.keys()) - came.keys() if failed[of] >= record.started_at}
     # times of other machines may lie before the run or after now
     after = [(at - record.started_at).total_seconds() for at in (*came.values(), *lost.values()) if at <= now]
     after = sorted(seconds for seconds in after if seconds >= 0.0)
@@ -75,11 +76,12 @@ def _followed(
         first_seconds=after[0] if after else None,
     )
     left = wanted - came.keys() - lost.keys()
-    plan = [
-        replace(of, tasks={task: tuple(key for key in keys if key in left) for task, keys in of.tasks.items()})
-        for of in record.plan
-    ]
+    plan = [replace(of, tasks=_only(left, of)) for of in record.plan]
     return replace(record, progress=progress, plan=tuple(plan)) if wanted else record
+
+
+def _only(places: Set[Place], of: Planned) -> dict[str, tuple[str, ...]]:
+    return {task: tuple(k for k in keys if (of.model.family, k) in places) for task, keys in of.tasks.items()}
 
 
 class Tally(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Set
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -26,7 +27,8 @@ from harness.cli.options import (
 )
 from harness.cli.output import count, duration, print_json, say, table
 from harness.estimate import Estimate, estimate, measured_pace
-from harness.plan import DEFAULT_ENGINE, Cell, RunPlan
+from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
+from harness.runner import standing
 from harness.store import Store
 
 
@@ -61,10 +63,12 @@ def command(
     for problem in problems:
         say(f"skipped {problem}")
     pace = measured_pace(done, plan.tasks, engine)
-    finished = {r.cell.key for r in done}
-    failed = {f.cell.key for f in failures} - finished
+    held = standing(plan, done, failures)
+    for chore in held.chores():
+        say(f"to be {chore}")
+    finished, failed = held.done | {cell.place for cell, _ in held.elsewhere}, held.failed
     to_do = plan.without(finished | failed)
-    costs = {cell.key: estimate(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
+    costs = {cell.place: estimate(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
     if as_json:
         print_json(_data(plan, finished, failed, costs))
         return
@@ -74,9 +78,8 @@ def command(
     total = _total(costs)
     unknown = sum(cost is None for cost in costs.values())
     workers = max(1, os.cpu_count() or 1)
-    keys = {c.key for c in plan.cells}
     print(
-        f"\n{len(plan.cells)} cells: {len(keys & finished)} done, {len(keys & failed)} failed, {len(to_do.cells)} to do"
+        f"\n{len(plan.cells)} cells: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do"
         f"\n{count(total.requests)} requests, about {count(total.tokens)} prompt tokens, about "
         f"{duration(total.seconds)} of work ({duration(total.seconds / workers)} on {workers} workers)"
     )
@@ -86,7 +89,7 @@ def command(
         print(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
 
 
-def _overview(plan: RunPlan, finished: set[str], failed: set[str], costs: dict[str, Estimate | None]) -> str:
+def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, Estimate | None]) -> str:
     """One row per family and task."""
 
     def place(cell: Cell) -> tuple[str, str, str]:
@@ -95,10 +98,10 @@ def _overview(plan: RunPlan, finished: set[str], failed: set[str], costs: dict[s
     rows = []
     for (family, suite, task), group in groupby(sorted(plan.cells, key=place), key=place):
         cells = list(group)
-        cost = _total({c.key: costs.get(c.key) for c in cells})
+        cost = _total({c.place: costs.get(c.place) for c in cells})
         shots = ",".join(str(n) for n in sorted({c.shots for c in cells}))
-        done = sum(c.key in finished for c in cells)
-        bad = sum(c.key in failed for c in cells)
+        done = sum(c.place in finished for c in cells)
+        bad = sum(c.place in failed for c in cells)
         models = len({c.model.name for c in cells})
         to_do = len(cells) - done - bad
         rows.append((family, suite, task, models, shots, done, bad, to_do, count(cost.requests), count(cost.tokens)))
@@ -120,21 +123,21 @@ def _short(number: float | None) -> str | None:
     return None if number is None else f"{number:.3f}"
 
 
-def _total(costs: dict[str, Estimate | None]) -> Estimate:
+def _total(costs: dict[Place, Estimate | None]) -> Estimate:
     return sum((cost for cost in costs.values() if cost), Estimate())
 
 
 def _data(
-    plan: RunPlan, finished: set[str], failed: set[str], costs: dict[str, Estimate | None]
+    plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, Estimate | None]
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     can = functools.cache(lambda task, limit: resolution(plan.tasks[task], limit)._asdict())
     for cell in plan.cells:
-        key = cell.key
-        cost = costs.get(key)
+        place = cell.place
+        cost = costs.get(place)
         rows.append(
             {
-                "key": key,
+                "key": place.key,
                 "family": cell.model.family,
                 "model": cell.model.name,
                 "params": cell.model.params,
@@ -143,7 +146,7 @@ def _data(
                 "shots": cell.shots,
                 "prompt": cell.prompt,
                 "seed": cell.seed,
-                "status": "done" if key in finished else "failed" if key in failed else "to do",
+                "status": "done" if place in finished else "failed" if place in failed else "to do",
                 **can(cell.task, cell.limit),
                 **(asdict(cost) if cost else {"requests": None, "tokens": None, "seconds": None}),
             }

@@ -31,7 +31,7 @@ from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.models import pinned
 from harness.plan import DEFAULT_ENGINE, RunPlan
-from harness.runner import Recorder, run
+from harness.runner import Recorder, run, settle, standing
 from harness.store import Store
 
 
@@ -100,15 +100,19 @@ def command(
     done, failures, problems = store.outcomes()
     for problem in problems:
         say(f"skipped {problem}")
-    wanted = {cell.key for cell in plan.cells}
-    finished = wanted & {r.cell.key for r in done}
-    known_failed = wanted & {f.cell.key for f in failures} - finished
-    kept = finished if retry_failed else finished | known_failed
-    if finished:
-        say(f"{len(finished)} of {len(wanted)} cells are done already")
-    if known_failed and not retry_failed:
-        say(f"{len(known_failed)} cells failed before and are left alone; try them again with --retry-failed")
-    if any(plan.tasks[c.task].unsafe_code for c in plan.cells if c.key not in kept):
+    held = settle(store, standing(plan, done, failures))
+    for chore in held.chores():
+        say(chore)
+    kept = held.done if retry_failed else held.done | held.failed
+    todo = plan.without(kept)
+    if held.done:
+        say(f"{len(held.done)} of {len(plan.cells)} cells are done already")
+    stored = [*(r for r in done if r.cell.place in held.done), *(r for _, r in held.elsewhere)]
+    if deterministic and (loose := sum(not r.provenance.deterministic for r in stored)):
+        say(f"{loose} of them were evaluated without --deterministic and stay so; give another --results for new ones")
+    if held.failed and not retry_failed:
+        say(f"{len(held.failed)} cells failed before and are left alone; try them again with --retry-failed")
+    if any(plan.tasks[c.task].unsafe_code for c in todo.cells):
         from harness.scoring.sandbox import open_sandbox
 
         say(f"programs that models write run in a sandbox, here {open_sandbox().describe()}")
@@ -121,7 +125,6 @@ def command(
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,
     )
-    todo = plan.without(kept)
     recorder = Recorder(store, plan=todo, command=shlex.join(["emergence", *sys.argv[1:]]), done_before=len(kept))
     outcomes = run(plan, store, worker_pool, settings, retry_failed=retry_failed)
     with recorder, ProgressReporter(total=len(todo.cells)) as reporter, closing(outcomes):
@@ -131,7 +134,7 @@ def command(
     came = reporter.progress
     seconds = duration(came.elapsed_seconds)
     say(f"{came.done} cells evaluated, {came.failed} failed, in {seconds}; results in {results}/")
-    if came.failed or (known_failed and not retry_failed):
+    if came.failed or (held.failed and not retry_failed):
         say("what failed and why: emergence status")
         raise typer.Exit(1)
 

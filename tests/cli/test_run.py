@@ -1,0 +1,72 @@
+import csv
+import io
+from pathlib import Path
+
+import yaml
+
+from harness.catalog import load_catalog
+from harness.store import Store
+from tests.cli.conftest import Emergence
+
+INLINE = ("--executor", "inline")
+
+
+def told(toy: Path, **changes: object) -> None:
+    """Change what the toy family tells of each of its models."""
+    family = yaml.safe_load((toy / "family.yaml").read_text())
+    for spec in family["models"]:
+        spec.update(changes)
+    (toy / "family.yaml").write_text(yaml.safe_dump(family))
+
+
+def test_a_model_done_in_one_family_is_not_done_in_another(
+    emergence: Emergence, options: tuple[str, ...], toy: Path
+) -> None:
+    emergence("run", *options, *INLINE, "--model", "m10,m100")
+    mine = yaml.safe_load((toy / "family.yaml").read_text()) | {"family": "mine"}
+    (toy / "mine.yaml").write_text(yaml.safe_dump(mine))
+    again = emergence("run", *options, *INLINE, "--family", "mine")
+    assert "8 of 32 cells are done already" in again.err
+    rows = csv.DictReader(io.StringIO(emergence("leaderboard").out))
+    assert {row["model"] for row in rows if row["family"] == "mine"} == {"m10", "m100", "m1000", "m10000"}
+
+
+def test_answers_of_the_same_model_are_taken_over_into_a_family_of_ones_own(
+    emergence: Emergence, tmp_path: Path
+) -> None:
+    asked = ("--task", "topic", "--shots", "0", "--limit", "2")
+    assert emergence("run", *asked, *INLINE, "--model", "ladder-12k").code == 0
+    (shipped,) = (m for m in load_catalog().family("embedded").models if m.name == "ladder-12k")
+    spec = {"name": shipped.name, "path": shipped.path, "params": shipped.params, "loss": 2.5}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"family": "mine", "models": [spec]}))
+    mine = (*asked, "--family", "mine", "--include-path", tmp_path / "mine.yaml")
+    planned = emergence("plan", *mine)
+    assert "to be taken over from family embedded: 1 cell\n" in planned.err
+    assert "1 cells: 1 done, 0 failed, 0 to do" in planned.out
+    done = emergence("run", *mine, *INLINE)
+    assert done.code == 0
+    assert "taken over from family embedded: 1 cell\n1 of 1 cells are done already\n0 cells evaluated" in done.err
+    one, other = Store(Path("results")).results()
+    assert (one.cell.key, one.scores) == (other.cell.key, other.scores)
+    assert {r.cell.model.family: r.cell.model.loss for r in (one, other)} == {"embedded": shipped.loss, "mine": 2.5}
+
+
+def test_what_a_family_file_tells_later_reaches_the_results(
+    emergence: Emergence, options: tuple[str, ...], toy: Path
+) -> None:
+    emergence("run", *options, *INLINE)
+    told(toy, tokens=2000, loss=2.5)
+    assert "to be brought up to date in 16 cells: tokens, loss\n" in emergence("plan", *options).err
+    again = emergence("run", *options, *INLINE)
+    assert "brought up to date in 16 cells: tokens, loss\n16 of 16 cells are done already\n" in again.err
+    assert {r.cell.model.loss for r in Store(Path("results")).results()} == {2.5}
+    assert "brought" not in emergence("run", *options, *INLINE).err
+
+
+def test_cells_done_without_deterministic_are_counted_when_it_is_asked_for(
+    emergence: Emergence, options: tuple[str, ...]
+) -> None:
+    emergence("run", *options, *INLINE, "--model", "m10")
+    again = emergence("run", *options, *INLINE, "--deterministic")
+    assert "4 of 16 cells are done already\n4 of them were evaluated without --deterministic" in again.err
+    assert "--deterministic" not in emergence("run", *options, *INLINE).err
