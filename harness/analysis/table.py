@@ -279,14 +279,24 @@ def _add_readings(rows: pd.DataFrame, columns: _Columns) -> None:
     proportion = columns.numbers("k").notna()
     columns.check(rows["chance"].isna() | ~proportion | rows["chance"].between(0, 1), "chance", "0 to 1")
     told = columns.numbers("best")
-    guessed = told.isna() & rows["metric_rank"].isna()
+    foreign = rows["metric_rank"].isna()
+    guessed = told.isna() & foreign
     outside = rows["value"].notna() & ~rows["value"].between(0, 1) & guessed
-    columns.check(~outside | rows["continuous"], "value", "a share from 0 to 1, or a column `best`")
-    bounded = guessed & words.map(lambda w: not w & UNBOUNDED) & ~outside.groupby(rows["metric"]).transform("any")
+    bound = words.map(lambda w: not w & UNBOUNDED)
+    # a chance level between 0 and 1 is that of a share; a loss may have it and go on above 1, as Brier scores do
+    share = ~rows["continuous"] | (bound & rows["higher_is_better"] & rows["chance"].between(0, 1, inclusive="neither"))
+    columns.check(~outside | ~share, "value", "a share from 0 to 1, or a column `best`")
+    bounded = guessed & bound & ~outside.groupby(rows["metric"]).transform("any")
     rows["best"] = told.fillna(rows["higher_is_better"].astype(float).where(bounded))
-    room = (rows["best"] - rows["chance"]) * np.where(rows["higher_is_better"], 1, -1)
+    direction = np.where(rows["higher_is_better"], 1, -1)
     better = "no better than the best score, " + rows["best"].map("{:g}".format)
-    columns.check(room.isna() | (room >= 0), "chance", better)
+    columns.check(~((rows["chance"] - rows["best"]) * direction > 0), "chance", better)
+    columns.check(~((rows["value"] - rows["best"]) * direction > 1e-9) | ~foreign, "value", better)
+    # scores from 0 to `full` have a standard deviation of at most half of it, and two of them are the fewest
+    full = rows["best"].where(rows["higher_is_better"], np.where(guessed & ~rows["continuous"], 1.0, np.nan))
+    full = full.where(foreign & (full > 0) & rows["value"].between(0, full))
+    most = "at most " + (full / 2).map("{:g}".format) + ", as any score from 0 to " + full.map("{:g}".format) + " has"
+    columns.check(~(rows["stderr"] > full / 2), "stderr", most)
 
 
 def _add_documents(rows: pd.DataFrame) -> None:

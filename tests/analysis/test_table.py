@@ -311,6 +311,7 @@ def test_a_count_that_cannot_be_is_named_by_row_and_column(change: dict[str, Any
         ({"value": 43.8}, "row 3, column value: is 43.8; expected a share from 0 to 1, or a column `best`"),
         ({"stderr": -0.1}, "row 3, column stderr: is -0.1; expected 0 or more"),
         ({"stderr": None}, "row 3, column stderr: is empty; expected a number here or as n"),
+        ({"stderr": 4.0}, "row 3, column stderr: is 4.0; expected at most 0.5, as any score from 0 to 1 has"),
     ],
 )
 def test_a_value_that_cannot_be_is_named_by_row_and_column(change: dict[str, Any], message: str) -> None:
@@ -318,6 +319,45 @@ def test_a_value_that_cannot_be_is_named_by_row_and_column(change: dict[str, Any
     for column, value in change.items():
         rows.loc[2, column] = value
     assert message in refused(rows)
+
+
+@pytest.mark.parametrize(
+    ("reading", "value", "message"),
+    [
+        ({"best": 1.0}, 45.2, "row 3, column value: is 45.2; expected no better than the best score, 1"),
+        (
+            {"metric": "prob_correct"},
+            45.2,
+            "row 3, column value: is 45.2; expected a share from 0 to 1, or a column `best`",
+        ),
+        ({"metric": "brier", "best": 0.2, "chance": 0.9}, 0.1, "expected no better than the best score, 0.2"),
+    ],
+)
+def test_a_score_that_its_metric_cannot_have_is_refused(reading: dict[str, Any], value: float, message: str) -> None:
+    rows = scored(**reading)
+    rows.loc[2, "value"] = value
+    assert message in refused(rows)
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        ({"best": 100.0, "chance": None}, "is 55.0; expected at most 50, as any score from 0 to 100 has"),
+        ({"metric": "parse_failures", "higher_is_better": False, "chance": None}, "is 55.0; expected at most 0.5"),
+        ({"metric": "prob_correct"}, "is 55.0; expected at most 0.5"),
+    ],
+)
+def test_an_error_larger_than_the_scores_allow_is_refused(reading: dict[str, Any], message: str) -> None:
+    rows = scored(**reading)
+    rows.loc[2, "stderr"] = 55.0
+    assert f"row 3, column stderr: {message}" in refused(rows)
+
+
+def test_losses_and_metrics_without_bounds_may_have_any_score_and_error() -> None:
+    brier = only(table_curves(scored(metric="brier", value=1.2, stderr=0.6, chance=0.75)))
+    assert (brier.y[0], brier.stderr[0]) == (1.2, 0.6)
+    bleu = only(table_curves(scored(metric="bleu", value=[0.3, *[28.4] * 7], stderr=4.0, chance=0.0)))
+    assert bleu.metric.best is None
 
 
 def test_values_without_any_spread_are_refused() -> None:

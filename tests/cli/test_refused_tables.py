@@ -52,6 +52,12 @@ def test_a_value_that_is_not_a_number_is_refused_by_row_and_column(emergence: Em
     assert "some.csv: row 5, column value: is empty; expected a number" in refused(emergence, tmp_path, rows)
 
 
+def test_an_error_in_percent_beside_a_share_is_refused_by_row_and_column(emergence: Emergence, tmp_path: Path) -> None:
+    rows = scored()
+    rows["stderr"] *= 100
+    assert "some.csv: row 1, column stderr: is 3.0" in refused(emergence, tmp_path, rows)
+
+
 @pytest.mark.parametrize(("right", "label"), [(0, "flat"), (200, "flat-above-chance")])
 def test_scores_of_0_and_of_100_percent_are_judged(
     emergence: Emergence, tmp_path: Path, right: int, label: str
