@@ -221,6 +221,11 @@ class Measurement:
     """Reads the scores of single documents; gives None when there are none to read."""
 
     @property
+    def size(self) -> tuple[str, float | None]:
+        """Equal for the checkpoints of one model: folders of one name can hold models of several sizes."""
+        return (self.model, self.scales["params"])
+
+    @property
     def setting(self) -> tuple[str, str, int, str]:
         """What a curve is of, its metric and conditions apart."""
         return (self.family, self.task, self.shots, self.prompt)
@@ -258,10 +263,10 @@ def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, .
     its own, because its size is then not what varies; on the axes of compute and loss all checkpoints are points.
     """
     given = tuple(measurements)
-    several = _models_with_checkpoints(given) if scale == "tokens" else frozenset()
+    several = _sizes_with_checkpoints(given) if scale == "tokens" else frozenset()
     grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[Measurement]]] = {}
     for one in given:
-        conditions = one.conditions + ((("model", one.model),) if one.model in several else ())
+        conditions = one.conditions + ((("model", one.model),) if one.size in several else ())
         grouped.setdefault(one.setting, {}).setdefault(conditions, []).append(one)
     made = []
     for parts in grouped.values():
@@ -273,6 +278,7 @@ def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, .
 
 
 _Conditions = tuple[tuple[str, str], ...]
+_Size = tuple[str, float | None]
 
 
 def _difference(conditions: _Conditions, others: Iterable[_Conditions]) -> str | None:
@@ -327,12 +333,12 @@ def _of_cell(cell: Cell) -> Measurement:
     )
 
 
-def _models_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[str]:
-    tokens: dict[str, set[float | None]] = {}
+def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_Size]:
+    tokens: dict[_Size, set[float | None]] = {}
     for one in measurements:
         if one.failure is None:
-            tokens.setdefault(one.model, set()).add(one.scales["tokens"])
-    return frozenset(name for name, seen in tokens.items() if len(seen) > 1)
+            tokens.setdefault(one.size, set()).add(one.scales["tokens"])
+    return frozenset(size for size, seen in tokens.items() if len(seen) > 1)
 
 
 def _curves_of(
@@ -382,14 +388,14 @@ def _curves_of(
 def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
     """The seeds of each checkpoint; or of each model's most trained one, with equal tokens the one evaluated last."""
     grouped: dict[tuple[str, str], list[Measurement]] = {}
-    final: dict[str, str] = {}
+    final: dict[_Size, str] = {}
     for one in sorted(measurements, key=lambda m: m.age):
         grouped.setdefault((one.model, one.revision), []).append(one)
-        final[one.model] = one.revision
+        final[one.size] = one.revision
     return [
         sorted(seeds, key=lambda m: m.seed)
-        for (model, revision), seeds in grouped.items()
-        if not final_only or final[model] == revision
+        for (_, revision), seeds in grouped.items()
+        if not final_only or final[seeds[0].size] == revision
     ]
 
 

@@ -148,6 +148,21 @@ def test_of_equal_checkpoints_the_one_evaluated_last_is_shown() -> None:
     assert curve.y == pytest.approx((0.45,))
 
 
+def test_models_of_one_name_and_several_sizes_are_no_checkpoints_of_each_other() -> None:
+    """Two folders called `checkpoint-1000`, say."""
+    asked = [model(p, name="step", revision=f"of {p}", tokens=None) for p in (1000, 4000, 16000)]
+    curve = only(curves([counted(cell(model=m), k, 200) for m, k in zip(asked, (50, 60, 70), strict=True)]))
+    assert curve.x == (1000, 4000, 16000)
+    assert curve.models == ("step",) * 3
+
+
+def test_the_token_axis_joins_models_of_one_name_and_several_sizes() -> None:
+    asked = [model(p, name="step", revision=f"of {p}") for p in (1000, 4000)]
+    curve = only(curves([counted(cell(model=m), 50, 200) for m in asked], scale="tokens"))
+    assert curve.x == (20000, 80000)
+    assert curve.split is None
+
+
 def test_the_token_axis_keeps_models_with_checkpoints_apart() -> None:
     results = [checkpoint(t, k, params=p) for p in (1000, 2000) for t, k in ((100, 50), (200, 60))]
     drawn = [c for c in curves(results, scale="tokens") if c.rank == 0]
