@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.analysis.distributions import binom
+from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.uncertainty import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _DISAGREE = 0.1
 """Share of the best score by which forms of some weight must part to be said to disagree, and what some weight is."""
 _CLEARLY = 1.25
 """How many times the error of the naive forecast makes a forecast clearly worse."""
+_NOTICED = 0.005
+"""Share of the best score by which two mean errors must differ to be worth a word."""
 
 
 def doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
@@ -41,7 +44,8 @@ def doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
         said["far"] = f"{of.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
     sign = 1 if curve.metric.higher_is_better else -1
     top = curve.estimates[-1]
-    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > 2 * (top.stderr or 0.0):
+    matters = max(2 * (top.stderr or 0.0), PRACTICAL_EFFECT * (curve.metric.best or 0.0))
+    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > matters:
         said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
     away, apart = abs(of.value - top.value), max(curve.y) - min(curve.y)
     if of.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
@@ -59,10 +63,10 @@ def doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
     missed, tests = sum(not held.inside for held in of.backtest), len(of.backtest)
     if missed and binom.sf(missed - 1, tests, 1 - CONFIDENCE) <= 0.05 + 1e-9:
         said["missed before"] = f"{missed} of {tests} back-tests lie outside their 95 % interval."
-    if of.error is not None and of.error_of_last is not None and of.error > _CLEARLY * of.error_of_last:
+    error, naive, noticed = of.error, of.error_of_last, _NOTICED * (curve.metric.best or 0.0)
+    if error is not None and naive is not None and error > max(_CLEARLY * naive, naive + noticed):
         said["no better than last"] = (
-            f"In the back-test the score of the size before was closer: off by {of.error_of_last:.3g}, "
-            f"not {of.error:.3g}."
+            f"In the back-test the score of the size before was closer: off by {naive:.3g}, not {error:.3g}."
         )
     if curve.metric.chance is None and curve.metric.higher_is_better and curve.metric.best:
         said["no chance level"] = "The chance level is not known and taken as 0."

@@ -92,6 +92,17 @@ class Fits:
         at = np.broadcast_to(x, (len(self.theta), np.shape(x)[-1]))
         return inside(self.form.shape(self.theta, at, self.chance[:, None], self.ends)[0])
 
+    def onward(self, x: Array) -> Array:
+        """Like `mean`, but beyond the sizes fitted only a straight line falls; others stay as at the largest size.
+
+        An S-curve turned upside down takes the first dip after a plateau for the brink of a fall to chance.
+        """
+        there = self.mean(x)
+        if self.form.name == "linear":
+            return there
+        largest = self.ends[:, 1:]
+        return np.where(x > largest, np.maximum(there, self.mean(largest)), there)
+
     def reaches(self, level: Array) -> Array:
         """Position at which each curve rises to `level`, (B,); -inf when it starts above, inf when it never does."""
         assert self.form.inverse is not None, self.form.name

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.analysis.bootstrap import RUN_SD, from_counts
+from harness.analysis.bootstrap import RUN_SD
 from harness.analysis.curves import Curve, position
 from harness.analysis.doubts import doubts
 from harness.analysis.evidence import FEWEST_TO_EXTRAPOLATE, countable, counts_of
@@ -27,8 +27,8 @@ from harness.analysis.thresholds import CANDIDATES, refitted, reliable, weights
 from harness.analysis.uncertainty import CONFIDENCE
 
 GROWTH = ("const", *CANDIDATES)
-"""Forms a score may follow beyond the sizes measured. A curve that turns is not among them: where it goes after the
-turn is a guess."""
+"""Forms a score may follow beyond the sizes measured, see `Fits.onward`. A curve that turns is not among them: where it
+goes after the turn is a guess."""
 _REPEATS = 20
 """Scores drawn around each redrawn curve."""
 
@@ -70,7 +70,7 @@ class Forecast:
     loss: float | None
     """Loss foretold for that scale, the first of two steps; None for a forecast from the scale alone."""
     value: float
-    """Median of what it may score, in units of the metric."""
+    """Score expected of it, in units of the metric: the median over the redrawn curves."""
     low: float
     """Lower end of the 95 % interval for the score of one model on as many documents as the largest size had."""
     high: float
@@ -143,9 +143,10 @@ def forecasts(
     """The score of each curve at a larger scale, in the order given.
 
     Countable scores: the curve is redrawn from its counts, each redrawn curve is fitted by one form drawn by its
-    Akaike weight (Buckland, Burnham and Augustin 1997), and around each prediction scores are drawn with the noise of
-    documents and training runs. Median and quantiles of all these scores are the forecast. Counts that lie further
-    from the best form than chance allows are worth fewer documents (quasi-binomial; McCullagh and Nelder 1989).
+    Akaike weight (Buckland, Burnham and Augustin 1997), and the median of their predictions is the forecast. Around
+    each prediction scores are drawn with the noise of documents and training runs; their quantiles are the interval.
+    Counts that lie further from the best form than chance allows are worth fewer documents (quasi-binomial; McCullagh
+    and Nelder 1989).
 
     Losses and log-likelihoods: a power law with a floor, least squares of the logarithm, and the linearised prediction
     interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, chapter 2).
@@ -315,23 +316,37 @@ def _foretell(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Ge
         np.stack([f.mean(counts.x) for f in fits])[best, rows],
         np.array([f.form.p for f in fits])[best],
     )
-    # Half a success and half a failure more: a size that got nothing right could have got something.
     worth = counts.n / spread[:, None]
-    smooth = Counts(
-        x=counts.x, k=(worth * counts.k / counts.n + 0.5) * worth / (worth + 1), n=worth, chance=counts.chance
-    )
-    redrawn = from_counts(smooth, draws, rng)
+    discounted = replace(counts, k=worth * counts.k / counts.n, n=worth)
+    # Half a success and half a failure more: a size that got nothing right could have got something.
+    redrawn = worth[:, None] * _about(_halved(counts.k / counts.n, worth), worth + 1, draws, rng)
     mean = np.empty((len(counts), draws))
     places = np.broadcast_to(at, mean.shape)
-    for again in refitted(fits, share, smooth, redrawn, rng):
-        mean[again.row, again.column] = again.fits.mean(places[again.row, again.column, None])[:, 0]
-    whole = np.maximum(np.rint(n / spread), 1)[:, None, None]
-    expected = np.repeat((whole * mean[:, :, None] + 0.5) / (whole + 1), _REPEATS, axis=2)
-    scores = (rng.binomial(whole.astype(int), expected) / whole).reshape(len(counts), -1)
-    low, value, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, 0.5, (1 + CONFIDENCE) / 2], axis=1)
+    for again in refitted(fits, share, discounted, redrawn, rng):
+        mean[again.row, again.column] = again.fits.onward(places[again.row, again.column, None])[:, 0]
+    value = np.median(mean, axis=1)
+    scores = _about(_halved(mean, n[:, None]), (n / spread)[:, None], _REPEATS, rng).reshape(len(counts), -1)
+    low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
+    # Scores are whole numbers of documents: an end between two of them would leave out the score it rounds to.
+    low, high = np.minimum(np.floor(low * n) / n, value), np.clip(np.ceil(high * n) / n, value, 1.0)
     middle = np.median(at, axis=1)
-    each = np.stack([f.mean(middle[:, None])[:, 0] for f in fits])
+    each = np.stack([f.onward(middle[:, None])[:, 0] for f in fits])
     return _Foretold(value, low, high, share, each, middle, tuple(f.form.name for f in fits))
+
+
+def _halved(share: Array, documents: Array) -> Array:
+    """Shares of documents with half a success and half a failure added."""
+    return (share * documents + 0.5) / (documents + 1)
+
+
+def _about(share: Array, documents: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Scores that may come of expected shares, (B, draws, m), from shares (B, m) and so many documents, (B, m or 1).
+
+    Beta distributed, with the variance share (1 - share) / (documents + 1). A binomial would put them on a grid as
+    coarse as the documents are few, and scatter leaves few.
+    """
+    size = (len(share), draws, share.shape[1])
+    return rng.beta((share * documents)[:, None], ((1 - share) * documents)[:, None], size=size)
 
 
 def _by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:

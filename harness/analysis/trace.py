@@ -45,7 +45,7 @@ def traces(
     Args:
         curves: of any number of sizes.
         run_sd: standard deviation between training runs at a score of one half.
-        until: scale up to which forms are carried on; None ends them at the largest size.
+        until: scale up to which forms are carried on, as forecasts are; None ends them at the largest size.
     """
     found: list[tuple[Trace, ...]] = [()] * len(curves)
     batches: dict[int, list[int]] = {}
@@ -68,7 +68,7 @@ def _together(curves: Sequence[Curve], run_sd: float, until: float | None) -> li
     if until is not None:
         last = np.maximum(last, [position(curve.scale, until) for curve in curves])
     at = np.linspace(counts.x[:, 0], last, POINTS, axis=1)
-    means, shares = [f.mean(at) for f in fits], weights(fits, counts.sizes)
+    means, shares = [f.onward(at) for f in fits], weights(fits, counts.sizes)
     scatter = [np.sqrt(dispersion(counts, f.mean(counts.x), f.form.p)) for f in fits]
     made = []
     for row, curve in enumerate(curves):

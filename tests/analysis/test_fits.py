@@ -212,3 +212,16 @@ def test_counts_scatter_about_their_mean_once_and_noisy_runs_more() -> None:
     # Variance between runs 0.05^2 over binomial variance 0.25 / 1000.
     assert noisy.mean() == pytest.approx(1 + 0.05**2 / 0.00025, rel=0.1)
     assert dispersion(counts(np.arange(3)), np.full((1, 3), 0.5), 3) == 1.0
+
+
+def test_beyond_the_sizes_only_a_straight_line_falls() -> None:
+    some = counts([180, 180, 178, 170, 150, 110, 70, 55])
+    line, curve = (fit(FORMS[name], some) for name in ("linear", "logistic"))
+    for on in (line, curve):
+        assert on.onward(X) == pytest.approx(on.mean(X))
+    beyond = np.array([11.0])
+    assert line.onward(beyond) == pytest.approx(line.mean(beyond))
+    assert curve.mean(beyond) < curve.mean(X[-1:]) - 0.02
+    assert curve.onward(beyond) == pytest.approx(curve.mean(X[-1:]))
+    rising = fit(FORMS["logistic"], counts([55, 70, 110, 150, 170, 178, 180, 180]))
+    assert rising.onward(beyond) == pytest.approx(rising.mean(beyond))

@@ -261,7 +261,44 @@ def test_a_forecast_stays_a_score_however_odd_the_curve_and_far_the_scale(rates:
 
 
 def test_a_forecast_far_outside_all_that_was_measured_is_doubted() -> None:
-    found = _made(_curve([1.0] * 7 + [0.9]))
-    assert found.value < 0.8
+    found = _made(_curve([0.25] * 5 + [0.26, 0.29, 0.41]))
+    assert found.value > 0.6
     assert "further than any two of the sizes measured lie apart" in found.doubts["leap"]
     assert "leap" not in _made(_curve(_logistic(SIZES))).doubts
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        (1.0, 0.973, 0.949, 1.0, 1.0, 1.0, 0.992, 0.945),
+        (1.0, 1.0, 0.992, 1.0, 1.0, 1.0, 0.992, 0.941),
+        (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.9),
+        (0.9, 0.9, 0.9, 0.85, 0.5, 0.3, 0.25, 0.25),
+    ],
+)
+def test_a_dip_or_a_fall_is_not_the_brink_of_a_fall_to_chance(rates: Sequence[float]) -> None:
+    found = _made(_curve(rates, n=256), 3.5 * SIZES[-1])
+    assert found.value == pytest.approx(rates[-1], abs=0.05)
+    assert found.low > rates[-1] - 0.2
+    assert "leap" not in found.doubts
+
+
+def test_a_straight_fall_goes_on_straight() -> None:
+    rates = [0.9 - 0.05 * size for size in range(8)]
+    assert _made(_curve(rates)).value == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_forecast_of_scores_that_scatter_is_that_of_its_form_and_on_no_grid() -> None:
+    found = _made(_curve((0.25, 0.27, 0.26, 0.28, 0.996, 1.0, 0.84, 1.0), n=256))
+    share, value = max(found.forms.values())
+    assert share > 0.8
+    assert found.value == pytest.approx(value, abs=0.03)
+    assert found.low < 0.84
+    assert found.high == 1.0
+
+
+def test_a_score_that_nobody_misses_is_expected_of_the_next_size_too() -> None:
+    found = _made(_curve([1.0] * 8, n=256))
+    assert found.value == pytest.approx(1.0, abs=0.005)
+    assert found.high == 1.0
+    assert found.doubts == {}
