@@ -12,6 +12,7 @@ import os
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ModelError
 from harness.specs import ModelSpec
@@ -25,6 +26,11 @@ _TOKENIZERS = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
+_READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".tiktoken", ".jinja", ".py", ".codes", ".tokenizer")
+"""Endings of the files that a model is loaded from."""
+_READ_TEXTS = ("vocab.txt", "merges.txt", "dict.txt")
+_TRAINERS = ("trainer_state.json", "training_args.bin", "optimizer.bin", "scheduler.bin")
+"""What a trainer leaves beside a checkpoint, and nothing is loaded from."""
 _EDGE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell checkpoints apart without reading gigabytes."""
 
@@ -51,7 +57,7 @@ def model_from_folder(folder: Path) -> ModelSpec:
     Raises:
         ModelError: the folder is no readable model, or its size cannot be told from the files.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.expanduser(folder)).resolve()
     params = count_parameters(folder)
     spec = ModelSpec(name=folder.name, family=folder.name, params=params, path=str(folder))
     check_local_model(spec)
@@ -69,6 +75,20 @@ def count_parameters(folder: Path) -> int:
     if not files:
         raise ModelError(f"{folder}: no *.safetensors to count parameters in; describe the model in a family file")
     return sum(_tensor_elements(path) for path in files)
+
+
+def params_doubt(spec: ModelSpec) -> str | None:
+    """What speaks against the `params` a family file gives; None when nothing does, or nothing can be counted.
+
+    Quantised weights are packed, several to one stored number, and are not judged.
+    """
+    folder = None if spec.path is None else Path(spec.path)
+    if folder is None or not list(folder.glob("*.safetensors")) or "quantization_config" in _config(folder):
+        return None
+    counted = count_parameters(folder)
+    if counted <= 2 * spec.params <= 4 * counted:
+        return None
+    return f"model {spec.name}: params is {spec.params:,}; the weights in {folder} have {counted:,}"
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
@@ -116,14 +136,15 @@ def cached_commit(name: str, revision: str) -> str | None:
 def fingerprint(folder: Path) -> str:
     """12 hex digits that change when a model folder's config, tokenizer or weights do.
 
-    Small files are hashed whole, weight files by size and both ends.
+    Small files are hashed whole, weight files by size and both ends. Notes and a trainer's state may come and go; any
+    other JSON file counts.
 
     Raises:
         ModelError: the folder cannot be read.
     """
     digest = hashlib.sha256()
     try:
-        for path in sorted(p for p in folder.iterdir() if p.is_file()):
+        for path in sorted(p for p in folder.iterdir() if p.is_file() and _is_read(p.name)):
             size = path.stat().st_size
             digest.update(f"{path.name}:{size}:".encode())
             with path.open("rb") as file:
@@ -136,7 +157,11 @@ def fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _config(folder: Path) -> None:
+def _is_read(name: str) -> bool:
+    return name in _READ_TEXTS or (name.endswith(_READ) and name not in _TRAINERS)
+
+
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; expected config.json, weights and a tokenizer")
@@ -150,6 +175,7 @@ def _config(folder: Path) -> None:
         raise ModelError(f"{path}: is not JSON") from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f"{path}: `model_type` is missing; expected the config of a transformers model")
+    return config
 
 
 def _weights(folder: Path) -> list[Path]:

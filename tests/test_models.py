@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ModelError
-from harness.models import check_local_model, count_parameters, fingerprint, model_from_folder, pinned, resolved
+from harness.models import (
+    check_local_model,
+    count_parameters,
+    fingerprint,
+    model_from_folder,
+    params_doubt,
+    pinned,
+    resolved,
+)
 from harness.specs import ModelSpec
 
 
@@ -42,6 +50,48 @@ def test_the_fingerprint_follows_weights_config_and_tokenizer(folder: Path) -> N
     assert fingerprint(folder) == before
     (folder / "tokenizer.json").write_text('{"a": 1}')
     assert fingerprint(folder) != before
+
+
+def test_the_fingerprint_leaves_out_what_no_model_is_loaded_from(folder: Path) -> None:
+    before = fingerprint(folder)
+    for name in ("NOTES.txt", "README.md", ".gitattributes", "trainer_state.json", "training_args.bin", "optimizer.pt"):
+        (folder / name).write_text("x")
+        assert fingerprint(folder) == before, name
+
+
+@pytest.mark.parametrize(
+    "name", ["vocab.txt", "merges.txt", "special_tokens_map.json", "spiece.model", "chat_template.jinja", "modeling.py"]
+)
+def test_the_fingerprint_covers_every_file_a_model_is_loaded_from(folder: Path, name: str) -> None:
+    before = fingerprint(folder)
+    (folder / name).write_text("x")
+    assert fingerprint(folder) != before
+
+
+def test_the_fingerprint_of_an_embedded_model_stays() -> None:
+    # in the key of every result of it that anybody has
+    assert fingerprint(Path(__file__).parents[1] / "harness/ladder/weights/12k") == "6ee3b9de529b"
+
+
+@pytest.mark.parametrize(("params", "told"), [(17, False), (9, False), (34, False), (8, True), (35, True)])
+def test_params_far_from_what_the_weights_hold_are_doubted(folder: Path, params: int, told: bool) -> None:
+    doubt = params_doubt(ModelSpec(name="m", family="f", params=params, path=str(folder)))
+    assert (doubt is not None) == told
+    assert doubt is None or "have 17" in doubt
+
+
+def test_params_that_cannot_be_counted_are_not_doubted(folder: Path) -> None:
+    spec = ModelSpec(name="m", family="f", params=1000, path=str(folder))
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "quantization_config": {}}))
+    assert params_doubt(spec) is None
+    (folder / "model.safetensors").unlink()
+    assert params_doubt(spec) is None
+    assert params_doubt(ModelSpec(name="org/m", family="f", params=1000)) is None
+
+
+def test_a_folder_may_lie_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    assert model_from_folder(Path("~") / folder.name).path == str(folder)
 
 
 @pytest.mark.parametrize(
