@@ -5,95 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import re
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing import Any, NamedTuple, TypeVar
 
 import harness
 from harness.errors import CatalogError, unknown
-from harness.specs import Dtype, Family, Kind, MetricSpec, ModelSpec, Suite, TaskSpec
+from harness.specs import Family, MetricSpec, ModelSpec, Suite, TaskSpec
+from harness.task_config import check_config, check_templates, evaluated_split, example_split
+from harness.yaml_files import ALL, FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-_File = TypeVar("_File", bound=BaseModel)
 _Thing = TypeVar("_Thing")
-
-
-class _Strict(BaseModel):
-    """A mistyped key is an error, not a silent default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _MetricFile(_Strict):
-    name: str
-    higher_is_better: bool = True
-    chance: Annotated[float, Field(ge=0, le=1)] | None = 0.0
-    best: float | None = 1.0
-    continuous: bool = False
-
-
-class _TaskFile(_Strict):
-    task: _Name
-    kind: Kind
-    version: str = "1"
-    description: str = ""
-    metrics: Annotated[list[_MetricFile], Field(min_length=1)]
-    demonstrations: Literal["pool", "document"] = "pool"
-    unsafe_code: bool = False
-    config: dict[str, Any]
-    prompts: dict[_Name, dict[str, Any]] = {}
-
-    @model_validator(mode="after")
-    def _pairs(self) -> _TaskFile:
-        names = [m.name for m in self.metrics]
-        if len(set(names)) < len(names):
-            raise ValueError("metrics: a name stands twice")
-        if not any(m.continuous for m in self.metrics):
-            raise ValueError("metrics: none is `continuous: true`; expected a continuous partner of the headline")
-        if self.config.get("num_fewshot") is not None:
-            raise ValueError("config.num_fewshot is set; expected none, since it would override the shots asked for")
-        return self
-
-
-class _SuiteFile(_Strict):
-    suite: _Name
-    tasks: Annotated[list[_Name], Field(min_length=1)]
-    shots: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
-    prompts: Annotated[list[str], Field(min_length=1)] = ["default"]
-    seeds: Annotated[int, Field(ge=1)] = 1
-    limit: Annotated[int, Field(ge=1)] | None = None
-    unsafe_code: bool = False
-    description: str = ""
-
-
-class _ModelFile(_Strict):
-    name: str
-    path: str | None = None
-    params: Annotated[int, Field(gt=0)]
-    params_non_embedding: Annotated[int, Field(gt=0)] | None = None
-    params_active: Annotated[int, Field(gt=0)] | None = None
-    tokens: Annotated[int, Field(gt=0)] | None = None
-    loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    revision: str = "main"
-    dtype: Dtype | None = None
-    variant: _Name | None = None
-    gpus: Annotated[float, Field(ge=0)] | None = None
-
-
-class _FamilyFile(_Strict):
-    family: _Name
-    url: str | None = None
-    licence: str | None = None
-    note: str | None = None
-    tokens: Annotated[int, Field(gt=0)] | None = None
-    dtype: Dtype = "float32"
-    gpus: Annotated[float, Field(ge=0)] = 0.0
-    models: Annotated[list[_ModelFile], Field(min_length=1)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +32,8 @@ class Catalog:
     """Task name -> task."""
     files: Mapping[str, Path]
     """`family NAME`, `suite NAME` or `task NAME` -> the file that defines it."""
+    fields: Mapping[str, Mapping[str, frozenset[str]]]
+    """Task name -> split -> what any of its documents has; no split where only the hub knows."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -133,6 +59,15 @@ class Catalog:
         """
         return _known(self.tasks, name, "task")
 
+    def check_templates(self, names: Iterable[str]) -> None:
+        """See that the templates of these tasks fit their documents; a few hundredths of a second for all.
+
+        Raises:
+            CatalogError: one names a field that no document has, or is damaged.
+        """
+        for name in dict.fromkeys(names):
+            check_templates(self.task(name), self.fields[name], self.files[f"task {name}"])
+
 
 def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     if name not in things:
@@ -149,9 +84,10 @@ def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
     families: dict[str, Family] = {}
     suites: dict[str, Suite] = {}
     tasks: dict[str, TaskSpec] = {}
+    fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
     for path in _yaml_files((*_own_folders(), *extra)):
-        spec = load_file(path)
+        spec, splits = _load(path)
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
@@ -163,9 +99,14 @@ def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
             suites[spec.name] = spec
         else:
             tasks[spec.name] = spec
+            fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
     for suite in suites.values():
-        _check_suite(suite, tasks, files[f"suite {suite.name}"])
-    return Catalog(families=families, suites=suites, tasks=tasks, files=files)
+        path = files[f"suite {suite.name}"]
+        _check_suite(suite, tasks, path)
+        for name in suite.tasks:
+            if files[f"task {name}"].parent == path.parent:
+                tasks[name] = replace(tasks[name], suite=suite.name)
+    return Catalog(families=families, suites=suites, tasks=tasks, files=files, fields=fields)
 
 
 def load_file(path: Path) -> Family | Suite | TaskSpec:
@@ -174,22 +115,27 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     Raises:
         CatalogError: it cannot be read, or says something wrong.
     """
-    raw = _read_yaml(path)
+    return _load(path)[0]
+
+
+def _load(path: Path) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
+    """What a file defines, and the documents of each split of a task whose data are local."""
+    raw = read_yaml(path)
     if "family" in raw:
-        return _family(_validated(_FamilyFile, raw, path), path)
+        return _family(validated(FamilyFile, raw, path), path), {}
     if "suite" in raw:
-        file = _validated(_SuiteFile, raw, path)
+        file = validated(SuiteFile, raw, path)
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
-        return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite})
+        return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw:
-        return _task(_validated(_TaskFile, raw, path), path)
+        return _task(validated(TaskFile, raw, path), path)
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
-def _family(file: _FamilyFile, path: Path) -> Family:
+def _family(file: FamilyFile, path: Path) -> Family:
     models = []
     for entry in file.models:
-        folder = None if entry.path is None else str((path.parent / entry.path).resolve())
+        folder = None if entry.path is None else str((path.parent / _at_home(entry.path)).resolve())
         models.append(
             ModelSpec(
                 name=entry.name,
@@ -212,11 +158,24 @@ def _family(file: _FamilyFile, path: Path) -> Family:
     return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
 
 
-def _task(file: _TaskFile, path: Path) -> TaskSpec:
+class _Documents(NamedTuple):
+    """What is known of a data file."""
+
+    number: int
+    """Documents in it."""
+    characters: int
+    """Of all its lines."""
+    fields: frozenset[str]
+    """What any document has."""
+    fewest_examples: int
+    """Length of the shortest list `examples` of a document; 0 when one has none."""
+
+
+def _task(file: TaskFile, path: Path) -> tuple[TaskSpec, Mapping[str, _Documents]]:
     data = _data_files(file.config, path)
     documents = {split: _read_documents(data_path) for split, data_path in data.items()}
-    evaluated = documents.get(str(file.config.get("test_split", "test")))
-    return TaskSpec(
+    evaluated = documents.get(str(evaluated_split(file.config)))
+    task = TaskSpec(
         name=file.task,
         kind=file.kind,
         suite=path.parent.resolve().name,
@@ -225,14 +184,16 @@ def _task(file: _TaskFile, path: Path) -> TaskSpec:
         prompts={"default": {}, **file.prompts},
         demonstrations=file.demonstrations,
         data_files=tuple(data.values()),
-        n_docs=None if evaluated is None else len(evaluated),
-        shots_available=_shots_available(file, documents, path),
-        mean_doc_chars=None if not evaluated else sum(map(len, evaluated)) / len(evaluated),
+        n_docs=None if evaluated is None else evaluated.number,
+        shots_available=None,
+        mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
         unsafe_code=file.unsafe_code,
         version=file.version,
         digest=_digest(file, data),
         description=file.description,
     )
+    check_config(task, path)
+    return replace(task, shots_available=_shots_available(file, documents, path)), documents
 
 
 def _data_files(config: Mapping[str, Any], path: Path) -> dict[str, Path]:
@@ -253,14 +214,16 @@ def _with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str,
     return {**config, "dataset_kwargs": kwargs}
 
 
-def _read_documents(path: Path) -> list[str]:
-    """The lines of a JSONL file, each seen to be an object."""
+def _read_documents(path: Path) -> _Documents:
+    """A JSONL file, each of its lines seen to be an object."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise CatalogError(f"{path}: data file cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise CatalogError(f"{path}: data file is not UTF-8") from error
+    fields: set[str] = set()
+    fewest = None
     for number, line in enumerate(lines, start=1):
         try:
             document = json.loads(line)
@@ -268,29 +231,32 @@ def _read_documents(path: Path) -> list[str]:
             raise CatalogError(f"{path}: line {number} is not JSON; expected JSONL, one object per line") from error
         if not isinstance(document, dict):
             raise CatalogError(f"{path}: line {number} is a {type(document).__name__}; expected a JSON object")
-    if not lines:
+        fields.update(document)
+        examples = document.get("examples")
+        own = len(examples) if isinstance(examples, list) else 0
+        fewest = own if fewest is None else min(fewest, own)
+    if fewest is None:
         raise CatalogError(f"{path}: data file is empty")
-    return lines
+    return _Documents(len(lines), sum(map(len, lines)), frozenset(fields), fewest)
 
 
-def _shots_available(file: _TaskFile, documents: Mapping[str, Sequence[str]], path: Path) -> int | None:
-    if file.demonstrations == "document":
-        evaluated = documents.get(str(file.config.get("test_split", "test")), ())
-        counts = {len(json.loads(line).get("examples", ())) for line in evaluated}
-        if 0 in counts:
-            raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`")
-        return min(counts, default=None)
-    split = file.config.get("fewshot_split")
+def _shots_available(file: TaskFile, documents: Mapping[str, _Documents], path: Path) -> int | None:
     if not documents:
         return None
+    evaluated = evaluated_split(file.config)
+    if file.demonstrations == "document":
+        fewest = documents[str(evaluated)].fewest_examples
+        if not fewest:
+            raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`")
+        return fewest
+    split = example_split(file.config)
     if split is None:
         return 0
-    if split not in documents:
-        raise CatalogError(f"{path}: config.fewshot_split is {split!r}; data_files has {', '.join(sorted(documents))}")
-    return len(documents[split])
+    # a document is no example of itself
+    return documents[split].number - (split == evaluated)
 
 
-def _digest(file: _TaskFile, data: Mapping[str, Path]) -> str:
+def _digest(file: TaskFile, data: Mapping[str, Path]) -> str:
     """12 hex digits over what decides a number: config, prompts, metrics and the bytes of the data files."""
     decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
@@ -307,6 +273,14 @@ def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], path: Path) -> Non
             raise CatalogError(
                 f"{path}: unsafe_code is false, but task {name} executes what the model wrote; expected true"
             )
+        for i, prompt in enumerate(suite.prompts):
+            if prompt not in tasks[name].prompts and suite.prompts != (ALL,):
+                problem = unknown("prompt", prompt, tasks[name].prompts)
+                raise CatalogError(f"{path}: prompts[{i}]: task {name}: {problem}")
+        most = tasks[name].shots_available
+        for i, shots in enumerate(suite.shots):
+            if most is not None and shots > most:
+                raise CatalogError(f"{path}: shots[{i}] is {shots}; task {name} has {most} demonstrations to give")
 
 
 def _own_folders() -> Iterator[Path]:
@@ -317,71 +291,19 @@ def _own_folders() -> Iterator[Path]:
     yield Path(next(iter(importlib.import_module("harness.tasks").__path__)))
 
 
+def _at_home(path: str | Path) -> Path:
+    """The path with a leading `~` read as the home folder, which a shell leaves alone in `--option=~/x`."""
+    return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
+
+
 def _yaml_files(places: Iterable[Path]) -> Iterator[Path]:
-    for place in places:
+    for place in map(_at_home, places):
         if place.is_dir():
-            yield from sorted(p for p in place.rglob("*") if p.suffix in (".yaml", ".yml"))
+            found = sorted(p for p in place.rglob("*") if p.suffix in (".yaml", ".yml"))
+            if not found:
+                raise CatalogError(f"{place}: no *.yaml or *.yml in it; expected families, suites or tasks")
+            yield from found
         elif place.is_file():
             yield place
         else:
             raise CatalogError(f"{place}: no such file or folder")
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(f"{path}: is not UTF-8") from error
-    except yaml.YAMLError as error:
-        raise CatalogError(f"{path}: {_yaml_message(error)}") from error
-    if not isinstance(raw, dict):
-        raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
-    return raw
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe (no `!function` or other code from others' files), and strict about a key that stands twice."""
-
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    keys: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if key in keys:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        keys.add(key)
-    loader.flatten_mapping(node)
-    return dict(loader.construct_pairs(node, deep=True))
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _yaml_message(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "is not YAML"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
-
-
-def _validated(model: type[_File], raw: dict[str, Any], path: Path) -> _File:
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        raise CatalogError(f"{path}: {_first_problem(error, model)}") from error
-
-
-def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    """`metrics[0].chance is 1.2; expected less than or equal to 1`."""
-    problem = error.errors()[0]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
-    if problem["type"] == "extra_forbidden":
-        known = ", ".join(model.model_fields) if "." not in key else "the keys of the documentation"
-        return f"unknown key `{key}`; expected {known}"
-    if problem["type"] == "missing":
-        return f"`{key}` is missing"
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    expected = re.sub(r"^Input should be (a valid )?", "", problem["msg"])
-    return f"{key} is {problem['input']!r}; expected {expected}"

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     (data / "test.jsonl").write_text(
         "".join(json.dumps({"question": f"{i}?", "label": "red"}) + "\n" for i in range(5))
     )
-    (data / "fewshot.jsonl").write_text(json.dumps({"question": "x?", "label": "red"}) + "\n")
+    (data / "fewshot.jsonl").write_text((json.dumps({"question": "x?", "label": "red"}) + "\n") * 2)
     write(toy, "colours.yaml", TASK)
     write(toy, "suite.yaml", SUITE)
     write(toy, "family.yaml", FAMILY)
@@ -73,7 +73,7 @@ def test_a_model_without_a_known_loss_has_none(folder: Path) -> None:
 def test_a_task_knows_its_documents_shots_and_home(folder: Path) -> None:
     task = load_file(folder / "colours.yaml")
     assert isinstance(task, TaskSpec)
-    assert (task.n_docs, task.shots_available, task.suite) == (5, 1, "toy")
+    assert (task.n_docs, task.shots_available, task.suite) == (5, 2, "toy")
     assert task.config["dataset_kwargs"]["data_files"]["test"] == str((folder / "data/test.jsonl").resolve())
     assert list(task.prompts) == ["default"]
 
@@ -99,6 +99,40 @@ def test_a_family_is_sorted_by_size_and_inherits_tokens(folder: Path) -> None:
     assert family.models[0].flops == 6.0 * 10 * 1000
 
 
+@pytest.mark.parametrize(("text", "number"), [("7e7", 7 * 10**7), ("2.1E10", 21 * 10**9), ("7_000", 7000), ("8.0", 8)])
+def test_a_count_may_be_written_with_a_power_of_ten(folder: Path, text: str, number: int) -> None:
+    (folder / "family.yaml").write_text(f"family: toy\nmodels:\n  - {{name: x, params: {text}, tokens: {text}}}\n")
+    family = load_file(folder / "family.yaml")
+    assert isinstance(family, Family)
+    assert (family.models[0].params, family.models[0].tokens) == (number, number)
+
+
+def test_a_model_may_lie_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    write(folder, "family.yaml", FAMILY | {"models": [{"name": "x", "path": "~/x", "params": 1}]})
+    family = load_catalog([Path("~")]).family("toy")
+    assert family.models[0].path == str(folder / "x")
+
+
+def test_the_home_of_a_task_is_the_suite_beside_it_whatever_the_folder_is_called(folder: Path) -> None:
+    write(folder, "suite.yaml", SUITE | {"suite": "rainbow", "tasks": ["colours", "topic"]})
+    catalog = load_catalog([folder])
+    assert catalog.task("colours").suite == "rainbow"
+    assert catalog.task("topic").suite == "classification"
+
+
+def test_a_document_is_no_example_of_itself(folder: Path) -> None:
+    write(folder, "colours.yaml", TASK | {"config": TASK["config"] | {"fewshot_split": "test"}})
+    task = load_file(folder / "colours.yaml")
+    assert isinstance(task, TaskSpec)
+    assert (task.n_docs, task.shots_available) == (5, 4)
+
+
+def test_a_folder_without_yaml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"no \*\.yaml or \*\.yml in it"):
+        load_catalog([tmp_path])
+
+
 def test_own_files_join_those_of_the_package(folder: Path) -> None:
     catalog = load_catalog([folder])
     assert catalog.suite("toy") == Suite(name="toy", tasks=("colours",), shots=(0, 2))
@@ -110,6 +144,11 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
     [
         ("colours.yaml", {"metrics": [{"name": "acc", "chance": 1.2}]}, "metrics[0].chance is 1.2; expected"),
         ("colours.yaml", {"metrcs": []}, "unknown key `metrcs`; expected task, kind"),
+        ("colours.yaml", {"metrics": [{"name": "acc", "chanse": 0}]}, "`metrics[0].chanse`; expected name, higher_is"),
+        ("colours.yaml", {"metrics": ["acc"]}, "metrics[0] is 'acc'; expected keys and values"),
+        ("colours.yaml", {"config": "x"}, "config is 'x'; expected keys and values"),
+        ("colours.yaml", {"task": "my task"}, "task is 'my task'; expected letters, digits"),
+        ("colours.yaml", {"prompts": {"all": {}}}, "prompts.all is 'all'; expected another name"),
         ("colours.yaml", {"kind": "poetry"}, "kind is 'poetry'; expected 'classification', 'ner'"),
         ("colours.yaml", {"metrics": [{"name": "acc"}]}, "none is `continuous: true`"),
         ("colours.yaml", {"metrics": [{"name": "acc", "continuous": True}] * 2}, "a name stands twice"),
@@ -121,6 +160,18 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
         ("suite.yaml", {"shots": [0, -1]}, "shots[1] is -1; expected greater than or equal to 0"),
         ("suite.yaml", {"shot": [0]}, "unknown key `shot`"),
         ("suite.yaml", {"seeds": 0}, "seeds is 0"),
+        ("suite.yaml", {"seeds": True}, "seeds is True; expected a whole number"),
+        ("suite.yaml", {"tasks": []}, "tasks is []; expected at least one"),
+        ("suite.yaml", {"suite": "all"}, "suite is 'all'; expected another name, since `all` stands for every one"),
+        ("suite.yaml", {"prompts": ["terse"]}, "prompts[0]: task colours: unknown prompt 'terse'; known: default"),
+        ("suite.yaml", {"shots": [0, 3]}, "shots[1] is 3; task colours has 2 demonstrations to give"),
+        ("family.yaml", {"models": ["x"]}, "models[0] is 'x'; expected keys and values"),
+        ("family.yaml", {"models": [{"name": "x", "size": 1}]}, "unknown key `models[0].size`; expected name, path"),
+        ("family.yaml", {"models": [{"name": "", "params": 1}]}, "models[0].name is ''; expected a name"),
+        ("family.yaml", {"models": [{"name": "x", "params": True}]}, "params is True; expected a whole number"),
+        ("family.yaml", {"models": [{"name": "x", "params": "7e-1"}]}, "params is '7e-1'; expected a whole number"),
+        ("family.yaml", {"models": [{"name": "x", "params": "1e999999999"}]}, "expected a whole number"),
+        ("family.yaml", {"models": [{"name": "x", "params": 1, "loss": True}]}, "loss is True; expected a number"),
         ("family.yaml", {"models": [{"name": "x"}]}, "`models[0].params` is missing"),
         ("family.yaml", {"models": [{"name": "x", "params": 1}] * 2}, "one stands twice"),
         ("family.yaml", {"models": [{"name": "x", "params": 1, "dtype": "int3"}]}, "models[0].dtype is 'int3'"),
@@ -164,6 +215,7 @@ def test_a_missing_data_file_is_named(folder: Path) -> None:
         ("task: x\ntask: y\n", "line 2: key 'task' stands twice"),
         ("task: !!python/object/apply:os.system [echo]\n", "could not determine a constructor"),
         ("task: !function utils.go\n", "could not determine a constructor"),
+        ("config: {doc_to_text: {{country}}}\n", "line 1: a key is a mapping or a list; expected quotes around a text"),
         ("- 1\n", "is a list; expected keys and values"),
         ("name: x\n", "is neither family, suite nor task"),
     ],

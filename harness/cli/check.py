@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.output import say
-from harness.models import check_local_model
+from harness.models import check_local_model, params_doubt
 
 
 def command(
@@ -23,4 +23,7 @@ def command(
     for family in catalog.families.values():
         for model in family.models:
             check_local_model(model)
+            if doubt := params_doubt(model):
+                say(f"warning: {catalog.files[f'family {family.name}']}: {doubt}")
+    catalog.check_templates(catalog.tasks)
     say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")

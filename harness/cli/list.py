@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import harness
 from harness.cli.options import IncludePath, Json
 from harness.cli.output import count, print_json, table
 from harness.engines.protocol import ENGINES
@@ -13,6 +15,7 @@ from harness.errors import PlanError, unknown
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
+    from harness.specs import Family
 
 _KINDS = ("families", "suites", "tasks", "engines")
 
@@ -51,7 +54,7 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
                 "smallest": f.models[0].params,
                 "largest": f.models[-1].params,
                 "licence": f.licence,
-                "where": "in this package" if f.models[0].path else "hub",
+                "where": _where(f, catalog.files[f"family {f.name}"]),
             }
             for f in catalog.families.values()
         ]
@@ -74,6 +77,12 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
             for t in catalog.tasks.values()
         ]
     return [{"name": name, "implementation": where} for name, where in ENGINES.items()]
+
+
+def _where(family: Family, file: Path) -> str:
+    if not any(model.path for model in family.models):
+        return "hub"
+    return "in this package" if file.is_relative_to(Path(harness.__file__).parent) else "local folders"
 
 
 def _text(value: Any) -> str | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from harness.cli.output import say
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.models import check_local_model, model_from_folder, resolved
+from harness.models import check_local_model, model_from_folder, params_doubt, resolved
 from harness.plan import RunPlan, Sweep, expand
 from harness.specs import ModelSpec, Suite
 
@@ -117,6 +118,7 @@ def make_plan(
     catalog = load_catalog(tuple(include or ()))
     sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
     chosen = _suites(catalog, split(suites), split(tasks))
+    catalog.check_templates(task for suite in chosen for task in suite.tasks)
     specs = tuple(resolved(model) for model in _models(catalog, split(families), split(models)))
     return expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
 
@@ -126,7 +128,8 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> lis
         catalog.task(task)
     if not names and not tasks:
         raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
-    wanted = list(catalog.suites.values()) if "all" in names else [catalog.suite(name) for name in names]
+    known = [catalog.suite(name) for name in names if name != "all"]
+    wanted = list(catalog.suites.values()) if "all" in names else known
     if not tasks:
         return wanted
     if not names:
@@ -150,22 +153,31 @@ def _models(catalog: Catalog, families: Sequence[str], names: Sequence[str]) -> 
     if families or names or not folders:
         members = [m for family in families or ("embedded",) for m in catalog.family(family).models]
         if names:
-            found += _named(names, members)
+            found += _named(names, members, catalog)
         else:
             found += members
     for model in found:
         check_local_model(model)
+        if doubt := params_doubt(model):
+            say(f"warning: {doubt}")
     return tuple(_distinct(found))
 
 
-def _named(names: Iterable[str], members: Sequence[ModelSpec]) -> list[ModelSpec]:
+def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:
     chosen = []
     for name in names:
-        matches = [m for m in members if name in (m.name, m.name.rpartition("/")[2])]
+        matches = [m for m in members if _is_called(m, name)]
         if not matches:
-            raise PlanError(unknown("model", name, (m.name for m in members)) + "; a folder is given as ./folder")
+            message = unknown("model", name, (m.name for m in members))
+            if homes := [f.name for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]:
+                raise PlanError(f"{message}; {name} is in --family {' and '.join(homes)}")
+            raise PlanError(f"{message}; a folder is given as ./folder")
         chosen += matches
     return chosen
+
+
+def _is_called(model: ModelSpec, name: str) -> bool:
+    return name in (model.name, model.name.rpartition("/")[2])
 
 
 def _distinct(items: Iterable[_T]) -> list[_T]:

@@ -1,0 +1,191 @@
+"""What a task's config asks of lm-eval and of the task's own documents, judged without lm-eval and without a network.
+
+lm-eval would say most of it too, but only when a model is loaded; and it takes a column that no document has for the
+word itself, so that every answer is wrong. Nothing is said about documents that only the hub knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import CatalogError, unknown
+from harness.scoring.metrics import OWN_METRICS, is_own
+from harness.specs import TaskSpec
+
+OUTPUT_TYPES = ("loglikelihood", "loglikelihood_rolling", "generate_until", "multiple_choice")
+"""lm-eval's."""
+LM_EVAL_METRICS = (
+    *("acc", "acc_all", "acc_bytes", "acc_mutual_info", "acc_norm", "bits_per_byte", "bleu", "brier_score", "bypass"),
+    *("byte_perplexity", "chrf", "chrf++", "exact_match", "f1", "likelihood", "mcc", "perplexity", "ter"),
+    "word_perplexity",
+)
+"""lm-eval's own; those it would look for on the network are refused."""
+CONFIG_KEYS = (
+    *("task", "task_alias", "tag", "custom_dataset", "dataset_path", "dataset_name", "dataset_kwargs"),
+    *("training_split", "validation_split", "test_split", "fewshot_split", "process_docs", "doc_to_text"),
+    *("doc_to_target", "doc_to_image", "doc_to_audio", "unsafe_code", "doc_to_choice", "process_results"),
+    *("use_prompt", "description", "target_delimiter", "fewshot_delimiter", "fewshot_config", "num_fewshot"),
+    *("metric_list", "output_type", "generation_kwargs", "repeats", "filter_list", "should_decontaminate"),
+    *("doc_to_decontamination_query", "gen_prefix", "metadata", "simulate"),
+)
+"""lm-eval's, and `simulate` of the simulated engine."""
+
+_TEMPLATES: Mapping[str, tuple[type, ...]] = {
+    "doc_to_text": (str, int),
+    "doc_to_target": (str, int, list),
+    "doc_to_choice": (str, list, dict),
+    "description": (str,),
+    "gen_prefix": (str,),
+}
+"""Key of a text that is rendered for each document -> what else lm-eval takes there."""
+_COLUMNS = ("doc_to_text", "doc_to_target", "doc_to_choice")
+"""Templates that may be the bare name of a column."""
+_SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
+
+
+class _Asked(NamedTuple):
+    """The config of one prompt variant."""
+
+    prompt: str
+    """Name of the variant."""
+    config: Mapping[str, Any]
+    """The task's config with the variant's keys."""
+    own: Mapping[str, Any]
+    """The variant's keys alone."""
+
+    def key(self, name: str) -> str:
+        """Where `name` stands in the file."""
+        return f"prompts.{self.prompt}.{name}" if name in self.own else f"config.{name}"
+
+
+def evaluated_split(config: Mapping[str, Any]) -> str | None:
+    """The split whose documents are asked, by lm-eval's rule; None when the config names none."""
+    return config.get("test_split") or config.get("validation_split")
+
+
+def example_split(config: Mapping[str, Any]) -> str | None:
+    """The split that demonstrations come from; None when the config names none."""
+    return (config.get("fewshot_config") or {}).get("split") or config.get("fewshot_split")
+
+
+def check_config(task: TaskSpec, path: Path) -> None:
+    """See that lm-eval will take the task's config, under every prompt.
+
+    Raises:
+        CatalogError: an unknown key, output type, metric or split, or no text where a template belongs.
+    """
+    for i, metric in enumerate(task.metrics):
+        _check_metric(metric.name, f"{path}: metrics[{i}].name")
+    for asked in _variants(task):
+        for name in asked.config:
+            if name not in CONFIG_KEYS:
+                raise CatalogError(f"{path}: {asked.key(name)}: {unknown('key', name, CONFIG_KEYS)}")
+        output_type = asked.config.get("output_type", "generate_until")
+        if output_type not in OUTPUT_TYPES:
+            where = f"{path}: {asked.key('output_type')}"
+            raise CatalogError(f"{where} is {output_type!r}; expected {', '.join(OUTPUT_TYPES)}")
+        _check_metric_list(asked, path)
+        _check_splits(asked, path)
+        for name, kinds in _TEMPLATES.items():
+            text = asked.config.get(name)
+            if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
+                where = f"{path}: {asked.key(name)}"
+                raise CatalogError(f"{where} is {text!r}; expected a text, in quotes where it begins with {{")
+
+
+def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: Path) -> None:
+    """See that every template of the task speaks of fields its documents have.
+
+    Args:
+        task: the task.
+        fields: split -> what any of its documents has; empty where only the hub knows.
+        path: the task's file, for messages.
+
+    Raises:
+        CatalogError: a template is damaged, or names a field that no document has.
+    """
+    if not fields:
+        return
+    for asked in _variants(task):
+        split = evaluated_split(asked.config) or ""
+        for name in _TEMPLATES:
+            _check_template(asked.config.get(name), name in _COLUMNS, f"{path}: {asked.key(name)}", split, fields)
+        examples = example_split(asked.config)
+        if examples is None or task.demonstrations == "document":
+            continue
+        of_examples: Mapping[str, Any] = asked.config.get("fewshot_config") or {}
+        for name in _COLUMNS:
+            where = f"{asked.key('fewshot_config')}.{name}" if name in of_examples else asked.key(name)
+            template = of_examples.get(name, asked.config.get(name))
+            _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, fields)
+
+
+def _variants(task: TaskSpec) -> Iterator[_Asked]:
+    for prompt, own in task.prompts.items():
+        yield _Asked(prompt, {**task.config, **own}, own)
+
+
+def _check_metric(name: Any, where: str) -> None:
+    # `exact_match,strict-match` names a filter too
+    bare = str(name).partition(",")[0]
+    if bare not in LM_EVAL_METRICS and not is_own(bare):
+        raise CatalogError(f"{where}: {unknown('metric', bare, (*OWN_METRICS, *LM_EVAL_METRICS))}")
+
+
+def _check_metric_list(asked: _Asked, path: Path) -> None:
+    where = f"{path}: {asked.key('metric_list')}"
+    entries = asked.config.get("metric_list") or []
+    if not isinstance(entries, list):
+        raise CatalogError(f"{where} is {entries!r}; expected a list")
+    for i, entry in enumerate(entries):
+        if not isinstance(entry, Mapping) or "metric" not in entry:
+            raise CatalogError(f"{where}[{i}] is {entry!r}; expected the key `metric`")
+        _check_metric(entry["metric"], f"{where}[{i}].metric")
+
+
+def _check_splits(asked: _Asked, path: Path) -> None:
+    if evaluated_split(asked.config) is None:
+        raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
+    of_examples = asked.config.get("fewshot_config") or {}
+    if not isinstance(of_examples, Mapping):
+        raise CatalogError(f"{path}: {asked.key('fewshot_config')} is {of_examples!r}; expected keys and values")
+    known = (asked.config.get("dataset_kwargs") or {}).get("data_files")
+    if not known:
+        return
+    named = {asked.key(name): asked.config.get(name) for name in _SPLITS}
+    named[f"{asked.key('fewshot_config')}.split"] = of_examples.get("split")
+    for where, split in named.items():
+        if split is not None and split not in known:
+            raise CatalogError(f"{path}: {where} is {split!r}; data_files has {', '.join(sorted(known))}")
+
+
+def _check_template(
+    template: Any, may_be_column: bool, where: str, split: str, fields: Mapping[str, frozenset[str]]
+) -> None:
+    known = fields.get(split, frozenset())
+    if not isinstance(template, str) or template in known:
+        return
+    has = f"documents of {split} have {', '.join(sorted(known))}"
+    if may_be_column and template.isidentifier():
+        raise CatalogError(f"{where} is {template!r}; {has}; the word itself is {{{{ {template!r} }}}}")
+    if missing := sorted(_variables(template, where) - known):
+        raise CatalogError(f"{where} asks for {missing[0]!r}; {has}")
+
+
+def _variables(template: str, where: str) -> set[str]:
+    """Names that a template takes from the document; one that it asks about (`is defined`) may be absent."""
+    import jinja2  # only commands that look at templates wait for it
+    from jinja2 import meta, nodes
+
+    usual = jinja2.Environment()
+    usual.filters["regex_replace"] = str  # lm-eval's; nothing is rendered here
+    try:
+        tree = usual.parse(template)
+        names = meta.find_undeclared_variables(tree)
+    except jinja2.TemplateError as error:
+        raise CatalogError(f"{where} is no template: {error.message}") from error
+    asked = [test.node for test in tree.find_all(nodes.Test) if test.name in ("defined", "undefined")]
+    asked += [use.node for use in tree.find_all(nodes.Filter) if use.name in ("default", "d") and use.node is not None]
+    return names - set(usual.globals) - {node.name for node in asked if isinstance(node, nodes.Name)}

@@ -1,0 +1,233 @@
+"""A YAML file read strictly: what each key of a family, task or suite must be, and one line for what is wrong.
+
+Every message names the file and the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from harness.errors import CatalogError
+from harness.specs import Dtype, Kind
+
+ALL = "all"
+"""The word for every suite, or every prompt, on the command line: no name of one."""
+
+_File = TypeVar("_File", bound=BaseModel)
+
+
+def _whole(value: Any) -> Any:
+    """The whole number that a text says exactly: YAML 1.1 reads `7e7` as text, and `true` as 1."""
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool", "a whole number")
+    try:
+        number = Decimal(value) if isinstance(value, str) else None
+    except InvalidOperation:
+        return value
+    # 10^30 is beyond any count here, and `1e999999999` would fill the memory
+    if number is None or not number.is_finite() or number.adjusted() > 30 or number != number.to_integral_value():
+        return value
+    return int(number)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("bool", "a number")
+    return value
+
+
+def _free(value: str) -> str:
+    if value == ALL:
+        raise PydanticCustomError("reserved", f"another name, since `{ALL}` stands for every one")
+    return value
+
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+_FreeName = Annotated[_Name, BeforeValidator(_free)]
+_Count = Annotated[int, BeforeValidator(_whole), Field(gt=0)]
+_Shots = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+_Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
+_Positive = Annotated[_Number, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    """A mistyped key is an error, not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MetricFile(_Strict):
+    """One of a task's `metrics`."""
+
+    name: str
+    higher_is_better: bool = True
+    chance: Annotated[_Number, Field(ge=0, le=1)] | None = 0.0
+    best: _Number | None = 1.0
+    continuous: bool = False
+
+
+class TaskFile(_Strict):
+    """A file that begins with `task`."""
+
+    task: _Name
+    kind: Kind
+    version: str = "1"
+    description: str = ""
+    metrics: Annotated[list[MetricFile], Field(min_length=1)]
+    demonstrations: Literal["pool", "document"] = "pool"
+    unsafe_code: bool = False
+    config: dict[str, Any]
+    prompts: dict[_FreeName, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _pairs(self) -> TaskFile:
+        names = [m.name for m in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError("metrics: a name stands twice")
+        if not any(m.continuous for m in self.metrics):
+            raise ValueError("metrics: none is `continuous: true`; expected a continuous partner of the headline")
+        if self.config.get("num_fewshot") is not None:
+            raise ValueError("config.num_fewshot is set; expected none, since it would override the shots asked for")
+        return self
+
+
+class SuiteFile(_Strict):
+    """A file that begins with `suite`."""
+
+    suite: _FreeName
+    tasks: Annotated[list[_Name], Field(min_length=1)]
+    shots: Annotated[list[_Shots], Field(min_length=1)] = [0]
+    prompts: Annotated[list[str], Field(min_length=1)] = ["default"]
+    seeds: _Count = 1
+    limit: _Count | None = None
+    unsafe_code: bool = False
+    description: str = ""
+
+
+class ModelFile(_Strict):
+    """One of a family's `models`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    path: str | None = None
+    params: _Count
+    params_non_embedding: _Count | None = None
+    params_active: _Count | None = None
+    tokens: _Count | None = None
+    loss: _Positive | None = None
+    revision: str = "main"
+    dtype: Dtype | None = None
+    variant: _Name | None = None
+    gpus: _Positive | None = None
+
+
+class FamilyFile(_Strict):
+    """A file that begins with `family`."""
+
+    family: _Name
+    url: str | None = None
+    licence: str | None = None
+    note: str | None = None
+    tokens: _Count | None = None
+    dtype: Dtype = "float32"
+    gpus: _Positive = 0.0
+    models: Annotated[list[ModelFile], Field(min_length=1)]
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The keys and values of a YAML file.
+
+    Raises:
+        CatalogError: it cannot be read, is no YAML, wants code, or holds something else than keys and values.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{path}: is not UTF-8") from error
+    except yaml.YAMLError as error:
+        raise CatalogError(f"{path}: {_yaml_message(error)}") from error
+    if not isinstance(raw, dict):
+        raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
+    return raw
+
+
+def validated(model: type[_File], raw: dict[str, Any], path: Path) -> _File:
+    """What `raw` says, as one of the models above.
+
+    Raises:
+        CatalogError: a key is missing or unknown, or its value is not what it must be; the first one is named.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise CatalogError(f"{path}: {_first_problem(error, model)}") from error
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe (no `!function` or other code from others' files), and strict about a key that stands twice."""
+
+
+def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
+    keys: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            problem = "a key is a mapping or a list; expected quotes around a text that begins with {"
+            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        if key in keys:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+        keys.add(key)
+    loader.flatten_mapping(node)
+    return dict(loader.construct_pairs(node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _yaml_message(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "is not YAML"
+    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
+
+
+_EXPECTED = {
+    "model_type": "keys and values",
+    "dict_type": "keys and values",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, the first a letter or a digit",
+    "string_too_short": "a name",
+    "too_short": "at least one",
+}
+"""What is expected, where pydantic speaks of Python."""
+
+
+def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
+    """`metrics[0].chance is 1.2; expected less than or equal to 1`."""
+    # before a key that is missing: it may be the same, misspelt
+    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    places = [part for part in problem["loc"] if part != "[key]"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in places).lstrip(".")
+    if problem["type"] == "extra_forbidden":
+        for part in places[:-1]:
+            if isinstance(part, str):  # a list of models
+                (model,) = get_args(model.model_fields[part].annotation)
+        return f"unknown key `{key}`; expected {', '.join(model.model_fields)}"
+    if problem["type"] == "missing":
+        return f"`{key}` is missing"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    expected = _EXPECTED.get(problem["type"]) or re.sub(r"^Input should be (a valid )?", "", problem["msg"])
+    return f"{key} is {problem['input']!r}; expected {expected}"
