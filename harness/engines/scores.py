@@ -37,8 +37,9 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
     """Every metric of the cell, from the same answers.
 
     Raises:
-        HarnessError: a metric gives no finite number.
+        HarnessError: a log-likelihood is no number, or a metric gives no finite one.
     """
+    _check_likelihoods(cell, answers)
     theirs: dict[str, list[Mapping[str, Any]]] = {}
     scores: list[Score] = []
     per_sample: list[dict[str, float]] = [{} for _ in answers]
@@ -56,8 +57,10 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
             if which not in theirs:
                 theirs[which] = _lm_eval_rows(built, which)
             value, stderr, values = _lm_eval_score(metric_name(name), built, theirs[which])
-        if not math.isfinite(value):
-            raise HarnessError(f"task {cell.task}: metric {name} is {value}; expected a finite number")
+        bad = [number for number in (values or (value,)) if not math.isfinite(number)]
+        if bad:
+            where = f" in {len(bad)} of {len(answers)} documents" if values else ""
+            raise HarnessError(f"task {cell.task}: scores are not finite: metric {name} is {bad[0]}{where}")
         scores.append(Score(metric=name, value=value, stderr=stderr, n=len(answers)))
         for row, sample_value in zip(per_sample, values or (), strict=values is not None):
             row[name] = sample_value
@@ -78,6 +81,17 @@ def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[An
     left = [statistic([item for i, item in enumerate(items) if i % groups != g]) for g in range(groups)]
     mean = math.fsum(left) / groups
     return math.sqrt((groups - 1) / groups * math.fsum((value - mean) ** 2 for value in left))
+
+
+def _check_likelihoods(cell: Cell, answers: Sequence[Answer]) -> None:
+    """Refuse what a model with broken weights says: whichever option is preferred among NaN, accuracy is a number."""
+    said = [(*answer.option_loglikelihoods, answer.reference_loglikelihood or 0.0) for answer in answers]
+    bad = sum(any(map(math.isnan, loglikelihoods)) for loglikelihoods in said)
+    if bad:
+        raise HarnessError(
+            f"task {cell.task}: scores are not finite: the model's log-likelihoods are nan in {bad} of {len(answers)} "
+            f"documents; its weights are damaged, or it needs more than {cell.model.dtype}"
+        )
 
 
 def _filter_of(name: str, built: BuiltCell) -> str:

@@ -118,7 +118,9 @@ def corpus_metric(name: str) -> CorpusMetric:
 
 
 def mean_stderr(values: Sequence[float]) -> tuple[float, float | None]:
-    """Mean and its standard error sd/sqrt(n) with n-1 in the variance; the error of a single value is None.
+    """Mean and its standard error sd/sqrt(n) with n-1 in the variance.
+
+    The error is None for a single value, and where the mean is not finite.
 
     >>> mean_stderr([1.0, 0.0, 1.0, 1.0])
     (0.75, 0.25)
@@ -126,7 +128,8 @@ def mean_stderr(values: Sequence[float]) -> tuple[float, float | None]:
     (0.5, None)
     """
     mean = fmean(values)
-    return mean, stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    known = len(values) > 1 and math.isfinite(mean)
+    return mean, stdev(values) / math.sqrt(len(values)) if known else None
 
 
 def _load(where: str) -> Any:

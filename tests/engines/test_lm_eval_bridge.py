@@ -384,6 +384,25 @@ def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(
         LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
 
 
+@pytest.mark.parametrize("metric", ["acc", "prob_correct"])
+def test_weights_that_are_no_numbers_fail_the_cell_whatever_its_metric(
+    tiny: ModelSpec, choice_task: TaskSpec, metric: str
+) -> None:
+    engine = LmEvalEngine(tiny, EngineSettings())
+    with torch.no_grad():
+        engine._lm.model.get_input_embeddings().weight.fill_(math.nan)
+    task = replace(choice_task, metrics=metrics(metric))
+    with pytest.raises(HarnessError, match=r"not finite: the model's log-likelihoods are nan in 3 of 3 documents"):
+        engine.evaluate(asked(task, tiny, limit=3), task)
+
+
+def test_a_tokenizer_of_another_model_is_one_clear_line(tiny: ModelSpec, choice_task: TaskSpec) -> None:
+    engine = LmEvalEngine(tiny, EngineSettings())
+    engine._lm.model.resize_token_embeddings(10)
+    with pytest.raises(ModelError, match="the tokenizer has 346 tokens and the model knows 10"):
+        engine.evaluate(asked(choice_task, tiny, limit=2), choice_task)
+
+
 def test_an_engine_writes_nothing_to_the_terminal(
     tiny: ModelSpec, choice_task: TaskSpec, text_task: TaskSpec, capfd: pytest.CaptureFixture[str]
 ) -> None:

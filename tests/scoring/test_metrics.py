@@ -31,6 +31,13 @@ def test_one_value_has_no_standard_error_and_equal_values_have_zero() -> None:
     assert mean_stderr([0.3, 0.3]) == (0.3, 0.0)
 
 
+@pytest.mark.parametrize("wild", [math.nan, math.inf, -math.inf])
+def test_a_mean_that_is_not_finite_has_no_standard_error(wild: float) -> None:
+    mean, stderr = mean_stderr([0.3, wild, 0.5])
+    assert not math.isfinite(mean)
+    assert stderr is None
+
+
 def test_every_name_leads_to_a_function() -> None:
     assert all(callable(sample_metric(name)) for name in SAMPLE_METRICS)
     assert all(callable(corpus_metric(name)) for name in CORPUS_METRICS)
