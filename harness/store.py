@@ -46,6 +46,8 @@ MOST_RUNS = 100
 SCORE = "score:"
 """What a column of scores is called in the samples: this, then the metric's name."""
 _TEMPORARY = ".writing-"
+_END = b"PAR1"
+"""Last bytes of every Parquet file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,13 +213,14 @@ class Store:
     def stamp(self) -> tuple[int, int]:
         """Number of header and failure files, and a digest of their paths, times and sizes; equal when nothing changed.
 
-        The newest change alone would not do: files that are copied or restored keep the times they had elsewhere.
+        The newest change alone would not do: files that are copied or restored keep the times they had elsewhere. Of
+        samples the size is enough: a cell that is evaluated again has a new header, and a broken copy is shorter.
         """
-        known: list[tuple[str, int, int, bool]] = []
-        for entry, complete in _files(self.root):
+        known: list[tuple[str, int, int, int | None]] = []
+        for entry, samples in _files(self.root):
             with suppress(FileNotFoundError):  # a run going on takes a failure away when the cell goes well
                 status = entry.stat()
-                known.append((entry.path, status.st_mtime_ns, status.st_size, complete))
+                known.append((entry.path, status.st_mtime_ns, status.st_size, samples and samples.stat().st_size))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
 
     def write_run(self, record: RunRecord) -> None:
@@ -249,17 +252,29 @@ class Store:
         return tuple(sorted(records, key=lambda r: r.started_at, reverse=True)), tuple(problems)
 
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
-        for entry, complete in _files(self.root):
+        for entry, samples in _files(self.root):
             path = Path(entry.path)
             read = _load(path)
-            if isinstance(read, CellResult) and not complete:
-                yield Problem(path=path, message=f"{SAMPLES} is missing beside it")
-            else:
+            if not isinstance(read, CellResult) or (samples and _has_end(samples.path)):
                 yield read
+            else:
+                wrong = "cannot be read to its end" if samples else "is missing"
+                message = f"{SAMPLES} beside it {wrong}: run the cell again, or restore the file"
+                yield Problem(path=path, message=message)
 
 
-def _files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
-    """Header and failure files below a folder, ordered by path, each with whether samples lie beside it.
+def _has_end(samples: str) -> bool:
+    """Whether a Parquet file has its last bytes: a copy that broke off has not. Reads no more than these."""
+    try:
+        with open(samples, "rb", buffering=0) as file:
+            file.seek(-len(_END), os.SEEK_END)
+            return file.read(len(_END)) == _END
+    except OSError:  # too short, or not to be read
+        return False
+
+
+def _files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], os.DirEntry[str] | None]]:
+    """Header and failure files below a folder, ordered by path, each with the samples that lie beside it, if any.
 
     Not `os.walk`: the dashboard looks at each click whether anything changed, and this takes half the time.
     """
@@ -270,7 +285,7 @@ def _files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
         return
     for name in (HEADER, FAILURE):
         if name in entries:
-            yield entries[name], SAMPLES in entries
+            yield entries[name], entries.get(SAMPLES)
             break  # a header next to a failure means that a later attempt went well
     for name in sorted(entries):
         # no folder of a cell is hidden, and those that are hold the records of runs or are not ours

@@ -185,7 +185,23 @@ def test_a_header_without_samples_is_a_problem_not_a_result(store: Store) -> Non
     store.write(result())
     (store.path(cell()) / SAMPLES).unlink()
     assert store.done() == frozenset()
-    assert "samples.parquet is missing" in str(store.problems()[0])
+    assert "samples.parquet beside it is missing: run the cell again" in str(store.problems()[0])
+
+
+@pytest.mark.parametrize("left", [0, 3, 100, -1])
+def test_a_header_whose_samples_broke_off_is_a_problem_until_the_cell_is_written_again(store: Store, left: int) -> None:
+    store.write(result())
+    path = store.path(cell()) / SAMPLES
+    path.write_bytes(path.read_bytes()[:left])
+    (problem,) = store.problems()
+    assert (
+        problem.message
+        == "samples.parquet beside it cannot be read to its end: run the cell again, or restore the file"
+    )
+    assert store.done() == frozenset()
+    store.write(result())
+    assert store.done() == {cell().place}
+    assert store.problems() == ()
 
 
 @pytest.mark.parametrize("read", [Store.samples, Store.scores])
@@ -277,6 +293,16 @@ def test_the_stamp_tells_that_samples_are_gone(store: Store) -> None:
     before = store.stamp()
     (store.path(cell()) / SAMPLES).unlink()
     assert store.stamp() != before
+
+
+def test_the_stamp_tells_that_samples_broke_off_and_that_they_were_restored(store: Store) -> None:
+    store.write(result())
+    before, path = store.stamp(), store.path(cell()) / SAMPLES
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert store.stamp() != before
+    path.write_bytes(whole)
+    assert store.stamp() == before
 
 
 def test_a_file_that_goes_while_the_stamp_is_taken_is_passed_over(store: Store) -> None:
