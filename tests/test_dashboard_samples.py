@@ -178,7 +178,7 @@ def test_what_a_model_wrote_is_never_markdown(store: Store) -> None:
 
 def test_a_damaged_file_costs_only_its_own_answers(store: Store) -> None:
     broken = store.results()[0].cell
-    (store.path(broken) / SAMPLES).write_bytes(b"not parquet")
+    (store.path(broken) / SAMPLES).write_bytes(b"not PAR1")
     app = opened()
     assert set(shown(app, "Model")) == {f"toy-{size}" for size in SIZES if size != broken.model.params}
     assert "Some files cannot be read" in texts(app)

@@ -115,7 +115,7 @@ def test_sides_without_a_common_document_are_an_error_that_says_why(emergence: E
 
 
 def test_damaged_samples_cost_their_task_alone(emergence: Emergence, store: Store) -> None:
-    (store.path(asked(4000, "sounds")) / SAMPLES).write_bytes(b"no parquet")
+    (store.path(asked(4000, "sounds")) / SAMPLES).write_bytes(b"no PAR1")
     done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root)
     assert done.code == 0
     assert done.err.startswith("skipped ")

@@ -124,7 +124,7 @@ def test_samples_that_cannot_be_read_cost_only_the_documents(
     whole = read_curves(tmp_path, None, items=True)
     assert [c.items is not None for c in whole] == [True, True]
     path = store.path(cell()) / SAMPLES
-    path.write_bytes(b"half")
+    path.write_bytes(b"half a PAR1")
     damaged = read_curves(tmp_path, None, items=True)
     assert damaged == whole
     assert [c.items for c in damaged] == [None, None]
