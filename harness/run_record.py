@@ -38,10 +38,11 @@ MOST_BYTES = 16 * 2**20
 """A larger file is not read; a plan of 10,000 cells takes 0.3 MB."""
 _MOST_TEXT = 2000
 
-Ending = Literal["finished", "interrupted", "stopped"]
-"""Every cell came back; ended by Ctrl-C or a batch system; ended by an error."""
-State = Ending | Literal["going on", "lost"]
-"""Lost: not heard of any more, although it never said that it ends."""
+Ending = Literal["finished", "interrupted", "stopped", "lost"]
+"""Every cell came back; ended by Ctrl-C or a batch system; ended by an error; its process is gone and never said why.
+The last is no run's own word: who reads the file on the same machine finds it out."""
+State = Ending | Literal["going on"]
+"""Lost is also what has not been heard of for `SILENCE`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +137,7 @@ class RunRecord:
     progress: Progress
     """Of the cells to evaluate."""
     ending: Ending | None = None
-    """How it ended; None while it goes on, and for ever when it was killed."""
+    """How it ended; None while it goes on, and for ever when it was killed, unless a reader knows better."""
     error: str = ""
     """What stopped it, in one line; empty unless `ending` is `stopped`."""
     plan: tuple[Planned, ...] = ()

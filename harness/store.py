@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields, replace
@@ -244,7 +245,9 @@ class Store:
                     data = file.read(MOST_BYTES + 1)
                 if len(data) > MOST_BYTES:
                     raise ValueError("is too large for the record of a run")
-                records.append(loaded(data))
+                record = loaded(data)
+                gone = record.ending is None and _is_gone(record.host, record.pid)
+                records.append(replace(record, ending="lost") if gone else record)
             except OSError as error:
                 problems.append(Problem(path=path, message=f"cannot be read: {error.strerror}"))
             except ValueError as error:
@@ -302,6 +305,19 @@ def _last_written(folder: Path, most: int) -> list[Path]:
                 with suppress(FileNotFoundError):
                     found.append((entry.stat().st_mtime_ns, Path(entry.path)))
     return [path for _, path in sorted(found, reverse=True)[:most]]
+
+
+def _is_gone(host: str, pid: int) -> bool:
+    """Whether a process of this machine exists no more; False when it is another machine's."""
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # somebody else's process, or a number that is none
+        return False
+    return False
 
 
 def _load(path: Path) -> CellResult | CellFailure | Problem:

@@ -1,5 +1,8 @@
 import json
 import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -101,6 +104,25 @@ def test_a_run_that_is_silent_for_five_minutes_was_killed(seconds: float, ending
     one = record(ending=ending, error="OSError: no")
     now = one.heard_at + timedelta(seconds=seconds)
     assert (one.state(now), one.said(now)) == (state, said)
+
+
+def test_a_run_whose_process_is_gone_from_this_machine_was_killed(store: Store) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    host = socket.gethostname()
+    asked = {gone.pid: host, os.getpid(): host, gone.pid + 10**6: f"not-{host}", 10**30: host}
+    for pid, where in asked.items():
+        store.write_run(record(pid=pid, host=where))
+    store.write_run(record(pid=gone.pid, host=host, started_at=START - timedelta(hours=1), ending="interrupted"))
+    records, problems = store.runs()
+    assert problems == ()
+    assert {(one.pid, one.state(START)) for one in records} == {
+        (gone.pid, "lost"),
+        (gone.pid, "interrupted"),
+        (os.getpid(), "going on"),
+        (gone.pid + 10**6, "going on"),
+        (10**30, "going on"),
+    }
 
 
 def test_time_left_is_told_only_while_a_run_goes_on() -> None:

@@ -49,25 +49,40 @@ def up_to_date(
     """The records, those whose plans hold with the progress that the cells show and a plan of what is left of them.
 
     A run writes each cell at once and its record every ten seconds; one that was killed never wrote its last counts.
+    What was finished after another run was started is credited to a run only while it is heard of.
     """
     hold = current(records, now)
     if not hold:
         return tuple(records)  # making keys takes time
     done = {result.cell.place: finished_at(result) for result in results}
     failed = {failure.cell.place: failure.failed_at for failure in failures}
-    return tuple(_followed(record, done, failed, now) if record in hold else record for record in records)
+    return tuple(
+        _followed(record, done, failed, now, _next_start(record, records)) if record in hold else record
+        for record in records
+    )
+
+
+def _next_start(record: RunRecord, records: Iterable[RunRecord]) -> datetime | None:
+    """When the next run was started since this one was heard of; None when none was."""
+    return min((other.started_at for other in records if other.started_at > record.heard_at), default=None)
 
 
 def _followed(
-    record: RunRecord, done: Mapping[Place, datetime], failed: Mapping[Place, datetime], now: datetime
+    record: RunRecord,
+    done: Mapping[Place, datetime],
+    failed: Mapping[Place, datetime],
+    now: datetime,
+    until: datetime | None,
 ) -> RunRecord:
-    """One record brought up to date; what failed before the run began is still to come."""
+    """One record with what came `until` then, and a plan of what never came; what failed before it is still to come."""
     wanted = {Place(of.model.family, key) for of in record.plan for keys in of.tasks.values() for key in keys}
-    came = {place: done[place] for place in wanted & done.keys()}
-    lost = {of: failed[of] for of in (wanted & failed.keys()) - came.keys() if failed[of] >= record.started_at}
+    if not wanted:
+        return record
+    ended = {place: done[place] for place in wanted & done.keys()}
+    broken = {of: failed[of] for of in (wanted & failed.keys()) - ended.keys() if failed[of] >= record.started_at}
+    came, lost = ([at for at in times.values() if until is None or at < until] for times in (ended, broken))
     # times of other machines may lie before the run or after now
-    after = [(at - record.started_at).total_seconds() for at in (*came.values(), *lost.values()) if at <= now]
-    after = sorted(seconds for seconds in after if seconds >= 0.0)
+    after = sorted((at - record.started_at).total_seconds() for at in (*came, *lost) if record.started_at <= at <= now)
     progress = Progress(
         total=len(wanted),
         done=len(came),
@@ -75,9 +90,8 @@ def _followed(
         elapsed_seconds=after[-1] if after else 0.0,
         first_seconds=after[0] if after else None,
     )
-    left = wanted - came.keys() - lost.keys()
-    plan = [replace(of, tasks=_only(left, of)) for of in record.plan]
-    return replace(record, progress=progress, plan=tuple(plan)) if wanted else record
+    left = wanted - ended.keys() - broken.keys()
+    return replace(record, progress=progress, plan=tuple(replace(of, tasks=_only(left, of)) for of in record.plan))
 
 
 def _only(places: Set[Place], of: Planned) -> dict[str, tuple[str, ...]]:

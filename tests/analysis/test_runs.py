@@ -93,6 +93,27 @@ def test_what_a_run_did_stays_as_it_told_once_another_is_started() -> None:
     assert [one.progress.done for one in found] == [4, 1]
 
 
+def test_what_was_finished_since_another_run_was_started_is_credited_to_that_one() -> None:
+    """The first was killed on another machine a minute after it began, and still counts as going on."""
+    killed = record()
+    new = record(started_at=killed.heard_at + timedelta(seconds=30), heard_at=killed.heard_at + timedelta(minutes=2))
+    results = [
+        made(result(asked), started_at=killed.started_at, seconds=seconds)
+        for asked, seconds in zip(CELLS, (30.0, 70.0, 100.0), strict=False)
+    ]
+    found = up_to_date([new, killed], results, [], new.heard_at)
+    assert [one.state(new.heard_at) for one in found] == ["going on", "going on"]
+    assert found[1].progress == Progress(total=4, done=2, first_seconds=30.0, elapsed_seconds=70.0)
+    assert [sum(len(keys) for of in one.plan for keys in of.tasks.values()) for one in found] == [1, 1]
+
+
+def test_a_run_is_followed_in_its_own_family() -> None:
+    run = record()
+    elsewhere = [result(replace(asked, model=replace(asked.model, family="other"))) for asked in CELLS]
+    [found] = up_to_date([run], elsewhere, [], run.heard_at)
+    assert found.progress == Progress(total=4)
+
+
 def test_cells_that_two_runs_plan_are_to_come_once() -> None:
     small, large = model(1000), model(4000)
     asked = [cell(model=large, shots=shots) for shots in (0, 2, 4)]
