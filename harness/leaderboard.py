@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,7 +20,7 @@ from harness.specs import MetricSpec
 MODEL_COLUMNS = ("family", "model", "revision", "variant", "params", "engine", "dtype")
 """What identifies a row of the wide table."""
 AVERAGE = "mean_normalized"
-"""Unweighted mean over the columns of a row, each centred on chance: 0 is guessing, 1 is perfect."""
+"""Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide` says over which."""
 
 
 def tidy(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
@@ -30,29 +31,47 @@ def tidy(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) ->
 def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
-    A cell that failed or never ran is empty, and then its row has no average either: a mean over the tasks that
-    happened to finish is not comparable with a mean over all of them. Metrics without a chance level stay out of the
-    average.
+    The average is over the same settings for all models, or it would compare nothing: those that most models share,
+    see `_averaged`. So neither a trial of one setting nor a model that was asked less takes it from the others. A
+    model that lacks one of the settings, because it failed or never ran, has no average. Never averaged are metrics
+    without a chance level, older texts of a task, scores that miss documents, and, beside full ones, those of a
+    limit. `left_out` says what that leaves out.
 
     Args:
         results: in any order; headers are enough.
         failures: their models get a row even when nothing succeeded.
     """
-    scores, metrics = _headlines(results, failures)
-    rows = [[*row, _average(values, metrics), *(values.get(c) for c in metrics)] for row, values in scores.items()]
-    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *metrics])
-    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *metrics), "Float64")})
+    board = _board(results, failures)
+    rows = [[*row, board.average(row), *(values.get(c) for c in board.metrics)] for row, values in board.scores.items()]
+    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *board.metrics])
+    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *board.metrics), "Float64")})
+
+
+def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> str | None:
+    """What the average of the wide table is not over, in one sentence; None when it is over everything.
+
+    Args:
+        results: as of `wide`.
+        failures: as of `wide`.
+    """
+    board = _board(results, failures)
+    without = sum(board.average(row) is None for row in board.scores)
+    out = [name for name in board.metrics if name not in board.averaged]
+    said = [f"left out: {', '.join(out[:3])}" + (f" and {len(out) - 3} more" if len(out) > 3 else "")] if out else []
+    said += [f"{without} of {len(board.scores)} models lack some of these and have none"] if without else []
+    over = f"{AVERAGE} is over {len(board.averaged)} of {len(board.metrics)} settings"
+    return "; ".join([over, *said]) if board.metrics and said else None
 
 
 def centred(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """Chance-centred headline scores: one row per model (the index), one column per setting, missing where none is."""
-    scores, metrics = _headlines(results, failures)
+    board = _board(results, failures)
     rows = [
-        [None if name not in values else normalised(values[name], metric) for name, metric in metrics.items()]
-        for values in scores.values()
+        [None if name not in values else normalised(values[name], metric) for name, metric in board.metrics.items()]
+        for values in board.scores.values()
     ]
-    index = pd.Index(_row_names(list(scores)), name="model")
-    return pd.DataFrame(rows, index=index, columns=list(metrics)).astype("Float64")
+    index = pd.Index(_row_names(list(board.scores)), name="model")
+    return pd.DataFrame(rows, index=index, columns=list(board.metrics)).astype("Float64")
 
 
 def to_csv(table: pd.DataFrame) -> str:
@@ -77,7 +96,8 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a wide table turned round, for a terminal: a line per setting, a column per model."""
-    head = ["", *(str(name) for name in table["model"])]
+    rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
+    head = ["", *_row_names([_Row(*row) for row in rows.itertuples(index=False, name=None)])]
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
     return head, [[str(name), *(_text(value) for value in table[name])] for name in shown]
 
@@ -104,51 +124,137 @@ class _Row(NamedTuple):
         return (self.family, self.params, self.model, self.variant or "", self.revision, self.engine, self.dtype)
 
 
-def _headlines(
-    results: Iterable[CellResult], failures: Iterable[CellFailure]
-) -> tuple[dict[_Row, dict[str, float]], dict[str, MetricSpec]]:
-    """Rows with the headline score of each of their settings over its seeds; and the columns with their metrics."""
-    done = sorted(results, key=lambda r: (r.cell.suite, r.cell.task, r.cell.prompt, r.cell.shots, r.cell.seed))
+class _Board(NamedTuple):
+    """What the wide table is made of."""
+
+    scores: Mapping[_Row, Mapping[str, float]]
+    """Row -> column -> headline score over its seeds."""
+    metrics: Mapping[str, MetricSpec]
+    """Column -> headline metric, in the order of the columns."""
+    averaged: Set[str]
+    """Columns that the average is over."""
+    complete: Mapping[_Row, Set[str]]
+    """Row -> columns that are fit for the average, and have a score there."""
+
+    def average(self, row: _Row) -> float | None:
+        """Mean of the chance-centred scores; None unless the row has every score that is averaged."""
+        if not self.averaged or not self.averaged <= self.complete[row]:
+            return None
+        # in the order of the columns: that of a set differs from run to run, and with it the last digit of the sum
+        centred = [
+            normalised(self.scores[row][name], self.metrics[name]) for name in self.metrics if name in self.averaged
+        ]
+        return sum(value for value in centred if value is not None) / len(centred)
+
+
+def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _Board:
+    """Every headline score, and over which of them the models are averaged; see `wide`."""
+    done = sorted(results, key=lambda r: _place(r.cell))
+    digests = _digests(done)
+    columns: dict[str, Cell] = {}
     grouped: dict[tuple[_Row, str], list[CellResult]] = {}
-    metrics: dict[str, MetricSpec] = {}
-    versions: dict[str, set[str]] = {}
     for result in done:
-        versions.setdefault(result.cell.task, set()).add(result.cell.task_digest)
-    for result in done:
-        column = _column(result.cell, several_versions=len(versions[result.cell.task]) > 1)
-        metrics[column] = result.cell.metrics[0]
+        column = _column(result.cell, digests[result.cell.task])
+        columns.setdefault(column, result.cell)
         grouped.setdefault((_Row.of(result.cell), column), []).append(result)
-    scores: dict[_Row, dict[str, float]] = {_Row.of(f.cell): {} for f in failures}
+    fit = _fit(columns, digests)
+    succeeded = {r.cell.place for r in done}
+    failed = [f.cell for f in failures if f.cell.place not in succeeded]
+    scores: dict[_Row, dict[str, float]] = {_Row.of(cell): {} for cell in failed}
+    complete: dict[_Row, set[str]] = {row: set() for row in scores}
     for (row, column), seeds in grouped.items():
-        found = [s for r in seeds for s in r.scores if s.metric == metrics[column].name]
+        metric = columns[column].metrics[0]
+        found = [(s, r.n_expected) for r in seeds for s in r.scores if s.metric == metric.name]
         if found:
-            scores.setdefault(row, {})[column] = estimate(found, metrics[column]).value
-    return dict(sorted(scores.items(), key=lambda item: item[0].place)), metrics
+            scores.setdefault(row, {})[column] = estimate([s for s, _ in found], metric).value
+            whole = column in fit and all(s.n == n_expected for s, n_expected in found)
+            complete.setdefault(row, set()).update([column] if whole else [])
+    asked = {row: set(names) for row, names in complete.items()}
+    for cell in failed:
+        if cell.task_digest in digests.get(cell.task, ()):
+            asked[_Row.of(cell)] |= {_column(cell, digests[cell.task])} & fit
+    return _Board(
+        dict(sorted(scores.items(), key=lambda item: item[0].place)),
+        {name: cell.metrics[0] for name, cell in columns.items()},
+        _averaged(asked.values()),
+        complete,
+    )
+
+
+def _place(cell: Cell) -> tuple[str, str, str, int, int, str, int]:
+    """Order of the columns, and of the seeds in them."""
+    return (cell.suite, cell.task, cell.prompt, cell.shots, cell.limit or 0, cell.task_digest, cell.seed)
+
+
+def _digests(results: Iterable[CellResult]) -> dict[str, list[str]]:
+    """Digests of the texts of each task, the one evaluated last first."""
+    made: dict[str, dict[str, None]] = {}
+    for result in sorted(results, key=lambda r: (r.provenance.started_at, r.cell.task_digest), reverse=True):
+        made.setdefault(result.cell.task, {}).setdefault(result.cell.task_digest)
+    return {task: list(digests) for task, digests in made.items()}
+
+
+def _fit(columns: Mapping[str, Cell], digests: Mapping[str, Sequence[str]]) -> set[str]:
+    """Columns that may be averaged: they can be centred, are of the newest text, and ask as many documents as any."""
+    limits = [cell.limit for cell in columns.values()]
+    widest = None if None in limits else max((limit for limit in limits if limit is not None), default=None)
+    return {
+        name
+        for name, cell in columns.items()
+        if normalised(0.0, cell.metrics[0]) is not None
+        and cell.task_digest == digests[cell.task][0]
+        and cell.limit == widest
+    }
+
+
+def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
+    """The settings in which most can be compared: with the largest number of settings times pairs of models.
+
+    Pairs count both ways and each model with itself: n settings that m models were all asked weigh n m². Looked at
+    are the settings that two models share, or one was asked; of equals those of more models.
+
+    Args:
+        asked: the settings of each model.
+
+    >>> sorted(_averaged([{"a", "b"}, {"a", "b", "tried"}, {"a", "b"}, {"a"}]))
+    ['a', 'b']
+    """
+    kinds = Counter(frozenset(one) for one in asked)
+
+    def weight(shared: frozenset[str]) -> tuple[int, int, list[str]]:
+        models = sum(n for settings, n in kinds.items() if shared <= settings)
+        return (len(shared) * models**2, models, sorted(shared))
+
+    return max({a & b for a in kinds for b in kinds}, key=weight, default=frozenset())
 
 
 def _row_names(rows: Sequence[_Row]) -> list[str]:
-    """Model names; with variant, revision, engine and dtype where the name alone is not unique."""
-    names = [row.model for row in rows]
-    if len(set(names)) == len(names):
-        return names
-    return [" ".join(filter(None, (r.model, r.variant, r.revision[:12], r.engine, r.dtype))) for r in rows]
+    """Model names; where several rows have the same, with whatever they differ in."""
+    alike: dict[str, list[_Row]] = {}
+    for row in rows:
+        alike.setdefault(row.model, []).append(row)
+
+    def name(row: _Row) -> str:
+        shown = row._replace(revision=row.revision[:12])
+        values = zip(shown, zip(*alike[row.model], strict=True), strict=True)
+        return " ".join([row.model, *(str(own) for own, seen in values if own and len(set(seen)) > 1)])
+
+    return [name(row) for row in rows]
 
 
-def _column(cell: Cell, *, several_versions: bool) -> str:
-    """Task, shots and headline metric; with the digest when the results hold several versions of the task."""
+def _column(cell: Cell, digests: Sequence[str]) -> str:
+    """Task, shots and headline metric; and which text of the task it is, where there are several.
+
+    Args:
+        cell: what was asked.
+        digests: of the texts of its task, the one evaluated last first.
+    """
     parts = [cell.task, f"{cell.shots}-shot"]
     parts += [cell.prompt] if cell.prompt != "default" else []
     parts += [f"first {cell.limit}"] if cell.limit is not None else []
-    parts += [cell.task_digest] if several_versions else []
+    if len(digests) > 1:
+        parts += [cell.task_digest, "newest" if cell.task_digest == digests[0] else "older"]
     return f"{' '.join(parts)} ({cell.metrics[0].name})"
-
-
-def _average(values: dict[str, float], metrics: dict[str, MetricSpec]) -> float | None:
-    """Mean of the chance-centred scores; None unless every column that can be centred has a score."""
-    wanted = [name for name, metric in metrics.items() if normalised(0.0, metric) is not None]
-    centred = [normalised(values[name], metrics[name]) for name in wanted if name in values]
-    found = [value for value in centred if value is not None]
-    return sum(found) / len(found) if found and len(found) == len(wanted) else None
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.table import table_curves
 from harness.analysis.verdict import judge
+from harness.cli.leaderboard import command
 from harness.cli.read import read_table
-from harness.leaderboard import across, centred, tidy, to_csv, to_json, to_markdown, wide
-from harness.records import CellResult
+from harness.leaderboard import across, centred, left_out, tidy, to_csv, to_json, to_markdown, wide
+from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from tests.builders import PROB, cell, counted, failed, grown, model, task
+from harness.store import Store
+from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
 
 CONTRACT = (
     "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
@@ -60,10 +63,6 @@ def a_varied_store() -> list[CellResult]:
         counted(replace(r.cell, model=replace(r.cell.model, tokens=None, revision="0123456789ab")), 180, 200)
         for r in grown(rise, shots=3)
     ]
-    later = [
-        replace(r, provenance=replace(r.provenance, started_at=r.provenance.started_at + timedelta(days=1)))
-        for r in grown(rise, shots=3)
-    ]
     return [
         *grown(rise, shots=1, seed=0),
         *grown([k + 9 for k in rise], shots=1, seed=1),
@@ -73,7 +72,10 @@ def a_varied_store() -> list[CellResult]:
         *grown(rise, engine="tree"),
         *(replace(r, n_expected=300, n_truncated=7) for r in grown(rise, shots=2)),
         *retrained,
-        *(replace(r, cell=replace(r.cell, model=replace(r.cell.model, tokens=None, loss=2.5))) for r in later),
+        *(
+            replace(r, cell=replace(r.cell, model=replace(r.cell.model, tokens=None, loss=2.5)))
+            for r in later(grown(rise, shots=3))
+        ),
     ]
 
 
@@ -124,12 +126,109 @@ def test_metrics_without_chance_stay_out_of_the_average() -> None:
     assert list(table["free 0-shot (prob_correct)"]) == [-3.0]
 
 
-def test_versions_of_a_task_are_columns_of_their_own() -> None:
-    table = wide([*grown((50,)), *grown((100,), task_digest="1" * 12)])
-    assert [c for c in table.columns if c.startswith("colours")] == [
-        "colours 0-shot 000000000000 (acc)",
-        "colours 0-shot 111111111111 (acc)",
+def later(results: Iterable[CellResult]) -> list[CellResult]:
+    """The same, evaluated a day later."""
+    return [
+        replace(r, provenance=replace(r.provenance, started_at=r.provenance.started_at + timedelta(days=1)))
+        for r in results
     ]
+
+
+def test_texts_of_a_task_are_columns_of_their_own_that_say_which_is_newest() -> None:
+    table = wide([*later(grown((50,))), *grown((100,), task_digest="1" * 12)])
+    assert [c for c in table.columns if c.startswith("colours")] == [
+        "colours 0-shot 000000000000 newest (acc)",
+        "colours 0-shot 111111111111 older (acc)",
+    ]
+    assert list(table["mean_normalized"]) == [0.0]
+
+
+def averages(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> dict[str, float]:
+    """Model -> average, of those that have one; with the engine where it is another than usual."""
+    table = wide(results, failures)
+    names = [f"{m} {e}".removesuffix(" simulated") for m, e in zip(table["model"], table["engine"], strict=True)]
+    return dict(pd.Series(list(table["mean_normalized"]), index=names).dropna().items())
+
+
+SWEEP = (*grown((50, 100, 125)), *grown((60, 120, 130), shots=5))
+TRIAL = grown((1,), shots=3, limit=4, n=4)
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        grown((10,), shots=3),
+        TRIAL,
+        grown((1, 2, 3), limit=4, n=4),
+        grown((1,), engine="tree"),
+        grown((10, 10, 10), shots=3, engine="tree"),
+        [replace(r, n_expected=300) for r in grown((10, 20, 30), shots=3)],
+        [*grown((1,), shots=1), *grown((0, 2), shots=2)[1:], *grown((0, 0, 3), shots=3)[2:]],
+        grown((10, 20, 30), task_digest="1" * 12)[:1],
+        grown((10, 20, 30), of=task("free", metrics=(replace(PROB, name="acc", chance=None),))),
+    ],
+    ids=["shots", "limit", "limit-for-all", "engine", "engine-for-all", "partial", "one-each", "older", "no-chance"],
+)
+def test_a_trial_takes_the_average_from_nobody(trial: Sequence[CellResult]) -> None:
+    sweep = later(SWEEP)
+    assert averages([*trial, *sweep]) == averages(sweep)
+    assert len(averages(sweep)) == 3
+
+
+def test_a_model_that_was_asked_less_has_no_average_and_takes_it_from_nobody() -> None:
+    less = grown((0, 0, 0, 150))[3:]
+    assert averages([*SWEEP, *less]) == averages(SWEEP)
+
+
+def test_a_model_that_failed_in_one_setting_has_no_average_and_takes_it_from_nobody() -> None:
+    gone = failed(SWEEP[-1].cell)
+    without = averages(SWEEP[:-1], [gone])
+    assert without == {name: value for name, value in averages(SWEEP).items() if name != gone.cell.model.name}
+    # a failure that was made good is none
+    assert averages(SWEEP, [gone]) == averages(SWEEP)
+
+
+def test_an_average_is_of_limited_documents_where_all_are() -> None:
+    assert averages(grown((1, 2), limit=4, n=4)) == averages(grown((50, 100)))
+
+
+def test_models_that_share_few_settings_are_averaged_over_these_when_they_are_many() -> None:
+    others = [r for shots in (0, 1, 2) for r in grown([90] * 5, shots=shots)[3:]]
+    assert set(averages([*SWEEP, *others])) == {f"toy-{size}" for size in SIZES[:5]}
+
+
+def test_models_that_share_no_setting_leave_the_average_to_the_larger_sweep() -> None:
+    others = grown([90] * 5, of=task("shapes"))[3:]
+    assert averages([*SWEEP, *others]) == averages(SWEEP)
+
+
+def test_what_the_average_leaves_out_is_one_sentence() -> None:
+    assert left_out(SWEEP) is None
+    assert left_out((), [failed()]) is None
+    assert left_out([*SWEEP, *TRIAL, *grown((0, 0, 0, 150))[3:]]) == (
+        "mean_normalized is over 2 of 3 settings; left out: colours 3-shot first 4 (acc); 1 of 4 models lack some "
+        "of these and have none"
+    )
+    trials = [r for shots in (6, 7, 8, 9, 10) for r in grown((1,), shots=shots)]
+    assert "6-shot (acc), colours 7-shot (acc), colours 8-shot (acc) and 2 more" in str(left_out([*SWEEP, *trials]))
+
+
+def test_the_command_says_beside_the_wide_table_what_its_average_leaves_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for one in [*SWEEP, *TRIAL]:
+        Store(tmp_path).write(replace(one, samples=()))
+    command(profile="wide", results=tmp_path)
+    shown = capsys.readouterr()
+    assert shown.out == to_csv(wide([*SWEEP, *TRIAL]))
+    assert shown.err == "mean_normalized is over 2 of 3 settings; left out: colours 3-shot first 4 (acc)\n"
+    command(profile="tidy", results=tmp_path)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_order_of_results_does_not_matter() -> None:
+    store = a_varied_store()
+    pd.testing.assert_frame_equal(wide(store[::-1]), wide(store))
 
 
 def test_centred_scores_are_indexed_by_model() -> None:
@@ -143,9 +242,13 @@ def test_equal_model_names_are_told_apart() -> None:
     plain = grown((50,))
     int8 = [counted(replace(r.cell, model=replace(r.cell.model, variant="int8")), 60, 200) for r in plain]
     assert list(centred([*plain, *int8]).index) == [
-        "toy-1000 main simulated float32",
-        "toy-1000 int8 main simulated float32",
+        "toy-1000",
+        "toy-1000 int8",
     ]
+    engines = [*plain, *grown((60,), engine="tree")]
+    assert across(wide(engines))[0] == ["", "toy-1000 simulated", "toy-1000 tree"]
+    families = [*plain, *(replace(r, cell=replace(r.cell, model=model(family="mine"))) for r in plain)]
+    assert across(wide(families))[0] == ["", "toy-1000 mine", "toy-1000 toy"]
 
 
 def test_markdown_is_rounded_and_escapes_bars() -> None:

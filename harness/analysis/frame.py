@@ -68,9 +68,9 @@ def frame(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -
     the same results always give the same table. A failure of a cell that has a result is left out.
     """
     done = tuple(results)
-    succeeded = {r.cell.key for r in done}
+    succeeded = {r.cell.place for r in done}
     rows = [row for r in done for row in _rows_of_result(r)]
-    rows += [row for f in failures if f.cell.key not in succeeded for row in _rows_of_failure(f)]
+    rows += [row for f in failures if f.cell.place not in succeeded for row in _rows_of_failure(f)]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(_DTYPES)
     return table.sort_values(_ORDER, kind="stable", ignore_index=True)
 

@@ -35,6 +35,8 @@ def command(
     if output_format == "text":
         profile = "wide"
     rows = leaderboard.tidy(done, failures) if profile == "tidy" else leaderboard.wide(done, failures)
+    if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
+        say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
     text = write[output_format](rows)
     if output is None:

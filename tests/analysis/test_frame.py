@@ -34,6 +34,12 @@ def test_a_failure_of_a_cell_with_a_result_is_left_out() -> None:
     assert list(frame([done], [failed(done.cell)])["status"]) == ["ok", "ok"]
 
 
+def test_a_failure_under_another_family_is_kept() -> None:
+    (done,) = grown((50,))
+    elsewhere = failed(cell(model=model(family="mine")))
+    assert list(frame([done], [elsewhere])["status"]) == ["failed", "failed", "ok", "ok"]
+
+
 def test_missing_documents_make_a_partial_result() -> None:
     table = frame([replace(counted(cell(), 10, 40), n_expected=50)])
     assert list(table["status"]) == ["partial", "partial"]
