@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.runs import fallbacks, mixed, up_to_date
+from harness.analysis.runs import costs, fallbacks, mixed, up_to_date
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, say, table
+from harness.errors import StoreError
 from harness.run_record import RunRecord
 from harness.store import Store
 
@@ -18,13 +19,16 @@ LAST_RUNS = 3
 
 
 def command(results: Results = Path("results"), as_json: Json = False) -> None:
-    """Show cells done and failed, each failure's first line, runs and how far they are, fallbacks, mixed provenance."""
+    """Show cells done and failed, why they failed, how far runs are, prompts cut, fallbacks, mixed provenance."""
     store = Store(results)
     done, failures, problems = store.outcomes()
     records, damaged = store.runs()
     for problem in (*problems, *damaged):
         say(f"skipped {problem}")
+    if not (done or failures or problems or records or damaged):
+        raise StoreError(f"{results}: no results and no runs; expected a folder that `emergence run` wrote to")
     differing, left = mixed(done), fallbacks(done)
+    cut = [cost for cost in costs(done) if cost.truncated]
     now = datetime.now(UTC)
     records = up_to_date(records, done, failures, now)
     if as_json:
@@ -33,6 +37,10 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
                 "done": len(done),
                 "failed": [{"cell": f.cell.label, "error": f.error, "message": f.message} for f in failures],
                 "runs": [run_row(record, now) for record in records],
+                "prompts_cut": [
+                    {"family": of.family, "model": of.model, "documents": of.documents, "cut": of.truncated}
+                    for of in cut
+                ],
                 "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in left.items()],
                 "mixed": differing,
                 "problems": [str(problem) for problem in (*problems, *damaged)],
@@ -49,6 +57,8 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     ended = [record for record in records if record.state(now) != "going on"]
     for record in (*going, *ended[:LAST_RUNS]):
         print(f"run: {said(record, now)}")
+    for of in cut:
+        print(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
     for (model, reason), n in left.items():
         print(f"lm-eval's code: {model}: {n} {'cell' if n == 1 else 'cells'}: {reason}")
     for name, values in differing.items():

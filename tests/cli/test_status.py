@@ -39,6 +39,31 @@ def test_cells_that_fell_back_to_lm_eval_are_counted_with_the_reason(emergence: 
     ]
 
 
+def test_prompts_that_were_cut_are_counted_by_model(emergence: Emergence, results: Path) -> None:
+    assert "cut" not in emergence("status", "--results", results).out
+    store = Store(results)
+    for seed, n in ((0, 3), (1, 0), (2, 1)):
+        store.write(result(cell(model=model(), seed=seed), n_truncated=n))
+    assert "prompts cut: toy toy-1000: 4 of 12" in emergence("status", "--results", results).out.splitlines()
+    assert json.loads(emergence("status", "--results", results, "--json").out)["prompts_cut"] == [
+        {"family": "toy", "model": "toy-1000", "documents": 12, "cut": 4}
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_folder_without_anything_is_refused(emergence: Emergence, tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = emergence("status", "--results", tmp_path / "misspelt", *options)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("misspelt: no results and no runs; expected a folder that `emergence run` wrote to\n")
+
+
+def test_a_run_that_has_no_cell_yet_is_shown(emergence: Emergence, tmp_path: Path) -> None:
+    Store(tmp_path).write_run(record())
+    done = emergence("status", "--results", tmp_path)
+    assert (done.code, done.err) == (0, "")
+    assert "0/4 cells" in done.out
+
+
 def test_numbers_that_were_asked_for_bit_by_bit_are_told_from_others(emergence: Emergence, results: Path) -> None:
     assert "mixed deterministic: no, yes" in emergence("status", "--results", results).out.splitlines()
 
