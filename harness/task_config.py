@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import CatalogError, unknown
-from harness.scoring.metrics import OWN_METRICS, is_own
+from harness.scoring.metrics import OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
 
-OUTPUT_TYPES = ("loglikelihood", "loglikelihood_rolling", "generate_until", "multiple_choice")
-"""lm-eval's."""
-LM_EVAL_METRICS = (
-    *("acc", "acc_all", "acc_bytes", "acc_mutual_info", "acc_norm", "bits_per_byte", "bleu", "brier_score", "bypass"),
-    *("byte_perplexity", "chrf", "chrf++", "exact_match", "f1", "likelihood", "mcc", "perplexity", "ter"),
-    "word_perplexity",
-)
-"""lm-eval's own; those it would look for on the network are refused."""
+_CHOICE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1", "mcc", "brier_score", "likelihood")
+METRICS: Mapping[str, tuple[str, ...]] = {
+    "generate_until": ("exact_match", "bleu", "chrf", "chrf++", "ter"),
+    "multiple_choice": _CHOICE,
+    "loglikelihood": ("acc", "perplexity"),
+    "loglikelihood_rolling": ("bits_per_byte", "byte_perplexity", "word_perplexity"),
+}
+"""lm-eval's output types, and the metrics it computes for each."""
+LM_EVAL_METRICS = frozenset({name for names in METRICS.values() for name in names} | {"acc_all", "bypass"})
+"""Every metric of lm-eval; the two last it computes for no output type."""
+_OF_OPTIONS = ("prob_correct", "brier")
+"""Our metrics that need options."""
 CONFIG_KEYS = (
     *("task", "task_alias", "tag", "custom_dataset", "dataset_path", "dataset_name", "dataset_kwargs"),
     *("training_split", "validation_split", "test_split", "fewshot_split", "process_docs", "doc_to_text"),
@@ -76,16 +80,16 @@ def check_config(task: TaskSpec, path: Path) -> None:
     Raises:
         CatalogError: an unknown key, output type, metric or split, or no text where a template belongs.
     """
-    for i, metric in enumerate(task.metrics):
-        _check_metric(metric.name, f"{path}: metrics[{i}].name")
     for asked in _variants(task):
         for name in asked.config:
             if name not in CONFIG_KEYS:
                 raise CatalogError(f"{path}: {asked.key(name)}: {unknown('key', name, CONFIG_KEYS)}")
         output_type = asked.config.get("output_type", "generate_until")
-        if output_type not in OUTPUT_TYPES:
+        if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
             where = f"{path}: {asked.key('output_type')}"
-            raise CatalogError(f"{where} is {output_type!r}; expected {', '.join(OUTPUT_TYPES)}")
+            raise CatalogError(f"{where} is {output_type!r}; expected {', '.join(METRICS)}")
+        for i, metric in enumerate(task.metrics):
+            _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
         _check_metric_list(asked, path)
         _check_splits(asked, path)
         for name, kinds in _TEMPLATES.items():
@@ -128,10 +132,19 @@ def _variants(task: TaskSpec) -> Iterator[_Asked]:
 
 
 def _check_metric(name: Any, where: str) -> None:
-    # `exact_match,strict-match` names a filter too
-    bare = str(name).partition(",")[0]
-    if bare not in LM_EVAL_METRICS and not is_own(bare):
-        raise CatalogError(f"{where}: {unknown('metric', bare, (*OWN_METRICS, *LM_EVAL_METRICS))}")
+    if str(name) not in LM_EVAL_METRICS and not is_own(str(name)):
+        # lm-eval would look for it on the network
+        raise CatalogError(f"{where}: {unknown('metric', str(name), (*OWN_METRICS, *LM_EVAL_METRICS))}")
+
+
+def _check_computed(name: str, output_type: str, where: str) -> None:
+    bare = name.partition(",")[0]  # `exact_match,strict-match` names a filter too
+    _check_metric(bare, where)
+    with_options = output_type == "multiple_choice"
+    own = [metric for metric in OWN_METRICS if with_options or metric not in _OF_OPTIONS]
+    if not (bare in METRICS[output_type] or bare in own or programs_needed(bare)):
+        known = ", ".join(sorted((*METRICS[output_type], *own)))
+        raise CatalogError(f"{where} is {bare!r}, which {output_type} does not give; expected {known}")
 
 
 def _check_metric_list(asked: _Asked, path: Path) -> None:
@@ -151,14 +164,17 @@ def _check_splits(asked: _Asked, path: Path) -> None:
     of_examples = asked.config.get("fewshot_config") or {}
     if not isinstance(of_examples, Mapping):
         raise CatalogError(f"{path}: {asked.key('fewshot_config')} is {of_examples!r}; expected keys and values")
-    known = (asked.config.get("dataset_kwargs") or {}).get("data_files")
+    kwargs = asked.config.get("dataset_kwargs") or {}
+    if not isinstance(kwargs, Mapping):
+        raise CatalogError(f"{path}: {asked.key('dataset_kwargs')} is {kwargs!r}; expected keys and values")
+    known = sorted(kwargs.get("data_files") or ())
     if not known:
         return
     named = {asked.key(name): asked.config.get(name) for name in _SPLITS}
     named[f"{asked.key('fewshot_config')}.split"] = of_examples.get("split")
     for where, split in named.items():
         if split is not None and split not in known:
-            raise CatalogError(f"{path}: {where} is {split!r}; data_files has {', '.join(sorted(known))}")
+            raise CatalogError(f"{path}: {where} is {split!r}; data_files has {', '.join(known)}")
 
 
 def _check_template(
