@@ -59,15 +59,15 @@ def telling(
 def count(number: float) -> str:
     """A large number in three digits: 950, 11.6k, 1.91M, 6.90B, 2.03e23.
 
-    >>> count(950), count(11632), count(1_910_000), count(6.9e9), count(2.03e23)
-    ('950', '11.6k', '1.91M', '6.90B', '2.03e23')
+    >>> count(218.672), count(950), count(11632), count(1_910_000), count(6.9e9), count(2.03e23)
+    ('219', '950', '11.6k', '1.91M', '6.90B', '2.03e23')
     """
     if number >= 1e18:
         return f"{number:.3g}".replace("e+", "e")
     for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= limit:
             return f"{number / limit:.3g}{unit}" if number / limit >= 100 else f"{number / limit:#.3g}{unit}"
-    return f"{number:g}"
+    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def duration(seconds: float) -> str:

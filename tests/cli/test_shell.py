@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -118,3 +119,35 @@ def test_a_mistake_in_the_arguments_is_one_line(emergence: Emergence, arguments:
 
 def test_without_arguments_the_help_is_shown(emergence: Emergence) -> None:
     assert emergence() == emergence("--help")
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def test_the_dashboard_does_not_announce_a_port_that_is_taken(emergence: Emergence, port: int) -> None:
+    with socket.create_server(("127.0.0.1", port)):
+        done = emergence("dashboard", "--port", str(port))
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: --port {port}: Address already in use; expected a free port\n"
+
+
+def test_the_dashboard_prints_nothing_on_stdout(results: Path, port: int, tmp_path: Path) -> None:
+    command = [*COMMAND, "dashboard", "--results", str(results), "--port", str(port)]
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("w") as to_out, err.open("w") as to_err:
+        server = subprocess.Popen(command, env=ENVIRONMENT, stdout=to_out, stderr=to_err)
+    try:
+        for _ in range(600):
+            if (out.read_text() + err.read_text()).count("http://") > 1:  # our own line, then the banner
+                break
+            time.sleep(0.1)
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+    assert out.read_text() == ""
+    assert err.read_text().count("http://") > 1
