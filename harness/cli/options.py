@@ -150,6 +150,7 @@ def _models(catalog: Catalog, families: Sequence[str], names: Sequence[str]) -> 
     folders = [name for name in names if _looks_like_folder(name)]
     names = [name for name in names if name not in folders]
     found = [model_from_folder(Path(folder)) for folder in folders]
+    _check_names(found)
     if families or names or not folders:
         members = [m for family in families or ("embedded",) for m in catalog.family(family).models]
         if names:
@@ -161,6 +162,17 @@ def _models(catalog: Catalog, families: Sequence[str], names: Sequence[str]) -> 
         if doubt := params_doubt(model):
             say(f"warning: {doubt}")
     return tuple(_distinct(found))
+
+
+def _check_names(models: Iterable[ModelSpec]) -> None:
+    """See that no two folders share their last name, by which they and their family are called."""
+    paths: dict[str, str | None] = {}
+    for model in models:
+        if paths.setdefault(model.name, model.path) != model.path:
+            raise PlanError(
+                f"--model {paths[model.name]} and {model.path}: both would be called {model.name}; "
+                "give each a name of its own in a family file, and the file with --include-path"
+            )
 
 
 def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:

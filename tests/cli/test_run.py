@@ -1,5 +1,6 @@
 import csv
 import io
+import shutil
 from pathlib import Path
 
 import yaml
@@ -49,6 +50,19 @@ def test_answers_of_the_same_model_are_taken_over_into_a_family_of_ones_own(
     one, other = Store(Path("results")).results()
     assert (one.cell.key, one.scores) == (other.cell.key, other.scores)
     assert {r.cell.model.family: r.cell.model.loss for r in (one, other)} == {"embedded": shipped.loss, "mine": 2.5}
+
+
+def test_two_folders_of_one_name_are_refused_with_what_to_do(emergence: Emergence, tmp_path: Path) -> None:
+    shipped = {m.name: m.path for m in load_catalog().family("embedded").models}
+    folders = [tmp_path / place / "step" for place in ("a", "b")]
+    for folder, name in zip(folders, ("ladder-12k", "ladder-26k"), strict=True):
+        shutil.copytree(str(shipped[name]), folder)
+    asked = ("run", "--task", "topic", *INLINE, "--model", folders[0])
+    done = emergence(*asked, "--model", folders[1])
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert f"{folders[0]} and {folders[1]}: both would be called step; give each a name of its own" in done.err
+    assert not (tmp_path / "results").exists()
+    assert emergence(*asked, "--model", "a/step", "--limit", "2", "--shots", "0").code == 0
 
 
 def test_what_a_family_file_tells_later_reaches_the_results(
