@@ -18,7 +18,7 @@ from harness.analysis.normalise import LUCKY_MATCHES
 from harness.analysis.power import PRACTICAL_EFFECT
 from harness.analysis.shape import shape
 from harness.analysis.thresholds import first_persistent, reliable
-from harness.analysis.uncertainty import Estimate, above_chance_p, trend, trends
+from harness.analysis.uncertainty import Estimate, Trends, above_chance_p, trend, trends
 from harness.analysis.ushape import arms
 
 ALPHA_EXT = 0.01
@@ -143,7 +143,9 @@ def weigh(
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
             own; None takes the counts as they are.
     """
-    line = trends(counts.x, counts.k, counts.n)
+    # Sizes at one place have no trend; rounding may make their distances from the mean not quite 0.
+    apart = counts.x[:, 0] < counts.x[:, -1]
+    line = Trends(*(np.where(apart, of, np.nan) for of in trends(counts.x, counts.k, counts.n)))
     y = counts.k / counts.n
     above = reliable(counts)
     wary = counts
@@ -216,7 +218,7 @@ def weigh_alone(curve: Curve) -> Evidence:
     direction = 1 if metric.higher_is_better else -1
     scale = max(abs(metric.best or 0.0), abs(metric.chance or 0.0))
     unit = scale or 1.0
-    found = trend(curve.position, curve.estimates)
+    found = trend(curve.position, curve.estimates) if len(set(curve.x)) > 1 else None
     y = direction * np.array([curve.y]) / unit
     none, m = np.full(1, np.nan), len(curve.points)
     of_each = [above_chance_p(e, metric) for e in curve.estimates]

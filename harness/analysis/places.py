@@ -17,7 +17,7 @@ from harness.analysis.fits import Counts, stacked
 from harness.analysis.forms import Array
 from harness.analysis.reasons import Place
 from harness.analysis.rules import Answer, Label
-from harness.analysis.thresholds import onsets
+from harness.analysis.thresholds import bracketed, onsets
 
 _MOST_WIDENED = 3.0
 """Largest factor for a dispersion known from few sizes."""
@@ -46,15 +46,17 @@ def places(
         effect = np.array([cases[at].of.effect[cases[at].row] for at in members])
         batch = [(cases[at].of, cases[at].row) for at in members]
         spread = np.array([[_spread(of.dispersion[row], of.freedom[row])] for of, row in batch])
-        counts = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
-        redrawn = _redrawn([cases[at].curve for at in members], counts, draws, rng) if draws else None
+        wary = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
+        redrawn = _redrawn([cases[at].curve for at in members], wary, draws, rng) if draws else None
         starts = {name: np.stack([of.fits[name].theta[row] for of, row in batch]) for name in batch[0][0].fits}
-        onset = onsets(counts, counts.chance + effect, redrawn, rng, starts=starts)
+        onset = onsets(wary, counts.chance + effect, redrawn, rng, starts=starts)
+        middles = bracketed(onset.at, counts, counts.chance + effect)
+        lows, highs = np.minimum(onset.low, middles), np.maximum(onset.high, middles)
         for row, at in enumerate(members):
             scale = cases[at].curve.scale
             # On a loss the smaller end is that of the larger models.
-            ends = (onset.high[row], onset.low[row]) if scale == "loss" else (onset.low[row], onset.high[row])
-            middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (onset.at[row], *ends))
+            ends = (highs[row], lows[row]) if scale == "loss" else (lows[row], highs[row])
+            middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (middles[row], *ends))
             found[at] = Place(middle, low, high, onset.form[row])
     return found
 

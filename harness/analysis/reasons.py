@@ -62,7 +62,8 @@ class Place(NamedTuple):
     """Where an ability passes chance by the practical effect, in the unit of the scale."""
 
     at: float | None
-    """By the form that describes the curve best; None when that lies outside the sizes measured."""
+    """By the form that describes the curve best, kept between sizes clearly below and above; None when that lies
+    outside the sizes measured."""
     low: float | None
     """Lower end of the 95 % interval; None when it lies outside the sizes measured."""
     high: float | None
@@ -96,6 +97,8 @@ def reasons(
         partner: the continuous metric.
         flips: sizes without which the verdict would be another.
     """
+    if found.rule == "spread" and len(set(curve.x)) == 1:
+        return (f"Cannot tell: {one_place(curve)}.",)
     told = [
         _deciding(curve, found, evidence, effect),
         _limits(curve) if found.label == "inconclusive" else "",
@@ -129,7 +132,7 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         asked = _counted(top.n, "document")
         return f"Cannot tell: {asked} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
     if found.rule == "spread":
-        return "Cannot tell: the spread of the documents is not known, or all sizes are one."
+        return "Cannot tell: the spread of the documents is not known."
     if found.rule == "turn":
         way = "Falls with scale and then rises" if found.label == "u-shaped" else "Rises with scale and then falls"
         return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence['p_turn'])})."
@@ -157,6 +160,12 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
         still = f"yet the largest is still above chance (q {probability(evidence['q_top'])})"
         return f"Cannot tell: larger models do worse ({change}), {still}."
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
+
+
+def one_place(curve: Curve) -> str:
+    """Why a curve over which the scale does not change shows nothing, for people."""
+    where = f"{_size(curve.scale, curve.x[0])} {_UNITS[curve.scale]}"
+    return f"all {len(curve.points)} models lie at one place of this axis, {where}"
 
 
 def _absent(curve: Curve, evidence: Numbers) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -48,15 +49,34 @@ def command(
     if as_json:
         print_json([to_json(verdict) for verdict in verdicts])
         return
-    print(table(*telling(_HEAD, [_row(verdict) for verdict in verdicts], ("family", "setting"))))
+    shown = _apart(verdicts)
+    if not shown:
+        return
+    print(table(*telling(_HEAD, [_row(verdict) for verdict in shown], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
         return
     print()
-    for verdict in verdicts:
+    for verdict in shown:
         curve = verdict.curve
         text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
         print(textwrap.fill(text, width=118, subsequent_indent="    "))
+
+
+def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Those with models at several places of the axis; of the others only each family is said, once."""
+    from harness.analysis.reasons import one_place
+
+    kept, said = [], {}
+    for verdict in verdicts:
+        curve = verdict.curve
+        if len(curve.points) > 1 and len(set(curve.x)) == 1:
+            said[curve.family] = one_place(curve)
+        else:
+            kept.append(verdict)
+    for family, reason in said.items():
+        say(f"{family}: {reason}: nothing to judge")
+    return kept
 
 
 def _row(verdict: Verdict) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ from harness.analysis.fits import fit
 from harness.analysis.forms import FORMS
 from harness.analysis.thresholds import (
     Onsets,
+    bracketed,
     first_persistent,
     onsets,
     profile,
@@ -96,6 +97,37 @@ def test_onsets_are_the_same_again_from_the_same_seed() -> None:
     one, other = found(GRADUAL, SUDDEN), found(GRADUAL, SUDDEN)
     assert one.low.tolist() == other.low.tolist()
     assert one.high.tolist() == other.high.tolist()
+
+
+def kept(*right: int, at: float, level: float = 0.3) -> float:
+    return float(bracketed(np.array([at]), counts([right]), np.full(1, level))[0])
+
+
+def test_an_onset_between_the_last_size_below_and_the_first_above_stays_where_the_form_has_it() -> None:
+    # 58 of 200 lie within one standard error of 0.3, and say nothing.
+    right = (50, 49, 51, 58, 80, 90, 100, 110)
+    assert kept(*right, at=8.5) == 8.5
+
+
+@pytest.mark.parametrize("at", [-math.inf, 7.2, 9.9, math.inf])
+def test_an_onset_that_points_contradict_lies_on_the_line_between_them(at: float) -> None:
+    right = (50, 50, 50, 50, 70, 80, 90, 110)
+    assert kept(*right, at=at) == pytest.approx(X[3] + (X[4] - X[3]) * (0.3 - 0.25) / (0.35 - 0.25))
+
+
+def test_an_onset_in_a_gap_that_holds_the_rise_is_the_middle_of_the_gap() -> None:
+    assert kept(*SUDDEN, at=X[4] + 0.01) == pytest.approx((X[4] + X[5]) / 2)
+
+
+def test_a_later_size_that_falls_back_below_the_level_counts() -> None:
+    falls = (50, 49, 150, 50, 80, 110, 140, 150)
+    assert X[3] < kept(*falls, at=8.0) < X[4]
+
+
+def test_an_onset_no_size_contradicts_may_lie_outside_the_sizes() -> None:
+    assert kept(100, 110, 120, 130, 140, 150, 160, 170, at=-math.inf) == -math.inf
+    assert kept(50, 49, 51, 50, 48, 52, 50, 49, at=math.inf) == math.inf
+    assert kept(50, 49, 51, 50, 48, 52, 50, 49, at=8.0) == X[7]
 
 
 def test_the_profile_is_highest_at_the_fit_and_never_above_it() -> None:

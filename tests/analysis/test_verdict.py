@@ -74,6 +74,32 @@ def test_the_threshold_of_a_jump_is_its_whole_gap() -> None:
     assert (verdict.reliable_from, verdict.reliable_model) == (above, f"toy-{above}")
 
 
+@pytest.mark.parametrize(
+    ("right", "chance", "gap"),
+    [
+        ((0, 1, 4, 1, 15, 177, 87, 190), 0.0, 3),
+        ((59, 52, 114, 127, 197, 196, 196, 198), 0.25, 1),
+        ((2, 193, 200, 200, 195, 196, 195, 200), 0.0, 0),
+    ],
+)
+def test_a_threshold_lies_between_the_sizes_clearly_below_and_above_it_and_in_its_interval(
+    right: tuple[int, ...], chance: float, gap: int
+) -> None:
+    verdict = located(right, chance=chance)
+    assert verdict.threshold is not None
+    assert SIZES[gap] * 1.05 < verdict.threshold < SIZES[gap + 1]
+    assert (verdict.threshold_low or 0) <= verdict.threshold <= (verdict.threshold_high or math.inf)
+
+
+def test_models_at_one_place_of_the_axis_are_not_judged_and_this_is_all_that_is_said() -> None:
+    # The mean of the logarithms is rounded to something else, which must not make a trend.
+    rows = counted((160, 60, 190, 40, 110, 70, 180, 50), tokens=4_000_001)
+    (verdict,) = judge(table_curves(rows, "tokens"))
+    assert verdict.label == "inconclusive"
+    assert (verdict.evidence["p_trend"], verdict.evidence["q_trend"], verdict.flips) == (None, None, ())
+    assert verdict.reasons == ("Cannot tell: all 8 models lie at one place of this axis, 4M training tokens.",)
+
+
 @pytest.mark.parametrize("right", [FLAT, FALL, HIGH])
 def test_what_does_not_rise_has_no_threshold(right: tuple[int, ...]) -> None:
     verdict = located(right)

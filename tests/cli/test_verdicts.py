@@ -116,3 +116,13 @@ def test_a_task_without_chance_level_has_a_verdict_and_no_threshold(emergence: E
     (found,) = json.loads(emergence("verdicts", "--table", "t.csv", "--json").out)
     assert (found["threshold"], found["evidence"]["mde"]) == (None, None)
     assert "The metric has no chance level" in " ".join(found["reasons"])
+
+
+def test_a_family_at_one_place_of_the_axis_is_named_once_and_not_judged(emergence: Emergence, tmp_path: Path) -> None:
+    rows = [counted(RISE, task=task, tokens=4_000_000) for task in ("colours", "shapes")]
+    pd.concat(rows).to_csv(tmp_path / "t.csv", index=False)
+    done = emergence("verdicts", "--table", "t.csv", "--scale", "tokens")
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "toy: all 8 models lie at one place of this axis, 4M training tokens: nothing to judge\n"
+    found = json.loads(emergence("verdicts", "--table", "t.csv", "--scale", "tokens", "--json").out)
+    assert [one["label"] for one in found] == ["inconclusive"] * 2
