@@ -30,6 +30,8 @@ _VERBS = (
     "dashboard",
 )
 
+_VERBOSE = "Log on stderr what takes time in a run: starting Ray, each model, each cell."
+
 app = typer.Typer(
     name="emergence",
     help="Which abilities appear as a model family grows, at which scale, and how sure is that?",
@@ -52,11 +54,18 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log what happens on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help=_VERBOSE)] = False,
 ) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(handlers=[_ToPeople()])
+    logging.getLogger("harness").setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+class _ToPeople(logging.Handler):
+    """Log records as lines like all others on stderr, above the bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        origin = "" if record.name.startswith("harness.") else f"{record.name}: "
+        say(f"{record.levelname.lower()}: {origin}{record.getMessage()}")
 
 
 for _verb in _VERBS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -43,7 +44,10 @@ class LmEvalEngine:
         if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
             log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
+        started = time.perf_counter()
         self._lm = self._load(model)
+        seconds, where = time.perf_counter() - started, _device_name(self._device)
+        log.info("%s loaded in %.1f s on %s as %s", model.name, seconds, where, model.dtype)
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell; out of memory halves the batch, and the smaller batch stays."""

@@ -17,10 +17,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -205,12 +208,15 @@ class _LaneRun:
         # A whole number of GPUs needs no placement group: Ray gives an actor's GPUs from one node.
         options: dict[str, Any] = {"num_cpus": 1, "num_gpus": self.gpus}
         options |= {"max_restarts": 0, "max_task_retries": 0, "runtime_env": {"env_vars": self._environment()}}
-        return ray.remote(_Actor).options(**options).remote(self._settings, dict(ENGINES))
+        level = log.getEffectiveLevel()
+        return ray.remote(_Actor).options(**options).remote(self._settings, dict(ENGINES), level)
 
     def land(self, ref: Any) -> tuple[Sequence[Outcome], Any | None]:
         """What came back, and the reference of what the lane does next; None when it has come to its end."""
         try:
-            back = ray.get(ref)
+            back, said = ray.get(ref)
+            for record in said:
+                logging.getLogger(record.name).handle(record)
         except RayTaskError as error:  # the worker lives, but what it had to say cannot be sent
             cause = error.cause if isinstance(error.cause, Exception) else error
             back = tuple(failure(cell, cause) for cell in self._cells())
@@ -269,11 +275,28 @@ class _LaneRun:
 
 
 class _Actor(LaneWorker):
-    """A lane worker in a process of its own, which learns of engines that only the driver knows."""
+    """A lane worker in a process of its own, which learns of engines that only the driver knows.
 
-    def __init__(self, settings: EngineSettings, engines: dict[str, str]) -> None:
+    What it logs goes to the driver with what it answers.
+    """
+
+    def __init__(self, settings: EngineSettings, engines: dict[str, str], level: int) -> None:
         ENGINES.update(engines)
+        self._said: SimpleQueue[logging.LogRecord] = SimpleQueue()
+        logging.getLogger("harness").setLevel(level)
+        logging.getLogger("harness").addHandler(QueueHandler(self._said))
         super().__init__(settings)
+
+    def open(self, lane: Lane) -> Any:
+        """As `LaneWorker.open`, and what was logged."""
+        return super().open(lane), self._new()
+
+    def answer(self, index: int) -> Any:
+        """As `LaneWorker.answer`, and what was logged."""
+        return super().answer(index), self._new()
+
+    def _new(self) -> list[logging.LogRecord]:
+        return [self._said.get() for _ in range(self._said.qsize())]
 
 
 def _died(cell: Cell, error: RayError, doing: str) -> CellFailure:
@@ -297,6 +320,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
     if ray.is_initialized():
         raise MachineError("Ray is already running in this process: call ray.shutdown() first or use --executor inline")
     ray._private.worker._worker_logs_enabled = False  # or a paragraph per dead worker on stdout; no option stops it
+    started = time.perf_counter()
     with ExitStack() as stack:
         stack.callback(setattr, ray._private.worker, "_worker_logs_enabled", True)
         try:
@@ -313,6 +337,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
             if "connect to Ray cluster" in lines[0] and "RAY_AUTH_MODE" not in os.environ:  # it answered the knock
                 lines[0] += "; if it asks for a token, set RAY_AUTH_MODE=token"
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
+        log.info("Ray is ready after %.1f s", time.perf_counter() - started)
         stack.enter_context(_ended_by_sigterm())
         yield
 

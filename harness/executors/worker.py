@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import time
+
 from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine
 from harness.records import CellFailure, Outcome
 from harness.schedule import Lane
+
+log = logging.getLogger(__name__)
 
 
 class LaneWorker:
@@ -18,10 +23,12 @@ class LaneWorker:
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
         """Load the model of `lane`: nothing when it is ready, otherwise one failure per job of the lane."""
         self._lane = lane
+        started = time.perf_counter()
         try:
             self._engine = open_engine(lane.engine, lane.model, self._settings)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
+        log.info("%s is ready after %.1f s", lane.model.name, time.perf_counter() - started)
         return ()
 
     def answer(self, index: int) -> Outcome:
@@ -29,7 +36,10 @@ class LaneWorker:
         assert self._lane is not None, "open() first"
         assert self._engine is not None, "the model was not loaded"
         job = self._lane.jobs[index]
-        return attempt(self._engine, job.cell, job.task)
+        started = time.perf_counter()
+        outcome = attempt(self._engine, job.cell, job.task)
+        log.info("%s took %.1f s", job.cell.label, time.perf_counter() - started)
+        return outcome
 
     def close(self) -> None:
         """Free the model."""

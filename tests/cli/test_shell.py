@@ -60,6 +60,20 @@ def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: 
     assert (run.returncode, out, err.splitlines()[-1]) == (130, "", INTERRUPTED)
 
 
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_a_verbose_run_tells_of_each_model_and_each_cell(
+    options: tuple[str, ...], executor: str, tmp_path: Path
+) -> None:
+    run = [*COMMAND, "-v", "run", *options, "--executor", executor, "--shots", "0", "--workers", "1"]
+    done = subprocess.run(run, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("info: ")]
+    assert ("info: Ray is ready after" in done.stderr) is (executor == "ray")
+    for model in ("m10", "m100", "m1000", "m10000"):
+        assert sum(line.startswith(f"info: {model} is ready after ") for line in lines) == 1
+        for task in ("jumps", "stays"):
+            assert sum(line.startswith(f"info: {model} {task} 0-shot default seed 0 took ") for line in lines) == 1
+
+
 @pytest.mark.parametrize("arguments", ["curves", "curves --json"])
 def test_a_reader_that_has_seen_enough_is_no_error(results: Path, arguments: str, unread: int) -> None:
     told = [*COMMAND, *arguments.split(), "--results", str(results)]
