@@ -150,7 +150,7 @@ describe the sizes measured and promise nothing beyond them.</p>
 
 <h2 id="leaderboard">Leaderboard</h2>
 <p>Headline scores, few-shot seeds averaged; empty means no score. <code>mean_normalized</code> is the unweighted
-mean of chance-centred scores, given only for models that have every score.</p>
+mean of chance-centred scores over the settings that most models share; a model that lacks one of these has none.</p>
 <div class="scroll"><table>
 <thead><tr>
 {% for column in board.columns %}

@@ -41,7 +41,8 @@ state.require_results(held)
 wanted = state.filters(held)
 st.caption(
     "Headline scores, few-shot seeds averaged; empty means no score. mean_normalized is the unweighted mean of "
-    "chance-centred scores of the columns shown, given only for models that have every score, and ranks them. "
+    "chance-centred scores over the settings shown that most models share, and ranks them; a model that lacks one of "
+    "these has none. "
     "Clearly ahead: paired differences to the next model on the same documents, corrected for the number of neighbours "
     "(Benjamini-Hochberg), q below 0.05; otherwise the two are tied."
 )
