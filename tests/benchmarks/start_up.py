@@ -39,7 +39,12 @@ def large_catalogue(folder: Path) -> Path:
             "task": name,
             "kind": "qa",
             "metrics": [{"name": "acc"}, {"name": "prob_correct", "continuous": True}],
-            "config": {"dataset_kwargs": {"data_files": files}, "fewshot_split": "fewshot"},
+            "config": {
+                "output_type": "multiple_choice",
+                "dataset_kwargs": {"data_files": files},
+                "test_split": "test",
+                "fewshot_split": "fewshot",
+            },
         }
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(spec))
     suite = {"suite": "large", "tasks": names, "shots": [0, 1, 2, 4], "seeds": 13}
