@@ -109,9 +109,10 @@ def command(
         say(f"{len(held.done)} of {len(plan.cells)} cells are done already")
     stored = [*(r for r in done if r.cell.place in held.done), *(r for _, r in held.elsewhere)]
     if deterministic and (loose := sum(not r.provenance.deterministic for r in stored)):
-        say(f"{loose} of them were evaluated without --deterministic and stay so; give another --results for new ones")
+        say(f"{loose} of them without --deterministic, and they stay so; give another --results for new ones")
     if held.failed and not retry_failed:
-        say(f"{len(held.failed)} cells failed before and are left alone; try them again with --retry-failed")
+        despite = " despite --truncation allow" if truncation == "allow" else ""
+        say(f"{len(held.failed)} cells failed before and are left alone{despite}; try them again with --retry-failed")
     if any(plan.tasks[c.task].unsafe_code for c in todo.cells):
         from harness.scoring.sandbox import open_sandbox
 

@@ -82,5 +82,18 @@ def test_cells_done_without_deterministic_are_counted_when_it_is_asked_for(
 ) -> None:
     emergence("run", *options, *INLINE, "--model", "m10")
     again = emergence("run", *options, *INLINE, "--deterministic")
-    assert "4 of 16 cells are done already\n4 of them were evaluated without --deterministic" in again.err
+    assert "4 of 16 cells are done already\n4 of them without --deterministic, and they stay so" in again.err
     assert "--deterministic" not in emergence("run", *options, *INLINE).err
+
+
+def test_cells_that_failed_are_left_alone_whatever_is_allowed_now(
+    emergence: Emergence, options: tuple[str, ...], toy: Path
+) -> None:
+    spec = yaml.safe_load((toy / "stays.yaml").read_text())
+    spec["config"]["simulate"] = {"fail": True}
+    (toy / "stays.yaml").write_text(yaml.safe_dump(spec))
+    asked = ("run", *options, *INLINE, "--model", "m10", "--shots", "0")
+    assert "1 failed" in emergence(*asked).err
+    again = emergence(*asked, "--truncation", "allow")
+    assert "1 cells failed before and are left alone despite --truncation allow; try them again" in again.err
+    assert "despite" not in emergence(*asked).err
