@@ -1,12 +1,14 @@
 """What a number of documents can show, and how many are needed to show something.
 
-Textbook normal approximations (Fleiss, Levin and Paik 2003, "Statistical Methods for Rates and Proportions",
-chapters 2 and 4). z(q) below is the q-quantile of the standard normal distribution. Imports nothing heavy: `emergence
-plan` shows these numbers and must start fast.
+The exact binomial test before a run, and textbook normal approximations elsewhere (Fleiss, Levin and Paik 2003,
+"Statistical Methods for Rates and Proportions", chapters 2 and 4). z(q) below is the q-quantile of the standard normal
+distribution. Imports nothing heavy: `emergence plan` shows these numbers and must start fast.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from statistics import NormalDist
 from typing import NamedTuple
@@ -31,7 +33,7 @@ def minimum_detectable_effect(
     with mean c, zeros and ones spread widest, so for partial credit the value errs on the large side. For right and
     wrong answers it errs on the small side: the spread grows as the score leaves 0, and the exact test of verdicts
     is stricter than the normal one. At n = 200 a true gain of this size is found in 76 % of evaluations for c = 0.25,
-    and in 46 % for c = 0.
+    and in 46 % for c = 0: `detectable_effect` is exact there.
 
     Args:
         n: documents.
@@ -46,6 +48,32 @@ def minimum_detectable_effect(
     c = tested_chance(chance)
     spread = math.sqrt(c * (1 - c) / n) if stderr is None else stderr
     return (_z(1 - alpha) + _z(power)) * spread
+
+
+def detectable_effect(n: int, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> float | None:
+    """Smallest gain over chance that `n` right or wrong answers show with the given power, by the exact test.
+
+    The least p - c with P(X >= k | n, p) >= power, where k is the least count with P(X >= k | n, c) <= alpha (binomial,
+    one-sided). None when not even n right answers would be significant.
+
+    Args:
+        n: documents.
+        chance: c, level without the ability; taken as `LUCKY_MATCHES` at least.
+        alpha: one-sided false-alarm rate.
+        power: wanted probability of seeing the gain.
+
+    >>> round(detectable_effect(200, 0.25), 3), round(detectable_effect(2, 0.0), 3), detectable_effect(2, 0.25)
+    (0.081, 0.548, None)
+    """
+    c = tested_chance(chance)
+    k = _significant_from(n, c, alpha)
+    if k > n:
+        return None
+    low, high = c, 1.0
+    while high - low > 1e-9:
+        p = (low + high) / 2
+        low, high = (low, p) if _at_least(k, n, p) >= power else (p, high)
+    return high - c
 
 
 def required_documents(gain: float, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> int | None:
@@ -140,7 +168,7 @@ class Resolution(NamedTuple):
     chance: float | None
     """Score without the ability; None when there is no such level."""
     mde: float | None
-    """Minimum detectable effect over chance, in units of the score; None when it cannot be told beforehand."""
+    """Minimum detectable effect over chance, in units of the score; None when none is, or it cannot be told."""
     documents_needed: int | None
     """Documents that would show `PRACTICAL_EFFECT`; None when these are enough, or when it cannot be told."""
 
@@ -157,16 +185,51 @@ def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
     >>> from harness.specs import MetricSpec
     >>> acc = MetricSpec(name="acc", chance=0.25)
     >>> resolution(TaskSpec(name="t", kind="qa", suite="s", metrics=(acc,), config={}, n_docs=200)).documents_needed
-    483
+    494
     """
     metric = task.headline
     documents = task.n_docs if task.n_docs is None or limit is None else min(task.n_docs, limit)
     chance = metric.chance
     if not documents or chance is None or metric.best != 1.0 or not 0.0 <= chance < 1.0:
         return Resolution(documents, chance, None, None)
-    mde = minimum_detectable_effect(documents, chance)
-    needed = required_documents(PRACTICAL_EFFECT, chance) if mde > PRACTICAL_EFFECT else None
-    return Resolution(documents, chance, mde, needed if needed is not None and needed > documents else None)
+    mde = detectable_effect(documents, chance)
+    enough = mde is not None and mde <= PRACTICAL_EFFECT
+    return Resolution(documents, chance, mde, None if enough else _first_enough(documents, chance))
+
+
+@functools.cache
+def _first_enough(documents: int, chance: float) -> int | None:
+    """Least number beyond `documents` that shows `PRACTICAL_EFFECT` by the exact test; None when it exceeds 1."""
+    roughly = required_documents(PRACTICAL_EFFECT, chance)
+    if roughly is None:
+        return None
+    c = tested_chance(chance)
+    # never much below the normal approximation, which spares the search of small numbers
+    counts = itertools.count(max(documents + 1, roughly * 3 // 4))
+    return next(n for n in counts if _at_least(_significant_from(n, c, ALPHA), n, c + PRACTICAL_EFFECT) >= POWER)
+
+
+def _significant_from(n: int, c: float, alpha: float) -> int:
+    """Least k with P(X >= k | n, c) <= alpha; n + 1 when there is none."""
+    left = 1.0
+    for k in range(n + 1):
+        if left <= alpha:
+            return k
+        left -= _exactly(k, n, c)
+    return n + 1
+
+
+def _at_least(k: int, n: int, p: float) -> float:
+    """P(X >= k | n, p), p > 0."""
+    if p >= 1:
+        return float(k <= n)
+    return 1.0 - math.fsum(_exactly(i, n, p) for i in range(k))
+
+
+def _exactly(k: int, n: int, p: float) -> float:
+    """P(X = k | n, p), 0 < p < 1."""
+    ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(ways + k * math.log(p) + (n - k) * math.log1p(-p))
 
 
 def _z(q: float) -> float:

@@ -26,10 +26,14 @@ from harness.cli.options import (
     make_plan,
 )
 from harness.cli.output import count, duration, print_json, say, table
+from harness.engines.protocol import WITHOUT_MODEL
 from harness.estimate import Estimate, estimate, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.runner import standing
 from harness.store import Store
+
+_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+"""Devices of NVIDIA and AMD, so that torch need not be loaded to look for one."""
 
 
 def command(
@@ -85,6 +89,9 @@ def command(
     )
     if pace is None:
         print("the time is a guess until some cells are done: then it follows their measured pace")
+    on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
+    if on_gpus and not any(device.exists() for device in _GPUS):
+        print(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
     if unknown:
         print(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
 

@@ -2,6 +2,7 @@ import pytest
 from scipy.stats import binom
 
 from harness.analysis.power import (
+    detectable_effect,
     minimum_detectable_effect,
     required_documents,
     required_documents_per_model,
@@ -33,6 +34,22 @@ def test_the_documented_power_of_the_exact_test_is_right(chance: float, expected
     critical = binom.isf(0.05, 200, floor)  # significant above this count
     reached = binom.sf(critical, 200, floor + minimum_detectable_effect(200, chance))
     assert reached == pytest.approx(expected, abs=0.005)
+
+
+@pytest.mark.parametrize(("n", "chance"), [(2, 0.0), (10, 0.25), (38, 0.0), (200, 0.0), (200, 0.25), (1000, 0.5)])
+def test_the_exact_effect_is_the_least_that_the_exact_test_finds(n: int, chance: float) -> None:
+    floor = max(chance, 0.005)
+    critical = binom.isf(0.05, n, floor)
+    effect = detectable_effect(n, chance)
+    assert effect is not None
+    assert binom.sf(critical, n, floor + effect) == pytest.approx(0.8, abs=1e-6)
+    assert effect > minimum_detectable_effect(n, chance)
+
+
+def test_too_few_documents_show_nothing_even_when_all_are_right() -> None:
+    assert 0.25**2 > 0.05 > 0.25**3
+    assert detectable_effect(2, 0.25) is None
+    assert detectable_effect(3, 0.25) is not None
 
 
 def test_a_known_spread_replaces_the_one_at_chance() -> None:
@@ -91,21 +108,21 @@ def test_one_answer_each_agrees_with_the_comparison_of_two_proportions() -> None
 def test_a_limit_costs_resolution(n_docs: int, limit: int | None, documents: int) -> None:
     found = resolution(task(n_docs=n_docs), limit)
     assert found.documents == documents
-    assert found.mde == minimum_detectable_effect(documents, 0.25)
-    assert found.documents_needed == 483
+    assert found.mde == detectable_effect(documents, 0.25)
+    assert found.documents_needed == 494
 
 
-@pytest.mark.parametrize("n_docs", [483, 1000])
+@pytest.mark.parametrize("n_docs", [494, 1000])
 def test_enough_documents_need_no_more(n_docs: int) -> None:
     assert resolution(task(n_docs=n_docs)).documents_needed is None
 
 
-def test_no_task_is_told_to_need_fewer_documents_than_it_has() -> None:
-    # at chance 0.5 the effect shown by 618 documents is still a hair above 0.05, and 617 documents show 0.05
-    found = resolution(task(metrics=(MetricSpec(name="acc", chance=0.5),), n_docs=618))
-    assert found.mde is not None
-    assert found.mde > 0.05
-    assert found.documents_needed is None
+@pytest.mark.parametrize("chance", [0.0, 0.25, 0.5, 0.95])
+def test_no_task_is_told_to_need_fewer_documents_than_it_has(chance: float) -> None:
+    for n_docs in range(1, 700, 9):
+        found = resolution(task(metrics=(MetricSpec(name="acc", chance=chance),), n_docs=n_docs))
+        assert (found.documents_needed is None) is (found.mde is not None and found.mde <= 0.05)
+        assert found.documents_needed is None or found.documents_needed > n_docs
 
 
 @pytest.mark.parametrize(
