@@ -69,8 +69,8 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Cells per minute since the first came back; None before the second."""
-        if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds <= self.first_seconds:
+        """Cells per minute since the first came back; None before the second, and in the first second after it."""
+        if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds - self.first_seconds < 1.0:
             return None
         return 60.0 * (self.finished - 1) / (self.elapsed_seconds - self.first_seconds)
 

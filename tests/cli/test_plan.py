@@ -11,7 +11,7 @@ def test_plan_says_what_the_documents_of_each_task_can_show(emergence: Emergence
     lines = emergence("plan", *options).out.splitlines()
     assert "detectable: smallest gain over chance seen with 80% power in a one-sided test at 5%" in lines
     at = next(i for i, line in enumerate(lines) if line.endswith("needed for +0.05"))
-    # 40 documents at chance 0.25: 15 right are significant, and come in 80 % of evaluations when 45.4 % are
+    # 40 documents at chance 0.25: 16 right are significant, and 80 % of evaluations of a true 45.4 % have them
     assert [line.split() for line in lines[at + 2 : at + 4]] == [
         ["toy", "jumps", "40", "0.250", "0.204", "494"],
         ["toy", "stays", "40", "0.250", "0.204", "494"],

@@ -38,6 +38,15 @@ def test_a_log_file_gets_a_line_every_few_seconds_and_always_the_last() -> None:
     assert reporter.progress.elapsed_seconds == 16.0
 
 
+def test_two_cells_in_the_wink_of_an_eye_tell_no_rate() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with ProgressReporter(total=2, stream=stream, clock=clock) as reporter:
+        for seed in range(2):
+            clock.now += 0.004
+            reporter.update(result(cell(seed=seed)))
+    assert stream.getvalue().splitlines()[-1] == "2/2 cells, last toy-1000 colours 0-shot default seed 1"
+
+
 def test_a_failure_is_named_at_once() -> None:
     stream, clock = io.StringIO(), Clock()
     with ProgressReporter(total=2, stream=stream, clock=clock) as reporter:
