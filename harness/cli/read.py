@@ -118,7 +118,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if ".csv" in path.suffixes[-2:]:
-            return pd.read_csv(path, dtype=dict.fromkeys(TEXT, "string"), float_precision="round_trip")
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXT, "string"))
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
     except (

@@ -105,7 +105,7 @@ def test_documents_below_the_results_folder_are_read(emergence: Emergence, tmp_p
         store.write(result(cell(model=model(size)), values=(1.0, 0.0) * 20))
     before = json.loads(emergence("verdicts", "--json").out)
     damaged = next((tmp_path / "results").rglob("samples.parquet"))
-    damaged.write_bytes(b"half")
+    damaged.write_bytes(b"half and its end, PAR1")
     done = emergence("verdicts", "--json")
     assert f"skipped {damaged.relative_to(tmp_path)}: cannot be read" in done.err
     assert json.loads(done.out)[0]["label"] == before[0]["label"] == "flat-above-chance"
