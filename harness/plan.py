@@ -41,7 +41,7 @@ class Cell:
     task_version: str
     """Version given by the task's author."""
     task_digest: str
-    """Digest of the task's config and data; editing a task retires its results."""
+    """Digest of the task's config and data; results of an edited task stay apart from earlier ones."""
     metrics: tuple[MetricSpec, ...]
     """Metrics, first = headline."""
     shots: int
