@@ -20,8 +20,9 @@ _NOTHING = 1e-6
 """Gain in log-likelihood not worth another step."""
 _PROMISE = 1e-7
 """Gain that a full step promises below which a row has arrived."""
-_STARTS = 3
-"""Best grid points from which a fit is refined; one alone ends in the wrong valley for a few curves in a hundred."""
+_STARTS = 5
+"""Best grid points from which a fit is refined; one alone ends in the wrong valley for a few curves in a hundred, three
+for a hinge whose kink they all put at the same side of a size."""
 _FIRST, _LEAST, _MOST = 1e-2, 1e-9, 1e10
 """Damping to begin with, and its range."""
 _STIFF = 1.0

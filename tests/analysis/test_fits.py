@@ -95,6 +95,12 @@ def test_a_hinge_that_reaches_a_perfect_score_is_not_stuck_there() -> None:
     assert np.all(fit(FORMS["hinge"], some).loglik > np.array([-42.71, -70.55]))
 
 
+def test_a_hinge_finds_the_side_of_a_size_on_which_its_kink_lies() -> None:
+    some = counts([(62, 48, 56, 63, 76, 124, 157, 197), (56, 36, 60, 61, 67, 119, 152, 183)])
+    # Just before the fourth size lies another summit, lower by .6 and 1.3.
+    assert fit(FORMS["hinge"], some).theta[:, 0] * (SIZES - 1) == pytest.approx([3.255, 3.356], abs=0.01)
+
+
 def test_the_log_likelihood_is_that_of_binomial_counts() -> None:
     some = drawn(5)
     fitted = fit(FORMS["logistic"], some)
