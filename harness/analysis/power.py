@@ -50,6 +50,7 @@ def minimum_detectable_effect(
     return (_z(1 - alpha) + _z(power)) * spread
 
 
+@functools.cache
 def detectable_effect(n: int, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> float | None:
     """Smallest gain over chance that `n` right or wrong answers show with the given power, by the exact test.
 
@@ -193,20 +194,21 @@ def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
     if not documents or chance is None or metric.best != 1.0 or not 0.0 <= chance < 1.0:
         return Resolution(documents, chance, None, None)
     mde = detectable_effect(documents, chance)
-    enough = mde is not None and mde <= PRACTICAL_EFFECT
-    return Resolution(documents, chance, mde, None if enough else _first_enough(documents, chance))
+    if mde is not None and mde <= PRACTICAL_EFFECT:
+        return Resolution(documents, chance, mde, None)
+    roughly = required_documents(PRACTICAL_EFFECT, chance)
+    if roughly is None:
+        return Resolution(documents, chance, mde, None)
+    # never much below the normal approximation, which spares the search of small numbers
+    return Resolution(documents, chance, mde, _first_enough(max(documents + 1, roughly * 9 // 10), chance))
 
 
 @functools.cache
-def _first_enough(documents: int, chance: float) -> int | None:
-    """Least number beyond `documents` that shows `PRACTICAL_EFFECT` by the exact test; None when it exceeds 1."""
-    roughly = required_documents(PRACTICAL_EFFECT, chance)
-    if roughly is None:
-        return None
+def _first_enough(start: int, chance: float) -> int:
+    """Least number of documents from `start` on that shows `PRACTICAL_EFFECT` by the exact test."""
     c = tested_chance(chance)
-    # never much below the normal approximation, which spares the search of small numbers
-    counts = itertools.count(max(documents + 1, roughly * 3 // 4))
-    return next(n for n in counts if _at_least(_significant_from(n, c, ALPHA), n, c + PRACTICAL_EFFECT) >= POWER)
+    powers = ((n, _at_least(_significant_from(n, c, ALPHA), n, c + PRACTICAL_EFFECT)) for n in itertools.count(start))
+    return next(n for n, power in powers if power >= POWER)
 
 
 def _significant_from(n: int, c: float, alpha: float) -> int:

@@ -119,7 +119,7 @@ def test_enough_documents_need_no_more(n_docs: int) -> None:
 
 @pytest.mark.parametrize("chance", [0.0, 0.25, 0.5, 0.95])
 def test_no_task_is_told_to_need_fewer_documents_than_it_has(chance: float) -> None:
-    for n_docs in range(1, 700, 9):
+    for n_docs in range(1, 700, 41):
         found = resolution(task(metrics=(MetricSpec(name="acc", chance=chance),), n_docs=n_docs))
         assert (found.documents_needed is None) is (found.mde is not None and found.mde <= 0.05)
         assert found.documents_needed is None or found.documents_needed > n_docs
