@@ -31,7 +31,8 @@ class Onsets(NamedTuple):
     """Where each curve rises through a level; positions, (B,)."""
 
     at: Array
-    """By the form that describes the curve best; -inf below the smallest size, inf when the level is not reached."""
+    """By the form that describes the curve best, whatever the points say; -inf below the smallest size, inf when the
+    level is not reached."""
     low: Array
     """Lower end of the interval; -inf when it lies below the smallest size."""
     high: Array
@@ -108,9 +109,10 @@ def onsets(
 ) -> Onsets:
     """Where each curve rises through `level`, with an interval that knows how little the form is known.
 
-    Every redrawn curve is fitted by one form, see `refitted`, and the interval is the percentile one. Between two sizes
-    a sudden rise could lie anywhere: its onset is drawn evenly from the gap, so an ability that is absent at one size
-    and mostly there at the next gets the whole gap as its interval and no invented precision.
+    Every redrawn curve is fitted by one form, see `refitted`, its onset is kept to its points, see `bracketed`, and the
+    interval is the percentile one. Between two sizes a sudden rise could lie anywhere: its onset is drawn evenly from
+    the gap, so an ability that is absent at one size and mostly there at the next gets the whole gap as its interval
+    and no invented precision.
 
     Args:
         counts: the curves.
@@ -132,7 +134,8 @@ def onsets(
     curves, draws = redrawn.shape[:2]
     found = np.empty((curves, draws))
     for again in refitted(fits, share, counts, redrawn, rng):
-        found[again.row, again.column] = _onset(again.fits, again.counts, level[again.row], rng)
+        some, reached = again.counts, level[again.row]
+        found[again.row, again.column] = bracketed(_onset(again.fits, some, reached, rng), some, reached, rng)
     tail = (1 - confidence) / 2
     found.sort(axis=1)
     edges = np.array([tail, 1 - tail]) * (draws - 1)
@@ -140,7 +143,7 @@ def onsets(
     return Onsets(at=at, low=low, high=high, form=names)
 
 
-def bracketed(at: Array, counts: Counts, level: Array) -> Array:
+def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator | None = None) -> Array:
     """Positions of a level where no size contradicts them, (B,): after the last one clearly below, before those above.
 
     A form that fits best may still miss the sizes around the level. Where it does, the straight line between these two
@@ -151,6 +154,7 @@ def bracketed(at: Array, counts: Counts, level: Array) -> Array:
         at: by the form, (B,); infinite outside the sizes.
         counts: the curves as measured.
         level: score to be reached, (B,), above chance.
+        rng: source of chance for the place in a gap that holds the rise; None takes the middle.
     """
     rows, last, y = np.arange(len(counts)), counts.sizes - 1, counts.k / counts.n
     above = binom.sf(counts.k - 1, counts.n, level[:, None]) < _CLEAR
@@ -167,7 +171,8 @@ def bracketed(at: Array, counts: Counts, level: Array) -> Array:
     on_its_way = absent - counts.chance >= _MOST * (level - counts.chance)
     sudden = gap & ~on_its_way & (there - counts.chance >= _MOST * (y[:, -1] - counts.chance))
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(sudden, 0.5, (level - absent) / (there - absent))
+        place = 0.5 if rng is None else rng.random(len(y))
+        share = np.where(sudden, place, (level - absent) / (there - absent))
         inner = np.where(begun & ended, low + (high - low) * share, np.clip(at, low, high))
     return np.where((low < at) & (at < high) & ~sudden, at, inner)
 

@@ -119,6 +119,13 @@ def test_an_onset_in_a_gap_that_holds_the_rise_is_the_middle_of_the_gap() -> Non
     assert kept(*SUDDEN, at=X[4] + 0.01) == pytest.approx((X[4] + X[5]) / 2)
 
 
+def test_with_a_source_of_chance_an_onset_lies_anywhere_in_such_a_gap() -> None:
+    many = counts([SUDDEN] * 500)
+    rng = np.random.default_rng(0)
+    places = (bracketed(np.full(500, 8.0), many, np.full(500, 0.3), rng) - X[4]) / (X[5] - X[4])
+    assert np.quantile(places, [0.0, 0.25, 0.5, 0.75, 1.0]) == pytest.approx([0, 0.25, 0.5, 0.75, 1], abs=0.08)
+
+
 def test_a_later_size_that_falls_back_below_the_level_counts() -> None:
     falls = (50, 49, 150, 50, 80, 110, 140, 150)
     assert X[3] < kept(*falls, at=8.0) < X[4]
