@@ -45,7 +45,10 @@ def doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
     sign = 1 if curve.metric.higher_is_better else -1
     top = curve.estimates[-1]
     matters = max(2 * (top.stderr or 0.0), PRACTICAL_EFFECT * (curve.metric.best or 0.0))
-    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and sign * (top.value - of.value) > matters:
+    # Scatter alone pulls a forecast away from the best score there is; the forms must say so too.
+    by_forms = sum(share * value for share, value in of.forms.values())
+    behind = min(sign * (top.value - value) for value in (of.value, by_forms))
+    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and behind > matters:
         said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
     away, apart = abs(of.value - top.value), max(curve.y) - min(curve.y)
     if of.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):

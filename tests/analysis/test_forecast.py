@@ -230,6 +230,8 @@ def test_two_steps_need_a_falling_loss_of_every_model(losses: Sequence[float], r
 def test_a_forecast_worse_than_the_largest_size_is_doubted() -> None:
     perplexity = [142.4, 38.1, 10.8, 7.92, 6.09, 5.04, 4.45, 3.92]
     assert "below the largest" in _made(_loss(perplexity)).doubts
+    uneven = _curve([0.25, 0.25, 0.25, 0.25, 0.25, 0.9, 0.45, 0.95])
+    assert "below the largest" in _made(uneven).doubts
 
 
 def test_curves_that_cannot_be_carried_on_say_why() -> None:
@@ -295,6 +297,7 @@ def test_a_forecast_of_scores_that_scatter_is_that_of_its_form_and_on_no_grid() 
     assert found.value == pytest.approx(value, abs=0.03)
     assert found.low < 0.84
     assert found.high == 1.0
+    assert "below the largest" not in found.doubts
 
 
 def test_a_score_that_nobody_misses_is_expected_of_the_next_size_too() -> None:
