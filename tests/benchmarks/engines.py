@@ -106,7 +106,8 @@ def run(quick: bool = False) -> None:
     rounds = 1 if quick else FLOOR_ROUNDS
     print(f"\n{FIXED.name}: percent of the time that the arithmetic alone would take; a process for each model,")
     print(f"median (lowest-highest) of {rounds} rounds")
-    print(table(("model", "docs", "GFLOP/s", "share", "goal"), [_floor_row(name, rounds) for name in names]))
+    head = ("model", "docs", "GFLOP/s", "share", "tokens known", "goal")
+    print(table(head, [_floor_row(name, rounds) for name in names]))
     print("\nthe tree engine in bfloat16; changed: documents whose preferred option is another one than in float32")
     print(_half_table(done))
     print("\nlargest difference of a log-likelihood between the token budgets", ", ".join(map(str, BUDGETS)))
@@ -269,9 +270,9 @@ def _goal(found: Spread, goal: float) -> str:
 def _floor_row(name: str, rounds: int) -> tuple[object, ...]:
     say(f"engines: {name}, share of the floor")
     found = _apart("floor", name, str(rounds))
-    share, rate = spread(found["percent"]), spread(found["rates"])
+    share, encoded, rate = (spread(found[what]) for what in ("percent", "encoded", "rates"))
     goal = FLOOR_GOALS.get(name)
-    return name, count(FIXED, name).ours, rate, share, None if goal is None else _goal(share, goal)
+    return name, count(FIXED, name).ours, rate, share, encoded, None if goal is None else _goal(encoded, goal)
 
 
 def _apart(module: str, *arguments: str) -> dict[str, Any]:
