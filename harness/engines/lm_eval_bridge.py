@@ -264,7 +264,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
+    said = ("can't allocate memory", "out of memory", "_status_alloc_failed")  # the last by CUDA's libraries
+    return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
 def load(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:

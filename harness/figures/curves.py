@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -11,16 +12,19 @@ from plotly.subplots import make_subplots
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import Verdict
 from harness.figures.panel import (
+    Drawn,
     Traces,
+    add,
     describe,
     draw_chance,
     draw_curve,
     draw_thresholds,
+    in_panel,
     lines_of,
     scale_axis,
     score_title,
 )
-from harness.figures.style import captioned, layout, show_each_name_once
+from harness.figures.style import captioned, layout
 
 _PANEL_HEIGHT = 220
 _PANEL_GAP = 66
@@ -38,10 +42,11 @@ def curve_figure(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), trac
     first, forms = curves[0], traces or {}
     figure = go.Figure(layout=layout(f"{first.task}: {first.metric.name}", height=400))
     lines = lines_of(curves)
-    for curve in curves:
-        draw_curve(figure, curve, lines[curve.family, curve.label], verdicts, traces=forms.get(curve, ()))
     axis = scale_axis(curves, titled=True)
-    draw_chance(figure, curves, axis)
+    drawn = [
+        draw_curve(curve, lines[curve.family, curve.label], verdicts, traces=forms.get(curve, ())) for curve in curves
+    ]
+    add(figure, chain(*drawn, draw_chance(curves, axis)))
     draw_thresholds(figure, curves, lines, verdicts)
     figure.update_xaxes(axis)
     figure.update_yaxes(title_text=score_title(first))
@@ -64,15 +69,16 @@ def sharp_and_smooth(
     figure.update_layout(layout(sharp[0].task, height=360))
     lines = lines_of([*sharp, *smooth])
     axis = scale_axis([*sharp, *smooth], titled=True)
-    for column, group in enumerate(pair, start=1):
+    drawn: list[Drawn] = []
+    for place, group in enumerate(pair, start=1):
         for curve in group:
             drawn_as = lines[curve.family, curve.label]
-            draw_curve(figure, curve, drawn_as, verdicts, traces=forms.get(curve, ()), col=column)
-        draw_chance(figure, group, axis, row=1, col=column)
-        figure.update_yaxes(title_text=score_title(group[0]), row=1, col=column)
+            drawn += in_panel(place, draw_curve(curve, drawn_as, verdicts, traces=forms.get(curve, ())))
+        drawn += in_panel(place, draw_chance(group, axis))
+        figure.update_yaxes(title_text=score_title(group[0]), row=1, col=place)
+    add(figure, drawn)
     draw_thresholds(figure, sharp, lines, verdicts)
     figure.update_xaxes(axis)
-    show_each_name_once(figure)
     return captioned(figure, describe([*sharp, *smooth], verdicts, forms, thresholds=True))
 
 
@@ -100,14 +106,13 @@ def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, colum
     figure.update_annotations(font_size=13)
     lines = lines_of(headlines)
     axis = scale_axis(headlines, titled=False)
-    for place, (_, task) in enumerate(tasks):
-        row, col = divmod(place, columns)
+    drawn: list[Drawn] = []
+    for place, (_, task) in enumerate(tasks, start=1):
         panel = [c for c in headlines if c.task == task]
         for curve in panel:
-            drawn_as = lines[curve.family, curve.label]
-            draw_curve(figure, curve, drawn_as, verdicts, row=row + 1, col=col + 1, weight=0.7)
-        draw_chance(figure, panel, axis, row=row + 1, col=col + 1)
+            drawn += in_panel(place, draw_curve(curve, lines[curve.family, curve.label], verdicts, weight=0.7))
+        drawn += in_panel(place, draw_chance(panel, axis))
+    add(figure, drawn)
     figure.update_xaxes(axis)
-    show_each_name_once(figure)
     caption = f"x: {AXIS_TITLES[headlines[0].scale]}; y: headline metric. "
     return captioned(figure, caption + describe(headlines, verdicts, {}, thresholds=False))

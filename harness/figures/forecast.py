@@ -10,7 +10,7 @@ from harness.analysis.forecast import Forecast
 from harness.analysis.study import scale_text
 from harness.analysis.trace import Trace
 from harness.analysis.wording import score
-from harness.figures.panel import draw_chance, draw_curve, lines_of, scale_axis, score_title
+from harness.figures.panel import add, draw_chance, draw_curve, lines_of, scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, captioned, faint, layout
 
 _LIGHTEST = 0.1
@@ -32,7 +32,7 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
     _draw_band(figure, forms)
     _draw_backtest(figure, found)
     (line,) = lines_of([curve]).values()
-    draw_curve(figure, curve, line._replace(name="measured"), (), joined=False)
+    add(figure, draw_curve(curve, line._replace(name="measured"), (), joined=False))
     figure.add_trace(
         go.Scatter(
             x=[found.at],
@@ -45,7 +45,7 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
             f"{score(found.low)} to {score(found.high)}<extra></extra>",
         )
     )
-    draw_chance(figure, [curve], axis)
+    add(figure, draw_chance([curve], axis))
     figure.update_xaxes(axis)
     figure.update_yaxes(title_text=score_title(curve))
     return captioned(figure, _caption(found, forms))

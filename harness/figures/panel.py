@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ _OTHER_FORMS = 0.25
 """Opacity of growth forms that describe a curve less well."""
 
 Traces = Mapping[Curve, Sequence[Trace]]
+Drawn = dict[str, Any]
+"""What plotly calls a trace, as a dict: all of a figure are added at once, one by one they take thrice the time."""
 
 
 class Line(NamedTuple):
@@ -42,90 +44,83 @@ def lines_of(curves: Sequence[Curve]) -> dict[tuple[str, str], Line]:
 
 
 def draw_curve(
-    figure: go.Figure,
     curve: Curve,
     drawn_as: Line,
     verdicts: Sequence[Verdict],
     *,
     traces: Sequence[Trace] = (),
     joined: bool = True,
-    row: int | None = None,
-    col: int | None = None,
     weight: float = 1.0,
-) -> None:
+) -> Iterator[Drawn]:
     """One curve with error bars, and a ring round its first reliable size.
 
     Its points are joined, except where a model has no score; the best growth form does that instead where one
     describes the curve. Without `joined` nothing joins them.
     """
-    at = {"row": row or (1 if col else None), "col": col}
     traces = traces if _described(traces) else ()
     for rank, trace in reversed([*enumerate(traces)]):
-        figure.add_trace(_form(trace, drawn_as, best=rank == 0), **at)
+        yield _form(trace, drawn_as, best=rank == 0)
     places = _places(curve)
-    figure.add_trace(
-        go.Scatter(
-            x=[p.x for p in places],
-            y=[p.y for p in places],
-            name=drawn_as.name,
-            legendgroup=drawn_as.name,
-            mode="lines+markers" if joined and not traces else "markers",
-            line={"color": drawn_as.colour, "width": 2 * weight},
-            marker={"symbol": drawn_as.symbol, "size": 7 * weight, "color": drawn_as.colour},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [p.above for p in places],
-                "arrayminus": [p.below for p in places],
-                "thickness": 1.2 * weight,
-                "width": 3 * weight,
-                "color": drawn_as.colour,
-            },
-            customdata=[p.hover for p in places],
-            hovertemplate="%{customdata}<extra></extra>",
-        ),
-        **at,
-    )
+    yield {
+        "type": "scatter",
+        "x": [p.x for p in places],
+        "y": [p.y for p in places],
+        "name": drawn_as.name,
+        "legendgroup": drawn_as.name,
+        "mode": "lines+markers" if joined and not traces else "markers",
+        "line": {"color": drawn_as.colour, "width": 2 * weight},
+        "marker": {"symbol": drawn_as.symbol, "size": 7 * weight, "color": drawn_as.colour},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [p.above for p in places],
+            "arrayminus": [p.below for p in places],
+            "thickness": 1.2 * weight,
+            "width": 3 * weight,
+            "color": drawn_as.colour,
+        },
+        "customdata": [p.hover for p in places],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
     ring = next((v for v in verdicts if v.curve == curve and v.reliable_from is not None), None)
     if ring is None:
         return
     place = curve.x.index(ring.reliable_from)
-    figure.add_trace(
-        go.Scatter(
-            x=[curve.x[place]],
-            y=[curve.y[place]],
-            mode="markers",
-            marker={
-                "symbol": "circle-open",
-                "size": 16 * weight,
-                "color": drawn_as.colour,
-                "line": {"width": 2 * weight},
-            },
-            hoverinfo="skip",
-            legendgroup=drawn_as.name,
-            showlegend=False,
-        ),
-        **at,
-    )
+    yield {
+        "type": "scatter",
+        "x": [curve.x[place]],
+        "y": [curve.y[place]],
+        "mode": "markers",
+        "marker": {
+            "symbol": "circle-open",
+            "size": 16 * weight,
+            "color": drawn_as.colour,
+            "line": {"width": 2 * weight},
+        },
+        "hoverinfo": "skip",
+        "legendgroup": drawn_as.name,
+        "showlegend": False,
+    }
 
 
 def _described(traces: Sequence[Trace]) -> bool:
     return bool(traces) and traces[0].scatter <= MISFIT
 
 
-def _form(trace: Trace, drawn_as: Line, *, best: bool) -> go.Scatter:
+def _form(trace: Trace, drawn_as: Line, *, best: bool) -> Drawn:
     # Five digits are finer than a screen, and a page of hundreds of lines stays half as large.
     x, y = ([float(f"{value:.5g}") for value in along] for along in (trace.x, trace.y))
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="lines",
-        line={"color": drawn_as.colour, "width": 1.2},
-        opacity=1.0 if best else _OTHER_FORMS,
-        legendgroup=drawn_as.name,
-        showlegend=False,
-        hovertemplate=f"{trace.form}, weight {trace.weight:.2f}<extra></extra>",
-    )
+    return {
+        "type": "scatter",
+        "x": x,
+        "y": y,
+        "mode": "lines",
+        "line": {"color": drawn_as.colour, "width": 1.2},
+        "opacity": 1.0 if best else _OTHER_FORMS,
+        "legendgroup": drawn_as.name,
+        "showlegend": False,
+        "hovertemplate": f"{trace.form}, weight {trace.weight:.2f}<extra></extra>",
+    }
 
 
 class _Place(NamedTuple):
@@ -166,21 +161,36 @@ def _hover(point: Point, curve: Curve) -> str:
     return "<br>".join(lines)
 
 
-def draw_chance(
-    figure: go.Figure, panel: Sequence[Curve], axis: dict[str, Any], *, row: int | None = None, col: int | None = None
-) -> None:
+def draw_chance(panel: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Drawn]:
     """A dashed line over the whole axis. A trace, not a shape: adding shapes one by one takes plotly quadratic time."""
     for chance in sorted({c.metric.chance for c in panel if c.metric.chance is not None}):
-        line = go.Scatter(
-            x=axis["range"] if axis["type"] == "linear" else [10.0**end for end in axis["range"]],
-            y=[chance, chance],
-            name="chance",
-            legendgroup="chance",
-            mode="lines",
-            line={"color": GREY, "dash": "dash", "width": 1.2},
-            hoverinfo="skip",
-        )
-        figure.add_trace(line, row=row, col=col)
+        yield {
+            "type": "scatter",
+            "x": axis["range"] if axis["type"] == "linear" else [10.0**end for end in axis["range"]],
+            "y": [chance, chance],
+            "name": "chance",
+            "legendgroup": "chance",
+            "mode": "lines",
+            "line": {"color": GREY, "dash": "dash", "width": 1.2},
+            "hoverinfo": "skip",
+        }
+
+
+def in_panel(number: int, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
+    """`drawn` on the axes of a panel of `make_subplots`, which counts from 1, row by row."""
+    for each in drawn:
+        yield {**each, "xaxis": f"x{number}", "yaxis": f"y{number}"}
+
+
+def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
+    """Put `drawn` into the figure, with one entry in the legend for all of a name."""
+    seen: set[object] = set()
+    shown = []
+    for each in drawn:
+        name = each.get("name")
+        shown.append(each if name is None else {**each, "showlegend": name not in seen})
+        seen.add(name)
+    figure.add_traces(shown)
 
 
 def draw_thresholds(

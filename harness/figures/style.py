@@ -57,12 +57,3 @@ def faint(colour: str, opacity: float) -> str:
     """A colour of `COLOURS` that lets through what lies below."""
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
-
-
-def show_each_name_once(figure: go.Figure) -> None:
-    """One entry in the legend for all lines of a name."""
-    seen: set[str] = set()
-    for trace in figure.data:
-        if trace.name is not None:
-            trace.showlegend = trace.name not in seen
-            seen.add(trace.name)

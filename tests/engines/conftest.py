@@ -14,10 +14,15 @@ from harness.engines.documents import DocumentCache
 from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.specs import MetricSpec, ModelSpec, TaskSpec
+from tests.engines.tree import zoo
 
 COLOURS = ("red", "green", "dark blue", "yellow")
 THINGS = ("apple", "leaf", "sea", "sun", "rose", "grass", "sky", "lemon")
 CONTEXT = 256
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    zoo.DEVICE = config.getoption("--device")
 
 
 def metrics(*names: str) -> tuple[MetricSpec, ...]:

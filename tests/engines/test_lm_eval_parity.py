@@ -20,6 +20,7 @@ from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
 from tests.engines.conftest import metrics, write_jsonl
+from tests.engines.tree import zoo
 
 SHOTS, LIMIT, SEED = 2, 20, 3
 
@@ -50,7 +51,7 @@ def reference(
     command = [sys.executable, "-m", "lm_eval", "--model", "hf"]
     command += ["--model_args", f"pretrained={model_folder},dtype=float32"]
     command += ["--tasks", f"{choice_task.name},{text_task.name}", "--include_path", str(folder)]
-    command += ["--num_fewshot", str(SHOTS), "--limit", str(LIMIT), "--batch_size", "8", "--device", "cpu"]
+    command += ["--num_fewshot", str(SHOTS), "--limit", str(LIMIT), "--batch_size", "8", "--device", zoo.DEVICE]
     command += ["--output_path", str(folder / "out"), "--log_samples"]
     offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=os.environ | offline, capture_output=True, text=True, check=False)

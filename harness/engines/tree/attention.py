@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from transformers import AttentionInterface
 
 NAME = "emergence-tree"
@@ -36,6 +37,10 @@ CAUSAL = 1024
 """Length from which on the kernel skips by itself most of what comes later."""
 CHUNK_ELEMENTS = 1 << 26
 """Attention scores held at a time where no fused kernel gives the log-sum-exp (256 MiB in float32)."""
+CUDA_TYPES = frozenset({torch.float32, torch.float16, torch.bfloat16})
+"""Types that CUDA's fused kernel takes."""
+SIZE_STEP, MASK_STEP = 8, 16
+"""Its heads' size and the rows of its mask must be multiples of so many elements."""
 HARMLESS = frozenset(
     {
         "position_ids",
@@ -278,7 +283,34 @@ def attention(
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
         output, weight = fused(query, keys, values, 0.0, causal, attn_mask=mask, scale=scale)
         return output, weight
+    if query.device.type == "cuda" and query.dtype in CUDA_TYPES and torch.version.cuda:
+        return cuda_attention(query, keys, values, scale, mask=mask, causal=causal)
     return plain_attention(query, keys, values, scale, mask=mask, causal=causal)
+
+
+def cuda_attention(
+    query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
+) -> Results:
+    """`attention` on NVIDIA GPUs, in the kernel that takes a mask and gives the log-sum-exp, too."""
+    batch, heads, queries, size = query.shape
+    if (groups := heads // keys.shape[1]) > 1:
+        if mask is None and not causal:
+            # grouped queries meet their key head without copies of the keys
+            query = query.reshape(batch, keys.shape[1], groups * queries, size)
+        else:
+            keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
+    if mask is not None:
+        if any(stride % MASK_STEP for stride in mask.stride()[:-1]):
+            mask = pad(mask, (0, -mask.shape[-1] % MASK_STEP))[..., : mask.shape[-1]]
+        mask = mask.expand(batch, heads, -1, -1)
+    wanted = values.shape[-1]
+    if size % SIZE_STEP or wanted % SIZE_STEP:
+        query, keys, values = (pad(each, (0, -each.shape[-1] % SIZE_STEP)) for each in (query, keys, values))
+    fused = torch.ops.aten._scaled_dot_product_efficient_attention
+    output, weight, *_ = fused(query, keys, values, mask, True, 0.0, causal, scale=scale)
+    # the kernel rounds the number of log-sum-exps up
+    weight = weight[..., : query.shape[2]].reshape(batch, heads, queries)
+    return output[..., :wanted].reshape(batch, heads, queries, wanted), weight
 
 
 def ordered_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, mask: Tensor | None) -> Results:
@@ -299,7 +331,7 @@ def ordered_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float,
 def plain_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
 ) -> Results:
-    """`attention` in matrix products, a few queries at a time: for devices whose fused kernels keep the weights."""
+    """`attention` in matrix products, a few queries at a time: for devices without a fused kernel."""
     batch, heads, queries, size = query.shape
     groups = heads // keys.shape[1]
     step = max(1, CHUNK_ELEMENTS // max(1, batch * heads * keys.shape[2]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -13,9 +14,17 @@ from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
 from harness.engines.tree import attention as tree
 from harness.engines.tree.attention import attention, merge, ordered_attention, plain_attention, tree_attention_on
+from tests.engines.tree import zoo
 
 SHAPES = [(1, 4, 4, 5, 7, 8), (3, 4, 2, 6, 6, 16), (2, 6, 1, 1, 9, 4)]
 """Batch, heads, key heads, queries, keys, size."""
+
+
+@pytest.fixture(autouse=True)
+def on_the_device() -> Iterator[None]:
+    """Tensors and models are made where `pytest --device` says."""
+    with torch.device(zoo.DEVICE):
+        yield
 
 
 def drawn(shape: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:

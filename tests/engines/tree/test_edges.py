@@ -247,7 +247,7 @@ def test_all_requests_in_one_go_with_few_tokens_at_a_time(budget: int) -> None:
 def test_the_model_is_left_as_it_was_found() -> None:
     tree, reference = zoo.build_tree("llama"), zoo.lm_eval("llama")
     tree.respond(everything(tree))
-    tokens = torch.tensor([reference.tok_encode(prompts.prompts()[0])])
+    tokens = torch.tensor([reference.tok_encode(prompts.prompts()[0])], device=zoo.DEVICE)
     with torch.no_grad():
         assert torch.equal(tree.model(tokens).logits, reference.model(tokens).logits)
     assert tree.model.config.to_dict() == reference.model.config.to_dict()

@@ -15,7 +15,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from harness.engines.tree.lm import TreeLM
-from tests.engines.tree import prompts
+from tests.engines.tree import prompts, zoo
 
 pytestmark = pytest.mark.slow
 
@@ -65,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def both(folder: Path) -> tuple[Any, TreeLM]:
     """lm-eval's own engine and ours, each with the model in fp32."""
-    settings: dict[str, Any] = {"pretrained": str(folder), "dtype": "float32", "device": "cpu", "batch_size": 1}
+    settings: dict[str, Any] = {"pretrained": str(folder), "dtype": "float32", "device": zoo.DEVICE, "batch_size": 1}
     reference = HFLM(**settings)
     tree = TreeLM(**settings)
     # the same weights twice would be a gigabyte more

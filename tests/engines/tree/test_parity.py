@@ -80,7 +80,7 @@ def written(lm: HFLM, asked: Sequence[str], **kwargs: Any) -> list[str]:
 @pytest.mark.parametrize("species", CAUSAL)
 def test_the_models_of_the_zoo_read_their_whole_context(species: str) -> None:
     lm = zoo.lm_eval(species)
-    tokens = torch.randint(5, len(lm.tokenizer), (1, 60), generator=torch.Generator().manual_seed(3))
+    tokens = torch.randint(5, len(lm.tokenizer), (1, 60), generator=torch.Generator().manual_seed(3)).to(zoo.DEVICE)
     other = tokens.clone()
     other[0, 0] = (tokens[0, 0] + 7) % len(lm.tokenizer)
     with torch.no_grad():
@@ -151,12 +151,12 @@ def test_what_the_model_would_write_is_flagged_greedy(species: str) -> None:
         context = reference.tok_encode(text)
         with torch.no_grad():
             whole = reference.model.generate(
-                torch.tensor([context]),
+                torch.tensor([context], device=zoo.DEVICE),
                 max_new_tokens=3,
                 min_new_tokens=3,
                 do_sample=False,
                 pad_token_id=0,
-                attention_mask=torch.ones(1, len(context), dtype=torch.long),
+                attention_mask=torch.ones(1, len(context), dtype=torch.long, device=zoo.DEVICE),
             )
         best = whole[0, len(context) :].tolist()
         asked += [(("", ""), context, best[:n]) for n in (1, 2, 3)]
@@ -278,7 +278,7 @@ def test_metrics_of_a_model_that_is_right_now_and_then_equal_lm_evals(
 ) -> None:
     task: TaskSpec = request.getfixturevalue(f"{kind}_task")
     folder = str(request.getfixturevalue("model_folder"))
-    settings: dict[str, Any] = {"pretrained": folder, "dtype": "float32", "device": "cpu", "batch_size": 1}
+    settings: dict[str, Any] = {"pretrained": folder, "dtype": "float32", "device": zoo.DEVICE, "batch_size": 1}
     tree = TreeLM(**settings)
     assert tree.why_not is None
     names = SHARP[f"{kind}_task"]

@@ -163,7 +163,8 @@ def least_certain_prompt(species: str) -> str:
 
     def certainty(text: str) -> float:
         with torch.no_grad():
-            return float(reference.model(torch.tensor([reference.tok_encode(text)])).logits[0, -1].softmax(-1).max())
+            tokens = torch.tensor([reference.tok_encode(text)], device=zoo.DEVICE)
+            return float(reference.model(tokens).logits[0, -1].softmax(-1).max())
 
     return min(prompts.prompts(), key=certainty)
 
@@ -182,7 +183,7 @@ def test_first_tokens_are_drawn_as_often_as_transformers_draws_them(asked: dict[
     tree, n = zoo.build_tree("llama"), 800
     prompt = least_certain_prompt("llama")
     (texts,) = sampled(tree, [prompt], seed=1, n=n, until=[], max_gen_toks=1, **asked)
-    context = torch.tensor([tree.tok_encode(prompt)])
+    context = torch.tensor([tree.tok_encode(prompt)], device=zoo.DEVICE)
     torch.manual_seed(2)
     theirs = zoo.lm_eval("llama").model.generate(
         context, attention_mask=torch.ones_like(context), max_new_tokens=1, do_sample=True, num_return_sequences=n,
@@ -204,7 +205,8 @@ def test_first_tokens_are_drawn_as_often_as_the_softmax_says() -> None:
     prompt = least_certain_prompt("gpt-neox")
     (texts,) = sampled(tree, [prompt], seed=1, n=n, until=[], max_gen_toks=1, temperature=temperature, top_k=0)
     with torch.no_grad():
-        logits = zoo.lm_eval("gpt-neox").model(torch.tensor([tree.tok_encode(prompt)])).logits[0, -1].double()
+        tokens = torch.tensor([tree.tok_encode(prompt)], device=zoo.DEVICE)
+        logits = zoo.lm_eval("gpt-neox").model(tokens).logits[0, -1].double()
     expected: Counter[str] = Counter()
     for token, probability in enumerate((logits / temperature).softmax(-1).tolist()):
         expected[tree.tok_decode([token])] += n * probability  # type: ignore[assignment]

@@ -24,6 +24,8 @@ import harness
 from harness.engines.lm_eval_bridge import TransformersLM
 from harness.engines.tree.lm import TreeLM
 
+DEVICE = "cpu"
+"""Where models run; set by `pytest --device`."""
 CONTEXT = 160
 """Tokens that most models of the zoo read."""
 WINDOW = 12
@@ -422,7 +424,7 @@ def _build(
     **settings: Any,
 ) -> Any:
     chosen = ZOO[species]
-    settings = {"batch_size": 1, "max_length": chosen.max_length, "device": "cpu", "dtype": "float32"} | settings
+    settings = {"batch_size": 1, "max_length": chosen.max_length, "device": DEVICE, "dtype": "float32"} | settings
     # a model that is given as an object has its dtype already
     weights = copy.deepcopy(model(species, tokenizer)).to(getattr(torch, settings["dtype"]))
     if change is not None:
