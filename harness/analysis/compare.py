@@ -253,10 +253,11 @@ def _compare(
         return [], [none("the samples cannot be read")]
     rows_a, rows_b = _rows_of(read_a, read_b)
     different = {id(rows): rows for rows in (*rows_a, *rows_b)}
-    shared = [document for document in rows_a[0] if all(document in rows for rows in different.values())]
+    first, *others = different.values()
+    shared = [document for document in first if all(document in rows for rows in others)] if others else [*first]
     if not shared:
         return [], [none("no document is in both")]
-    places = {key: np.array([rows[document] for document in shared]) for key, rows in different.items()}
+    places = {key: np.array([*map(rows.__getitem__, shared)]) for key, rows in different.items()}
     found, missing = [], []
     for rank, metric in enumerate(pair.a[0].cell.metrics[: None if every_metric else 1]):
         if not all(metric.name in scores.scores for scores in (*read_a, *read_b)):
@@ -275,8 +276,8 @@ def _compare(
                 a=tuple(result.cell for result in pair.a),
                 b=tuple(result.cell for result in pair.b),
                 scores=paired(a, b),
-                only_a=len(set().union(*rows_a) - set(shared)),
-                only_b=len(set().union(*rows_b) - set(shared)),
+                only_a=_distinct(rows_a) - len(shared),
+                only_b=_distinct(rows_b) - len(shared),
                 by_document=not all(map(_is_mean, (*pair.a, *pair.b), (*read_a, *read_b), repeat(metric.name))),
                 q=None,
             )
@@ -296,6 +297,12 @@ def _rows_of(*sides: Sequence[DocumentScores]) -> Iterator[list[_Rows]]:
             if scores.doc_hash not in known:
                 known[scores.doc_hash] = _rows(scores.doc_hash)
         yield [known[scores.doc_hash] for scores in side]
+
+
+def _distinct(side: Iterable[_Rows]) -> int:
+    """Documents of one side, each counted once."""
+    first, *others = {id(rows): rows for rows in side}.values()
+    return len(set(first).union(*others)) if others else len(first)
 
 
 def _rows(doc_hash: Sequence[str]) -> _Rows:

@@ -166,7 +166,7 @@ def above_chance_p(of: Estimate, metric: MetricSpec) -> float | None:
     return float(norm.sf(gain / spread))
 
 
-def clustered_stderr(scores: ArrayLike, clusters: Sequence[Hashable]) -> float | None:
+def clustered_stderr(scores: ArrayLike, clusters: Sequence[Hashable] | None) -> float | None:
     """Standard error of a mean over documents that come in clusters; None with fewer than two clusters.
 
         SE² = s² / n  +  sum over clusters of sum over i != j of (s_i - mean) (s_j - mean) / n²
@@ -177,7 +177,7 @@ def clustered_stderr(scores: ArrayLike, clusters: Sequence[Hashable]) -> float |
 
     Args:
         scores: of each document, shape (n,).
-        clusters: what the document belongs to: its passage, subject or source; n labels.
+        clusters: what the document belongs to: its passage, subject or source; n labels. None when each stands alone.
 
     Raises:
         ValueError: the lengths differ, or a score is not finite.
@@ -187,14 +187,16 @@ def clustered_stderr(scores: ArrayLike, clusters: Sequence[Hashable]) -> float |
     (0.2887, 0.3819)
     """
     values = _documents(scores)
+    n, residual = len(values), values - values.mean()
+    squares = float(np.sum(residual**2))
+    if clusters is None:
+        return math.sqrt(squares / (n - 1) / n) if n > 1 else None
     codes = {label: code for code, label in enumerate(dict.fromkeys(clusters))}
-    if len(clusters) != len(values):
-        raise ValueError(f"{len(clusters)} cluster labels for {len(values)} scores")
+    if len(clusters) != n:
+        raise ValueError(f"{len(clusters)} cluster labels for {n} scores")
     if len(codes) < 2:
         return None
-    n, residual = len(values), values - values.mean()
     sums = np.bincount([codes[label] for label in clusters], weights=residual)
-    squares = float(np.sum(residual**2))
     # the pairs i != j of a cluster: the square of its sum less the squares
     return math.sqrt(squares / (n - 1) / n + (float(np.sum(sums**2)) - squares) / n**2)
 
@@ -247,7 +249,7 @@ def paired_difference(a: ArrayLike, b: ArrayLike, *, clusters: Sequence[Hashable
         raise ValueError(f"{len(first)} and {len(second)} scores; expected the same documents on both sides")
     gains = first - second
     n, value = len(gains), float(gains.mean())
-    stderr = clustered_stderr(gains, range(n) if clusters is None else clusters)
+    stderr = clustered_stderr(gains, clusters)
     z = None
     # equal gains differ in the last digit of the subtraction; such a spread says nothing
     if stderr is not None and stderr > 1e-12 * max(np.abs(first).max(), np.abs(second).max()):

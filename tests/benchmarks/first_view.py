@@ -5,6 +5,7 @@ Beside it the floor: a Streamlit page that shows one number and one plotly chart
 
 from __future__ import annotations
 
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 ROUNDS = 3
 SETTLED_S = 20.0
 """Seconds after which a server has read and judged everything, on all axes."""
+PAUSE_S = 1.0
+"""Seconds a reader leaves between two choices."""
 TIMEOUT_MS = 120_000.0
 NUMBER, CHART, GRID = "[data-testid=stMetricValue]", ".js-plotly-plot .main-svg", "[data-testid=stDataFrame] canvas"
 SEEN = {
@@ -44,8 +47,11 @@ PAGES = {
     "Overview": ("Emergent abilities by model size", CHART),
 }
 """Page, as its link has it -> its heading, and what comes last on it."""
+FILTERS = {"Shots": "shots", "Tasks": "task"}
+"""Filter in the sidebar -> its key in the address."""
+FILTERED = tuple(f"{label.lower()} s" for label in FILTERS)
 HEAD = ("store", "opened", "browser's cache", *(f"{name} s" for name in SEEN), "goal", "load")
-TURNED = ("store", "page turned to", "first time s", "again s", "other axis s", "goal", "load")
+TURNED = ("store", "page turned to", "first time s", "again s", "other axis s", *FILTERED, "goal", "load")
 FIRST_GOALS = {"embedded": 2.0, "large": 4.0}
 """Seconds until the first view, by store: that is until its verdicts."""
 GOAL = 1.0
@@ -114,7 +120,7 @@ def first_views(
 
 
 def page_turns(browser: Browser, name: str, root: Path) -> list[tuple[object, ...]]:
-    """Each page by the link in the sidebar: for the first time, again, and with another axis; by one reader."""
+    """Each page by its link: for the first time, again, with another axis, and filtered; by one reader."""
     found = []
     with served(root) as address:
         page = _window(browser).new_page()
@@ -124,7 +130,8 @@ def page_turns(browser: Browser, name: str, root: Path) -> list[tuple[object, ..
         first = {title: _turn(page, title) for title in PAGES}
         for title, took in first.items():
             again = digits(_turn(page, title))
-            found.append((name, title, digits(took), again, _axis(page, title), GOAL, load()))
+            axis, filtered = _axis(page, title), [_filtered(page, title, label) for label in FILTERS]
+            found.append((name, title, digits(took), again, axis, *filtered, GOAL, load()))
     return found
 
 
@@ -179,6 +186,39 @@ def _axis(page: Page, title: str) -> str:
         _complete(page, PAGES[title][1])
         took.append(time.perf_counter() - start)
     return digits(took[0])
+
+
+def _filtered(page: Page, title: str, label: str) -> str:
+    """Seconds from the choice of one value of a filter until the page is complete; median over the first values.
+
+    Each is taken back, which is not timed.
+    """
+    box, key = page.get_by_role("combobox", name=label), FILTERS[label]
+    if not box.count():
+        return "–"
+    took = []
+    for place in range(1, ROUNDS + 1):  # the first option stands for all
+        box.click()
+        option = page.get_by_role("option").nth(place)
+        option.wait_for()
+        start = time.perf_counter()
+        option.click()
+        _chosen(page, title, key, 1)
+        took.append(time.perf_counter() - start)
+        page.keyboard.press("Escape")
+        page.get_by_test_id("stMultiSelect").filter(has_text=label).get_by_role("button", name="Clear").first.click()
+        _chosen(page, title, key, 0)
+        time.sleep(PAUSE_S)
+    return digits(statistics.median(took))
+
+
+def _chosen(page: Page, title: str, key: str, values: int) -> None:
+    """Wait until the address holds so many values of a filter, and the page is complete and painted."""
+    page.wait_for_function(
+        "([key, values]) => new URL(location).searchParams.getAll(key).length === values", arg=[key, values]
+    )
+    _complete(page, PAGES[title][1])
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def _complete(page: Page, last: str) -> None:
