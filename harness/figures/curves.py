@@ -27,7 +27,7 @@ from harness.figures.panel import (
 from harness.figures.style import captioned, layout
 
 _PANEL_HEIGHT = 220
-_PANEL_GAP = 66
+_PANEL_GAP = 48
 _OVERVIEW_MARGIN = 132
 
 
@@ -85,6 +85,8 @@ def sharp_and_smooth(
 def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, columns: int = 4) -> go.Figure:
     """One small panel per task with its headline metric, a line per setting, all on one scale axis.
 
+    The axis has its labels under the lowest panel of each column.
+
     Args:
         curves: other metrics than the headline are left out; at least one headline.
         verdicts: mark the first size reliably above chance.
@@ -113,6 +115,9 @@ def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, colum
             drawn += in_panel(place, draw_curve(curve, lines[curve.family, curve.label], verdicts, weight=0.7))
         drawn += in_panel(place, draw_chance(panel, axis))
     add(figure, drawn)
-    figure.update_xaxes(axis)
+    figure.update_xaxes(axis, automargin=False, showticklabels=False)
+    figure.update_yaxes(nticks=6)
+    for number in range(max(1, len(tasks) - columns + 1), len(tasks) + 1):
+        figure.update_layout({f"xaxis{number}": {"showticklabels": True}})
     caption = f"x: {AXIS_TITLES[headlines[0].scale]}; y: headline metric. "
     return captioned(figure, caption + describe(headlines, verdicts, {}, thresholds=False))
