@@ -29,6 +29,7 @@ def command(
         "server.address": "127.0.0.1",
         "server.port": str(port),
         "server.headless": str(not browser).lower(),
+        "server.fileWatcherType": "none",  # looks at each file of each module all the time, and nobody edits them
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "runner.magicEnabled": "false",  # a page shows what it is told to, not every value that stands alone

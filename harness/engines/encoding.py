@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ModelError
 
 _log = logging.getLogger(__name__)
 
@@ -68,24 +68,37 @@ class Pair(NamedTuple):
 class TokenCache:
     """Token ids of texts, each encoded once."""
 
-    def __init__(self, tokenizer: Any, special_tokens: Callable[[str, bool | None], Mapping[str, bool]]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        special_tokens: Callable[[str, bool | None], Mapping[str, bool]],
+        *,
+        known: int | None = None,
+    ) -> None:
         """An empty cache.
 
         Args:
             tokenizer: of transformers, fast or slow.
             special_tokens: keyword arguments of `tokenizer.encode` for a text and the wish of the caller
                 (None: as lm-eval does by itself); `{}` or `{"add_special_tokens": ...}`.
+            known: tokens that the model knows; None when nobody need look.
         """
         self._tokenizer = tokenizer
         self._special_tokens = special_tokens
+        # a model may well know fewer than its tokenizer has, as long as no text needs the others
+        self._known = known if known is not None and known < len(tokenizer) else None
         self._ids: dict[tuple[str, bool | None], list[int]] = {}
         self._encoder = _BatchEncoder(tokenizer) if tokenizer.is_fast else None
 
     def ids(self, text: str, add_special_tokens: bool | None = None) -> list[int]:
-        """Token ids of `text`; the caller must not change the list."""
+        """Token ids of `text`; the caller must not change the list.
+
+        Raises:
+            ModelError: the model does not know one of them.
+        """
         key = (text, add_special_tokens)
         if key not in self._ids:
-            self._ids[key] = self._tokenizer.encode(text, **self._special_tokens(text, add_special_tokens))
+            self._keep(key, self._tokenizer.encode(text, **self._special_tokens(text, add_special_tokens)))
         return self._ids[key]
 
     def learn(self, texts: Iterable[str], add_special_tokens: bool | None = None) -> None:
@@ -101,7 +114,16 @@ class TokenCache:
             alike.setdefault(special, []).append(text)
         for special, group in alike.items():
             for text, ids in zip(group, self._encoder.encode(group, special), strict=True):
-                self._ids[text, add_special_tokens] = ids
+                self._keep((text, add_special_tokens), ids)
+
+    def _keep(self, key: tuple[str, bool | None], ids: list[int]) -> None:
+        # before the model runs: on a GPU an unknown token ends all work of the process, not this call alone
+        if self._known is not None and max(ids, default=0) >= self._known:
+            raise ModelError(
+                f"the tokenizer has {len(self._tokenizer)} tokens and the model knows {self._known}; "
+                "expected the model's own tokenizer"
+            )
+        self._ids[key] = ids
 
     def forget(self) -> None:
         """Drops every text."""

@@ -54,11 +54,8 @@ class LmEvalEngine:
         while True:
             try:
                 return self._evaluate(cell, task)
-            except (RuntimeError, MemoryError, IndexError) as error:
-                if not is_out_of_memory(error):
-                    self._check_vocabulary(error)
-                    raise
-                if not self._lm.can_shrink:
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not self._lm.can_shrink:
                     raise
             # outside the except block: the traceback would keep the failed batch alive
             self._lm.shrink()
@@ -68,14 +65,6 @@ class LmEvalEngine:
         """Free the model."""
         del self._lm
         _free_memory()
-
-    def _check_vocabulary(self, error: Exception) -> None:
-        """See whether it was a token that the model does not know; torch speaks of an index, CUDA of an assertion."""
-        written, read = len(self._lm.tokenizer), self._lm.model.get_input_embeddings().weight.shape[0]
-        if written > read:
-            raise ModelError(
-                f"the tokenizer has {written} tokens and the model knows {read}; expected the model's own tokenizer"
-            ) from error
 
     def _load(self, model: ModelSpec) -> TransformersLM:
         return load(TransformersLM, model, self._settings, self._device)
@@ -107,7 +96,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         super().__init__(**kwargs)
         self.fallback: str | None = None
         self._bos_text = self.tokenizer.decode(self.prefix_token_id)
-        self._tokens = TokenCache(self.tokenizer, self._special_tokens)
+        known = self.model.get_input_embeddings().weight.shape[0]
+        self._tokens = TokenCache(self.tokenizer, self._special_tokens, known=known)
 
     @property
     def batch_size_used(self) -> int | None:

@@ -30,6 +30,17 @@ def engines(quick: bool) -> None:
     engines.run(quick)
 
 
+def gpu(quick: bool) -> None:
+    """The tree engine beside lm-eval's `HFLM` on a GPU, if there is one."""
+    from tests.benchmarks import gpu
+
+    if lacking := gpu.missing():
+        print(lacking)
+        return
+    names = list(gpu.MODELS)[:1] if quick else list(gpu.MODELS)
+    print(table(gpu.HEAD, [row for name in names for row in gpu.rows(name)]))
+
+
 def suite(quick: bool) -> None:
     """Every suite on every embedded model beside `lm_eval`."""
     from tests.benchmarks import suite
@@ -68,6 +79,7 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "start-up": start_up,
     "bridge": bridge,
     "engines": engines,
+    "gpu": gpu,
     "suite": suite,
     "verdicts": verdicts,
     "dashboard": dashboard,

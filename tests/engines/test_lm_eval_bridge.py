@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from harness import __version__
 from harness.engines.lm_eval_bridge import LmEvalEngine, is_out_of_memory
@@ -176,6 +177,7 @@ def test_memory_that_is_short_even_for_one_prompt_fails_the_cell(
 
 def test_other_runtime_errors_are_no_memory_trouble() -> None:
     assert not is_out_of_memory(RuntimeError("shape '[2, 3]' is invalid"))
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert is_out_of_memory(MemoryError())
 
 
@@ -397,10 +399,16 @@ def test_weights_that_are_no_numbers_fail_the_cell_whatever_its_metric(
         engine.evaluate(asked(task, tiny, limit=3), task)
 
 
-def test_a_tokenizer_of_another_model_is_one_clear_line(tiny: ModelSpec, choice_task: TaskSpec) -> None:
-    engine = LmEvalEngine(tiny, EngineSettings())
-    engine._lm.model.resize_token_embeddings(10)
-    with pytest.raises(ModelError, match="the tokenizer has 346 tokens and the model knows 10"):
+@pytest.mark.parametrize("name", ["lm-eval", "tree"])
+def test_a_tokenizer_of_another_model_is_one_clear_line(
+    name: str, tmp_path: Path, model_folder: Path, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
+    model = LlamaForCausalLM.from_pretrained(model_folder)
+    model.resize_token_embeddings(300)  # type: ignore[no-untyped-call]
+    model.save_pretrained(tmp_path)
+    engine = open_engine(name, replace(tiny, path=str(tmp_path)), EngineSettings())
+    with pytest.raises(ModelError, match="the tokenizer has 346 tokens and the model knows 300"):
         engine.evaluate(asked(choice_task, tiny, limit=2), choice_task)
 
 

@@ -18,8 +18,9 @@ from harness.engines.tree.trees import Group, Row, batches, distinct, plant
 
 CACHE_BUDGETS = 8
 """Tokens the slots may hold, in token budgets: what is kept is smaller than what is computed."""
-MOST_SLOTS = 256
-"""Texts written at a time; more would not make a pass of a small model faster per text."""
+MOST_SLOTS = {"cpu": 256, "cuda": 512}
+"""Texts written at a time. On a CPU more would not make a pass of a small model faster per text; on a GPU a pass takes
+about as long for 512 texts as for one."""
 
 
 IntArray = NDArray[np.int64]
@@ -122,7 +123,9 @@ def answer(
     sums = _Sums(values=np.zeros(len(likelihoods)), greedy=np.ones(len(likelihoods), dtype=bool))
     sequences, which = distinct([*(each.tokens for each in likelihoods), *(text.context for text in texts)])
     if sequences:
-        asked = _Asked(model, sums, budget=1 if alone else budget, slots=1 if alone else MOST_SLOTS)
+        asked = _Asked(
+            model, sums, budget=1 if alone else budget, slots=1 if alone else MOST_SLOTS.get(model.device.type, 256)
+        )
         for request, (likelihood, sequence) in enumerate(zip(likelihoods, which, strict=False)):
             asked.scored.setdefault(sequence, []).append((request, likelihood))
         for text, sequence in zip(texts, which[len(likelihoods) :], strict=True):

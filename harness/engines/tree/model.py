@@ -58,9 +58,9 @@ class TreeModel:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.work = Work()
-        self._device = model.get_input_embeddings().weight.device
+        self.device = model.get_input_embeddings().weight.device
         vocabulary = int(model.get_output_embeddings().weight.shape[0])
-        self.most_scored = max(1, LOGITS_AT_ONCE.get(self._device.type, 1 << 26) // vocabulary)
+        self.most_scored = max(1, LOGITS_AT_ONCE.get(self.device.type, 1 << 26) // vocabulary)
         self.width = int(model.config.get_text_config().hidden_size)
 
     def read_prefix(self, tokens: Sequence[int], scored: Positions) -> tuple[Prefix, Tensor]:
@@ -161,7 +161,7 @@ class TreeModel:
         )
 
     def _tensor(self, values: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
     def _count(self, nodes: int, scored: int, pairs: int) -> None:
         self.work.nodes += nodes

@@ -13,12 +13,13 @@ import torch
 from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings, attempt, open_engine
 from harness.engines.tree import attention
-from harness.engines.tree.lm import TreeEngine
+from harness.engines.tree.lm import GPU_BUDGET, TreeEngine
 from harness.engines.tree.model import TreeModel
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
+from tests.engines.tree import zoo
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,26 @@ def test_out_of_memory_halves_the_token_budget_and_the_smaller_one_stays(
     assert most / 2 < budget <= most
     assert second.provenance.token_budget == budget
     assert loglikelihoods(first) == pytest.approx(loglikelihoods(expected), abs=1e-4)
+
+
+@pytest.mark.skipif(zoo.DEVICE == "cpu", reason="fills a GPU; needs pytest --device cuda")
+def test_a_gpu_that_is_full_halves_the_token_budget(tiny: ModelSpec, choice_task: TaskSpec) -> None:
+    long = replace(
+        choice_task, config={**choice_task.config, "doc_to_text": "{{ (question ~ '. ') * 24 }}{{question}}"}
+    )
+    engine, wanted = TreeEngine(tiny, EngineSettings(truncation="allow")), asked(long, tiny)
+    expected = engine.evaluate(wanted, long)
+    torch.cuda.empty_cache()
+    room = torch.cuda.memory_reserved() + 4 * 2**20
+    torch.cuda.set_per_process_memory_fraction(room / torch.cuda.get_device_properties(0).total_memory)
+    try:
+        result = engine.evaluate(wanted, long)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert expected.provenance.token_budget == GPU_BUDGET
+    assert result.provenance.token_budget is not None
+    assert result.provenance.token_budget < GPU_BUDGET
+    assert loglikelihoods(result) == pytest.approx(loglikelihoods(expected), abs=1e-4)
 
 
 def test_memory_that_is_short_even_for_a_few_tokens_fails_the_cell(

@@ -189,7 +189,7 @@ REFUSED: dict[str, Species] = {
         tokenizer="bytes",
         embedding=0.25,
         max_length=CONTEXT,
-        why_not=("recurren", "state", "hybrid", "linear_attention"),
+        why_not=("recurren", "state", "hybrid", "linear_attention", "interface"),
     ),
     "gpt-oss": Species(
         config="GptOssConfig",
@@ -425,9 +425,9 @@ def _build(
 ) -> Any:
     chosen = ZOO[species]
     settings = {"batch_size": 1, "max_length": chosen.max_length, "device": DEVICE, "dtype": "float32"} | settings
-    # a model that is given as an object has its dtype already
+    # a model that is given as an object has its dtype already, and stays where it is
     weights = copy.deepcopy(model(species, tokenizer)).to(getattr(torch, settings["dtype"]))
     if change is not None:
         change(weights)
     words = copy.deepcopy(tokens(tokenizer or chosen.tokenizer))
-    return kind(pretrained=weights, tokenizer=words, **settings)
+    return kind(pretrained=weights.to(DEVICE), tokenizer=words, **settings)
