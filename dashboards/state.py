@@ -7,7 +7,6 @@ sends the view.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
@@ -105,11 +104,7 @@ def _outcomes(root: str, stamp: object) -> Outcomes:
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
 def _study(root: str, stamp: object, scale: Scale) -> Study:
     held = _outcomes(root, stamp)
-    made = conclude(*held, scale=scale, items=_documents(root, stamp) if by_document(held.results) else None)
-    # Streamlit collects garbage after every click, and what is kept here is walked through each time otherwise.
-    gc.collect()
-    gc.freeze()
-    return made
+    return conclude(*held, scale=scale, items=_documents(root, stamp) if by_document(held.results) else None)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)

@@ -30,6 +30,7 @@ def command(
         "server.port": str(port),
         "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none",  # looks at each file of each module all the time, and nobody edits them
+        "runner.postScriptGC": "false",  # walks through all results after each click; Python collects when it must
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
         "runner.magicEnabled": "false",  # a page shows what it is told to, not every value that stands alone
