@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, repeat
 from typing import Literal, NamedTuple
@@ -251,21 +251,17 @@ def _compare(
     read_a, read_b = ([scores for scores in side if scores is not None] for side in (in_a, in_b))
     if len(read_a) < len(pair.a) or len(read_b) < len(pair.b):
         return [], [none("the samples cannot be read")]
-    rows_a, rows_b = _rows_of(read_a, read_b)
-    different = {id(rows): rows for rows in (*rows_a, *rows_b)}
-    first, *others = different.values()
-    shared = [document for document in first if all(document in rows for rows in others)] if others else [*first]
-    if not shared:
+    at_a, at_b, only_a, only_b = _shared(read_a, read_b)
+    if not len(at_a[0]):
         return [], [none("no document is in both")]
-    places = {key: np.array([*map(rows.__getitem__, shared)]) for key, rows in different.items()}
     found, missing = [], []
     for rank, metric in enumerate(pair.a[0].cell.metrics[: None if every_metric else 1]):
         if not all(metric.name in scores.scores for scores in (*read_a, *read_b)):
             missing.append(none(f"{metric.name} has no scores of single documents"))
             continue
         a, b = (
-            np.array([scores.scores[metric.name][places[id(rows)]] for scores, rows in zip(read, at, strict=True)])
-            for read, at in ((read_a, rows_a), (read_b, rows_b))
+            np.array([scores.scores[metric.name][places] for scores, places in zip(read, at, strict=True)])
+            for read, at in ((read_a, at_a), (read_b, at_b))
         )
         found.append(
             Comparison(
@@ -276,8 +272,8 @@ def _compare(
                 a=tuple(result.cell for result in pair.a),
                 b=tuple(result.cell for result in pair.b),
                 scores=paired(a, b),
-                only_a=_distinct(rows_a) - len(shared),
-                only_b=_distinct(rows_b) - len(shared),
+                only_a=only_a,
+                only_b=only_b,
                 by_document=not all(map(_is_mean, (*pair.a, *pair.b), (*read_a, *read_b), repeat(metric.name))),
                 q=None,
             )
@@ -285,24 +281,35 @@ def _compare(
     return found, missing
 
 
+class _Shared(NamedTuple):
+    """Where the cells of two sides hold the documents that all of them answered."""
+
+    at_a: list[NDArray[np.intp]]
+    """For each cell of the first side, the rows of these documents, in one order for all cells."""
+    at_b: list[NDArray[np.intp]]
+    """The same for the second side."""
+    only_a: int
+    """Documents of the first side that not all cells answered."""
+    only_b: int
+    """The same for the second side."""
+
+
+def _shared(a: Sequence[DocumentScores], b: Sequence[DocumentScores]) -> _Shared:
+    each = dict.fromkeys(scores.doc_hash for scores in (*a, *b))
+    if len(each) == 1:  # as mostly; to look every document up would take most of a comparison
+        every = np.arange(len(a[0].doc_hash))
+        return _Shared([every] * len(a), [every] * len(b), 0, 0)
+    rows = {doc_hash: _rows(doc_hash) for doc_hash in each}
+    first, *others = rows.values()
+    documents = [one for one in first if all(one in other for other in others)]
+    places = {doc_hash: np.array([rows[doc_hash][one] for one in documents], dtype=np.intp) for doc_hash in each}
+    at_a, at_b = ([places[scores.doc_hash] for scores in side] for side in (a, b))
+    only_a, only_b = (len(set().union(*(rows[scores.doc_hash] for scores in side))) - len(documents) for side in (a, b))
+    return _Shared(at_a, at_b, only_a, only_b)
+
+
 _Rows = dict[tuple[str, int], int]
 """Row of each document; documents with one hash are told apart by their order."""
-
-
-def _rows_of(*sides: Sequence[DocumentScores]) -> Iterator[list[_Rows]]:
-    """Rows for every cell of every side; cells of the same documents, as most are, share one object."""
-    known: dict[tuple[str, ...], _Rows] = {}
-    for side in sides:
-        for scores in side:
-            if scores.doc_hash not in known:
-                known[scores.doc_hash] = _rows(scores.doc_hash)
-        yield [known[scores.doc_hash] for scores in side]
-
-
-def _distinct(side: Iterable[_Rows]) -> int:
-    """Documents of one side, each counted once."""
-    first, *others = {id(rows): rows for rows in side}.values()
-    return len(set(first).union(*others)) if others else len(first)
 
 
 def _rows(doc_hash: Sequence[str]) -> _Rows:
