@@ -130,7 +130,7 @@ def page_turns(browser: Browser, name: str, root: Path) -> list[tuple[object, ..
         first = {title: _turn(page, title) for title in PAGES}
         for title, took in first.items():
             again = digits(_turn(page, title))
-            axis, filtered = _axis(page, title), [_filtered(page, title, label) for label in FILTERS]
+            axis, filtered = _axis(page, title), [_filtered(page, label) for label in FILTERS]
             found.append((name, title, digits(took), again, axis, *filtered, GOAL, load()))
     return found
 
@@ -188,7 +188,7 @@ def _axis(page: Page, title: str) -> str:
     return digits(took[0])
 
 
-def _filtered(page: Page, title: str, label: str) -> str:
+def _filtered(page: Page, label: str) -> str:
     """Seconds from the choice of one value of a filter until the page is complete; median over the first values.
 
     Each is taken back, which is not timed.
@@ -197,31 +197,35 @@ def _filtered(page: Page, title: str, label: str) -> str:
     if not box.count():
         return "–"
     took = []
-    for place in range(1, ROUNDS + 1):  # the first option stands for all
+    for turn in range(ROUNDS):
         box.click()
-        option = page.get_by_role("option").nth(place)
-        option.wait_for()
+        options = page.get_by_role("option")
+        options.first.wait_for()
+        option = options.nth(1 + turn % (options.count() - 1))  # the first option stands for all
         start = time.perf_counter()
         option.click()
-        _chosen(page, title, key, 1)
+        _chosen(page, key, 1)
         took.append(time.perf_counter() - start)
         page.keyboard.press("Escape")
         page.get_by_test_id("stMultiSelect").filter(has_text=label).get_by_role("button", name="Clear").first.click()
-        _chosen(page, title, key, 0)
+        _chosen(page, key, 0)
         time.sleep(PAUSE_S)
     return digits(statistics.median(took))
 
 
-def _chosen(page: Page, title: str, key: str, values: int) -> None:
+def _chosen(page: Page, key: str, values: int) -> None:
     """Wait until the address holds so many values of a filter, and the page is complete and painted."""
     page.wait_for_function(
         "([key, values]) => new URL(location).searchParams.getAll(key).length === values", arg=[key, values]
     )
-    _complete(page, PAGES[title][1])
+    _complete(page)
+    page.wait_for_function(
+        f"[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(c => c.querySelector('{CHART}'))"
+    )
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def _complete(page: Page, last: str) -> None:
+def _complete(page: Page, last: str = "h1") -> None:
     """Wait until the script has ended, what was there before is gone, and what comes last can be seen."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_function("!document.querySelector('[data-stale=true]')")
