@@ -29,8 +29,9 @@ def head_start() -> None:
     state.outcomes()
     import_module("harness.dashboards.summary")
     state.study("params")
-    for name in ("dashboards.tables", "figures", "leaderboard", "samples"):
-        import_module(f"harness.{name}")
+    for name in ("harness.dashboards.tables", "harness.figures", "harness.leaderboard", "harness.samples"):
+        import_module(name)
+    import_module("pyarrow.parquet")  # what answers are read with
 
 
 def other_axes(patience: float = PATIENCE_S) -> None:

@@ -18,7 +18,7 @@ from harness.analysis.verdict import Verdict
 # Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3
 # Small panels on one page: as many as a screen holds, and more would keep the browser busy for seconds.
-PANELS = 12
+PANELS = 8
 
 
 def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[str]) -> None:

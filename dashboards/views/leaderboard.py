@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 import streamlit as st
 from harness.dashboards import charts, state
@@ -10,7 +13,9 @@ from harness import figures
 from harness.analysis.leads import leads
 from harness.analysis.wording import probability
 from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy, wide
+from harness.plan import Cell
 from harness.records import CellResult
+from harness.store import DocumentScores
 
 KEPT = ("model", "params")
 
@@ -28,11 +33,18 @@ def order(version: state.Version, wanted: state.Filters, _held: state.Outcomes) 
         of.setdefault((m.family, m.name, m.revision, m.variant, m.params, one.cell.engine, m.dtype), []).append(one)
     rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
     models = [of[tuple(row)] for row in rows.head(ranked).itertuples(index=False, name=None)]
-    found = leads(models, state.documents()) if state.by_document(results) else ()
+    found = leads(models, _read(results).__getitem__) if state.by_document(results) else ()
     words = [f"tied, q {probability(lead.q)}" if lead.tied else f"yes, q {probability(lead.q)}" for lead in found]
     board.insert(0, "clearly ahead of the next", pd.Series(words, dtype="string").reindex(board.index))
     board.insert(0, "rank", pd.Series(range(1, ranked + 1), dtype="Int64").reindex(board.index))
     return board
+
+
+def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
+    """What each document scored; hundreds of small files, which several threads read in half the time."""
+    cells = [result.cell for result in results]
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(cells, pool.map(state.documents(), cells), strict=True))
 
 
 st.title("Leaderboard")
