@@ -79,7 +79,7 @@ class Provenance:
     fallback: str | None = None
     """Why the engine that was asked for left this cell to lm-eval's code; None when it answered itself."""
     energy_wh: float | None = None
-    """Watt hours; None when not measured."""
+    """Watt hours; None when not measured. See `harness.engines.energy` for what is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

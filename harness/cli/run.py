@@ -26,6 +26,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import duration, say
 from harness.cli.progress import ProgressReporter
+from harness.engines.energy import check_installed
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
@@ -62,6 +63,14 @@ def command(
         bool,
         typer.Option("--deterministic", help="Numbers that depend on the document alone, bit by bit; slower."),
     ] = False,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy",
+            help="Each cell's energy, with codecarbon: measured where RAPL or NVML can be read, otherwise estimated "
+            "from the processor's rated power.",
+        ),
+    ] = False,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try failed cells once more.")] = False,
     truncation: Annotated[
         Literal["refuse", "allow"],
@@ -77,6 +86,8 @@ def command(
     results: Results = Path("results"),
 ) -> None:
     """Evaluate every cell that is missing; what is done stays done. Exit 1 when a cell failed."""
+    if energy:
+        check_installed()
     plan = make_plan(
         suites=suite,
         tasks=task,
@@ -125,6 +136,7 @@ def command(
         trust_remote_code=trust_remote_code,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,
+        energy=energy,
     )
     recorder = Recorder(store, plan=todo, command=shlex.join(["emergence", *sys.argv[1:]]), done_before=len(kept))
     outcomes = run(plan, store, worker_pool, settings, retry_failed=retry_failed)

@@ -34,6 +34,8 @@ class EngineSettings:
     """The user agreed that model-written programs are executed."""
     truncation: Literal["refuse", "allow"] = "refuse"
     """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
+    energy: bool = False
+    """Measure the energy of each cell, for its provenance."""
 
 
 class Engine(Protocol):

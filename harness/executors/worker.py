@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
+from harness.engines.energy import meter
 from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine
-from harness.records import CellFailure, Outcome
+from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import Lane
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,7 @@ class LaneWorker:
         self._settings = settings
         self._lane: Lane | None = None
         self._engine: Engine | None = None
+        self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
         """Load the model of `lane`: nothing when it is ready, otherwise one failure per job of the lane."""
@@ -36,10 +39,17 @@ class LaneWorker:
         assert self._lane is not None, "open() first"
         assert self._engine is not None, "the model was not loaded"
         job = self._lane.jobs[index]
+        if self._meter is not None:
+            self._meter.start()
         started = time.perf_counter()
-        outcome = attempt(self._engine, job.cell, job.task)
+        try:
+            outcome = attempt(self._engine, job.cell, job.task)
+        finally:  # also on Ctrl-C: a meter left running would count on into the next cell
+            energy_wh = None if self._meter is None else self._meter.stop()
         log.info("%s took %.1f s", job.cell.label, time.perf_counter() - started)
-        return outcome
+        if energy_wh is None or not isinstance(outcome, CellResult):
+            return outcome
+        return replace(outcome, provenance=replace(outcome.provenance, energy_wh=energy_wh))
 
     def close(self) -> None:
         """Free the model."""
