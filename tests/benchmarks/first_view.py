@@ -28,6 +28,13 @@ PAUSE_S = 1.0
 """Seconds a reader leaves between two choices."""
 TIMEOUT_MS = 120_000.0
 NUMBER, CHART, GRID = "[data-testid=stMetricValue]", ".js-plotly-plot .main-svg", "[data-testid=stDataFrame] canvas"
+# Asked at each frame by the page itself: Playwright's own waiting looks twice a second after a while.
+SHOWN = "selector => document.querySelector(selector)?.checkVisibility()"
+COMPLETE = f"""last =>
+    document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
+    && !document.querySelector("[data-stale=true]")
+    && [...document.querySelectorAll("[data-testid=stPlotlyChart]")].every(chart => chart.querySelector("{CHART}"))
+    && ({SHOWN})(last)"""
 SEEN = {
     "heading": "h1",
     "numbers": NUMBER,
@@ -153,7 +160,7 @@ def _view(window: BrowserContext, address: str, seen: Mapping[str, str]) -> dict
     page.goto(address, wait_until="commit")
     took = {}
     for what, selector in seen.items():
-        page.wait_for_selector(selector)
+        page.wait_for_function(SHOWN, arg=selector)
         took[what] = time.perf_counter() - start
     page.close()
     return took
@@ -165,7 +172,7 @@ def _turn(page: Page, title: str) -> float:
     link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=title)
     start = time.perf_counter()
     link.click()
-    page.get_by_role("heading", level=1, name=heading).wait_for()
+    page.wait_for_function("heading => document.querySelector('h1')?.innerText === heading", arg=heading)
     _complete(page, last)
     return time.perf_counter() - start
 
@@ -219,14 +226,9 @@ def _chosen(page: Page, key: str, values: int) -> None:
         "([key, values]) => new URL(location).searchParams.getAll(key).length === values", arg=[key, values]
     )
     _complete(page)
-    page.wait_for_function(
-        f"[...document.querySelectorAll('[data-testid=stPlotlyChart]')].every(c => c.querySelector('{CHART}'))"
-    )
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def _complete(page: Page, last: str = "h1") -> None:
     """Wait until the script has ended, what was there before is gone, and what comes last can be seen."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.wait_for_function("!document.querySelector('[data-stale=true]')")
-    page.wait_for_selector(last)
+    page.wait_for_function(COMPLETE, arg=last)
