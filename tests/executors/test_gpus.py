@@ -85,7 +85,8 @@ def test_the_simulated_engine_holds_a_model_of_any_size() -> None:
     assert worker_gpus(lane(8.0, engine="simulated"), "auto", nodes(0.0)) == 0.0
 
 
-ENVIRONMENT = os.environ | {
+# Ray is to pretend that there are GPUs, and cannot where they are hidden from the tests.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"} | {
     "PYTHONPATH": str(Path(__file__).parents[2]),
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "token",
