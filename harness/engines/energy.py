@@ -32,7 +32,7 @@ def check_installed() -> None:
         MachineError: codecarbon is missing.
     """
     if importlib.util.find_spec("codecarbon") is None:
-        raise MachineError("--energy needs codecarbon: pip install 'emergence-harness[energy]'")
+        raise MachineError("--energy needs codecarbon: pip install codecarbon")
 
 
 @functools.cache
