@@ -224,7 +224,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         ("Evaluation time", f"{sum(p.seconds for p in runs) / 60:.1f} min, summed over {len(runs)} results"),
     ]
     if energy:
-        rows.append(("Energy", f"{sum(energy):.1f} Wh, measured for {len(energy)} of {len(runs)} results"))
+        rows.append(("Energy", f"{sum(energy):.3g} Wh, measured for {len(energy)} of {len(runs)} results"))
     return rows
 
 
