@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -52,10 +51,9 @@ def leads(
 
     Args:
         ranked: the results of each model, best model first; headers are enough.
-        documents: gives the scores of a cell's documents, such as `Store.scores`.
+        documents: gives the scores of a cell's documents; asked twice for all but the first and the last model.
     """
-    once = cache(documents)  # all but the first and the last model are compared twice
-    found = [_lead(_pairs(better, worse), once) for better, worse in pairwise(ranked)]
+    found = [_lead(_pairs(better, worse), documents) for better, worse in pairwise(ranked)]
     adjusted = benjamini_hochberg([one.p for one in found])
     return tuple(one._replace(q=q) for one, q in zip(found, adjusted, strict=True))
 
