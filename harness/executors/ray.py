@@ -3,7 +3,7 @@
 Retrying is decided here and written down, never by Ray: no restarts, no task retries, one job in flight per worker. An
 error in a cell is caught in the worker; the death of a worker costs the cell it was answering, and the rest of its lane
 goes on with a fresh one. Whatever was started ends when the iterator is closed, and also when the driver is killed:
-see `harness.executors.reaper`.
+see `harness.executors.folder`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import os
 import secrets
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -29,7 +27,7 @@ from typing import Any
 
 from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings, failure
 from harness.errors import MachineError
-from harness.executors import reaper
+from harness.executors.folder import private_folder
 from harness.executors.protocol import ExecutorSettings
 from harness.executors.worker import LaneWorker
 from harness.plan import Cell
@@ -41,6 +39,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 import ray
+import ray._private.ray_constants
 import ray._private.worker
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
@@ -54,9 +53,6 @@ _CLOSE_SECONDS = 10.0
 
 _OBJECT_STORE_BYTES = 200 * 2**20
 """Holds outcomes on their way only, and spills to disk: small, so that a container with little /dev/shm can run."""
-
-_LONGEST_TEMP = 15
-"""Longest name of the usual temporary folder that leaves room for Ray's sockets below it; /tmp otherwise."""
 
 _GROUP = {"ray.io/node-group", "ray.io/node_group"}
 """Labels, by Ray's version, of nodes that Ray's or Kubernetes' autoscaler looks after: larger ones may come."""
@@ -324,7 +320,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
     with ExitStack() as stack:
         stack.callback(setattr, ray._private.worker, "_worker_logs_enabled", True)
         try:
-            folder = stack.enter_context(_private_folder()) if settings.address is None else None
+            folder = stack.enter_context(private_folder()) if settings.address is None else None
             stack.callback(ray.shutdown)
             if folder is None:
                 _knock(settings.address or "")
@@ -343,15 +339,33 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
 
 
 def _start(folder: str, workers: int | None) -> None:
-    """A private Ray: no dashboard, random ports, its own token, and deaf to RAY_ADDRESS."""
+    """A private Ray: no dashboard, random ports of the loopback device, its own token, and deaf to RAY_ADDRESS."""
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the home folder
-    _init(
-        address="local",
-        num_cpus=workers,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        _temp_dir=folder,
-    )
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+        del os.environ["RAY_AUTH_MODE"]  # other users reach loopback too; without the variable Ray asks for the token
+    with _loopback():
+        _init(
+            address="local",
+            num_cpus=workers,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            _temp_dir=folder,
+        )
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Let a Ray that starts listen on the loopback device alone, as it does by itself on macOS and Windows.
+
+    Ray takes `_node_ip_address="127.0.0.1"` for a mistake and puts the address of the network in its place
+    (ray-project/ray#26293). Its processes learn their address from the driver, so the setting may end with the start.
+    """
+    usual = ray._private.ray_constants.ENABLE_RAY_CLUSTER
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray._private.ray_constants.ENABLE_RAY_CLUSTER = usual
 
 
 def _knock(address: str) -> None:
@@ -402,15 +416,3 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, usual or signal.SIG_DFL)
-
-
-@contextmanager
-def _private_folder() -> Iterator[str]:
-    """A folder for a private Ray, which disappears afterwards with every process that still writes to it."""
-    usual = tempfile.gettempdir()
-    # Ray puts sockets below it, and their whole path must stay within 103 bytes (macOS).
-    folder = tempfile.mkdtemp(prefix="emergence-", dir=usual if len(usual) <= _LONGEST_TEMP else "/tmp")
-    watch = [sys.executable, "-I", reaper.__file__, folder, str(os.getpid())]
-    # In a session of its own, so that Ctrl-C does not reach it.
-    with subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True):
-        yield folder

@@ -1,9 +1,9 @@
 """Ends what a killed driver leaves of its private Ray, and deletes the folder it lived in.
 
-Run as a process of its own by `harness.executors.ray`: `python reaper.py FOLDER DRIVER_PID`. The end of its input says
-that the driver is gone or done; the kernel sees to it however the driver ends. Most of Ray's processes end with their
-driver, but its agents stay for a minute, and nobody would delete the folder. What belongs to the run is known by the
-files it has open: every daemon, worker and child of a worker writes its log there. Standard library only.
+Run as a process of its own by `harness.executors.folder`: `python reaper.py FOLDER DRIVER_PID`. The end of its input
+says that the driver is gone or done; the kernel sees to it however the driver ends. Most of Ray's processes end with
+their driver, but its agents stay for a minute, and nobody would delete the folder. What belongs to the run is known by
+the files it has open: every daemon, worker and child of a worker writes its log there. Standard library only.
 """
 
 from __future__ import annotations
