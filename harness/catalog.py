@@ -75,8 +75,12 @@ def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     return things[name]
 
 
-def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
+def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = ()) -> Catalog:
     """Everything that comes with the package and lies in the folders or files of `extra`.
+
+    Args:
+        extra: folders and files of the user. A task reads data below its own folder, and below the one it was found in.
+        data_roots: further folders that tasks may read data from.
 
     Raises:
         CatalogError: a file is wrong; the message names the file and the key.
@@ -86,8 +90,8 @@ def load_catalog(extra: Sequence[Path] = ()) -> Catalog:
     tasks: dict[str, TaskSpec] = {}
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
-    for path in _yaml_files((*_own_folders(), *extra)):
-        spec, splits = _load(path)
+    for path, folder in _yaml_files((*_own_folders(), *extra)):
+        spec, splits = _load(path, (folder, *map(_at_home, data_roots)))
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
@@ -115,10 +119,10 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     Raises:
         CatalogError: it cannot be read, or says something wrong.
     """
-    return _load(path)[0]
+    return _load(path, (path.parent,))[0]
 
 
-def _load(path: Path) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
+def _load(path: Path, roots: Sequence[Path]) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
     """What a file defines, and the documents of each split of a task whose data are local."""
     raw = read_yaml(path)
     if "family" in raw:
@@ -128,7 +132,7 @@ def _load(path: Path) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Document
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw:
-        return _task(validated(TaskFile, raw, path), path)
+        return _task(validated(TaskFile, raw, path), path, roots)
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
@@ -171,10 +175,8 @@ class _Documents(NamedTuple):
     """Length of the shortest list `examples` of a document; 0 when one has none."""
 
 
-def _task(file: TaskFile, path: Path) -> tuple[TaskSpec, Mapping[str, _Documents]]:
-    data = _data_files(file.config, path)
-    documents = {split: _read_documents(data_path) for split, data_path in data.items()}
-    evaluated = documents.get(str(evaluated_split(file.config)))
+def _task(file: TaskFile, path: Path, roots: Sequence[Path]) -> tuple[TaskSpec, Mapping[str, _Documents]]:
+    data = _data_files(file.config, path, roots)
     task = TaskSpec(
         name=file.task,
         kind=file.kind,
@@ -184,27 +186,51 @@ def _task(file: TaskFile, path: Path) -> tuple[TaskSpec, Mapping[str, _Documents
         prompts={"default": {}, **file.prompts},
         demonstrations=file.demonstrations,
         data_files=tuple(data.values()),
-        n_docs=None if evaluated is None else evaluated.number,
-        shots_available=None,
-        mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
         unsafe_code=file.unsafe_code,
         version=file.version,
-        digest=_digest(file, data),
         description=file.description,
     )
-    check_config(task, path)
-    return replace(task, shots_available=_shots_available(file, documents, path)), documents
+    check_config(task, path)  # before anything that the config names is read
+    documents = {split: _read_documents(data_path) for split, data_path in data.items()}
+    evaluated = documents.get(str(evaluated_split(file.config)))
+    known = replace(
+        task,
+        n_docs=None if evaluated is None else evaluated.number,
+        shots_available=_shots_available(file, documents, path),
+        mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
+        digest=_digest(file, data),
+    )
+    return known, documents
 
 
-def _data_files(config: Mapping[str, Any], path: Path) -> dict[str, Path]:
+def _data_files(config: Mapping[str, Any], path: Path, roots: Sequence[Path]) -> dict[str, Path]:
     """Split -> absolute path, for a task whose data are local; empty for one from the hub."""
     kwargs = config.get("dataset_kwargs") or {}
     files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
     if files is None:
         return {}
+    where = f"{path}: config.dataset_kwargs.data_files"
     if not isinstance(files, Mapping) or not all(isinstance(name, str) for name in files.values()):
-        raise CatalogError(f"{path}: config.dataset_kwargs.data_files: expected a mapping of split to file name")
-    return {str(split): (path.parent / name).resolve() for split, name in files.items()}
+        raise CatalogError(f"{where}: expected a mapping of split to file name")
+    allowed = tuple(root.resolve() for root in (path.parent, *roots))
+    return {str(split): _data_file(path.parent / name, f"{where}.{split}", allowed) for split, name in files.items()}
+
+
+def _data_file(path: Path, where: str, allowed: Sequence[Path]) -> Path:
+    """The file itself, behind any links: a regular one, below one of the folders that are allowed."""
+    try:
+        found = path.resolve()
+        special = found.exists() and not found.is_file()
+    except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
+        raise CatalogError(f"{where} is {str(path)!r}; expected the name of a file ({error})") from error
+    if not any(found.is_relative_to(root) for root in allowed):
+        raise CatalogError(
+            f"{where} is {str(found)!r}, outside the task's folder; expected a file below it, or below a folder "
+            "given with --data-root"
+        )
+    if special:
+        raise CatalogError(f"{where} is {str(found)!r}; expected a regular file")
+    return found
 
 
 def _with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str, Any]:
@@ -296,14 +322,15 @@ def _at_home(path: str | Path) -> Path:
     return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
 
 
-def _yaml_files(places: Iterable[Path]) -> Iterator[Path]:
+def _yaml_files(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
+    """Each file, with the folder that was named."""
     for place in map(_at_home, places):
         if place.is_dir():
             found = sorted(p for p in place.rglob("*") if p.suffix in (".yaml", ".yml"))
             if not found:
                 raise CatalogError(f"{place}: no *.yaml or *.yml in it; expected families, suites or tasks")
-            yield from found
+            yield from ((path, place) for path in found)
         elif place.is_file():
-            yield place
+            yield place, place.parent
         else:
             raise CatalogError(f"{place}: no such file or folder")

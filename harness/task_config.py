@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from harness.errors import CatalogError, unknown
 from harness.scoring.metrics import OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
+from harness.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
 
 _CHOICE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1", "mcc", "brier_score", "likelihood")
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -78,12 +79,12 @@ def check_config(task: TaskSpec, path: Path) -> None:
     """See that lm-eval will take the task's config, under every prompt.
 
     Raises:
-        CatalogError: an unknown key, output type, metric or split, or no text where a template belongs.
+        CatalogError: an unknown key, output type, metric or split, no text where a template belongs, or a value that
+            could run code or reach beyond the task's own data.
     """
     for asked in _variants(task):
-        for name in asked.config:
-            if name not in CONFIG_KEYS:
-                raise CatalogError(f"{path}: {asked.key(name)}: {unknown('key', name, CONFIG_KEYS)}")
+        _check_keys(asked, path)
+        check_sections(asked.config, lambda name, asked=asked: f"{path}: {asked.key(name)}")  # type: ignore[misc]
         output_type = asked.config.get("output_type", "generate_until")
         if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
             where = f"{path}: {asked.key('output_type')}"
@@ -131,6 +132,17 @@ def _variants(task: TaskSpec) -> Iterator[_Asked]:
         yield _Asked(prompt, {**task.config, **own}, own)
 
 
+def _check_keys(asked: _Asked, path: Path) -> None:
+    for name, value in asked.config.items():
+        where = f"{path}: {asked.key(name)}"
+        if name not in CONFIG_KEYS:
+            raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
+        if name in NEVER_IN_A_FILE and value is not None:
+            raise CatalogError(f"{where} is {value!r}; expected none, since a task file names no code to run")
+        if name in DATA_KEYS and name in asked.own:
+            raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
+
+
 def _check_metric(name: Any, where: str) -> None:
     if str(name) not in LM_EVAL_METRICS and not is_own(str(name)):
         # lm-eval would look for it on the network
@@ -148,26 +160,15 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
 
 
 def _check_metric_list(asked: _Asked, path: Path) -> None:
-    where = f"{path}: {asked.key('metric_list')}"
-    entries = asked.config.get("metric_list") or []
-    if not isinstance(entries, list):
-        raise CatalogError(f"{where} is {entries!r}; expected a list")
-    for i, entry in enumerate(entries):
-        if not isinstance(entry, Mapping) or "metric" not in entry:
-            raise CatalogError(f"{where}[{i}] is {entry!r}; expected the key `metric`")
-        _check_metric(entry["metric"], f"{where}[{i}].metric")
+    for i, entry in enumerate(asked.config.get("metric_list") or []):
+        _check_metric(entry["metric"], f"{path}: {asked.key('metric_list')}[{i}].metric")
 
 
 def _check_splits(asked: _Asked, path: Path) -> None:
     if evaluated_split(asked.config) is None:
         raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
     of_examples = asked.config.get("fewshot_config") or {}
-    if not isinstance(of_examples, Mapping):
-        raise CatalogError(f"{path}: {asked.key('fewshot_config')} is {of_examples!r}; expected keys and values")
-    kwargs = asked.config.get("dataset_kwargs") or {}
-    if not isinstance(kwargs, Mapping):
-        raise CatalogError(f"{path}: {asked.key('dataset_kwargs')} is {kwargs!r}; expected keys and values")
-    known = sorted(kwargs.get("data_files") or ())
+    known = sorted((asked.config.get("dataset_kwargs") or {}).get("data_files") or ())
     if not known:
         return
     named = {asked.key(name): asked.config.get(name) for name in _SPLITS}

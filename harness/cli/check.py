@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.options import DataRoots
 from harness.cli.output import say
 from harness.models import check_local_model, params_doubt
 
@@ -15,11 +16,12 @@ def command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files or folders; what comes with the package unless told.")
     ] = None,
+    data_root: DataRoots = None,
 ) -> None:
     """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""
     from harness.catalog import load_catalog
 
-    catalog = load_catalog(tuple(paths or ()))
+    catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()))
     for family in catalog.families.values():
         for model in family.models:
             check_local_model(model)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import harness
-from harness.cli.options import IncludePath, Json
+from harness.cli.options import DataRoots, IncludePath, Json
 from harness.cli.output import count, print_json, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
@@ -25,6 +25,7 @@ def command(
         str | None, typer.Argument(help="families, suites, tasks or engines; all four unless told.")
     ] = None,
     include_path: IncludePath = None,
+    data_root: DataRoots = None,
     as_json: Json = False,
 ) -> None:
     """Show the families, suites, tasks and engines on offer."""
@@ -32,7 +33,7 @@ def command(
 
     if what is not None and what not in _KINDS:
         raise PlanError(unknown("list", what, _KINDS))
-    catalog = load_catalog(tuple(include_path or ()))
+    catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()))
     kinds = (what,) if what else _KINDS
     if as_json:
         data = {kind: _rows(catalog, kind) for kind in kinds}

@@ -44,6 +44,13 @@ IncludePath = Annotated[
     list[Path] | None,
     typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Repeatable."),
 ]
+DataRoots = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--data-root",
+        help="Folder that your tasks may read data from, beside their own and the included one. Repeatable.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")]
 SuiteNames = Annotated[
     list[str] | None, typer.Option("--suite", help="Suites to run, or `all`. Repeat, or separate by commas.")
@@ -93,6 +100,7 @@ def make_plan(
     limit: int | None,
     engine: str,
     include: Sequence[Path] | None,
+    data_roots: Sequence[Path] | None,
 ) -> RunPlan:
     """The plan that the options of `plan` and `run` ask for.
 
@@ -107,6 +115,7 @@ def make_plan(
         limit: first so many documents; None leaves it to the suites.
         engine: name of the engine.
         include: further folders and files of the user.
+        data_roots: further folders that the user's tasks may read data from.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
@@ -115,7 +124,7 @@ def make_plan(
 
     if engine not in ENGINES:
         raise PlanError(unknown("engine", engine, ENGINES))
-    catalog = load_catalog(tuple(include or ()))
+    catalog = load_catalog(tuple(include or ()), data_roots=tuple(data_roots or ()))
     sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
     chosen = _suites(catalog, split(suites), split(tasks))
     catalog.check_templates(task for suite in chosen for task in suite.tasks)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.cli.options import (
+    DataRoots,
     Engine,
     FamilyNames,
     IncludePath,
@@ -47,6 +48,7 @@ def command(
     limit: Limit = None,
     engine: Engine = DEFAULT_ENGINE,
     include_path: IncludePath = None,
+    data_root: DataRoots = None,
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -62,6 +64,7 @@ def command(
         limit=limit,
         engine=engine,
         include=include_path,
+        data_roots=data_root,
     )
     done, failures, problems = Store(results).outcomes()
     for problem in problems:

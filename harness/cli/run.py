@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from harness.cli.options import (
+    DataRoots,
     Engine,
     FamilyNames,
     IncludePath,
@@ -83,6 +84,7 @@ def command(
         bool, typer.Option("--trust-remote-code", help="Run code that comes with a model or data set.")
     ] = False,
     include_path: IncludePath = None,
+    data_root: DataRoots = None,
     results: Results = Path("results"),
 ) -> None:
     """Evaluate every cell that is missing; what is done stays done. Exit 1 when a cell failed."""
@@ -99,6 +101,7 @@ def command(
         limit=limit,
         engine=engine,
         include=include_path,
+        data_roots=data_root,
     )
     _check_agreement(plan, confirm_run_unsafe_code)
     if workers is not None and workers < 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
+from harness.task_keys import is_on_hub
 
 Splits = Mapping[str, Any]
 """Split name -> documents (`Documents`, or a `datasets.Dataset`)."""
@@ -42,22 +43,25 @@ class DocumentCache:
         key = json.dumps([task.digest, *source], default=repr, sort_keys=True)
         if key not in self._splits:
             files = local_files(config)
-            self._splits[key] = _from_hub(task, config) if files is None else _from_files(files)
+            self._splits[key] = _from_elsewhere(task, config) if files is None else _from_files(files)
         return self._splits[key]
 
 
 def local_files(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Split name -> file or files, when `config` reads local JSON lines; None when it does not."""
-    if config.get("dataset_path") != "json" or config.get("custom_dataset") is not None:
+    if config.get("dataset_path") != "json" or callable(config.get("custom_dataset")):
         return None
-    files: Mapping[str, Any] | None = (config.get("dataset_kwargs") or {}).get("data_files")
-    return files if isinstance(files, Mapping) else None
+    files = (config.get("dataset_kwargs") or {}).get("data_files")
+    # one split has the name that `datasets` gives it
+    return files if files is None or isinstance(files, Mapping) else {"train": files}
 
 
 def read_documents(paths: Iterable[Path]) -> Documents:
     """The documents of JSON lines files, in order; blank lines are skipped."""
     documents = Documents()
     for path in paths:
+        if path.exists() and not path.is_file():
+            raise CatalogError(f"{path}: is no regular file; expected a file of JSON lines")
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except OSError as error:
@@ -85,21 +89,22 @@ def _from_files(files: Mapping[str, Any]) -> Splits:
     }
 
 
-def _from_hub(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
-    # lm-eval's own way, only not repeated for every cell.
+def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
+    """Documents of the hub, or of a function that a caller in Python gave."""
     kwargs = dict(config.get("dataset_kwargs") or {})
-    # A data set's Python files run only when the user says so, not when a task file does.
-    kwargs.pop("trust_remote_code", None)
     custom = config.get("custom_dataset")
     if callable(custom):
         made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
         return made
     import datasets
 
+    path = config.get("dataset_path")
+    if not is_on_hub(path):
+        raise CatalogError(f"task {task.name}: data set {path} cannot be had: expected the name of one on the hub")
     try:
-        loaded: Splits = datasets.load_dataset(path=config["dataset_path"], name=config.get("dataset_name"), **kwargs)
+        loaded: Splits = datasets.load_dataset(path, config.get("dataset_name"), revision=kwargs.get("revision"))
     except OSError as error:
         # no network, not in the cache, or no such data set: all are OSErrors
         reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise CatalogError(f"task {task.name}: data set {config['dataset_path']} cannot be had: {reason[0]}") from error
+        raise CatalogError(f"task {task.name}: data set {path} cannot be had: {reason[0]}") from error
     return loaded

@@ -28,6 +28,7 @@ from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
 from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
+from harness.task_keys import check_sections
 
 OWN_KEYS = frozenset({"simulate"})
 """Config keys that are ours and not lm-eval's."""
@@ -227,6 +228,10 @@ def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
     for key in config:
         if key not in known:
             raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
+    check_sections(config, lambda name: f"task {task.name}: prompt {cell.prompt}: {name}")
+    if config.get("use_prompt") is not None:
+        # lm-eval renders such prompts outside its sandbox, and takes them from any file
+        raise CatalogError(f"task {task.name}: use_prompt is {config['use_prompt']!r}; expected doc_to_text")
     config.setdefault("task", task.name)
     shots = PoolShots if task.demonstrations == "pool" else DocumentShots
     config["fewshot_config"] = {**(config.get("fewshot_config") or {}), "sampler": shots}

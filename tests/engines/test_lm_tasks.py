@@ -250,25 +250,28 @@ def test_a_missing_data_file_is_named(choice_task: TaskSpec, data: DocumentCache
         build_cell(cell(of=task), task, data)
 
 
-def test_other_data_sets_are_loaded_as_lm_eval_loads_them(
-    tmp_path: Path, choice_task: TaskSpec, data: DocumentCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+def test_a_single_data_file_is_the_split_train(choice_task: TaskSpec, data: DocumentCache) -> None:
     local = choice_task.config["dataset_kwargs"]["data_files"]
-    source = {"dataset_kwargs": {"data_files": local["test"], "trust_remote_code": True}}
+    source = {"dataset_kwargs": {"data_files": local["test"]}}
     splits = {"test_split": "train", "fewshot_split": "train"}
     loaded = prompts(configured(choice_task, **source, **splits), data, shots=2, limit=5)
     read = prompts(configured(choice_task, fewshot_split="test"), data, shots=2, limit=5)
     assert loaded == read
 
 
-def test_a_data_set_that_cannot_be_had_is_one_clear_line(choice_task: TaskSpec, data: DocumentCache) -> None:
-    task = configured(choice_task, dataset_path="/nowhere/at/all", dataset_kwargs=None)
-    with pytest.raises(CatalogError, match=r"task choice: data set /nowhere/at/all cannot be had: ") as caught:
+def test_a_data_set_that_cannot_be_had_is_one_clear_line(
+    choice_task: TaskSpec, data: DocumentCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import datasets
+
+    def unreachable(*args: Any, **kwargs: Any) -> Any:
+        raise FileNotFoundError("Couldn't reach the hub\nat all")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    task = configured(choice_task, dataset_path="nobody/nothing", dataset_kwargs=None)
+    with pytest.raises(CatalogError) as caught:
         build_cell(cell(of=task), task, data)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == "task choice: data set nobody/nothing cannot be had: Couldn't reach the hub"
 
 
 def test_an_example_without_a_field_of_the_prompt_is_explained(own_examples: TaskSpec, data: DocumentCache) -> None:

@@ -1,0 +1,189 @@
+"""What each section of a task config may hold: keys by name, and nothing else.
+
+lm-eval, transformers and `datasets` take far more than numbers and texts there: scripts to run, folders to read and to
+write, servers to ask. Task files come from others, so only what is named here passes, in `emergence check` and once
+more where a config is used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import CatalogError, unknown
+
+Where = Callable[[str], str]
+"""Name of a section -> how a message calls it."""
+
+GENERATION_KEYS = (
+    *("until", "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens", "max_length", "max_time"),
+    *("do_sample", "temperature", "top_k", "top_p", "top_h", "min_p", "typical_p", "epsilon_cutoff", "eta_cutoff"),
+    *("num_beams", "early_stopping", "length_penalty", "min_length", "min_new_tokens", "use_cache"),
+    *("repetition_penalty", "encoder_repetition_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size"),
+    *("bad_words_ids", "sequence_bias", "suppress_tokens", "begin_suppress_tokens", "forced_bos_token_id"),
+    *("forced_eos_token_id", "exponential_decay_length_penalty", "guidance_scale", "prompt_lookup_num_tokens"),
+    *("remove_invalid_values", "renormalize_logits"),
+)
+"""Numbers, texts and lists of them: when a text ends, and how each token is chosen."""
+METRIC_KEYS = (
+    *("metric", "aggregation", "higher_is_better"),
+    *("ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"),
+)
+AGGREGATIONS = (
+    *("bypass", "nanmean", "mean", "median", "perplexity", "weighted_perplexity", "bits_per_byte", "f1"),
+    *("matthews_corrcoef", "bleu", "chrf", "chrf++", "ter", "brier_score"),
+)
+"""lm-eval's ways to make one number of all documents."""
+DATASET_KEYS = ("data_files", "revision")
+FEWSHOT_KEYS = (
+    *("sampler", "split", "samples", "fewshot_indices", "doc_to_text", "doc_to_target", "doc_to_choice"),
+    *("gen_prefix", "fewshot_delimiter", "target_delimiter"),
+)
+SAMPLERS = ("default", "first_n")
+_REGEX = ("regex_pattern", "group_select", "fallback")
+FILTERS: Mapping[str, tuple[str, ...]] = {
+    "take_first": (),
+    "take_first_k": ("k",),
+    "majority_vote": (),
+    "remove_whitespace": (),
+    "lowercase": (),
+    "uppercase": (),
+    "format_span": (),
+    "map": ("mapping_dict", "default_value"),
+    "regex": _REGEX,
+    "regex_pos": _REGEX,
+    "multi_choice_regex": (*_REGEX, "ignore_case", "ignore_punctuation", "regexes_to_ignore"),
+}
+"""lm-eval's filters that compute -> their arguments; `custom` runs what it is given."""
+NEVER_IN_A_FILE = ("custom_dataset", "process_docs", "process_results", "use_prompt")
+"""Keys that name Python functions, or files with templates; lm-eval ignores or trips over anything else there."""
+DATA_KEYS = ("dataset_path", "dataset_kwargs")
+"""What no prompt variant may change: which documents are asked."""
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+_REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
+LOADERS = (
+    *("csv", "json", "pandas", "parquet", "arrow", "text", "conll", "imagefolder", "audiofolder", "videofolder"),
+    *("meshfolder", "pdffolder", "niftifolder", "webdataset", "xml", "hdf5", "eval", "lance", "tsfile", "iceberg"),
+    *("vortex", "mmcif", "pdb", "genbank", "fasta", "fastq", "harbor", "pickle", "sql", "spark", "generator", "cache"),
+)
+"""Names that `datasets` takes for a way to read files, and not for a data set on the hub."""
+
+
+def check_sections(config: Mapping[str, Any], where: Where) -> None:
+    """See that every section of a config holds keys that are known, and plain values.
+
+    Args:
+        config: a task's config, with the keys of one prompt variant.
+        where: how a message calls a key, such as `x.yaml: config.metric_list`.
+
+    Raises:
+        CatalogError: a key or a value that is not allowed; the allowed ones are listed.
+    """
+    generation = _mapping(config, "generation_kwargs", where)
+    _check_keys(generation, GENERATION_KEYS, where("generation_kwargs"))
+    for name, value in generation.items():
+        _check_plain(value, f"{where('generation_kwargs')}.{name}")
+    _check_metrics(config, where)
+    _check_filters(config, where)
+    _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
+    _check_data(config, where)
+
+
+def _check_metrics(config: Mapping[str, Any], where: Where) -> None:
+    for i, entry in enumerate(_entries(config, "metric_list", where)):
+        place = f"{where('metric_list')}[{i}]"
+        if not isinstance(entry, Mapping) or "metric" not in entry:
+            raise CatalogError(f"{place} is {entry!r}; expected the key `metric`")
+        _check_keys(entry, METRIC_KEYS, place)
+        for name, value in entry.items():
+            if not callable(value):  # only a caller in Python can put a function there
+                _check_plain(value, f"{place}.{name}")
+        aggregation = entry.get("aggregation", "mean")
+        if not callable(aggregation) and aggregation not in AGGREGATIONS:
+            raise CatalogError(f"{place}.aggregation: {unknown('aggregation', str(aggregation), AGGREGATIONS)}")
+
+
+def _check_filters(config: Mapping[str, Any], where: Where) -> None:
+    for i, entry in enumerate(_entries(config, "filter_list", where)):
+        place = f"{where('filter_list')}[{i}]"
+        if not isinstance(entry, Mapping) or not isinstance(entry.get("filter"), list) or "name" not in entry:
+            raise CatalogError(f"{place} is {entry!r}; expected the keys `name` and `filter`, a list")
+        _check_keys(entry, ("name", "filter"), place)
+        for j, step in enumerate(entry["filter"]):
+            at = f"{place}.filter[{j}]"
+            if not isinstance(step, Mapping) or "function" not in step:
+                raise CatalogError(f"{at} is {step!r}; expected the key `function`")
+            function = step["function"]
+            if callable(function):
+                continue
+            if not isinstance(function, str) or function not in FILTERS:
+                raise CatalogError(f"{at}.function: {unknown('filter', str(function), FILTERS)}")
+            _check_keys(step, ("function", *FILTERS[function]), at)
+
+
+def _check_fewshot(fewshot: Mapping[str, Any], place: str) -> None:
+    _check_keys(fewshot, FEWSHOT_KEYS, place)
+    sampler = fewshot.get("sampler", "default")
+    if sampler not in SAMPLERS:
+        raise CatalogError(f"{place}.sampler: {unknown('sampler', str(sampler), SAMPLERS)}")
+
+
+def _check_data(config: Mapping[str, Any], where: Where) -> None:
+    kwargs = _mapping(config, "dataset_kwargs", where)
+    _check_keys(kwargs, DATASET_KEYS, where("dataset_kwargs"))
+    revision = kwargs.get("revision")
+    if revision is not None and not (isinstance(revision, str) and _REVISION.fullmatch(revision)):
+        raise CatalogError(f"{where('dataset_kwargs')}.revision is {revision!r}; expected a branch, a tag or a commit")
+    name = config.get("dataset_name")
+    if isinstance(name, list | Mapping) or (isinstance(name, str) and re.search(r"[/\\:\0]|^[.~]", name)):
+        raise CatalogError(f"{where('dataset_name')} is {name!r}; expected the name of a part of the data set")
+    if callable(config.get("custom_dataset")):
+        return
+    path, files = config.get("dataset_path"), kwargs.get("data_files")
+    if path is None and files is None:
+        return
+    place = f"{where('dataset_path')} is {path!r}"
+    if files is not None and path != "json":
+        raise CatalogError(f"{place}; expected json, which reads data_files")
+    if files is None and not is_on_hub(path):
+        raise CatalogError(f"{place}; expected json with data_files, or the name of a data set on the hub")
+
+
+def is_on_hub(name: Any) -> bool:
+    """True for the name of a data set on the hub, False for a file, a folder, an address or a way to read files."""
+    known = isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None and name not in LOADERS
+    # `datasets` prefers a folder of that name in the current one
+    return known and not Path(name).exists()
+
+
+def _mapping(config: Mapping[str, Any], section: str, where: Where) -> Mapping[str, Any]:
+    found = config.get(section)
+    if found is not None and not isinstance(found, Mapping):
+        raise CatalogError(f"{where(section)} is {found!r}; expected keys and values")
+    return found or {}
+
+
+def _entries(config: Mapping[str, Any], section: str, where: Where) -> list[Any]:
+    found = config.get(section)
+    if found is not None and not isinstance(found, list):
+        raise CatalogError(f"{where(section)} is {found!r}; expected a list")
+    return found or []
+
+
+def _check_keys(found: Iterable[Any], known: Iterable[str], place: str) -> None:
+    allowed = tuple(known)
+    for key in found:
+        if key not in allowed:
+            raise CatalogError(f"{place}: {unknown('key', str(key), allowed)}")
+
+
+def _check_plain(value: Any, place: str) -> None:
+    """Numbers, texts and lists of them."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check_plain(item, place)
+    elif value is not None and not isinstance(value, bool | int | float | str):
+        raise CatalogError(f"{place} is {value!r}; expected a number, a text or a list of them")

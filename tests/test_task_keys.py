@@ -1,0 +1,314 @@
+"""Task files of others that would run code, or read and write beside their own data, if they could."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.catalog import load_catalog
+from harness.engines.documents import DocumentCache
+from harness.engines.lm_tasks import build_cell
+from harness.errors import CatalogError, HarnessError
+from harness.specs import TaskSpec
+from harness.task_keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
+from tests.builders import cell
+from tests.cli.conftest import Emergence, emergence  # noqa: F401  # a fixture
+
+CONFIG = {
+    "output_type": "generate_until",
+    "dataset_path": "json",
+    "dataset_kwargs": {"data_files": {"test": "test.jsonl"}},
+    "test_split": "test",
+    "doc_to_text": "{{q}}",
+    "doc_to_target": "a",
+}
+METRICS = [{"name": "exact_match"}, {"name": "loglikelihood_per_token", "continuous": True}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Somebody's task folder, with scripts that leave a file `canary` beside it when they run."""
+    made = tmp_path / "theirs"
+    canary = f"open({str(tmp_path / 'canary')!r}, 'w').close()\n"
+    for name in ("custom_generate/generate.py", "exact_match/exact_match.py", "set/set.py", "set.py"):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_text(canary + "def generate(model, **kwargs):\n    return None\n")
+    write(made / "test.jsonl")
+    write(tmp_path / "outside.jsonl")
+    return made
+
+
+def write(path: Path) -> Path:
+    """One document."""
+    path.write_text(json.dumps({"q": "1+1=", "a": "2"}) + "\n")
+    return path
+
+
+def task_file(folder: Path, config: dict[str, Any], **keys: Any) -> Path:
+    """The task `sums`, its config changed."""
+    path = folder / "sums.yaml"
+    path.write_text(
+        yaml.safe_dump({"task": "sums", "kind": "qa", "metrics": METRICS, "config": CONFIG | config, **keys})
+    )
+    return path
+
+
+def data(**kwargs: Any) -> dict[str, Any]:
+    """A config with one more argument of `datasets.load_dataset`."""
+    return {"dataset_kwargs": CONFIG["dataset_kwargs"] | kwargs}  # type: ignore[operator]
+
+
+def filtered(**step: Any) -> dict[str, Any]:
+    """A config with one filter."""
+    return {"filter_list": [{"name": "f", "filter": [step]}]}
+
+
+def scored(**entry: Any) -> dict[str, Any]:
+    """A config with one metric."""
+    return {"metric_list": [{"metric": "exact_match", **entry}]}
+
+
+HOSTILE: list[tuple[dict[str, Any], str]] = [
+    *(
+        ({"generation_kwargs": {"until": ["\n"], key: value}}, f"config.generation_kwargs: unknown key '{key}'; known")
+        for key, value in {
+            "custom_generate": "theirs",
+            "trust_remote_code": True,
+            "assistant_model": "org/model",
+            "compile_config": {"backend": "x"},
+            "cache_implementation": "offloaded",
+            "cache_config": {"backend": "quanto"},
+            "logits_processor": ["x"],
+            "generation_config": "theirs",
+            "constraints": ["x"],
+            "penalty_alpha": 0.6,
+            "dola_layers": "high",
+            "force_words_ids": [[1]],
+            "num_beam_groups": 2,
+            "return_dict_in_generate": True,
+            "streamer": "x",
+            "visualize": True,
+        }.items()
+    ),
+    ({"generation_kwargs": {"until": {"a": 1}}}, "config.generation_kwargs.until is {'a': 1}; expected a number, a te"),
+    ({"generation_kwargs": ["until"]}, "config.generation_kwargs is ['until']; expected keys and values"),
+    (scored(hf_evaluate=True), "config.metric_list[0]: unknown key 'hf_evaluate'; known: "),
+    (scored(module_type="metric"), "config.metric_list[0]: unknown key 'module_type'; known: "),
+    (scored(aggregation="os:system"), "config.metric_list[0].aggregation: unknown aggregation 'os:system'; known: "),
+    (scored(aggregation=["mean"]), "config.metric_list[0].aggregation: unknown aggregation"),
+    ({"metric_list": [{"metric": "./exact_match"}]}, "config.metric_list[0].metric: unknown metric './exact_match'"),
+    (filtered(function="custom", filter_fn="x"), "config.filter_list[0].filter[0].function: unknown filter 'custom'"),
+    (filtered(function="os:system"), "config.filter_list[0].filter[0].function: unknown filter 'os:system'"),
+    (
+        filtered(function="take_first", path="/x"),
+        "config.filter_list[0].filter[0]: unknown key 'path'; known: function",
+    ),
+    (filtered(function=["regex"]), "filter[0].function: unknown filter"),
+    ({"filter_list": "theirs.py"}, "config.filter_list is 'theirs.py'; expected a list"),
+    ({"filter_list": [{"name": "f"}]}, "config.filter_list[0] is {'name': 'f'}; expected the keys `name` and `filter`"),
+    ({"fewshot_config": {"sampler": "theirs"}}, "config.fewshot_config.sampler: unknown sampler 'theirs'; known: def"),
+    ({"fewshot_config": {"process_docs": "x"}}, "config.fewshot_config: unknown key 'process_docs'; known: "),
+    ({"custom_dataset": "theirs.set"}, "config.custom_dataset is 'theirs.set'; expected none"),
+    ({"process_docs": "theirs.docs"}, "config.process_docs is 'theirs.docs'; expected none"),
+    ({"process_results": "theirs.results"}, "config.process_results is 'theirs.results'; expected none"),
+    ({"use_prompt": "promptsource:GPT-3 style"}, "config.use_prompt is 'promptsource:GPT-3 style'; expected none"),
+    ({"use_prompt": "/x/p.yaml:one"}, "config.use_prompt is '/x/p.yaml:one'; expected none"),
+    *(
+        (data(**{key: value}), f"config.dataset_kwargs: unknown key '{key}'; known: data_files, revision")
+        for key, value in {
+            "data_dir": "~/.ssh",
+            "cache_dir": "/tmp/elsewhere",
+            "num_proc": 64,
+            "storage_options": {"key": "x"},
+            "trust_remote_code": True,
+            "download_config": {"cache_dir": "/tmp/elsewhere"},
+            "token": "x",
+            "features": "x",
+            "streaming": True,
+            "save_infos": True,
+            "name": "x",
+        }.items()
+    ),
+    *(
+        ({"dataset_path": path, "dataset_kwargs": None}, f"config.dataset_path is {path!r}; expected json with data_fi")
+        for path in (
+            *(
+                "text",
+                "json",
+                "csv",
+                "parquet",
+                "arrow",
+                "pandas",
+                "pickle",
+                "imagefolder",
+                "webdataset",
+                "set",
+                "set.py",
+            ),
+            *("./set", "../theirs/set", "/etc", "~/.ssh", "file:///etc/passwd", "https://x.org/set", "s3://x/set"),
+            *("zip://a::https://x.org/b", "hf://datasets/org/set", "org/set/../../..", "a/b/c", "", "..", ["text"], 3),
+        )
+    ),
+    ({"dataset_path": "text"}, "config.dataset_path is 'text'; expected json, which reads data_files"),
+    ({"dataset_path": "org/set"}, "config.dataset_path is 'org/set'; expected json, which reads data_files"),
+    ({"dataset_name": "../../elsewhere"}, "config.dataset_name is '../../elsewhere'; expected the name of a part"),
+    ({"dataset_name": "~"}, "config.dataset_name is '~'; expected the name of a part"),
+    (data(revision="../x"), "config.dataset_kwargs.revision is '../x'; expected a branch, a tag or a commit"),
+]
+
+
+@pytest.mark.parametrize(("config", "message"), HOSTILE)
+def test_what_could_run_code_or_reach_beyond_the_data_is_refused_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(folder)  # where lm-eval and `datasets` look for scripts
+    path = task_file(folder, config)
+    with pytest.raises(CatalogError) as caught:
+        load_catalog([path])
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (folder.parent / "canary").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [case for case in HOSTILE if not any(key.startswith(("custom_d", "proc")) for key in case[0])],
+)
+def test_it_is_refused_once_more_where_a_config_is_used(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], message: str
+) -> None:
+    monkeypatch.chdir(folder)
+    task = load_catalog([task_file(folder, {})]).task("sums")
+    forged = TaskSpec(
+        name="sums", kind="qa", suite="s", metrics=task.metrics, config={**task.config, **config}, prompts=task.prompts
+    )
+    with pytest.raises(HarnessError):
+        build_cell(cell(of=forged), forged, DocumentCache())
+    assert not (folder.parent / "canary").exists()
+
+
+def test_a_prompt_variant_is_held_to_the_same_keys(folder: Path) -> None:
+    generation = {"generation_kwargs": {"custom_generate": "theirs"}}
+    with pytest.raises(CatalogError, match=r"prompts\.terse\.generation_kwargs: unknown key 'custom_generate'"):
+        load_catalog([task_file(folder, {}, prompts={"terse": generation})])
+    for key, value in {"dataset_kwargs": {"data_files": {"test": "/etc/passwd"}}, "dataset_path": "org/other"}.items():
+        with pytest.raises(CatalogError, match=rf"prompts\.terse\.{key}: a prompt asks the same documents"):
+            load_catalog([task_file(folder, {}, prompts={"terse": {key: value}})])
+
+
+def test_a_function_in_yaml_is_refused(folder: Path) -> None:
+    path = task_file(folder, {})
+    path.write_text(path.read_text().replace("doc_to_target: a", "doc_to_target: !function set.generate"))
+    with pytest.raises(CatalogError, match="could not determine a constructor for the tag '!function'"):
+        load_catalog([path])
+    assert not (folder.parent / "canary").exists()
+
+
+def link(folder: Path) -> str:
+    (folder / "link.jsonl").symlink_to(folder.parent / "outside.jsonl")
+    return "link.jsonl"
+
+
+def linked_folder(folder: Path) -> str:
+    (folder / "data").symlink_to(folder.parent)
+    return "data/outside.jsonl"
+
+
+def ring(folder: Path) -> str:
+    (folder / "ring.jsonl").symlink_to(folder / "ring.jsonl")
+    return "ring.jsonl"
+
+
+def pipe(folder: Path) -> str:
+    os.mkfifo(folder / "pipe.jsonl")
+    return "pipe.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "../outside.jsonl",
+            "outside the task's folder; expected a file below it, or below a folder given with --data",
+        ),
+        ("/etc/passwd", "'/etc/passwd', outside the task's folder"),
+        ("/dev/zero", "outside the task's folder"),
+        (link, "outside the task's folder"),
+        (linked_folder, "outside the task's folder"),
+        (ring, "expected "),
+        (pipe, "expected a regular file"),
+        (".", "expected a regular file"),
+        ("a\0b", "expected the name of a file"),
+        ("~/.ssh/id_rsa", "data file cannot be read: No such file or directory"),
+        ("file:///etc/passwd", "data file cannot be read: No such file or directory"),
+        ("https://x.org/test.jsonl", "data file cannot be read: No such file or directory"),
+        ("zip://test.jsonl::https://x.org/a.zip", "data file cannot be read: No such file or directory"),
+    ],
+)
+def test_data_lie_below_the_folder_of_the_task(folder: Path, name: Any, message: str) -> None:
+    said = name if isinstance(name, str) else name(folder)
+    with pytest.raises(CatalogError) as caught:
+        load_catalog([task_file(folder, {"dataset_kwargs": {"data_files": {"test": said}}})])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_data_may_lie_below_a_folder_that_the_user_names(folder: Path) -> None:
+    file = write(folder.parent / "outside.jsonl")
+    path = task_file(folder, {"dataset_kwargs": {"data_files": {"test": "../outside.jsonl"}}})
+    for catalog in (load_catalog([folder.parent]), load_catalog([path], data_roots=[folder.parent])):
+        assert catalog.task("sums").data_files == (file.resolve(),)
+
+
+def test_a_link_that_stays_inside_is_followed(folder: Path) -> None:
+    (folder / "same.jsonl").symlink_to(folder / "test.jsonl")
+    catalog = load_catalog([task_file(folder, {"dataset_kwargs": {"data_files": {"test": "same.jsonl"}}})])
+    assert catalog.task("sums").data_files == ((folder / "test.jsonl").resolve(),)
+
+
+@pytest.mark.parametrize("verb", ["check", "plan", "run", "list"])
+def test_data_root_is_an_option_of_every_verb_that_reads_tasks(folder: Path, emergence: Emergence, verb: str) -> None:  # noqa: F811
+    path = task_file(folder, {"dataset_kwargs": {"data_files": {"test": "../outside.jsonl"}}})
+    which = ("--task", "sums", "--family", "embedded", "--engine", "simulated")
+    tail = {"check": (path,), "list": ("--include-path", path)}.get(verb, (*which, "--include-path", path))
+    executor = ("--executor", "inline") if verb == "run" else ()
+    done = emergence(verb, *tail, *executor)
+    assert (done.code, "outside the task's folder" in done.err) == (2, True)
+    done = emergence(verb, *tail, *executor, "--data-root", folder.parent)
+    assert done.code == 0, done.err
+
+
+def test_a_data_set_of_the_hub_gets_its_name_and_revision_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    asked = []
+
+    def load_dataset(*args: Any, **kwargs: Any) -> Any:
+        asked.append((args, kwargs))
+        return datasets.DatasetDict({"test": datasets.Dataset.from_list([{"q": "1+1=", "a": "2"}])})
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    hub = {"dataset_path": "org/set", "dataset_name": "main", "dataset_kwargs": {"revision": "refs/pr/1"}}
+    task = load_catalog([task_file(folder, hub)]).task("sums")
+    assert build_cell(cell(of=task), task, DocumentCache()).documents[0][0].args[0] == "1+1="
+    assert asked == [(("org/set", "main"), {"revision": "refs/pr/1"})]
+
+
+def test_the_allowed_names_are_those_of_the_installed_libraries() -> None:
+    import lm_eval.filters
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES
+    from lm_eval.api.registry import aggregation_registry, filter_registry
+    from transformers import GenerationConfig
+
+    assert set(FILTERS) == set(filter_registry.keys()) - {"custom"}
+    assert lm_eval.filters
+    assert set(AGGREGATIONS) == set(aggregation_registry.keys())
+    assert set(LOADERS) >= set(_PACKAGED_DATASETS_MODULES)
+    own = {"until", "max_gen_toks", "max_tokens", "max_completion_tokens"}
+    assert set(GENERATION_KEYS) - own <= set(vars(GenerationConfig()))
