@@ -29,7 +29,7 @@ def head_start() -> None:
     state.outcomes()
     import_module("harness.dashboards.summary")
     state.study("params")
-    for name in ("harness.dashboards.tables", "harness.figures", "harness.leaderboard", "harness.samples"):
+    for name in ("harness.dashboards.tables", "harness.figures", "harness.leaderboard", "harness.store.samples"):
         import_module(name)
     import_module("pyarrow.parquet")  # what answers are read with
 

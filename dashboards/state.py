@@ -22,9 +22,8 @@ from typing import Any, NamedTuple, TypeVar, get_args
 import streamlit as st
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
-from harness.analysis.study import Study
-from harness.analysis.study import study as conclude
-from harness.analysis.verdict import Verdict
+from harness.analysis.verdict import Study, Verdict
+from harness.analysis.verdict import study as conclude
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult

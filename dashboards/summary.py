@@ -11,11 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from html import escape
 
-from harness.analysis.reasons import PLAIN_WORDS
-from harness.analysis.runs import finished_at
-from harness.analysis.verdict import Verdict
-from harness.analysis.wording import size
+from harness.analysis.verdict import PLAIN_WORDS, Verdict
 from harness.records import CellFailure, CellResult, Outcome
+from harness.runs import finished_at
+from harness.wording import size
 
 Row = Mapping[str, str | int]
 """Heading -> what stands below it."""

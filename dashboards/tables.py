@@ -8,10 +8,8 @@ import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
-from harness.analysis.frame import point_rows
-from harness.analysis.reasons import PLAIN_WORDS
-from harness.analysis.study import Row, row
-from harness.analysis.verdict import EVIDENCE, Verdict
+from harness.analysis.curves.frame import point_rows
+from harness.analysis.verdict import EVIDENCE, PLAIN_WORDS, Row, Verdict, row
 
 
 def counted(verdicts: Iterable[Verdict]) -> pd.DataFrame:

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from harness.analysis.frame import frame
-from harness.analysis.normalise import normalised
-from harness.analysis.uncertainty import estimate
-from harness.analysis.wording import score
+from harness.analysis.curves.frame import frame
+from harness.analysis.stats import estimate, normalised
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
+from harness.wording import score
 
 MODEL_COLUMNS = ("family", "model", "revision", "variant", "params", "engine", "dtype")
 """What identifies a row of the wide table."""

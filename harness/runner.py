@@ -5,29 +5,18 @@ A cell is done where its own family has the answers: `settle` takes over those o
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
-import threading
 from collections import Counter
 from collections.abc import Generator, Iterable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
-from harness.errors import StoreError
 from harness.executors.protocol import Executor
 from harness.plan import DESCRIPTION, Cell, Place, RunPlan
 from harness.records import CellFailure, CellResult, Outcome
-from harness.run_record import Progress, RunRecord, planned
 from harness.schedule import lanes
 from harness.specs import ModelSpec
 from harness.store import Store
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,74 +104,3 @@ def pending(plan: RunPlan, store: Store, *, retry_failed: bool = False) -> RunPl
     done, failures, _ = store.outcomes()  # one look at the folder
     todo = plan.without(r.cell.place for r in done)
     return todo if retry_failed else todo.without(f.cell.place for f in failures)
-
-
-class Recorder:
-    """Keeps the record of a run in the store, from the first cell to the last and whatever ends it.
-
-    with Recorder(store, plan=todo, command="emergence run ...") as recorder:
-        for outcome in run(...):
-            recorder.update(progress)
-
-    A thread writes it, so that a cell or a model that takes an hour is not taken for a death. A record that cannot be
-    written at first is given up; that is logged and costs the run nothing.
-    """
-
-    def __init__(
-        self, store: Store, *, plan: RunPlan, command: str, done_before: int = 0, every_seconds: float = 10.0
-    ) -> None:
-        """`plan` holds the cells to evaluate; without any there is nothing to record."""
-        self._store = store
-        self._every_seconds = every_seconds
-        now = datetime.now(UTC)
-        self._record = RunRecord(
-            started_at=now,
-            heard_at=now,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            command=command,
-            done_before=done_before,
-            progress=Progress(total=len(plan.cells)),
-            plan=planned(plan.cells),
-        )
-        self._over = threading.Event()
-        self._beat = threading.Thread(target=self._go_on, name="run record", daemon=True)
-
-    def __enter__(self) -> Self:
-        if self._record.plan:
-            try:
-                self._write()
-            except StoreError as error:
-                log.warning("the run goes on without a record of it: %s", error)
-            else:
-                self._beat.start()
-        return self
-
-    def update(self, progress: Progress) -> None:
-        """Take down how far the run has come; it is written with the next beat."""
-        self._record = replace(self._record, progress=progress)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._beat.ident is None:
-            return
-        self._over.set()
-        self._beat.join()
-        if error is None:
-            self._record = replace(self._record, ending="finished", plan=())
-        elif isinstance(error, KeyboardInterrupt):
-            self._record = replace(self._record, ending="interrupted")
-        else:
-            said = " ".join([f"{type(error).__name__}:", *str(error).split()])
-            self._record = replace(self._record, ending="stopped", error=said)
-        with suppress(StoreError):
-            self._write()
-
-    def _go_on(self) -> None:
-        while not self._over.wait(self._every_seconds):
-            with suppress(StoreError):  # where no record can be written any more, no cell can, and that ends the run
-                self._write()
-
-    def _write(self) -> None:
-        self._store.write_run(replace(self._record, heard_at=datetime.now(UTC)))

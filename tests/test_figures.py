@@ -9,18 +9,20 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare import compare
-from harness.analysis.curves import Curve, curves
-from harness.analysis.forecast import Forecast, forecast
-from harness.analysis.pairing import choose, pair_up
-from harness.analysis.power import Resolution, minimum_detectable_effect
-from harness.analysis.study import Study, headline, partner, resolutions, study
-from harness.analysis.trace import traces
+from harness.analysis.compare.compare import compare
+from harness.analysis.compare.pairing import choose, pair_up
+from harness.analysis.curves.join import curves
+from harness.analysis.curves.types import Curve
+from harness.analysis.forecast.forecast import forecast
+from harness.analysis.forecast.types import Forecast
+from harness.analysis.growth.trace import traces
+from harness.analysis.stats.power import Resolution, minimum_detectable_effect
+from harness.analysis.verdict.study import Study, headline, partner, resolutions, study
 from harness.errors import MachineError
 from harness.leaderboard import centred
 from harness.records import Sample
 from harness.specs import MetricSpec
-from harness.store import DocumentScores
+from harness.store.store import DocumentScores
 from tests.builders import PROB, SIZES, cell, failed, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)

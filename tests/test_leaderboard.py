@@ -9,15 +9,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import Curve, Scale, curves
-from harness.analysis.table import table_curves
-from harness.analysis.verdict import judge
+from harness.analysis.curves.join import curves
+from harness.analysis.curves.table import table_curves
+from harness.analysis.curves.types import Curve, Scale
+from harness.analysis.verdict.verdict import judge
 from harness.cli.leaderboard import command
 from harness.cli.read import read_table
 from harness.leaderboard import across, centred, left_out, tidy, to_csv, to_json, to_markdown, wide
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.store import Store
+from harness.store.store import Store
 from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
 
 CONTRACT = (

@@ -14,10 +14,11 @@ from harness.engines.protocol import EngineSettings
 from harness.errors import StoreError
 from harness.plan import Cell, RunPlan
 from harness.records import CellFailure, Outcome
-from harness.run_record import Progress, RunRecord
-from harness.runner import Recorder, Standing, pending, run, settle, standing
+from harness.runner import Standing, pending, run, settle, standing
+from harness.runs.record import Progress, RunRecord
+from harness.runs.recorder import Recorder
 from harness.schedule import Lane
-from harness.store import RUNS, Store
+from harness.store.store import RUNS, Store
 from tests.builders import cell, failed, model, result, task
 
 SETTINGS = EngineSettings()

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import pytest
 
-from harness.catalog import Catalog, load_catalog
+from harness.catalog.catalogue import Catalog, load_catalog
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import BuiltCell, build_cell
 from harness.scoring.metrics import Answer, corpus_metric

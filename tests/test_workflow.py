@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.store import Store
+from harness.store.store import Store
 from tests.cli.conftest import toy  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import Comparison, compare, summary
-from harness.analysis.pairing import choose, pair_up
+from harness.analysis.compare import Comparison, choose, compare, pair_up, summary
 from harness.errors import HarnessError
 
 HELP = (

@@ -9,11 +9,9 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.centred import Centred, centred
 from harness.analysis.curves import Curve
-from harness.analysis.study import headline, partner, row
-from harness.analysis.trace import traces
-from harness.analysis.verdict import Verdict
+from harness.analysis.growth import traces
+from harness.analysis.verdict import Centred, Verdict, centred, headline, partner, row
 
 # Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3

@@ -10,12 +10,12 @@ import streamlit as st
 from harness.dashboards import charts, state
 
 from harness import figures
-from harness.analysis.leads import leads
-from harness.analysis.wording import probability
+from harness.analysis.compare import leads
 from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy, wide
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores
+from harness.wording import probability
 
 KEPT = ("model", "params")
 

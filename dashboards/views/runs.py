@@ -14,10 +14,10 @@ import pandas as pd
 import streamlit as st
 from harness.dashboards import state
 
-from harness.analysis import runs
 from harness.cli.output import duration
 from harness.records import CellFailure, CellResult, Outcome
-from harness.run_record import RunRecord
+from harness.runs import RunRecord
+from harness.runs import progress as runs
 from harness.store import Problem
 
 TIMES = {

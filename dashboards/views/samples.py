@@ -15,13 +15,12 @@ import pandas as pd
 import streamlit as st
 from harness.dashboards import state
 
-from harness import samples
-from harness.analysis.settings import ModelId, by_size, labels, model_id, names, setting
 from harness.plan import Cell
-from harness.samples import RIGHT, Flips, Found, Page, Query
 from harness.scoring.likelihood import softmax
+from harness.settings import ModelId, by_size, labels, model_id, names, setting
 from harness.specs import MetricSpec
-from harness.store import Problem
+from harness.store import Problem, samples
+from harness.store.samples import RIGHT, Flips, Found, Page, Query
 
 # Said in comments: Streamlit would show strings that stand alone in a page.
 ROWS = 50  # Answers on one page.

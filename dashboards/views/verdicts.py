@@ -8,8 +8,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.study import in_words, partner
-from harness.analysis.verdict import Verdict, to_json
+from harness.analysis.verdict import Verdict, in_words, partner, to_json
 
 # Numbers stay numbers, so that a click on a heading sorts by size.
 NUMBERS = {

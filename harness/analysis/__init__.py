@@ -1,1 +1,1 @@
-"""From results to curves and verdicts. Pure functions."""
+"""Pure functions from results to conclusions: one package per question."""

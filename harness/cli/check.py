@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from harness.catalog import check_local_model, params_doubt
 from harness.cli.options import DataRoots
 from harness.cli.output import say
-from harness.models import check_local_model, params_doubt
 
 
 def command(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.analysis.wording import probability, score
 from harness.cli.options import FigureFile, Json, Results
 from harness.cli.output import print_json, table
 from harness.cli.read import read_documents, read_store
@@ -17,10 +16,10 @@ from harness.cli.write import write_figures
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.store import Store
+from harness.wording import probability, score
 
 if TYPE_CHECKING:
-    from harness.analysis.compare import Comparison
-    from harness.analysis.pairing import Unpaired
+    from harness.analysis.compare import Comparison, Unpaired
 
 _SIDE = "model, MODEL@REVISION, or terms such as model=pythia-70m,shots=0"
 
@@ -44,8 +43,7 @@ def command(
     pairing what it changes the standard error by; detectable the smallest true difference found 4 times in 5.
     Errors are over documents and few-shot seeds: another training run of the same recipe would differ too.
     """
-    from harness.analysis.compare import compare, summary
-    from harness.analysis.pairing import choose, pair_up
+    from harness.analysis.compare import choose, compare, pair_up, summary
 
     done, failures, _ = read_store(results)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]

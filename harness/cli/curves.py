@@ -39,7 +39,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
-    from harness.analysis.frame import point_rows
+    from harness.analysis.curves.frame import point_rows
 
     drawn = read_curves(results, table_file, scale)
     chosen = choose(drawn, families=split(family), tasks=split(task), shots=numbers(shots, "--shots"), metric=metric)

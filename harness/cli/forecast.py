@@ -121,7 +121,7 @@ def _losses(over_loss: Iterable[Curve]) -> dict[str, float]:
 def _figures(made: Iterable[Forecast | NoForecast]) -> list[Any]:
     """One for each curve that could be carried on."""
     from harness.analysis.forecast import Forecast
-    from harness.analysis.trace import traces
+    from harness.analysis.growth import traces
     from harness.figures import forecast_figure
 
     held = [one for one in made if isinstance(one, Forecast)]

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from harness.catalog import check_local_model, model_from_folder, params_doubt, resolved
 from harness.cli.output import say
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.models import check_local_model, model_from_folder, params_doubt, resolved
 from harness.plan import RunPlan, Sweep, expand
 from harness.specs import ModelSpec, Suite
 

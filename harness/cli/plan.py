@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 
-from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, resolution
+from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.cli.options import (
     DataRoots,
     Engine,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.cli.output import say
 from harness.records import CellFailure, Outcome
-from harness.run_record import Progress
+from harness.runs import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

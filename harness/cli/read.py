@@ -49,7 +49,7 @@ def read_curves(
     if table is not None:
         if results is not None:
             raise TableError(f"--results {results} and --table {table}: expected one of them")
-        from harness.analysis.table import table_curves, unknowns
+        from harness.analysis.curves.table import table_curves, unknowns
 
         drawn = table_curves(read_table(table), scale, str(table))
         for sentence in unknowns(drawn):
@@ -112,7 +112,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from harness.analysis.table import TEXT
+    from harness.analysis.curves.table import TEXT
 
     try:
         if path.suffix == ".parquet":

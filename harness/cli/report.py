@@ -14,7 +14,7 @@ from harness.cli.write import write_bytes, write_text
 from harness.store import Store
 
 if TYPE_CHECKING:
-    from harness.analysis.study import Study
+    from harness.analysis.verdict import Study
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     scale: Scale = "params",
 ) -> None:
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
-    from harness.analysis.study import study
+    from harness.analysis.verdict import study
     from harness.report import write_report
 
     made = study(*read_store(results), scale=scale, items=read_documents(Store(results)))

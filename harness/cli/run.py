@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from harness.catalog import pinned
 from harness.cli.options import (
     DataRoots,
     Engine,
@@ -31,9 +32,9 @@ from harness.engines.energy import check_installed
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.errors import PlanError
 from harness.executors.protocol import ExecutorSettings, open_executor
-from harness.models import pinned
 from harness.plan import DEFAULT_ENGINE, RunPlan
-from harness.runner import Recorder, run, settle, standing
+from harness.runner import run, settle, standing
+from harness.runs import Recorder
 from harness.store import Store
 
 

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.analysis.runs import costs, fallbacks, mixed, up_to_date
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, say, table
 from harness.errors import StoreError
-from harness.run_record import RunRecord
+from harness.runs import RunRecord, costs, fallbacks, mixed, up_to_date
 from harness.store import Store
 
 LAST_RUNS = 3

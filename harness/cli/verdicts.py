@@ -39,7 +39,7 @@ def command(
     5 points of 100; q, trend over scale, corrected for all curves. Family and setting (prompt, and what curves
     cannot be joined for) have a column when there are several.
     """
-    from harness.analysis.bootstrap import RUN_SD
+    from harness.analysis.growth import RUN_SD
     from harness.analysis.verdict import judge, to_json
 
     spread = RUN_SD if run_sd is None else run_sd
@@ -65,7 +65,7 @@ def command(
 
 def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Those with models at several places of the axis; of the others only each family is said, once."""
-    from harness.analysis.reasons import one_place
+    from harness.analysis.verdict import one_place
 
     kept, said = [], {}
     for verdict in verdicts:
@@ -80,7 +80,7 @@ def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def _row(verdict: Verdict) -> tuple[object, ...]:
-    from harness.analysis.study import in_words, number, threshold
+    from harness.analysis.verdict import in_words, number, threshold
 
     curve = verdict.curve
     return (

@@ -19,12 +19,12 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix
 from safetensors import SafetensorError
 
+from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import Pair, TokenCache, encode_pairs
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
-from harness.models import check_local_model
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec

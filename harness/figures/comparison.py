@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from harness.analysis.compare import Comparison
-from harness.analysis.study import number
-from harness.analysis.wording import score
+from harness.analysis.verdict import number
 from harness.figures.style import COLOURS, GREY, captioned, layout
+from harness.wording import score
 
 _CHARACTER = 7
 """Width in pixels of one character of a row's name."""

@@ -8,8 +8,7 @@ from itertools import cycle
 
 import plotly.graph_objects as go
 
-from harness.analysis.reasons import PLAIN_WORDS
-from harness.analysis.verdict import Verdict
+from harness.analysis.verdict import PLAIN_WORDS, Verdict
 from harness.figures.style import COLOURS, captioned, layout
 
 

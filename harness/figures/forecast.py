@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from harness.analysis.forecast import Forecast
-from harness.analysis.study import scale_text
-from harness.analysis.trace import Trace
-from harness.analysis.wording import score
+from harness.analysis.growth import Trace
+from harness.analysis.verdict import scale_text
 from harness.figures.panel import add, draw_chance, draw_curve, lines_of, scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, captioned, faint, layout
+from harness.wording import score
 
 _LIGHTEST = 0.1
 """Akaike weight below which a form has no part in the band."""

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES, Curve, position
-from harness.analysis.power import PRACTICAL_EFFECT
-from harness.analysis.study import scale_text
-from harness.analysis.wording import score
+from harness.analysis.stats import PRACTICAL_EFFECT
+from harness.analysis.verdict import scale_text
 from harness.figures.panel import score_title
 from harness.figures.style import captioned, layout
+from harness.wording import score
 
 
 def heat_map(table: pd.DataFrame) -> go.Figure:

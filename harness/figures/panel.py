@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
-from harness.analysis.study import scale_text, threshold
-from harness.analysis.trace import MISFIT, Trace
-from harness.analysis.verdict import Verdict
-from harness.analysis.wording import score, size
+from harness.analysis.growth import MISFIT, Trace
+from harness.analysis.verdict import Verdict, scale_text, threshold
 from harness.figures.style import COLOURS, GREY, SYMBOLS, faint
+from harness.wording import score, size
 
 _NAMED_GAPS = 3
 _STRIP = 0.035

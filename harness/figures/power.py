@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from harness.analysis.power import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
-from harness.analysis.wording import score, size
+from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
 from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout
+from harness.wording import score, size
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
 """Chance levels with a line when the tasks have more than can be told apart by colour."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from harness.catalog import load_catalog
+from harness.catalog.catalogue import load_catalog
 from harness.specs import TaskSpec
 
 RUNS = 3

@@ -23,13 +23,13 @@ from typing import Any
 
 import yaml
 
-from harness.catalog import Catalog, load_catalog
+from harness.catalog.catalogue import Catalog, load_catalog
 from harness.cli.output import say, table
 from harness.engines.documents import read_documents
 from harness.engines.lm_tasks import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.store import Store
+from harness.store.store import Store
 from tests.benchmarks.timing import digits, load, spread
 
 SEED = 0

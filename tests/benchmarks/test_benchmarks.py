@@ -9,12 +9,12 @@ from typing import Any
 import jinja2
 import pytest
 
-from harness.catalog import Catalog, load_catalog
+from harness.catalog.catalogue import Catalog, load_catalog
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.tree.model import Work
 from harness.plan import expand
-from harness.samples import page
+from harness.store.samples import page
 from tests.benchmarks import suite
 from tests.benchmarks.big_store import write_big_store
 from tests.benchmarks.documents import FIXED, KINDS, LONG, OWN, Kind

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.store import Store
+from harness.store.store import Store
 from tests.builders import cell, failed, grown, model, result, sample
 
 if TYPE_CHECKING:

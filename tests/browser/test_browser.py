@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.store import Store
+from harness.store.store import Store
 from tests.browser.conftest import CHROMIUM, HOSTILE, ROOT, SCREENSHOTS, served
 from tests.builders import cell, result
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from harness.cli.read import read_curves
-from harness.store import SAMPLES, Store
-from tests.analysis.test_table import RISING, counted, documents
+from harness.store.store import SAMPLES, Store
+from tests.analysis.curves.test_table import RISING, counted, documents
 from tests.builders import SIZES, cell, model, result
 from tests.cli.conftest import Emergence
 

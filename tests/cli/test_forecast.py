@@ -5,8 +5,8 @@ import pytest
 
 from harness.cli.forecast import scale_of
 from harness.errors import PlanError
-from harness.store import Store
-from tests.analysis.test_table import counted
+from harness.store.store import Store
+from tests.analysis.curves.test_table import counted
 from tests.builders import SIZES, cell, model, result
 from tests.cli.conftest import Emergence
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.test_table import counted, scored
+from tests.analysis.curves.test_table import counted, scored
 from tests.cli.conftest import Emergence
 
 

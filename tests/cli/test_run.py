@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from harness.catalog import load_catalog
-from harness.store import Store
+from harness.catalog.catalogue import load_catalog
+from harness.store.store import Store
 from tests.cli.conftest import Emergence
 
 INLINE = ("--executor", "inline")

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness.records import CellResult
-from harness.run_record import Progress
-from harness.store import RUNS, Store
+from harness.runs.record import Progress
+from harness.store.store import RUNS, Store
 from tests.builders import cell, model, result
 from tests.cli.conftest import Emergence
-from tests.test_run_record import CELLS, record
+from tests.runs.test_record import CELLS, record
 
 
 def made(name: str, seed: int, **provenance: object) -> CellResult:

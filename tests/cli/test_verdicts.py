@@ -4,9 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.verdict import EVIDENCE
-from harness.store import Store
-from tests.analysis.test_table import counted
+from harness.analysis.verdict.types import EVIDENCE
+from harness.store.store import Store
+from tests.analysis.curves.test_table import counted
 from tests.builders import SIZES, cell, model, result
 from tests.cli.conftest import Emergence
 

@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.bootstrap import from_counts
-from harness.analysis.curves import Curve
-from harness.analysis.evidence import counts_of
-from harness.analysis.extrapolation import pooled_bounds
-from harness.analysis.fits import Counts, fit
-from harness.analysis.forms import FORMS
-from harness.analysis.table import table_curves
-from harness.analysis.verdict import Verdict, judge
+from harness.analysis.curves.table import table_curves
+from harness.analysis.curves.types import Curve
+from harness.analysis.growth.counts import Counts, counts_of
+from harness.analysis.growth.fits import fit
+from harness.analysis.growth.forms import FORMS
+from harness.analysis.growth.redraw import from_counts
+from harness.analysis.verdict.extrapolation import pooled_bounds
+from harness.analysis.verdict.types import Verdict
+from harness.analysis.verdict.verdict import judge
 from tests.cli import conftest as command_line
 
 emergence = command_line.emergence

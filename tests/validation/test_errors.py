@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.uncertainty import Estimate, above_chance_p, benjamini_hochberg, trend
+from harness.analysis.stats.types import Estimate
+from harness.analysis.stats.uncertainty import above_chance_p, benjamini_hochberg, trend
 from harness.specs import MetricSpec
 
 

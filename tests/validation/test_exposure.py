@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.exposure import Hinge, hinge
+from harness.analysis.laws.exposure import Hinge, hinge
 
 NEW = 2311  # the paper's line: models released from November 2023 on are likelier to have seen the test task
 

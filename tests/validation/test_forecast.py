@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import Curve
-from harness.analysis.forecast import Forecast, Held, forecasts
-from harness.analysis.table import table_curves
+from harness.analysis.curves.table import table_curves
+from harness.analysis.curves.types import Curve
+from harness.analysis.forecast.forecast import forecasts
+from harness.analysis.forecast.types import Forecast, Held
 
 _CHANCE = {"arc_easy": 0.25, "arc_challenge": 0.25, "sciq": 0.25, "logiqa": 0.25, "mmlu_micro57": 0.25} | {
     "piqa": 0.5,

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import Curve
-from harness.analysis.evidence import counts_of
-from harness.analysis.fits import fit
-from harness.analysis.forms import FORMS
-from harness.analysis.growth import Fit, growth
-from harness.analysis.table import table_curves
+from harness.analysis.curves.table import table_curves
+from harness.analysis.curves.types import Curve
+from harness.analysis.growth.counts import counts_of
+from harness.analysis.growth.fits import fit
+from harness.analysis.growth.forms import FORMS
+from harness.analysis.growth.growth import growth
+from harness.analysis.growth.types import Fit
 
 # const, linear, power, error-power, logistic, logistic-top; winowhy falls, and the published logistic curve could not.
 _AICC = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.loss import Collapse, collapse, hinge_in_loss, leaves_chance
+from harness.analysis.laws.loss import Collapse, collapse, hinge_in_loss, leaves_chance
 
 
 @pytest.fixture(scope="module")

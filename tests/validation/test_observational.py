@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.observational import components, fit_observational_law, fit_sigmoid_law, imputer
+from harness.analysis.laws.observational import components, fit_observational_law, fit_sigmoid_law, imputer
 
 BENCHMARKS = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval"]
 FAMILIES = (

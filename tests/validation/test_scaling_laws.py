@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.overtraining import fit_error_law, fit_overtraining_law
-from harness.analysis.scaling_laws import doubts, fit_accuracy_law, fit_loss_law, settled
+from harness.analysis.laws.overtraining import fit_error_law, fit_overtraining_law
+from harness.analysis.laws.scaling_laws import doubts, fit_accuracy_law, fit_loss_law, settled
 
 TASKS = ["hellaswag_val", "arc_challenge_test", "arc_easy_test", "piqa_val", "csqa_val", "socialiqa_val"]
 TASKS += ["openbookqa_test", "mmlu_avg_test"]

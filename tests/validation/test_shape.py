@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.shape import Shape, shape
+from harness.analysis.curves.shape import Shape, shape
 
 
 @pytest.fixture(scope="module")

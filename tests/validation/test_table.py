@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.table import table_curves
+from harness.analysis.curves.table import table_curves
 
 DOCUMENTS = {"arc_challenge": 1172, "arc_easy": 2376, "lambada_openai": 5153, "sciq": 1000, "winogrande": 1267}
 """Sizes of the evaluated splits; https://github.com/EleutherAI/lm-evaluation-harness, tasks of these names."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.ushape import TwoLines, arms, two_lines
+from harness.analysis.verdict.ushape import TwoLines, arms, two_lines
 
 TURNING = ("parsinlu_qa_mc", "arithmetic", "hindu_knowledge", "analogical_similarity", "conceptual_combinations")
 NOT_TURNING = ("mmlu", "hellaswag", "arc", "abstract_narrative_understanding")

@@ -1,0 +1,238 @@
+"""Two models or settings on the documents both answered: paired differences, corrected for many tasks.
+
+Documents differ in difficulty, and a difference taken document by document is free of that: its error is smaller than
+the errors of the two scores suggest (Miller 2024, "Adding Error Bars to Evals", on paired differences).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import count, repeat
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.compare.types import Compared, Comparison, Pair, Paired, Summary, Unpaired
+from harness.analysis.stats import CONFIDENCE, POWER, benjamini_hochberg, paired_difference
+from harness.analysis.stats.distributions import t
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.store import DocumentScores
+
+_Scores = NDArray[np.float64]
+
+
+def compare(
+    pairs: Iterable[Pair], documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool = False
+) -> Compared:
+    """Paired difference of every pair, with p adjusted for their number (Benjamini and Hochberg 1995).
+
+    Documents are the same where their hashes are; of several with one hash the first belongs to the first.
+
+    Args:
+        pairs: cells of both sides, from `pair_up`.
+        documents: gives the scores of a cell's documents, such as `Store.scores`; None where they cannot be read.
+        every_metric: all metrics of each task; otherwise the headline alone.
+    """
+    comparisons: list[Comparison] = []
+    unpaired: list[Unpaired] = []
+    for pair in pairs:
+        found, missing = _compare(pair, documents, every_metric=every_metric)
+        comparisons += found
+        unpaired += missing
+    adjusted: dict[int, float | None] = {}
+    for headline in (True, False):
+        rows = [i for i, one in enumerate(comparisons) if one.headline is headline]
+        adjusted |= zip(rows, benjamini_hochberg([comparisons[i].scores.p for i in rows]), strict=True)
+    return Compared(tuple(replace(one, q=adjusted[i]) for i, one in enumerate(comparisons)), tuple(unpaired))
+
+
+def summary(comparisons: Iterable[Comparison]) -> Summary:
+    """How often the second side is better, worse, or not clearly either, by the headline metrics."""
+    found = Counter(one.better for one in comparisons if one.headline)
+    return Summary(better=found["B"], worse=found["A"], unclear=found[None])
+
+
+def paired(a: _Scores, b: _Scores) -> Paired:
+    """Second side less first, document by document.
+
+    The error is that of `paired_difference`, each document's difference being its mean over the S seeds, which makes
+    every document a cluster of its seeds; plus the variation between seeds, as in `estimate`:
+
+        SE² = s²(differences of documents) / n + s²(differences of seeds) / S
+
+    Few-shot examples that suit one side move all documents together, and more documents do not make that smaller.
+    Chance on single documents is in both parts, which errs on the wide side. p and interval are from Student's t, its
+    degrees of freedom those of Satterthwaite (1946); n - 1 for one seed.
+
+    One seed of zeros and ones is counted instead: p is McNemar's exact test, and the interval the "Wald+2" of Agresti
+    and Min (2005, Statistics in Medicine 24:729), half a document added to each of the four cells, which has width
+    even where all documents agree.
+
+    Args:
+        a: scores of the first side, shape (seeds, documents).
+        b: scores of the second side, the same seeds and documents in the same order.
+
+    >>> found = paired(np.array([[0.0, 0, 0, 0, 0, 0, 1, 1]]), np.array([[1.0, 1, 1, 1, 1, 1, 1, 0]]))
+    >>> found.difference, round(found.stderr, 4), found.p
+    (0.625, 0.2631, 0.125)
+    """
+    seeds, n = a.shape
+    # What rounding alone makes of equal scores is no difference.
+    b = np.where(np.isclose(a, b, rtol=1e-9, atol=1e-12), a, b)
+    mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+    found = paired_difference(mean_b, mean_a)
+    more, less = int((mean_b > mean_a).sum()), int((mean_b < mean_a).sum())
+    error, error_a, error_b = _error(b - a), _error(a).stderr, _error(b).stderr
+    centre, spread, freedom, p = found.value, None, error.freedom, found.p
+    counted = seeds == 1 and found.p_exact is not None
+    if counted:
+        centre, freedom, p = (more - less) / (n + 2), math.inf, found.p_exact
+        spread = math.sqrt(more + less + 1 - (more - less) * centre) / (n + 2)
+    elif error.stderr and found.z is not None:
+        spread = error.stderr
+        p = float(2 * t.sf(abs(found.value) / spread, freedom))
+    low = high = detectable = None
+    if spread is not None:
+        sure, likely = t.ppf((0.5 + CONFIDENCE / 2, POWER), freedom).tolist()
+        widest = 1.0 if counted else math.inf
+        low, high = max(-widest, centre - sure * spread), min(widest, centre + sure * spread)
+        # As `minimum_detectable_effect`, two-sided; few seeds leave few degrees of freedom here too.
+        detectable = (sure + likely) * spread
+    return Paired(
+        n=n,
+        mean_a=float(mean_a.mean()),
+        mean_b=float(mean_b.mean()),
+        difference=found.value,
+        stderr=error.stderr,
+        stderr_unpaired=None if error_a is None or error_b is None else math.hypot(error_a, error_b),
+        low=low,
+        high=high,
+        p=p,
+        correlation=found.correlation,
+        higher_b=more,
+        equal=n - more - less,
+        higher_a=less,
+        detectable=detectable,
+    )
+
+
+class _Error(NamedTuple):
+    """How far the mean over seeds and documents is off."""
+
+    stderr: float | None
+    """Standard error; None for one document."""
+    freedom: float
+    """Degrees of freedom it was estimated with."""
+
+
+def _error(scores: _Scores) -> _Error:
+    """Standard error of the mean of (seeds, documents), by the equation of `paired`."""
+    seeds, n = scores.shape
+    if n < 2:
+        return _Error(None, math.nan)
+    by_document, by_seed = scores.mean(axis=0), scores.mean(axis=1)
+    of_documents = float(by_document.var(ddof=1)) / n
+    if seeds == 1:
+        return _Error(math.sqrt(of_documents), n - 1)
+    of_seeds = float(by_seed.var(ddof=1)) / seeds
+    variance = of_documents + of_seeds
+    if variance == 0.0:
+        return _Error(0.0, n - 1)
+    return _Error(math.sqrt(variance), variance**2 / (of_documents**2 / (n - 1) + of_seeds**2 / (seeds - 1)))
+
+
+def _compare(
+    pair: Pair, documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool
+) -> tuple[list[Comparison], list[Unpaired]]:
+    """Each metric of one pair, its q not known yet; and what of it cannot be compared."""
+
+    def none(reason: str) -> Unpaired:
+        return Unpaired(pair.task, pair.setting, reason)
+
+    in_a, in_b = ([documents(result.cell) for result in side] for side in (pair.a, pair.b))
+    read_a, read_b = ([scores for scores in side if scores is not None] for side in (in_a, in_b))
+    if len(read_a) < len(pair.a) or len(read_b) < len(pair.b):
+        return [], [none("the samples cannot be read")]
+    at_a, at_b, only_a, only_b = _shared(read_a, read_b)
+    if not len(at_a[0]):
+        return [], [none("no document is in both")]
+    found, missing = [], []
+    for rank, metric in enumerate(pair.a[0].cell.metrics[: None if every_metric else 1]):
+        if not all(metric.name in scores.scores for scores in (*read_a, *read_b)):
+            missing.append(none(f"{metric.name} has no scores of single documents"))
+            continue
+        a, b = (
+            np.array([scores.scores[metric.name][places] for scores, places in zip(read, at, strict=True)])
+            for read, at in ((read_a, at_a), (read_b, at_b))
+        )
+        found.append(
+            Comparison(
+                task=pair.task,
+                setting=pair.setting,
+                metric=metric,
+                headline=rank == 0,
+                a=tuple(result.cell for result in pair.a),
+                b=tuple(result.cell for result in pair.b),
+                scores=paired(a, b),
+                only_a=only_a,
+                only_b=only_b,
+                by_document=not all(map(_is_mean, (*pair.a, *pair.b), (*read_a, *read_b), repeat(metric.name))),
+                q=None,
+            )
+        )
+    return found, missing
+
+
+class _Shared(NamedTuple):
+    """Where the cells of two sides hold the documents that all of them answered."""
+
+    at_a: list[NDArray[np.intp]]
+    """For each cell of the first side, the rows of these documents, in one order for all cells."""
+    at_b: list[NDArray[np.intp]]
+    """The same for the second side."""
+    only_a: int
+    """Documents of the first side that not all cells answered."""
+    only_b: int
+    """The same for the second side."""
+
+
+def _shared(a: Sequence[DocumentScores], b: Sequence[DocumentScores]) -> _Shared:
+    each = dict.fromkeys(scores.doc_hash for scores in (*a, *b))
+    if len(each) == 1:  # as mostly; to look every document up would take most of a comparison
+        every = np.arange(len(a[0].doc_hash))
+        return _Shared([every] * len(a), [every] * len(b), 0, 0)
+    rows = {doc_hash: _rows(doc_hash) for doc_hash in each}
+    first, *others = rows.values()
+    documents = [one for one in first if all(one in other for other in others)]
+    places = {doc_hash: np.array([rows[doc_hash][one] for one in documents], dtype=np.intp) for doc_hash in each}
+    at_a, at_b = ([places[scores.doc_hash] for scores in side] for side in (a, b))
+    only_a, only_b = (len(set().union(*(rows[scores.doc_hash] for scores in side))) - len(documents) for side in (a, b))
+    return _Shared(at_a, at_b, only_a, only_b)
+
+
+_Rows = dict[tuple[str, int], int]
+"""Row of each document; documents with one hash are told apart by their order."""
+
+
+def _rows(doc_hash: Sequence[str]) -> _Rows:
+    if len(set(doc_hash)) == len(doc_hash):
+        return dict(zip(zip(doc_hash, repeat(0)), count(), strict=False))
+    seen: Counter[str] = Counter()
+    rows = {}
+    for row, one in enumerate(doc_hash):
+        rows[one, seen[one]] = row
+        seen[one] += 1
+    return rows
+
+
+def _is_mean(result: CellResult, read: DocumentScores, metric: str) -> bool:
+    """True when a cell's score is the mean over its documents."""
+    mean = float(read.scores[metric].mean())
+    return all(
+        math.isclose(score.value, mean, rel_tol=1e-6, abs_tol=1e-9) for score in result.scores if score.metric == metric
+    )

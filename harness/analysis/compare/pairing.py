@@ -1,0 +1,237 @@
+"""Which cells of two sides are compared: the same task and setting, except in what the user named.
+
+A side is chosen by a model's name or by terms such as `model=pythia-70m,shots=0`. What both sides name may differ;
+what one side names holds for both; everything else must be equal, or a difference would have more than one cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+from harness.analysis.compare.types import Choice, Pair, Pairing, Unpaired
+from harness.errors import HarnessError, unknown
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult
+
+FIELDS: Mapping[str, Callable[[Cell], str]] = {
+    "task": lambda cell: cell.task,
+    "suite": lambda cell: cell.suite,
+    "family": lambda cell: cell.model.family,
+    "model": lambda cell: cell.model.name,
+    "revision": lambda cell: cell.model.revision,
+    "variant": lambda cell: cell.model.variant or "plain",
+    "dtype": lambda cell: cell.model.dtype,
+    "engine": lambda cell: cell.engine,
+    "shots": lambda cell: str(cell.shots),
+    "prompt": lambda cell: cell.prompt,
+    "seed": lambda cell: str(cell.seed),
+}
+"""What a side can be chosen by: name -> its value in a cell, as typed on the command line."""
+_MODEL = ("family", "model", "revision")
+"""Named together: another model is of another family, and no two models share a revision."""
+_DIGEST = "task digest"
+_CIRCUMSTANCES = frozenset({"variant", "dtype", "engine", _DIGEST})
+"""Where two cells of a setting differ in these alone, and nobody asked for it, the reader is told in which."""
+_Wanted = Mapping[str, frozenset[str]]
+
+
+def choose(text: str, cells: Iterable[Cell]) -> Choice:
+    """One side from what the user typed: terms `field=value`; a term without `=` is a model, with or without revision.
+
+    Models go by their full name or its last part, revisions also by their beginning.
+
+    Args:
+        text: such as `pythia-70m`, `org/model@3f1c` or `model=pythia-70m,shots=0`.
+        cells: every cell there is, to know names from typing errors.
+
+    Raises:
+        HarnessError: a field or value is not known (the known ones are listed), or a field stands twice.
+    """
+    there = tuple(cells)
+    wanted: dict[str, frozenset[str]] = {}
+    for name, value in _terms(text):
+        if name not in FIELDS:
+            raise HarnessError(f"{text}: " + unknown("field", name, FIELDS))
+        if name in wanted:
+            raise HarnessError(f"{text}: {name} stands twice; expected one value per side")
+        known = frozenset(FIELDS[name](cell) for cell in there)
+        wanted[name] = _meant(name, value, known)
+        if not wanted[name]:
+            raise HarnessError(unknown(name, value, known))
+    return Choice(text, wanted)
+
+
+def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> Pairing:
+    """The cells of both sides that differ in nothing but what both name.
+
+    Cells of several few-shot seeds belong to one pair, each with the same seed of the other side. A side without
+    demonstrations has one seed, which stands for all: its prompts would be the same. Of cells that differ in their
+    limit alone the one with most documents is taken.
+
+    Args:
+        a: the first side.
+        b: the second side.
+        results: every result; headers are enough.
+        failures: cells without a result, to say why a partner is missing.
+
+    Raises:
+        HarnessError: a side has no results, or several cells where one is needed, or both sides are the same cells.
+    """
+    wanted = {"A": _filled(a.wanted, b.wanted), "B": _filled(b.wanted, a.wanted)}
+    free = {name for name in FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
+    if free & {"model", "family"}:
+        free.update(_MODEL)
+    # The suite is a label, and seeds are the members of a pair.
+    matched = tuple(name for name in FIELDS if name not in free | {"suite", "seed"})
+    done, gone = tuple(results), tuple(failures)
+    sides = {side: _side(choice.text, wanted[side], done, matched, free) for side, choice in (("A", a), ("B", b))}
+    failed = {side: {_setting(f.cell, matched): f for f in gone if _takes(wanted[side], f.cell)} for side in ("A", "B")}
+    settings = {setting: next(iter(seeds.values())).cell for side in sides.values() for setting, seeds in side.items()}
+    varying = [name for i, name in enumerate(matched) if len({setting[i] for setting in settings}) > 1]
+    pairs: list[Pair] = []
+    unpaired: list[Unpaired] = []
+    for setting, cell in sorted(settings.items(), key=lambda item: (*_place(item[1]), item[0])):
+        label = _label(cell, matched, varying)
+        if setting in sides["A"] and setting in sides["B"]:
+            shared, alone = _same_seeds(sides["A"][setting], sides["B"][setting])
+            if any(one.cell.key == other.cell.key for one, other in shared):
+                raise HarnessError(f"{a.text} and {b.text} choose the same cells; name what sets them apart")
+            if shared:
+                in_a, in_b = zip(*shared, strict=True)
+                pairs.append(Pair(cell.task, label, in_a, in_b))
+        else:
+            alone = _why_alone(setting, sides, matched, failed)
+        unpaired += [Unpaired(cell.task, label, reason) for reason in alone]
+    return Pairing(tuple(pairs), tuple(unpaired))
+
+
+_Setting = tuple[str, ...]
+"""Values of the fields that must be equal, and the task's digest."""
+
+
+def _terms(text: str) -> list[tuple[str, str]]:
+    terms = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, is_term, value = part.partition("=")
+        if is_term and name.strip() != "model":
+            terms.append((name.strip(), value.strip()))
+            continue
+        model, has_revision, revision = (value if is_term else part).strip().partition("@")
+        terms.append(("model", model))
+        terms += [("revision", revision)] if has_revision else []
+    if not terms:
+        raise HarnessError("an empty side; expected a model, or terms such as shots=0")
+    return terms
+
+
+def _meant(name: str, value: str, known: frozenset[str]) -> frozenset[str]:
+    """The known values a short form stands for; empty when there is none."""
+    if value in known:
+        return frozenset({value})
+    if name == "model":
+        return frozenset(one for one in known if one.rpartition("/")[2] == value)
+    if name == "revision" and value:
+        return frozenset(one for one in known if one.startswith(value))
+    return frozenset()
+
+
+def _filled(own: _Wanted, other: _Wanted) -> _Wanted:
+    """What a side is chosen by, with what the other side alone names; another model's revision is not its own."""
+    taken = {name: values for name, values in other.items() if not ("model" in own and name in _MODEL)}
+    return {**taken, **own}
+
+
+def _takes(wanted: _Wanted, cell: Cell) -> bool:
+    return all(FIELDS[name](cell) in values for name, values in wanted.items())
+
+
+def _setting(cell: Cell, matched: Sequence[str]) -> _Setting:
+    return (*(FIELDS[name](cell) for name in matched), cell.task_digest)
+
+
+def _side(
+    text: str, wanted: _Wanted, results: Iterable[CellResult], matched: Sequence[str], free: AbstractSet[str]
+) -> dict[_Setting, dict[int, CellResult]]:
+    """The results of one side by setting and seed; all under seed 0 where seeds are what is compared."""
+    side: dict[_Setting, dict[int, CellResult]] = {}
+    for result in results:
+        if _takes(wanted, result.cell):
+            seeds = side.setdefault(_setting(result.cell, matched), {})
+            seed = 0 if "seed" in free else result.cell.seed
+            seeds[seed] = _larger(seeds[seed], result, text, free) if seed in seeds else result
+    if not side:
+        chosen = ", ".join(f"{name} {'/'.join(sorted(values))}" for name, values in wanted.items())
+        raise HarnessError(f"{text}: no results of {chosen}; `emergence status` shows what there is")
+    return side
+
+
+def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str]) -> CellResult:
+    """The one with more documents, of two that differ in their limit alone."""
+    for name in ("model", *FIELDS):
+        values = sorted({FIELDS[name](one.cell), FIELDS[name](other.cell)})
+        if name in free and len(values) > 1:
+            raise HarnessError(
+                f"{text}: results of {one.cell.task} that differ in {name} ({', '.join(values)}); "
+                f"expected one, such as {name}={values[0]}"
+            )
+    return max(one, other, key=lambda result: result.n_expected)
+
+
+def _same_seeds(
+    a: Mapping[int, CellResult], b: Mapping[int, CellResult]
+) -> tuple[list[tuple[CellResult, CellResult]], list[str]]:
+    """Results of the same seed on both sides, and what is said about the others."""
+    seeds_a, seeds_b = set(a), set(b)
+    # Without demonstrations a seed changes no prompt, so that the planner keeps one.
+    if _one_for_all(a):
+        seeds_a = seeds_b
+    elif _one_for_all(b):
+        seeds_b = seeds_a
+    only = max(a.values(), key=lambda r: r.cell.seed), max(b.values(), key=lambda r: r.cell.seed)
+    shared = [(a.get(seed, only[0]), b.get(seed, only[1])) for seed in sorted(seeds_a & seeds_b)]
+    alone = [
+        f"seed {', '.join(str(seed) for seed in sorted(extra))} in {name} alone"
+        for name, extra in (("A", seeds_a - seeds_b), ("B", seeds_b - seeds_a))
+        if extra
+    ]
+    return shared, alone
+
+
+def _one_for_all(seeds: Mapping[int, CellResult]) -> bool:
+    return len(seeds) == 1 and all(result.cell.shots == 0 for result in seeds.values())
+
+
+def _why_alone(
+    setting: _Setting,
+    sides: Mapping[str, Mapping[_Setting, object]],
+    matched: Sequence[str],
+    failed: Mapping[str, Mapping[_Setting, CellFailure]],
+) -> list[str]:
+    """Why a setting has no partner: it failed, was evaluated in other circumstances, or is not there.
+
+    Empty for the second of two settings that differ in circumstances alone, which are told of once.
+    """
+    here, there = ("A", "B") if setting in sides["A"] else ("B", "A")
+    if setting in failed[there]:
+        failure = failed[there][setting]
+        return [f"failed in {there}: {failure.error}: {failure.message}"]
+    names = [*matched, _DIGEST]
+    for other in sides[there]:
+        differing = {name: (x, y) for name, x, y in zip(names, setting, other, strict=True) if x != y}
+        if differing.keys() <= _CIRCUMSTANCES:
+            if here == "B" and other not in sides["B"]:
+                return []
+            return [", ".join(f"{name} {x} in {here}, {y} in {there}" for name, (x, y) in differing.items())]
+    return [f"in {here} alone"]
+
+
+def _place(cell: Cell) -> tuple[str, str, int, str, str, int]:
+    return (cell.task, cell.model.family, cell.model.params, cell.model.name, cell.prompt, cell.shots)
+
+
+def _label(cell: Cell, matched: Sequence[str], varying: Sequence[str]) -> str:
+    """What sets a setting apart from others of its task; the shots wherever both sides share them."""
+    parts = [f"{cell.shots}-shot"] if "shots" in matched else []
+    parts += [FIELDS[name](cell) for name in varying if name not in {"task", "shots", "family"}]
+    return ", ".join(parts)

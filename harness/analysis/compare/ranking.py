@@ -1,0 +1,86 @@
+"""How sure the order of a ranking is: each model against the next, on the documents both answered."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+
+from harness.analysis.compare.compare import compare
+from harness.analysis.compare.types import Comparison, Lead, Pair
+from harness.analysis.stats import benjamini_hochberg, normalised
+from harness.analysis.stats.distributions import norm
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.store import DocumentScores
+
+
+def leads(
+    ranked: Sequence[Sequence[CellResult]], documents: Callable[[Cell], DocumentScores | None]
+) -> tuple[Lead, ...]:
+    """Each model against the next one, one lead fewer than models.
+
+    The mean over K settings of paired differences, each divided by best - chance. Settings of one task ask the same
+    documents, so their errors are taken to go together, which errs on the wide side; tasks are independent:
+
+        SE = sqrt(sum over tasks of (sum over the task's settings of SE)²) / K
+
+    and p is normal; for K = 1 it is that of `compare`.
+
+    Args:
+        ranked: the results of each model, best model first; headers are enough.
+        documents: gives the scores of a cell's documents; asked twice for all but the first and the last model.
+    """
+    found = [_lead(_pairs(better, worse), documents) for better, worse in pairwise(ranked)]
+    adjusted = benjamini_hochberg([one.p for one in found])
+    return tuple(one._replace(q=q) for one, q in zip(found, adjusted, strict=True))
+
+
+def _pairs(better: Iterable[CellResult], worse: Iterable[CellResult]) -> list[Pair]:
+    """Settings both have, with the few-shot seeds both have; the worse side first, so that a lead is positive."""
+    sides = [_by_setting(side) for side in (worse, better)]
+    made = []
+    for setting in sorted(sides[0].keys() & sides[1].keys(), key=str):
+        a, b = (side[setting] for side in sides)
+        seeds = sorted(a.keys() & b.keys())
+        if seeds:
+            task, shots = setting[0], setting[2]
+            made.append(Pair(task, f"{shots}-shot", tuple(a[s] for s in seeds), tuple(b[s] for s in seeds)))
+    return made
+
+
+_Setting = tuple[str, str, int, str, int | None]
+
+
+def _by_setting(results: Iterable[CellResult]) -> dict[_Setting, dict[int, CellResult]]:
+    grouped: dict[_Setting, dict[int, CellResult]] = {}
+    for one in results:
+        cell = one.cell
+        setting = (cell.task, cell.task_digest, cell.shots, cell.prompt, cell.limit)
+        grouped.setdefault(setting, {})[cell.seed] = one
+    return grouped
+
+
+def _lead(pairs: Sequence[Pair], documents: Callable[[Cell], DocumentScores | None]) -> Lead:
+    found = [(one, _unit(one)) for one in compare(pairs, documents).comparisons]
+    known = [(one, unit) for one, unit in found if unit is not None]
+    if not known:
+        return Lead(None, None, None, 0)
+    difference = sum(one.scores.difference / unit for one, unit in known) / len(known)
+    if len(known) == 1:
+        return Lead(difference, known[0][0].scores.p, None, 1)
+    errors: dict[str, float] = defaultdict(float)
+    for one, unit in known:
+        if one.scores.stderr is None:
+            return Lead(difference, None, None, len(known))
+        errors[one.task] += one.scores.stderr / abs(unit)
+    spread = math.hypot(*errors.values()) / len(known)
+    p = float(2 * norm.sf(abs(difference) / spread)) if spread else None
+    return Lead(difference, p, None, len(known))
+
+
+def _unit(one: Comparison) -> float | None:
+    """Best less chance, negative where less is better; None when the metric has no such scale."""
+    metric = one.metric
+    return None if normalised(0.0, metric) is None else (metric.best or 0.0) - (metric.chance or 0.0)

@@ -1,0 +1,173 @@
+"""Results as a tidy table: one row per cell and metric, the columns of the leaderboard contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from harness.analysis.curves.types import Curve
+from harness.analysis.stats import estimate, interval, normalised
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult, Score
+from harness.specs import MetricSpec
+
+# Nullable types throughout: a missing number is missing, and an integer beside it stays an integer.
+_DTYPES = {
+    "family": "string",
+    "model": "string",
+    "revision": "string",
+    "variant": "string",
+    "params": "Int64",
+    "tokens": "Int64",
+    "flops": "Float64",
+    "suite": "string",
+    "task": "string",
+    "task_version": "string",
+    "kind": "string",
+    "shots": "Int64",
+    "prompt": "string",
+    "seed": "Int64",
+    "metric": "string",
+    "value": "Float64",
+    "stderr": "Float64",
+    "ci_low": "Float64",
+    "ci_high": "Float64",
+    "n": "Int64",
+    "n_expected": "Int64",
+    "chance": "Float64",
+    "best": "Float64",
+    "normalized": "Float64",
+    "status": "string",
+    "engine": "string",
+    "dtype": "string",
+    "seconds": "Float64",
+    "energy_wh": "Float64",
+    "key": "string",
+    "harness_version": "string",
+    "date": "string",
+    "higher_is_better": "boolean",
+    "continuous": "boolean",
+    "metric_rank": "Int64",
+    "loss": "Float64",
+    "task_digest": "string",
+    "limit": "Int64",
+    "n_truncated": "Int64",
+}
+COLUMNS = tuple(_DTYPES)
+"""The columns of the tidy profile, in order: all that `table_curves` needs to draw the same curves again."""
+_ORDER = ["family", "params", "model", "revision", "variant", "suite", "task", "shots", "prompt", "seed", "key"]
+
+
+def frame(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+    """One row per cell and metric; `status` is ok, partial (documents missing) or failed (no value).
+
+    Rows are ordered by family, size, model, task, shots, prompt, seed, and the task's own order of metrics, so that
+    the same results always give the same table. A failure of a cell that has a result is left out.
+    """
+    done = tuple(results)
+    succeeded = {r.cell.place for r in done}
+    rows = [row for r in done for row in _rows_of_result(r)]
+    rows += [row for f in failures if f.cell.place not in succeeded for row in _rows_of_failure(f)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(_DTYPES)
+    return table.sort_values(_ORDER, kind="stable", ignore_index=True)
+
+
+def point_rows(curves: Iterable[Curve]) -> list[dict[str, Any]]:
+    """One row per point of every curve, as `emergence curves --json` prints them."""
+    return [
+        {
+            "family": curve.family,
+            "task": curve.task,
+            "shots": curve.shots,
+            "prompt": curve.prompt,
+            "metric": curve.metric.name,
+            "scale": curve.scale,
+            "model": point.model,
+            "x": point.x,
+            "value": point.estimate.value,
+            "ci_low": point.low,
+            "ci_high": point.high,
+            "n": point.estimate.n,
+            "chance": curve.metric.chance,
+            "conditions": curve.conditions,
+        }
+        for curve in curves
+        for point in curve.points
+    ]
+
+
+def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:
+    scores = {s.metric: s for s in result.scores}
+    ran = result.provenance
+    common = {
+        **_asked(result.cell),
+        "n_expected": result.n_expected,
+        "seconds": ran.seconds,
+        "energy_wh": ran.energy_wh,
+        "harness_version": ran.versions.get("harness"),
+        "date": ran.started_at.isoformat(),
+        "n_truncated": result.n_truncated,
+    }
+    return [
+        {**common, **_read(metric, rank), **_measured(scores[metric.name], metric, result.n_expected)}
+        for rank, metric in enumerate(result.cell.metrics)
+        if metric.name in scores
+    ]
+
+
+def _rows_of_failure(failure: CellFailure) -> list[dict[str, Any]]:
+    common = {**_asked(failure.cell), "status": "failed", "date": failure.failed_at.isoformat()}
+    return [{**common, **_read(metric, rank)} for rank, metric in enumerate(failure.cell.metrics)]
+
+
+def _asked(cell: Cell) -> dict[str, Any]:
+    model = cell.model
+    return {
+        "family": model.family,
+        "model": model.name,
+        "revision": model.revision,
+        "variant": model.variant,
+        "params": model.params,
+        "tokens": model.tokens,
+        "flops": model.flops,
+        "loss": model.loss,
+        "suite": cell.suite,
+        "task": cell.task,
+        "task_version": cell.task_version,
+        "task_digest": cell.task_digest,
+        "kind": cell.kind,
+        "shots": cell.shots,
+        "prompt": cell.prompt,
+        "seed": cell.seed,
+        "limit": cell.limit,
+        "engine": cell.engine,
+        "dtype": model.dtype,
+        "key": cell.key,
+    }
+
+
+def _read(metric: MetricSpec, rank: int) -> dict[str, Any]:
+    """How a metric is read; `rank` is its position among those of the task, 0 the headline."""
+    return {
+        "metric": metric.name,
+        "chance": metric.chance,
+        "best": metric.best,
+        "higher_is_better": metric.higher_is_better,
+        "continuous": metric.continuous,
+        "metric_rank": rank,
+    }
+
+
+def _measured(score: Score, metric: MetricSpec, n_expected: int) -> dict[str, Any]:
+    low, high = interval(estimate([score], metric))
+    return {
+        "value": score.value,
+        "stderr": score.stderr,
+        "ci_low": low,
+        "ci_high": high,
+        "n": score.n,
+        "normalized": normalised(score.value, metric),
+        "status": "ok" if score.n == n_expected else "partial",
+    }

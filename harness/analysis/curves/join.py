@@ -1,0 +1,238 @@
+"""Results sorted by scale: one curve per family, task, setting and metric, joining only what can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.curves.types import _UNKNOWN, Curve, Gap, Measurement, Point, Scale, position
+from harness.analysis.stats import estimate, interval
+from harness.plan import Cell
+from harness.records import CellFailure, CellResult
+from harness.specs import MetricSpec
+
+if TYPE_CHECKING:
+    from harness.store import DocumentScores
+
+
+def curves(
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    *,
+    scale: Scale = "params",
+    items: Callable[[Cell], DocumentScores | None] | None = None,
+) -> tuple[Curve, ...]:
+    """Every curve the results hold, by family, task, shots, prompt, conditions and rank of the metric.
+
+    A curve joins cells of equal engine, dtype, variant, task digest and limit; `draw` has the rules.
+
+    Args:
+        results: in any order; headers are enough.
+        failures: cells without a result; a result for the same cell wins.
+        scale: the x axis.
+        items: gives the scores of a cell's documents, such as `Store.scores`, to fill `Curve.items`; None leaves
+            them out.
+    """
+    done = tuple(results)
+    succeeded = {r.cell.place for r in done}
+    measured = [_of_result(r, items) for r in done]
+    return draw([*measured, *(_of_failure(f) for f in failures if f.cell.place not in succeeded)], scale=scale)
+
+
+def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:
+    """Every curve the measurements make.
+
+    Measurements whose conditions differ become curves of their own, and `split` says in what. Of several checkpoints
+    of a model only the most trained one stands on the params axis; on the tokens axis each such model has a curve of
+    its own, because its size is then not what varies; on the axes of compute and loss all checkpoints are points.
+    """
+    given = tuple(measurements)
+    several = _sizes_with_checkpoints(given) if scale == "tokens" else frozenset()
+    grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[Measurement]]] = {}
+    for one in given:
+        conditions = one.conditions + ((("model", one.model),) if one.size in several else ())
+        grouped.setdefault(one.setting, {}).setdefault(conditions, []).append(one)
+    made = []
+    for parts in grouped.values():
+        answered = [c for c, members in parts.items() if any(m.failure is None for m in members)]
+        for conditions in answered:
+            split = _difference(conditions, answered)
+            made += _curves_of(parts[conditions], scale=scale, conditions=conditions, split=split)
+    return tuple(sorted(made, key=lambda c: (*c.setting, c.rank)))
+
+
+_Conditions = tuple[tuple[str, str], ...]
+_Size = tuple[str, float | None]
+
+
+def _difference(conditions: _Conditions, others: Iterable[_Conditions]) -> str | None:
+    """Those of the conditions that not all others share."""
+    everywhere = set.intersection(*(set(other) for other in others))
+    return _text(pair for pair in conditions if pair not in everywhere) or None
+
+
+def _text(conditions: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in conditions)
+
+
+def _of_result(result: CellResult, items: Callable[[Cell], DocumentScores | None] | None) -> Measurement:
+    return replace(
+        _of_cell(result.cell),
+        age=(result.cell.model.tokens or 0, result.provenance.started_at.timestamp()),
+        scores={score.metric: score for score in result.scores},
+        n_expected=result.n_expected,
+        n_truncated=result.n_truncated,
+        documents=(lambda: items(result.cell)) if items else (lambda: None),
+    )
+
+
+def _of_failure(failure: CellFailure) -> Measurement:
+    return replace(_of_cell(failure.cell), failure=f"{failure.error}: {failure.message}")
+
+
+def _of_cell(cell: Cell) -> Measurement:
+    """A measurement without scores."""
+    model = cell.model
+    return Measurement(
+        family=model.family,
+        task=cell.task,
+        suite=cell.suite,
+        kind=cell.kind,
+        shots=cell.shots,
+        prompt=cell.prompt,
+        conditions=(
+            ("engine", cell.engine),
+            ("dtype", model.dtype),
+            ("variant", model.variant or "plain"),
+            ("task", cell.task_digest),
+            ("documents", "all" if cell.limit is None else f"first {cell.limit}"),
+        ),
+        model=model.name,
+        revision=model.revision,
+        scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},
+        age=(0, 0),
+        seed=cell.seed,
+        metrics=cell.metrics,
+        scores={},
+    )
+
+
+def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_Size]:
+    tokens: dict[_Size, set[float | None]] = {}
+    for one in measurements:
+        if one.failure is None:
+            tokens.setdefault(one.size, set()).add(one.scales["tokens"])
+    return frozenset(size for size, seen in tokens.items() if len(seen) > 1)
+
+
+def _curves_of(
+    measurements: Sequence[Measurement], *, scale: Scale, conditions: _Conditions, split: str | None
+) -> list[Curve]:
+    """One curve per metric of measurements that can all be compared."""
+    failures = [m for m in measurements if m.failure is not None]
+    checkpoints = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
+    read = [[m.documents() for m in seeds] for seeds in checkpoints]
+    made = []
+    for rank, metric in enumerate(measurements[0].metrics):
+        drawn = []
+        missing = []
+        for seeds, documents in zip(checkpoints, read, strict=True):
+            found = _point(seeds, metric, scale)
+            if isinstance(found, Gap):
+                missing.append(found)
+            else:
+                drawn.append((found, seeds, documents))
+        drawn.sort(key=lambda one: (position(scale, one[0].x), one[0].model))
+        points = tuple(point for point, _, _ in drawn)
+        seen = {p.model for p in points} | {g.model for g in missing}
+        missing += [Gap(f.model, str(f.failure), f.scales[scale]) for f in failures if f.model not in seen]
+        if points:
+            first = measurements[0]
+            made.append(
+                Curve(
+                    family=first.family,
+                    task=first.task,
+                    suite=first.suite,
+                    kind=first.kind,
+                    shots=first.shots,
+                    prompt=first.prompt,
+                    metric=metric,
+                    rank=rank,
+                    scale=scale,
+                    points=points,
+                    missing=tuple(sorted(set(missing), key=lambda g: (g.x or 0.0, g.model, g.reason))),
+                    conditions=_text(conditions),
+                    split=split,
+                    items=_items([(seeds, documents) for _, seeds, documents in drawn], metric, points),
+                )
+            )
+    return made
+
+
+def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
+    """The seeds of each checkpoint; or of each model's most trained one, with equal tokens the one evaluated last."""
+    grouped: dict[tuple[str, str], list[Measurement]] = {}
+    final: dict[_Size, str] = {}
+    for one in sorted(measurements, key=lambda m: m.age):
+        grouped.setdefault((one.model, one.revision), []).append(one)
+        final[one.size] = one.revision
+    return [
+        sorted(seeds, key=lambda m: m.seed)
+        for (_, revision), seeds in grouped.items()
+        if not final_only or final[seeds[0].size] == revision
+    ]
+
+
+def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Point | Gap:
+    """One checkpoint, all its seeds taken together."""
+    model, x = seeds[0].model, seeds[0].scales[scale]
+    scores = [m.scores[metric.name] for m in seeds if metric.name in m.scores]
+    if not scores:
+        return Gap(model, f"no score for {metric.name}", x)
+    if x is None:
+        return Gap(model, _UNKNOWN[scale], None)
+    if x <= 0 and scale != "loss":
+        return Gap(model, f"{x:g} {scale} have no place on a log axis", None)
+    pooled = estimate(scores, metric)
+    low, high = interval(pooled)
+    return Point(
+        model=model,
+        x=float(x),
+        estimate=pooled,
+        low=low,
+        high=high,
+        n_expected=min(m.n_expected for m in seeds),
+        n_truncated=sum(m.n_truncated for m in seeds),
+    )
+
+
+def _items(
+    sizes: Sequence[tuple[Sequence[Measurement], Sequence[DocumentScores | None]]],
+    metric: MetricSpec,
+    points: Sequence[Point],
+) -> NDArray[np.float64] | None:
+    """Scores by size, seed and document, the documents in the order of their hashes; None as `Curve.items` says."""
+    if len({tuple(m.seed for m in seeds) for seeds, _ in sizes}) > 1:
+        return None
+    every: list[list[NDArray[np.float64]]] = []
+    hashes: list[str] | None = None
+    for _, documents in sizes:
+        rows = []
+        for read in documents:
+            if read is None or not read.doc_hash or metric.name not in read.scores:
+                return None
+            order = sorted(range(len(read.doc_hash)), key=read.doc_hash.__getitem__)
+            here = [read.doc_hash[i] for i in order]
+            if hashes not in (None, here):
+                return None
+            hashes = here
+            rows.append(read.scores[metric.name][order])
+        every.append(rows)
+    items = np.array(every)
+    # A corpus score such as span F1 is not the mean over its documents: they could not stand for it in a bootstrap.
+    values = [p.estimate.value for p in points]
+    return items if np.allclose(items.mean(axis=(1, 2)), values, rtol=1e-6, atol=1e-9) else None

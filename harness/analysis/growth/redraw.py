@@ -1,0 +1,44 @@
+"""Curves as they might have come out with other documents, other seeds and another training run."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.growth.counts import RUN_SD, Counts
+from harness.analysis.stats import Array
+
+
+def from_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
+    """Redrawn successes, (B, draws, m), documents independent between sizes.
+
+    Fractional numbers of documents are rounded for drawing and scaled back.
+    """
+    whole = np.maximum(np.rint(counts.n), 1)
+    shares = counts.k / np.maximum(counts.n, 1e-300)
+    drawn = rng.binomial(whole[:, None].astype(int), shares[:, None], size=(len(counts), draws, counts.sizes))
+    return np.asarray(drawn * (counts.n / whole)[:, None])
+
+
+def from_items(
+    items: NDArray[np.float64], draws: int, rng: np.random.Generator, *, run_sd: float | Array = RUN_SD
+) -> Array:
+    """Redrawn scores, (draws, m): the same documents for every size, seeds drawn anew at each size.
+
+    Two levels (Davison and Hinkley 1997, section 3.8): documents with replacement, shared between sizes because they
+    were shared in the evaluation; then seeds with replacement. Few-shot seeds say nothing about another training, so
+    noise of `run_sd`, scaled like a binomial, is added to each size.
+
+    Args:
+        items: scores in [0, 1], (m, seeds, documents).
+        draws: number of redrawn curves.
+        rng: source of chance.
+        run_sd: standard deviation between runs at a score of 1/2; one for all sizes, or (m,).
+    """
+    sizes, seeds, documents = items.shape
+    weights = rng.multinomial(documents, np.full(documents, 1 / documents), size=draws) / documents
+    scores = np.einsum("msd,rd->rms", items, weights, optimize=True)
+    chosen = rng.integers(seeds, size=(draws, sizes, seeds))
+    y = np.take_along_axis(scores, chosen, axis=2).mean(axis=2)
+    noise = rng.normal(size=y.shape) * 2 * run_sd * np.sqrt(np.clip(y * (1 - y), 0.0, None))
+    return np.asarray(np.clip(y + noise, 0.0, 1.0))

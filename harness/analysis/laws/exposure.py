@@ -1,0 +1,229 @@
+"""Where an ability leaves chance over many models, and what exposure to the test task adds.
+
+    y = r0 + a (x - x_e)+ + theta z
+
+with x = log10 of training compute, r0 the chance level, x_e the point of emergence and z = 1 for models marked as
+exposed (Dominguez-Olmedo, Dorner and Hardt 2024, "Training on the Test Task Confounds Evaluation and Emergence",
+arXiv 2407.07890). The elbow x_e is found by search and not by descent: a gradient that starts beyond the elbow sees no
+slope at all. Every model counts the same, because models of one size differ
+by more than the documents of one benchmark can explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.analysis.stats import Array
+from harness.analysis.stats.distributions import f, norm, t
+from harness.errors import HarnessError
+
+FLOOR_TOLERANCE = 0.05
+"""Distance between chance and the level before the elbow from which a fixed floor is refused, in units of the score."""
+_FEWEST = 5
+_WRONG_FLOOR = 0.01
+"""Significance at which a free floor is taken to be better than the given one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hinge:
+    """A flat arm at a known floor, then a straight rise."""
+
+    at: float
+    """The elbow, in the unit of x. Left of all models when the data are a straight line."""
+    low: float | None
+    """Lower end of its 95 % bootstrap interval; None without resamples."""
+    high: float | None
+    """Upper end of its 95 % bootstrap interval; None without resamples."""
+    slope: float
+    """Gain in score per unit of x beyond the elbow."""
+    theta: float | None
+    """Score that marked models have over others of the same compute; None when none was marked."""
+    theta_low: float | None
+    """Lower end of its 95 % bootstrap interval; None without resamples or marks."""
+    theta_high: float | None
+    """Upper end of its 95 % bootstrap interval; None without resamples or marks."""
+    floor: float
+    """Score of the flat arm: given, not fitted."""
+    n_below: int
+    """Models at or before the elbow: what the flat arm rests on."""
+    r2: float
+    """Share of the variance that the hinge explains; negative when it is worse than the mean."""
+    r2_linear: float
+    """The same of a straight line with a free intercept: an elbow needs to beat it."""
+    refusal: str | None
+    """Why the numbers must not be read as a point of emergence; None when they may."""
+
+
+def hinge(
+    x: ArrayLike,
+    y: ArrayLike,
+    floor: float,
+    *,
+    marked: ArrayLike | None = None,
+    groups: Sequence[object] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Hinge:
+    """Least-squares hinge with a fixed floor; the equation and its source stand at the top of the module.
+
+    A floor that the models do not show is refused, as with a Brier score or with a format whose wrong answers look
+    likelier than right ones: the elbow would then sit wherever a line from the wrong level meets the rise. The elbow
+    may lie left of all models by as much as they span, so that a straight line is not called an elbow among them.
+    The published plotting code replaces elbows above 10^23 FLOPs by hand; that is not done here.
+
+    The 95 % interval covered the truth in 94 % of simulations with 15 models, 91 % with 30 and 94 % with 60, but in
+    80 % with 8: do not lean on it there.
+
+    Args:
+        x: scale of each model, e.g. log10 FLOPs, shape (n,).
+        y: score of each model, shape (n,).
+        floor: score without the ability (r0), usually chance.
+        marked: True for models exposed to the task, e.g. by release date, shape (n,); None leaves theta out.
+        groups: what is resampled together, e.g. the run of each checkpoint, n long; None resamples single models.
+        resamples: bootstrap replicates for the intervals; 0 for none.
+        seed: of the bootstrap.
+
+    Raises:
+        HarnessError: fewer than five models, fewer than three different scales, or a value that is not a number.
+
+    >>> found = hinge([0, 1, 2, 3, 4, 5], [0.25, 0.25, 0.25, 0.3, 0.4, 0.5], 0.25, resamples=0)
+    >>> round(found.at, 3), round(found.slope, 3), found.n_below
+    (2.5, 0.1, 3)
+    """
+    at, score = finite("x", x), finite("y", y)
+    if len(at) < _FEWEST or len(np.unique(at)) < 3:
+        raise HarnessError(
+            f"a hinge needs at least {_FEWEST} models at 3 different scales; "
+            f"got {len(at)} at {len(np.unique(at))}: read more models"
+        )
+    marks = None if marked is None else np.asarray(marked, dtype=float)
+    ones = np.ones_like(at)
+    covariates = np.empty((len(at), 0)) if marks is None else marks[:, None]
+    leftmost = 2 * at.min() - at.max()
+    best = _profile(at, score - floor, covariates, ones[None, :], leftmost=leftmost)
+    line = np.column_stack([ones, at, covariates])
+    flat = float(np.sum((score - score.mean()) ** 2))
+    straight = score - line @ np.linalg.lstsq(line, score, rcond=None)[0]
+    r2, r2_linear = (1 - float(rss) / flat if flat else 0.0 for rss in (best.rss[0], np.sum(straight**2)))
+    spread = None
+    if resamples:
+        together = groups if groups is not None else range(len(at))
+        drawn = resampled(together, resamples, np.random.default_rng(seed))
+        again = _profile(at, score - floor, covariates, drawn, leftmost=leftmost)
+        tail = _tail(len(set(together)), 2 + covariates.shape[1])
+        spread = np.quantile(np.column_stack([again.elbow, again.beta]), [tail, 1 - tail], axis=0)
+    theta = None if marks is None else float(best.beta[0, 1])
+    return Hinge(
+        at=float(best.elbow[0]),
+        low=None if spread is None else float(spread[0, 0]),
+        high=None if spread is None else float(spread[1, 0]),
+        slope=float(best.beta[0, 0]),
+        theta=theta,
+        theta_low=None if spread is None or marks is None else float(spread[0, 2]),
+        theta_high=None if spread is None or marks is None else float(spread[1, 2]),
+        floor=floor,
+        n_below=int(np.sum(at <= best.elbow[0])),
+        r2=r2,
+        r2_linear=r2_linear,
+        refusal=_refusal(at, score, floor, covariates, best, r2),
+    )
+
+
+def resampled(groups: Sequence[object], resamples: int, rng: np.random.Generator) -> Array:
+    """How often each observation is drawn when whole groups are drawn with replacement, (resamples, n)."""
+    names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
+    member = np.array([names[name] for name in groups])
+    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
+    return np.asarray(counts[:, member], dtype=float)
+
+
+def finite(name: str, values: ArrayLike) -> Array:
+    """One column as numbers; `name` says in the error which one holds a value that is none."""
+    found = np.asarray(values, dtype=float)
+    wrong = np.flatnonzero(~np.isfinite(found))
+    if len(wrong):
+        raise HarnessError(f"{name}[{wrong[0]}] is {found[wrong[0]]}; expected a number")
+    return found
+
+
+def _tail(n: int, fitted: int) -> float:
+    """Quantile at which a percentile interval of n units ends, instead of .025.
+
+    Phi(sqrt(n / (n - p)) t_{.025, n - p}): without it the bootstrap is too sure of few models (the expanded
+    percentile interval of Hesterberg 2015, "What Teachers Should Know About the Bootstrap", with p fitted parameters
+    in the place of one).
+    """
+    left = max(n - fitted, 1)
+    return float(norm.cdf(np.sqrt(n / left) * t.ppf(0.025, left)))
+
+
+class _Profile(NamedTuple):
+    elbow: Array
+    beta: Array
+    rss: Array
+
+
+def _profile(x: Array, y: Array, covariates: Array, weights: Array, *, leftmost: float) -> _Profile:
+    """Best elbow and coefficients for every row of weights, (B,), (B, p) and (B,).
+
+    Exact: while the elbow moves between two neighbouring scales the same models lie beyond it, and y is linear in
+    (a, a x_e, theta). The best elbow is the one that solves this, where it falls between them, or one of the scales.
+    It stays at or before the second largest scale: beyond it one model would make the slope.
+    """
+    origin = x.mean()  # keeps the normal equations well conditioned
+    x = x - origin
+    knots = np.concatenate([[leftmost - origin], np.unique(x)[:-1]])
+    n, rows = len(x), np.arange(len(weights))
+    beyond = (x > knots[:-1, None])[..., None]
+    between = np.concatenate([beyond * np.column_stack([x, -np.ones(n)]), _every(covariates, len(beyond))], axis=2)
+    free, free_rss = _solve(between, y, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        elbow = free[..., 1] / free[..., 0]
+    free_rss = np.where((elbow > knots[:-1]) & (elbow < knots[1:]), free_rss, np.inf)
+    rise = np.maximum(x - knots[:, None], 0.0)[..., None]
+    fixed, fixed_rss = _solve(np.concatenate([rise, _every(covariates, len(rise))], axis=2), y, weights)
+    elbows = np.concatenate([elbow, np.broadcast_to(knots, fixed_rss.shape)], axis=1)
+    betas = np.concatenate([np.delete(free, 1, axis=2), fixed], axis=1)
+    rss = np.concatenate([free_rss, fixed_rss], axis=1)
+    best = np.argmin(rss, axis=1)
+    return _Profile(elbow=elbows[rows, best] + origin, beta=betas[rows, best], rss=np.maximum(rss[rows, best], 0.0))
+
+
+def _every(covariates: Array, times: int) -> Array:
+    return np.broadcast_to(covariates, (times, *covariates.shape))
+
+
+def _solve(design: Array, y: Array, weights: Array) -> tuple[Array, Array]:
+    """Weighted least squares of y on G designs (G, n, p) for B rows of weights: coefficients (B, G, p), RSS (B, G)."""
+    g, n, p = design.shape
+    squares = (design[..., :, None] * design[..., None, :]).transpose(1, 0, 2, 3).reshape(n, -1)
+    normal = (weights @ squares).reshape(-1, g, p, p)
+    moments = (weights @ (design * y[:, None]).transpose(1, 0, 2).reshape(n, -1)).reshape(-1, g, p)
+    # A replicate may miss all models beyond an elbow, or all marked ones: their coefficient is then 0, not infinite.
+    beta = np.linalg.solve(normal + 1e-12 * np.eye(p), moments[..., None])[..., 0]
+    return np.asarray(beta), np.asarray((weights @ y**2)[:, None] - np.sum(beta * moments, axis=2))
+
+
+def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: _Profile, r2: float) -> str | None:
+    """The floor is wrong when a free one fits significantly better (F test) and lies elsewhere by more than matters."""
+    if np.ptp(y) == 0:
+        return "All models score the same."
+    if r2 <= 0:
+        return f"A hinge that starts at {floor:g} fits worse than a constant: the floor of this metric is not chance."
+    if best.beta[0, 0] <= 0:
+        return "The score falls beyond the elbow: nothing emerges there."
+    arm = np.column_stack([np.ones_like(x), covariates])
+    free = _profile(x, y, arm, np.ones((1, len(x))), leftmost=float(x.min()))
+    level, remaining = float(free.beta[0, 1]), len(x) - 3 - covariates.shape[1]
+    ratio = (float(best.rss[0]) / max(float(free.rss[0]), np.finfo(float).tiny) - 1) * remaining
+    if abs(level - floor) > FLOOR_TOLERANCE and f.sf(ratio, 1, remaining) < _WRONG_FLOOR:
+        return (
+            f"The models before the elbow score {level:.3g}, not {floor:g}: the floor of this metric is not chance, "
+            "and the elbow would depend on where it is put."
+        )
+    return None

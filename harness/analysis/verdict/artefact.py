@@ -1,0 +1,90 @@
+"""Is a jump in the ability, or in the metric? The continuous metric of the same answers, below the jump.
+
+Accuracy and exact match turn a smooth improvement of token probabilities into a jump: an answer of L tokens is exactly
+right with probability exp(-L CE), which looks like a sigmoid although the cross-entropy CE falls as a power law
+(Schaeffer, Miranda and Koyejo 2023, "Are Emergent Abilities of Large Language Models a Mirage?", equations 1 to 3).
+Then the continuous metric improves long before the jump. If it does not, the jump is no work of the metric (Du et al.
+2024, "Understanding Emergent Abilities of Language Models from the Loss Perspective", section 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.analysis.curves import Curve
+from harness.analysis.stats import ALPHA, PRACTICAL_EFFECT, Trend, benjamini_hochberg, trend
+from harness.analysis.stats.distributions import t as student
+from harness.analysis.verdict.types import Partner
+
+FEWEST_SIZES = 3
+"""Below this no trend below the threshold can be tested."""
+MATERIAL_SHARE = 0.25
+"""Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
+
+
+def partners(pairs: Sequence[tuple[Curve | None, int]], *, together: bool = True) -> tuple[Partner | None, ...]:
+    """Test each continuous curve below the threshold of its headline metric.
+
+    Args:
+        pairs: the continuous curve of a setting, None when there is none, and how many of its own smallest sizes lie
+            below the threshold of the headline.
+        together: correct over all pairs (Benjamini-Hochberg).
+    """
+    tested = [None if curve is None else _below(curve, sizes) for curve, sizes in pairs]
+    raw = [found and found.p for found in tested]
+    corrected = benjamini_hochberg(raw) if together else tuple(raw)
+    return tuple(
+        None if curve is None else _partner(curve, sizes, found, q)
+        for (curve, sizes), found, q in zip(pairs, tested, corrected, strict=True)
+    )
+
+
+def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> Partner:
+    direction = 1 if curve.metric.higher_is_better else -1
+    whole = trend(curve.position, curve.estimates)
+    extent = max(curve.y) - min(curve.y)
+    z = below and direction * below.z
+    share = direction * below.fitted_range / extent if below and extent > 0 else None
+    rises = None
+    if below and z is not None and q is not None and share is not None:
+        matters = share >= MATERIAL_SHARE and abs(below.fitted_range) >= _practical_effect(curve)
+        rises = q < ALPHA and z > 0 and matters
+    return Partner(
+        metric=curve.metric.name,
+        z_trend=whole and direction * whole.z,
+        sizes=len(curve.points),
+        sizes_below=sizes,
+        z_below=z,
+        p_below=below and below.p,
+        q_below=q,
+        share_below=share,
+        rises_below=rises,
+    )
+
+
+def _practical_effect(curve: Curve) -> float:
+    """A twentieth of the way from chance to perfect; 0 for a metric without these, such as a log-likelihood."""
+    metric = curve.metric
+    return 0.0 if metric.best is None or metric.chance is None else PRACTICAL_EFFECT * abs(metric.best - metric.chance)
+
+
+def _below(curve: Curve, sizes: int) -> Trend | None:
+    """Trend over the smallest sizes: paired over documents where these are known, else by the errors of the scores."""
+    if sizes < FEWEST_SIZES:
+        return None
+    x = np.array(curve.position[:sizes])
+    if curve.items is None or curve.items.shape[2] < 2 or x[0] == x[-1]:
+        return trend(x.tolist(), curve.estimates[:sizes])
+    # One slope per document: what documents differ in, and every size shares, cancels.
+    centred = x - x.mean()
+    slopes = centred @ curve.items[:sizes].mean(axis=1) / (centred**2).sum()
+    error = float(slopes.std(ddof=1)) / math.sqrt(len(slopes))
+    if error == 0.0:
+        return None
+    z = float(slopes.mean()) / error
+    reach = float(x[-1] - x[0])
+    p = float(2 * student.sf(abs(z), len(slopes) - 1))
+    return Trend(z=z, p=p, fitted_range=float(slopes.mean()) * reach, fitted_range_stderr=error * reach)

@@ -1,0 +1,20 @@
+"""What a run leaves behind about itself, and how far runs are."""
+
+from harness.runs.progress import costs, fallbacks, finished_at, mixed, up_to_date
+from harness.runs.record import MOST_BYTES, Progress, RunRecord, dumped, loaded, planned
+from harness.runs.recorder import Recorder
+
+__all__ = [
+    "MOST_BYTES",
+    "Progress",
+    "Recorder",
+    "RunRecord",
+    "costs",
+    "dumped",
+    "fallbacks",
+    "finished_at",
+    "loaded",
+    "mixed",
+    "planned",
+    "up_to_date",
+]

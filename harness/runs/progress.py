@@ -1,0 +1,258 @@
+"""What records and results say about runs: how far they got, how fast, with what, and at what cost."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from harness.plan import Place
+from harness.records import CellFailure, CellResult, Outcome
+from harness.runs.record import Planned, Progress, RunRecord
+from harness.settings import ModelId, Setting, model_id, names, setting
+
+
+def finished_at(outcome: Outcome) -> datetime:
+    """When the cell was answered, or failed (UTC)."""
+    if isinstance(outcome, CellFailure):
+        return outcome.failed_at
+    return outcome.provenance.started_at + timedelta(seconds=outcome.provenance.seconds)
+
+
+def pace(outcomes: Iterable[Outcome], *, window: timedelta = timedelta(minutes=10)) -> float | None:
+    """Cells per minute over the window that ends with the newest; None when fewer than two cells lie in it."""
+    times = sorted(finished_at(outcome) for outcome in outcomes)
+    recent = [time for time in times if time >= times[-1] - window]
+    if len(recent) < 2 or recent[0] == recent[-1]:
+        return None
+    return 60.0 * (len(recent) - 1) / (recent[-1] - recent[0]).total_seconds()
+
+
+def current(records: Sequence[RunRecord], now: datetime) -> tuple[RunRecord, ...]:
+    """The runs whose plans still hold: those that go on, and those that broke off and after which none was started.
+
+    What broke off before a later run was taken up by it or given up: a slip of the keys shall not be owed for ever.
+    """
+    starts = [record.started_at for record in records]
+    return tuple(
+        record
+        for record in records
+        if record.state(now) == "going on" or (record.ending != "finished" and record.heard_at >= max(starts))
+    )
+
+
+def up_to_date(
+    records: Sequence[RunRecord], results: Sequence[CellResult], failures: Sequence[CellFailure], now: datetime
+) -> tuple[RunRecord, ...]:
+    """The records, those whose plans hold with the progress that the cells show and a plan of what is left of them.
+
+    A run writes each cell at once and its record every ten seconds; one that was killed never wrote its last counts.
+    What was finished after another run was started is credited to a run only while it is heard of.
+    """
+    hold = current(records, now)
+    if not hold:
+        return tuple(records)  # making keys takes time
+    done = {result.cell.place: finished_at(result) for result in results}
+    failed = {failure.cell.place: failure.failed_at for failure in failures}
+    return tuple(
+        _followed(record, done, failed, now, _next_start(record, records)) if record in hold else record
+        for record in records
+    )
+
+
+def _next_start(record: RunRecord, records: Iterable[RunRecord]) -> datetime | None:
+    """When the next run was started since this one was heard of; None when none was."""
+    return min((other.started_at for other in records if other.started_at > record.heard_at), default=None)
+
+
+def _followed(
+    record: RunRecord,
+    done: Mapping[Place, datetime],
+    failed: Mapping[Place, datetime],
+    now: datetime,
+    until: datetime | None,
+) -> RunRecord:
+    """One record with what came `until` then, and a plan of what never came; what failed before it is still to come."""
+    wanted = {Place(of.model.family, key) for of in record.plan for keys in of.tasks.values() for key in keys}
+    if not wanted:
+        return record
+    ended = {place: done[place] for place in wanted & done.keys()}
+    broken = {of: failed[of] for of in (wanted & failed.keys()) - ended.keys() if failed[of] >= record.started_at}
+    came, lost = ([at for at in times.values() if until is None or at < until] for times in (ended, broken))
+    # times of other machines may lie before the run or after now
+    after = sorted((at - record.started_at).total_seconds() for at in (*came, *lost) if record.started_at <= at <= now)
+    progress = Progress(
+        total=len(wanted),
+        done=len(came),
+        failed=len(lost),
+        elapsed_seconds=after[-1] if after else 0.0,
+        first_seconds=after[0] if after else None,
+    )
+    left = wanted - ended.keys() - broken.keys()
+    return replace(record, progress=progress, plan=tuple(replace(of, tasks=_only(left, of)) for of in record.plan))
+
+
+def _only(places: Set[Place], of: Planned) -> dict[str, tuple[str, ...]]:
+    return {task: tuple(k for k in keys if (of.model.family, k) in places) for task, keys in of.tasks.items()}
+
+
+class Tally(NamedTuple):
+    """How far one model is with one task."""
+
+    family: str
+    model: str
+    """Its name, as in `settings.names`."""
+    task: str
+    done: int
+    """Cells with a result."""
+    failed: int
+    """Cells whose last attempt failed."""
+    absent: int
+    """Cells that another model of the family has, done or failed, and this one has not: to come, or left out."""
+    planned: int
+    """Cells that runs planned and that have not come back; one that failed before and is to be tried again is both."""
+
+
+def tallies(
+    results: Sequence[CellResult], failures: Sequence[CellFailure], runs: Sequence[RunRecord] = ()
+) -> tuple[Tally, ...]:
+    """Every model of every family, smallest first, with every task of that family.
+
+    `runs` are those whose plans hold, up to date. Where there is none, what the other sizes were asked already is the
+    best witness of what is still to do.
+    """
+    done = {(model_id(r.cell.model), setting(r.cell)) for r in results}
+    failed = {(model_id(f.cell.model), setting(f.cell)) for f in failures} - done
+    seen = done | failed
+    outcomes: list[Outcome] = [*results, *failures]
+    models = [*(o.cell.model for o in outcomes), *(plan.model for run in runs for plan in run.plan)]
+    asked: dict[tuple[str, str | None, str], set[Setting]] = defaultdict(set)
+    for _, one in seen:
+        asked[one.family, one.variant, one.task].add(one)
+    planned: dict[tuple[ModelId, str], set[str]] = defaultdict(set)  # two runs may plan the same cell
+    for plan in (plan for run in runs for plan in run.plan):
+        for task, keys in plan.tasks.items():
+            planned[model_id(plan.model), task].update(keys)
+    for model, task in planned:
+        asked.setdefault((model.family, model.variant, task), set())
+    return tuple(
+        Tally(
+            family=family,
+            model=name,
+            task=task,
+            done=sum((model, one) in done for one in settings),
+            failed=sum((model, one) in failed for one in settings),
+            absent=sum((model, one) not in seen for one in settings),
+            planned=len(planned.get((model, task), ())),
+        )
+        for model, name in names(models).items()
+        for (family, variant, task), settings in sorted(asked.items(), key=lambda item: item[0][2])
+        if (family, variant) == (model.family, model.variant)
+    )
+
+
+class Cost(NamedTuple):
+    """What one model took."""
+
+    family: str
+    model: str
+    """Its name, as in `settings.names`."""
+    params: int
+    """Total parameters."""
+    cells: int
+    """Cells with a result."""
+    documents: int
+    """Documents answered in them."""
+    truncated: int
+    """Documents whose prompt was cut."""
+    seconds: float
+    """Wall time of the cells, model loading excluded."""
+    energy_wh: float | None
+    """Watt hours of the cells that were measured; None when none was."""
+    measured: int
+    """Cells whose energy was measured."""
+
+
+def costs(results: Iterable[CellResult]) -> tuple[Cost, ...]:
+    """Time and energy by model, smallest first."""
+    by_model: dict[ModelId, list[CellResult]] = defaultdict(list)
+    for result in results:
+        by_model[model_id(result.cell.model)].append(result)
+    called = names(r.cell.model for group in by_model.values() for r in group)
+    return tuple(_cost(name, by_model[model]) for model, name in called.items())
+
+
+def _cost(name: str, results: Sequence[CellResult]) -> Cost:
+    model = results[0].cell.model
+    energies = [r.provenance.energy_wh for r in results if r.provenance.energy_wh is not None]
+    return Cost(
+        family=model.family,
+        model=name,
+        params=model.params,
+        cells=len(results),
+        documents=sum(r.n_expected for r in results),
+        truncated=sum(r.n_truncated for r in results),
+        seconds=sum(r.provenance.seconds for r in results),
+        energy_wh=sum(energies) if energies else None,
+        measured=len(energies),
+    )
+
+
+class Making(NamedTuple):
+    """One way in which cells were made."""
+
+    engine: str
+    device: str
+    host: str
+    commit: str
+    """Commit of the working folder, `+` behind it when there were uncommitted changes; empty outside a repository."""
+    versions: str
+    """Packages and their versions."""
+    deterministic: bool
+    """True when numbers were asked to depend on each document alone."""
+    cells: int
+    """Cells made so."""
+    first_at: datetime
+    """Start of the first of them (UTC)."""
+    last_at: datetime
+    """End of the last of them (UTC)."""
+
+
+def makings(results: Iterable[CellResult]) -> tuple[Making, ...]:
+    """With what the cells were made, the newest last; one row when everything was made alike."""
+    groups: dict[tuple[str, str, str, str, str, bool], list[CellResult]] = defaultdict(list)
+    for result in results:
+        made = result.provenance
+        commit = (made.git_commit or "")[:10] + ("+" if made.git_dirty else "")
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(made.versions.items()))
+        groups[result.cell.engine, made.device, made.host, commit, versions, made.deterministic].append(result)
+    found = [
+        Making(
+            *alike,
+            cells=len(group),
+            first_at=min(r.provenance.started_at for r in group),
+            last_at=max(finished_at(r) for r in group),
+        )
+        for alike, group in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda m: (m.last_at, m)))
+
+
+def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
+    """Provenance that is not the same for all cells: such numbers may differ for reasons that are not the model."""
+    seen: dict[str, set[str]] = {}
+    for result in results:
+        made = result.provenance
+        facts = {**made.versions, "device": made.device, "engine": result.cell.engine}
+        facts["deterministic"] = "yes" if made.deterministic else "no"
+        for name, value in facts.items():
+            seen.setdefault(name, set()).add(value)
+    return {name: sorted(values) for name, values in sorted(seen.items()) if len(values) > 1}
+
+
+def fallbacks(results: Sequence[CellResult]) -> dict[tuple[str, str], int]:
+    """Cells that were left to lm-eval's code, by model and reason."""
+    found = Counter((r.cell.model.name, r.provenance.fallback) for r in results if r.provenance.fallback is not None)
+    return {(model, reason): n for (model, reason), n in sorted(found.items()) if reason is not None}

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.analysis.curves.join import curves
+from harness.analysis.curves.types import Curve
+from harness.analysis.verdict.artefact import partners
+from harness.analysis.verdict.types import Partner, Verdict
+from harness.analysis.verdict.verdict import judge
+from tests.analysis.verdict.test_rules import FLAT, RISE, STEP
+from tests.builders import grown
+
+EARLY = (0.25, 0.28, 0.31, 0.34, 0.37, 0.40, 0.43, 0.80)
+"""A continuous score that improves long before accuracy jumps, by a third of its range."""
+LATE = (0.25, 0.251, 0.249, 0.25, 0.251, 0.25, 0.249, 0.60)
+"""One that jumps with it."""
+
+
+def drawn(right: tuple[int, ...], smooth: tuple[float, ...], n: int = 200) -> tuple[Curve, ...]:
+    """Accuracy, `right` of 200, and its continuous partner over eight sizes of `n` documents."""
+    return curves(grown([k * n // 200 for k in right], smooth=smooth, n=n))
+
+
+def judged(right: tuple[int, ...], smooth: tuple[float, ...]) -> Verdict:
+    (verdict,) = judge(drawn(right, smooth), draws=0)
+    return verdict
+
+
+def heard(smooth: tuple[float, ...], sizes: int = 7, *, n: int = 200, items: np.ndarray | None = None) -> Partner:
+    curve = next(c for c in drawn(STEP, smooth, n) if c.metric.continuous)
+    (partner,) = partners([(replace(curve, items=items), sizes)])
+    assert partner is not None
+    return partner
+
+
+def documents(rise: float) -> np.ndarray:
+    """Scores of 200 documents that differ much between each other and little between sizes, (8, 1, 200)."""
+    rng = np.random.default_rng(0)
+    easy = rng.uniform(0.05, 0.85, 200)
+    return np.clip(easy + rise * np.arange(8)[:, None] + rng.normal(0, 0.01, (8, 200)), 0, 1)[:, None]
+
+
+def test_a_jump_is_made_by_the_metric_when_the_continuous_score_improves_before_it() -> None:
+    verdict = judged(STEP, EARLY)
+    assert verdict.label == "metric-artefact"
+    assert verdict.partner is not None
+    assert (verdict.partner.metric, verdict.partner.sizes_below) == ("prob_correct", 7)
+    assert verdict.partner.rises_below is True
+
+
+def test_a_jump_of_both_scores_is_robust_to_the_metric() -> None:
+    verdict = judged(STEP, LATE)
+    assert verdict.label == "emergent"
+    assert str(verdict.qualifier).endswith(" metric-robust")
+    assert verdict.partner is not None
+    assert verdict.partner.rises_below is False
+
+
+def test_a_flat_score_over_a_growing_one_is_made_by_the_metric() -> None:
+    assert judged(FLAT, EARLY).label == "metric-artefact"
+    assert judged(FLAT, (0.25,) * 8).label == "flat"
+
+
+def test_a_smooth_rise_needs_no_excuse() -> None:
+    assert judged(RISE, EARLY).label == "smooth"
+
+
+def test_without_a_partner_nothing_is_heard() -> None:
+    assert partners([(None, 5)]) == (None,)
+    (alone,) = judge([c for c in drawn(STEP, EARLY) if not c.metric.continuous], draws=0)
+    assert (alone.partner, alone.label) == (None, "emergent")
+
+
+def without(curve: Curve, *sizes: int) -> Curve:
+    """The curve with no score at some sizes, by index."""
+    return replace(curve, points=tuple(p for i, p in enumerate(curve.points) if i not in sizes))
+
+
+def test_a_partner_that_lacks_sizes_is_heard_at_those_below_the_jump_alone() -> None:
+    # Taken by number instead of by size, its first seven sizes would hold the jump of both scores.
+    headline, partner = drawn(STEP, LATE)
+    (verdict,) = judge([headline, without(partner, 2)], draws=0)
+    assert verdict.partner is not None
+    assert (verdict.partner.sizes, verdict.partner.sizes_below, verdict.partner.rises_below) == (7, 6, False)
+    assert str(verdict.qualifier).endswith(" metric-robust")
+
+
+def test_a_partner_that_ends_below_the_jump_says_nothing_of_it() -> None:
+    headline, partner = drawn(STEP, EARLY)
+    (verdict,) = judge([headline, without(partner, 7)], draws=0)
+    assert verdict.partner is not None
+    assert verdict.partner.rises_below is None
+    assert (verdict.label, verdict.qualifier) == ("emergent", judged(STEP, LATE).qualifier.split()[0])
+
+
+def test_a_flat_score_is_held_against_all_sizes_of_a_partner_that_lacks_some() -> None:
+    headline, partner = drawn(FLAT, EARLY)
+    (verdict,) = judge([headline, without(partner, 0, 3)], draws=0)
+    assert verdict.label == "metric-artefact"
+    assert "improves over all sizes" in " ".join(verdict.reasons)
+
+
+def test_two_sizes_below_the_threshold_cannot_be_tested() -> None:
+    partner = heard(EARLY, 2)
+    assert (partner.z_below, partner.q_below, partner.rises_below) == (None, None, None)
+    assert heard(EARLY, 3).rises_below is not None
+
+
+def test_the_share_is_that_of_the_line_below_in_the_whole_range() -> None:
+    partner = heard(EARLY)
+    assert partner.share_below == pytest.approx(0.18 / 0.55, abs=0.001)
+    assert (partner.z_below or 0) > 3
+    assert heard(tuple(reversed(EARLY))).rises_below is False
+
+
+def test_a_small_share_of_the_range_is_no_excuse_however_significant() -> None:
+    little = heard((0.25, 0.26, 0.27, 0.28, 0.29, 0.30, 0.31, 0.95))
+    assert little.share_below == pytest.approx(0.06 / 0.70, abs=0.001)
+    assert little.rises_below is False
+
+
+def test_the_same_documents_at_all_sizes_show_what_unpaired_errors_hide() -> None:
+    scores = documents(0.008)[:, :, :60]
+    smooth = tuple(scores.mean(axis=(1, 2)))
+    unpaired, paired = heard(smooth, n=60), heard(smooth, n=60, items=scores)
+    assert unpaired.rises_below is False
+    assert paired.rises_below is True
+    assert (paired.z_below or 0) > 10 * abs(unpaired.z_below or 0)
+
+
+def test_documents_that_do_not_improve_show_no_rise() -> None:
+    scores = documents(0.0)
+    partner = heard(tuple(scores.mean(axis=(1, 2))), items=scores)
+    assert abs(partner.z_below or 9) < 3
+    assert partner.rises_below is False
+
+
+def test_a_score_that_should_fall_improves_by_falling() -> None:
+    curve = next(c for c in drawn(STEP, tuple(1 - y for y in EARLY)) if c.metric.continuous)
+    brier = replace(curve, metric=replace(curve.metric, higher_is_better=False, chance=0.75, best=0.0))
+    (partner,) = partners([(brier, 7)])
+    assert partner is not None
+    assert partner.rises_below is True
+    assert (partner.z_trend or 0) > 0
+
+
+def test_many_partners_are_corrected_together() -> None:
+    one = next(c for c in drawn(STEP, EARLY) if c.metric.continuous)
+    flat = next(c for c in drawn(STEP, (0.25,) * 8) if c.metric.continuous)
+    alone = partners([(one, 7)])[0]
+    among = partners([(one, 7)] + [(flat, 7)] * 9)[0]
+    apart = partners([(one, 7)] + [(flat, 7)] * 9, together=False)[0]
+    assert alone is not None
+    assert among is not None
+    assert apart is not None
+    assert among.q_below == pytest.approx(10 * (alone.p_below or 0))
+    assert apart.q_below == alone.p_below

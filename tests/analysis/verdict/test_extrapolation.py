@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from harness.analysis.growth.counts import Counts
+from harness.analysis.verdict.extrapolation import apparent, held_out, jump, pooled_bounds, sharp
+from tests.analysis.growth.test_fits import counts
+
+FLAT = (50, 48, 52, 49, 51, 50, 47, 53)
+LINE = (50, 60, 70, 80, 90, 100, 110, 120)
+STEP = (50, 48, 52, 49, 51, 50, 47, 150)
+TWO = (50, 48, 52, 49, 51, 50, 148, 150)
+EARLY = (50, 48, 52, 49, 148, 150, 152, 151)
+
+
+def p_of(test: str, *curves: tuple[int, ...]) -> list[float]:
+    some = counts(curves)
+    return list({"ext": apparent, "sharp": sharp, "jump": lambda c: jump(c, 0.05)}[test](some).p)
+
+
+@pytest.mark.parametrize(("sizes", "tests"), [(2, ()), (3, ()), (4, (1,)), (5, (1,)), (6, (1, 2)), (12, (1, 2))])
+def test_two_sizes_are_held_out_of_six_or_more_only(sizes: int, tests: tuple[int, ...]) -> None:
+    assert held_out(sizes) == tests
+
+
+def test_what_goes_on_as_before_is_no_surprise_and_a_jump_is() -> None:
+    flat, line, step, two = p_of("ext", FLAT, LINE, STEP, TWO)
+    assert min(flat, line) > 0.1
+    assert max(step, two) < 1e-6
+
+
+def test_a_jump_is_found_by_holding_out_as_many_sizes_as_made_it() -> None:
+    found = apparent(counts((STEP, TWO)))
+    assert found.held_out.tolist() == [1, 2]
+    assert found.foreseen == pytest.approx([0.25, 0.25], abs=0.02)
+
+
+def test_the_surprise_is_the_binomial_tail_above_the_best_law_times_two() -> None:
+    found = apparent(counts((0, 0, 0, 0, 0, 0, 0, 3), chance=0.0))
+    # With nothing below, every law foretells nothing, kept at 1e-9 of certainty or a little more.
+    assert found.p[0] == pytest.approx(2 * binom.sf(2, 200, found.foreseen[0]), rel=1e-6)
+    assert found.held_out[0] == 1
+
+
+def test_a_lucky_size_does_not_foretell_any_jump_whatever() -> None:
+    # Two hits more among the first sizes would let an unrestrained power law rise as steeply as asked for.
+    (p,) = p_of("ext", (50, 49, 51, 50, 48, 51, 54, 150))
+    assert p < 1e-6
+
+
+def test_a_fall_at_the_largest_size_is_not_emergence() -> None:
+    assert p_of("ext", (50, 60, 70, 80, 90, 100, 110, 50)) == [1.0]
+    assert p_of("jump", LINE[::-1]) == [1.0]
+
+
+def test_a_steep_power_law_fits_a_jump_at_the_last_size_but_not_one_before_it() -> None:
+    line, step, two = p_of("sharp", LINE, STEP, TWO)
+    assert line > 0.05
+    assert two < 1e-6
+    # One size above all others: with 75 points to go, even the steepest smooth curve shows at the size before.
+    assert two < step
+
+
+def test_a_break_further_down_is_found_where_holding_out_says_nothing() -> None:
+    flat, line, early = p_of("jump", FLAT, LINE, EARLY)
+    assert (flat, line) == (1.0, 1.0)
+    assert early < 1e-6
+    assert jump(counts((EARLY,)), 0.05).held_out.tolist() == [4]
+
+
+def test_a_wide_logistic_curve_has_no_break() -> None:
+    x = np.linspace(7, 10, 12)
+    y = 0.25 + 0.75 / (1 + np.exp(-2 * (x - 8.5)))
+    assert jump(counts(np.rint(y * 200)), 0.05).p[0] > 0.05
+
+
+def test_a_later_size_at_chance_is_not_above_a_break() -> None:
+    assert p_of("jump", (50, 48, 52, 49, 148, 150, 152, 51)) == [1.0]
+
+
+def test_noise_between_runs_is_not_taken_for_a_break() -> None:
+    rng = np.random.default_rng(0)
+    x = np.linspace(7, 10, 12)
+    y = np.clip(0.25 + 0.05 * np.maximum(x - 8, 0) + rng.normal(0, 0.02, (60, 12)), 0, 1)
+    p = jump(counts(rng.binomial(2000, y), n=2000.0), 0.05).p
+    assert (p < 0.01).mean() <= 0.05
+
+
+def test_steps_of_flat_curves_are_rarely_called_surprising() -> None:
+    rng = np.random.default_rng(1)
+    flat = counts(rng.binomial(200, 0.25, (200, 8)))
+    assert (apparent(flat).p < 0.01).mean() <= 0.02
+    assert (jump(flat, 0.05).p < 0.01).mean() <= 0.02
+
+
+def test_curves_are_tested_together_as_they_are_alone() -> None:
+    some = counts((FLAT, LINE, STEP, TWO, EARLY))
+    for test in (apparent, sharp, lambda c: jump(c, 0.05)):
+        alone = [float(test(some.rows([row])).p[0]) for row in range(len(some))]
+        assert test(some).p == pytest.approx(alone, rel=1e-3, abs=1e-12)
+
+
+def test_units_of_scale_change_no_surprise() -> None:
+    some = counts((LINE, STEP, TWO))
+    moved = Counts(x=some.x + 3, k=some.k, n=some.n, chance=some.chance)
+    for test in (apparent, sharp):
+        assert test(moved).p == pytest.approx(test(some).p, rel=1e-3, abs=1e-12)
+
+
+def test_pooled_bounds_are_those_of_clopper_and_pearson() -> None:
+    low, high = (float(bound[0]) for bound in pooled_bounds(counts((3, 1, 4, 90)), 3))
+    assert binom.sf(7, 600, low) == pytest.approx(0.05)
+    assert binom.cdf(8, 600, high) == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize(("right", "at"), [(0, 0), (200, 1)])
+def test_pooled_bounds_of_nothing_and_of_everything_touch_the_end(right: int, at: int) -> None:
+    bounds = pooled_bounds(counts((right,) * 4), 3)
+    assert bounds[at][0] == float(at)
+    assert abs(bounds[1 - at][0] - at) < 0.01
+
+
+def test_a_break_of_which_only_significance_is_asked_is_judged_the_same() -> None:
+    rng = np.random.default_rng(0)
+    level = np.where(np.arange(8) < 4, 0.25, rng.uniform(0.3, 0.6, (60, 1)))
+    some = counts(rng.binomial(200, level + 0.02 * np.maximum(np.arange(8) - 4, 0)))
+    exact, rough = jump(some, 0.05).p, jump(some, 0.05, needed=0.01).p
+    significant = exact < 0.01
+    assert 0 < significant.sum() < len(some)
+    assert rough[significant] == pytest.approx(exact[significant])
+    assert np.all(rough[~significant] >= 0.01)
+    assert np.all(rough <= exact)

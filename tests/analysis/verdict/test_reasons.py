@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from harness.analysis.curves.join import curves
+from harness.analysis.curves.table import table_curves
+from harness.analysis.verdict.reasons import PLAIN_WORDS, reasons
+from harness.analysis.verdict.types import EVIDENCE, Answer, Flip, Place, Verdict
+from harness.analysis.verdict.verdict import judge
+from tests.analysis.curves.test_table import counted, only
+from tests.analysis.verdict.test_artefact import EARLY, LATE
+from tests.analysis.verdict.test_rules import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO
+from tests.builders import SIZES, failed, grown
+from tests.builders import cell as cell_of
+from tests.builders import model as model_of
+
+CURVES: dict[str, tuple[int, ...]] = {
+    "jump": STEP,
+    "two": TWO,
+    "break": BREAK,
+    "rise": RISE,
+    "flat": FLAT,
+    "high": HIGH,
+    "fall": FALL,
+    "dip": DIP,
+    "hump": HUMP,
+    "one": (50,),
+    "few": (50, 60, 75, 90),
+    "none": (0,) * 8,
+    "all": (200,) * 8,
+    "fallen": (160, 150, 140, 130, 120, 110, 105, 100),
+}
+SENTENCE = re.compile(r"[A-Za-z][^\n]*[.]")
+EMPTY: dict[str, float | None] = dict.fromkeys(EVIDENCE)
+
+
+def judged(right: tuple[int, ...], **columns: object) -> Verdict:
+    (verdict,) = judge(table_curves(counted(right, **columns)), draws=50)
+    return verdict
+
+
+def beside(right: tuple[int, ...], smooth: tuple[float, ...]) -> str:
+    (verdict,) = judge(curves(grown(right, smooth=smooth)), draws=0)
+    return " ".join(verdict.reasons)
+
+
+def said(found: Answer, *, place: Place | None = None, flips: tuple[Flip, ...] = (), **numbers: float) -> list[str]:
+    """What is said of a flat curve of eight sizes that was judged so."""
+    curve = only(table_curves(counted(FLAT)))
+    evidence = {**EMPTY, **numbers}
+    told = reasons(
+        curve, found, evidence=evidence, effect=0.05, first=None, place=place, jump=None, partner=None, flips=flips
+    )
+    return list(told)
+
+
+@pytest.mark.parametrize("kind", CURVES)
+@pytest.mark.parametrize("chance", [0.25, None])
+def test_every_verdict_is_told_in_whole_sentences(kind: str, chance: float | None) -> None:
+    columns = {} if chance is not None else {"chance": ""}
+    verdict = judged(CURVES[kind], **columns)
+    assert len(verdict.reasons) >= 2
+    for sentence in verdict.reasons:
+        assert SENTENCE.fullmatch(sentence), sentence
+        assert not re.search(r"\b(None|nan|inf|e-\d\d|unknown)\b|  |\.\.", sentence), sentence
+
+
+def test_every_label_has_plain_words() -> None:
+    assert len(set(PLAIN_WORDS.values())) == len(PLAIN_WORDS) == 9
+
+
+@pytest.mark.parametrize(
+    ("right", "start"),
+    [
+        (STEP, "Absent in the 7 smaller sizes"),
+        (TWO, "Absent in the 6 small"),
+        (BREAK, "Absent in the 4 small"),
+        (RISE, "Rises with scale (fitted line +0."),
+        (FLAT, "No change with scale"),
+        (HIGH, "Above chance at all sizes together, without a clear trend"),
+        (FALL, "Larger models do worse (fitted line -0."),
+        (DIP, "Falls with scale and then rises again"),
+        (HUMP, "Rises with scale and then falls again"),
+        ((50, 60), "Cannot tell: 2 sizes, at least 3 are needed."),
+        (CURVES["fallen"], "Cannot tell: larger models do worse"),
+    ],
+)
+def test_the_deciding_sentence_comes_first(right: tuple[int, ...], start: str) -> None:
+    assert judged(right).reasons[0].startswith(start)
+
+
+def test_a_clear_fall_is_not_called_scatter() -> None:
+    assert judged(CURVES["fallen"]).reasons[0] == (
+        "Cannot tell: larger models do worse (fitted line -0.310 over 8 sizes, q < 0.001), "
+        "yet the largest is still above chance (q < 0.001)."
+    )
+
+
+def test_a_clear_fall_to_just_above_chance_is_not_called_scatter_either() -> None:
+    verdict = judged((1200, 1100, 1000, 900, 800, 700, 640, 580), n=2000)
+    assert verdict.label == "inconclusive"
+    assert (verdict.evidence["gain"] or 1) < 0.05
+    assert verdict.reasons[0].startswith("Cannot tell: larger models do worse (fitted line -0.3")
+    assert "yet the largest is still above chance" in verdict.reasons[0]
+
+
+def test_a_loss_that_falls_is_said_to_improve() -> None:
+    loss = {"metric": "nll", "value": [3.0 - i / 4 for i in range(8)], "stderr": 0.02}
+    (verdict,) = judge(table_curves(counted(**loss).drop(columns=["k", "chance"])))
+    assert verdict.reasons[0].startswith("Improves with scale (fitted line +1.75")
+
+
+def test_a_level_beyond_the_best_score_is_not_looked_for() -> None:
+    verdict = judged((100, 120, 140, 150, 165, 180, 190, 199), chance=0.97)
+    assert verdict.label == "smooth"
+    assert "1.020" not in " ".join(verdict.reasons)
+
+
+def test_a_curve_above_chance_as_a_whole_may_end_at_a_size_that_is_not() -> None:
+    verdict = judged((32, 33, 31, 34, 32, 33, 31, 35), n=100)
+    assert verdict.label == "flat-above-chance"
+    assert "Tested size by size (5 % / 8), the largest is not above it" in " ".join(verdict.reasons)
+
+
+def test_a_fall_within_the_scatter_of_the_sizes_is_called_so() -> None:
+    numbers = {"range": -0.1, "q_trend": 0.01, "z_trend": -3.0, "q_top": 0.001}
+    (clear, *_), (scattered, *_) = (said(Answer("inconclusive", rule="rest"), dispersion=d, **numbers) for d in (2, 3))
+    assert clear.startswith("Cannot tell: larger models do worse (fitted line -0.100 over 8 sizes, q = 0.010), yet")
+    assert scattered.endswith(
+        "(fitted line -0.100 over 8 sizes, q = 0.010, no more than sizes scatter or than matters)."
+    )
+
+
+def test_too_few_documents_are_named_with_how_many_are_needed() -> None:
+    verdict = judged(tuple(k // 10 for k in RISE), n=20)
+    assert verdict.reasons[0] == "Cannot tell: 20 documents at the largest size, at least 30 are needed."
+
+
+def test_what_cannot_be_told_names_the_sizes_and_the_smallest_effect_that_would_have_shown() -> None:
+    verdict = judged((10, 9, 11, 10, 12), n=40)
+    text = " ".join(verdict.reasons)
+    assert verdict.label == "inconclusive"
+    assert "Only 5 sizes" in text
+    assert f"the largest size could show: {verdict.evidence['mde']:.3f}." in text
+
+
+def test_the_numbers_in_the_sentences_are_those_of_the_evidence() -> None:
+    verdict = judged(STEP)
+    assert f"at most {verdict.evidence['below_high']:.3f}" in verdict.reasons[0]
+    assert f"gives {verdict.evidence['foreseen']:.3f} for toy-{SIZES[-1]}, measured 0.800" in verdict.reasons[0]
+
+
+def test_where_an_ability_is_reliable_is_said() -> None:
+    assert any(s.startswith("Reliably above chance only at the largest size") for s in judged(STEP).reasons)
+    assert any(s.startswith("Reliably above chance from 4.1M parameters on") for s in judged(TWO).reasons)
+    assert any(s.startswith("Reliably above chance at every size, from 1k") for s in judged(HIGH).reasons)
+    assert "The largest size is not reliably above chance (chance 0.250)." in judged(FLAT).reasons
+
+
+@pytest.mark.parametrize(
+    ("place", "end"),
+    [
+        (Place(64e3, 32e3, 128e3, "logistic"), "at 64k parameters, 95 % interval 32k to 128k."),
+        (Place(64e3, None, None, "logistic"), "at 64k parameters, 95 % interval below 1k to above 16.4M."),
+        (Place(None, None, None, "logistic"), "lies outside the sizes measured."),
+    ],
+)
+def test_a_threshold_is_told_with_its_interval(place: Place, end: str) -> None:
+    numbers = {"range": 0.5, "q_trend": 0.001, "q_top": 0.001}
+    assert any(s.endswith(end) for s in said(Answer("smooth", rule="rise"), place=place, **numbers))
+
+
+def test_an_unstable_verdict_names_three_of_the_sizes_it_hangs_on() -> None:
+    flips = tuple(Flip(f"toy-{size}", "flat") for size in SIZES[:5])
+    numbers = {"range": 0.5, "q_trend": 0.001}
+    (told,) = (s for s in said(Answer("smooth", rule="rise"), flips=flips, **numbers) if s.startswith("Not stable"))
+    assert "each of 5 of the 8 sizes, left out, changes the verdict" in told
+    assert "toy-1000 (flat), toy-4000 (flat), toy-16000 (flat) and 2 more" in told
+
+
+@pytest.mark.parametrize(("dispersion", "mentioned"), [(2.9, False), (4.0, True)])
+def test_scatter_between_sizes_is_mentioned_when_it_is_large(dispersion: float, mentioned: bool) -> None:
+    told = " ".join(said(Answer("flat", rule="small"), range=0.0, range_stderr=0.01, dispersion=dispersion))
+    assert ("2.0 times as much as documents explain" in told) == mentioned
+
+
+def test_the_metric_is_blamed_or_acquitted_by_name() -> None:
+    assert "The jump is made by the metric: prob_correct of the same answers already improves" in beside(STEP, EARLY)
+    assert "The flatness is made by the metric: prob_correct" in beside(FLAT, EARLY)
+    assert "prob_correct does not clearly improve over the 7 sizes below the threshold" in beside(STEP, LATE)
+
+
+def test_models_without_a_point_and_splits_are_told() -> None:
+    lost = failed(cell_of(model=model_of(SIZES[7])))
+    (verdict,) = judge(curves(grown(RISE[:6]), [lost]), draws=0)
+    assert f"No point for toy-{SIZES[7]} (ValueError: no answer)." in verdict.reasons
+    (split,) = judge([replace(only(table_curves(counted(RISE))), split="dtype int8")], draws=0)
+    assert split.reasons[-1].startswith("Only results with dtype int8;")
+
+
+def test_a_curve_over_a_loss_speaks_of_losses() -> None:
+    (curve,) = table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss")
+    (verdict,) = judge([curve], draws=50)
+    assert any(re.search(r"Passes .* at \d\.\d+ loss, 95 % interval", s) for s in verdict.reasons)

@@ -1,0 +1,151 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from harness.records import CellResult
+from harness.store.store import HEADER, Store
+from tests.builders import cell, failed, model, result, task
+
+APP = Path(__file__).parents[2] / "dashboards" / "app.py"
+HOSTILE = "<script>alert(1)</script> $x^2$ :material/home: **bold**"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty store that the page looks at."""
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path / "results"))
+    return Store(tmp_path / "results")
+
+
+def made(of: CellResult, **changes: object) -> CellResult:
+    return replace(of, provenance=replace(of.provenance, **changes))  # type: ignore[arg-type]
+
+
+def opened() -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=60).run()
+    app.switch_page("views/runs.py").run()
+    assert not app.exception
+    return app
+
+
+def table(app: AppTest, heading: str) -> list[object]:
+    """The column of that name, in the first table that has one."""
+    return next(list(found.value[heading]) for found in app.dataframe if heading in found.value)
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(element.value for kind in (app.text, app.caption, app.info, app.warning) for element in kind)
+
+
+def test_an_empty_folder_says_what_to_do(store: Store) -> None:
+    assert not store.root.exists()
+    assert "`emergence run` starts a run" in texts(opened())
+
+
+def test_done_failed_and_absent_are_counted_by_model_and_task(store: Store) -> None:
+    for shots in (0, 2, 4):
+        store.write(result(cell(model=model(1000), shots=shots)))
+    store.write(result(cell(model=model(4000))))
+    store.write(failed(cell(model=model(4000), shots=2)))
+    app = opened()
+    found = metrics(app)
+    assert [found[f"Cells {what}"] for what in ("done", "failed", "absent")] == ["4", "1", "1"]
+    assert table(app, "toy-1000") == ["✓ 3"]
+    assert table(app, "toy-4000") == ["✓ 1  ✗ 1  … 1"]
+
+
+def test_a_run_going_on_is_seen_with_its_pace(store: Store) -> None:
+    now = datetime.now(UTC)
+    for shots in (0, 2, 4):
+        store.write(made(result(cell(shots=shots)), started_at=now - timedelta(seconds=1 + 20 * shots)))
+    store.write(made(result(cell(model=model(4000))), started_at=now - timedelta(seconds=1)))
+    app = opened()
+    assert "A run is going on; what is absent takes about" in texts(app)
+    assert metrics(app)["Cells a minute"] == "2.25"
+
+
+def test_a_run_long_ago_is_over(store: Store) -> None:
+    store.write(result())
+    assert "No run seems to be going on" in texts(opened())
+
+
+def test_new_cells_are_counted_without_a_restart(store: Store) -> None:
+    store.write(result())
+    app = opened()
+    store.write(result(cell(shots=2)))
+    app.run()
+    assert metrics(app)["Cells done"] == "2"
+
+
+def test_failures_come_with_their_traceback_the_newest_first(store: Store) -> None:
+    store.write(failed(traceback="Traceback of the first"))
+    later = datetime(2026, 1, 2, tzinfo=UTC)
+    store.write(failed(cell(shots=2), error="WorkerDied", traceback="", failed_at=later))
+    app = opened()
+    assert table(app, "Error") == ["WorkerDied", "ValueError"]
+    assert "There is none" in app.code[0].value
+    app.selectbox(key="failure").select_index(1).run()
+    assert app.code[0].value == "Traceback of the first"
+
+
+def test_a_file_that_cannot_be_read_is_named(store: Store) -> None:
+    lost = result()
+    store.write(lost)
+    store.write(result(cell(shots=2)))
+    (store.path(lost.cell) / HEADER).write_text("half of a hea")
+    app = opened()
+    assert metrics(app)["Files unreadable"] == "1"
+    assert "not JSON" in str(table(app, "What is wrong"))
+
+
+def test_time_and_energy_are_added_up_by_model(store: Store) -> None:
+    store.write(made(result(), seconds=60.0, energy_wh=1.5))
+    store.write(result(cell(model=model(4000))))
+    app = opened()
+    assert table(app, "Seconds") == [60.0, 1.0]
+    assert table(app, "Seconds per 1000 documents") == [15000.0, 250.0]
+    assert "Together 1 min 1 s of answering" in texts(app)
+    assert "1.5 Wh, measured in 1 of 2 cells" in texts(app)
+
+
+def test_energy_nobody_measured_is_no_zero(store: Store) -> None:
+    store.write(result())
+    app = opened()
+    assert "energy was not measured" in texts(app)
+    assert not any("Energy, Wh" in found.value for found in app.dataframe)
+
+
+def test_results_made_alike_bring_no_warning(store: Store) -> None:
+    store.write(result())
+    store.write(result(cell(shots=2)))
+    assert not opened().warning
+
+
+def test_mixed_versions_and_engines_are_warned_of(store: Store) -> None:
+    store.write(made(result(), versions={"torch": "2.8"}))
+    store.write(made(result(cell(engine="tree")), versions={"torch": "2.9"}, fallback="ALiBi"))
+    app = opened()
+    assert "Not all cells were made alike" in app.warning[0].value
+    assert table(app, "What") == ["engine", "torch"]
+    assert table(app, "Values") == ["simulated, tree", "2.8, 2.9"]
+    assert table(app, "Why") == ["ALiBi"]
+    assert table(app, "Versions") == ["torch 2.9", "torch 2.8"]
+
+
+def test_what_a_run_left_behind_is_never_markdown(store: Store) -> None:
+    hostile = cell(model=model(1000, name=HOSTILE, family=HOSTILE), of=task(HOSTILE))
+    store.write(made(result(hostile), host=HOSTILE, versions={HOSTILE: HOSTILE}, device=HOSTILE, fallback=HOSTILE))
+    store.write(result())
+    store.write(failed(cell(shots=8), error=HOSTILE, message=HOSTILE, traceback=HOSTILE))
+    app = opened()
+    assert app.code[0].value == HOSTILE
+    rendered = [app.title, app.subheader, app.markdown, app.caption, app.info, app.warning]
+    assert not any("script" in element.value for kind in rendered for element in kind)
+    assert "script" not in "".join(block.label for block in app.expander)

@@ -1,0 +1,136 @@
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from harness.analysis.verdict.study import study
+from harness.report.report import write_report
+from harness.store.store import Problem
+from tests.builders import cell, counted, failed, grown, model, task
+
+RISE = (50, 52, 75, 90, 110, 125, 140, 160)
+MADE_AT = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Outline(HTMLParser):
+    """What a browser would see, scripts and styles aside."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self._hidden = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        self._hidden = tag in {"script", "style"}
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if tag == "a" else []
+        self.loads += [given[name] for name in ("src", "href") if name in given and tag != "a"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    results = [r for name in ("colours", "shapes") for shots in (0, 2) for r in grown(RISE, of=task(name), shots=shots)]
+    lost = results.pop()
+    wrong = failed(lost.cell, error="ValueError", message="<img src=x onerror=alert(1)> is no answer")
+    problem = Problem(path=Path("results/toy/cell.json"), message="is damaged: not JSON")
+    return write_report(study(results, [wrong], [problem]), made_at=MADE_AT)
+
+
+def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
+    assert Outline(page).loads == []
+    assert "@import" not in page.partition("<script>")[0]
+
+
+def test_every_link_leads_to_a_place_on_the_page(page: str) -> None:
+    outline = Outline(page)
+    assert len(outline.links) > 10
+    assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
+
+
+def test_plotly_is_inlined_once_and_the_page_stays_small(page: str) -> None:
+    assert len(re.findall(r"plotly\.js v\d", page)) == 1
+    assert len(page.encode()) < 6e6
+
+
+def test_every_task_has_a_figure_and_a_verdict(page: str) -> None:
+    outline = Outline(page)
+    assert {"task-toy-colours", "task-toy-shapes"} <= set(outline.ids)
+    assert page.count("Plotly.newPlot(") == len(("overview", "colours", "shapes", "heat map", "power"))
+    assert outline.text.count("Rises with scale") == 2 * len(("colours 0", "colours 2", "shapes 0", "shapes 2"))
+
+
+def test_each_setting_of_a_task_has_its_verdict_beside_the_figure(page: str) -> None:
+    words = " ".join(Outline(page).text.split())
+    assert "0-shot: rises Rises with scale" in words
+    assert "2-shot: rises Rises with scale" in words
+
+
+def test_failures_are_listed_and_what_a_model_wrote_is_never_markup(page: str) -> None:
+    assert "ValueError: <img src=x onerror=alert(1)> is no answer" in Outline(page).text
+    assert "<img" not in page
+
+
+def test_unreadable_files_are_listed(page: str) -> None:
+    assert "results/toy/cell.json: is damaged: not JSON" in Outline(page).text
+
+
+def test_provenance_names_versions_and_how_to_do_it_again(page: str) -> None:
+    text = Outline(page).text
+    assert "emergence run --suite toy --family toy --engine simulated --shots 0,2 --seeds 1" in text
+    assert "torch" in text
+    assert "2026-02-03 04:05 UTC" in text
+
+
+def test_mixed_provenance_is_shown() -> None:
+    first, second = grown((50, 60))
+    other = replace(second.provenance, device="cuda", versions={"harness": "0.1"}, git_commit="abc", git_dirty=True)
+    text = Outline(write_report(study([first, replace(second, provenance=other)]))).text
+    assert "mixed: cpu (1), cuda (1)" in text
+    assert "abc with uncommitted changes (1)" in text
+    assert "not recorded (1)" in text
+
+
+def test_missing_documents_and_cut_prompts_are_listed() -> None:
+    partial = replace(counted(cell(), 10, 40), n_expected=50, n_truncated=3)
+    text = Outline(write_report(study([partial]))).text
+    assert "toy-1000 colours 0-shot default seed 0: 40 of 50 documents" in text
+    assert "3 prompts did not fit" in text
+
+
+def test_a_page_without_results_says_what_to_do() -> None:
+    text = Outline(write_report(study([]))).text
+    assert "There are no results yet. `emergence run` makes some." in text
+    assert "What is missing" in text
+
+
+def test_a_scale_that_no_model_has_says_so() -> None:
+    unknown = [counted(cell(model=model(n, tokens=None)), 60, 200) for n in (1000, 2000)]
+    assert "No model has a known place on the axis" in Outline(write_report(study(unknown, scale="flops"))).text
+
+
+def test_two_families_are_told_apart() -> None:
+    other = [counted(cell(model=model(n, family="other", name=f"o-{n}")), 60, 200) for n in (1000, 2000, 3000)]
+    outline = Outline(write_report(study([*grown(RISE), *other])))
+    assert {"task-toy-colours", "task-other-colours"} <= set(outline.ids)
+    assert "Family" in outline.text
+
+
+def test_three_hundred_cells_fit_in_six_megabytes() -> None:
+    results = [r for i in range(19) for shots in (0, 2) for r in grown(RISE, of=task(f"t{i:02}"), shots=shots)]
+    assert len(results) > 300
+    assert len(write_report(study(results)).encode()) < 6e6
