@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
 from harness.errors import CatalogError, unknown
 from harness.scoring.metrics import OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
-from harness.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
 
 _CHOICE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1", "mcc", "brier_score", "likelihood")
 METRICS: Mapping[str, tuple[str, ...]] = {

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.catalog.task_keys import is_on_hub
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
-from harness.task_keys import is_on_hub
 
 Splits = Mapping[str, Any]
 """Split name -> documents (`Documents`, or a `datasets.Dataset`)."""

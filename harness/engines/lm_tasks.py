@@ -23,12 +23,12 @@ from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.samplers import ContextSampler
 from lm_eval.api.task import ConfigurableTask, TaskConfig
 
+from harness.catalog.task_keys import check_sections
 from harness.engines.documents import DocumentCache, Splits
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
 from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
-from harness.task_keys import check_sections
 
 OWN_KEYS = frozenset({"simulate"})
 """Config keys that are ours and not lm-eval's."""

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from harness.catalog import load_catalog
+from harness.catalog.task_keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.errors import CatalogError, HarnessError
 from harness.specs import TaskSpec
-from harness.task_keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
 from tests.builders import cell
 from tests.cli.conftest import Emergence, emergence  # noqa: F401  # a fixture
 
