@@ -78,6 +78,8 @@ class Provenance:
     """True when the numbers were asked to depend on each document alone, bit by bit."""
     fallback: str | None = None
     """Why the engine that was asked for left this cell to lm-eval's code; None when it answered itself."""
+    foreign_code: tuple[str, ...] = ()
+    """Code of others that the user let run, such as `exact_match.py@1f0c9d3e5a7b` of a task; empty when none did."""
     energy_wh: float | None = None
     """Watt hours; None when not measured. See `harness.engines.energy` for what is counted."""
 

@@ -118,6 +118,8 @@ class TaskSpec:
     """Where shots come from: one pool for the whole task, or a list each document brings along in `examples`."""
     data_files: tuple[Path, ...] = ()
     """Local data files, absolute; empty when the data come from the hub."""
+    code_files: tuple[Path, ...] = ()
+    """Python files beside the task that run when it is evaluated, absolute; empty for nearly every task."""
     n_docs: int | None = None
     """Documents in the evaluated split; None when only the hub knows."""
     shots_available: int | None = None
@@ -129,7 +131,7 @@ class TaskSpec:
     version: str = "1"
     """Version of the task's author; the digest notices changes the author forgot."""
     digest: str = ""
-    """12 hex of SHA-256 over config, prompts, metrics and the bytes of the data files."""
+    """12 hex of SHA-256 over config, prompts, metrics and the bytes of the files of data and code."""
     description: str = ""
     """One sentence on what the task asks."""
 

@@ -8,10 +8,12 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import harness
+from harness.catalog.task_code import Locate, locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
 from harness.catalog.yaml_files import ALL, FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
@@ -75,12 +77,13 @@ def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     return things[name]
 
 
-def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = ()) -> Catalog:
+def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (), allow_code: bool = False) -> Catalog:
     """Everything that comes with the package and lies in the folders or files of `extra`.
 
     Args:
         extra: folders and files of the user. A task reads data below its own folder, and below the one it was found in.
         data_roots: further folders that tasks may read data from.
+        allow_code: the user agreed that Python files which come with tasks run when these are evaluated.
 
     Raises:
         CatalogError: a file is wrong; the message names the file and the key.
@@ -91,7 +94,7 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = ())
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
     for path, folder in _yaml_files((*_own_folders(), *extra)):
-        spec, splits = _load(path, (folder, *map(_at_home, data_roots)))
+        spec, splits = _load(path, _Leave((folder, *map(_at_home, data_roots)), allow_code))
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
@@ -119,10 +122,19 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     Raises:
         CatalogError: it cannot be read, or says something wrong.
     """
-    return _load(path, (path.parent,))[0]
+    return _load(path, _Leave((path.parent,), False))[0]
 
 
-def _load(path: Path, roots: Sequence[Path]) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
+class _Leave(NamedTuple):
+    """What the user lets a task file do."""
+
+    roots: tuple[Path, ...]
+    """Folders it may read from, beside its own."""
+    code: bool
+    """Whether Python files in them run."""
+
+
+def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
     """What a file defines, and the documents of each split of a task whose data are local."""
     raw = read_yaml(path)
     if "family" in raw:
@@ -132,7 +144,7 @@ def _load(path: Path, roots: Sequence[Path]) -> tuple[Family | Suite | TaskSpec,
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw:
-        return _task(validated(TaskFile, raw, path), path, roots)
+        return _task(validated(TaskFile, raw, path), path, leave)
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
@@ -175,22 +187,34 @@ class _Documents(NamedTuple):
     """Length of the shortest list `examples` of a document; 0 when one has none."""
 
 
-def _task(file: TaskFile, path: Path, roots: Sequence[Path]) -> tuple[TaskSpec, Mapping[str, _Documents]]:
-    data = _data_files(file.config, path, roots)
+def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[str, _Documents]]:
+    allowed = tuple(root.resolve() for root in (path.parent, *leave.roots))
+    locate = partial(_located, path.parent, allowed)
+    data = _data_files(file.config, path, locate)
+    config = _with_data(file.config, data)
+    prompts: dict[str, Mapping[str, Any]] = {"default": {}, **file.prompts}
+    code: list[Path] = []
+    if leave.code:
+        config, files = locate_code(config, f"{path}: config", locate)
+        code += files
+        for prompt, own in prompts.items():
+            prompts[prompt], files = locate_code(own, f"{path}: prompts.{prompt}", locate)
+            code += files
     task = TaskSpec(
         name=file.task,
         kind=file.kind,
         suite=path.parent.resolve().name,
         metrics=tuple(MetricSpec(**m.model_dump()) for m in file.metrics),
-        config=_with_data(file.config, data),
-        prompts={"default": {}, **file.prompts},
+        config=config,
+        prompts=prompts,
         demonstrations=file.demonstrations,
         data_files=tuple(data.values()),
+        code_files=tuple(code),
         unsafe_code=file.unsafe_code,
         version=file.version,
         description=file.description,
     )
-    check_config(task, path)  # before anything that the config names is read
+    check_config(task, path, allow_code=leave.code)  # before anything that the config names is read
     documents = {split: _read_documents(data_path) for split, data_path in data.items()}
     evaluated = documents.get(str(evaluated_split(file.config)))
     known = replace(
@@ -198,12 +222,12 @@ def _task(file: TaskFile, path: Path, roots: Sequence[Path]) -> tuple[TaskSpec, 
         n_docs=None if evaluated is None else evaluated.number,
         shots_available=_shots_available(file, documents, path),
         mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
-        digest=_digest(file, data),
+        digest=_digest(file, data, code),
     )
     return known, documents
 
 
-def _data_files(config: Mapping[str, Any], path: Path, roots: Sequence[Path]) -> dict[str, Path]:
+def _data_files(config: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, Path]:
     """Split -> absolute path, for a task whose data are local; empty for one from the hub."""
     kwargs = config.get("dataset_kwargs") or {}
     files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
@@ -212,24 +236,24 @@ def _data_files(config: Mapping[str, Any], path: Path, roots: Sequence[Path]) ->
     where = f"{path}: config.dataset_kwargs.data_files"
     if not isinstance(files, Mapping) or not all(isinstance(name, str) for name in files.values()):
         raise CatalogError(f"{where}: expected a mapping of split to file name")
-    allowed = tuple(root.resolve() for root in (path.parent, *roots))
-    return {str(split): _data_file(path.parent / name, f"{where}.{split}", allowed) for split, name in files.items()}
+    found = {str(split): locate(name, f"{where}.{split}") for split, name in files.items()}
+    for split, file in found.items():
+        if file.exists() and not file.is_file():
+            raise CatalogError(f"{where}.{split} is {str(file)!r}; expected a regular file")
+    return found
 
 
-def _data_file(path: Path, where: str, allowed: Sequence[Path]) -> Path:
-    """The file itself, behind any links: a regular one, below one of the folders that are allowed."""
+def _located(folder: Path, allowed: Sequence[Path], name: str, where: str) -> Path:
+    """The file or folder called `name` in a task's folder, behind any links; it must lie below one that is allowed."""
     try:
-        found = path.resolve()
-        special = found.exists() and not found.is_file()
+        found = (folder / name).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
-        raise CatalogError(f"{where} is {str(path)!r}; expected the name of a file ({error})") from error
+        raise CatalogError(f"{where} is {name!r}; expected the name of a file ({error})") from error
     if not any(found.is_relative_to(root) for root in allowed):
         raise CatalogError(
             f"{where} is {str(found)!r}, outside the task's folder; expected a file below it, or below a folder "
             "given with --data-root"
         )
-    if special:
-        raise CatalogError(f"{where} is {str(found)!r}; expected a regular file")
     return found
 
 
@@ -282,12 +306,12 @@ def _shots_available(file: TaskFile, documents: Mapping[str, _Documents], path: 
     return documents[split].number - (split == evaluated)
 
 
-def _digest(file: TaskFile, data: Mapping[str, Path]) -> str:
-    """12 hex digits over what decides a number: config, prompts, metrics and the bytes of the data files."""
+def _digest(file: TaskFile, data: Mapping[str, Path], code: Iterable[Path]) -> str:
+    """12 hex digits over what decides a number: config, prompts, metrics and the bytes of data files and of code."""
     decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
-    for split in sorted(data):
-        digest.update(hashlib.sha256(data[split].read_bytes()).digest())
+    for path in (*(data[split] for split in sorted(data)), *code):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 

@@ -7,6 +7,7 @@ word itself, so that every answer is wrong. Nothing is said about documents that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -75,8 +76,13 @@ def example_split(config: Mapping[str, Any]) -> str | None:
     return (config.get("fewshot_config") or {}).get("split") or config.get("fewshot_split")
 
 
-def check_config(task: TaskSpec, path: Path) -> None:
+def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> None:
     """See that lm-eval will take the task's config, under every prompt.
+
+    Args:
+        task: the task.
+        path: its file, for messages.
+        allow_code: the user agreed that Python files beside the task run.
 
     Raises:
         CatalogError: an unknown key, output type, metric or split, no text where a template belongs, or a value that
@@ -84,13 +90,15 @@ def check_config(task: TaskSpec, path: Path) -> None:
     """
     for asked in _variants(task):
         _check_keys(asked, path)
-        check_sections(asked.config, lambda name, asked=asked: f"{path}: {asked.key(name)}")  # type: ignore[misc]
+        check_sections(asked.config, partial(_place, path, asked), allow_code=allow_code)
+        scripts = _scripts(asked)
         output_type = asked.config.get("output_type", "generate_until")
         if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
             where = f"{path}: {asked.key('output_type')}"
             raise CatalogError(f"{where} is {output_type!r}; expected {', '.join(METRICS)}")
         for i, metric in enumerate(task.metrics):
-            _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
+            if metric.name not in scripts:
+                _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
         _check_metric_list(asked, path)
         _check_splits(asked, path)
         for name, kinds in _TEMPLATES.items():
@@ -143,6 +151,16 @@ def _check_keys(asked: _Asked, path: Path) -> None:
             raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
 
 
+def _place(path: Path, asked: _Asked, name: str) -> str:
+    return f"{path}: {asked.key(name)}"
+
+
+def _scripts(asked: _Asked) -> frozenset[str]:
+    """Metrics that a script beside the task computes."""
+    entries = asked.config.get("metric_list") or ()
+    return frozenset(str(entry["metric"]) for entry in entries if entry.get("hf_evaluate"))
+
+
 def _check_metric(name: Any, where: str) -> None:
     if str(name) not in LM_EVAL_METRICS and not is_own(str(name)):
         # lm-eval would look for it on the network
@@ -160,8 +178,10 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
 
 
 def _check_metric_list(asked: _Asked, path: Path) -> None:
+    scripts = _scripts(asked)
     for i, entry in enumerate(asked.config.get("metric_list") or []):
-        _check_metric(entry["metric"], f"{path}: {asked.key('metric_list')}[{i}].metric")
+        if entry["metric"] not in scripts:
+            _check_metric(entry["metric"], f"{path}: {asked.key('metric_list')}[{i}].metric")
 
 
 def _check_splits(asked: _Asked, path: Path) -> None:

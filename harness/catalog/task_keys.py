@@ -36,6 +36,8 @@ AGGREGATIONS = (
     *("matthews_corrcoef", "bleu", "chrf", "chrf++", "ter", "brier_score"),
 )
 """lm-eval's ways to make one number of all documents."""
+CODE_KEYS = ("custom_generate", "trust_remote_code", "hf_evaluate")
+"""Keys of `generation_kwargs` and `metric_list` that run Python files beside the task, where the user allows it."""
 DATASET_KEYS = ("data_files", "revision")
 FEWSHOT_KEYS = (
     *("sampler", "split", "samples", "fewshot_indices", "doc_to_text", "doc_to_target", "doc_to_choice"),
@@ -72,32 +74,43 @@ LOADERS = (
 """Names that `datasets` takes for a way to read files, and not for a data set on the hub."""
 
 
-def check_sections(config: Mapping[str, Any], where: Where) -> None:
+def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool = False) -> None:
     """See that every section of a config holds keys that are known, and plain values.
 
     Args:
         config: a task's config, with the keys of one prompt variant.
         where: how a message calls a key, such as `x.yaml: config.metric_list`.
+        allow_code: the user agreed that Python files beside the task run (see `harness.catalog.task_code`).
 
     Raises:
         CatalogError: a key or a value that is not allowed; the allowed ones are listed.
     """
     generation = _mapping(config, "generation_kwargs", where)
-    _check_keys(generation, GENERATION_KEYS, where("generation_kwargs"))
+    _check_code(generation, where("generation_kwargs"), allow_code)
+    _check_keys(generation, (*GENERATION_KEYS, *CODE_KEYS[:2]), where("generation_kwargs"))
     for name, value in generation.items():
         _check_plain(value, f"{where('generation_kwargs')}.{name}")
-    _check_metrics(config, where)
+    _check_metrics(config, where, allow_code)
     _check_filters(config, where)
     _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
     _check_data(config, where)
 
 
-def _check_metrics(config: Mapping[str, Any], where: Where) -> None:
+def _check_code(section: Mapping[str, Any], place: str, allowed: bool) -> None:
+    asked = [key for key in CODE_KEYS if section.get(key)]
+    if asked and not allowed:
+        raise CatalogError(f"{place}.{asked[0]} runs Python code that comes with the task; agree with --allow-code")
+
+
+def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) -> None:
     for i, entry in enumerate(_entries(config, "metric_list", where)):
         place = f"{where('metric_list')}[{i}]"
         if not isinstance(entry, Mapping) or "metric" not in entry:
             raise CatalogError(f"{place} is {entry!r}; expected the key `metric`")
-        _check_keys(entry, METRIC_KEYS, place)
+        _check_code(entry, place, allow_code)
+        if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
+            raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")
+        _check_keys(entry, (*METRIC_KEYS, "hf_evaluate"), place)
         for name, value in entry.items():
             if not callable(value):  # only a caller in Python can put a function there
                 _check_plain(value, f"{place}.{name}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.catalog import check_local_model, params_doubt
-from harness.cli.options import DataRoots
+from harness.cli.options import AllowCode, DataRoots
 from harness.cli.output import say
 
 
@@ -17,11 +17,12 @@ def command(
         list[Path] | None, typer.Argument(help="Files or folders; what comes with the package unless told.")
     ] = None,
     data_root: DataRoots = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""
     from harness.catalog import load_catalog
 
-    catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()))
+    catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
     for family in catalog.families.values():
         for model in family.models:
             check_local_model(model)

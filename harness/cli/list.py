@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import harness
-from harness.cli.options import DataRoots, IncludePath, Json
+from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
 from harness.cli.output import count, print_json, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
@@ -26,6 +26,7 @@ def command(
     ] = None,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
+    allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
     """Show the families, suites, tasks and engines on offer."""
@@ -33,7 +34,7 @@ def command(
 
     if what is not None and what not in _KINDS:
         raise PlanError(unknown("list", what, _KINDS))
-    catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()))
+    catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
     kinds = (what,) if what else _KINDS
     if as_json:
         data = {kind: _rows(catalog, kind) for kind in kinds}

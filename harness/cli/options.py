@@ -51,6 +51,9 @@ DataRoots = Annotated[
         help="Folder that your tasks may read data from, beside their own and the included one. Repeatable.",
     ),
 ]
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Run Python files that come with a task: its metrics, its generation.")
+]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")]
 SuiteNames = Annotated[
     list[str] | None, typer.Option("--suite", help="Suites to run, or `all`. Repeat, or separate by commas.")
@@ -101,6 +104,7 @@ def make_plan(
     engine: str,
     include: Sequence[Path] | None,
     data_roots: Sequence[Path] | None,
+    allow_code: bool,
 ) -> RunPlan:
     """The plan that the options of `plan` and `run` ask for.
 
@@ -116,6 +120,7 @@ def make_plan(
         engine: name of the engine.
         include: further folders and files of the user.
         data_roots: further folders that the user's tasks may read data from.
+        allow_code: whether Python files that come with tasks may run.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
@@ -124,7 +129,7 @@ def make_plan(
 
     if engine not in ENGINES:
         raise PlanError(unknown("engine", engine, ENGINES))
-    catalog = load_catalog(tuple(include or ()), data_roots=tuple(data_roots or ()))
+    catalog = load_catalog(tuple(include or ()), data_roots=tuple(data_roots or ()), allow_code=allow_code)
     sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
     chosen = _suites(catalog, split(suites), split(tasks))
     catalog.check_templates(task for suite in chosen for task in suite.tasks)

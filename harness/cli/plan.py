@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.cli.options import (
+    AllowCode,
     DataRoots,
     Engine,
     FamilyNames,
@@ -49,6 +50,7 @@ def command(
     engine: Engine = DEFAULT_ENGINE,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
+    allow_code: AllowCode = False,
     results: Results = Path("results"),
     as_json: Json = False,
 ) -> None:
@@ -65,6 +67,7 @@ def command(
         engine=engine,
         include=include_path,
         data_roots=data_root,
+        allow_code=allow_code,
     )
     done, failures, problems = Store(results).outcomes()
     for problem in problems:

@@ -12,6 +12,7 @@ import typer
 
 from harness.catalog import pinned
 from harness.cli.options import (
+    AllowCode,
     DataRoots,
     Engine,
     FamilyNames,
@@ -86,6 +87,7 @@ def command(
     ] = False,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
+    allow_code: AllowCode = False,
     results: Results = Path("results"),
 ) -> None:
     """Evaluate every cell that is missing; what is done stays done. Exit 1 when a cell failed."""
@@ -103,6 +105,7 @@ def command(
         engine=engine,
         include=include_path,
         data_roots=data_root,
+        allow_code=allow_code,
     )
     _check_agreement(plan, confirm_run_unsafe_code)
     if workers is not None and workers < 1:
@@ -138,6 +141,7 @@ def command(
         token_budget=token_budget,
         deterministic=deterministic,
         trust_remote_code=trust_remote_code,
+        allow_code=allow_code,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,
         energy=energy,

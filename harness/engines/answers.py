@@ -120,7 +120,7 @@ def evaluate_with(
     """
     watch = Stopwatch()
     _check_consent(cell, task, settings)
-    built = build_cell(cell, task, data)
+    built = build_cell(cell, task, data, allow_code=settings.allow_code)
     _check_programs(cell, built)
     references = tuple(_reference(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
@@ -150,6 +150,7 @@ def evaluate_with(
             token_budget=lm.token_budget_used,
             deterministic=settings.deterministic,
             fallback=lm.fallback,
+            foreign_code=built.foreign_code,
         ),
     )
 

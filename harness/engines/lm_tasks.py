@@ -11,8 +11,9 @@ import copy
 import functools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -23,6 +24,7 @@ from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.samplers import ContextSampler
 from lm_eval.api.task import ConfigurableTask, TaskConfig
 
+from harness.catalog.task_code import code_said
 from harness.catalog.task_keys import check_sections
 from harness.engines.documents import DocumentCache, Splits
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
@@ -48,6 +50,8 @@ class BuiltCell:
     """Each document's own part of its prompt, after the examples; empty where the options stand in the question."""
     shots: int
     """Examples every prompt holds, counted."""
+    foreign_code: tuple[str, ...] = ()
+    """Python files of the task that run, each with the hash of its bytes."""
 
 
 def permutation(seed: int, n: int) -> list[int]:
@@ -192,8 +196,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         return turn
 
 
-def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
-    """The requests of `cell`.
+def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: bool = False) -> BuiltCell:
+    """The requests of `cell`; Python files of the task run only where the user allowed it.
 
     Raises:
         CatalogError: the task's config or data do not fit lm-eval.
@@ -201,7 +205,9 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
         HarnessError: an unknown metric, or prompts whose shots are not those asked for.
     """
     _use_safe_templates()
-    config = task_config(cell, task)
+    config = task_config(cell, task, allow_code=allow_code)
+    code = tuple(code_said(config))
+    _use_scripts(config)
     splits = data.splits(task, config)
     _check_splits(task, config, splits)
     try:
@@ -210,14 +216,14 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache) -> BuiltCell:
         if made.config.num_fewshot != 0:
             made.set_config("num_fewshot", cell.shots)
         made.set_fewshot_seed(cell.seed)
-        return made.build(cell.shots, cell.limit)
+        return replace(made.build(cell.shots, cell.limit), foreign_code=code)
     except jinja2.TemplateError as error:
         raise CatalogError(f"task {task.name}: prompt {cell.prompt}: template fails on a document: {error}") from error
     except KeyError as error:
         raise CatalogError(f"task {task.name}: prompt {cell.prompt}: a document has no field {error}") from error
 
 
-def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
+def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:
     """The lm-eval config of a cell: the task's, changed by the prompt variant, with our sampler and metrics."""
     if cell.prompt not in task.prompts:
         raise PlanError(f"task {task.name}: " + unknown("prompt", cell.prompt, task.prompts))
@@ -228,7 +234,7 @@ def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
     for key in config:
         if key not in known:
             raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
-    check_sections(config, lambda name: f"task {task.name}: prompt {cell.prompt}: {name}")
+    check_sections(config, lambda name: f"task {task.name}: prompt {cell.prompt}: {name}", allow_code=allow_code)
     if config.get("use_prompt") is not None:
         # lm-eval renders such prompts outside its sandbox, and takes them from any file
         raise CatalogError(f"task {task.name}: use_prompt is {config['use_prompt']!r}; expected doc_to_text")
@@ -237,6 +243,39 @@ def task_config(cell: Cell, task: TaskSpec) -> dict[str, Any]:
     config["fewshot_config"] = {**(config.get("fewshot_config") or {}), "sampler": shots}
     config["metric_list"] = _metric_list(cell, config)
     return config
+
+
+class ScriptMetric:
+    """A metric that a script of the `evaluate` library computes; lm-eval calls it as it calls any function."""
+
+    def __init__(self, name: str, script: Path) -> None:
+        self.__name__ = name
+        self._script = script
+        self._loaded: Any = None
+
+    def __call__(self, **kwargs: Any) -> Any:
+        """The script's scores by name, of `references` and `predictions`."""
+        if self._loaded is None:
+            import evaluate
+
+            self._loaded = evaluate.load(str(self._script), keep_in_memory=True)
+        return self._loaded.compute(**kwargs)
+
+    def __deepcopy__(self, memo: Any) -> ScriptMetric:
+        return self  # lm-eval copies configs; one script is enough
+
+
+def _use_scripts(config: dict[str, Any]) -> None:
+    """Put the scripts and the function that were allowed where lm-eval and transformers take them."""
+    options = config.get("generation_kwargs") or {}
+    options.pop("trust_remote_code", None)
+    if options.get("custom_generate"):
+        options["trust_remote_code"] = True  # transformers asks for it even where the folder is local
+    for entry in config["metric_list"]:
+        if script := entry.pop("hf_evaluate", None):  # a text here: it has been found
+            entry["metric"] = ScriptMetric(entry["metric"], Path(script))
+            entry.setdefault("aggregation", "mean")
+            entry.setdefault("higher_is_better", True)
 
 
 def _use_safe_templates() -> None:
@@ -268,9 +307,10 @@ def _metric_list(cell: Cell, config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     listed = [dict(entry) for entry in config.get("metric_list") or [] if not _is_own(entry.get("metric"))]
     names = {entry["metric"] for entry in listed}
+    scripts = {entry["metric"] for entry in listed if entry.get("hf_evaluate")}
     free = callable(config.get("process_results")) or any(callable(name) for name in names)
     for name in dict.fromkeys([*names, *(metric_name(m.name) for m in cell.metrics)]):
-        if _is_own(name) or callable(name) or (free and name in names):
+        if _is_own(name) or callable(name) or (free and name in names) or name in scripts:
             continue
         if name not in lm_eval_metrics:
             known = {*OWN_METRICS, *lm_eval_metrics.keys()}

@@ -30,6 +30,8 @@ class EngineSettings:
     """CPU threads of one worker; None leaves torch's default."""
     trust_remote_code: bool = False
     """Run Python files that come with a model or a data set."""
+    allow_code: bool = False
+    """Run Python files that come with a task (see `harness.catalog.task_code`)."""
     confirm_run_unsafe_code: bool = False
     """The user agreed that model-written programs are executed."""
     truncation: Literal["refuse", "allow"] = "refuse"

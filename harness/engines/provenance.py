@@ -32,6 +32,7 @@ class Stopwatch:
         token_budget: int | None = None,
         deterministic: bool = False,
         fallback: str | None = None,
+        foreign_code: Sequence[str] = (),
         packages: Sequence[str] = ENGINE_PACKAGES,
     ) -> Provenance:
         """The provenance of a cell that ends now."""
@@ -48,6 +49,7 @@ class Stopwatch:
             token_budget=token_budget,
             deterministic=deterministic,
             fallback=fallback,
+            foreign_code=tuple(foreign_code),
         )
 
 

@@ -75,10 +75,15 @@ def scored(**entry: Any) -> dict[str, Any]:
 
 HOSTILE: list[tuple[dict[str, Any], str]] = [
     *(
+        (
+            {"generation_kwargs": {"until": ["\n"], key: value}},
+            f"config.generation_kwargs.{key} runs Python code that comes with the task; agree with --allow-code",
+        )
+        for key, value in {"custom_generate": ".", "trust_remote_code": True}.items()
+    ),
+    *(
         ({"generation_kwargs": {"until": ["\n"], key: value}}, f"config.generation_kwargs: unknown key '{key}'; known")
         for key, value in {
-            "custom_generate": "theirs",
-            "trust_remote_code": True,
             "assistant_model": "org/model",
             "compile_config": {"backend": "x"},
             "cache_implementation": "offloaded",
@@ -97,7 +102,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ),
     ({"generation_kwargs": {"until": {"a": 1}}}, "config.generation_kwargs.until is {'a': 1}; expected a number, a te"),
     ({"generation_kwargs": ["until"]}, "config.generation_kwargs is ['until']; expected keys and values"),
-    (scored(hf_evaluate=True), "config.metric_list[0]: unknown key 'hf_evaluate'; known: "),
+    (scored(hf_evaluate=True), "config.metric_list[0].hf_evaluate runs Python code that comes with the task; agree wi"),
     (scored(module_type="metric"), "config.metric_list[0]: unknown key 'module_type'; known: "),
     (scored(aggregation="os:system"), "config.metric_list[0].aggregation: unknown aggregation 'os:system'; known: "),
     (scored(aggregation=["mean"]), "config.metric_list[0].aggregation: unknown aggregation"),
@@ -194,8 +199,8 @@ def test_it_is_refused_once_more_where_a_config_is_used(
 
 
 def test_a_prompt_variant_is_held_to_the_same_keys(folder: Path) -> None:
-    generation = {"generation_kwargs": {"custom_generate": "theirs"}}
-    with pytest.raises(CatalogError, match=r"prompts\.terse\.generation_kwargs: unknown key 'custom_generate'"):
+    generation = {"generation_kwargs": {"custom_generate": "."}}
+    with pytest.raises(CatalogError, match=r"prompts\.terse\.generation_kwargs\.custom_generate runs Python code"):
         load_catalog([task_file(folder, {}, prompts={"terse": generation})])
     for key, value in {"dataset_kwargs": {"data_files": {"test": "/etc/passwd"}}, "dataset_path": "org/other"}.items():
         with pytest.raises(CatalogError, match=rf"prompts\.terse\.{key}: a prompt asks the same documents"):
