@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import streamlit as st
 
@@ -27,7 +27,7 @@ from harness.analysis.verdict import study as conclude
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import DocumentScores, Problem, Store
+from harness.store import DocumentScores, Outcomes, Store
 
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
@@ -39,17 +39,6 @@ _seen: ContextVar[Version | None] = ContextVar("seen", default=None)
 looked = Event()
 """Set as soon as somebody has been shown a page."""
 _Outcome = TypeVar("_Outcome", CellResult, CellFailure)
-
-
-class Outcomes(NamedTuple):
-    """What the store holds, nothing concluded."""
-
-    results: tuple[CellResult, ...]
-    """Cells that were evaluated, without their samples."""
-    failures: tuple[CellFailure, ...]
-    """Cells that failed."""
-    problems: tuple[Problem, ...]
-    """Files that were skipped."""
 
 
 def folder() -> Path:
@@ -97,7 +86,7 @@ def documents() -> Callable[[Cell], DocumentScores | None]:
 @st.cache_resource(max_entries=2, show_spinner="Reading results")
 def _outcomes(root: str, stamp: object) -> Outcomes:
     """Outcomes below `root`; `stamp` changes when the folder does and so asks for a new reading."""
-    return Outcomes(*Store(Path(root)).outcomes())
+    return Store(Path(root)).outcomes()
 
 
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")

@@ -19,15 +19,15 @@ from harness.wording import score
 MODEL_COLUMNS = ("family", "model", "revision", "variant", "params", "engine", "dtype")
 """What identifies a row of the wide table."""
 AVERAGE = "mean_normalized"
-"""Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide` says over which."""
+"""Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide_table` says over which."""
 
 
-def tidy(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+def tidy_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """One row per cell and metric: the leaderboard contract, failed cells included with an empty value."""
     return frame(results, failures)
 
 
-def wide(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+def wide_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
     The average is over the same settings for all models, or it would compare nothing: those that most models share,
@@ -50,8 +50,8 @@ def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()
     """What the average of the wide table is not over, in one sentence; None when it is over everything.
 
     Args:
-        results: as of `wide`.
-        failures: as of `wide`.
+        results: as of `wide_table`.
+        failures: as of `wide_table`.
     """
     board = _board(results, failures)
     without = sum(board.average(row) is None for row in board.scores)
@@ -147,7 +147,7 @@ class _Board(NamedTuple):
 
 
 def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _Board:
-    """Every headline score, and over which of them the models are averaged; see `wide`."""
+    """Every headline score, and over which of them the models are averaged; see `wide_table`."""
     done = sorted(results, key=lambda r: _place(r.cell))
     digests = _digests(done)
     columns: dict[str, Cell] = {}

@@ -13,7 +13,7 @@ from harness.specs import Kind, MetricSpec, ModelSpec, Suite, TaskSpec
 
 DEFAULT_ENGINE = "tree"
 """Who answers when nobody says otherwise."""
-DESCRIPTION = ("params", "params_non_embedding", "params_active", "tokens", "loss")
+DESCRIPTIVE_FIELDS = ("params", "params_non_embedding", "params_active", "tokens", "loss")
 """What is told of a model and changes no answer: it can be put right without evaluating anew."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.executors.protocol import Executor
-from harness.plan import DESCRIPTION, Cell, Place, RunPlan
+from harness.plan import DESCRIPTIVE_FIELDS, Cell, Place, RunPlan
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import lanes
 from harness.specs import ModelSpec
@@ -36,7 +36,9 @@ class Standing:
         """What comes before any evaluation, in lines such as `taken over from family mine: 2 cells`."""
         families = Counter(result.cell.model.family for _, result in self.elsewhere)
         lines = [f"taken over from family {family}: {_cells(n)}" for family, n in sorted(families.items())]
-        told = [n for n in DESCRIPTION if any(getattr(o.cell.model, n) != getattr(m, n) for o, m in self.outdated)]
+        told = [
+            n for n in DESCRIPTIVE_FIELDS if any(getattr(o.cell.model, n) != getattr(m, n) for o, m in self.outdated)
+        ]
         return (*lines, *([f"brought up to date in {_cells(len(self.outdated))}: {', '.join(told)}"] if told else []))
 
 
@@ -75,7 +77,7 @@ def _identity(model: ModelSpec) -> tuple[str | None, ...]:
 
 
 def _description(model: ModelSpec) -> tuple[float | None, ...]:
-    return tuple(getattr(model, name) for name in DESCRIPTION)
+    return tuple(getattr(model, name) for name in DESCRIPTIVE_FIELDS)
 
 
 def _cells(n: int) -> str:

@@ -15,7 +15,7 @@ from harness.analysis.curves.types import Curve, Scale
 from harness.analysis.verdict.verdict import judge
 from harness.cli.leaderboard import command
 from harness.cli.read import read_table
-from harness.leaderboard import across, centred, left_out, tidy, to_csv, to_json, to_markdown, wide
+from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.store.store import Store
@@ -33,26 +33,26 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_the_tidy_header_is_the_contract() -> None:
-    assert to_csv(tidy(grown((50,)))).split("\n")[0] == CONTRACT
+    assert to_csv(tidy_table(grown((50,)))).split("\n")[0] == CONTRACT
 
 
 def test_csv_keeps_full_precision() -> None:
     (result,) = grown((67,), n=201)
-    first = rows(to_csv(tidy([result])))[0]
+    first = rows(to_csv(tidy_table([result])))[0]
     assert float(first["value"]) == 67 / 201
     assert float(first["stderr"]) == result.scores[0].stderr
     assert (first["params"], first["flops"], first["seed"]) == ("1000", "120000000.0", "0")
 
 
 def test_a_failure_is_a_row_with_empty_values_never_zero() -> None:
-    (first, _) = rows(to_csv(tidy((), [failed()])))
+    (first, _) = rows(to_csv(tidy_table((), [failed()])))
     assert first["status"] == "failed"
     assert {first[name] for name in ("value", "stderr", "n", "normalized", "variant", "seconds")} == {""}
 
 
 def test_names_with_commas_and_umlauts_survive() -> None:
     named = counted(cell(model=model(name='Größe, "klein"')), 10, 40)
-    assert rows(to_csv(tidy([named])))[0]["model"] == 'Größe, "klein"'
+    assert rows(to_csv(tidy_table([named])))[0]["model"] == 'Größe, "klein"'
 
 
 def a_varied_store() -> list[CellResult]:
@@ -83,7 +83,7 @@ def a_varied_store() -> list[CellResult]:
 @pytest.mark.parametrize("scale", ["params", "flops", "tokens", "loss"])
 def test_a_leaderboard_that_is_read_back_gives_the_same_curves_and_labels(tmp_path: Path, scale: Scale) -> None:
     results, gone = a_varied_store(), failed(cell(model=model(9_000_000)))
-    (tmp_path / "leaderboard.csv").write_text(to_csv(tidy(results, [gone])), encoding="utf-8")
+    (tmp_path / "leaderboard.csv").write_text(to_csv(tidy_table(results, [gone])), encoding="utf-8")
     ours = curves(results, [gone], scale=scale)
     theirs = table_curves(read_table(tmp_path / "leaderboard.csv"), scale)
     assert [without_reasons(c) for c in theirs] == [without_reasons(c) for c in ours]
@@ -97,32 +97,32 @@ def without_reasons(curve: Curve) -> Curve:
 
 
 def test_wide_has_a_row_per_model_and_a_column_per_setting() -> None:
-    table = wide([*grown((50, 100)), *grown((60, 120), shots=5)])
+    table = wide_table([*grown((50, 100)), *grown((60, 120), shots=5)])
     assert list(table["model"]) == ["toy-1000", "toy-4000"]
     assert list(table["colours 5-shot (acc)"]) == pytest.approx([0.3, 0.6])
     assert list(table["mean_normalized"]) == pytest.approx([(0 + 0.05 / 0.75) / 2, (0.25 + 0.35) / 0.75 / 2])
 
 
 def test_wide_averages_seeds() -> None:
-    table = wide([*grown((50,), shots=2, seed=0), *grown((70,), shots=2, seed=1)])
+    table = wide_table([*grown((50,), shots=2, seed=0), *grown((70,), shots=2, seed=1)])
     assert list(table["colours 2-shot (acc)"]) == pytest.approx([0.3])
 
 
 def test_a_model_without_every_score_has_no_average() -> None:
     complete, partial = grown((50, 100)), grown((60,), shots=5)
-    table = wide([*complete, *partial], [failed(grown((0, 0), shots=5)[1].cell)])
+    table = wide_table([*complete, *partial], [failed(grown((0, 0), shots=5)[1].cell)])
     assert list(table["mean_normalized"].isna()) == [False, True]
     assert pd.isna(table["colours 5-shot (acc)"][1])
 
 
 def test_a_model_that_only_failed_still_has_a_row() -> None:
-    table = wide(grown((50,)), [failed(cell(model=model(9000)))])
+    table = wide_table(grown((50,)), [failed(cell(model=model(9000)))])
     assert list(table["model"]) == ["toy-1000", "toy-9000"]
 
 
 def test_metrics_without_chance_stay_out_of_the_average() -> None:
     free = task("free", metrics=(MetricSpec(name="prob_correct", chance=None, best=None), PROB))
-    table = wide([*grown((100,)), *grown((100,), of=free, smooth=[-3.0])])
+    table = wide_table([*grown((100,)), *grown((100,), of=free, smooth=[-3.0])])
     assert list(table["mean_normalized"]) == pytest.approx([1 / 3])
     assert list(table["free 0-shot (prob_correct)"]) == [-3.0]
 
@@ -136,7 +136,7 @@ def later(results: Iterable[CellResult]) -> list[CellResult]:
 
 
 def test_texts_of_a_task_are_columns_of_their_own_that_say_which_is_newest() -> None:
-    table = wide([*later(grown((50,))), *grown((100,), task_digest="1" * 12)])
+    table = wide_table([*later(grown((50,))), *grown((100,), task_digest="1" * 12)])
     assert [c for c in table.columns if c.startswith("colours")] == [
         "colours 0-shot 000000000000 newest (acc)",
         "colours 0-shot 111111111111 older (acc)",
@@ -146,7 +146,7 @@ def test_texts_of_a_task_are_columns_of_their_own_that_say_which_is_newest() -> 
 
 def averages(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> dict[str, float]:
     """Model -> average, of those that have one; with the engine where it is another than usual."""
-    table = wide(results, failures)
+    table = wide_table(results, failures)
     names = [f"{m} {e}".removesuffix(" simulated") for m, e in zip(table["model"], table["engine"], strict=True)]
     return dict(pd.Series(list(table["mean_normalized"]), index=names).dropna().items())
 
@@ -221,7 +221,7 @@ def test_the_command_says_beside_the_wide_table_what_its_average_leaves_out(
         Store(tmp_path).write(replace(one, samples=()))
     command(profile="wide", results=tmp_path)
     shown = capsys.readouterr()
-    assert shown.out == to_csv(wide([*SWEEP, *TRIAL]))
+    assert shown.out == to_csv(wide_table([*SWEEP, *TRIAL]))
     assert shown.err == "mean_normalized is over 2 of 3 settings; left out: colours 3-shot first 4 (acc)\n"
     command(profile="tidy", results=tmp_path)
     assert capsys.readouterr().err == ""
@@ -229,7 +229,7 @@ def test_the_command_says_beside_the_wide_table_what_its_average_leaves_out(
 
 def test_the_order_of_results_does_not_matter() -> None:
     store = a_varied_store()
-    pd.testing.assert_frame_equal(wide(store[::-1]), wide(store))
+    pd.testing.assert_frame_equal(wide_table(store[::-1]), wide_table(store))
 
 
 def test_centred_scores_are_indexed_by_model() -> None:
@@ -247,31 +247,31 @@ def test_equal_model_names_are_told_apart() -> None:
         "toy-1000 int8",
     ]
     engines = [*plain, *grown((60,), engine="tree")]
-    assert across(wide(engines))[0] == ["", "toy-1000 simulated", "toy-1000 tree"]
+    assert across(wide_table(engines))[0] == ["", "toy-1000 simulated", "toy-1000 tree"]
     families = [*plain, *(replace(r, cell=replace(r.cell, model=model(family="mine"))) for r in plain)]
-    assert across(wide(families))[0] == ["", "toy-1000 mine", "toy-1000 toy"]
+    assert across(wide_table(families))[0] == ["", "toy-1000 mine", "toy-1000 toy"]
 
 
 def test_markdown_is_rounded_and_escapes_bars() -> None:
-    text = to_markdown(wide([counted(cell(model=model(name="a|b")), 67, 201)]))
+    text = to_markdown(wide_table([counted(cell(model=model(name="a|b")), 67, 201)]))
     assert text.split("\n")[2].startswith("| toy | a\\|b | main |  | 1000 |")
     assert "| 0.333 |" in text
 
 
 def test_json_has_null_for_missing_and_full_precision() -> None:
-    first = json.loads(to_json(tidy([counted(cell(), 67, 201)], [failed(cell(shots=1))])))[0]
+    first = json.loads(to_json(tidy_table([counted(cell(), 67, 201)], [failed(cell(shots=1))])))[0]
     assert first["value"] == 67 / 201
     assert first["variant"] is None
-    assert json.loads(to_json(tidy((), [failed()])))[0]["value"] is None
+    assert json.loads(to_json(tidy_table((), [failed()])))[0]["value"] is None
 
 
 def test_no_results_give_a_header_and_nothing_else() -> None:
-    assert to_csv(tidy(())) == CONTRACT + "\n"
-    assert len(wide(())) == 0
+    assert to_csv(tidy_table(())) == CONTRACT + "\n"
+    assert len(wide_table(())) == 0
 
 
 def test_for_a_terminal_settings_go_down_and_models_across() -> None:
-    head, rows = across(wide([*grown((50, 100))]))
+    head, rows = across(wide_table([*grown((50, 100))]))
     assert len(head) == 3
     assert all(len(row) == 3 for row in rows)
     assert [row[0] for row in rows[:2]] == ["params", "mean_normalized"]

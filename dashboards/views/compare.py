@@ -8,6 +8,7 @@ from harness.dashboards import charts, state, tables
 from harness import figures
 from harness.analysis.compare import Comparison, choose, compare, pair_up, summary
 from harness.errors import HarnessError
+from harness.store import Outcomes
 
 HELP = (
     "A model, or terms such as shots=0 or model=NAME,prompt=plain: type and press Enter. What one side names holds for "
@@ -21,7 +22,7 @@ STYLES = {"p": "%.2g", "q": "%.2g"} | dict.fromkeys(("a", "b", "difference", "ci
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
-    version: state.Version, wanted: state.Filters, a: str, b: str, _held: state.Outcomes
+    version: state.Version, wanted: state.Filters, a: str, b: str, _held: Outcomes
 ) -> tuple[tuple[Comparison, ...], list[str]]:
     """Paired differences of the cells wanted, and what could not be compared; made again for another version."""
     results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)

@@ -11,20 +11,20 @@ from harness.dashboards import charts, state
 
 from harness import figures
 from harness.analysis.compare import leads
-from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy, wide
+from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy_table, wide_table
 from harness.plan import Cell
 from harness.records import CellResult
-from harness.store import DocumentScores
+from harness.store import DocumentScores, Outcomes
 from harness.wording import probability
 
 KEPT = ("model", "params")
 
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
-def order(version: state.Version, wanted: state.Filters, _held: state.Outcomes) -> pd.DataFrame:
+def order(version: state.Version, wanted: state.Filters, _held: Outcomes) -> pd.DataFrame:
     """The wide table of the cells wanted, best model first, each compared with the next; anew for another version."""
     results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
-    board = wide(results, failures)
+    board = wide_table(results, failures)
     board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
     ranked = int(board[AVERAGE].notna().sum())
     of: dict[tuple[object, ...], list[CellResult]] = {}
@@ -73,10 +73,12 @@ st.dataframe(
 )
 left, right = st.columns(2)
 with left:
-    charts.download("Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy(held.results, held.failures))
+    charts.download(
+        "Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy_table(held.results, held.failures)
+    )
 with right:
     charts.download(
-        "Every model of the store, wide (CSV)", "leaderboard-wide", lambda: wide(held.results, held.failures)
+        "Every model of the store, wide (CSV)", "leaderboard-wide", lambda: wide_table(held.results, held.failures)
     )
 scores = centred(wanted.cells(held.results), wanted.cells(held.failures))
 if scores.size:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import streamlit as st
 from harness.dashboards import charts, state, summary
 
+from harness.store import Outcomes
+
 # Newest cells shown. A comment: Streamlit would print a text that stands alone here.
 LAST = 10
 GUIDE = (
@@ -25,9 +27,9 @@ def numbers(of: dict[str, int], key: str) -> None:
 
 
 st.title("Emergent abilities by model size")
-everything: state.Outcomes = state.outcomes()
+everything: Outcomes = state.outcomes()
 axis, wanted = state.scale(), state.filters(everything)
-held = state.Outcomes(wanted.cells(everything.results), wanted.cells(everything.failures), everything.problems)
+held = Outcomes(wanted.cells(everything.results), wanted.cells(everything.failures), everything.problems)
 if held.results or held.failures:
     families = summary.families(held.results, held.failures)
     numbers({"Families": len(families), **summary.counts(held.results, held.failures)}, "counts")

@@ -34,7 +34,7 @@ def command(
     done, failures, _ = read_store(results)
     if output_format == "text":
         profile = "wide"
-    rows = leaderboard.tidy(done, failures) if profile == "tidy" else leaderboard.wide(done, failures)
+    rows = leaderboard.tidy_table(done, failures) if profile == "tidy" else leaderboard.wide_table(done, failures)
     if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from harness.cli.output import say
 from harness.errors import PlanError, StoreError, TableError, unknown
 from harness.plan import Cell
-from harness.records import CellFailure, CellResult
-from harness.store import DocumentScores, Problem, Store
+from harness.store import DocumentScores, Outcomes, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
 
 
-def read_store(root: Path) -> tuple[tuple[CellResult, ...], tuple[CellFailure, ...], tuple[Problem, ...]]:
+def read_store(root: Path) -> Outcomes:
     """Results, failures and skipped files below `root`; the last are also reported on stderr.
 
     Raises:
         StoreError: nothing is there to present.
     """
-    done, failures, problems = Store(root).outcomes()
-    for problem in problems:
+    held = Store(root).outcomes()
+    for problem in held.problems:
         say(f"skipped {problem}")
-    if not done and not failures:
+    if not held.results and not held.failures:
         raise StoreError(f"{root}: no results; expected a folder that `emergence run` wrote to")
-    return done, failures, problems
+    return held
 
 
 def read_curves(

@@ -27,10 +27,10 @@ def command(
 ) -> None:
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
     from harness.analysis.verdict import study
-    from harness.report import write_report
+    from harness.report import report_page
 
     made = study(*read_store(results), scale=scale, items=read_documents(Store(results)))
-    write_text(output, write_report(made))
+    write_text(output, report_page(made))
     say(f"report written to {output} ({output.stat().st_size / 1e6:.1f} MB)")
     if png_dir is not None:
         _write_pictures(png_dir, made)

@@ -1,7 +1,7 @@
 """One self-contained HTML page of what the results show."""
 
-from harness.report.report import write_report
+from harness.report.report import report_page
 
 __all__ = [
-    "write_report",
+    "report_page",
 ]

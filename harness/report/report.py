@@ -16,7 +16,7 @@ from harness import __version__, figures
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.growth import traces
 from harness.analysis.verdict import Row, Study, Verdict, headline, partner, resolutions, row
-from harness.leaderboard import MODEL_COLUMNS, centred, wide
+from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
 from harness.wording import score, size
@@ -60,7 +60,7 @@ class _Board(NamedTuple):
     rows: list[list[str]]
 
 
-def write_report(
+def report_page(
     made: Study, *, title: str = "Emergent abilities by model size", made_at: datetime | None = None
 ) -> str:
     """The page as text; who calls it writes the file.
@@ -85,7 +85,7 @@ def write_report(
         figure=_figure,
         families=[_family_part(name, made) for name in made.families],
         verdicts=[_judged(v) for v in made.verdicts],
-        board=_board(wide(made.results, made.failures)),
+        board=_board(wide_table(made.results, made.failures)),
         power=figures.power_figure(resolutions(made.verdicts)) if _can_tell(made) else None,
         heat_map=figures.heat_map(centred(made.results, made.failures)) if made.curves else None,
         failures=[_failure_row(f) for f in made.failures],

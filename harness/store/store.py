@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import __version__
 from harness.errors import StoreError
-from harness.plan import DESCRIPTION, Cell, Place
+from harness.plan import DESCRIPTIVE_FIELDS, Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import MOST_BYTES, RunRecord, dumped, loaded
 from harness.specs import ModelSpec
@@ -62,6 +62,17 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
+
+
+class Outcomes(NamedTuple):
+    """What the results folder holds, from one look at it."""
+
+    results: tuple[CellResult, ...]
+    """Cells that were evaluated, without their samples."""
+    failures: tuple[CellFailure, ...]
+    """Cells that failed and have not been evaluated since."""
+    problems: tuple[Problem, ...]
+    """Files that were skipped."""
 
 
 class DocumentScores(NamedTuple):
@@ -144,7 +155,7 @@ class Store:
             raw = json.loads(path.read_bytes())
         except OSError:
             return False
-        raw["cell"]["model"].update({name: getattr(model, name) for name in DESCRIPTION})
+        raw["cell"]["model"].update({name: getattr(model, name) for name in DESCRIPTIVE_FIELDS})
         with _reported(path):
             _replace(path, _header(raw))
         return True
@@ -176,13 +187,13 @@ class Store:
         """Files that were skipped, each with the reason."""
         return tuple(o for o in self._read() if isinstance(o, Problem))
 
-    def outcomes(self) -> tuple[tuple[CellResult, ...], tuple[CellFailure, ...], tuple[Problem, ...]]:
+    def outcomes(self) -> Outcomes:
         """Results, failures and problems from one look at the folder."""
         seen = tuple(self._read())
-        return (
-            tuple(o for o in seen if isinstance(o, CellResult)),
-            tuple(o for o in seen if isinstance(o, CellFailure)),
-            tuple(o for o in seen if isinstance(o, Problem)),
+        return Outcomes(
+            results=tuple(o for o in seen if isinstance(o, CellResult)),
+            failures=tuple(o for o in seen if isinstance(o, CellFailure)),
+            problems=tuple(o for o in seen if isinstance(o, Problem)),
         )
 
     def samples(self, cell: Cell) -> tuple[Sample, ...]:

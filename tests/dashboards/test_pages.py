@@ -18,7 +18,7 @@ from harness.dashboards.serve import head_start, other_axes
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from harness.leaderboard import tidy, to_csv, wide
+from harness.leaderboard import tidy_table, to_csv, wide_table
 from harness.store.store import Store
 from tests.builders import SIZES, cell, failed, grown, model, result, task
 
@@ -272,8 +272,8 @@ def test_the_downloaded_tables_are_the_leaderboard_exports_byte_for_byte(
     monkeypatch.setattr("streamlit.download_button", lambda label, data, *, key, **more: made.update({key: data}))
     opened("leaderboard")
     outcomes = store.results(), store.failures()
-    assert made["download leaderboard"]() == to_csv(tidy(*outcomes))
-    assert made["download leaderboard-wide"]() == to_csv(wide(*outcomes))
+    assert made["download leaderboard"]() == to_csv(tidy_table(*outcomes))
+    assert made["download leaderboard-wide"]() == to_csv(wide_table(*outcomes))
 
 
 def test_the_numbers_of_a_figure_can_be_downloaded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

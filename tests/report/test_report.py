@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.verdict.study import study
-from harness.report.report import write_report
+from harness.report.report import report_page
 from harness.store.store import Problem
 from tests.builders import cell, counted, failed, grown, model, task
 
@@ -48,7 +48,7 @@ def page() -> str:
     lost = results.pop()
     wrong = failed(lost.cell, error="ValueError", message="<img src=x onerror=alert(1)> is no answer")
     problem = Problem(path=Path("results/toy/cell.json"), message="is damaged: not JSON")
-    return write_report(study(results, [wrong], [problem]), made_at=MADE_AT)
+    return report_page(study(results, [wrong], [problem]), made_at=MADE_AT)
 
 
 def test_the_page_loads_nothing_from_elsewhere(page: str) -> None:
@@ -99,7 +99,7 @@ def test_provenance_names_versions_and_how_to_do_it_again(page: str) -> None:
 def test_mixed_provenance_is_shown() -> None:
     first, second = grown((50, 60))
     other = replace(second.provenance, device="cuda", versions={"harness": "0.1"}, git_commit="abc", git_dirty=True)
-    text = Outline(write_report(study([first, replace(second, provenance=other)]))).text
+    text = Outline(report_page(study([first, replace(second, provenance=other)]))).text
     assert "mixed: cpu (1), cuda (1)" in text
     assert "abc with uncommitted changes (1)" in text
     assert "not recorded (1)" in text
@@ -107,25 +107,25 @@ def test_mixed_provenance_is_shown() -> None:
 
 def test_missing_documents_and_cut_prompts_are_listed() -> None:
     partial = replace(counted(cell(), 10, 40), n_expected=50, n_truncated=3)
-    text = Outline(write_report(study([partial]))).text
+    text = Outline(report_page(study([partial]))).text
     assert "toy-1000 colours 0-shot default seed 0: 40 of 50 documents" in text
     assert "3 prompts did not fit" in text
 
 
 def test_a_page_without_results_says_what_to_do() -> None:
-    text = Outline(write_report(study([]))).text
+    text = Outline(report_page(study([]))).text
     assert "There are no results yet. `emergence run` makes some." in text
     assert "What is missing" in text
 
 
 def test_a_scale_that_no_model_has_says_so() -> None:
     unknown = [counted(cell(model=model(n, tokens=None)), 60, 200) for n in (1000, 2000)]
-    assert "No model has a known place on the axis" in Outline(write_report(study(unknown, scale="flops"))).text
+    assert "No model has a known place on the axis" in Outline(report_page(study(unknown, scale="flops"))).text
 
 
 def test_two_families_are_told_apart() -> None:
     other = [counted(cell(model=model(n, family="other", name=f"o-{n}")), 60, 200) for n in (1000, 2000, 3000)]
-    outline = Outline(write_report(study([*grown(RISE), *other])))
+    outline = Outline(report_page(study([*grown(RISE), *other])))
     assert {"task-toy-colours", "task-other-colours"} <= set(outline.ids)
     assert "Family" in outline.text
 
@@ -133,4 +133,4 @@ def test_two_families_are_told_apart() -> None:
 def test_three_hundred_cells_fit_in_six_megabytes() -> None:
     results = [r for i in range(19) for shots in (0, 2) for r in grown(RISE, of=task(f"t{i:02}"), shots=shots)]
     assert len(results) > 300
-    assert len(write_report(study(results)).encode()) < 6e6
+    assert len(report_page(study(results)).encode()) < 6e6

@@ -35,7 +35,7 @@ class Case(NamedTuple):
         """The curve alone, as counts; None for scores that are no counts."""
         return None if self.of.counts is None else self.of.counts.rows([self.row])
 
-    def sizesbelow(self, found: Answer, partner: Curve) -> int:
+    def partner_sizes_below(self, found: Answer, partner: Curve) -> int:
         """Sizes of the partner at which the ability is not there yet; either curve may lack a size of the other.
 
         0 when the partner has none at which the ability is there: what is its whole range then is not known.

@@ -68,7 +68,10 @@ def judge(
     flipped = flips(cases, answers, _level(p_trends, q_trends), _level(p_tops, q_tops), run_sd)
     others = [beside.get(c.curve.setting) for c in cases]
     heard = partners(
-        [(other, c.sizesbelow(a, other) if other else 0) for c, a, other in zip(cases, answers, others, strict=True)],
+        [
+            (other, c.partner_sizes_below(a, other) if other else 0)
+            for c, a, other in zip(cases, answers, others, strict=True)
+        ],
         together=together,
     )
     answers = [_with_partner(a, p) for a, p in zip(answers, heard, strict=True)]
