@@ -16,7 +16,7 @@ from scipy.optimize import least_squares
 from harness.analysis.stats import Array
 from harness.errors import HarnessError
 
-FEWEST_SIZES = 9
+FEWEST_SIZES_FOR_A_BREAK = 9
 """Sizes a law with a break needs: six parameters and something left to be wrong about."""
 _A, _B, _C0, _C1, _D, _F = range(6)
 _LOWER = np.array([0.0, -200.0, -5.0, -20.0, 0.0, math.log(0.01)])
@@ -65,9 +65,9 @@ def bnsl(x: Array, y: Array) -> Law:
         y: loss or error rate, smaller is better, (m,).
 
     Raises:
-        HarnessError: fewer than `FEWEST_SIZES` sizes, or a value that no such law can have.
+        HarnessError: fewer than `FEWEST_SIZES_FOR_A_BREAK` sizes, or a value that no such law can have.
     """
-    _check(x, y, FEWEST_SIZES, "a scaling law with a break has six parameters")
+    _check(x, y, FEWEST_SIZES_FOR_A_BREAK, "a scaling law with a break has six parameters")
     u = np.log(x)
     breaks = np.linspace(u.min(), u.max(), 18)[1:-1]
     grid = np.stack(

@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 
 FLOOR_TOLERANCE = 0.05
 """Distance between chance and the level before the elbow from which a fixed floor is refused, in units of the score."""
-_FEWEST = 5
+_FEWEST_MODELS = 5
 _WRONG_FLOOR = 0.01
 """Significance at which a free floor is taken to be better than the given one."""
 
@@ -96,9 +96,9 @@ def hinge(
     (2.5, 0.1, 3)
     """
     at, score = finite("x", x), finite("y", y)
-    if len(at) < _FEWEST or len(np.unique(at)) < 3:
+    if len(at) < _FEWEST_MODELS or len(np.unique(at)) < 3:
         raise HarnessError(
-            f"a hinge needs at least {_FEWEST} models at 3 different scales; "
+            f"a hinge needs at least {_FEWEST_MODELS} models at 3 different scales; "
             f"got {len(at)} at {len(np.unique(at))}: read more models"
         )
     marks = None if marked is None else np.asarray(marked, dtype=float)

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
         minimum_detectable_effect,
         resolution,
     )
-    from harness.analysis.stats.types import CONFIDENCE, Array, Estimate, Index, Mask, Trend, Trends
+    from harness.analysis.stats.types import (
+        CONFIDENCE,
+        FEWEST_SIZES_FOR_A_TREND,
+        Array,
+        Estimate,
+        Index,
+        Mask,
+        Trend,
+        Trends,
+    )
     from harness.analysis.stats.uncertainty import (
         above_chance_p,
         benjamini_hochberg,
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHA",
     "CONFIDENCE",
+    "FEWEST_SIZES_FOR_A_TREND",
     "LUCKY_MATCHES",
     "POWER",
     "PRACTICAL_EFFECT",
@@ -59,6 +69,7 @@ __getattr__ = lazy_names(
         "Array": "types",
         "CONFIDENCE": "types",
         "Estimate": "types",
+        "FEWEST_SIZES_FOR_A_TREND": "types",
         "Index": "types",
         "LUCKY_MATCHES": "normalise",
         "Mask": "types",

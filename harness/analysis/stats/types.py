@@ -18,6 +18,8 @@ Index = NDArray[np.intp]
 
 CONFIDENCE = 0.95
 """Of every interval shown."""
+FEWEST_SIZES_FOR_A_TREND = 3
+"""Sizes below which a trend cannot be told from a difference between two models."""
 
 
 class Interval(NamedTuple):

@@ -15,12 +15,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.curves import Curve
-from harness.analysis.stats import ALPHA, PRACTICAL_EFFECT, Trend, benjamini_hochberg, trend
+from harness.analysis.stats import (
+    ALPHA,
+    FEWEST_SIZES_FOR_A_TREND,
+    PRACTICAL_EFFECT,
+    Trend,
+    benjamini_hochberg,
+    trend,
+)
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.types import Partner
 
-FEWEST_SIZES = 3
-"""Below this no trend below the threshold can be tested."""
 MATERIAL_SHARE = 0.25
 """Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
 
@@ -73,7 +78,7 @@ def _practical_effect(curve: Curve) -> float:
 
 def _below(curve: Curve, sizes: int) -> Trend | None:
     """Trend over the smallest sizes: paired over documents where these are known, else by the errors of the scores."""
-    if sizes < FEWEST_SIZES:
+    if sizes < FEWEST_SIZES_FOR_A_TREND:
         return None
     x = np.array(curve.position[:sizes])
     if curve.items is None or curve.items.shape[2] < 2 or x[0] == x[-1]:

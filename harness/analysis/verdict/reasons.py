@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from harness.analysis.curves import Curve, Scale
-from harness.analysis.stats import ALPHA
-from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, FEWEST_SIZES
+from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.verdict.rules import FEWEST_DOCUMENTS
 from harness.analysis.verdict.types import Answer, Flip, Jump, Label, Partner, Place
 from harness.wording import probability, score, size
 
@@ -93,7 +93,7 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
     if unclear and _significant(evidence["q_trend"]):
         change += ", no more than sizes scatter or than matters"
     if found.rule == "sizes":
-        return f"Cannot tell: {_counted(sizes, 'size')}, at least {FEWEST_SIZES} are needed."
+        return f"Cannot tell: {_counted(sizes, 'size')}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     if found.rule == "documents":
         asked = _counted(top.n, "document")
         return f"Cannot tell: {asked} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
@@ -178,7 +178,7 @@ def _sudden(found: Answer, evidence: Numbers) -> str:
 
 def _limits(curve: Curve) -> str:
     sizes = len(curve.points)
-    if not FEWEST_SIZES <= sizes < _FEW_SIZES:
+    if not FEWEST_SIZES_FOR_A_TREND <= sizes < _FEW_SIZES:
         return ""
     return f"Only {sizes} sizes: the noise between training runs does not show in them."
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.analysis.stats import ALPHA
+from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.evidence import ALPHA_EXT, Evidence
 from harness.analysis.verdict.types import Answer
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""
-FEWEST_SIZES = 3
-"""Below this no trend can be told from a difference of two models."""
 FEWEST_DOCUMENTS = 30
 """Below this at the largest size nothing but a landslide would show."""
 
@@ -27,7 +25,7 @@ def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) ->
         top: its largest size is above chance after correction.
     """
     reach, effect = of.reach[row], of.effect[row]
-    if of.above.shape[1] < FEWEST_SIZES:
+    if of.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
         return Answer("inconclusive", rule="sizes")
     if documents < FEWEST_DOCUMENTS:
         return Answer("inconclusive", rule="documents")

@@ -21,8 +21,6 @@ Indices = NDArray[np.intp]
 
 FEWEST_PER_ARM = 3
 """Sizes (or models) a line needs before its slope can be called a trend."""
-FEWEST_SIZES = 2 * FEWEST_PER_ARM
-"""Sizes a curve needs before the test can be made."""
 BREAKS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Where along the models the line may break, as quantiles of scale."""
 

@@ -29,7 +29,7 @@ def judge(
     largest size is above chance". Judge all curves of a study together: a curve picked out of many and judged alone
     looks surer than it is. Rules, in this order (delta = `PRACTICAL_EFFECT`):
 
-    1. fewer than `FEWEST_SIZES` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
+    1. fewer than `FEWEST_SIZES_FOR_A_TREND` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
     2. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
        foreseen by extrapolation (p_ext) or a break that no smooth curve fits (p_jump), at `ALPHA_EXT` -> emergent,
        `sharp` or `apparent`; asked before a turn, because one size that falls back behind a jump looks like one;
