@@ -48,10 +48,10 @@ def read_curves(
     if table is not None:
         if results is not None:
             raise TableError(f"--results {results} and --table {table}: expected one of them")
-        from harness.analysis.curves.table import table_curves, unknowns
+        from harness.analysis.curves.table import missing_information, table_curves
 
         drawn = table_curves(read_table(table), scale, str(table))
-        for sentence in unknowns(drawn):
+        for sentence in missing_information(drawn):
             say(sentence)
     else:
         from harness.analysis.curves import curves
@@ -111,13 +111,13 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from harness.analysis.curves.table import TEXT
+    from harness.analysis.curves.table import TEXT_COLUMNS
 
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if ".csv" in path.suffixes[-2:]:
-            return pd.read_csv(path, dtype=dict.fromkeys(TEXT, "string"))
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string"))
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
     except (

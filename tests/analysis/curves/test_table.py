@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.curves.frame import frame
 from harness.analysis.curves.join import curves
-from harness.analysis.curves.table import table_curves, unknowns
+from harness.analysis.curves.table import missing_information, table_curves
 from harness.analysis.curves.types import Curve, Scale
 from harness.errors import TableError
 from tests.builders import SIZES, failed, grown
@@ -123,10 +123,10 @@ def test_a_constant_metric_is_a_curve() -> None:
 def test_a_chance_level_that_is_not_given_is_not_known_and_said_so() -> None:
     drawn = table_curves(counted().drop(columns="chance"))
     assert only(drawn).metric.chance is None
-    assert unknowns(drawn) == (
+    assert missing_information(drawn) == (
         "colours acc: no column `chance`, so nothing can be held against chance and no threshold given",
     )
-    assert unknowns(table_curves(counted())) == ()
+    assert missing_information(table_curves(counted())) == ()
 
 
 def test_seeds_are_pooled_like_those_of_results() -> None:

@@ -1,0 +1,10 @@
+"""Curves from anybody's table of results. Loads pandas, and is imported by its own name."""
+
+from harness.analysis.curves.table.columns import TEXT_COLUMNS
+from harness.analysis.curves.table.reading import missing_information, table_curves
+
+__all__ = [
+    "TEXT_COLUMNS",
+    "missing_information",
+    "table_curves",
+]

@@ -1,0 +1,101 @@
+"""Which columns a table may have, and how their fields are read; what cannot be read is refused by row and column."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from harness.analysis.curves.types import Scale
+from harness.errors import TableError
+
+SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
+"""Columns that say how large a model is; that of the axis must be there. `flops` may follow from 6·params·tokens."""
+CONDITIONS = {
+    "condition": "condition",
+    "engine": "engine",
+    "dtype": "dtype",
+    "variant": "variant",
+    "task_version": "task_version",
+    "task_digest": "task",
+    "limit": "documents",
+}
+"""Optional columns -> what curves call them. Rows that differ in one of these are never joined to one curve."""
+TEXT_COLUMNS = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITIONS)
+"""Columns of names, which are read as text even where they look like numbers."""
+SETTING = ("family", "task", "shots", "prompt", *CONDITIONS)
+"""Columns in which the rows of one curve agree, besides its metric."""
+MEASUREMENT = ("model", "checkpoint", "seed")
+"""Columns that tell the measurements of one setting apart."""
+IDENTITY = (*SETTING, *MEASUREMENT, "metric", "doc_id")
+"""Columns that tell any two scores apart."""
+
+
+class Columns:
+    """The columns of a table by name; its methods refuse a wrong field with a `TableError` that names the row."""
+
+    def __init__(self, frame: pd.DataFrame, source: str) -> None:
+        self.frame = frame.reset_index(drop=True)
+        self.source = source
+        if not len(frame):
+            raise TableError(f"{source}: has no rows")
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.frame.columns
+
+    def one_of(self, *names: str) -> str:
+        """The first of these columns that the table has."""
+        for name in names:
+            if name in self:
+                return name
+        raise TableError(
+            f"{self.source}: column {' or '.join(names)} is missing; it has {', '.join(map(str, self.frame.columns))}"
+        )
+
+    def text(self, column: str, default: str | None = None) -> pd.Series:
+        """Text without gaps; an absent column or an empty field is the default, or refused when there is none."""
+        if column not in self and default is not None:
+            return pd.Series(default, index=self.frame.index)
+        column = self.one_of(column)
+        read = self.frame[column].astype("string").fillna("").str.strip()
+        if default is None:
+            self.check(read != "", column, "a name")
+        return read.where(read != "", default or "").astype(object)
+
+    def numbers(self, column: str, *, needed: bool = False, whole: bool = False) -> pd.Series:
+        """Finite numbers; NaN where the field is empty or the column is not there."""
+        if column not in self and not needed:
+            return pd.Series(np.nan, index=self.frame.index)
+        column = self.one_of(column)
+        given = self.frame[column]
+        read = pd.to_numeric(given, errors="coerce").astype(float)
+        empty = given.astype("string").fillna("").str.strip() == ""
+        self.check(~read.isna() | (empty & (not needed)), column, "a number")
+        self.check(read.abs() != math.inf, column, "a finite number")
+        if whole:
+            self.check(read.isna() | (read % 1 == 0), column, "a whole number")
+        return read
+
+    def flags(self, column: str) -> pd.Series:
+        """1.0 for true, 0.0 for false, NaN where the field is empty or the column is not there."""
+        words = {"true": 1.0, "1": 1.0, "1.0": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "0.0": 0.0, "no": 0.0}
+        text = self.text(column, "").str.lower()
+        read = text.map(words).astype(float)
+        self.check(read.notna() | (text == ""), column, "true or false")
+        return read
+
+    def check(self, right: pd.Series, column: str, expected: str | pd.Series) -> None:
+        """Refuse the table by its first row that is not right; `expected` is one text, or one for each row."""
+        if right.all():
+            return
+        row = int(np.argmin(right.to_numpy(dtype=bool)))
+        value = self.frame[column].iloc[row]
+        found = "is empty" if pd.isna(value) or str(value).strip() == "" else f"is {value}"
+        wanted = expected if isinstance(expected, str) else expected.iloc[row]
+        raise TableError(f"{self.source}: row {row + 1}, column {column}: {found}; expected {wanted}")
+
+
+def known(number: float) -> float | None:
+    """The number of a field, None where the field is empty."""
+    return None if math.isnan(number) else float(number)

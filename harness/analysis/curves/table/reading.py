@@ -1,0 +1,102 @@
+"""Curves from anybody's results: a tidy table with one row per score, or one row per document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
+
+import pandas as pd
+
+from harness.analysis.curves.join import draw
+from harness.analysis.curves.table.columns import IDENTITY, SETTING
+from harness.analysis.curves.table.measurements import measurements_of
+from harness.analysis.curves.table.metrics import is_leaderboard
+from harness.analysis.curves.table.rows import tidy_rows
+from harness.analysis.curves.types import Curve, Measurement, Scale
+from harness.errors import TableError
+
+
+def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "table") -> tuple[Curve, ...]:
+    """The curves of a tidy table; the order of its rows does not matter.
+
+    Needed are `family`, `model`, the column of the axis, `task`, `metric`, `n_shot` (or `shots`), and in each row
+    either counts `k` of `n` (or `n_items`), or `value` with `stderr` or `n`. With a column `doc_id` each row is one
+    document, and `value` alone is enough. Optional are `chance`, `best`, `higher_is_better`, `continuous`, `seed`,
+    `prompt`, `revision` (or a model written `name@revision`), `suite`, `kind`, `status`, `n_expected`, `n_truncated`,
+    `date` (of two equally trained revisions of a model the one evaluated last counts), and `CONDITIONS`.
+
+    A table with `metric_rank` is a tidy leaderboard of this harness, and gives the curves it was made of, less the
+    documents: ranks are those of the column, an empty `best` means that the metric has none, and standard errors are
+    taken as they stand.
+
+    A chance level that is not given is not known. Seeds are pooled and checkpoints are treated as `curves` does it
+    for results. Every metric that is not continuous is a headline (rank 0) of its own; continuous ones are their
+    partners, those that say most about the right answer first: probabilities and Brier scores, then the others by name.
+    In a task without another metric they are headlines themselves. Without `n` a row counts as many documents as a
+    proportion with its standard error would rest on, v (1 - v) / stderr² + 1 with both as shares of the best score;
+    where that does not exist, as many as other rows of its task and setting, or 1. Models whose place on the axis is
+    empty or 0, and rows whose `status` is failed, become gaps.
+
+    Args:
+        frame: the table.
+        scale: the x axis.
+        source: name of the table in messages.
+
+    Raises:
+        TableError: something is missing, makes no sense or is given twice. The message names the row (the first
+            below the header is row 1) and the column.
+    """
+    rows = tidy_rows(frame, scale, source)
+    ordered = rows.sort_values(list(IDENTITY), kind="stable").itertuples(name="Row")
+    settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING))]
+    measured = [one for setting in settings for one in measurements_of(setting, source)]
+    if scale == "params":
+        _check_final(measured, source)
+    drawn = draw(measured, scale=scale)
+    return drawn if is_leaderboard(rows) else _with_headlines(drawn)
+
+
+def missing_information(drawn: Iterable[Curve]) -> tuple[str, ...]:
+    """One sentence for each thing that a table does not say and without which its curves cannot be judged fully.
+
+    Args:
+        drawn: the curves of the table.
+    """
+    headlines = [c for c in drawn if c.rank == 0]
+    no_chance = [c for c in headlines if c.metric.chance is None and not c.metric.continuous]
+    no_spread = [c for c in headlines if None in c.stderr]
+    causes = (
+        (no_chance, "no column `chance`, so nothing can be held against chance and no threshold given"),
+        (no_spread, "neither standard error nor counts, so no trend can be tested"),
+    )
+    return tuple(f"{_named(which)}: {what}" for which, what in causes if which)
+
+
+def _named(some: Sequence[Curve]) -> str:
+    names = list(dict.fromkeys(f"{c.task} {c.metric.name}" for c in some))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _check_final(measured: Iterable[Measurement], source: str) -> None:
+    """Refuse several checkpoints of a model of which none is the most trained: the params axis shows only that one."""
+    latest: dict[tuple[object, ...], Measurement] = {}
+    for one in measured:
+        if one.failure is not None:
+            continue
+        last = latest.setdefault((one.setting, one.conditions, one.model), one)
+        if one.age > last.age:
+            latest[one.setting, one.conditions, one.model] = one
+        elif one.age == last.age and one.revision != last.revision:
+            raise TableError(
+                f"{source}: task {one.task}: model {one.model} stands there with several sizes or revisions, and "
+                "nothing says which is the most trained; expected a column `tokens`, or names that differ"
+            )
+
+
+def _with_headlines(drawn: Sequence[Curve]) -> tuple[Curve, ...]:
+    """The curves, with rank 0 for every sharp metric, and for continuous ones without a sharp one beside them."""
+    with_sharp = {c.setting for c in drawn if not c.metric.continuous}
+    return tuple(c if c.metric.continuous and c.setting in with_sharp else replace(c, rank=0) for c in drawn)
