@@ -1,14 +1,21 @@
-"""Shared settings: nothing in the tests reaches a hub, and slow tests run when asked for."""
+"""Shared settings and the command line: nothing in the tests reaches a hub, and slow tests run when asked for."""
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.builders.commands import Emergence
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+pytest.register_assert_rewrite("tests.builders", "tests.engines.tree.parity", "tests.executors.processes")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,3 +35,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = chosen
     # the longest test first, so that it does not run alone at the end
     items.sort(key=lambda item: "test_packaging" not in item.nodeid)
+
+
+@pytest.fixture
+def emergence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emergence:
+    """`emergence("plan", "--suite", "toy")` in an empty working folder."""
+    from harness.cli import main
+    from tests.builders.commands import Done
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["emergence", *(str(a) for a in arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return Done(int(end.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with two tasks, a suite and a family of four sizes."""
+    from tests.builders.commands import write_toy
+
+    return write_toy(tmp_path / "toy")
+
+
+@pytest.fixture
+def options(toy: Path) -> tuple[str, ...]:
+    """Options that choose the toy suite and family on the simulated engine."""
+    from tests.builders.commands import toy_options
+
+    return toy_options(toy)

@@ -1,7 +1,9 @@
-"""What is loaded when: light verbs must not pay for torch, Ray or plotly."""
+"""What is loaded when: light verbs must not pay for torch, Ray or plotly, and tests do not lean on each other."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,27 @@ print("HEAVY", *[name for name in {HEAVY!r} if name in sys.modules])
 )
 def test_light_verbs_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert heavy_after(*arguments) == []
+
+
+def test_no_test_imports_another_test_module() -> None:
+    """What several tests need lies in `tests/builders`, or in a module of their folder that holds no tests."""
+    tests = Path(__file__).parent
+    leaning = [
+        f"{path.relative_to(tests)}:{node.lineno} imports {name}"
+        for path in tests.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in imported(node)
+        if name.startswith("tests.") and any(part.startswith("test_") or part == "conftest" for part in name.split("."))
+    ]
+    assert leaning == []
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Every module that a statement may import, under its full name."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        module = node.module or ""
+        absolute = "tests." + module if node.level else module
+        return [f"{absolute}.{alias.name}" for alias in node.names]
+    return []

@@ -1,28 +1,13 @@
 """A run that is killed at any moment goes on where it stopped and ends as if nothing had happened."""
 
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 from harness.store.store import Store
-from tests.cli.conftest import toy  # noqa: F401  (a fixture)
-
-ROOT = Path(__file__).parent.parent
-
-
-def start(toy: Path, results: Path, executor: str) -> subprocess.Popen[str]:  # noqa: F811
-    """`emergence run` on the toy suite, in a process of its own."""
-    options = ("--suite", "toy", "--family", "steps", "--engine", "simulated", "--include-path", toy)
-    where = ("--results", results, "--executor", executor, "--workers", "2")
-    command = [sys.executable, "-m", "harness", "run", *options, *where]
-    return subprocess.Popen(
-        [str(part) for part in command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+from tests.builders.commands import start_run, write_toy
 
 
 def content(store: Store) -> dict[str, object]:
@@ -31,17 +16,10 @@ def content(store: Store) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("executor", ["inline", "ray"])
-def test_a_killed_run_is_finished_without_doing_anything_twice(
-    toy: Path,  # noqa: F811
-    tmp_path: Path,
-    executor: str,
-) -> None:
-    for path in (toy / "jumps.yaml", toy / "stays.yaml"):
-        spec = yaml.safe_load(path.read_text())
-        spec["config"]["simulate"]["sleep"] = 0.3
-        path.write_text(yaml.safe_dump(spec))
+def test_a_killed_run_is_finished_without_doing_anything_twice(tmp_path: Path, executor: str) -> None:
+    toy = write_toy(tmp_path / "toy", sleep=0.3)
     broken = Store(tmp_path / "broken")
-    first = start(toy, broken.root, executor)
+    first = start_run(toy, broken.root, executor)
     deadline = time.monotonic() + 90
     while len(broken.done()) < 3:
         assert time.monotonic() < deadline, "no cells after 90 s"
@@ -53,7 +31,7 @@ def test_a_killed_run_is_finished_without_doing_anything_twice(
     assert 3 <= len(kept) < 16
     assert broken.problems() == ()
 
-    second = start(toy, broken.root, executor)
+    second = start_run(toy, broken.root, executor)
     _, messages = second.communicate(timeout=120)
     assert second.returncode == 0, messages
     assert f"{len(kept)} of 16 cells are done already" in messages
@@ -61,6 +39,6 @@ def test_a_killed_run_is_finished_without_doing_anything_twice(
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
     whole = Store(tmp_path / "whole")
-    assert start(toy, whole.root, "inline").wait(timeout=120) == 0
+    assert start_run(toy, whole.root, "inline").wait(timeout=120) == 0
     assert content(broken) == content(whole)
     assert len(content(whole)) == 16

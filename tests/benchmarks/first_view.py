@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.timing import digits, load, spread
-from tests.browser.conftest import CHROMIUM, served, serving
+from tests.builders.dashboards import CHROMIUM, served, serving
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

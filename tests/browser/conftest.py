@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,17 +13,12 @@ import pytest
 
 from harness.store.store import Store
 from tests.builders import cell, failed, grown, model, result, sample
+from tests.builders.dashboards import CHROMIUM, HOSTILE, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 ROOT = Path(__file__).parents[2]
-SCREENSHOTS = Path(__file__).parent / "screenshots"
-HOSTILE = (
-    "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ :material/home: **bold** [link](javascript:alert(1))"
-)
-"""What a model may answer and no page may obey."""
 
 
 @pytest.fixture(scope="session")
@@ -61,35 +49,6 @@ def hostile_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     lost = cell(model=model(10**6, name=HOSTILE), task=HOSTILE)
     made.write(failed(lost, error=HOSTILE, message=HOSTILE, traceback=HOSTILE))
     return made
-
-
-def served(root: Path) -> AbstractContextManager[str]:
-    """`emergence dashboard` on a folder; gives its address."""
-    # started beside the folder, so that pictures show its name and not where the tests keep it
-    return serving([sys.executable, "-m", "harness", "dashboard", "--results", str(root), "--port"], root.parent)
-
-
-@contextmanager
-def serving(command: Sequence[str], folder: Path) -> Iterator[str]:
-    """A server started in a folder by a command that lacks only the port; gives its address as soon as it answers."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    # a group of its own: the command may start Streamlit as a child, and both have to end
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([*command, port], cwd=folder, start_new_session=True, **quiet)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(1500):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.02)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.store.store import Store
-from tests.browser.conftest import CHROMIUM, HOSTILE, ROOT, SCREENSHOTS, served
 from tests.builders import cell, result
+from tests.builders.dashboards import CHROMIUM, HOSTILE, served
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = Path(__file__).parent / "screenshots"
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page

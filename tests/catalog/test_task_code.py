@@ -17,7 +17,7 @@ from harness.engines.lm_tasks import build_cell
 from harness.errors import CatalogError
 from harness.store import Store
 from tests.builders import cell
-from tests.cli.conftest import Emergence, emergence  # noqa: F401  # a fixture
+from tests.builders.commands import Emergence
 
 SCRIPT = """
 open({canary!r}, "w").close()
@@ -112,7 +112,7 @@ GENERATION = {"until": ["\n"], "max_gen_toks": 3, "custom_generate": "way", "tru
 def test_code_of_a_task_runs_where_the_user_allows_it_and_stands_in_the_result(
     folder: Path,
     canary: Path,
-    emergence: Emergence,  # noqa: F811
+    emergence: Emergence,
     metric: str,
     config: dict[str, Any],
     ran: str,
@@ -137,7 +137,7 @@ def test_code_of_a_task_runs_where_the_user_allows_it_and_stands_in_the_result(
         assert result.scores[0].value == 1.0
 
 
-def test_a_task_without_code_says_so_even_where_code_is_allowed(folder: Path, emergence: Emergence) -> None:  # noqa: F811
+def test_a_task_without_code_says_so_even_where_code_is_allowed(folder: Path, emergence: Emergence) -> None:
     assert emergence("run", *RUN, task_file(folder), "--allow-code").code == 0
     (result,) = Store(Path("results")).results()
     assert result.provenance.foreign_code == ()

@@ -17,7 +17,7 @@ from harness.engines.lm_tasks import build_cell
 from harness.errors import CatalogError, HarnessError
 from harness.specs import TaskSpec
 from tests.builders import cell
-from tests.cli.conftest import Emergence, emergence  # noqa: F401  # a fixture
+from tests.builders.commands import Emergence
 
 CONFIG = {
     "output_type": "generate_until",
@@ -278,7 +278,7 @@ def test_a_link_that_stays_inside_is_followed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["check", "plan", "run", "list"])
-def test_data_root_is_an_option_of_every_verb_that_reads_tasks(folder: Path, emergence: Emergence, verb: str) -> None:  # noqa: F811
+def test_data_root_is_an_option_of_every_verb_that_reads_tasks(folder: Path, emergence: Emergence, verb: str) -> None:
     path = task_file(folder, {"dataset_kwargs": {"data_files": {"test": "../outside.jsonl"}}})
     which = ("--task", "sums", "--family", "embedded", "--engine", "simulated")
     tail = {"check": (path,), "list": ("--include-path", path)}.get(verb, (*which, "--include-path", path))

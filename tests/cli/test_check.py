@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 
 def change(path: Path, **keys: object) -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from harness.store.store import Store
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 INLINE = ("--executor", "inline")
 

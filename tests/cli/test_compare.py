@@ -6,7 +6,7 @@ import pytest
 from harness.plan import Cell
 from harness.store.store import SAMPLES, Store
 from tests.builders import cell, failed, model, result, task
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 WRONG, RIGHT = [0.0] * 20, [1.0] * 20
 

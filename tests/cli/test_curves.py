@@ -7,9 +7,9 @@ import pytest
 
 from harness.cli.read import read_curves
 from harness.store.store import SAMPLES, Store
-from tests.analysis.curves.test_table import RISING, counted, documents
 from tests.builders import SIZES, cell, model, result
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
+from tests.builders.tables import RISING, counted, documents
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.store.store import Store
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 
 @pytest.mark.parametrize("executor", ["inline", "ray"])

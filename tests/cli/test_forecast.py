@@ -6,9 +6,9 @@ import pytest
 from harness.cli.forecast import scale_of
 from harness.errors import PlanError
 from harness.store.store import Store
-from tests.analysis.curves.test_table import counted
 from tests.builders import SIZES, cell, model, result
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
+from tests.builders.tables import counted
 
 RISING = (60, 70, 84, 100, 118, 136, 152, 165)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 
 def test_plan_says_what_the_documents_of_each_task_can_show(emergence: Emergence, options: tuple[str, ...]) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.curves.test_table import counted, scored
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
+from tests.builders.tables import counted, scored
 
 
 def refused(emergence: Emergence, folder: Path, rows: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ import yaml
 
 from harness.catalog.catalogue import load_catalog
 from harness.store.store import Store
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 INLINE = ("--executor", "inline")
 

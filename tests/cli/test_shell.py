@@ -15,7 +15,7 @@ import pytest
 
 from harness.store.store import Store
 from tests.builders import result
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
 
 COMMAND = (sys.executable, "-m", "harness")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

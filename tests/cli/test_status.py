@@ -9,8 +9,8 @@ from harness.records import CellResult
 from harness.runs.record import Progress
 from harness.store.store import RUNS, Store
 from tests.builders import cell, model, result
-from tests.cli.conftest import Emergence
-from tests.runs.test_record import CELLS, record
+from tests.builders.commands import Emergence
+from tests.builders.runs import CELLS, record
 
 
 def made(name: str, seed: int, **provenance: object) -> CellResult:

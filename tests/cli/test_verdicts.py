@@ -6,9 +6,9 @@ import pytest
 
 from harness.analysis.verdict.types import EVIDENCE
 from harness.store.store import Store
-from tests.analysis.curves.test_table import counted
 from tests.builders import SIZES, cell, model, result
-from tests.cli.conftest import Emergence
+from tests.builders.commands import Emergence
+from tests.builders.tables import counted
 
 JUMP = (50, 49, 51, 50, 48, 52, 50, 160)
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)

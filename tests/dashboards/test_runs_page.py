@@ -1,162 +1,113 @@
-"""The Runs page on what runs record of themselves; `test_dashboard_runs` shows it on folders without records."""
+"""The Runs page on folders of cells that no run wrote down; `test_recorded_runs` shows it on records of runs."""
 
-import signal
-import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
-import yaml
-from streamlit.testing.v1 import AppTest
-
-from harness.runs.record import Progress, RunRecord, planned
-from harness.store.store import RUNS, Store
-from tests.builders import cell, failed, model, result, task
-from tests.cli.conftest import toy  # noqa: F401  (a fixture)
-from tests.dashboards.test_runs import HOSTILE, made, metrics, opened, store, table, texts  # noqa: F401  (one is a fixture)
-from tests.runs.test_record import CELLS, record
-from tests.test_workflow import start
+from harness.store.store import HEADER, Store
+from tests.builders import cell, failed, made_with, model, result, task
+from tests.builders.dashboards import HOSTILE, column, markup, numbers, opened, texts
 
 
-def bars(app: AppTest) -> list[tuple[float, str]]:
-    """Every bar: how much of it is filled, in percent, and what it says."""
-    return [(bar.proto.value, bar.proto.text) for bar in app.get("progress")]
+def test_an_empty_folder_says_what_to_do(store: Store) -> None:
+    assert not store.root.exists()
+    assert "`emergence run` starts a run" in texts(opened("runs"))
 
 
-def written(store: Store, **changes: object) -> RunRecord:  # noqa: F811
-    """A record, heard of just now unless told, in the store."""
-    made = record(**{"heard_at": datetime.now(UTC), **changes})
-    store.write_run(made)
-    return made
+def test_done_failed_and_absent_are_counted_by_model_and_task(store: Store) -> None:
+    for shots in (0, 2, 4):
+        store.write(result(cell(model=model(1000), shots=shots)))
+    store.write(result(cell(model=model(4000))))
+    store.write(failed(cell(model=model(4000), shots=2)))
+    app = opened("runs")
+    found = numbers(app)
+    assert [found[f"Cells {what}"] for what in ("done", "failed", "absent")] == ["4", "1", "1"]
+    assert column(app, "toy-1000") == ["✓ 3"]
+    assert column(app, "toy-4000") == ["✓ 1  ✗ 1  … 1"]
 
 
-def test_a_run_that_has_not_answered_yet_is_seen(store: Store) -> None:  # noqa: F811
-    written(store, progress=Progress(total=4))
-    app = opened()
-    assert bars(app) == [(0, "A run is going on: 0/4 cells")]
-    assert "on node-7: emergence run --suite toy" in texts(app)
-    assert metrics(app)["Cells to come"] == "4"
-    assert (table(app, "toy-1000"), table(app, "toy-4000")) == (["… 2"], ["… 2"])
-
-
-def test_a_run_going_on_says_how_far_it_is_in_the_words_of_the_terminal(store: Store) -> None:  # noqa: F811
-    began = datetime.now(UTC) - timedelta(minutes=1)
-    written(store, started_at=began, progress=Progress(total=4))  # told at its beginning; the cells tell the rest
-    store.write(made(result(CELLS[0]), started_at=began, seconds=20.0))
-    store.write(failed(CELLS[1], failed_at=began + timedelta(seconds=40)))
-    store.write(result(cell(shots=8)))  # of an earlier run: no other model owes it
-    terminal = Progress(total=4, done=1, failed=1, first_seconds=20.0, elapsed_seconds=40.0).line()
-    app = opened()
-    assert bars(app) == [(50, f"A run is going on: {terminal}")]
-    assert metrics(app)["Cells to come"] == "2"
-    assert (table(app, "toy-1000"), table(app, "toy-4000")) == (["✓ 2  ✗ 1"], ["… 2"])
-    assert table(app, "State") == ["going on"]
-    assert [table(app, heading) for heading in ("Planned", "Done", "Failed", "Left out")] == [[4], [1], [1], [3]]
-
-
-def test_runs_at_the_same_time_have_a_bar_each_up_to_eight(store: Store) -> None:  # noqa: F811
-    for pid in range(9):
-        written(store, pid=pid)
-    app = opened()
-    assert len(bars(app)) == 8
-    assert "The table of runs has 1 more." in texts(app)
-    assert metrics(app)["Cells to come"] == "4"
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"heard_at": datetime.now(UTC) - timedelta(hours=12)}, "A run has not been heard of for 12 h"),
-        ({"ending": "interrupted"}, "A run was interrupted"),
-        ({"ending": "stopped", "error": "StoreError: disk full"}, "A run was stopped by an error"),
-    ],
-)
-def test_a_run_that_broke_off_can_be_taken_up(store: Store, changes: dict[str, object], said: str) -> None:  # noqa: F811
-    written(store, **changes)
-    store.write(result(CELLS[0]))
-    app = opened()
-    [(_, text)] = bars(app)
-    assert text.startswith(said)
-    assert text.endswith(": 1/4 cells")
-    assert app.code[0].value == "emergence run --suite toy"
-    assert "No run seems to be going on" in texts(app)
-    assert metrics(app)["Cells to come"] == "3"
-
-
-def test_what_broke_off_and_was_done_since_asks_for_nothing(store: Store) -> None:  # noqa: F811
-    written(store, ending="interrupted")
-    for asked in CELLS:
-        store.write(result(asked))
-    app = opened()
-    assert bars(app) == []
-    assert metrics(app)["Cells absent"] == "0"
-    assert table(app, "State") == ["interrupted"]
-
-
-def test_a_run_that_has_just_finished_does_not_go_on(store: Store) -> None:  # noqa: F811
+def test_a_run_going_on_is_seen_with_its_pace(store: Store) -> None:
     now = datetime.now(UTC)
-    fresh = result()
-    store.write(replace(fresh, provenance=replace(fresh.provenance, started_at=now - timedelta(seconds=1))))
-    written(store, started_at=now - timedelta(seconds=9), heard_at=now, ending="finished", plan=())
-    assert "No run seems to be going on." in texts(opened())
+    for shots in (0, 2, 4):
+        store.write(made_with(result(cell(shots=shots)), started_at=now - timedelta(seconds=1 + 20 * shots)))
+    store.write(made_with(result(cell(model=model(4000))), started_at=now - timedelta(seconds=1)))
+    app = opened("runs")
+    assert "A run is going on; what is absent takes about" in texts(app)
+    assert numbers(app)["Cells a minute"] == "2.25"
 
 
-def test_why_a_run_stopped_stands_in_the_table(store: Store) -> None:  # noqa: F811
-    written(store, ending="stopped", error="StoreError: disk full")
-    assert table(opened(), "Stopped by") == ["StoreError: disk full"]
-
-
-def test_a_record_that_cannot_be_read_is_named_and_breaks_nothing(store: Store) -> None:  # noqa: F811
-    written(store)
-    (store.root / RUNS / "half.json").write_text("{")
-    app = opened()
-    assert len(bars(app)) == 1
-    assert metrics(app)["Files unreadable"] == "1"
-    assert table(app, "What is wrong") == ["is damaged: not JSON"]
-
-
-def test_words_of_a_record_are_never_markdown(store: Store) -> None:  # noqa: F811
-    plan = planned([cell(model=model(name=HOSTILE, family=HOSTILE), of=task(HOSTILE))])
-    words = {"host": HOSTILE, "command": HOSTILE * 9, "error": HOSTILE, "plan": plan}
-    written(store, **words)
-    written(store, **words, pid=1, ending="stopped")
+def test_a_run_long_ago_is_over(store: Store) -> None:
     store.write(result())
-    app = opened()
-    assert any(HOSTILE in text.value for text in app.text)
-    assert max(len(text.value) for text in app.text) < 500
-    rendered = [app.title, app.subheader, app.markdown, app.caption, app.info, app.warning]
-    assert not any("script" in element.value for kind in rendered for element in kind)
-    assert not any("script" in text for _, text in bars(app))
+    assert "No run seems to be going on" in texts(opened("runs"))
 
 
-def test_a_run_that_is_killed_is_known_at_once(
-    toy: Path,  # noqa: F811
-    store: Store,  # noqa: F811
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for path in (toy / "jumps.yaml", toy / "stays.yaml"):
-        spec = yaml.safe_load(path.read_text())
-        spec["config"]["simulate"]["sleep"] = 0.3
-        path.write_text(yaml.safe_dump(spec))
-    process = start(toy, store.root, "inline")
-    deadline = time.monotonic() + 90
-    while len(store.done()) < 3:
-        assert time.monotonic() < deadline, "no cells after 90 s"
-        assert process.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.05)
-    assert bars(opened())[0][1].startswith("A run is going on: ")
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+def test_new_cells_are_counted_without_a_restart(store: Store) -> None:
+    store.write(result())
+    app = opened("runs")
+    store.write(result(cell(shots=2)))
+    app.run()
+    assert numbers(app)["Cells done"] == "2"
 
-    [left] = store.runs()[0]
-    assert (left.pid, left.ending) == (process.pid, "lost")
-    app = opened()
-    assert bars(app)[0][1].startswith("A run has not been heard of for ")
-    assert metrics(app)["Cells to come"] == str(16 - len(store.done()))
 
-    assert start(toy, store.root, "inline").wait(timeout=120) == 0
-    app = opened()
-    assert bars(app) == []
-    assert table(app, "State") == ["finished", "probably killed"]
-    assert metrics(app)["Cells absent"] == "0"
+def test_failures_come_with_their_traceback_the_newest_first(store: Store) -> None:
+    store.write(failed(traceback="Traceback of the first"))
+    later = datetime(2026, 1, 2, tzinfo=UTC)
+    store.write(failed(cell(shots=2), error="WorkerDied", traceback="", failed_at=later))
+    app = opened("runs")
+    assert column(app, "Error") == ["WorkerDied", "ValueError"]
+    assert "There is none" in app.code[0].value
+    app.selectbox(key="failure").select_index(1).run()
+    assert app.code[0].value == "Traceback of the first"
+
+
+def test_a_file_that_cannot_be_read_is_named(store: Store) -> None:
+    lost = result()
+    store.write(lost)
+    store.write(result(cell(shots=2)))
+    (store.path(lost.cell) / HEADER).write_text("half of a hea")
+    app = opened("runs")
+    assert numbers(app)["Files unreadable"] == "1"
+    assert "not JSON" in str(column(app, "What is wrong"))
+
+
+def test_time_and_energy_are_added_up_by_model(store: Store) -> None:
+    store.write(made_with(result(), seconds=60.0, energy_wh=1.5))
+    store.write(result(cell(model=model(4000))))
+    app = opened("runs")
+    assert column(app, "Seconds") == [60.0, 1.0]
+    assert column(app, "Seconds per 1000 documents") == [15000.0, 250.0]
+    assert "Together 1 min 1 s of answering" in texts(app)
+    assert "1.5 Wh, measured in 1 of 2 cells" in texts(app)
+
+
+def test_energy_nobody_measured_is_no_zero(store: Store) -> None:
+    store.write(result())
+    app = opened("runs")
+    assert "energy was not measured" in texts(app)
+    assert not any("Energy, Wh" in found.value for found in app.dataframe)
+
+
+def test_results_made_alike_bring_no_warning(store: Store) -> None:
+    store.write(result())
+    store.write(result(cell(shots=2)))
+    assert not opened("runs").warning
+
+
+def test_mixed_versions_and_engines_are_warned_of(store: Store) -> None:
+    store.write(made_with(result(), versions={"torch": "2.8"}))
+    store.write(made_with(result(cell(engine="tree")), versions={"torch": "2.9"}, fallback="ALiBi"))
+    app = opened("runs")
+    assert "Not all cells were made alike" in app.warning[0].value
+    assert column(app, "What") == ["engine", "torch"]
+    assert column(app, "Values") == ["simulated, tree", "2.8, 2.9"]
+    assert column(app, "Why") == ["ALiBi"]
+    assert column(app, "Versions") == ["torch 2.9", "torch 2.8"]
+
+
+def test_what_a_run_left_behind_is_never_markdown(store: Store) -> None:
+    hostile = cell(model=model(1000, name=HOSTILE, family=HOSTILE), of=task(HOSTILE))
+    store.write(made_with(result(hostile), host=HOSTILE, versions={HOSTILE: HOSTILE}, device=HOSTILE, fallback=HOSTILE))
+    store.write(result())
+    store.write(failed(cell(shots=8), error=HOSTILE, message=HOSTILE, traceback=HOSTILE))
+    app = opened("runs")
+    assert app.code[0].value == HOSTILE
+    assert "script" not in markup(app)
+    assert "script" not in "".join(block.label for block in app.expander)

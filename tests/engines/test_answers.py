@@ -21,7 +21,7 @@ from harness.records import CellResult
 from harness.scoring.programs import pass_at_k
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
-from tests.engines.conftest import metrics, write_jsonl
+from tests.builders.tasks import metrics, write_jsonl
 
 RIGHT, WRONG = " x+1", " x"
 

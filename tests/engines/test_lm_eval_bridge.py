@@ -19,9 +19,9 @@ from harness.errors import HarnessError, ModelError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.specs import ModelSpec, TaskSpec
-from tests.builders import cell
-from tests.engines.conftest import CONTEXT, metrics, write_jsonl
-from tests.engines.tree import zoo
+from tests.builders import cell, zoo
+from tests.builders.models import CONTEXT
+from tests.builders.tasks import metrics, write_jsonl
 
 
 def asked(task: TaskSpec, tiny: ModelSpec, **changes: Any) -> Cell:

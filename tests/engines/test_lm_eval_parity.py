@@ -18,9 +18,8 @@ from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.lm_tasks import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from tests.builders import cell
-from tests.engines.conftest import metrics, write_jsonl
-from tests.engines.tree import zoo
+from tests.builders import cell, zoo
+from tests.builders.tasks import metrics, write_jsonl
 
 SHOTS, LIMIT, SEED = 2, 20, 3
 

@@ -12,7 +12,7 @@ from harness.engines.lm_tasks import build_cell, permutation
 from harness.errors import CatalogError, HarnessError, PlanError
 from harness.specs import TaskSpec
 from tests.builders import cell
-from tests.engines.conftest import metrics, write_jsonl
+from tests.builders.tasks import metrics, write_jsonl
 
 
 def prompts(task: TaskSpec, data: DocumentCache, **asked: Any) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import pytest
 
 from harness.engines.protocol import ENGINES, EngineSettings
@@ -22,29 +20,9 @@ from harness.plan import RunPlan
 from harness.schedule import lanes
 from tests import builders
 from tests.executors.engines import TOY
+from tests.executors.processes import private_folder, processes
 
 ROOT = Path(__file__).parents[2]
-
-
-def processes(folder: Path) -> dict[int, str]:
-    """Every process but this one that was started in `folder`: Ray's daemons, its workers, and their children."""
-    found = {}
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and Path(process.cwd()) == folder:
-                found[process.pid] = " ".join(process.cmdline())
-        except (psutil.NoSuchProcess, psutil.AccessDenied, FileNotFoundError):
-            continue
-    return found
-
-
-def private_folder(folder: Path) -> Path:
-    """Where the Ray that was started in `folder` keeps its files."""
-    commands = processes(folder).values()
-    assert len(commands) > 4, "the test does not see Ray's processes"
-    [found] = {match[0] for command in commands if (match := re.search(r"/[\w/]*/emergence-\w+", command))}
-    assert Path(found).exists()
-    return Path(found)
 
 
 def gone(folder: Path, private: Path) -> bool:

@@ -24,8 +24,8 @@ from harness.plan import RunPlan
 from harness.schedule import lanes
 from tests import builders
 from tests.executors.engines import TOY
-from tests.executors.test_endings import private_folder as folder_of
-from tests.executors.test_endings import processes
+from tests.executors.processes import private_folder as folder_of
+from tests.executors.processes import processes
 
 LONGEST_SOCKET = 103
 """Bytes that the path of a socket may have on macOS; Linux allows 107."""

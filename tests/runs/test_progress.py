@@ -5,7 +5,7 @@ from harness.records import CellResult
 from harness.runs.progress import costs, current, fallbacks, makings, mixed, pace, tallies, up_to_date
 from harness.runs.record import Progress, RunRecord, planned
 from tests.builders import cell, failed, model, result, task
-from tests.runs.test_record import CELLS, record
+from tests.builders.runs import CELLS, record
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -3,36 +3,18 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.runs import record as run_record
-from harness.runs.record import Progress, RunRecord, dumped, loaded, planned
+from harness.runs.record import dumped, loaded, planned
 from harness.store import store as stores
 from harness.store.store import RUNS, Store
 from tests.builders import cell, model, result, task
-
-START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-CELLS = tuple(cell(model=model(size), shots=shots) for size in (1000, 4000) for shots in (0, 2))
-
-
-def record(**changes: Any) -> RunRecord:
-    """A run of the four `CELLS`, a minute old, that has done two."""
-    base = RunRecord(
-        started_at=START,
-        heard_at=START + timedelta(minutes=1),
-        host="node-7",
-        pid=4321,
-        command="emergence run --suite toy",
-        done_before=3,
-        progress=Progress(total=4, done=1, failed=1, first_seconds=20.0, elapsed_seconds=40.0),
-        plan=planned(CELLS),
-    )
-    return replace(base, **changes)
+from tests.builders.runs import CELLS, START, record
 
 
 @pytest.fixture

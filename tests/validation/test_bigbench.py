@@ -22,9 +22,7 @@ from harness.analysis.growth.redraw import from_counts
 from harness.analysis.verdict.extrapolation import pooled_bounds
 from harness.analysis.verdict.types import Verdict
 from harness.analysis.verdict.verdict import judge
-from tests.cli import conftest as command_line
-
-emergence = command_line.emergence
+from tests.builders.commands import Emergence
 
 LABELS = {"flat (above chance)": "flat-above-chance", "inverted-U": "inverted-u"}
 """Our words for labels of the reference that are spelt otherwise."""
@@ -177,7 +175,7 @@ def test_midpoints_of_logistic_curves_have_the_published_intervals(
 
 
 def test_the_command_line_gives_the_same_verdicts(
-    emergence: command_line.Emergence, data: Path, verdicts: Mapping[str, Verdict]
+    emergence: Emergence, data: Path, verdicts: Mapping[str, Verdict]
 ) -> None:
     done = emergence("verdicts", "--table", data / "bigbench_bigg_3shot_counts.csv", "--run-sd", "0", "--json")
     assert done.code == 0

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.stats import binom
 
@@ -13,17 +12,10 @@ from harness.analysis.growth.counts import Counts
 from harness.analysis.growth.fits import Fits, aicc, dispersion, fit, leave_one_out, loglik_terms, saturated
 from harness.analysis.growth.forms import FORMS, Form
 from harness.analysis.stats.types import Array
+from tests.builders.curves import X, counts
 
-SIZES = 8
-X = np.linspace(7.0, 10.0, SIZES)
+SIZES = len(X)
 ENDS = np.array([[7.0, 10.0]])
-
-
-def counts(k: ArrayLike, n: float = 200.0, chance: float = 0.25) -> Counts:
-    """Curves over three decades, one per row of `k`."""
-    k = np.atleast_2d(np.asarray(k, dtype=float))
-    x = np.tile(np.linspace(7.0, 10.0, k.shape[1]), (len(k), 1))
-    return Counts(x=x, k=k, n=np.broadcast_to(n, k.shape).astype(float), chance=np.full(len(k), chance))
 
 
 def without(some: Counts, size: int) -> Counts:

@@ -3,7 +3,7 @@ import pytest
 
 from harness.analysis.growth.counts import effective, run_correlation
 from harness.analysis.growth.redraw import from_counts, from_items
-from tests.analysis.growth.test_fits import counts
+from tests.builders.curves import counts
 
 
 def items(correlated: bool, *, sizes: int = 2, documents: int = 400, seeds: int = 1) -> np.ndarray:

@@ -10,13 +10,8 @@ from harness.analysis.curves.types import Curve
 from harness.analysis.verdict.artefact import partners
 from harness.analysis.verdict.types import Partner, Verdict
 from harness.analysis.verdict.verdict import judge
-from tests.analysis.verdict.test_rules import FLAT, RISE, STEP
 from tests.builders import grown
-
-EARLY = (0.25, 0.28, 0.31, 0.34, 0.37, 0.40, 0.43, 0.80)
-"""A continuous score that improves long before accuracy jumps, by a third of its range."""
-LATE = (0.25, 0.251, 0.249, 0.25, 0.251, 0.25, 0.249, 0.60)
-"""One that jumps with it."""
+from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP
 
 
 def drawn(right: tuple[int, ...], smooth: tuple[float, ...], n: int = 200) -> tuple[Curve, ...]:

@@ -12,9 +12,8 @@ from harness.analysis.curves.types import Curve
 from harness.analysis.growth.counts import countable, counts_of
 from harness.analysis.stats.uncertainty import trend
 from harness.analysis.verdict.evidence import Evidence, weigh, weigh_alone, worth_extrapolating
-from tests.analysis.curves.test_table import counted, only, scored
-from tests.analysis.growth.test_fits import counts
-from tests.analysis.verdict.test_rules import BREAK, FALL, FLAT, HIGH, RISE, STEP
+from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, counts, only
+from tests.builders.tables import counted, scored
 
 
 def curve(right: tuple[int, ...] = RISE, **columns: object) -> Curve:

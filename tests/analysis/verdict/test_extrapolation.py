@@ -4,7 +4,7 @@ from scipy.stats import binom
 
 from harness.analysis.growth.counts import Counts
 from harness.analysis.verdict.extrapolation import apparent, held_out, jump, pooled_bounds, sharp
-from tests.analysis.growth.test_fits import counts
+from tests.builders.curves import counts
 
 FLAT = (50, 48, 52, 49, 51, 50, 47, 53)
 LINE = (50, 60, 70, 80, 90, 100, 110, 120)

@@ -10,12 +10,11 @@ from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict.reasons import PLAIN_WORDS, reasons
 from harness.analysis.verdict.types import EVIDENCE, Answer, Flip, Place, Verdict
 from harness.analysis.verdict.verdict import judge
-from tests.analysis.curves.test_table import counted, only
-from tests.analysis.verdict.test_artefact import EARLY, LATE
-from tests.analysis.verdict.test_rules import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
+from tests.builders.curves import BREAK, DIP, EARLY, FALL, FLAT, HIGH, HUMP, LATE, RISE, STEP, TWO, only
+from tests.builders.tables import counted
 
 CURVES: dict[str, tuple[int, ...]] = {
     "jump": STEP,

@@ -6,25 +6,10 @@ import pytest
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict.evidence import Evidence, weigh
 from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Answer, Verdict
+from harness.analysis.verdict.types import Answer
 from harness.analysis.verdict.verdict import judge
-from tests.analysis.curves.test_table import counted
-from tests.analysis.growth.test_fits import counts
-
-FLAT = (50, 48, 52, 49, 51, 50, 47, 53)
-RISE = (50, 52, 75, 90, 110, 125, 140, 160)
-STEP = (50, 49, 51, 50, 48, 52, 50, 160)
-TWO = (50, 49, 51, 50, 48, 52, 150, 160)
-BREAK = (50, 49, 51, 50, 150, 152, 149, 151)
-FALL = (100, 95, 88, 80, 72, 65, 58, 50)
-HIGH = (80, 82, 79, 81, 80, 83, 78, 81)
-DIP = (100, 80, 60, 48, 50, 60, 80, 100)
-HUMP = (50, 60, 80, 102, 100, 80, 60, 50)
-
-
-def judged(right: tuple[int, ...], n: int = 200, **columns: object) -> Verdict:
-    (verdict,) = judge(table_curves(counted(right, n=n, **columns)), draws=0)
-    return verdict
+from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged
+from tests.builders.tables import counted
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.profile import profile, profile_interval
 from harness.analysis.growth.redraw import from_counts
 from harness.analysis.verdict.thresholds import Onsets, bracketed, onsets
-from tests.analysis.growth.test_fits import X, counts
+from tests.builders.curves import X, counts
 
 GRADUAL = tuple(np.rint(200 * (0.25 + 0.75 / (1 + np.exp(-1.5 * (X - 9.0))))).astype(int))
 SUDDEN = (50, 49, 51, 50, 48, 150, 152, 151)

@@ -13,11 +13,11 @@ from harness.analysis.curves.table import table_curves
 from harness.analysis.curves.types import Curve
 from harness.analysis.verdict.types import EVIDENCE, Verdict
 from harness.analysis.verdict.verdict import judge, judge_each, to_json
-from tests.analysis.curves.test_table import counted, only
-from tests.analysis.verdict.test_rules import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, judged
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
+from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, judged, only
+from tests.builders.tables import counted
 
 CONTRACT = {
     "family", "task", "metric", "shots", "prompt", "scale", "label", "qualifier", "threshold", "threshold_low",

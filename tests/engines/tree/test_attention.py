@@ -14,7 +14,7 @@ from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
 from harness.engines.tree import attention as tree
 from harness.engines.tree.attention import attention, merge, ordered_attention, plain_attention, tree_attention_on
-from tests.engines.tree import zoo
+from tests.builders import zoo
 
 SHAPES = [(1, 4, 4, 5, 7, 8), (3, 4, 2, 6, 6, 16), (2, 6, 1, 1, 9, 4)]
 """Batch, heads, key heads, queries, keys, size."""

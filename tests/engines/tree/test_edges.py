@@ -14,9 +14,9 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from tests.engines.tree import prompts, zoo
-from tests.engines.tree.prompts import PAIRS, Pair
-from tests.engines.tree.test_parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
+from tests.builders import prompts, zoo
+from tests.builders.prompts import PAIRS, Pair
+from tests.engines.tree.parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
 
 BUDGETS = (1, 7, 64, 100_000)
 

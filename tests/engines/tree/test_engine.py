@@ -18,8 +18,7 @@ from harness.engines.tree.model import TreeModel
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.specs import ModelSpec, TaskSpec
-from tests.builders import cell
-from tests.engines.tree import zoo
+from tests.builders import cell, zoo
 
 
 @pytest.fixture(scope="module")

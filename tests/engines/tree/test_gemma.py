@@ -15,7 +15,7 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from harness.engines.tree.lm import TreeLM
-from tests.engines.tree import prompts, zoo
+from tests.builders import prompts, zoo
 
 pytestmark = pytest.mark.slow
 

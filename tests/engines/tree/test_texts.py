@@ -14,9 +14,9 @@ import torch
 
 from harness.engines.tree.lm import TreeLM
 from harness.engines.tree.model import Work
-from tests.engines.tree import prompts, zoo
-from tests.engines.tree.prompts import PAIRS
-from tests.engines.tree.test_parity import assert_same, scored, written
+from tests.builders import prompts, zoo
+from tests.builders.prompts import PAIRS
+from tests.engines.tree.parity import assert_same, scored, written
 
 WRITERS = ("llama", "mistral", "gemma3")
 """Architectures that are asked for texts of every kind: each has another tokenizer or mask."""

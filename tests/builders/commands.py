@@ -1,17 +1,18 @@
-"""The command line called in this process, and a small catalogue on which the simulated engine answers."""
+"""The command line, and a small catalogue on which the simulated engine answers."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
 import yaml
 
-from harness.cli import main
+ROOT = Path(__file__).parents[2]
+"""The project's folder."""
 
 
 class Done(NamedTuple):
@@ -26,33 +27,18 @@ class Done(NamedTuple):
 
 
 Emergence = Callable[..., Done]
+"""The fixture `emergence`: the command line called in this process."""
 
 
-@pytest.fixture
-def emergence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emergence:
-    """`emergence("plan", "--suite", "toy")` in an empty working folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["emergence", *(str(a) for a in arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return Done(int(end.value.code or 0), captured.out, captured.err)
-
-    return call
-
-
-@pytest.fixture
-def toy(tmp_path: Path) -> Path:
-    """A folder with two tasks, a suite and a family of four sizes."""
-    folder = tmp_path / "toy"
+def write_toy(folder: Path, *, sleep: float | None = None) -> Path:
+    """A folder with two tasks, a suite and a family of four sizes; `sleep`: seconds that each cell takes."""
     folder.mkdir()
     documents = [{"question": f"{i}?", "label": "red"} for i in range(40)]
     text = "".join(json.dumps(document) + "\n" for document in documents)
     (folder / "test.jsonl").write_text(text)
     (folder / "fewshot.jsonl").write_text(text)
     for name, shape in (("jumps", {"shape": "step", "threshold": 1000}), ("stays", {"shape": "flat"})):
+        simulate = shape if sleep is None else {**shape, "sleep": sleep}
         spec = {
             "task": name,
             "kind": "qa",
@@ -63,7 +49,7 @@ def toy(tmp_path: Path) -> Path:
                 "dataset_kwargs": {"data_files": {"test": "test.jsonl", "fewshot": "fewshot.jsonl"}},
                 "test_split": "test",
                 "fewshot_split": "fewshot",
-                "simulate": shape,
+                "simulate": simulate,
             },
         }
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(spec))
@@ -73,7 +59,13 @@ def toy(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def options(toy: Path) -> tuple[str, ...]:
+def toy_options(toy: Path) -> tuple[str, ...]:
     """Options that choose the toy suite and family on the simulated engine."""
     return ("--suite", "toy", "--family", "steps", "--engine", "simulated", "--include_path", str(toy))
+
+
+def start_run(toy: Path, results: Path, executor: str) -> subprocess.Popen[str]:
+    """`emergence run` on the toy suite, in a process of its own."""
+    where = ("--results", str(results), "--executor", executor, "--workers", "2")
+    command = [sys.executable, "-m", "harness", "run", *toy_options(toy), *where]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

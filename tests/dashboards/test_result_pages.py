@@ -1,4 +1,4 @@
-"""The pages that show what was concluded, run by Streamlit's own test driver."""
+"""The pages that show what the results say (all but Samples and Runs), run by Streamlit's own test driver."""
 
 import json
 import re
@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from harness.dashboards import charts as charts_module
 from harness.dashboards import state
 from harness.dashboards.serve import head_start, other_axes
 from streamlit.testing.v1 import AppTest
@@ -21,9 +20,9 @@ from streamlit.testing.v1.element_tree import Element
 from harness.leaderboard import tidy_table, to_csv, wide_table
 from harness.store.store import Store
 from tests.builders import SIZES, cell, failed, grown, model, result, task
+from tests.builders.curves import RISE
+from tests.builders.dashboards import APP, markup, numbers, opened, texts
 
-APP = Path(__file__).parents[2] / "dashboards" / "app.py"
-RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 PAGES = ("overview", "curves", "verdicts", "shots", "leaderboard", "compare")
 
 
@@ -37,12 +36,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Store:
         made.write(replace(one, samples=()))
     made.write(failed(results[0].cell, message="no <b>answer</b>", failed_at=datetime(2026, 1, 2, tzinfo=UTC)))
     return made
-
-
-@pytest.fixture(autouse=True)
-def _no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody draws here, and nobody needs time for it."""
-    monkeypatch.setattr(charts_module, "BEFORE_FIGURES_S", 0.0)
 
 
 @pytest.fixture
@@ -60,27 +53,12 @@ def own(shared: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store
     return Store(tmp_path)
 
 
-def opened(page: str = "overview", **address: str | list[str]) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=60)
-    app.query_params.update(address)
-    app.run()
-    if page != "overview":
-        app.switch_page(f"views/{page}.py").run()
-    assert not app.exception
-    return app
-
-
 def walk(**address: str | list[str]) -> Iterator[AppTest]:
     """Each page in turn, by one reader: starting the driver takes longer than showing a page."""
     app = opened(**address)
     for page in PAGES:
         yield app.switch_page(f"views/{page}.py").run()
         assert not app.exception, page
-
-
-def texts(app: AppTest) -> str:
-    said = [*app.markdown, *app.text, *app.caption, *app.info, *app.warning, *app.subheader]
-    return "\n".join(element.value for element in said)
 
 
 def charts(app: AppTest) -> list[str]:
@@ -149,8 +127,7 @@ def _label(widget: Element) -> str:
 @pytest.mark.usefixtures("store")
 def test_the_overview_counts_families_cells_and_verdicts() -> None:
     app = opened()
-    numbers = {metric.label: metric.value for metric in app.metric}
-    assert numbers == {
+    assert numbers(app) == {
         "Families": "1",
         "Models": "8",
         "Tasks": "3",
@@ -423,8 +400,7 @@ def test_names_in_files_written_by_others_are_never_markdown(tmp_path: Path, mon
             made.write(replace(one, samples=()))
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
     for app in walk():
-        rendered = [*app.markdown, *app.caption, *app.info, *app.title, *app.subheader, *app.warning]
-        assert not any("script" in element.value for element in rendered)
+        assert "script" not in markup(app)
         assert not any("<script" in table.proto.body for table in app.get("html"))
     _, newest = html_tables(opened())
     assert newest[1][2] == name

@@ -85,6 +85,11 @@ def result(of: Cell | None = None, *, values: Sequence[float] = (1.0, 0.0, 1.0, 
     return replace(base, **changes)
 
 
+def made_with(of: CellResult, **provenance: Any) -> CellResult:
+    """The same result, made otherwise: some fields of its provenance are replaced."""
+    return replace(of, provenance=replace(of.provenance, **provenance))
+
+
 def failed(of: Cell | None = None, **changes: Any) -> CellFailure:
     """A failure of `cell()`."""
     base = CellFailure(
