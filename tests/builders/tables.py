@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tests.builders.cells import SIZES
+
+Published = Callable[[str], Path]
+"""The fixture `data` of the validation tests: where a table lies that others have published, by its name."""
 
 RISING = (50, 60, 70, 80, 90, 100, 110, 120)
 """Documents of 200 that are right at each size."""

@@ -1,4 +1,4 @@
-"""Published results to validate against: read where they lie beside the project, skipped where they do not."""
+"""Published results to validate against: those that come with the tests, and those that may lie beside the project."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import Any
 
 import pytest
 
-_ROOT = Path(__file__).resolve().parents[2]
-_DATA = _ROOT.parent / "shared" / "data"
+from tests.builders.tables import Published
+
+_SHIPPED = Path(__file__).parent / "data"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder of published evaluation results; its README says where each file comes from."""
-    if not _DATA.is_dir():
-        pytest.skip("the published results to validate against are not here: expected in ../shared/data")
-    return _DATA
+def data() -> Published:
+    """`data("pythia.parquet")`: where a published table lies; `data/README.md` says where each comes from."""
+
+    def found(name: str) -> Path:
+        for folder in (_SHIPPED, _BESIDE):
+            if (folder / name).is_file():
+                return folder / name
+        pytest.skip(f"{name} does not come with the tests, for want of a licence, and is not in ../shared/data")
+
+    return found
 
 
 @pytest.fixture(scope="session")
-def reference(data: Path) -> dict[str, Any]:
+def reference(data: Published) -> dict[str, Any]:
     """Reference values by name, each with its tolerance."""
-    values: dict[str, Any] = json.loads((data / "reference_numbers.json").read_text(encoding="utf-8"))
+    values: dict[str, Any] = json.loads(data("reference_numbers.json").read_text(encoding="utf-8"))
     return values

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from harness.analysis.verdict.extrapolation import pooled_bounds
 from harness.analysis.verdict.types import Verdict
 from harness.analysis.verdict.verdict import judge
 from tests.builders.commands import Emergence
+from tests.builders.tables import Published
 
 LABELS = {"flat (above chance)": "flat-above-chance", "inverted-U": "inverted-u"}
 """Our words for labels of the reference that are spelt otherwise."""
@@ -31,13 +31,13 @@ UNDERFLOWN = "word_sorting"
 
 
 @pytest.fixture(scope="module")
-def curves(data: Path) -> tuple[Curve, ...]:
-    return table_curves(pd.read_csv(data / "bigbench_bigg_3shot_counts.csv"))
+def curves(data: Published) -> tuple[Curve, ...]:
+    return table_curves(pd.read_csv(data("bigbench_bigg_3shot_counts.csv")))
 
 
 @pytest.fixture(scope="module")
-def published(data: Path) -> pd.DataFrame:
-    return pd.read_csv(data / "reference_bigbench_verdicts.csv").set_index("task")
+def published(data: Published) -> pd.DataFrame:
+    return pd.read_csv(data("reference_bigbench_verdicts.csv")).set_index("task")
 
 
 @pytest.fixture(scope="module")
@@ -175,9 +175,9 @@ def test_midpoints_of_logistic_curves_have_the_published_intervals(
 
 
 def test_the_command_line_gives_the_same_verdicts(
-    emergence: Emergence, data: Path, verdicts: Mapping[str, Verdict]
+    emergence: Emergence, data: Published, verdicts: Mapping[str, Verdict]
 ) -> None:
-    done = emergence("verdicts", "--table", data / "bigbench_bigg_3shot_counts.csv", "--run-sd", "0", "--json")
+    done = emergence("verdicts", "--table", data("bigbench_bigg_3shot_counts.csv"), "--run-sd", "0", "--json")
     assert done.code == 0
     found = {one["task"]: one for one in json.loads(done.out)}
     assert {task: one["label"] for task, one in found.items()} == {t: v.label for t, v in verdicts.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from harness.analysis.stats.types import Estimate
 from harness.analysis.stats.uncertainty import above_chance_p, benjamini_hochberg, trend
 from harness.specs import MetricSpec
+from tests.builders.tables import Published
 
 
 class Findings(NamedTuple):
@@ -28,9 +28,9 @@ def proportion(k: float, n: int) -> Estimate:
 
 
 @pytest.fixture(scope="module")
-def bigg(data: Path) -> Findings:
+def bigg(data: Published) -> Findings:
     found = Findings([], [], [], [])
-    table = pd.read_csv(data / "bigbench_bigg_3shot_counts.csv").sort_values(["task", "params"])
+    table = pd.read_csv(data("bigbench_bigg_3shot_counts.csv")).sort_values(["task", "params"])
     for task, rows in table.groupby("task"):
         scores = [proportion(k, n) for k, n in zip(rows.k, rows.n, strict=True)]
         rise = trend(np.log10(rows.params), scores)
@@ -43,8 +43,8 @@ def bigg(data: Path) -> Findings:
 
 
 @pytest.fixture(scope="module")
-def published(data: Path, bigg: Findings) -> pd.DataFrame:
-    return pd.read_csv(data / "reference_bigbench_verdicts.csv").set_index("task").loc[bigg.tasks]
+def published(data: Published, bigg: Findings) -> pd.DataFrame:
+    return pd.read_csv(data("reference_bigbench_verdicts.csv")).set_index("task").loc[bigg.tasks]
 
 
 def significant(p: list[float | None]) -> int:
@@ -83,8 +83,8 @@ NORMALISED_BY_LENGTH = {"arc_challenge", "logiqa"}
 
 
 @pytest.mark.parametrize("task", ["arc_easy", "piqa", "sciq", "winogrande", "arc_challenge", "logiqa", "mmlu_micro57"])
-def test_pythia_has_its_published_trend(task: str, data: Path, reference: dict[str, Any]) -> None:
-    table = pd.read_parquet(data / "pythia.parquet")
+def test_pythia_has_its_published_trend(task: str, data: Published, reference: dict[str, Any]) -> None:
+    table = pd.read_parquet(data("pythia.parquet"))
     metric = "acc_norm" if task in NORMALISED_BY_LENGTH else "acc"
     last = table[(table.n_shot == 0) & (table.tokens == table.tokens.max())]
     rows = last[(last.task == task) & (last.metric == metric)].sort_values("params")

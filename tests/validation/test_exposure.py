@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.laws.exposure import Hinge, hinge
+from tests.builders.tables import Published
 
 NEW = 2311  # the paper's line: models released from November 2023 on are likelier to have seen the test task
 
@@ -21,8 +21,8 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def models(data: Path) -> pd.DataFrame:
-    return pd.read_csv(data / "task_exposure_mmlu_counts.csv")
+def models(data: Published) -> pd.DataFrame:
+    return pd.read_csv(data("task_exposure_mmlu_counts.csv"))
 
 
 def _of(models: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from harness.analysis.curves.table import table_curves
 from harness.analysis.curves.types import Curve
 from harness.analysis.forecast.forecast import forecasts
 from harness.analysis.forecast.types import Forecast, Held
+from tests.builders.tables import Published
 
 _CHANCE = {"arc_easy": 0.25, "arc_challenge": 0.25, "sciq": 0.25, "logiqa": 0.25, "mmlu_micro57": 0.25} | {
     "piqa": 0.5,
@@ -36,9 +35,9 @@ def _errors(held: list[Held]) -> list[float]:
 
 
 def test_the_next_big_bench_size_lies_in_its_interval_19_times_of_20_and_is_best_foretold_by_the_last(
-    data: Path,
+    data: Published,
 ) -> None:
-    path = data / "bigbench_bigg_3shot_counts.csv"
+    path = data("bigbench_bigg_3shot_counts.csv")
     held = _held(list(table_curves(pd.read_csv(path), "params", str(path))), 1e12)
     assert len(held) == 57 * 8
     assert 0.93 <= _inside(held) <= 0.99
@@ -46,13 +45,13 @@ def test_the_next_big_bench_size_lies_in_its_interval_19_times_of_20_and_is_best
 
 
 def test_the_next_pythia_opt_and_bloom_model_lies_in_its_interval_and_is_foretold_better_than_by_the_last(
-    data: Path,
+    data: Published,
 ) -> None:
     held = []
     for name in ("pythia", "opt_bloom"):
-        rows = pd.read_parquet(data / f"{name}.parquet")
+        rows = pd.read_parquet(data(f"{name}.parquet"))
         final = ~rows.model.str.contains("@") | rows.model.str.endswith("@step143000")
-        rows = rows[final & (rows.metric == "acc") & rows.task.isin(_CHANCE)].drop(columns=["source"])
+        rows = rows[final & (rows.metric == "acc") & rows.task.isin(_CHANCE)]
         rows = rows.assign(chance=rows.task.map(_CHANCE))
         held += _held(list(table_curves(rows, "params", name)), 1e12)
     assert len(held) > 100

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,15 +11,16 @@ from harness.analysis.curves.table import table_curves
 from harness.analysis.curves.types import Scale
 from harness.analysis.verdict.types import Verdict
 from harness.analysis.verdict.verdict import judge
+from tests.builders.tables import Published
 
 CHANCE = {"mmlu": 0.25, "arc_challenge": 0.25, "winogrande": 0.5}
 """One over the number of options of each benchmark, in either format."""
 
 
 @pytest.fixture(scope="module")
-def rows(data: Path) -> pd.DataFrame:
+def rows(data: Published) -> pd.DataFrame:
     """The untuned models of one family on three benchmarks, each in two formats."""
-    everything = pd.read_csv(data / "task_exposure_mmlu_counts.csv")
+    everything = pd.read_csv(data("task_exposure_mmlu_counts.csv"))
     chosen = everything[(everything["family"] == "pythia") & (everything["condition"] == "base")]
     benchmark = chosen["task"].str.removesuffix("_mc").str.removesuffix("_cloze")
     return chosen.assign(chance=benchmark.map(CHANCE))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import log10
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from harness.analysis.growth.fits import fit
 from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.growth import growth
 from harness.analysis.growth.types import Fit
+from tests.builders.tables import Published
 
 # const, linear, power, error-power, logistic, logistic-top; winowhy falls, and the published logistic curve could not.
 _AICC = {
@@ -37,8 +37,8 @@ _STEEP = ("logistic", "logistic-top", "hinge")
 
 
 @pytest.fixture(scope="module")
-def bigg(data: Path) -> dict[str, Curve]:
-    path = data / "bigbench_bigg_3shot_counts.csv"
+def bigg(data: Published) -> dict[str, Curve]:
+    path = data("bigbench_bigg_3shot_counts.csv")
     return {curve.task: curve for curve in table_curves(pd.read_csv(path), "params", str(path))}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ import pandas as pd
 import pytest
 
 from harness.analysis.laws.loss import Collapse, collapse, hinge_in_loss, leaves_chance
+from tests.builders.tables import Published
 
 
 @pytest.fixture(scope="module")
-def checkpoints(data: Path) -> pd.DataFrame:
+def checkpoints(data: Published) -> pd.DataFrame:
     """Zero-shot scores from step 512 on, with the log of the LAMBADA perplexity as the loss of each checkpoint."""
-    rows = pd.read_parquet(data / "pythia.parquet")
+    rows = pd.read_parquet(data("pythia.parquet"))
     rows[["size", "step"]] = rows.model.str.split("@step", expand=True)
     rows = rows[(rows.n_shot == 0) & (rows.step.astype(int) >= 512)]
     perplexity = rows[rows.metric == "ppl"].set_index("model").value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.laws.observational import components, fit_observational_law, fit_sigmoid_law, imputer
+from tests.builders.tables import Published
 
 BENCHMARKS = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval"]
 FAMILIES = (
@@ -27,10 +27,10 @@ TARGETS = {
 
 
 @pytest.fixture(scope="module")
-def models(data: Path) -> pd.DataFrame:
+def models(data: Published) -> pd.DataFrame:
     """One row per model: family, params, flops, one column per benchmark and per target."""
-    scores = pd.read_parquet(data / "obs_scaling_benchmarks.parquet")
-    downstream = pd.read_parquet(data / "obs_scaling_emergent.parquet")
+    scores = pd.read_parquet(data("obs_scaling_benchmarks.parquet"))
+    downstream = pd.read_parquet(data("obs_scaling_emergent.parquet"))
     downstream = downstream[
         [TARGETS.get(t, ("", 0.0, []))[0] == m for t, m in zip(downstream.task, downstream.metric, strict=True)]
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from harness.analysis.laws.overtraining import fit_error_law, fit_overtraining_law
 from harness.analysis.laws.scaling_laws import doubts, fit_accuracy_law, fit_loss_law, settled
+from tests.builders.tables import Published
 
 TASKS = ["hellaswag_val", "arc_challenge_test", "arc_easy_test", "piqa_val", "csqa_val", "socialiqa_val"]
 TASKS += ["openbookqa_test", "mmlu_avg_test"]
@@ -28,9 +28,9 @@ AVERAGED = (
 
 
 @pytest.fixture(scope="module")
-def ladder(data: Path) -> pd.DataFrame:
+def ladder(data: Published) -> pd.DataFrame:
     columns = ["model", "params", "tokens", "ckpt_index", "task", "metric", "value"]
-    return pd.read_parquet(data / "olmo_ladder.parquet", columns=columns).sort_values(["model", "ckpt_index"])
+    return pd.read_parquet(data("olmo_ladder.parquet"), columns=columns).sort_values(["model", "ckpt_index"])
 
 
 def _series(ladder: pd.DataFrame, task: str, metric: str) -> pd.Series:
@@ -65,9 +65,9 @@ def test_the_chained_forecast_of_a_13b_model_is_the_published_one(
     ],
 )
 def test_relative_errors_of_over_trained_models_are_the_published_ones(
-    data: Path, reference: dict[str, Any], target: str, loss_name: str, error_name: str
+    data: Published, reference: dict[str, Any], target: str, loss_name: str, error_name: str
 ) -> None:
-    rows = pd.read_parquet(data / "gadre2024.parquet")
+    rows = pd.read_parquet(data("gadre2024.parquet"))
     runs = rows.drop_duplicates("model").set_index("model")
     loss = rows[rows.task == "loss:c4_val"].set_index("model").value
     error = 1 - rows[rows.task.isin(AVERAGED)].groupby("model").value.mean()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,20 +9,21 @@ import pandas as pd
 import pytest
 
 from harness.analysis.curves.shape import Shape, shape
+from tests.builders.tables import Published
 
 
 @pytest.fixture(scope="module")
-def scored(data: Path) -> tuple[list[str], Shape]:
-    table = pd.read_csv(data / "bigbench_bigg_3shot_counts.csv")
+def scored(data: Published) -> tuple[list[str], Shape]:
+    table = pd.read_csv(data("bigbench_bigg_3shot_counts.csv"))
     scores = table.assign(y=table.k / table.n).pivot(index="task", columns="params", values="y").sort_index(axis=1)
     return list(scores.index), shape(scores.to_numpy())
 
 
 def test_every_task_has_its_published_breakthroughness_and_linearity(
-    data: Path, scored: tuple[list[str], Shape]
+    data: Published, scored: tuple[list[str], Shape]
 ) -> None:
     tasks, found = scored
-    published = pd.read_csv(data / "reference_bigbench_verdicts.csv").set_index("task").loc[tasks]
+    published = pd.read_csv(data("reference_bigbench_verdicts.csv")).set_index("task").loc[tasks]
     assert len(tasks) == 57
     assert found.breakthroughness == pytest.approx(published.B.to_numpy(), abs=0.01)
     assert found.linearity == pytest.approx(published.L.to_numpy(), abs=0.01)

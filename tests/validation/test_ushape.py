@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from harness.analysis.verdict.ushape import TwoLines, arms, two_lines
+from tests.builders.tables import Published
 
 TURNING = ("parsinlu_qa_mc", "arithmetic", "hindu_knowledge", "analogical_similarity", "conceptual_combinations")
 NOT_TURNING = ("mmlu", "hellaswag", "arc", "abstract_narrative_understanding")
 
 
-def test_exactly_the_published_two_tasks_are_inverted_u_shaped(data: Path) -> None:
-    table = pd.read_csv(data / "bigbench_bigg_3shot_counts.csv")
+def test_exactly_the_published_two_tasks_are_inverted_u_shaped(data: Published) -> None:
+    table = pd.read_csv(data("bigbench_bigg_3shot_counts.csv"))
     k, n = (table.pivot(index="task", columns="params", values=v).sort_index(axis=1).astype(float) for v in ("k", "n"))
     x = np.broadcast_to(np.log10(k.columns.to_numpy(dtype=float)), k.shape)
     found = arms(x, k.to_numpy(), n.to_numpy(), effect=0.05)
-    published = pd.read_csv(data / "reference_bigbench_verdicts.csv").set_index("task").loc[k.index, "verdict"]
+    published = pd.read_csv(data("reference_bigbench_verdicts.csv")).set_index("task").loc[k.index, "verdict"]
     turned = found.p < 0.05
     assert list(k.index[turned]) == list(published.index[published == "inverted-U"])
     assert list(k.index[turned]) == ["chess_state_tracking", "color"]
@@ -27,9 +26,9 @@ def test_exactly_the_published_two_tasks_are_inverted_u_shaped(data: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def hard_third(data: Path) -> dict[str, TwoLines]:
+def hard_third(data: Published) -> dict[str, TwoLines]:
     """Two lines through minus the Brier score of the hardest third, models below the task's threshold of emergence."""
-    table = pd.read_parquet(data / "ushape_difficulty_groups.parquet")
+    table = pd.read_parquet(data("ushape_difficulty_groups.parquet"))
     # the data give some tasks several thresholds; the one used for tenths is the authors' choice
     chosen = table[table.n_groups == 10].groupby("task").threshold_1e21.max()
     groups = table[(table.n_groups == 3) & (table.metric == "tc_brier") & (table.group != "all")]
