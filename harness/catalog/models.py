@@ -101,13 +101,31 @@ def resolved(spec: ModelSpec) -> ModelSpec:
     return replace(spec, revision=cached_commit(spec.name, spec.revision) or spec.revision)
 
 
-def pinned(spec: ModelSpec) -> ModelSpec:
+def check_weights(spec: ModelSpec) -> None:
+    """See that a local model has weights in safetensors, and not only as a pickle.
+
+    Raises:
+        ModelError: it has not.
+    """
+    folder = None if spec.path is None else Path(spec.path)
+    pickles = [] if folder is None or list(folder.glob("*.safetensors")) else sorted(folder.glob("pytorch_model*.bin"))
+    if pickles:
+        raise ModelError(
+            f"{pickles[0]}: a pickle, which can run code when it is read; save the model as safetensors, "
+            "or agree with --allow-pickle"
+        )
+
+
+def pinned(spec: ModelSpec, *, allow_pickle: bool = False) -> ModelSpec:
     """The spec with a revision that cannot move while a run goes on; asks the hub when its cache does not know.
 
     Raises:
-        ModelError: a local folder is incomplete, or a hub model is neither cached nor to be reached.
+        ModelError: a local folder is incomplete or holds a pickle that is not allowed, or a hub model is neither cached
+            nor to be reached.
     """
     check_local_model(spec)
+    if not allow_pickle:
+        check_weights(spec)
     if spec.path is not None or cached_commit(spec.name, spec.revision):
         return resolved(spec)
     from huggingface_hub import snapshot_download
@@ -144,7 +162,9 @@ def fingerprint(folder: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
-        for path in sorted(p for p in folder.iterdir() if p.is_file() and _is_read(p.name)):
+        # a way to generate lies one folder deeper
+        places = (*folder.iterdir(), *folder.glob("custom_generate/*"))
+        for path in sorted(p for p in places if p.is_file() and _is_read(p.name)):
             size = path.stat().st_size
             digest.update(f"{path.name}:{size}:".encode())
             with path.open("rb") as file:

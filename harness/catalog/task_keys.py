@@ -167,9 +167,9 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
 
 def is_on_hub(name: Any) -> bool:
     """True for the name of a data set on the hub, False for a file, a folder, an address or a way to read files."""
-    known = isinstance(name, str) and _HUB_NAME.fullmatch(name) is not None and name not in LOADERS
+    known = isinstance(name, str) and len(name) <= 96 and _HUB_NAME.fullmatch(name) and name not in LOADERS
     # `datasets` prefers a folder of that name in the current one
-    return known and not Path(name).exists()
+    return bool(known) and not Path(name).exists()
 
 
 def _mapping(config: Mapping[str, Any], section: str, where: Where) -> Mapping[str, Any]:

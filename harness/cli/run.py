@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -83,7 +84,13 @@ def command(
         bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
     ] = False,
     trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with a model or data set.")
+        bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.")
+    ] = False,
+    allow_tokenizer_code: Annotated[
+        bool, typer.Option("--allow-tokenizer-code", help="Run Python files that come with a tokenizer.")
+    ] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read weights that are no safetensors, such as pytorch_model.bin.")
     ] = False,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
@@ -112,7 +119,7 @@ def command(
         raise PlanError(f"--workers {workers}: expected 1 or more")
     worker_pool = open_executor(executor, ExecutorSettings(workers=workers, address=address))
     if engine not in WITHOUT_MODEL:
-        plan = plan.with_models(pinned)
+        plan = plan.with_models(partial(pinned, allow_pickle=allow_pickle))
     store = Store(results)
     store.check_writable()
     done, failures, problems = store.outcomes()
@@ -141,6 +148,8 @@ def command(
         token_budget=token_budget,
         deterministic=deterministic,
         trust_remote_code=trust_remote_code,
+        allow_tokenizer_code=allow_tokenizer_code,
+        allow_pickle=allow_pickle,
         allow_code=allow_code,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
         truncation=truncation,

@@ -59,6 +59,11 @@ class CellModel(Protocol):
         """Why lm-eval's code answered the cell or a part of it, known once it is answered; None when it did not."""
         ...
 
+    @property
+    def foreign_code(self) -> tuple[str, ...]:
+        """What of others ran, by the user's leave, when the model was loaded."""
+        ...
+
     def learn(self, texts: Sequence[str]) -> None:
         """Encode texts that will be asked for one by one."""
         ...
@@ -150,7 +155,7 @@ def evaluate_with(
             token_budget=lm.token_budget_used,
             deterministic=settings.deterministic,
             fallback=lm.fallback,
-            foreign_code=built.foreign_code,
+            foreign_code=(*lm.foreign_code, *built.foreign_code),
         ),
     )
 

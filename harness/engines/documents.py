@@ -96,15 +96,26 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
     if callable(custom):
         made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
         return made
-    import datasets
-
     path = config.get("dataset_path")
     if not is_on_hub(path):
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: expected the name of one on the hub")
     try:
-        loaded: Splits = datasets.load_dataset(path, config.get("dataset_name"), revision=kwargs.get("revision"))
+        return _from_hub(str(path), config.get("dataset_name"), kwargs.get("revision"))
     except OSError as error:
         # no network, not in the cache, or no such data set: all are OSErrors
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: {reason[0]}") from error
+
+
+def _from_hub(path: str, name: str | None, revision: str | None) -> Splits:
+    """What `datasets.load_dataset` does, with a look at the files that the data set's card names."""
+    import datasets
+
+    builder = datasets.load_dataset_builder(path, name, revision=revision)
+    named = builder.config.data_files or {}  # none when the cache has the data set ready
+    for file in (str(file) for files in named.values() for file in files):
+        if not file.startswith("hf://datasets/"):
+            raise CatalogError(f"data set {path} names {file}; expected files of the hub alone")
+    builder.download_and_prepare()
+    loaded: Splits = builder.as_dataset()
     return loaded

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -23,6 +24,7 @@ from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import Pair, TokenCache, encode_pairs
+from harness.engines.foreign import check_kernels, code_of, no_pickles, pickles
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
 from harness.plan import Cell
@@ -92,9 +94,12 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     _model: Any
     batch_size_per_gpu: int
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, tokenizer_code: bool = False, **kwargs: Any) -> None:
+        """`tokenizer_code`: Python files of the tokenizer may run; `kwargs` are those of `HFLM`."""
+        self._tokenizer_code = tokenizer_code
         super().__init__(**kwargs)
         self.fallback: str | None = None
+        self.foreign_code = code_of([self._config, self._model, self.tokenizer, self._model.generate])
         self._bos_text = self.tokenizer.decode(self.prefix_token_id)
         known = self.model.get_input_embeddings().weight.shape[0]
         self._tokens = TokenCache(self.tokenizer, self._special_tokens, known=known)
@@ -193,6 +198,29 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _beams(self, options: Mapping[str, Any]) -> int:
         return options.get("num_beams") or self.model.generation_config.num_beams or 1
 
+    def _get_config(self, pretrained: str, *, trust_remote_code: bool = False, **kwargs: Any) -> None:
+        super()._get_config(pretrained, trust_remote_code=trust_remote_code, **kwargs)
+        if not trust_remote_code:
+            check_kernels(self._config, pretrained)
+
+    def _create_tokenizer(
+        self, pretrained: str, tokenizer: Any, *, revision: str, trust_remote_code: bool = False, **kwargs: Any
+    ) -> None:
+        # the config is at hand; transformers would load it once more, and run its code on the tokenizer's permission
+        if self._tokenizer_code:
+            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                pretrained, config=self._config, revision=revision, trust_remote_code=True
+            )
+            return
+        try:
+            super()._create_tokenizer(pretrained, tokenizer, revision=revision, trust_remote_code=False, **kwargs)
+        except ValueError as error:
+            if "trust_remote_code" not in str(error):
+                raise
+            raise ModelError(
+                f"{pretrained}: the tokenizer comes with Python code of its own; agree with --allow-tokenizer-code"
+            ) from error
+
     def _create_model(self, *args: Any, **kwargs: Any) -> None:
         super()._create_model(*args, output_loading_info=True, **kwargs)
         self._model, info = self._model
@@ -269,21 +297,37 @@ def load(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str
     elif model.variant is not None:
         raise ModelError(f"{model.name}: variant {model.variant!r} needs a folder with the treated weights")
     try:
-        return kind(
-            pretrained=model.source,
-            revision="main" if model.path else model.revision,
-            dtype=model.dtype,
-            device=device,
-            # padding changes the last bits of a number, and it depends on what else is in the batch
-            batch_size=1 if settings.deterministic else settings.batch_size,
-            trust_remote_code=settings.trust_remote_code,
-            parallelize=model.gpus > 1,
-            **options,
+        with pickles(allowed=settings.allow_pickle) as read:
+            lm = kind(
+                pretrained=model.source,
+                revision="main" if model.path else model.revision,
+                dtype=model.dtype,
+                device=device,
+                # padding changes the last bits of a number, and it depends on what else is in the batch
+                batch_size=1 if settings.deterministic else settings.batch_size,
+                trust_remote_code=settings.trust_remote_code,
+                tokenizer_code=settings.allow_tokenizer_code,
+                use_safetensors=None if settings.allow_pickle else True,
+                parallelize=model.gpus > 1,
+                **options,
+            )
+    except (OSError, ValueError, SafetensorError, UnpicklingError) as error:
+        raise _unreadable(model, error) from error
+    lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
+    return lm
+
+
+def _unreadable(model: ModelSpec, error: Exception) -> ModelError:
+    """What transformers says of a folder that is damaged, or of a model that is not there or not taken as it is."""
+    said = str(error)
+    if "trust_remote_code" in said:
+        return ModelError(
+            f"{model.source}: the model comes with Python code of its own; agree with --trust-remote-code"
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        # what transformers says when a folder is damaged or the hub does not have the model
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModelError(f"{model.source}: cannot be loaded: {lines[0]}") from error
+    if "use_safetensors" in said or "no file named model.safetensors" in said:
+        return no_pickles(model.source)
+    lines = said.strip().splitlines() or [type(error).__name__]
+    return ModelError(f"{model.source}: cannot be loaded: {lines[0]}")
 
 
 def _device(asked: str) -> str:

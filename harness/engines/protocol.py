@@ -29,7 +29,11 @@ class EngineSettings:
     threads: int | None = 1
     """CPU threads of one worker; None leaves torch's default."""
     trust_remote_code: bool = False
-    """Run Python files that come with a model or a data set."""
+    """Run Python files that come with a model: its layers, its way to generate."""
+    allow_tokenizer_code: bool = False
+    """Run Python files that come with a model's tokenizer."""
+    allow_pickle: bool = False
+    """Read weights that are no safetensors."""
     allow_code: bool = False
     """Run Python files that come with a task (see `harness.catalog.task_code`)."""
     confirm_run_unsafe_code: bool = False

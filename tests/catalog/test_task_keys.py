@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -156,7 +157,17 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
                 "set.py",
             ),
             *("./set", "../theirs/set", "/etc", "~/.ssh", "file:///etc/passwd", "https://x.org/set", "s3://x/set"),
-            *("zip://a::https://x.org/b", "hf://datasets/org/set", "org/set/../../..", "a/b/c", "", "..", ["text"], 3),
+            *(
+                "zip://a::https://x.org/b",
+                "hf://datasets/org/set",
+                "org/set/../../..",
+                "a/b/c",
+                "",
+                "..",
+                "a" * 500,
+                ["text"],
+                3,
+            ),
         )
     ),
     ({"dataset_path": "text"}, "config.dataset_path is 'text'; expected json, which reads data_files"),
@@ -289,20 +300,48 @@ def test_data_root_is_an_option_of_every_verb_that_reads_tasks(folder: Path, eme
     assert done.code == 0, done.err
 
 
-def test_a_data_set_of_the_hub_gets_its_name_and_revision_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import datasets
+class HubBuilder:
+    """What `datasets` gives for a data set of the hub whose card names these files."""
 
-    asked = []
+    def __init__(self, *files: str) -> None:
+        self.config = SimpleNamespace(data_files={"test": list(files)})
+        self.asked: list[Any] = []
+        self.prepared = False
 
-    def load_dataset(*args: Any, **kwargs: Any) -> Any:
-        asked.append((args, kwargs))
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked.append((args, kwargs))
+        return self
+
+    def download_and_prepare(self) -> None:
+        self.prepared = True
+
+    def as_dataset(self) -> Any:
+        import datasets
+
         return datasets.DatasetDict({"test": datasets.Dataset.from_list([{"q": "1+1=", "a": "2"}])})
 
-    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    hub = {"dataset_path": "org/set", "dataset_name": "main", "dataset_kwargs": {"revision": "refs/pr/1"}}
-    task = load_catalog([task_file(folder, hub)]).task("sums")
+
+HUB = {"dataset_path": "org/set", "dataset_name": "main", "dataset_kwargs": {"revision": "refs/pr/1"}}
+
+
+def test_a_data_set_of_the_hub_gets_its_name_and_revision_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = HubBuilder("hf://datasets/org/set@1f0c/test.jsonl")
+    monkeypatch.setattr("datasets.load_dataset_builder", builder)
+    task = load_catalog([task_file(folder, HUB)]).task("sums")
     assert build_cell(cell(of=task), task, DocumentCache()).documents[0][0].args[0] == "1+1="
-    assert asked == [(("org/set", "main"), {"revision": "refs/pr/1"})]
+    assert builder.asked == [(("org/set", "main"), {"revision": "refs/pr/1"})]
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "file:///etc/passwd", "https://x.org/a.json"])
+def test_a_data_set_of_the_hub_cannot_name_files_outside_the_hub(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    builder = HubBuilder("hf://datasets/org/set@1f0c/test.jsonl", file)
+    monkeypatch.setattr("datasets.load_dataset_builder", builder)
+    task = load_catalog([task_file(folder, HUB)]).task("sums")
+    with pytest.raises(CatalogError, match=f"data set org/set names {file}; expected files of the hub alone"):
+        build_cell(cell(of=task), task, DocumentCache())
+    assert not builder.prepared
 
 
 def test_the_allowed_names_are_those_of_the_installed_libraries() -> None:

@@ -267,7 +267,7 @@ def test_a_data_set_that_cannot_be_had_is_one_clear_line(
     def unreachable(*args: Any, **kwargs: Any) -> Any:
         raise FileNotFoundError("Couldn't reach the hub\nat all")
 
-    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setattr(datasets, "load_dataset_builder", unreachable)
     task = configured(choice_task, dataset_path="nobody/nothing", dataset_kwargs=None)
     with pytest.raises(CatalogError) as caught:
         build_cell(cell(of=task), task, data)

@@ -59,6 +59,8 @@ def _structure(model: Any) -> str | None:
     config = model.config.get_text_config()
     if type(model).__module__.partition(".")[0] == "transformers_modules":
         return "it brings code of its own"
+    if "generate" in vars(model):
+        return "it brings a way to generate of its own"
     if model.config.is_encoder_decoder:
         return "it is an encoder-decoder"
     takes = inspect.signature(model.forward).parameters
