@@ -180,8 +180,8 @@ def test_test_documents_are_not_among_the_demonstrations(catalog, data):
             assert not set(asked) & {question.format(**doc) for doc in splits["fewshot"]}
 
 
-def test_the_example_of_the_readme_is_a_task_that_loads(tmp_path):
-    text = (Path(load_catalog().files["suite qa"]).parent.parent / "README.md").read_text()
+def test_the_example_of_the_guide_is_a_task_that_loads(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")
     blocks = dict(zip(("suite.yaml", "capitals.yaml", "data"), code_blocks(text), strict=False))
     (tmp_path / "data").mkdir()
     (tmp_path / "suite.yaml").write_text(blocks["suite.yaml"])
