@@ -9,15 +9,13 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare.compare import compare
-from harness.analysis.compare.pairing import choose, pair_up
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.types import Curve
+from harness.analysis.compare import choose, compare, pair_up
+from harness.analysis.curves import Curve, curves
+from harness.analysis.forecast import Forecast
 from harness.analysis.forecast.forecast import forecast
-from harness.analysis.forecast.types import Forecast
-from harness.analysis.growth.trace import traces
-from harness.analysis.stats.power import Resolution, minimum_detectable_effect
-from harness.analysis.verdict.study import Study, headline, partner, resolutions, study
+from harness.analysis.growth import traces
+from harness.analysis.stats import Resolution, minimum_detectable_effect
+from harness.analysis.verdict import Study, headline, partner, resolutions, study
 from harness.errors import MachineError
 from harness.leaderboard import centred
 from harness.records import Sample

@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.curves.join import curves
+from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve, Scale
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.verdict import judge
 from harness.cli.leaderboard import command
 from harness.cli.read import read_table
 from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table

@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from harness.analysis.curves.types import Curve
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.curves import Curve
+from harness.analysis.verdict import judge
 from tests.benchmarks.timing import load
 from tests.calibration.families import TRUTHS, simulate
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.growth.counts import Counts
-from harness.analysis.verdict.types import Verdict
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.growth import Counts
+from harness.analysis.verdict import Verdict, judge
 from tests.builders.tables import counted
 
 X = np.linspace(7.0, 10.0, 8)

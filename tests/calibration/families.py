@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from harness.analysis.curves.types import Curve, Point
-from harness.analysis.stats.types import Estimate
-from harness.analysis.stats.uncertainty import interval
+from harness.analysis.curves import Curve, Point
+from harness.analysis.stats import Estimate, interval
 from harness.specs import MetricSpec
 
 Array = NDArray[np.float64]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from harness.analysis.verdict.types import Verdict
+from harness.analysis.verdict import Verdict
 from harness.analysis.verdict.verdict import judge_each
 from tests.calibration.families import FLAT, LINEAR, SHARP_METRIC, STEPS, TRUTHS, WIDE, Simulated, Truth, simulate
 

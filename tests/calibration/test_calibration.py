@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.curves.types import Curve
+from harness.analysis.curves import Curve
 from tests.calibration.families import DECADES, SHARP_METRIC, SMALLEST, STEPS, TRUTHS, Simulated, Truth, simulate
 from tests.calibration.table import COLUMNS, HEAD, Outcome, Rate, goal_rows, judged, kind, outcomes, verdict_rows
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.verdict.types import EVIDENCE
+from harness.analysis.verdict import EVIDENCE
 from harness.store.store import Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence

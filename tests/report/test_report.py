@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.verdict.study import study
+from harness.analysis.verdict import study
 from harness.report.report import report_page
 from harness.store.store import Problem
 from tests.builders import cell, counted, failed, grown, model, task

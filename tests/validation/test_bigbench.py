@@ -12,15 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.growth.counts import Counts, counts_of
-from harness.analysis.growth.fits import fit
-from harness.analysis.growth.forms import FORMS
-from harness.analysis.growth.redraw import from_counts
+from harness.analysis.growth import FORMS, Counts, counts_of, fit, redrawn_counts
+from harness.analysis.verdict import Verdict, judge
 from harness.analysis.verdict.extrapolation import pooled_bounds
-from harness.analysis.verdict.types import Verdict
-from harness.analysis.verdict.verdict import judge
 from tests.builders.commands import Emergence
 from tests.builders.tables import Published
 
@@ -161,7 +157,7 @@ def test_midpoints_of_logistic_curves_have_the_published_intervals(
     curves: tuple[Curve, ...], task: str, interval: tuple[float, float]
 ) -> None:
     counts = _one(curves, task)
-    redrawn = from_counts(counts, 400, np.random.default_rng(0))[0]
+    redrawn = redrawn_counts(counts, 400, np.random.default_rng(0))[0]
     many = counts.rows(np.zeros(len(redrawn), dtype=int))
     halfway = (1 + counts.chance) / 2
     again = fit(FORMS["logistic"], replace(many, k=redrawn))

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.stats.types import Estimate
-from harness.analysis.stats.uncertainty import above_chance_p, benjamini_hochberg, trend
+from harness.analysis.stats import Estimate, above_chance_p, benjamini_hochberg, trend
 from harness.specs import MetricSpec
 from tests.builders.tables import Published
 

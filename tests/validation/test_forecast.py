@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.forecast.forecast import forecasts
-from harness.analysis.forecast.types import Forecast, Held
+from harness.analysis.forecast import Forecast, forecasts
+from harness.analysis.forecast.types import Held
 from tests.builders.tables import Published
 
 _CHANCE = {"arc_easy": 0.25, "arc_challenge": 0.25, "sciq": 0.25, "logiqa": 0.25, "mmlu_micro57": 0.25} | {

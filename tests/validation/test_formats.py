@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Scale
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Scale
-from harness.analysis.verdict.types import Verdict
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.verdict import Verdict, judge
 from tests.builders.tables import Published
 
 CHANCE = {"mmlu": 0.25, "arc_challenge": 0.25, "winogrande": 0.5}

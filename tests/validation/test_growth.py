@@ -10,13 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.growth.counts import counts_of
-from harness.analysis.growth.fits import fit
-from harness.analysis.growth.forms import FORMS
-from harness.analysis.growth.growth import growth
-from harness.analysis.growth.types import Fit
+from harness.analysis.growth import FORMS, FittedForm, counts_of, fit, fitted_forms
 from tests.builders.tables import Published
 
 # const, linear, power, error-power, logistic, logistic-top; winowhy falls, and the published logistic curve could not.
@@ -43,13 +39,13 @@ def bigg(data: Published) -> dict[str, Curve]:
 
 
 @pytest.fixture(scope="module")
-def grown(bigg: dict[str, Curve]) -> Mapping[str, dict[str, Fit]]:
+def grown(bigg: dict[str, Curve]) -> Mapping[str, dict[str, FittedForm]]:
     tasks = {*_AICC, *_HELD_OUT, "abstract_narrative_understanding", "sports_understanding"}
-    return {t: {f.form: f for f in growth(bigg[t], run_sd=0.0, intervals=False)} for t in tasks}
+    return {t: {f.form: f for f in fitted_forms(bigg[t], run_sd=0.0, intervals=False)} for t in tasks}
 
 
 @pytest.mark.parametrize("task", _AICC)
-def test_every_form_has_its_published_criterion(grown: Mapping[str, dict[str, Fit]], task: str) -> None:
+def test_every_form_has_its_published_criterion(grown: Mapping[str, dict[str, FittedForm]], task: str) -> None:
     forms = ("const", "linear", "power", "error-power", "logistic", "logistic-top")
     for form, published in zip(forms, _AICC[task], strict=True):
         if published is not None:
@@ -58,12 +54,14 @@ def test_every_form_has_its_published_criterion(grown: Mapping[str, dict[str, Fi
 
 @pytest.mark.parametrize(("task", "form", "published"), [(task, *best) for task, best in _HELD_OUT.items()])
 def test_held_out_scores_are_the_published_ones(
-    grown: Mapping[str, dict[str, Fit]], task: str, form: str, published: float
+    grown: Mapping[str, dict[str, FittedForm]], task: str, form: str, published: float
 ) -> None:
     assert grown[task][form].held_out == pytest.approx(published, abs=0.1)
 
 
-def test_logistic_curves_are_the_published_ones(grown: Mapping[str, dict[str, Fit]], reference: dict[str, Any]) -> None:
+def test_logistic_curves_are_the_published_ones(
+    grown: Mapping[str, dict[str, FittedForm]], reference: dict[str, Any]
+) -> None:
     published = dict(reference["bigg_logistic_fits"])
     tolerance = published.pop("tol_ll")
     for task, expected in published.items():
@@ -78,7 +76,7 @@ def test_logistic_curves_are_the_published_ones(grown: Mapping[str, dict[str, Fi
 
 def test_the_steepness_of_a_jump_at_the_last_size_has_no_upper_end(bigg: dict[str, Curve]) -> None:
     slopes = {
-        f.form: f.parameters["slope"] for f in growth(bigg["modified_arithmetic"], run_sd=0.0) if f.form in _STEEP
+        f.form: f.parameters["slope"] for f in fitted_forms(bigg["modified_arithmetic"], run_sd=0.0) if f.form in _STEEP
     }
     assert len(slopes) == len(_STEEP)
     for slope in slopes.values():
@@ -92,7 +90,7 @@ def test_the_steepness_of_a_jump_at_the_last_size_has_no_upper_end(bigg: dict[st
     [("intent_recognition", 7.91, 0.218), ("abstract_narrative_understanding", 8.45, 0.108)],
 )
 def test_hinges_set_in_where_their_published_profile_is_highest(
-    grown: Mapping[str, dict[str, Fit]], task: str, onset: float, slope: float
+    grown: Mapping[str, dict[str, FittedForm]], task: str, onset: float, slope: float
 ) -> None:
     hinge = grown[task]["hinge"]
     assert log10(hinge.parameters["onset"].value) == pytest.approx(onset, abs=0.02)
@@ -100,7 +98,7 @@ def test_hinges_set_in_where_their_published_profile_is_highest(
 
 
 def test_a_hinge_that_only_the_last_size_shows_fits_as_well_as_the_published_one(
-    bigg: dict[str, Curve], grown: Mapping[str, dict[str, Fit]]
+    bigg: dict[str, Curve], grown: Mapping[str, dict[str, FittedForm]]
 ) -> None:
     # The profile is level between the last two sizes: an onset there is as good as any other.
     counts = counts_of([bigg["sports_understanding"]], run_sd=0.0)

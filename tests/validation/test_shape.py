@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves.shape import Shape, shape
+from harness.analysis.curves import shape
+from harness.analysis.curves.shape import Shape
 from tests.builders.tables import Published
 
 

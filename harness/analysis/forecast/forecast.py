@@ -26,13 +26,13 @@ from harness.analysis.growth import (
     FORMS,
     RUN_SD,
     Counts,
+    akaike_weights,
     countable,
     counts_of,
     dispersion,
     fit,
     refitted,
-    reliable,
-    weights,
+    sizes_above_chance,
 )
 from harness.analysis.stats import CONFIDENCE, Array
 
@@ -203,7 +203,7 @@ def _by_growth(
 
     found = from_smaller(counts.sizes, counts.sizes)
     tests = [(size, from_smaller(size, size)) for size in range(FEWEST_TO_EXTRAPOLATE, counts.sizes)]
-    above = np.asarray(reliable(counts).any(axis=1))
+    above = np.asarray(sizes_above_chance(counts).any(axis=1))
     made = []
     for row, curve in enumerate(curves):
         best = curve.metric.best or 1.0
@@ -233,7 +233,7 @@ def _by_growth(
 def _foretell(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Generator) -> _Foretold:
     """Scores of the curves at positions `at`, (B, draws) or (B, 1) for all draws, on `n` documents, (B,)."""
     fits = [fit(FORMS[name], counts) for name in GROWTH if counts.sizes - FORMS[name].p - 1 > 0]
-    share = weights(fits, counts.sizes)
+    share = akaike_weights(fits, counts.sizes)
     rows = np.arange(len(counts))
     best = share.argmax(axis=0)
     spread = dispersion(

@@ -1,21 +1,22 @@
 """Which form grows like that? Growth curves fitted to counts, many curves at once."""
 
-from harness.analysis.growth.averaging import CANDIDATES, refitted, weights
+from harness.analysis.growth.averaging import CANDIDATES, akaike_weights, refitted
 from harness.analysis.growth.counts import (
     FEWEST_TO_EXTRAPOLATE,
     RUN_SD,
-    Counts,
     countable,
     counts_of,
-    effective,
-    first_persistent,
-    reliable,
+    effective_documents,
     stacked,
 )
-from harness.analysis.growth.fits import Fits, dispersion, fit, fit_smallest, loglik_terms, saturated
-from harness.analysis.growth.forms import FORMS, Form
+from harness.analysis.growth.fitting import dispersion, fit, fit_smallest, saturated
+from harness.analysis.growth.forms import FORMS
+from harness.analysis.growth.likelihood import loglik_terms
+from harness.analysis.growth.parameters import fitted_forms
+from harness.analysis.growth.presence import first_persistent, sizes_above_chance
+from harness.analysis.growth.redraw import redrawn_counts, redrawn_scores
 from harness.analysis.growth.trace import MISFIT, traces
-from harness.analysis.growth.types import Trace
+from harness.analysis.growth.types import Counts, Fits, FittedForm, Form, Parameter, Trace
 
 __all__ = [
     "CANDIDATES",
@@ -25,20 +26,25 @@ __all__ = [
     "RUN_SD",
     "Counts",
     "Fits",
+    "FittedForm",
     "Form",
+    "Parameter",
     "Trace",
+    "akaike_weights",
     "countable",
     "counts_of",
     "dispersion",
-    "effective",
+    "effective_documents",
     "first_persistent",
     "fit",
     "fit_smallest",
+    "fitted_forms",
     "loglik_terms",
+    "redrawn_counts",
+    "redrawn_scores",
     "refitted",
-    "reliable",
     "saturated",
+    "sizes_above_chance",
     "stacked",
     "traces",
-    "weights",
 ]

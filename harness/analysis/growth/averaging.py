@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.growth.counts import Counts
-from harness.analysis.growth.fits import Fits, fit
-from harness.analysis.stats import Array, Index
+from harness.analysis.growth.fitting import fit
+from harness.analysis.growth.types import Counts, Fits, Refits
+from harness.analysis.stats import Array
 
 CANDIDATES = ("linear", "power", "error-power", "all-tokens", "logistic", "logistic-top", "hinge", "step")
 """Forms that may say where an ability sets in."""
 
 
-def weights(fits: Sequence[Fits], sizes: int) -> Array:
+def akaike_weights(fits: Sequence[Fits], sizes: int) -> Array:
     """Akaike weights of several forms, (forms, B): exp(-delta AICc / 2), normalised (Burnham and Anderson 2002)."""
     criteria = np.stack([f.aicc(sizes) for f in fits])
     share = np.exp(-(criteria - criteria.min(axis=0)) / 2)
     return np.asarray(share / share.sum(axis=0))
-
-
-class Refits(NamedTuple):
-    """Redrawn curves that one form was drawn for."""
-
-    row: Index
-    """Which curve each was redrawn from, (R',)."""
-    column: Index
-    """Which of its redrawn curves it is, (R',)."""
-    counts: Counts
-    """The redrawn curves."""
-    fits: Fits
-    """The form fitted to them."""
 
 
 def refitted(

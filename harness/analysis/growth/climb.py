@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.analysis.growth.forms import Form
+from harness.analysis.growth.likelihood import clipped
+from harness.analysis.growth.types import Form
 from harness.analysis.stats import Array, Mask
 
-_SURE = 1e-9
-"""Distance a probability keeps from 0 and 1, so that every likelihood is finite."""
 _ROUNDS = 80
 _NOTHING = 1e-6
 """Gain in log-likelihood not worth another step."""
@@ -61,11 +60,6 @@ class Batch(NamedTuple):
         return (slice(first, first + run) for first in range(0, curves, run))
 
 
-def inside(mu: Array) -> Array:
-    """Scores kept a little away from 0 and 1."""
-    return np.asarray(np.minimum(np.maximum(mu, _SURE), 1 - _SURE))
-
-
 def searched(form: Form, some: Batch) -> Array:
     """The best grid points of each curve, (s, p, B)."""
     low, high = _bounds(form)
@@ -75,7 +69,7 @@ def searched(form: Form, some: Batch) -> Array:
         # Point by point, all curves at each.
         tiled = Batch(*(np.tile(values, size) for values in some.rows(part)))
         repeated = np.repeat(points, tiled.x.shape[1] // size, axis=1)
-        mu = inside(_shape(form, repeated, tiled)[0])
+        mu = clipped(_shape(form, repeated, tiled)[0])
         value = _loglik(tiled.k, tiled.n, mu).sum(axis=0).reshape(size, -1) - _cost(form, points)[:, None]
         best.append(np.argsort(-value, axis=0)[:_STARTS])
     return np.asarray(np.moveaxis(points[:, np.concatenate(best, axis=1)], 0, 1))
@@ -99,7 +93,7 @@ def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, 
     return theta[:, winner], value[winner]
 
 
-class _Place(NamedTuple):
+class _Standing(NamedTuple):
     """Where each row stands, and what it sees there."""
 
     theta: Array
@@ -111,8 +105,8 @@ class _Place(NamedTuple):
     information: Array
     """Its expected curvature, (p, p, B)."""
 
-    def rows(self, chosen: Any) -> _Place:
-        return _Place(*(values[..., chosen] for values in self))
+    def rows(self, chosen: Any) -> _Standing:
+        return _Standing(*(values[..., chosen] for values in self))
 
 
 def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Array]:
@@ -133,7 +127,7 @@ def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Ar
         damping = _damping(here, there, damping)
         # A step that loses less than rounding does has nowhere to go either.
         still = np.where((np.abs(gain) < _NOTHING) & (damping > _STIFF), still + 1, 0)
-        here = _Place(*(np.where(gain >= 0, new, old) for new, old in zip(there, here, strict=True)))
+        here = _Standing(*(np.where(gain >= 0, new, old) for new, old in zip(there, here, strict=True)))
         going = (promised > _PROMISE) & (still < 2) & (damping < _MOST)
         if np.count_nonzero(going) < _CRAMPED * len(live):
             summit[:, live], reached[live] = here.theta, here.value
@@ -145,7 +139,7 @@ def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Ar
     return summit, reached + _cost(form, summit)
 
 
-def _damping(here: _Place, there: _Place, damping: Array) -> Array:
+def _damping(here: _Standing, there: _Standing, damping: Array) -> Array:
     """The damping of each row after a step, (B,).
 
     Where a form is not linear in its parameters the expected information is not the curvature, and lightly damped
@@ -165,7 +159,7 @@ def _damping(here: _Place, there: _Place, damping: Array) -> Array:
     return np.asarray(np.minimum(np.maximum(right, least), most))
 
 
-def _seen(form: Form, theta: Array, some: Batch) -> _Place:
+def _seen(form: Form, theta: Array, some: Batch) -> _Standing:
     """The likelihood and its first derivatives; a curve keeps between 0 and 1 and has no slope where it would leave.
 
     A size there weighs a billion times as much as others and would stop every step of the curve through them.
@@ -174,7 +168,7 @@ def _seen(form: Form, theta: Array, some: Batch) -> _Place:
     within = (mu >= 0) & (mu <= 1)
     if not within.all():
         slopes = slopes * within
-    mu = inside(mu)
+    mu = clipped(mu)
     weight = 1 / (mu * (1 - mu))
     weighted = slopes * (some.n * weight)
     pairs = [(i, j) for i in range(form.p) for j in range(i + 1)]
@@ -190,7 +184,7 @@ def _seen(form: Form, theta: Array, some: Batch) -> _Place:
         information[i, j] = information[j, i] = value
     ridge = form.ridge[:, None]
     information[np.arange(form.p), np.arange(form.p)] += ridge
-    return _Place(theta, sums[0] - _cost(form, theta), sums[1 : 1 + form.p] - ridge * theta, information)
+    return _Standing(theta, sums[0] - _cost(form, theta), sums[1 : 1 + form.p] - ridge * theta, information)
 
 
 def _step(information: Array, pull: Array, held: Mask, damping: Array) -> tuple[Array, Array]:

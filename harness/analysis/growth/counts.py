@@ -3,64 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from harness.analysis.curves import Curve
-from harness.analysis.stats import (
-    LUCKY_MATCHES,
-    Array,
-    Estimate,
-    Index,
-    Mask,
-)
-from harness.analysis.stats.distributions import binom
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Counts:
-    """B curves with m sizes each."""
-
-    x: Array
-    """Positions, (B, m), ascending along m."""
-    k: Array
-    """Successes, (B, m); may be fractional."""
-    n: Array
-    """Documents, (B, m); 0 leaves a size out."""
-    chance: Array
-    """Level without the ability, (B,), in [0, 1)."""
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    @property
-    def sizes(self) -> int:
-        """Number of sizes m."""
-        return int(self.x.shape[1])
-
-    def rows(self, chosen: Any) -> Counts:
-        """Some of the curves, by index or mask."""
-        return Counts(x=self.x[chosen], k=self.k[chosen], n=self.n[chosen], chance=self.chance[chosen])
-
-    def smallest(self, sizes: int) -> Counts:
-        """All curves, cut to their smallest `sizes` sizes."""
-        return replace(self, x=self.x[:, :sizes], k=self.k[:, :sizes], n=self.n[:, :sizes])
-
-    def only(self, known: Mask) -> Counts:
-        """All curves, with nothing known about sizes outside a mask, (B, m)."""
-        return replace(self, k=self.k * known, n=self.n * known)
-
-
-def stacked(parts: Sequence[Counts]) -> Counts:
-    """The curves of several batches with equally many sizes as one."""
-    x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
-    return Counts(x=x, k=k, n=n, chance=chance)
-
+from harness.analysis.growth.types import Counts
+from harness.analysis.stats import Array, Estimate
 
 FEWEST_TO_EXTRAPOLATE = 4
 """Sizes below which a law fitted to the smaller ones foretells nothing."""
+RUN_SD = 0.006
+"""Spread of a score between two trainings of one configuration, where nothing better is known: what reruns of one
+family with other data order differ by on common tasks (OLMo ladder, 190M to 3B); up to 0.034 on the noisiest."""
 
 
 def countable(curve: Curve) -> bool:
@@ -87,7 +41,7 @@ def counts_of(curves: Sequence[Curve], *, run_sd: float) -> Counts:
     """
     y = np.array([[v / (c.metric.best or 1.0) for v in c.y] for c in curves], dtype=float)
     n = np.array([[_documents(e, c.metric.best or 1.0) for e in c.estimates] for c in curves], dtype=float)
-    n = effective(n, run_sd)
+    n = effective_documents(n, run_sd)
     chance = np.array([(c.metric.chance or 0.0) / (c.metric.best or 1.0) for c in curves], dtype=float)
     return Counts(x=np.array([c.position for c in curves], dtype=float), k=y * n, n=n, chance=chance)
 
@@ -99,22 +53,10 @@ def _documents(of: Estimate, best: float) -> float:
     return max(1.0, y * (1 - y) * best**2 / of.stderr**2) if of.stderr else float(of.n)
 
 
-def reliable(counts: Counts, alpha: float = 0.05) -> Mask:
-    """Sizes above chance, (B, m): exact one-sided binomial p below alpha / m (Bonferroni over sizes)."""
-    k, n = np.floor(counts.k + 1e-6), np.floor(counts.n + 1e-9)
-    floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
-    return np.asarray(binom.sf(np.minimum(k, n) - 1, n, floor) < alpha / counts.sizes)
-
-
-def first_persistent(above: Mask) -> Index:
-    """Index of the smallest size from which this and all larger sizes are above chance, (B,); m when there is none."""
-    from_here = np.logical_and.accumulate(above[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(np.where(from_here.any(axis=1), from_here.argmax(axis=1), above.shape[1]))
-
-
-RUN_SD = 0.006
-"""Spread of a score between two trainings of one configuration, where nothing better is known: what reruns of one
-family with other data order differ by on common tasks (OLMo ladder, 190M to 3B); up to 0.034 on the noisiest."""
+def stacked(parts: Sequence[Counts]) -> Counts:
+    """The curves of several batches with equally many sizes as one."""
+    x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
+    return Counts(x=x, k=k, n=n, chance=chance)
 
 
 def run_correlation(run_sd: float) -> float:
@@ -122,7 +64,7 @@ def run_correlation(run_sd: float) -> float:
     return run_sd**2 / 0.25
 
 
-def effective(n: Array, run_sd: float) -> Array:
+def effective_documents(n: Array, run_sd: float) -> Array:
     """Documents left when the noise between training runs is counted: n / (1 + (n - 1) rho).
 
     The beta-binomial variance mu (1 - mu) / n * (1 + (n - 1) rho) is the binomial one of that many documents. However

@@ -4,84 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from scipy.special import expit, logit
 
+from harness.analysis.growth.types import Form
 from harness.analysis.stats import LUCKY_MATCHES, Array
-
-_RIDGE = 1e-5
-"""Weight of the square of a slope in the fit. Where nothing has risen yet, any later rise fits the data equally well;
-this picks the flattest, and costs a curve that does rise less than 0.02 in log-likelihood."""
-
-
-class _Inverse(Protocol):
-    """Position at which mu reaches a level: theta (B, p), level, chance, ends (B, 2) -> (B,); not finite if never."""
-
-    def __call__(self, theta: Array, level: Array, chance: Array, ends: Array) -> Array: ...
-
-
-class _Closed(Protocol):
-    """Maximum-likelihood theta, (B, p), from x, k and n, (B, m), chance (B,) and ends (B, 2)."""
-
-    def __call__(self, x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array: ...
-
-
-class _Shape(Protocol):
-    """mu(x) and its derivatives: theta (B, p), x (B, q), chance (B, 1), ends (B, 2) -> (B, q), (B, q, p).
-
-    The curves of a large batch lie side by side in memory (Fortran order): all that is done to one is done to all.
-    """
-
-    def __call__(self, theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Form:
-    """One family of growth curves."""
-
-    name: str
-    """Short name, as in tables."""
-    parameters: tuple[str, ...]
-    """Names of its free parameters."""
-    shape: _Shape
-    """The curve and its slopes."""
-    lower: tuple[float, ...]
-    """Smallest value of each parameter."""
-    upper: tuple[float, ...]
-    """Largest value of each parameter."""
-    grid: tuple[tuple[float, ...], ...] = ()
-    """Starting values per parameter; all their combinations are tried. Empty where `closed` answers."""
-    closed: _Closed | None = None
-    """The best fit in closed form; None where it has to be searched."""
-    inverse: _Inverse | None = None
-    """Where the curve reaches a level; None for forms that can do so twice, or never."""
-    slopes: tuple[str, ...] = ()
-    """Parameters that say how steep the curve is."""
-    restraint: float = _RIDGE
-    """Weight of half the square of a slope in the fit."""
-
-    @property
-    def p(self) -> int:
-        """Number of free parameters."""
-        return len(self.parameters)
-
-    @property
-    def ridge(self) -> Array:
-        """Weight of the square of each parameter in the fit, (p,)."""
-        return np.array([self.restraint if name in self.slopes else 0.0 for name in self.parameters])
-
-    def restrained(self, spread: float) -> Form:
-        """The same form with slopes expected within a normal distribution of this spread around 0."""
-        return replace(self, restraint=spread**-2)
-
-    def bounded(self, *, lower: Mapping[str, float] | None = None, upper: Mapping[str, float] | None = None) -> Form:
-        """The same form with a smaller range for some parameters."""
-        low = tuple((lower or {}).get(n, v) for n, v in zip(self.parameters, self.lower, strict=True))
-        high = tuple((upper or {}).get(n, v) for n, v in zip(self.parameters, self.upper, strict=True))
-        return replace(self, lower=low, upper=high)
 
 
 def _sloped(mu: Array, *slopes: Array) -> tuple[Array, Array]:

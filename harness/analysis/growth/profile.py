@@ -1,34 +1,87 @@
-"""Profile likelihood of one parameter of a growth form, and the interval it gives."""
+"""How far a parameter of a fitted form may move: its profile likelihood, and the interval that gives."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from harness.analysis.growth.counts import Counts
-from harness.analysis.growth.fits import fit
-from harness.analysis.growth.forms import Form
-from harness.analysis.stats import Array
+from harness.analysis.growth.fitting import fit
+from harness.analysis.growth.types import Counts, Fits
+from harness.analysis.stats import CONFIDENCE, Array, Mask
 from harness.analysis.stats.distributions import chi2
 
+_PROBES = 24
+"""Values tried on each side of a parameter, and again around each end of its interval."""
 
-def profile(form: Form, parameter: str, values: Array, counts: Counts) -> Array:
-    """Profile log-likelihood of one parameter of one curve, (len(values),): all others at their best.
 
-    Args:
-        form: the form.
-        parameter: name of the parameter to hold.
-        values: where to hold it.
-        counts: one curve.
+_STARTS = 8
+"""Grid points from which the other parameters start, besides the fit itself."""
+
+
+def parameter_interval(fits: Fits, index: int, counts: Counts) -> tuple[float, float]:
+    """Interval of one parameter by profile likelihood, all others at their best; infinite at an end of its range.
+
+    Probed ever more coarsely out to the ends of the range, then finely where the profile falls 1.92 below its maximum.
     """
-    place = form.parameters.index(parameter)
-    rows = np.zeros(len(values), dtype=int)
-    held = []
-    others = [form.grid[i] if i != place else (np.nan,) for i in range(form.p)]
-    for point in np.stack(np.meshgrid(*others, indexing="ij"), axis=-1).reshape(-1, form.p):
-        start = np.tile(point, (len(values), 1))
-        start[:, place] = values
-        held.append(fit(form, counts.rows(rows), start=start, fixed=(parameter,)).loglik)
-    return np.asarray(np.max(held, axis=0))
+    form, hat, out = fits.form, fits.theta[0, index], np.linspace(0, 1, _PROBES + 1) ** 3
+    if form.name == "step" and index == 0:
+        return _gaps(fits, counts)
+    lower, upper = form.lower[index], form.upper[index]
+    values = np.unique(np.concatenate([hat - (hat - lower) * out, hat + (upper - hat) * out]))
+    loglik = profile(fits, index, values, counts)
+    inside = np.flatnonzero(_within(loglik))
+    crossed = [at for at in (inside[0] - 1, inside[-1]) if 0 <= at < len(values) - 1]
+    for at in crossed:
+        between = np.linspace(values[at], values[at + 1], _PROBES + 2)[1:-1]
+        values, loglik = np.append(values, between), np.append(loglik, profile(fits, index, between, counts))
+    order = np.argsort(values)
+    low, high = profile_interval(values[order], loglik[order], CONFIDENCE)
+    # On scores that jump up and down the profile can find a better valley than the fit did.
+    return min(low, float(hat)), max(high, float(hat))
+
+
+def _gaps(fits: Fits, counts: Counts) -> tuple[float, float]:
+    """The gaps between sizes in which the step may lie, from the lower end of the first to the upper of the last."""
+    along = (counts.x[0] - fits.ends[0, 0]) / (fits.ends[0, 1] - fits.ends[0, 0])
+    inside = np.flatnonzero(_within(profile(fits, 0, (along[:-1] + along[1:]) / 2, counts)))
+    return float(along[inside[0]]), float(along[inside[-1] + 1])
+
+
+def _within(loglik: Array) -> Mask:
+    return np.asarray(loglik >= loglik.max() - chi2.ppf(CONFIDENCE, 1) / 2)
+
+
+def profile(fits: Fits, index: int, values: Array, counts: Counts) -> Array:
+    """Log-likelihood with one parameter held at `values`, (len(values),), the others refined from several starts."""
+    form = replace(fits.form, closed=None)
+    starts = fits.theta
+    if form.grid:
+        grid = np.stack(np.meshgrid(*form.grid, indexing="ij"), axis=-1).reshape(-1, form.p)
+        starts = np.vstack([starts, grid[:: max(1, len(grid) // _STARTS)]])
+    elif form.name == "step":
+        x, (first, last) = counts.x[0], fits.ends[0]
+        shares = ((x[:-1] + x[1:]) / 2 - first) / (last - first)
+        starts = np.column_stack([shares, np.full(len(shares), fits.theta[0, 1])])
+    rows = np.concatenate([np.repeat(starts[None], len(values), axis=0), _same_end(fits, index, values)], axis=1)
+    rows[:, :, index] = values[:, None]
+    flat = rows.reshape(-1, form.p)
+    held = fit(form, counts.rows(np.zeros(len(flat), dtype=int)), start=flat, fixed=(form.parameters[index],))
+    return np.asarray(held.loglik.reshape(len(values), -1).max(axis=1))
+
+
+def _same_end(fits: Fits, index: int, values: Array) -> Array:
+    """One more start for each value held, (len(values), 1, p): for a slope the fit moved so that it ends as high.
+
+    A logistic curve or a hinge much steeper than the best one is otherwise flat at every size, and cannot be improved.
+    """
+    (first, last), theta = fits.ends[0], fits.theta[0]
+    moved = np.repeat(theta[None], len(values), axis=0)
+    if index == 1 and fits.form.name in ("logistic", "logistic-top"):
+        moved[:, 0] += (theta[1] - values) * (last - first) / 2
+    elif index == 1 and fits.form.name == "hinge":
+        moved[:, 0] = 1 - (1 - theta[0]) * theta[1] / np.maximum(values, 1e-9)
+    return moved[:, None]
 
 
 def profile_interval(values: Array, loglik: Array, confidence: float = 0.95) -> tuple[float, float]:

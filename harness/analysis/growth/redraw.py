@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.growth.counts import RUN_SD, Counts
+from harness.analysis.growth.counts import RUN_SD
+from harness.analysis.growth.types import Counts
 from harness.analysis.stats import Array
 
 
-def from_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
+def redrawn_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
     """Redrawn successes, (B, draws, m), documents independent between sizes.
 
     Fractional numbers of documents are rounded for drawing and scaled back.
@@ -20,7 +21,7 @@ def from_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
     return np.asarray(drawn * (counts.n / whole)[:, None])
 
 
-def from_items(
+def redrawn_scores(
     items: NDArray[np.float64], draws: int, rng: np.random.Generator, *, run_sd: float | Array = RUN_SD
 ) -> Array:
     """Redrawn scores, (draws, m): the same documents for every size, seeds drawn anew at each size.

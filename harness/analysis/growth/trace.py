@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.curves import Curve, position, scale_value
-from harness.analysis.growth.averaging import weights
+from harness.analysis.growth.averaging import akaike_weights
 from harness.analysis.growth.counts import RUN_SD, countable, counts_of
-from harness.analysis.growth.fits import dispersion, fit
+from harness.analysis.growth.fitting import dispersion, fit
 from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.types import Trace
 
@@ -24,7 +24,7 @@ def traces(
 ) -> tuple[tuple[Trace, ...], ...]:
     """Every form each curve can bear, best AICc first; none for a curve that is not `countable` or of three sizes.
 
-    The fits are those of `growth.growth`, many curves at once and without intervals and held-out scores.
+    The fits are those of `fitted_forms`, many curves at once and without intervals and held-out scores.
 
     Args:
         curves: of any number of sizes.
@@ -52,7 +52,7 @@ def _together(curves: Sequence[Curve], run_sd: float, until: float | None) -> li
     if until is not None:
         last = np.maximum(last, [position(curve.scale, until) for curve in curves])
     at = np.linspace(counts.x[:, 0], last, POINTS, axis=1)
-    means, shares = [f.onward(at) for f in fits], weights(fits, counts.sizes)
+    means, shares = [f.onward(at) for f in fits], akaike_weights(fits, counts.sizes)
     scatter = [np.sqrt(dispersion(counts, f.mean(counts.x), f.form.p)) for f in fits]
     made = []
     for row, curve in enumerate(curves):

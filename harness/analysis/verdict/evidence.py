@@ -15,10 +15,10 @@ from harness.analysis.growth import (
     Counts,
     Fits,
     dispersion,
-    effective,
+    effective_documents,
     first_persistent,
     fit,
-    reliable,
+    sizes_above_chance,
 )
 from harness.analysis.stats import (
     LUCKY_MATCHES,
@@ -130,10 +130,10 @@ def weigh(
     apart = counts.x[:, 0] < counts.x[:, -1]
     line = Trends(*(np.where(apart, of, np.nan) for of in trends(counts.x, counts.k, counts.n)))
     y = counts.k / counts.n
-    above = reliable(counts)
+    above = sizes_above_chance(counts)
     wary = counts
     if lone_run_sd is not None:
-        n = effective(counts.n, lone_run_sd)
+        n = effective_documents(counts.n, lone_run_sd)
         wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
     p_ext, p_ext_noise, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(5))
     fits = _fitted(counts) if noise is None else {}

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.curves import Curve, scale_value
-from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, Counts, counts_of, stacked
-from harness.analysis.growth import redraw as bootstrap
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, Counts, counts_of, redrawn_counts, redrawn_scores, stacked
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
@@ -75,11 +74,11 @@ def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random
 
     Either way as wide as the (discounted) counts: what documents alone do not explain is noise between runs.
     """
-    drawn = bootstrap.from_counts(counts, draws, rng)
+    drawn = redrawn_counts(counts, draws, rng)
     for row, curve in enumerate(curves):
         best = curve.metric.best
         if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
             of_documents = 1 / counts_of([curve], run_sd=0.0).n[0]
             run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[row] - of_documents, 0.0))
-            drawn[row] = bootstrap.from_items(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[row]
+            drawn[row] = redrawn_scores(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[row]
     return drawn

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.growth import CANDIDATES, FORMS, Counts, Fits, first_persistent, fit, refitted, weights
+from harness.analysis.growth import CANDIDATES, FORMS, Counts, Fits, akaike_weights, first_persistent, fit, refitted
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import binom
 
@@ -63,7 +63,7 @@ def onsets(
     """
     able = [FORMS[name] for name in forms if counts.sizes - FORMS[name].p - 1 > 0]
     fits = [fit(form, counts, start=None if starts is None else starts[form.name]) for form in able]
-    share = weights(fits, counts.sizes)
+    share = akaike_weights(fits, counts.sizes)
     best = share.argmax(axis=0)
     at = np.choose(best, [_onset(f, counts, level, None) for f in fits])
     names = tuple(able[i].name for i in best)

@@ -6,10 +6,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from harness.analysis.compare.compare import compare, paired, summary
-from harness.analysis.compare.pairing import choose, pair_up
+from harness.analysis.compare import choose, compare, pair_up, summary
+from harness.analysis.compare.compare import paired
 from harness.analysis.compare.types import Compared, Pairing
-from harness.analysis.stats.uncertainty import benjamini_hochberg, paired_difference
+from harness.analysis.stats import benjamini_hochberg, paired_difference
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult

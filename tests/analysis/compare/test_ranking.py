@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from harness.analysis.compare.ranking import leads
+from harness.analysis.compare import leads
 from harness.analysis.compare.types import Lead
 from harness.plan import Cell
 from harness.records import CellResult

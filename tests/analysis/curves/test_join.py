@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.types import Curve, Scale, position, scale_value
+from harness.analysis.curves import Curve, Scale, curves, position, scale_value
 from harness.records import CellResult
 from harness.store.store import Store
 from tests.builders import SIZES, cell, counted, failed, grown, model, result, task

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.analysis.curves.shape import shape
+from harness.analysis.curves import shape
 
 CURVES = st.lists(st.integers(0, 200), min_size=2, max_size=12).map(lambda k: np.array([k]) / 200)
 

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.curves import Scale, curves
 from harness.analysis.curves.frame import frame
-from harness.analysis.curves.join import curves
 from harness.analysis.curves.table import missing_information, table_curves
-from harness.analysis.curves.types import Scale
 from harness.errors import TableError
 from tests.builders import SIZES, failed, grown
 from tests.builders.curves import only

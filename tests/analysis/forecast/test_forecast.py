@@ -5,11 +5,10 @@ from math import log10
 import numpy as np
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.forecast.forecast import forecast, forecasts, to_json
-from harness.analysis.forecast.types import Forecast, NoForecast
-from harness.analysis.stats.types import Estimate
+from harness.analysis.curves import Curve, curves
+from harness.analysis.forecast import Forecast, NoForecast, forecasts, to_json
+from harness.analysis.forecast.forecast import forecast
+from harness.analysis.stats import Estimate
 from tests.builders import SIZES, grown
 
 N = 1000

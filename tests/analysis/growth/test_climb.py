@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from harness.analysis.growth import FORMS, Form
 from harness.analysis.growth.climb import Batch, refined, searched
-from harness.analysis.growth.forms import FORMS, Form
-from harness.analysis.stats.types import Array
+from harness.analysis.stats import Array
 
 X = np.linspace(7.0, 10.0, 8)
 

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.growth.fits import Fits
-from harness.analysis.growth.forms import FORMS
-from harness.analysis.stats.normalise import LUCKY_MATCHES
-from harness.analysis.stats.types import Array
+from harness.analysis.growth import FORMS, Fits
+from harness.analysis.stats import LUCKY_MATCHES, Array
 
 ENDS = np.array([[7.0, 10.0]])
 CHANCE = np.array([0.2])

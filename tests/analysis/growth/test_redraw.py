@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from harness.analysis.growth.counts import effective, run_correlation
-from harness.analysis.growth.redraw import from_counts, from_items
+from harness.analysis.growth import effective_documents, redrawn_counts, redrawn_scores
+from harness.analysis.growth.counts import run_correlation
 from tests.builders.curves import counts
 
 
@@ -16,25 +16,25 @@ def items(correlated: bool, *, sizes: int = 2, documents: int = 400, seeds: int 
 
 
 def redrawn(scores: np.ndarray, *, run_sd: float = 0.0, draws: int = 4000) -> np.ndarray:
-    return from_items(scores, draws, np.random.default_rng(1), run_sd=run_sd)
+    return redrawn_scores(scores, draws, np.random.default_rng(1), run_sd=run_sd)
 
 
 def test_a_run_is_never_worth_more_documents_than_its_noise_allows() -> None:
     n = np.array([1.0, 100.0, 1e9])
-    assert effective(n, 0.0) == pytest.approx(n)
-    left = effective(n, 0.05)
+    assert effective_documents(n, 0.0) == pytest.approx(n)
+    left = effective_documents(n, 0.05)
     assert left == pytest.approx([1.0, 100 / (1 + 99 * 0.01), 100.0], rel=1e-3)
 
 
 def test_effective_documents_have_the_variance_of_documents_and_runs() -> None:
     n, sd = np.array([500.0]), 0.03
-    assert 0.25 / effective(n, sd)[0] == pytest.approx(0.25 / 500 + sd**2, rel=0.005)
+    assert 0.25 / effective_documents(n, sd)[0] == pytest.approx(0.25 / 500 + sd**2, rel=0.005)
     assert run_correlation(0.5) == 1.0
 
 
 def test_redrawn_counts_have_the_mean_and_the_spread_of_counts() -> None:
     some = counts((60, 100, 140))
-    drawn = from_counts(some, 4000, np.random.default_rng(0))
+    drawn = redrawn_counts(some, 4000, np.random.default_rng(0))
     assert drawn.shape == (1, 4000, 3)
     assert drawn.mean(axis=1)[0] == pytest.approx(some.k[0], abs=0.5)
     p = some.k[0] / 200
@@ -43,13 +43,13 @@ def test_redrawn_counts_have_the_mean_and_the_spread_of_counts() -> None:
 
 def test_redrawn_counts_of_discounted_documents_stay_within_them() -> None:
     some = counts((25.3, 12.1), n=40.4)
-    drawn = from_counts(some, 4000, np.random.default_rng(0))
+    drawn = redrawn_counts(some, 4000, np.random.default_rng(0))
     assert drawn.max() <= 40.4
     assert drawn.mean(axis=1)[0] == pytest.approx([25.3, 12.1], abs=0.3)
 
 
 def test_scores_of_nothing_and_of_everything_cannot_be_redrawn_otherwise() -> None:
-    drawn = from_counts(counts((0, 200)), 50, np.random.default_rng(0))
+    drawn = redrawn_counts(counts((0, 200)), 50, np.random.default_rng(0))
     assert (np.unique(drawn[0, :, 0]).tolist(), np.unique(drawn[0, :, 1]).tolist()) == ([0.0], [200.0])
 
 

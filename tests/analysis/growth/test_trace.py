@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.growth.growth import growth
-from harness.analysis.growth.trace import POINTS, traces
+from harness.analysis.curves import curves
+from harness.analysis.growth import fitted_forms, traces
+from harness.analysis.growth.trace import POINTS
 from harness.specs import MetricSpec
 from tests.builders import SIZES, grown, task
 
@@ -15,7 +15,7 @@ JUMP = (50, 49, 51, 50, 48, 52, 50, 160)
 def test_the_lines_are_those_of_the_fits_one_by_one() -> None:
     drawn = [c for right in (RISE, JUMP, RISE[:5]) for c in curves(grown(right)) if c.rank == 0]
     for curve, found in zip(drawn, traces(drawn), strict=True):
-        alone = growth(curve, intervals=False)
+        alone = fitted_forms(curve, intervals=False)
         assert {t.form for t in found} == {f.form for f in alone}
         assert [t.weight for t in found] == pytest.approx([f.weight for f in alone], abs=1e-6)
         by_form = {f.form: f for f in alone}

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from harness.analysis.laws.bnsl import Law, bnsl, power_law, power_law_with_floor
+from harness.analysis.laws import Law, power_law_with_floor
+from harness.analysis.laws.bnsl import bnsl, power_law
 from harness.errors import HarnessError
 
 ADDITION = Law(a=0.414, b=2.277, c0=0.0551, c1=5.663, d1=612.6, f1=0.0592)

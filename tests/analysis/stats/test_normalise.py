@@ -3,8 +3,8 @@ from statistics import fmean
 
 import pytest
 
-from harness.analysis.stats import normalise
-from harness.analysis.stats.normalise import empirical_chance, label_prior_chance, normalised
+from harness.analysis.stats import normalise, normalised
+from harness.analysis.stats.normalise import empirical_chance, label_prior_chance
 from harness.scoring.metrics import Answer
 from harness.scoring.spans import entity_f1_strict
 from harness.specs import MetricSpec

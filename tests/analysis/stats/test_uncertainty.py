@@ -6,19 +6,16 @@ from scipy.stats import binomtest, pearsonr
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.contingency_tables import mcnemar
 
-from harness.analysis.stats.types import Estimate
-from harness.analysis.stats.uncertainty import (
+from harness.analysis.stats import (
+    Estimate,
     above_chance_p,
     benjamini_hochberg,
-    clustered_stderr,
     estimate,
     interval,
-    is_proportion,
     paired_difference,
-    repeated_samples,
     trend,
-    wilson,
 )
+from harness.analysis.stats.uncertainty import clustered_stderr, is_proportion, repeated_samples, wilson
 from harness.records import Score
 from harness.specs import MetricSpec
 from tests.builders import ACC, PROB, result

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.types import Curve
+from harness.analysis.curves import Curve, curves
+from harness.analysis.verdict import Verdict, judge
 from harness.analysis.verdict.artefact import partners
-from harness.analysis.verdict.types import Partner, Verdict
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.verdict.types import Partner
 from tests.builders import grown
 from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP
 

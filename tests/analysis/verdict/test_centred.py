@@ -1,9 +1,8 @@
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.growth.trace import traces
-from harness.analysis.verdict.centred import centred
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.curves import curves
+from harness.analysis.growth import traces
+from harness.analysis.verdict import centred, judge
 from harness.specs import MetricSpec
 from tests.builders import grown, task
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.growth.counts import countable, counts_of
-from harness.analysis.stats.uncertainty import trend
+from harness.analysis.growth import countable, counts_of
+from harness.analysis.stats import trend
 from harness.analysis.verdict.evidence import Evidence, weigh, weigh_alone, worth_extrapolating
 from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, counts, only
 from tests.builders.tables import counted, scored

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness.analysis.growth.counts import Counts
+from harness.analysis.growth import Counts
 from harness.analysis.verdict.extrapolation import apparent, held_out, jump, pooled_bounds, sharp
 from tests.builders.curves import counts
 

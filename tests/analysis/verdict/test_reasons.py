@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.curves.join import curves
+from harness.analysis.curves import curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict.reasons import PLAIN_WORDS, reasons
-from harness.analysis.verdict.types import EVIDENCE, Answer, Flip, Place, Verdict
-from harness.analysis.verdict.verdict import judge
+from harness.analysis.verdict import EVIDENCE, PLAIN_WORDS, Verdict, judge
+from harness.analysis.verdict.reasons import reasons
+from harness.analysis.verdict.types import Answer, Flip, Place
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from harness.analysis.curves.table import table_curves
+from harness.analysis.verdict import judge
 from harness.analysis.verdict.evidence import Evidence, weigh
 from harness.analysis.verdict.rules import answer
 from harness.analysis.verdict.types import Answer
-from harness.analysis.verdict.verdict import judge
 from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged
 from tests.builders.tables import counted
 

@@ -2,9 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.analysis.curves.types import Scale
-from harness.analysis.verdict.study import Study, in_words, number, resolutions, row, study, threshold
-from harness.analysis.verdict.types import Verdict
+from harness.analysis.curves import Scale
+from harness.analysis.verdict import Study, Verdict, in_words, number, resolutions, row, study, threshold
 from harness.plan import Cell
 from harness.specs import MetricSpec
 from tests.builders import cell, grown, result, task

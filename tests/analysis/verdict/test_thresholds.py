@@ -2,14 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import chi2
 
-from harness.analysis.growth.averaging import weights
-from harness.analysis.growth.counts import first_persistent, reliable
-from harness.analysis.growth.fits import fit
-from harness.analysis.growth.forms import FORMS
-from harness.analysis.growth.profile import profile, profile_interval
-from harness.analysis.growth.redraw import from_counts
+from harness.analysis.growth import redrawn_counts
 from harness.analysis.verdict.thresholds import Onsets, bracketed, onsets
 from tests.builders.curves import X, counts
 
@@ -20,37 +14,8 @@ SUDDEN = (50, 49, 51, 50, 48, 150, 152, 151)
 def found(*curves: tuple[int, ...], level: float = 0.3, draws: int = 300) -> Onsets:
     some = counts(curves)
     rng = np.random.default_rng(0)
-    redrawn = from_counts(some, draws, rng) if draws else None
+    redrawn = redrawn_counts(some, draws, rng) if draws else None
     return onsets(some, np.full(len(some), level), redrawn, rng)
-
-
-def test_a_size_is_above_chance_by_an_exact_test_shared_out_over_sizes() -> None:
-    # P(K >= 66 | 200, 1/4) = .0088 and P(K >= 68) = .0033; 5 % over eight sizes is .00625.
-    assert reliable(counts((50, 40, 66, 67, 68, 90, 200, 0)))[0].tolist() == [
-        False, False, False, True, True, True, True, False,
-    ]  # fmt: skip
-
-
-def test_one_lucky_match_is_not_an_ability() -> None:
-    assert not reliable(counts((0, 0, 0, 0, 1, 2), n=1000.0, chance=0.0)).any()
-
-
-@pytest.mark.parametrize(
-    ("above", "first"),
-    [("0000", 4), ("0011", 2), ("0101", 3), ("1111", 0), ("1110", 4), ("1011", 2)],
-)
-def test_an_ability_starts_where_all_larger_sizes_have_it(above: str, first: int) -> None:
-    assert first_persistent(np.array([[mark == "1" for mark in above]]))[0] == first
-
-
-def test_forms_are_weighed_by_their_criterion_and_too_rich_ones_not_at_all() -> None:
-    some = counts((GRADUAL[:5],))
-    fits = [fit(FORMS[name], some) for name in ("const", "logistic", "logistic-top")]
-    share = weights(fits, 5)
-    difference = fits[0].aicc(5)[0] - fits[1].aicc(5)[0]
-    assert share.sum(axis=0) == pytest.approx(1.0)
-    assert share[1, 0] / share[0, 0] == pytest.approx(math.exp(difference / 2), rel=1e-6)
-    assert weights(fits, 4)[2, 0] == 0.0
 
 
 def test_a_gradual_rise_has_its_onset_where_the_curve_passes_the_level() -> None:
@@ -129,32 +94,3 @@ def test_an_onset_no_size_contradicts_may_lie_outside_the_sizes() -> None:
     assert kept(100, 110, 120, 130, 140, 150, 160, 170, at=-math.inf) == -math.inf
     assert kept(50, 49, 51, 50, 48, 52, 50, 49, at=math.inf) == math.inf
     assert kept(50, 49, 51, 50, 48, 52, 50, 49, at=8.0) == X[7]
-
-
-def test_the_profile_is_highest_at_the_fit_and_never_above_it() -> None:
-    some = counts(GRADUAL)
-    best = fit(FORMS["logistic"], some)
-    values = np.linspace(0.5, 3.0, 26)
-    along = profile(FORMS["logistic"], "k", values, some)
-    assert np.all(along <= best.loglik[0] + 0.001)
-    assert values[along.argmax()] == pytest.approx(best.named(0)["k"], abs=0.1)
-
-
-def test_a_profile_interval_ends_where_chi_squared_says() -> None:
-    some = counts(GRADUAL)
-    values = np.linspace(0.5, 3.0, 251)
-    along = profile(FORMS["logistic"], "k", values, some)
-    low, high = profile_interval(values, along)
-    for end in (low, high):
-        drop = 2 * (along.max() - np.interp(end, values, along))
-        assert drop == pytest.approx(chi2.ppf(0.95, 1), abs=0.01)
-    assert low < fit(FORMS["logistic"], some).named(0)["k"] < high
-    assert profile_interval(values, along, 0.5)[0] > low
-
-
-def test_a_profile_that_never_falls_leaves_its_end_open() -> None:
-    values = np.linspace(0, 1, 11)
-    assert profile_interval(values, np.zeros(11)) == (-math.inf, math.inf)
-    low, high = profile_interval(values, -40 * np.maximum(0.5 - values, 0))
-    assert 0.4 < low < 0.5
-    assert high == math.inf

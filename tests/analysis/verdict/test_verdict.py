@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves.join import curves
+from harness.analysis.curves import Curve, curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.curves.types import Curve
-from harness.analysis.verdict.types import EVIDENCE, Verdict
-from harness.analysis.verdict.verdict import judge, judge_each, to_json
+from harness.analysis.verdict import EVIDENCE, Verdict, judge, to_json
+from harness.analysis.verdict.verdict import judge_each
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of

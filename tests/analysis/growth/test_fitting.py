@@ -8,10 +8,10 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import binom
 
-from harness.analysis.growth.counts import Counts
-from harness.analysis.growth.fits import Fits, aicc, dispersion, fit, leave_one_out, loglik_terms, saturated
-from harness.analysis.growth.forms import FORMS, Form
-from harness.analysis.stats.types import Array
+from harness.analysis.growth import FORMS, Counts, Fits, Form, dispersion, fit, loglik_terms, saturated
+from harness.analysis.growth.fitting import leave_one_out
+from harness.analysis.growth.likelihood import aicc
+from harness.analysis.stats import Array
 from tests.builders.curves import X, counts
 
 SIZES = len(X)

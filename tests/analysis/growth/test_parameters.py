@@ -5,13 +5,8 @@ from math import log10, sqrt
 import numpy as np
 import pytest
 
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.types import Curve, Scale, position
-from harness.analysis.growth.counts import counts_of
-from harness.analysis.growth.fits import fit
-from harness.analysis.growth.forms import FORMS
-from harness.analysis.growth.growth import growth
-from harness.analysis.growth.types import Fit
+from harness.analysis.curves import Curve, Scale, curves, position
+from harness.analysis.growth import FORMS, FittedForm, counts_of, fit, fitted_forms
 from tests.builders import SIZES, grown
 
 N = 1000
@@ -28,12 +23,12 @@ def _logistic(midpoint: float, slope: float) -> Curve:
     return _curve(0.25 + 0.75 / (1 + np.exp(-at)))
 
 
-def _of(form: str, curve: Curve) -> Fit:
-    return next(f for f in growth(curve) if f.form == form)
+def _of(form: str, curve: Curve) -> FittedForm:
+    return next(f for f in fitted_forms(curve) if f.form == form)
 
 
 def test_a_logistic_curve_is_recognised_and_its_parameters_are_those_it_was_made_with() -> None:
-    found = growth(_logistic(midpoint=50_000, slope=2.0))
+    found = fitted_forms(_logistic(midpoint=50_000, slope=2.0))
     best = found[0]
     assert best.form == "logistic"
     assert [f.aicc for f in found] == sorted(f.aicc for f in found)
@@ -47,7 +42,7 @@ def test_a_logistic_curve_is_recognised_and_its_parameters_are_those_it_was_made
 
 
 def test_a_curve_can_be_drawn_at_any_scale_in_units_of_the_metric() -> None:
-    best = growth(_logistic(midpoint=50_000, slope=2.0), intervals=False)[0]
+    best = fitted_forms(_logistic(midpoint=50_000, slope=2.0), intervals=False)[0]
     assert best.at([50_000.0, 1e9]) == pytest.approx([0.625, 1.0], abs=0.01)
     percent = _curve([0.3, 0.35, 0.4, 0.5, 0.6, 0.65, 0.7, 0.75])
     hundred = replace(percent.metric, chance=25.0, best=100.0)
@@ -60,7 +55,7 @@ def test_a_curve_can_be_drawn_at_any_scale_in_units_of_the_metric() -> None:
 
 
 def test_a_constant_has_the_wilks_interval_of_its_level() -> None:
-    level = next(f for f in growth(_curve([0.5] * 8), run_sd=0.0) if f.form == "const").parameters["level"]
+    level = next(f for f in fitted_forms(_curve([0.5] * 8), run_sd=0.0) if f.form == "const").parameters["level"]
     half = 1.96 * sqrt(0.25 / (8 * N))
     assert level == pytest.approx((0.5, 0.5 - half, 0.5 + half), abs=2e-4)
 
@@ -101,7 +96,7 @@ def test_noise_between_runs_widens_intervals() -> None:
     curve = _curve([0.5] * 8)
     widths = []
     for run_sd in (0.0, 0.03):
-        level = next(f for f in growth(curve, run_sd=run_sd) if f.form == "const").parameters["level"]
+        level = next(f for f in fitted_forms(curve, run_sd=run_sd) if f.form == "const").parameters["level"]
         widths.append(level.high - level.low)
     assert widths[1] > 1.5 * widths[0]
 
@@ -109,15 +104,15 @@ def test_noise_between_runs_widens_intervals() -> None:
 def test_forms_need_more_sizes_than_parameters_and_a_score_that_can_be_counted() -> None:
     four = curves(grown([100, 200, 300, 400], n=N))
     two_parameters = {"linear", "power", "error-power", "all-tokens", "logistic", "hinge", "step"}
-    assert {f.form for f in growth(four[0])} == {"const", *two_parameters}
-    assert growth(replace(four[0], points=four[0].points[:2])) == ()
+    assert {f.form for f in fitted_forms(four[0])} == {"const", *two_parameters}
+    assert fitted_forms(replace(four[0], points=four[0].points[:2])) == ()
     loss = replace(four[0], metric=replace(four[0].metric, higher_is_better=False))
-    assert growth(loss) == ()
+    assert fitted_forms(loss) == ()
 
 
 @pytest.mark.parametrize("rates", [[0.0] * 8, [1.0] * 8, [1.0, 0.0] * 4, [0.25] * 7 + [1.0]])
 def test_every_interval_holds_its_value_however_odd_the_curve(rates: list[float]) -> None:
-    for found in growth(_curve(rates)):
+    for found in fitted_forms(_curve(rates)):
         for name, (value, low, high) in found.parameters.items():
             slack = 1e-9 + 1e-6 * abs(value)
             assert low is None or low <= value + slack, (found.form, name)

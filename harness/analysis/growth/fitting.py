@@ -9,98 +9,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, xlog1py, xlogy
 
-from harness.analysis.growth.climb import Batch, inside, refined, searched
-from harness.analysis.growth.counts import Counts
-from harness.analysis.growth.forms import Form
+from harness.analysis.growth.climb import Batch, refined, searched
+from harness.analysis.growth.likelihood import clipped, loglik_terms
+from harness.analysis.growth.types import Counts, Fits, Form
 from harness.analysis.stats import Array
 
 _LEAST = 0.05
 """Scores nearer to 0 or 1 are taken to vary like this one when the scatter of sizes is weighed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fits:
-    """One form fitted to every curve of a batch."""
-
-    form: Form
-    """The form."""
-    theta: Array
-    """Parameters, (B, p)."""
-    loglik: Array
-    """Log-likelihood at `theta`, (B,), binomial coefficients included."""
-    chance: Array
-    """Chance level of each curve, (B,)."""
-    ends: Array
-    """Smallest and largest position of each curve fitted, (B, 2): the anchors of the parameters."""
-
-    def rows(self, chosen: Any) -> Fits:
-        """The fits of some of the curves, by index or mask."""
-        return replace(
-            self,
-            theta=self.theta[chosen],
-            loglik=self.loglik[chosen],
-            chance=self.chance[chosen],
-            ends=self.ends[chosen],
-        )
-
-    def mean(self, x: Array) -> Array:
-        """Expected score at positions `x`, (B, q) or (q,) for all; beyond the fitted range it is an extrapolation."""
-        at = np.broadcast_to(x, (len(self.theta), np.shape(x)[-1]))
-        return inside(self.form.shape(self.theta, at, self.chance[:, None], self.ends)[0])
-
-    def onward(self, x: Array) -> Array:
-        """Like `mean`, but beyond the sizes fitted only a straight line falls; others stay as at the largest size.
-
-        An S-curve turned upside down takes the first dip after a plateau for the brink of a fall to chance.
-        """
-        there = self.mean(x)
-        if self.form.name == "linear":
-            return there
-        largest = self.ends[:, 1:]
-        return np.where(x > largest, np.maximum(there, self.mean(largest)), there)
-
-    def reaches(self, level: Array) -> Array:
-        """Position at which each curve rises to `level`, (B,); -inf when it starts above, inf when it never does."""
-        assert self.form.inverse is not None, self.form.name
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            at = self.form.inverse(self.theta, level, self.chance, self.ends)
-            starts = self.mean(self.ends[:, :1])[:, 0]
-        return np.where(starts >= level, -np.inf, np.where(np.isfinite(at) & (at > self.ends[:, 0]), at, np.inf))
-
-    def aicc(self, sizes: int) -> Array:
-        """Corrected information criterion, (B,); see `aicc`."""
-        return aicc(self.loglik, self.form.p, sizes)
-
-    def named(self, row: int) -> dict[str, float]:
-        """Parameters of one curve by name."""
-        return dict(zip(self.form.parameters, self.theta[row].tolist(), strict=True))
-
-
-def aicc(loglik: Array, p: int, sizes: int) -> Array:
-    """-2 l + 2 p + 2 p (p + 1) / (m - p - 1) (Hurvich and Tsai 1989), with the number of sizes m as sample size.
-
-    Documents of one size are not new evidence on the shape over sizes. Infinite where m - p - 1 <= 0.
-    """
-    if p and sizes - p - 1 <= 0:
-        return np.full_like(loglik, np.inf)
-    return -2 * loglik + 2 * p + (2 * p * (p + 1) / (sizes - p - 1) if p else 0.0)
-
-
 def saturated(counts: Counts) -> Array:
     """Log-likelihood of every size by itself, (B, m): what a curve through every point would reach."""
     n = np.maximum(counts.n, 1e-300)
     return loglik_terms(counts.k, counts.n, counts.k / n)
-
-
-def loglik_terms(k: Array, n: Array, mu: Array) -> Array:
-    """Log-likelihood Binom(k | n, mu) of each size; fractional counts by the gamma function."""
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, mu) + xlog1py(n - k, -mu))
 
 
 def dispersion(counts: Counts, mu: Array, p: int | Array) -> Array:
@@ -141,7 +65,7 @@ def fit(
     coefficients = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5)) + counts.n * math.log(2)
     if form.closed is not None:
         theta = form.closed(counts.x, counts.k, counts.n, counts.chance, ends)
-        mu = inside(form.shape(theta, counts.x, counts.chance[:, None], ends)[0])
+        mu = clipped(form.shape(theta, counts.x, counts.chance[:, None], ends)[0])
         loglik = loglik_terms(counts.k, counts.n, mu).sum(axis=1)
         return Fits(form=form, theta=theta, loglik=loglik, chance=counts.chance, ends=ends)
     some = Batch(counts.x.T, counts.k.T, counts.n.T, counts.chance[None], ends.T)
