@@ -4,19 +4,24 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
 INSTALLED := $(VENV)/installed
+# Packages come from locks/ alone: nothing whose hash is not written there is installed, nor built with.
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser bench calibrate dashboard lint format
+.PHONY: help run test browser bench calibrate dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml locks/build.txt locks/dev.txt locks/torch.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12 ..." >&2; exit 2; }
 	@echo "installing into $(VENV) (some minutes the first time)" >&2
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,png]'
+	@$(LOCKED) -r locks/build.txt
+	@$(LOCKED) -r locks/torch-cpu.txt 2>/dev/null || $(LOCKED) -r locks/torch.txt  # PyPI has no build for the CPU alone
+	@$(LOCKED) -r locks/dev.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a report in results/
@@ -38,7 +43,7 @@ lint: $(INSTALLED)  ## ruff, mypy and the import rules
 	$(BIN)/lint-imports
 
 browser: $(INSTALLED)  ## the dashboard in a real Chromium: screenshots of every page, and those of the README
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[browser]'
+	@$(LOCKED) -r locks/browser.txt
 	$(BIN)/python -m pytest -n0 --run-slow tests/browser
 
 bench: $(INSTALLED)  ## time the engines and the command line on this machine
@@ -50,6 +55,18 @@ calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known 
 dashboard: $(INSTALLED)  ## open the dashboard on results/
 	$(BIN)/emergence dashboard --results $(RESULTS)
 
+docs: $(INSTALLED)  ## the documentation as a site in build/site
+	@$(LOCKED) -r locks/docs.txt
+	$(BIN)/mkdocs build
+
 format: $(INSTALLED)  ## rewrite the code in house style
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+lock: $(INSTALLED)  ## write locks/ and constraints.txt anew from pyproject.toml (LOCK=--upgrade takes the newest versions)
+	@$(LOCKED) -r locks/lock.txt
+	$(BIN)/python -m tests.lock $(LOCK)
+
+audit: $(INSTALLED)  ## ask PyPI which locked packages have known vulnerabilities
+	@$(LOCKED) -r locks/lock.txt
+	@$(BIN)/python -m tests.audit
