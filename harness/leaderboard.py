@@ -11,13 +11,18 @@ import pandas as pd
 
 from harness.analysis.curves.frame import frame
 from harness.analysis.stats import estimate, normalised
-from harness.plan import Cell
+from harness.plan import AXES, MODEL_AXES, QUESTION_AXES, Cell, Value, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.wording import score
 
-MODEL_COLUMNS = ("family", "model", "revision", "variant", "params", "engine", "dtype")
-"""What identifies a row of the wide table."""
+_WHO = axes(free=QUESTION_AXES, first=("family", "model", "revision", "variant", "engine"))
+MODEL_COLUMNS = (*_WHO[:4], "params", *_WHO[4:])
+"""What identifies a row of the wide table: every axis on which models differ, and the size."""
+_NAMED_APART = MODEL_AXES | {"task", "task_digest", "shots", "seed"}
+"""All axes but those that the head of a column names only where their value does not go without saying."""
+Row = tuple[Value, ...]
+"""Values of `MODEL_COLUMNS`."""
 AVERAGE = "mean_normalized"
 """Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide_table` says over which."""
 
@@ -96,46 +101,24 @@ def to_markdown(table: pd.DataFrame) -> str:
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a wide table turned round, for a terminal: a line per setting, a column per model."""
     rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
-    head = ["", *_row_names([_Row(*row) for row in rows.itertuples(index=False, name=None)])]
+    head = ["", *_row_names(list(rows.itertuples(index=False, name=None)))]
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
     return head, [[str(name), *(_text(value) for value in table[name])] for name in shown]
-
-
-class _Row(NamedTuple):
-    """A model as it was run: the key of a row in the wide table, in the order of `MODEL_COLUMNS`."""
-
-    family: str
-    model: str
-    revision: str
-    variant: str | None
-    params: int
-    engine: str
-    dtype: str
-
-    @classmethod
-    def of(cls, cell: Cell) -> _Row:
-        m = cell.model
-        return cls(m.family, m.name, m.revision, m.variant, m.params, cell.engine, m.dtype)
-
-    @property
-    def place(self) -> tuple[str, int, str, str, str, str, str]:
-        """Family by family, ascending by size."""
-        return (self.family, self.params, self.model, self.variant or "", self.revision, self.engine, self.dtype)
 
 
 class _Board(NamedTuple):
     """What the wide table is made of."""
 
-    scores: Mapping[_Row, Mapping[str, float]]
+    scores: Mapping[Row, Mapping[str, float]]
     """Row -> column -> headline score over its seeds."""
     metrics: Mapping[str, MetricSpec]
     """Column -> headline metric, in the order of the columns."""
     averaged: Set[str]
     """Columns that the average is over."""
-    complete: Mapping[_Row, Set[str]]
+    complete: Mapping[Row, Set[str]]
     """Row -> columns that are fit for the average, and have a score there."""
 
-    def average(self, row: _Row) -> float | None:
+    def average(self, row: Row) -> float | None:
         """Mean of the chance-centred scores; None unless the row has every score that is averaged."""
         if not self.averaged or not self.averaged <= self.complete[row]:
             return None
@@ -151,16 +134,16 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
     done = sorted(results, key=lambda r: _place(r.cell))
     digests = _digests(done)
     columns: dict[str, Cell] = {}
-    grouped: dict[tuple[_Row, str], list[CellResult]] = {}
+    grouped: dict[tuple[Row, str], list[CellResult]] = {}
     for result in done:
         column = _column(result.cell, digests[result.cell.task])
         columns.setdefault(column, result.cell)
-        grouped.setdefault((_Row.of(result.cell), column), []).append(result)
+        grouped.setdefault((row_of(result.cell), column), []).append(result)
     fit = _fit(columns, digests)
     succeeded = {r.cell.place for r in done}
     failed = [f.cell for f in failures if f.cell.place not in succeeded]
-    scores: dict[_Row, dict[str, float]] = {_Row.of(cell): {} for cell in failed}
-    complete: dict[_Row, set[str]] = {row: set() for row in scores}
+    scores: dict[Row, dict[str, float]] = {row_of(cell): {} for cell in failed}
+    complete: dict[Row, set[str]] = {row: set() for row in scores}
     for (row, column), seeds in grouped.items():
         metric = columns[column].metrics[0]
         found = [(s, r.n_expected) for r in seeds for s in r.scores if s.metric == metric.name]
@@ -171,18 +154,32 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
     asked = {row: set(names) for row, names in complete.items()}
     for cell in failed:
         if cell.task_digest in digests.get(cell.task, ()):
-            asked[_Row.of(cell)] |= {_column(cell, digests[cell.task])} & fit
+            asked[row_of(cell)] |= {_column(cell, digests[cell.task])} & fit
     return _Board(
-        dict(sorted(scores.items(), key=lambda item: item[0].place)),
+        dict(sorted(scores.items(), key=lambda item: _row_place(item[0]))),
         {name: cell.metrics[0] for name, cell in columns.items()},
         _averaged(asked.values()),
         complete,
     )
 
 
-def _place(cell: Cell) -> tuple[str, str, str, int, int, str, int]:
+def row_of(cell: Cell) -> Row:
+    """The values of `MODEL_COLUMNS` that a cell has: which row of the wide table its scores stand in."""
+    values = cell.setting(free=QUESTION_AXES, first=_WHO).values
+    return (*values[:4], cell.model.params, *values[4:])
+
+
+def _row_place(row: Row) -> tuple[str, int, tuple[str, ...]]:
+    """Family by family, ascending by size."""
+    of = dict(zip(MODEL_COLUMNS, row, strict=True))
+    others = dict.fromkeys(("model", "variant", *_WHO))
+    return (str(of["family"]), int(of["params"] or 0), tuple(str(of[name] or "") for name in others))
+
+
+def _place(cell: Cell) -> tuple[str | int, ...]:
     """Order of the columns, and of the seeds in them."""
-    return (cell.suite, cell.task, cell.prompt, cell.shots, cell.limit or 0, cell.task_digest, cell.seed)
+    others = cell.setting(free=_NAMED_APART | {"prompt", "limit"}).texts()
+    return (cell.suite, cell.task, cell.prompt, cell.shots, cell.limit or 0, cell.task_digest, *others, cell.seed)
 
 
 def _digests(results: Iterable[CellResult]) -> dict[str, list[str]]:
@@ -227,16 +224,16 @@ def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
     return max({a & b for a in kinds for b in kinds}, key=weight, default=frozenset())
 
 
-def _row_names(rows: Sequence[_Row]) -> list[str]:
+def _row_names(rows: Sequence[Row]) -> list[str]:
     """Model names; where several rows have the same, with whatever they differ in."""
-    alike: dict[str, list[_Row]] = {}
+    model, revision = MODEL_COLUMNS.index("model"), MODEL_COLUMNS.index("revision")
+    alike: dict[Value, list[Row]] = {}
     for row in rows:
-        alike.setdefault(row.model, []).append(row)
+        alike.setdefault(row[model], []).append(row)
 
-    def name(row: _Row) -> str:
-        shown = row._replace(revision=row.revision[:12])
-        values = zip(shown, zip(*alike[row.model], strict=True), strict=True)
-        return " ".join([row.model, *(str(own) for own, seen in values if own and len(set(seen)) > 1)])
+    def name(row: Row) -> str:
+        differing = [i for i, seen in enumerate(zip(*alike[row[model]], strict=True)) if row[i] and len(set(seen)) > 1]
+        return " ".join([str(row[model]), *(str(row[i])[: 12 if i == revision else None] for i in differing)])
 
     return [name(row) for row in rows]
 
@@ -249,8 +246,9 @@ def _column(cell: Cell, digests: Sequence[str]) -> str:
         digests: of the texts of its task, the one evaluated last first.
     """
     parts = [cell.task, f"{cell.shots}-shot"]
-    parts += [cell.prompt] if cell.prompt != "default" else []
-    parts += [f"first {cell.limit}"] if cell.limit is not None else []
+    asked = cell.setting(free=_NAMED_APART, first=("prompt", "limit"))
+    named = zip(map(AXES.__getitem__, asked.names), asked.values, strict=True)
+    parts += [axis.said(value) for axis, value in named if value != axis.default]
     if len(digests) > 1:
         parts += [cell.task_digest, "newest" if cell.task_digest == digests[0] else "older"]
     return f"{' '.join(parts)} ({cell.metrics[0].name})"

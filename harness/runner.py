@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
 from harness.executors.protocol import Executor
-from harness.plan import DESCRIPTIVE_FIELDS, Cell, Place, RunPlan
+from harness.plan import DESCRIPTIVE_FIELDS, Cell, Place, RunPlan, model_identity
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import lanes
 from harness.specs import ModelSpec
@@ -50,9 +50,9 @@ def standing(plan: RunPlan, results: Iterable[CellResult], failures: Iterable[Ce
     # where no model is loaded, equal names need not mean equal models, and evaluating costs nothing
     by_key = {r.cell.key: r for r in reversed(held) if r.cell.engine not in WITHOUT_MODEL}
     elsewhere = tuple((c, by_key[c.key]) for c in plan.without(done).cells if c.key in by_key)
-    models = {_identity(cell.model): cell.model for cell in plan.cells}
+    models = {model_identity(cell.model): cell.model for cell in plan.cells}
     outcomes: list[Outcome] = [*held, *lost]
-    known = [(o, models.get(_identity(o.cell.model))) for o in outcomes]
+    known = [(o, models.get(model_identity(o.cell.model))) for o in outcomes]
     return Standing(
         done=done,
         failed=(wanted & {f.cell.place for f in lost}) - done - {cell.place for cell, _ in elsewhere},
@@ -70,10 +70,6 @@ def settle(store: Store, held: Standing) -> Standing:
     taken = tuple((cell, result) for cell, result in held.elsewhere if store.take_over(result, cell))
     told = tuple((outcome, model) for outcome, model in held.outdated if store.describe(outcome, model))
     return replace(held, done=held.done | {cell.place for cell, _ in taken}, elsewhere=taken, outdated=told)
-
-
-def _identity(model: ModelSpec) -> tuple[str | None, ...]:
-    return (model.family, model.name, model.revision, model.dtype, model.variant)
 
 
 def _description(model: ModelSpec) -> tuple[float | None, ...]:

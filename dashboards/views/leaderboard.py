@@ -11,7 +11,7 @@ from harness.dashboards import charts, state
 
 from harness import figures
 from harness.analysis.compare import leads
-from harness.leaderboard import AVERAGE, MODEL_COLUMNS, centred, tidy_table, wide_table
+from harness.leaderboard import AVERAGE, MODEL_COLUMNS, Row, centred, row_of, tidy_table, wide_table
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
@@ -27,10 +27,9 @@ def order(version: state.Version, wanted: state.Filters, _held: Outcomes) -> pd.
     board = wide_table(results, failures)
     board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
     ranked = int(board[AVERAGE].notna().sum())
-    of: dict[tuple[object, ...], list[CellResult]] = {}
+    of: dict[Row, list[CellResult]] = {}
     for one in results:
-        m = one.cell.model
-        of.setdefault((m.family, m.name, m.revision, m.variant, m.params, one.cell.engine, m.dtype), []).append(one)
+        of.setdefault(row_of(one.cell), []).append(one)
     rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
     models = [of[tuple(row)] for row in rows.head(ranked).itertuples(index=False, name=None)]
     found = leads(models, _read(results).__getitem__) if state.by_document(results) else ()

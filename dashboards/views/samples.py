@@ -15,9 +15,8 @@ import pandas as pd
 import streamlit as st
 from harness.dashboards import state
 
-from harness.plan import Cell
+from harness.plan import Cell, ModelId, by_size, labels, model_id, model_names, size_setting
 from harness.scoring.likelihood import softmax
-from harness.settings import ModelId, by_size, labels, model_id, names, setting
 from harness.specs import MetricSpec
 from harness.store import Problem, samples
 from harness.store.samples import RIGHT, Flips, Found, Page, Query
@@ -72,7 +71,7 @@ def main() -> None:
         return
     settings = by_size(cells)
     # named beside all others of the store, so that a link keeps its meaning when a filter is changed
-    named = labels(setting(result.cell) for result in held.results)
+    named = labels(size_setting(result.cell) for result in held.results)
     called = {named[s]: s for s in settings}
     way, where = st.columns([1, 2], vertical_alignment="top")
     show = state.one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
@@ -87,7 +86,7 @@ def main() -> None:
         opened = flips(settings[called[label]])
     opened = remembered(opened, chosen)
     if opened is not None:
-        document(opened, settings[setting(opened.cell)])
+        document(opened, settings[size_setting(opened.cell)])
 
 
 def remembered(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
@@ -101,7 +100,7 @@ def remembered(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
 
 def answers(cells: Sequence[Cell]) -> Opened | None:
     """The answers that are looked for, page by page; gives the one that is chosen."""
-    called = names(cell.model for cell in cells)
+    called = model_names(cell.model for cell in cells)
     text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
     text = text_box.text_input(
         "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
@@ -144,7 +143,7 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
         st.info(f"No answer fits{part}. Try fewer letters, other models, or all settings.")
         return None
     table = pd.DataFrame([answer_row(found, called) for found in page.rows])
-    if len({setting(cell) for cell in cells}) == 1:
+    if len({size_setting(cell) for cell in cells}) == 1:
         table = table.drop(columns=["Task", "Shots"])
     if len({judging(cell)[0].name for cell in cells}) == 1:
         table = table.rename(columns={"Score": table["Metric"][0]}).drop(columns="Metric")
@@ -187,7 +186,7 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
     )
     found = compare(*seen(cells), metric)
     problems(found.problems)
-    called = names(cell.model for cell in found.cells)
+    called = model_names(cell.model for cell in found.cells)
     steps = [
         (called[model_id(s.smaller.model)], called[model_id(s.larger.model)], s.gained, s.lost, s.gained - s.lost, s.n)
         for s in found.steps
@@ -231,7 +230,7 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
     if not found.rows:
         st.info("The document that was open is not among these answers.")
         return
-    called = names(cell.model for cell in sizes)
+    called = model_names(cell.model for cell in sizes)
     shown = next((row for row in found.rows if row.cell.key == opened.cell.key), found.rows[0])
     st.subheader("One document")
     st.text(f"{shown.cell.label}, document {shown.sample.doc_id}")

@@ -17,6 +17,7 @@ from harness.catalog.task_code import Locate, locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
 from harness.catalog.yaml_files import ALL, FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
+from harness.plan import model_identity
 from harness.specs import Family, MetricSpec, ModelSpec, Suite, TaskSpec
 
 _Thing = TypeVar("_Thing")
@@ -168,7 +169,7 @@ def _family(file: FamilyFile, path: Path) -> Family:
                 gpus=file.gpus if entry.gpus is None else entry.gpus,
             )
         )
-    if len({(m.name, m.revision, m.dtype, m.variant) for m in models}) < len(models):
+    if len({model_identity(m) for m in models}) < len(models):
         raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
     ordered = tuple(sorted(models, key=lambda m: m.params))
     return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)

@@ -8,10 +8,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from harness.plan import Place
+from harness.plan import ModelId, Place, Setting, model_id, model_names, size_setting
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs.record import Planned, Progress, RunRecord
-from harness.settings import ModelId, Setting, model_id, names, setting
 
 
 def finished_at(outcome: Outcome) -> datetime:
@@ -103,7 +102,7 @@ class Tally(NamedTuple):
 
     family: str
     model: str
-    """Its name, as in `settings.names`."""
+    """Its name, as in `plan.model_names`."""
     task: str
     done: int
     """Cells with a result."""
@@ -123,14 +122,14 @@ def tallies(
     `runs` are those whose plans hold, up to date. Where there is none, what the other sizes were asked already is the
     best witness of what is still to do.
     """
-    done = {(model_id(r.cell.model), setting(r.cell)) for r in results}
-    failed = {(model_id(f.cell.model), setting(f.cell)) for f in failures} - done
+    done = {(model_id(r.cell.model), size_setting(r.cell)) for r in results}
+    failed = {(model_id(f.cell.model), size_setting(f.cell)) for f in failures} - done
     seen = done | failed
     outcomes: list[Outcome] = [*results, *failures]
     models = [*(o.cell.model for o in outcomes), *(plan.model for run in runs for plan in run.plan)]
     asked: dict[tuple[str, str | None, str], set[Setting]] = defaultdict(set)
-    for _, one in seen:
-        asked[one.family, one.variant, one.task].add(one)
+    for model, one in seen:
+        asked[model.family, model.variant, one.text("task")].add(one)
     planned: dict[tuple[ModelId, str], set[str]] = defaultdict(set)  # two runs may plan the same cell
     for plan in (plan for run in runs for plan in run.plan):
         for task, keys in plan.tasks.items():
@@ -147,7 +146,7 @@ def tallies(
             absent=sum((model, one) not in seen for one in settings),
             planned=len(planned.get((model, task), ())),
         )
-        for model, name in names(models).items()
+        for model, name in model_names(models).items()
         for (family, variant, task), settings in sorted(asked.items(), key=lambda item: item[0][2])
         if (family, variant) == (model.family, model.variant)
     )
@@ -158,7 +157,7 @@ class Cost(NamedTuple):
 
     family: str
     model: str
-    """Its name, as in `settings.names`."""
+    """Its name, as in `plan.model_names`."""
     params: int
     """Total parameters."""
     cells: int
@@ -180,7 +179,7 @@ def costs(results: Iterable[CellResult]) -> tuple[Cost, ...]:
     by_model: dict[ModelId, list[CellResult]] = defaultdict(list)
     for result in results:
         by_model[model_id(result.cell.model)].append(result)
-    called = names(r.cell.model for group in by_model.values() for r in group)
+    called = model_names(r.cell.model for group in by_model.values() for r in group)
     return tuple(_cost(name, by_model[model]) for model, name in called.items())
 
 

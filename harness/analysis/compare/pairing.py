@@ -11,28 +11,22 @@ from collections.abc import Set as AbstractSet
 
 from harness.analysis.compare.types import Choice, Pair, Pairing, Unpaired
 from harness.errors import HarnessError, unknown
-from harness.plan import Cell
+from harness.plan import AXES, Cell, Setting, axes, setting_of
 from harness.records import CellFailure, CellResult
 
+_FIRST = ("task", "family", "model", "revision", "variant", "dtype", "engine")
 FIELDS: Mapping[str, Callable[[Cell], str]] = {
-    "task": lambda cell: cell.task,
+    "task": AXES["task"].of_cell,
     "suite": lambda cell: cell.suite,
-    "family": lambda cell: cell.model.family,
-    "model": lambda cell: cell.model.name,
-    "revision": lambda cell: cell.model.revision,
-    "variant": lambda cell: cell.model.variant or "plain",
-    "dtype": lambda cell: cell.model.dtype,
-    "engine": lambda cell: cell.engine,
-    "shots": lambda cell: str(cell.shots),
-    "prompt": lambda cell: cell.prompt,
-    "seed": lambda cell: str(cell.seed),
+    **{name: AXES[name].of_cell for name in axes(first=_FIRST, free=("task_digest", "limit"))},
 }
 """What a side can be chosen by: name -> its value in a cell, as typed on the command line."""
 _MODEL = ("family", "model", "revision")
 """Named together: another model is of another family, and no two models share a revision."""
-_DIGEST = "task digest"
-_CIRCUMSTANCES = frozenset({"variant", "dtype", "engine", _DIGEST})
-"""Where two cells of a setting differ in these alone, and nobody asked for it, the reader is told in which."""
+_WITHIN = frozenset({"seed", "limit"})
+"""Axes on which the cells of one side of a pair differ: seeds are paired one by one, and the larger limit is taken."""
+_CIRCUMSTANCES = frozenset(axes(free=(*_MODEL, "task", "shots", "prompt", *_WITHIN)))
+"""Where two settings differ in these axes alone, and nobody asked for it, the reader is told in which."""
 _Wanted = Mapping[str, frozenset[str]]
 
 
@@ -82,16 +76,17 @@ def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Itera
     free = {name for name in FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
     if free & {"model", "family"}:
         free.update(_MODEL)
-    # The suite is a label, and seeds are the members of a pair.
-    matched = tuple(name for name in FIELDS if name not in free | {"suite", "seed"})
+    matched = axes(first=_FIRST, free=free | _WITHIN)
     done, gone = tuple(results), tuple(failures)
     sides = {side: _side(choice.text, wanted[side], done, matched, free) for side, choice in (("A", a), ("B", b))}
-    failed = {side: {_setting(f.cell, matched): f for f in gone if _takes(wanted[side], f.cell)} for side in ("A", "B")}
+    failed = {
+        side: {setting_of(f.cell, matched): f for f in gone if _takes(wanted[side], f.cell)} for side in ("A", "B")
+    }
     settings = {setting: next(iter(seeds.values())).cell for side in sides.values() for setting, seeds in side.items()}
-    varying = [name for i, name in enumerate(matched) if len({setting[i] for setting in settings}) > 1]
+    varying = [name for name in matched if len({setting.value(name) for setting in settings}) > 1]
     pairs: list[Pair] = []
     unpaired: list[Unpaired] = []
-    for setting, cell in sorted(settings.items(), key=lambda item: (*_place(item[1]), item[0])):
+    for setting, cell in sorted(settings.items(), key=lambda item: (*_place(item[1]), item[0].texts())):
         label = _label(cell, matched, varying)
         if setting in sides["A"] and setting in sides["B"]:
             shared, alone = _same_seeds(sides["A"][setting], sides["B"][setting])
@@ -104,10 +99,6 @@ def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Itera
             alone = _why_alone(setting, sides, matched, failed)
         unpaired += [Unpaired(cell.task, label, reason) for reason in alone]
     return Pairing(tuple(pairs), tuple(unpaired))
-
-
-_Setting = tuple[str, ...]
-"""Values of the fields that must be equal, and the task's digest."""
 
 
 def _terms(text: str) -> list[tuple[str, str]]:
@@ -146,18 +137,14 @@ def _takes(wanted: _Wanted, cell: Cell) -> bool:
     return all(FIELDS[name](cell) in values for name, values in wanted.items())
 
 
-def _setting(cell: Cell, matched: Sequence[str]) -> _Setting:
-    return (*(FIELDS[name](cell) for name in matched), cell.task_digest)
-
-
 def _side(
-    text: str, wanted: _Wanted, results: Iterable[CellResult], matched: Sequence[str], free: AbstractSet[str]
-) -> dict[_Setting, dict[int, CellResult]]:
+    text: str, wanted: _Wanted, results: Iterable[CellResult], matched: tuple[str, ...], free: AbstractSet[str]
+) -> dict[Setting, dict[int, CellResult]]:
     """The results of one side by setting and seed; all under seed 0 where seeds are what is compared."""
-    side: dict[_Setting, dict[int, CellResult]] = {}
+    side: dict[Setting, dict[int, CellResult]] = {}
     for result in results:
         if _takes(wanted, result.cell):
-            seeds = side.setdefault(_setting(result.cell, matched), {})
+            seeds = side.setdefault(setting_of(result.cell, matched), {})
             seed = 0 if "seed" in free else result.cell.seed
             seeds[seed] = _larger(seeds[seed], result, text, free) if seed in seeds else result
     if not side:
@@ -203,10 +190,10 @@ def _one_for_all(seeds: Mapping[int, CellResult]) -> bool:
 
 
 def _why_alone(
-    setting: _Setting,
-    sides: Mapping[str, Mapping[_Setting, object]],
+    setting: Setting,
+    sides: Mapping[str, Mapping[Setting, object]],
     matched: Sequence[str],
-    failed: Mapping[str, Mapping[_Setting, CellFailure]],
+    failed: Mapping[str, Mapping[Setting, CellFailure]],
 ) -> list[str]:
     """Why a setting has no partner: it failed, was evaluated in other circumstances, or is not there.
 
@@ -216,13 +203,17 @@ def _why_alone(
     if setting in failed[there]:
         failure = failed[there][setting]
         return [f"failed in {there}: {failure.error}: {failure.message}"]
-    names = [*matched, _DIGEST]
     for other in sides[there]:
-        differing = {name: (x, y) for name, x, y in zip(names, setting, other, strict=True) if x != y}
+        texts = zip(matched, setting.texts(), other.texts(), strict=True)
+        differing = {name: (x, y) for name, x, y in texts if x != y}
         if differing.keys() <= _CIRCUMSTANCES:
             if here == "B" and other not in sides["B"]:
                 return []
-            return [", ".join(f"{name} {x} in {here}, {y} in {there}" for name, (x, y) in differing.items())]
+            return [
+                ", ".join(
+                    f"{name.replace('_', ' ')} {x} in {here}, {y} in {there}" for name, (x, y) in differing.items()
+                )
+            ]
     return [f"in {here} alone"]
 
 
@@ -233,5 +224,5 @@ def _place(cell: Cell) -> tuple[str, str, int, str, str, int]:
 def _label(cell: Cell, matched: Sequence[str], varying: Sequence[str]) -> str:
     """What sets a setting apart from others of its task; the shots wherever both sides share them."""
     parts = [f"{cell.shots}-shot"] if "shots" in matched else []
-    parts += [FIELDS[name](cell) for name in varying if name not in {"task", "shots", "family"}]
+    parts += [FIELDS[name](cell) for name in varying if name not in {"task", "task_digest", "shots", "family"}]
     return ", ".join(parts)

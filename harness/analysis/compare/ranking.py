@@ -11,7 +11,7 @@ from harness.analysis.compare.compare import compare
 from harness.analysis.compare.types import Comparison, Lead, Pair
 from harness.analysis.stats import benjamini_hochberg, normalised
 from harness.analysis.stats.distributions import norm
-from harness.plan import Cell
+from harness.plan import MODEL_AXES, Cell, Setting
 from harness.records import CellResult
 from harness.store import DocumentScores
 
@@ -41,24 +41,20 @@ def _pairs(better: Iterable[CellResult], worse: Iterable[CellResult]) -> list[Pa
     """Settings both have, with the few-shot seeds both have; the worse side first, so that a lead is positive."""
     sides = [_by_setting(side) for side in (worse, better)]
     made = []
-    for setting in sorted(sides[0].keys() & sides[1].keys(), key=str):
+    for setting in sorted(sides[0].keys() & sides[1].keys(), key=lambda s: str(s.values)):
         a, b = (side[setting] for side in sides)
         seeds = sorted(a.keys() & b.keys())
         if seeds:
-            task, shots = setting[0], setting[2]
+            task, shots = setting.text("task"), setting.text("shots")
             made.append(Pair(task, f"{shots}-shot", tuple(a[s] for s in seeds), tuple(b[s] for s in seeds)))
     return made
 
 
-_Setting = tuple[str, str, int, str, int | None]
-
-
-def _by_setting(results: Iterable[CellResult]) -> dict[_Setting, dict[int, CellResult]]:
-    grouped: dict[_Setting, dict[int, CellResult]] = {}
+def _by_setting(results: Iterable[CellResult]) -> dict[Setting, dict[int, CellResult]]:
+    """One model's results by what was asked, and by few-shot seed."""
+    grouped: dict[Setting, dict[int, CellResult]] = {}
     for one in results:
-        cell = one.cell
-        setting = (cell.task, cell.task_digest, cell.shots, cell.prompt, cell.limit)
-        grouped.setdefault(setting, {})[cell.seed] = one
+        grouped.setdefault(one.cell.setting(free=MODEL_AXES | {"seed"}), {})[one.cell.seed] = one
     return grouped
 
 

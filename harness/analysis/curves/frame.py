@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.analysis.curves.types import Curve
 from harness.analysis.stats import estimate, interval, normalised
-from harness.plan import Cell
+from harness.plan import AXES, Cell
 from harness.records import CellFailure, CellResult, Score
 from harness.specs import MetricSpec
 
@@ -55,6 +55,7 @@ _DTYPES = {
     "limit": "Int64",
     "n_truncated": "Int64",
 }
+_DTYPES.update({name: "string" for name in AXES if name not in _DTYPES})  # an axis that was added later
 COLUMNS = tuple(_DTYPES)
 """The columns of the tidy profile, in order: all that `table_curves` needs to draw the same curves again."""
 _ORDER = ["family", "params", "model", "revision", "variant", "suite", "task", "shots", "prompt", "seed", "key"]
@@ -123,27 +124,16 @@ def _rows_of_failure(failure: CellFailure) -> list[dict[str, Any]]:
 
 
 def _asked(cell: Cell) -> dict[str, Any]:
-    model = cell.model
+    model, setting = cell.model, cell.setting()
     return {
-        "family": model.family,
-        "model": model.name,
-        "revision": model.revision,
-        "variant": model.variant,
+        **dict(zip(setting.names, setting.values, strict=True)),
         "params": model.params,
         "tokens": model.tokens,
         "flops": model.flops,
         "loss": model.loss,
         "suite": cell.suite,
-        "task": cell.task,
         "task_version": cell.task_version,
-        "task_digest": cell.task_digest,
         "kind": cell.kind,
-        "shots": cell.shots,
-        "prompt": cell.prompt,
-        "seed": cell.seed,
-        "limit": cell.limit,
-        "engine": cell.engine,
-        "dtype": model.dtype,
         "key": cell.key,
     }
 

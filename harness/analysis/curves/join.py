@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 
 from harness.analysis.curves.types import _UNKNOWN, Curve, Gap, Measurement, Point, Scale, position
 from harness.analysis.stats import estimate, interval
-from harness.plan import Cell
+from harness.plan import AXES, Cell, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
+
+_NAMED = ("family", "task", "shots", "prompt")
+"""Axes that a curve has a field for."""
+_ALONG = ("model", "revision", "seed")
+"""Axes on which the results of one curve differ."""
+_FREE, _FIRST = (*_NAMED, *_ALONG), ("engine", "dtype", "variant")
+CONDITIONS = {name: AXES[name].title or name for name in axes(free=_FREE, first=_FIRST)}
+"""Every other axis -> what `Curve.conditions` calls it: results that differ on one of them are never joined."""
 
 
 def curves(
@@ -28,7 +36,7 @@ def curves(
 ) -> tuple[Curve, ...]:
     """Every curve the results hold, by family, task, shots, prompt, conditions and rank of the metric.
 
-    A curve joins cells of equal engine, dtype, variant, task digest and limit; `draw` has the rules.
+    A curve joins cells that agree in all `CONDITIONS`; `draw` has the rules.
 
     Args:
         results: in any order; headers are enough.
@@ -104,13 +112,7 @@ def _of_cell(cell: Cell) -> Measurement:
         kind=cell.kind,
         shots=cell.shots,
         prompt=cell.prompt,
-        conditions=(
-            ("engine", cell.engine),
-            ("dtype", model.dtype),
-            ("variant", model.variant or "plain"),
-            ("task", cell.task_digest),
-            ("documents", "all" if cell.limit is None else f"first {cell.limit}"),
-        ),
+        conditions=tuple(zip(CONDITIONS.values(), cell.setting(free=_FREE, first=_FIRST).texts(), strict=True)),
         model=model.name,
         revision=model.revision,
         scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},

@@ -7,19 +7,18 @@ import math
 import numpy as np
 import pandas as pd
 
+from harness.analysis.curves.join import CONDITIONS as OF_CELLS
 from harness.analysis.curves.types import Scale
 from harness.errors import TableError
 
 SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
 """Columns that say how large a model is; that of the axis must be there. `flops` may follow from 6·params·tokens."""
+_AT_DIGEST = list(OF_CELLS).index("task_digest")
 CONDITIONS = {
     "condition": "condition",
-    "engine": "engine",
-    "dtype": "dtype",
-    "variant": "variant",
-    "task_version": "task_version",
-    "task_digest": "task",
-    "limit": "documents",
+    **dict(list(OF_CELLS.items())[:_AT_DIGEST]),
+    "task_version": "task_version",  # in place of the digest, which published tables do not have
+    **dict(list(OF_CELLS.items())[_AT_DIGEST:]),
 }
 """Optional columns -> what curves call them. Rows that differ in one of these are never joined to one curve."""
 TEXT_COLUMNS = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITIONS)

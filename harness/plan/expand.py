@@ -1,93 +1,13 @@
-"""Cells and plans: which numbers are to be produced. Pure."""
+"""Plans: which cells are to be evaluated. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from harness.errors import PlanError, unknown
-from harness.specs import Kind, MetricSpec, ModelSpec, Suite, TaskSpec
-
-DEFAULT_ENGINE = "tree"
-"""Who answers when nobody says otherwise."""
-DESCRIPTIVE_FIELDS = ("params", "params_non_embedding", "params_active", "tokens", "loss")
-"""What is told of a model and changes no answer: it can be put right without evaluating anew."""
-
-
-class Place(NamedTuple):
-    """Where a cell's answers belong: a model that two families name has a place in each."""
-
-    family: str
-    """Family name."""
-    key: str
-    """Key of the cell."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One number-producing unit: model x task x shots x prompt x seed."""
-
-    model: ModelSpec
-    """The model that answers."""
-    task: str
-    """Task name."""
-    suite: str
-    """Home suite of the task: a label, not part of the identity."""
-    kind: Kind
-    """Kind of ability."""
-    task_version: str
-    """Version given by the task's author."""
-    task_digest: str
-    """Digest of the task's config and data; results of an edited task stay apart from earlier ones."""
-    metrics: tuple[MetricSpec, ...]
-    """Metrics, first = headline."""
-    shots: int
-    """Demonstrations before the question."""
-    prompt: str = "default"
-    """Name of the prompt variant."""
-    seed: int = 0
-    """Fixes the permutation of the few-shot pool; k shots are its first k."""
-    limit: int | None = None
-    """First so many documents; None for all."""
-    engine: str = DEFAULT_ENGINE
-    """Name of the engine that answers."""
-
-    @property
-    def identity(self) -> tuple[str | int | None, ...]:
-        """What changes the number. Batch size, host, GPUs and versions do not belong here: they are provenance."""
-        m = self.model
-        return (
-            m.name,
-            m.revision,
-            m.dtype,
-            m.variant,
-            self.task,
-            self.task_digest,
-            self.shots,
-            self.prompt,
-            self.seed,
-            self.limit,
-            self.engine,
-        )
-
-    @property
-    def key(self) -> str:
-        """16 hex digits of SHA-256 over the identity."""
-        text = json.dumps(self.identity, ensure_ascii=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def place(self) -> Place:
-        """Family and key: what is done, failed or to do. The family draws the curve and does not change the number."""
-        return Place(self.model.family, self.key)
-
-    @property
-    def label(self) -> str:
-        """Short text for progress and messages."""
-        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}"
+from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
+from harness.specs import ModelSpec, Suite, TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

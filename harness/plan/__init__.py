@@ -1,0 +1,31 @@
+"""Cells and plans: which numbers are to be produced, and what makes two of them comparable. Pure."""
+
+from harness.plan.cell import DEFAULT_ENGINE, DESCRIPTIVE_FIELDS, Cell, Place
+from harness.plan.expand import RunPlan, Sweep, expand
+from harness.plan.naming import ModelId, by_size, labels, model_id, model_names, size_setting
+from harness.plan.setting import AXES, MODEL_AXES, QUESTION_AXES, Axis, Setting, Value, axes, model_identity, setting_of
+
+__all__ = [
+    "AXES",
+    "DEFAULT_ENGINE",
+    "DESCRIPTIVE_FIELDS",
+    "MODEL_AXES",
+    "QUESTION_AXES",
+    "Axis",
+    "Cell",
+    "ModelId",
+    "Place",
+    "RunPlan",
+    "Setting",
+    "Sweep",
+    "Value",
+    "axes",
+    "by_size",
+    "expand",
+    "labels",
+    "model_id",
+    "model_identity",
+    "model_names",
+    "setting_of",
+    "size_setting",
+]

@@ -1,0 +1,71 @@
+"""What settings and models are called in lists: short names that no two of them share."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from harness.plan.cell import Cell
+from harness.plan.setting import AXES, Setting, Value
+from harness.specs import ModelSpec
+
+_SIZE = ("model", "revision")
+"""What differs between the models of one setting."""
+_AS_READ = ("task", "family", "shots", "prompt", "seed", "limit", "variant", "engine", "dtype")
+"""Axes in the order in which people want to read their values; others come last."""
+
+
+def size_setting(cell: Cell) -> Setting:
+    """Everything that makes two models of a family comparable, few-shot seed included."""
+    return cell.setting(free=_SIZE, first=_AS_READ)
+
+
+def by_size(cells: Iterable[Cell]) -> dict[Setting, tuple[Cell, ...]]:
+    """The cells of each setting from the smallest model to the largest, settings by task, family, shots and prompt."""
+    groups: dict[Setting, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        groups[size_setting(cell)].append(cell)
+    ordered = sorted(groups, key=lambda s: [_in_order(value) for value in s.values])
+    return {s: tuple(sorted(groups[s], key=lambda c: (c.model.params, c.model.name))) for s in ordered}
+
+
+def _in_order(value: Value) -> tuple[int, str]:
+    """Numbers by size and words by alphabet; first what is plain, or without a limit."""
+    return (value, "") if isinstance(value, int) else (-1, value or "")
+
+
+def labels(settings: Iterable[Setting]) -> dict[Setting, str]:
+    """What to call each setting: task and shots, and of the rest what is not the same in all of them."""
+    given = tuple(settings)
+    varying = {"task", "shots"} | {name for name in AXES if len({s.value(name) for s in given if name in s.names}) > 1}
+    if len({(s.value("task"), s.value("task_digest")) for s in given}) == len({s.value("task") for s in given}):
+        varying.discard("task_digest")  # every task has its own
+    return {s: ", ".join(AXES[name].said(s.value(name)) for name in s.names if name in varying) for s in given}
+
+
+class ModelId(NamedTuple):
+    """Which model it is, wherever its files lie."""
+
+    family: str
+    """Family name."""
+    name: str
+    """Hub id, or name of a local model."""
+    revision: str
+    """Commit, or fingerprint of the folder."""
+    variant: str | None
+    """Treatment; None for the plain model."""
+
+
+def model_id(model: ModelSpec) -> ModelId:
+    """The model without what can differ from run to run, such as its folder."""
+    return ModelId(model.family, model.name, model.revision, model.variant)
+
+
+def model_names(models: Iterable[ModelSpec]) -> dict[ModelId, str]:
+    """What to call each model: name and variant, with the revision when two share them. Smallest model first."""
+    known = {model_id(model): model for model in models}
+    ordered = sorted(known, key=lambda m: (m.family, known[m].params, m.name, m.variant or "", m.revision))
+    short = {m: f"{m.name}+{m.variant}" if m.variant else m.name for m in ordered}
+    uses = Counter(short.values())
+    return {m: f"{name}@{m.revision[:7]}" if uses[name] > 1 else name for m, name in short.items()}
