@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from harness.catalog import load_catalog
+from harness.catalog.catalogue import load_file
 from harness.catalog.task_keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
@@ -185,7 +186,7 @@ def test_what_could_run_code_or_reach_beyond_the_data_is_refused_in_one_line(
     monkeypatch.chdir(folder)  # where lm-eval and `datasets` look for scripts
     path = task_file(folder, config)
     with pytest.raises(CatalogError) as caught:
-        load_catalog([path])
+        load_file(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -200,7 +201,8 @@ def test_it_is_refused_once_more_where_a_config_is_used(
     folder: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], message: str
 ) -> None:
     monkeypatch.chdir(folder)
-    task = load_catalog([task_file(folder, {})]).task("sums")
+    task = load_file(task_file(folder, {}))
+    assert isinstance(task, TaskSpec)
     forged = TaskSpec(
         name="sums", kind="qa", suite="s", metrics=task.metrics, config={**task.config, **config}, prompts=task.prompts
     )
@@ -212,17 +214,17 @@ def test_it_is_refused_once_more_where_a_config_is_used(
 def test_a_prompt_variant_is_held_to_the_same_keys(folder: Path) -> None:
     generation = {"generation_kwargs": {"custom_generate": "."}}
     with pytest.raises(CatalogError, match=r"prompts\.terse\.generation_kwargs\.custom_generate runs Python code"):
-        load_catalog([task_file(folder, {}, prompts={"terse": generation})])
+        load_file(task_file(folder, {}, prompts={"terse": generation}))
     for key, value in {"dataset_kwargs": {"data_files": {"test": "/etc/passwd"}}, "dataset_path": "org/other"}.items():
         with pytest.raises(CatalogError, match=rf"prompts\.terse\.{key}: a prompt asks the same documents"):
-            load_catalog([task_file(folder, {}, prompts={"terse": {key: value}})])
+            load_file(task_file(folder, {}, prompts={"terse": {key: value}}))
 
 
 def test_a_function_in_yaml_is_refused(folder: Path) -> None:
     path = task_file(folder, {})
     path.write_text(path.read_text().replace("doc_to_target: a", "doc_to_target: !function set.generate"))
     with pytest.raises(CatalogError, match="could not determine a constructor for the tag '!function'"):
-        load_catalog([path])
+        load_file(path)
     assert not (folder.parent / "canary").exists()
 
 
@@ -270,7 +272,7 @@ def pipe(folder: Path) -> str:
 def test_data_lie_below_the_folder_of_the_task(folder: Path, name: Any, message: str) -> None:
     said = name if isinstance(name, str) else name(folder)
     with pytest.raises(CatalogError) as caught:
-        load_catalog([task_file(folder, {"dataset_kwargs": {"data_files": {"test": said}}})])
+        load_file(task_file(folder, {"dataset_kwargs": {"data_files": {"test": said}}}))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

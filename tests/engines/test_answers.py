@@ -38,6 +38,7 @@ class Script:
         self._texts = texts
         self.calls: list[Sequence[Instance]] = []
         self.fallback: str | None = None
+        self.foreign_code = ("modeling_theirs.py@1f0c9d3e5a7b",)
 
     def learn(self, texts: Sequence[str]) -> None:
         """Nothing to learn."""
@@ -151,6 +152,7 @@ def test_provenance_says_what_the_model_used_and_why_it_fell_back(programs: Task
     made = answered(Script(RIGHT), programs, data, deterministic=True).provenance
     assert (made.batch_size, made.token_budget, made.deterministic) == (None, 77, True)
     assert made.fallback == "scripts are left to lm-eval"
+    assert made.foreign_code == ("modeling_theirs.py@1f0c9d3e5a7b",)
 
 
 def test_a_model_draws_several_texts_the_same_ones_for_the_same_seed(

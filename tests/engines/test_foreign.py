@@ -18,7 +18,7 @@ from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import ModelError
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
-from tests.cli.conftest import Emergence, emergence  # noqa: F401  # a fixture
+from tests.builders.commands import Emergence
 
 MODEL = """
 open({canary!r}, "w").close()
@@ -255,7 +255,7 @@ def test_a_chat_template_is_never_rendered(folder: Path, tiny: ModelSpec, choice
 def test_run_refuses_a_pickle_before_anything_is_loaded(
     folder: Path,
     canary: Path,
-    emergence: Emergence,  # noqa: F811
+    emergence: Emergence,
     tmp_path: Path,
 ) -> None:
     hostile_pickle(folder, canary)
