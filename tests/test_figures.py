@@ -11,8 +11,7 @@ import pytest
 from harness import figures
 from harness.analysis.compare import choose, compare, pair_up
 from harness.analysis.curves import Curve, curves
-from harness.analysis.forecast import Forecast
-from harness.analysis.forecast.forecast import forecast
+from harness.analysis.forecast import Forecast, forecasts
 from harness.analysis.growth import traces
 from harness.analysis.stats import Resolution, minimum_detectable_effect
 from harness.analysis.verdict import Study, headline, partner, resolutions, study
@@ -259,7 +258,7 @@ def test_many_chance_levels_share_lines_of_reference() -> None:
 
 def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before() -> None:
     (curve,) = sharp(rising())
-    found = forecast(curve, 1e8)
+    (found,) = forecasts([curve], 1e8)
     assert isinstance(found, Forecast)
     (forms,) = traces([curve], until=1e8)
     figure = figures.forecast_figure(found, forms)
@@ -277,7 +276,7 @@ def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before
 
 
 def test_a_forecast_without_back_test_says_why_to_doubt_it() -> None:
-    found = forecast(sharp(study(grown(RISE[2:6])))[0], 1e6)
+    (found,) = forecasts(sharp(study(grown(RISE[2:6])))[:1], 1e6)
     assert isinstance(found, Forecast)
     figure = figures.forecast_figure(found)
     assert "back-test" not in {trace.name for trace in figure.data}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.laws.exposure import Hinge, hinge
+from harness.analysis.laws import Hinge, fit_hinge
 from tests.builders.tables import Published
 
 NEW = 2311  # the paper's line: models released from November 2023 on are likelier to have seen the test task
@@ -34,7 +34,7 @@ def _old(models: pd.DataFrame, name: str) -> Hinge:
     rows = _of(models, name)
     old = rows[rows.release < NEW]
     assert len(old) == 34
-    return hinge(np.log10(old.flops), old.value, 0.25)
+    return fit_hinge(np.log10(old.flops), old.value, 0.25)
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -51,7 +51,7 @@ def test_older_models_emerge_where_the_reference_says(
 def test_all_models_emerge_where_the_reference_says(models: pd.DataFrame, reference: dict[str, Any], name: str) -> None:
     expected = reference["tott_hinge_all53"]
     rows = _of(models, name)
-    found = hinge(np.log10(rows.flops), rows.value, 0.25, marked=rows.release >= NEW)
+    found = fit_hinge(np.log10(rows.flops), rows.value, 0.25, marked=rows.release >= NEW)
     assert len(rows) == 53
     assert found.at == pytest.approx(expected[name], abs=expected["tol_log10"])
 
@@ -67,8 +67,8 @@ def test_multiple_choice_mmlu_has_an_elbow_and_its_cloze_form_is_a_straight_line
 
 def test_newer_models_are_ahead_on_mmlu_until_all_are_tuned_to_it(models: pd.DataFrame) -> None:
     base, tuned = (_of(models, name) for name in ("mmlu_acc", "mmlu_acc_after_finetune"))
-    before = hinge(np.log10(base.flops), base.value, 0.25, marked=base.release >= NEW)
-    after = hinge(np.log10(tuned.flops), tuned.value, 0.25, marked=tuned.release >= NEW)
+    before = fit_hinge(np.log10(base.flops), base.value, 0.25, marked=base.release >= NEW)
+    after = fit_hinge(np.log10(tuned.flops), tuned.value, 0.25, marked=tuned.release >= NEW)
     assert before.theta == pytest.approx(0.068, abs=0.005)
     assert before.theta_low is not None
     assert before.theta_low > 0
@@ -79,6 +79,6 @@ def test_newer_models_are_ahead_on_mmlu_until_all_are_tuned_to_it(models: pd.Dat
 
 def test_a_format_whose_small_models_score_below_chance_is_refused(models: pd.DataFrame) -> None:
     rows = models[(models.task == "arc_challenge") & (models.condition == "base")]
-    found = hinge(np.log10(rows.flops), rows.value, 0.25)
+    found = fit_hinge(np.log10(rows.flops), rows.value, 0.25)
     assert found.refusal is not None
     assert "0.172, not 0.25" in found.refusal

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.laws.loss import Collapse, collapse, hinge_in_loss, leaves_chance
+from harness.analysis.laws import Collapse, collapse, fit_hinge_in_loss, loss_threshold
 from tests.builders.tables import Published
 
 
@@ -72,7 +72,7 @@ def test_thresholds_in_the_loss_are_those_of_the_reference(
     interval: tuple[float, float] | None,
 ) -> None:
     rows = _of(checkpoints, task, metric)
-    found = hinge_in_loss(rows.loss, rows.value, chance)  # the reference resamples checkpoints, not runs
+    found = fit_hinge_in_loss(rows.loss, rows.value, chance)  # the reference resamples checkpoints, not runs
     assert found.refusal is None
     assert found.at == pytest.approx(threshold, abs=0.02)
     if interval:
@@ -81,14 +81,14 @@ def test_thresholds_in_the_loss_are_those_of_the_reference(
 
 def test_resampling_runs_shows_that_the_mmlu_threshold_is_not_identified(checkpoints: pd.DataFrame) -> None:
     rows = _of(checkpoints, "mmlu_micro57")
-    found = hinge_in_loss(rows.loss, rows.value, 0.25, groups=list(rows["size"]))
+    found = fit_hinge_in_loss(rows.loss, rows.value, 0.25, groups=list(rows["size"]))
     assert found.high is not None
     assert found.high > 5
 
 
 def test_arc_challenge_leaves_chance_for_good_between_losses_1_84_and_2_21(checkpoints: pd.DataFrame) -> None:
     left = {
-        size: leaves_chance(run.loss, run.value, run.stderr, 0.25)
+        size: loss_threshold(run.loss, run.value, run.stderr, 0.25)
         for size, run in _of(checkpoints, "arc_challenge", "acc_norm").groupby("size")
     }
     reached = {size: loss for size, loss in left.items() if loss is not None}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.laws.observational import components, fit_observational_law, fit_sigmoid_law, imputer
+from harness.analysis.laws import fit_imputer, fit_observational_law, fit_sigmoid_law, principal_components
 from tests.builders.tables import Published
 
 BENCHMARKS = ["MMLU", "ARC-C", "HellaSwag", "Winograd", "TruthfulQA", "GSM8K", "XWinograd", "HumanEval"]
@@ -45,7 +45,7 @@ def test_three_components_explain_nearly_all_of_eight_benchmarks(
 ) -> None:
     expected = reference["obs_pca_77_models"]
     scores = models[BENCHMARKS]
-    found = components(imputer(scores).fill(scores)).explained
+    found = principal_components(fit_imputer(scores).fill(scores)).explained
     assert len(models) == 77
     assert found[:3].tolist() == pytest.approx([expected[f"evr{i}"] for i in (1, 2, 3)], abs=expected["tol_abs"])
     assert found[:3].sum() == pytest.approx(expected["cum3"], abs=expected["tol_abs"])
@@ -57,8 +57,8 @@ def test_the_first_component_is_linear_in_log_compute_within_each_family(
     expected = dict(reference["obs_pc1_vs_log10flops_R2"])
     tolerance = expected.pop("tol_abs")
     scores = models[BENCHMARKS]
-    filled = imputer(scores).fill(scores)
-    known = models.assign(pc1=components(filled).project(filled, 1)[:, 0]).dropna(subset="flops")
+    filled = fit_imputer(scores).fill(scores)
+    known = models.assign(pc1=principal_components(filled).project(filled, 1)[:, 0]).dropna(subset="flops")
     found = {
         name: float(np.corrcoef(rows.pc1, np.log10(rows.flops))[0, 1] ** 2)
         for name, rows in known.groupby("family")

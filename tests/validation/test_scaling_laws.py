@@ -8,8 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.laws.overtraining import fit_error_law, fit_overtraining_law
-from harness.analysis.laws.scaling_laws import doubts, fit_accuracy_law, fit_loss_law, settled
+from harness.analysis.laws import (
+    accuracy_doubts,
+    fit_average_error_law,
+    fit_chinchilla_law,
+    fit_overtraining_law,
+    fit_task_accuracy_law,
+    settled_checkpoints,
+)
 from tests.builders.tables import Published
 
 TASKS = ["hellaswag_val", "arc_challenge_test", "arc_easy_test", "piqa_val", "csqa_val", "socialiqa_val"]
@@ -47,14 +53,14 @@ def test_the_chained_forecast_of_a_13b_model_is_the_published_one(
 ) -> None:
     bpb, accuracy = (_series(ladder, task, m) for m in ("downstream_bpb:bpb", "downstream:len_norm"))
     ends = ladder.groupby("model")[["params", "tokens"]].max()
-    law = fit_loss_law(ends.params[LADDER], ends.tokens[LADDER], [bpb[run].iloc[-5:].mean() for run in LADDER])
-    seen = np.concatenate([settled(bpb[run]) for run in LADDER])
-    step2 = fit_accuracy_law(seen, np.concatenate([settled(accuracy[run]) for run in LADDER]))
+    law = fit_chinchilla_law(ends.params[LADDER], ends.tokens[LADDER], [bpb[run].iloc[-5:].mean() for run in LADDER])
+    seen = np.concatenate([settled_checkpoints(bpb[run]) for run in LADDER])
+    step2 = fit_task_accuracy_law(seen, np.concatenate([settled_checkpoints(accuracy[run]) for run in LADDER]))
     loss = float(law.loss(ends.params[TARGET], ends.tokens[TARGET]))
     expected_loss, expected = reference["olmo_step1_loss_pred_13B"], reference["olmo_ladder_chain_13B_pred"]
     assert loss == pytest.approx(expected_loss[task], abs=expected_loss["tol_abs"])
     assert float(step2.accuracy(loss)) == pytest.approx(expected[task], abs=expected["tol_abs"])
-    assert any("below all losses seen" in doubt for doubt in doubts(step2, seen, loss))
+    assert any("below all losses seen" in doubt for doubt in accuracy_doubts(step2, seen, loss))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +79,7 @@ def test_relative_errors_of_over_trained_models_are_the_published_ones(
     error = 1 - rows[rows.task.isin(AVERAGED)].groupby("model").value.mean()
     law = fit_overtraining_law(runs.params[SMALL], runs.tokens[SMALL], loss[SMALL])
     six = [*SMALL, "rpj-open_lm_1b-1.0"]
-    step2 = fit_error_law(loss[six], error[six])
+    step2 = fit_average_error_law(loss[six], error[six])
     predicted = float(law.loss(runs.params[target], runs.tokens[target]))
     expected = reference["gadre_rpj_relerr_percent"]
     relative = {

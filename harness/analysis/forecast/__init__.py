@@ -1,10 +1,12 @@
-"""What comes next? Forecasts with intervals, back-tests and doubts."""
+"""What comes next? The score of a larger model with its interval, a back-test, and reasons not to trust it."""
 
-from harness.analysis.forecast.forecast import forecasts, to_json
-from harness.analysis.forecast.types import Forecast, NoForecast
+from harness.analysis.forecast.extrapolate import forecasts, to_json
+from harness.analysis.forecast.types import BackTest, Forecast, FormForecast, NoForecast
 
 __all__ = [
+    "BackTest",
     "Forecast",
+    "FormForecast",
     "NoForecast",
     "forecasts",
     "to_json",

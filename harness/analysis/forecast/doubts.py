@@ -1,75 +1,124 @@
-"""Why not to trust a forecast, in sentences."""
+"""Reasons not to trust a forecast, in sentences."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from harness.analysis.forecast.types import Forecast
 from harness.analysis.stats import CONFIDENCE, PRACTICAL_EFFECT
 from harness.analysis.stats.distributions import binom
 
-if TYPE_CHECKING:
-    from harness.analysis.forecast.types import Forecast
-
 FEWEST_TO_TRUST = 5
-"""Sizes below which growth forms cannot be told apart and nothing can be back-tested."""
+"""Sizes below which growth forms cannot be told apart and no back-test can be made."""
 FARTHEST = 1.0
-"""Decades ahead up to which a forecast is more than a guess; the back-test goes one size ahead."""
+"""Decades beyond the largest size up to which a forecast is more than a guess; the back-test goes one size beyond."""
 _DISAGREE = 0.1
-"""Share of the best score by which forms of some weight must part to be said to disagree, and what some weight is."""
+"""Forms disagree when their forecasts differ by this share of the best score; forms of less weight do not count."""
 _CLEARLY = 1.25
-"""How many times the error of the naive forecast makes a forecast clearly worse."""
+"""A forecast is clearly worse than the naive one when its error is this many times as large."""
 _NOTICED = 0.005
-"""Share of the best score by which two mean errors must differ to be worth a word."""
+"""Share of the best score by which two mean errors must differ to be mentioned."""
 
 
-def doubts(of: Forecast, *, begun: bool) -> dict[str, str]:
-    """Why not to trust a forecast.
+def doubts(forecast: Forecast, *, begun: bool) -> dict[str, str]:
+    """Reasons not to trust a forecast: a short name -> a sentence; empty when there is none.
 
     Args:
-        of: the forecast.
-        begun: some size is reliably above chance.
+        forecast: the forecast with its back-test.
+        begun: True when some size is reliably above chance.
     """
-    curve, sizes, said = of.curve, len(of.curve.points), {}
-    if not begun:
-        said["at chance"] = (
-            "No size is reliably above chance. An ability that has not begun to show cannot be foreseen: this says "
-            "where the score goes if it does not emerge."
-        )
-    if sizes < FEWEST_TO_TRUST:
-        said["few sizes"] = f"Only {sizes} sizes: growth forms cannot be told apart, and nothing can be back-tested."
+    found = {
+        "at chance": None if begun else _AT_CHANCE,
+        "few sizes": _few_sizes(forecast),
+        "far": _far(forecast),
+        "below the largest": _below_the_largest(forecast),
+        "leap": _leap(forecast),
+        "not ahead": _not_ahead(forecast),
+        "forms disagree": _forms_disagree(forecast),
+        "missed before": _missed_before(forecast),
+        "no better than last": _no_better_than_last(forecast),
+        "no chance level": _no_chance_level(forecast),
+    }
+    return {name: sentence for name, sentence in found.items() if sentence is not None}
+
+
+_AT_CHANCE = (
+    "No size is reliably above chance. An ability that has not begun to show cannot be foreseen: this says where the "
+    "score goes if it does not emerge."
+)
+
+
+def _few_sizes(forecast: Forecast) -> str | None:
+    sizes = len(forecast.curve.points)
+    if sizes >= FEWEST_TO_TRUST:
+        return None
+    return f"Only {sizes} sizes: growth forms cannot be told apart, and nothing can be back-tested."
+
+
+def _far(forecast: Forecast) -> str | None:
+    curve = forecast.curve
+    loss = curve.scale == "loss"
     reach = curve.position[-1] - curve.position[0]
-    if of.ahead > (reach / 2 if curve.scale == "loss" else FARTHEST):
-        unit = "units of loss" if curve.scale == "loss" else "decades"
-        said["far"] = f"{of.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
+    if forecast.ahead <= (reach / 2 if loss else FARTHEST):
+        return None
+    unit = "units of loss" if loss else "decades"
+    return f"{forecast.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
+
+
+def _below_the_largest(forecast: Forecast) -> str | None:
+    curve = forecast.curve
     sign = 1 if curve.metric.higher_is_better else -1
     top = curve.estimates[-1]
     matters = max(2 * (top.stderr or 0.0), PRACTICAL_EFFECT * (curve.metric.best or 0.0))
     # Scatter alone pulls a forecast away from the best score there is; the forms must say so too.
-    by_forms = sum(share * value for share, value in of.forms.values())
-    behind = min(sign * (top.value - value) for value in (of.value, by_forms))
-    if of.ahead > 0 and sign * (top.value - curve.y[0]) > 0 and behind > matters:
-        said["below the largest"] = f"The forecast is worse than what {curve.models[-1]} scores already."
-    away, apart = abs(of.value - top.value), max(curve.y) - min(curve.y)
-    if of.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
-        said["leap"] = (
+    by_forms = sum(form.weight * form.value for form in forecast.forms.values())
+    behind = min(sign * (top.value - value) for value in (forecast.value, by_forms))
+    rose = sign * (top.value - curve.y[0]) > 0
+    if forecast.ahead > 0 and rose and behind > matters:
+        return f"The forecast is worse than what {curve.models[-1]} scores already."
+    return None
+
+
+def _leap(forecast: Forecast) -> str | None:
+    curve = forecast.curve
+    away, apart = abs(forecast.value - curve.y[-1]), max(curve.y) - min(curve.y)
+    if forecast.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
+        return (
             f"The forecast lies {away:.3g} from the largest size, further than any two of the sizes measured lie apart."
         )
-    if of.ahead <= 0:
-        said["not ahead"] = f"{curve.models[-1]} is as large or larger: nothing is extrapolated."
-    heavy = [(value, name) for name, (share, value) in of.forms.items() if share >= _DISAGREE]
+    return None
+
+
+def _not_ahead(forecast: Forecast) -> str | None:
+    if forecast.ahead > 0:
+        return None
+    return f"{forecast.curve.models[-1]} is as large or larger: nothing is extrapolated."
+
+
+def _forms_disagree(forecast: Forecast) -> str | None:
+    best = forecast.curve.metric.best
+    heavy = [(form.value, name) for name, form in forecast.forms.items() if form.weight >= _DISAGREE]
     (least, low_form), (most, high_form) = min(heavy), max(heavy)
-    if curve.metric.best and most - least > _DISAGREE * curve.metric.best:
-        said["forms disagree"] = (
-            f"Forms that fit about as well part by then: {low_form} says {least:.3g}, {high_form} {most:.3g}."
-        )
-    missed, tests = sum(not held.inside for held in of.backtest), len(of.backtest)
+    if not best or most - least <= _DISAGREE * best:
+        return None
+    return f"Forms that fit about as well part by then: {low_form} says {least:.3g}, {high_form} {most:.3g}."
+
+
+def _missed_before(forecast: Forecast) -> str | None:
+    missed, tests = sum(not test.inside for test in forecast.backtest), len(forecast.backtest)
     if missed and binom.sf(missed - 1, tests, 1 - CONFIDENCE) <= 0.05 + 1e-9:
-        said["missed before"] = f"{missed} of {tests} back-tests lie outside their 95 % interval."
-    error, naive, noticed = of.error, of.error_of_last, _NOTICED * (curve.metric.best or 0.0)
-    if error is not None and naive is not None and error > max(_CLEARLY * naive, naive + noticed):
-        said["no better than last"] = (
-            f"In the back-test the score of the size before was closer: off by {naive:.3g}, not {error:.3g}."
-        )
-    if curve.metric.chance is None and curve.metric.higher_is_better and curve.metric.best:
-        said["no chance level"] = "The chance level is not known and taken as 0."
-    return said
+        return f"{missed} of {tests} back-tests lie outside their 95 % interval."
+    return None
+
+
+def _no_better_than_last(forecast: Forecast) -> str | None:
+    error, naive = forecast.error, forecast.error_of_last
+    noticed = _NOTICED * (forecast.curve.metric.best or 0.0)
+    if error is None or naive is None or error <= max(_CLEARLY * naive, naive + noticed):
+        return None
+    return f"In the back-test the score of the size before was closer: off by {naive:.3g}, not {error:.3g}."
+
+
+def _no_chance_level(forecast: Forecast) -> str | None:
+    metric = forecast.curve.metric
+    if metric.chance is None and metric.higher_is_better and metric.best:
+        return "The chance level is not known and taken as 0."
+    return None

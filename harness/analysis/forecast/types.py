@@ -1,7 +1,8 @@
-"""Forecasts, their back-tests, and curves that cannot be carried on."""
+"""Forecasts, their back-tests, and curves that cannot be forecast."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,27 +10,32 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.analysis.curves import Curve
+from harness.analysis.stats import CONFIDENCE, Array
+from harness.analysis.stats.distributions import t
+
+_HUGE = 300.0
+"""Logarithm of the largest factor by which a loss may be off; a larger one means nothing and does not fit a float."""
 
 
-class Held(NamedTuple):
-    """One size foretold from the smaller ones; scores in units of the metric."""
+class BackTest(NamedTuple):
+    """One size, forecast from the smaller ones; scores in units of the metric."""
 
     model: str
-    """The model that was held out."""
+    """The model of this size."""
     x: float
     """Its scale, in the unit of the axis."""
     measured: float
-    """What it scored."""
+    """Its measured score."""
     value: float
-    """What was foretold."""
+    """Its forecast."""
     low: float
     """Lower end of the 95 % prediction interval."""
     high: float
     """Upper end of the interval."""
     last: float
-    """Naive: the score of the largest of the smaller sizes."""
+    """A naive forecast: the score of the size before."""
     line: float
-    """Naive: the straight line through the smaller sizes, kept between 0 and the best score."""
+    """Another naive forecast: the straight line through the smaller sizes, cut at 0 and at the best score."""
 
     @property
     def inside(self) -> bool:
@@ -37,60 +43,90 @@ class Held(NamedTuple):
         return self.low - 1e-9 <= self.measured <= self.high + 1e-9
 
 
+class FormForecast(NamedTuple):
+    """What one growth form forecasts."""
+
+    weight: float
+    """Akaike weight of the form, 0 to 1."""
+    value: float
+    """Its own forecast, in units of the metric."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What a model of one more size would score."""
+    """What a model at another scale of the same family would score."""
 
     curve: Curve
-    """The curve that was carried on."""
+    """The curve that was extrapolated."""
     at: float
     """Scale of the forecast, in the unit of the axis."""
     loss: float | None
-    """Loss foretold for that scale, the first of two steps; None for a forecast from the scale alone."""
+    """Loss predicted for that scale, the first of two steps; None for a forecast from the scale alone."""
     value: float
-    """Score expected of it, in units of the metric: the median over the redrawn curves."""
+    """Expected score, in units of the metric: the median over the redrawn curves."""
     low: float
     """Lower end of the 95 % interval for the score of one model on as many documents as the largest size had."""
     high: float
     """Upper end of that interval."""
     ahead: float
-    """Distance from the largest size: decades, or units of a loss; negative within the sizes measured."""
-    forms: Mapping[str, tuple[float, float]]
-    """Each growth form's weight and its own forecast."""
-    backtest: tuple[Held, ...]
-    """Each size from the fifth on, foretold from the smaller ones; empty below five sizes."""
+    """Distance from the largest size, in decades or in units of a loss; negative within the measured sizes."""
+    forms: Mapping[str, FormForecast]
+    """Name of each growth form -> its weight and its own forecast."""
+    backtest: tuple[BackTest, ...]
+    """Each size from the fifth on, forecast from the smaller ones; empty below five sizes."""
     doubts: Mapping[str, str]
-    """Why not to trust it: a word and a sentence each; empty when nothing speaks against it."""
+    """Reasons not to trust the forecast: a short name -> a sentence; empty when there is no reason."""
 
     @property
     def error(self) -> float | None:
         """Mean absolute error of the back-test; None without one."""
-        return self._mean([abs(held.value - held.measured) for held in self.backtest])
+        return _mean([abs(test.value - test.measured) for test in self.backtest])
 
     @property
     def coverage(self) -> float | None:
-        """Share of back-tests inside their 95 % interval; None without one."""
-        return self._mean([float(held.inside) for held in self.backtest])
+        """Share of back-tests inside their 95 % interval; None without a back-test."""
+        return _mean([float(test.inside) for test in self.backtest])
 
     @property
     def error_of_last(self) -> float | None:
         """Mean absolute error of "it stays as it is"; None without a back-test."""
-        return self._mean([abs(held.last - held.measured) for held in self.backtest])
+        return _mean([abs(test.last - test.measured) for test in self.backtest])
 
     @property
     def error_of_line(self) -> float | None:
         """Mean absolute error of the straight line; None without a back-test."""
-        return self._mean([abs(held.line - held.measured) for held in self.backtest])
-
-    @staticmethod
-    def _mean(values: Sequence[float]) -> float | None:
-        return float(np.mean(values)) if values else None
+        return _mean([abs(test.line - test.measured) for test in self.backtest])
 
 
 class NoForecast(NamedTuple):
-    """A curve that cannot be carried on."""
+    """A curve that cannot be forecast."""
 
     curve: Curve
     """The curve."""
     reason: str
-    """Why, for people."""
+    """Why it cannot be forecast, in a sentence for people."""
+
+
+class FutureLoss(NamedTuple):
+    """A loss that a law predicts for a larger scale."""
+
+    value: float
+    """Expected loss."""
+    error: float
+    """Standard error of the logarithm of the loss of one new model."""
+    freedom: int
+    """Degrees of freedom behind `error`."""
+
+    def ends(self) -> tuple[float, float]:
+        """Lower and upper end of the 95 % prediction interval."""
+        factor = math.exp(min(float(t.ppf((1 + CONFIDENCE) / 2, self.freedom)) * self.error, _HUGE))
+        return self.value / factor, self.value * factor
+
+    def drawn(self, draws: int, rng: np.random.Generator) -> Array:
+        """Losses drawn from the prediction distribution, (draws,)."""
+        logs = np.clip(rng.standard_t(self.freedom, draws) * self.error, -_HUGE, _HUGE)
+        return np.asarray(self.value * np.exp(logs))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

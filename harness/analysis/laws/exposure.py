@@ -4,62 +4,33 @@
 
 with x = log10 of training compute, r0 the chance level, x_e the point of emergence and z = 1 for models marked as
 exposed (Dominguez-Olmedo, Dorner and Hardt 2024, "Training on the Test Task Confounds Evaluation and Emergence",
-arXiv 2407.07890). The elbow x_e is found by search and not by descent: a gradient that starts beyond the elbow sees no
-slope at all. Every model counts the same, because models of one size differ
-by more than the documents of one benchmark can explain.
+arXiv 2407.07890). The elbow x_e is found by search and not by gradient descent, because a descent that starts beyond
+the elbow finds no slope to follow. Every model counts the same, because models of one size differ by more than the
+documents of one benchmark can explain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from harness.analysis.laws.inputs import finite_column, group_resamples
+from harness.analysis.laws.types import Hinge
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import f, norm, t
 from harness.errors import HarnessError
 
 FLOOR_TOLERANCE = 0.05
-"""Distance between chance and the level before the elbow from which a fixed floor is refused, in units of the score."""
+"""A floor is refused when the models before the elbow score this much more or less, in units of the score."""
 _FEWEST_MODELS = 5
 _WRONG_FLOOR = 0.01
 """Significance at which a free floor is taken to be better than the given one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hinge:
-    """A flat arm at a known floor, then a straight rise."""
-
-    at: float
-    """The elbow, in the unit of x. Left of all models when the data are a straight line."""
-    low: float | None
-    """Lower end of its 95 % bootstrap interval; None without resamples."""
-    high: float | None
-    """Upper end of its 95 % bootstrap interval; None without resamples."""
-    slope: float
-    """Gain in score per unit of x beyond the elbow."""
-    theta: float | None
-    """Score that marked models have over others of the same compute; None when none was marked."""
-    theta_low: float | None
-    """Lower end of its 95 % bootstrap interval; None without resamples or marks."""
-    theta_high: float | None
-    """Upper end of its 95 % bootstrap interval; None without resamples or marks."""
-    floor: float
-    """Score of the flat arm: given, not fitted."""
-    n_below: int
-    """Models at or before the elbow: what the flat arm rests on."""
-    r2: float
-    """Share of the variance that the hinge explains; negative when it is worse than the mean."""
-    r2_linear: float
-    """The same of a straight line with a free intercept: an elbow needs to beat it."""
-    refusal: str | None
-    """Why the numbers must not be read as a point of emergence; None when they may."""
-
-
-def hinge(
+def fit_hinge(
     x: ArrayLike,
     y: ArrayLike,
     floor: float,
@@ -69,33 +40,36 @@ def hinge(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Hinge:
-    """Least-squares hinge with a fixed floor; the equation and its source stand at the top of the module.
+    """The hinge that fits best by least squares, its floor given.
 
-    A floor that the models do not show is refused, as with a Brier score or with a format whose wrong answers look
-    likelier than right ones: the elbow would then sit wherever a line from the wrong level meets the rise. The elbow
-    may lie left of all models by as much as they span, so that a straight line is not called an elbow among them.
-    The published plotting code replaces elbows above 10^23 FLOPs by hand; that is not done here.
+    Equation of Dominguez-Olmedo et al. 2024: y = r0 + a (x - x_e)+ + theta z; see the top of this module.
 
-    The 95 % interval covered the truth in 94 % of simulations with 15 models, 91 % with 30 and 94 % with 60, but in
-    80 % with 8: do not lean on it there.
+    `refusal` is set when the models do not score the floor before the elbow. That happens with a Brier score, or with
+    a format whose wrong answers look likelier than right ones; the elbow would then lie wherever a line from the wrong
+    level meets the rise. The elbow may lie left of all models by as much as they span, so that a straight line is not
+    given an elbow among them. The published plotting code replaces elbows above 10^23 FLOPs by hand; that is not done
+    here.
+
+    In simulations the 95 % interval covered the truth in 94 % of cases with 15 models, 91 % with 30 and 94 % with 60,
+    but in only 80 % with 8 models.
 
     Args:
         x: scale of each model, e.g. log10 FLOPs, shape (n,).
         y: score of each model, shape (n,).
         floor: score without the ability (r0), usually chance.
         marked: True for models exposed to the task, e.g. by release date, shape (n,); None leaves theta out.
-        groups: what is resampled together, e.g. the run of each checkpoint, n long; None resamples single models.
+        groups: what to resample together, e.g. the run of each checkpoint, n long; None resamples single models.
         resamples: bootstrap replicates for the intervals; 0 for none.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         HarnessError: fewer than five models, fewer than three different scales, or a value that is not a number.
 
-    >>> found = hinge([0, 1, 2, 3, 4, 5], [0.25, 0.25, 0.25, 0.3, 0.4, 0.5], 0.25, resamples=0)
+    >>> found = fit_hinge([0, 1, 2, 3, 4, 5], [0.25, 0.25, 0.25, 0.3, 0.4, 0.5], 0.25, resamples=0)
     >>> round(found.at, 3), round(found.slope, 3), found.n_below
     (2.5, 0.1, 3)
     """
-    at, score = finite("x", x), finite("y", y)
+    at, score = finite_column("x", x), finite_column("y", y)
     if len(at) < _FEWEST_MODELS or len(np.unique(at)) < 3:
         raise HarnessError(
             f"a hinge needs at least {_FEWEST_MODELS} models at 3 different scales; "
@@ -113,7 +87,7 @@ def hinge(
     spread = None
     if resamples:
         together = groups if groups is not None else range(len(at))
-        drawn = resampled(together, resamples, np.random.default_rng(seed))
+        drawn = group_resamples(together, resamples, np.random.default_rng(seed))
         again = _profile(at, score - floor, covariates, drawn, leftmost=leftmost)
         tail = _tail(len(set(together)), 2 + covariates.shape[1])
         spread = np.quantile(np.column_stack([again.elbow, again.beta]), [tail, 1 - tail], axis=0)
@@ -132,23 +106,6 @@ def hinge(
         r2_linear=r2_linear,
         refusal=_refusal(at, score, floor, covariates, best, r2),
     )
-
-
-def resampled(groups: Sequence[object], resamples: int, rng: np.random.Generator) -> Array:
-    """How often each observation is drawn when whole groups are drawn with replacement, (resamples, n)."""
-    names = {name: i for i, name in enumerate(dict.fromkeys(groups))}
-    member = np.array([names[name] for name in groups])
-    counts = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return np.asarray(counts[:, member], dtype=float)
-
-
-def finite(name: str, values: ArrayLike) -> Array:
-    """One column as numbers; `name` says in the error which one holds a value that is none."""
-    found = np.asarray(values, dtype=float)
-    wrong = np.flatnonzero(~np.isfinite(found))
-    if len(wrong):
-        raise HarnessError(f"{name}[{wrong[0]}] is {found[wrong[0]]}; expected a number")
-    return found
 
 
 def _tail(n: int, fitted: int) -> float:

@@ -4,70 +4,45 @@ Ruan, Maddison and Hashimoto 2024, "Observational Scaling Laws and the Predictab
 (arXiv 2405.10938): benchmark scores of many models lie near a space of few dimensions; in it families differ only in
 how efficiently they turn compute into capability; and a downstream ability is a sigmoid of the leading components.
 
-Three cautions. A benchmark that overlaps the target must not be among the predictors. Components of a handful of
-models mean nothing: take `components` of published scores and `project` your own models on them. And every component
-beyond the second or third is fitted to noise sooner than to ability.
+Three cautions. A benchmark that overlaps the target must not be among the predictors. Components of a handful of models
+mean nothing: take `principal_components` of published scores, and `project` your own models on them. And components
+beyond the second or third describe noise rather than ability.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 from scipy.special import expit, logit
 
+from harness.analysis.laws.types import (
+    IMPUTATION_ROUNDS,
+    IMPUTATION_SETTLED,
+    Components,
+    Imputer,
+    ObservationalLaw,
+    SigmoidLaw,
+)
 from harness.analysis.stats import Array
 from harness.errors import HarnessError
 
 _START = 0.03
-_ROUNDS = 1000
-_SETTLED = 1e-10
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Imputer:
-    """Fills missing scores from the leading components of standardised scores."""
-
-    mean: Array
-    """Mean of each benchmark over the models it was fitted to, (p,)."""
-    spread: Array
-    """Standard deviation of each benchmark over them, (p,)."""
-    centre: Array
-    """Mean of the standardised scores once filled, (p,)."""
-    axes: Array
-    """Unit axes of the standardised scores, (components, p)."""
-    bounds: tuple[float, float]
-    """Filled scores are cut to this range."""
-
-    def fill(self, scores: ArrayLike) -> Array:
-        """The scores with what is missing (NaN) filled in, (n, p); scores that are there stay as they are."""
-        given = np.asarray(scores, dtype=float)
-        standard = (given - self.mean) / self.spread
-        missing = np.isnan(standard)
-        filled = np.where(missing, 0.0, standard)
-        for _ in range(_ROUNDS):
-            again = (filled - self.centre) @ self.axes.T @ self.axes + self.centre
-            if not missing.any() or np.max(np.abs(again - filled)[missing]) < _SETTLED:
-                break
-            filled[missing] = again[missing]
-        return np.where(missing, np.clip(filled * self.spread + self.mean, *self.bounds), given)
-
-
-def imputer(scores: ArrayLike, *, components: int = 1, bounds: tuple[float, float] = (0.0, 1.0)) -> Imputer:
+def fit_imputer(scores: ArrayLike, *, components: int = 1, bounds: tuple[float, float] = (0.0, 1.0)) -> Imputer:
     """Iterated PCA imputation on standardised scores (Ruan et al. 2024, one component, cut to [0, 1]).
 
-    Start from the mean, fit the components, replace what is missing by what they say, repeat until nothing moves.
+    Missing scores start at the mean of their benchmark. Then components are fitted and the missing scores are replaced
+    by what the components predict, until they no longer change.
 
     Args:
-        scores: models by benchmarks, (n, p), NaN where missing; the models the law is fitted to and no others.
+        scores: models by benchmarks, (n, p), NaN where missing; only models that the law is fitted to.
         components: dimensions of the reconstruction.
-        bounds: range a score can have.
+        bounds: smallest and largest possible score.
 
     Raises:
-        HarnessError: a benchmark that fewer than two different scores are known of.
+        HarnessError: of one benchmark fewer than two different scores are known.
     """
     given = np.asarray(scores, dtype=float)
     for j, column in enumerate(given.T):
@@ -77,86 +52,58 @@ def imputer(scores: ArrayLike, *, components: int = 1, bounds: tuple[float, floa
     standard = (given - mean) / spread
     missing = np.isnan(standard)
     filled = np.where(missing, 0.0, standard)
-    for _ in range(_ROUNDS):
+    for _ in range(IMPUTATION_ROUNDS):
         centre = filled.mean(axis=0)
         axes = np.linalg.svd(filled - centre, full_matrices=False)[2][:components]
         again = (filled - centre) @ axes.T @ axes + centre
         moved = np.max(np.abs(again - filled)[missing], initial=0.0)
         filled[missing] = again[missing]
-        if moved < _SETTLED:
+        if moved < IMPUTATION_SETTLED:
             break
     return Imputer(mean=mean, spread=spread, centre=centre, axes=axes, bounds=bounds)
 
 
-class Components(NamedTuple):
-    """Principal components of benchmark scores."""
-
-    centre: Array
-    """Mean score of each benchmark, (p,)."""
-    axes: Array
-    """Unit axes, (p or fewer, p), by falling variance; each points where scores rise on balance."""
-    explained: Array
-    """Share of the variance along each axis."""
-
-    def project(self, scores: ArrayLike, count: int) -> Array:
-        """Coordinates of models, (n, p) scores without gaps, on the first `count` axes, (n, count)."""
-        return np.asarray((np.asarray(scores, dtype=float) - self.centre) @ self.axes[:count].T)
-
-
-def components(scores: ArrayLike) -> Components:
+def principal_components(scores: ArrayLike) -> Components:
     """Principal components of centred scores as Ruan et al. 2024 take them: benchmarks that vary more count more.
 
-    The sign of an axis is arbitrary; here the loadings of each sum to 0 or more, so that PC-1 rises with ability.
+    The sign of an axis is arbitrary. Here the loadings of each axis sum to 0 or more, so that the first component rises
+    with ability.
 
     Args:
-        scores: models by benchmarks, (n, p), without gaps: see `imputer`.
+        scores: models by benchmarks, (n, p), without gaps; `fit_imputer` fills gaps.
 
-    >>> found = components([[0.2, 0.3], [0.4, 0.5], [0.6, 0.7]])
+    Raises:
+        HarnessError: a score is missing.
+
+    >>> found = principal_components([[0.2, 0.3], [0.4, 0.5], [0.6, 0.7]])
     >>> found.explained.round(3).tolist(), found.axes[0].round(3).tolist()
     ([1.0, 0.0], [0.707, 0.707])
     """
     given = np.asarray(scores, dtype=float)
     if np.isnan(given).any():
-        raise HarnessError("components need scores without gaps; fill them with `imputer` first")
+        raise HarnessError("components need scores without gaps; fill them with `fit_imputer` first")
     centre = given.mean(axis=0)
     _, values, axes = np.linalg.svd(given - centre, full_matrices=False)
     axes = axes * np.where(axes.sum(axis=1) < 0, -1.0, 1.0)[:, None]
     return Components(centre=centre, axes=axes, explained=values**2 / np.sum(values**2))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SigmoidLaw:
-    """y = c + (1 - c) sigmoid(b + w . x)."""
-
-    bias: float
-    """b."""
-    weights: Array
-    """w, one per predictor."""
-    chance: float
-    """Score without the ability, c."""
-
-    def predict(self, predictors: ArrayLike) -> Array:
-        """Expected score, (n,), at predictors (n, q)."""
-        x = np.asarray(predictors, dtype=float)
-        return np.asarray(self.chance + (1 - self.chance) * expit(self.bias + x @ self.weights))
-
-
 def fit_sigmoid_law(predictors: ArrayLike, score: ArrayLike, *, chance: float = 0.0, delta: float = 1.0) -> SigmoidLaw:
     """Sigmoid of a linear function of components, or of log compute, by Huber loss on chance-corrected scores.
 
-    Ruan et al. 2024 with delta = 1, which is least squares for scores from 0 to 1. The predictors are standardised
-    for the search, so that units and signs change nothing, and the search runs until it has converged: from the
-    published start (b = 0, w = .03), and from the straight line through the logits. Stopped early, results depend
-    on the arbitrary signs of the components.
+    As Ruan et al. 2024 do it with delta = 1, which for scores from 0 to 1 is least squares. The predictors are
+    standardised for the search, so that their units and signs do not matter. The search starts twice, from the
+    published values (b = 0, w = .03) and from the straight line through the logits, and runs until it has converged:
+    a search that stops early depends on the arbitrary signs of the components.
 
     Args:
         predictors: of each model, (n, q).
         score: of each model, (n,).
         chance: score without the ability.
-        delta: residual from which errors count linearly.
+        delta: residual above which errors count linearly and no longer by their square.
 
     Raises:
-        HarnessError: not more models than parameters.
+        HarnessError: there are not more models than parameters.
     """
     x, y = np.asarray(predictors, dtype=float), (np.asarray(score, dtype=float) - chance) / (1 - chance)
     if len(y) <= x.shape[1] + 1:
@@ -192,36 +139,21 @@ def fit_sigmoid_law(predictors: ArrayLike, score: ArrayLike, *, chance: float = 
     return SigmoidLaw(bias=float(theta[0] - weights @ mean), weights=weights, chance=chance)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ObservationalLaw:
-    """From benchmark scores to one downstream score."""
-
-    imputer: Imputer
-    """Fills gaps in the benchmarks."""
-    components: Components
-    """The space of capability."""
-    curve: SigmoidLaw
-    """The downstream score over it."""
-
-    def predict(self, benchmarks: ArrayLike) -> Array:
-        """Expected score, (n,), of models with these benchmark scores, (n, p), NaN where missing."""
-        count = len(self.curve.weights)
-        return self.curve.predict(self.components.project(self.imputer.fill(benchmarks), count))
-
-
 def fit_observational_law(
     benchmarks: ArrayLike, score: ArrayLike, *, chance: float = 0.0, count: int = 2
 ) -> ObservationalLaw:
-    """Imputation, components and sigmoid fitted to the same models; models to be predicted take no part in any of them.
+    """Imputer, components and sigmoid, all three fitted to the same models.
+
+    Models whose score is to be predicted must not be among them.
 
     Args:
-        benchmarks: models by benchmarks, (n, p), NaN where missing; none that overlaps the target.
+        benchmarks: models by benchmarks, (n, p), NaN where missing; none may overlap the target.
         score: downstream score of each model, (n,).
         chance: downstream score without the ability.
-        count: components the sigmoid uses.
+        count: how many components the sigmoid uses.
     """
-    filler = imputer(benchmarks)
+    filler = fit_imputer(benchmarks)
     filled = filler.fill(benchmarks)
-    space = components(filled)
+    space = principal_components(filled)
     curve = fit_sigmoid_law(space.project(filled, count), score, chance=chance)
     return ObservationalLaw(imputer=filler, components=space, curve=curve)

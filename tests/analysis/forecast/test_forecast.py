@@ -1,13 +1,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from math import log10
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.analysis.curves import Curve, curves
 from harness.analysis.forecast import Forecast, NoForecast, forecasts, to_json
-from harness.analysis.forecast.forecast import forecast
 from harness.analysis.stats import Estimate
 from tests.builders import SIZES, grown
 
@@ -34,8 +34,12 @@ def _loss(values: Sequence[float], *, higher_is_better: bool = False) -> Curve:
     return replace(drawn, metric=metric, points=points)
 
 
+def forecast_of(curve: Curve, at: float, **changes: Any) -> Forecast | NoForecast:
+    return forecasts([curve], at, **changes)[0]
+
+
 def _made(curve: Curve, at: float = NEXT) -> Forecast:
-    found = forecast(curve, at)
+    found = forecast_of(curve, at)
     assert isinstance(found, Forecast)
     return found
 
@@ -90,7 +94,7 @@ def test_intervals_hold_19_of_20_scores_of_simulated_families() -> None:
 
 def test_noise_between_runs_widens_the_interval() -> None:
     curve = _curve([0.5] * 8)
-    quiet, noisy = forecast(curve, NEXT, run_sd=0.0), forecast(curve, NEXT, run_sd=0.03)
+    quiet, noisy = forecast_of(curve, NEXT, run_sd=0.0), forecast_of(curve, NEXT, run_sd=0.03)
     assert isinstance(quiet, Forecast)
     assert isinstance(noisy, Forecast)
     assert noisy.high - noisy.low > 1.5 * (quiet.high - quiet.low)
@@ -194,7 +198,7 @@ def test_two_steps_find_a_score_that_follows_the_loss() -> None:
 
     losses = {f"toy-{x}": loss_of(x) * (1 + 0.002 * (-1) ** i) for i, x in enumerate(SIZES)}
     curve = _curve([score_of(loss) for loss in losses.values()])
-    found = forecast(curve, NEXT, losses=losses)
+    found = forecast_of(curve, NEXT, losses=losses)
     assert isinstance(found, Forecast)
     assert found.loss == pytest.approx(loss_of(NEXT), rel=0.02)
     assert found.low < score_of(loss_of(NEXT)) < found.high
@@ -208,7 +212,7 @@ def test_two_steps_carry_the_error_of_the_loss_into_the_score() -> None:
     widths = []
     for wobble in (0.001, 0.03):
         losses = {f"toy-{x}": (1 + 40 * x**-0.1) * (1 + wobble * (-1) ** i) for i, x in enumerate(SIZES)}
-        found = forecast(curve, NEXT, losses=losses, run_sd=0.0)
+        found = forecast_of(curve, NEXT, losses=losses, run_sd=0.0)
         assert isinstance(found, Forecast)
         widths.append(found.high - found.low)
     assert widths[1] > 2 * widths[0]
@@ -223,7 +227,7 @@ def test_two_steps_carry_the_error_of_the_loss_into_the_score() -> None:
 )
 def test_two_steps_need_a_falling_loss_of_every_model(losses: Sequence[float], reason: str) -> None:
     known = {f"toy-{x}": loss for x, loss in zip(SIZES, losses, strict=False)}
-    found = forecast(_curve([0.3, 0.35, 0.4, 0.45, 0.5]), NEXT, losses=known)
+    found = forecast_of(_curve([0.3, 0.35, 0.4, 0.45, 0.5]), NEXT, losses=known)
     assert isinstance(found, NoForecast)
     assert found.reason == reason
 
@@ -236,10 +240,10 @@ def test_a_forecast_worse_than_the_largest_size_is_doubted() -> None:
 
 
 def test_curves_that_cannot_be_carried_on_say_why() -> None:
-    three = forecast(_curve([0.3, 0.4, 0.5]), NEXT)
+    three = forecast_of(_curve([0.3, 0.4, 0.5]), NEXT)
     assert isinstance(three, NoForecast)
     assert three.reason == "Only 3 sizes: a forecast needs at least 4."
-    mixed = forecast(_loss([1.0, -1.0, 1.0, 2.0, 1.0]), NEXT)
+    mixed = forecast_of(_loss([1.0, -1.0, 1.0, 2.0, 1.0]), NEXT)
     assert isinstance(mixed, NoForecast)
     assert "nll is neither a score" in mixed.reason
 
@@ -250,7 +254,7 @@ def test_plain_data_keep_refusals_apart_from_numbers() -> None:
     assert made["largest"] == {"model": f"toy-{SIZES[-1]}", "x": SIZES[-1], "value": pytest.approx(0.947, abs=0.001)}
     assert [held["inside"] for held in made["backtest"]] == [True] * 4
     assert sum(form["weight"] for form in made["forms"].values()) == pytest.approx(1.0)
-    refused = to_json(forecast(_curve([0.3, 0.4, 0.5]), NEXT))
+    refused = to_json(forecast_of(_curve([0.3, 0.4, 0.5]), NEXT))
     assert (refused["forecast"], refused["backtest"], refused["forms"]) == (None, [], {})
     assert refused["doubts"] == {"refused": "Only 3 sizes: a forecast needs at least 4."}
     assert refused.keys() == made.keys()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.laws.observational import SigmoidLaw, components, fit_observational_law, fit_sigmoid_law, imputer
+from harness.analysis.laws import SigmoidLaw, fit_imputer, fit_observational_law, fit_sigmoid_law, principal_components
 from harness.errors import HarnessError
 
 RNG = np.random.default_rng(0)
@@ -14,7 +14,7 @@ SCORES = np.clip(0.5 + np.outer(ABILITY, [0.10, 0.15, 0.20, 0.05, 0.12]) + RNG.n
 def test_missing_scores_are_filled_in_close_to_the_truth() -> None:
     gaps = SCORES.copy()
     gaps[[3, 20, 35], [0, 2, 4]] = np.nan
-    filled = imputer(gaps).fill(gaps)
+    filled = fit_imputer(gaps).fill(gaps)
     assert filled[[3, 20, 35], [0, 2, 4]] == pytest.approx(SCORES[[3, 20, 35], [0, 2, 4]], abs=0.04)
     known = ~np.isnan(gaps)
     assert (filled[known] == gaps[known]).all()
@@ -23,28 +23,28 @@ def test_missing_scores_are_filled_in_close_to_the_truth() -> None:
 def test_models_outside_the_fit_are_filled_in_by_it() -> None:
     model = SCORES[30].copy()
     model[2] = np.nan
-    assert imputer(SCORES[:25]).fill(model[None, :])[0, 2] == pytest.approx(SCORES[30, 2], abs=0.05)
+    assert fit_imputer(SCORES[:25]).fill(model[None, :])[0, 2] == pytest.approx(SCORES[30, 2], abs=0.05)
 
 
 def test_a_filled_score_stays_in_range() -> None:
     strong = np.array([[0.99, 1.0, np.nan, 0.9, 0.95]])
-    assert imputer(SCORES).fill(strong)[0, 2] <= 1.0
+    assert fit_imputer(SCORES).fill(strong)[0, 2] <= 1.0
 
 
 def test_a_benchmark_without_two_scores_is_named() -> None:
     gaps = SCORES.copy()
     gaps[1:, 3] = np.nan
     with pytest.raises(HarnessError, match="benchmark 3 needs at least two different scores"):
-        imputer(gaps)
+        fit_imputer(gaps)
 
 
 def test_components_refuse_gaps() -> None:
-    with pytest.raises(HarnessError, match="fill them with `imputer` first"):
-        components([[0.1, np.nan], [0.2, 0.3], [0.3, 0.4]])
+    with pytest.raises(HarnessError, match="fill them with `fit_imputer` first"):
+        principal_components([[0.1, np.nan], [0.2, 0.3], [0.3, 0.4]])
 
 
 def test_the_first_component_rises_with_ability() -> None:
-    found = components(SCORES)
+    found = principal_components(SCORES)
     assert found.explained[0] > 0.95
     assert np.corrcoef(found.project(SCORES, 1)[:, 0], ABILITY)[0, 1] > 0.99
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.laws.overtraining import ErrorLaw, OvertrainingLaw, fit_error_law, fit_overtraining_law
+from harness.analysis.laws import AverageErrorLaw, OvertrainingLaw, fit_average_error_law, fit_overtraining_law
 from harness.errors import HarnessError
 
 TRUTH = OvertrainingLaw(alpha=160.0, beta=370.0, exponent=-0.27, floor=1.8)
@@ -29,12 +29,12 @@ def test_one_ratio_of_tokens_to_parameters_is_not_enough() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 40.0])
 def test_an_error_law_is_found_at_small_and_large_losses(shift: float) -> None:
-    truth = ErrorLaw(ceiling=0.85, gain=2.2 * np.exp(0.7 * shift), rate=0.7)
+    truth = AverageErrorLaw(ceiling=0.85, gain=2.2 * np.exp(0.7 * shift), rate=0.7)
     loss = np.linspace(2.2, 4.5, 6) + shift
-    found = fit_error_law(loss, truth.error(loss))
+    found = fit_average_error_law(loss, truth.error(loss))
     assert found.error(shift + 2.0) == pytest.approx(truth.error(shift + 2.0), abs=1e-6)
 
 
 def test_three_runs_are_too_few_for_three_parameters() -> None:
     with pytest.raises(HarnessError, match="at least 4 runs; got 3"):
-        fit_error_law([3.0, 2.5, 2.0], [0.7, 0.6, 0.5])
+        fit_average_error_law([3.0, 2.5, 2.0], [0.7, 0.6, 0.5])

@@ -6,37 +6,23 @@ stay at chance until the loss falls below a threshold,
 
     y = f(L) if L < eta, else chance.
 
-The loss must be one number on one fixed corpus. Losses per token compare only models of one tokeniser; across
-tokenisers take bits per byte. Thresholds published for one corpus do not carry over to another.
+The losses of all models must be measured on one fixed corpus. Losses per token can be compared only between models of
+one tokeniser; across tokenisers take bits per byte. A threshold published for one corpus does not hold on another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.analysis.laws.exposure import Hinge, finite, hinge, resampled
+from harness.analysis.laws.exposure import fit_hinge
+from harness.analysis.laws.inputs import finite_column, group_resamples
+from harness.analysis.laws.types import Collapse, Hinge
 from harness.analysis.stats import Array
 from harness.errors import HarnessError
-
-
-class Collapse(NamedTuple):
-    """How well the loss explains a score, beside other measures of scale."""
-
-    loss: float
-    """R² of the polynomial in the loss."""
-    others: dict[str, float]
-    """R² of the same polynomial in each other axis, by name."""
-    gain: float
-    """R² of the loss minus that of the best other axis."""
-    gain_low: float
-    """Lower end of the 95 % bootstrap interval of `gain`; the curves collapse on the loss when it is above 0."""
-    gain_high: float
-    """Upper end of the 95 % bootstrap interval of `gain`."""
 
 
 def collapse(
@@ -49,27 +35,28 @@ def collapse(
     resamples: int = 500,
     seed: int = 0,
 ) -> Collapse:
-    """R² of one polynomial in the loss against one in each other axis, pooled over sizes and checkpoints.
+    """R² of one polynomial in the loss, compared with one in each other measure of scale, over all checkpoints.
 
-    One curve through all points is what "the loss alone" means: a run that leaves it lowers R². The degree is that
-    of a curve with one bend up and one down; the interval resamples whole runs, whose checkpoints are not
-    independent. With three or four runs it can hardly leave 0: a replicate may then hold one run only.
+    If the loss alone says what a model can do, one curve goes through all points; a run that leaves the curve lowers
+    R². A polynomial of degree 3 can bend up once and down once. The interval comes from resampling whole runs, because
+    checkpoints of one run are not independent. With three or four runs it nearly always holds 0, because a resample may
+    then consist of a single run.
 
     Args:
         score: of each checkpoint, shape (n,).
         loss: of each checkpoint on the fixed corpus, shape (n,).
-        others: log10 of FLOPs, parameters or tokens by name, each of shape (n,); at least one.
+        others: at least one other measure of scale by name, such as log10 of FLOPs; each of shape (n,).
         groups: the run of each checkpoint, n long; None resamples single checkpoints.
-        degree: of the polynomials.
+        degree: degree of the polynomials.
         resamples: bootstrap replicates.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         HarnessError: too few checkpoints for a polynomial of this degree, or a value that is not a number.
     """
-    y, at = finite("score", score), finite("loss", loss)
-    axes = {name: finite(name, values) for name, values in others.items()}
-    drawn = resampled(groups if groups is not None else range(len(y)), resamples, np.random.default_rng(seed))
+    y, at = finite_column("score", score), finite_column("loss", loss)
+    axes = {name: finite_column(name, values) for name, values in others.items()}
+    drawn = group_resamples(groups if groups is not None else range(len(y)), resamples, np.random.default_rng(seed))
     weights = np.vstack([np.ones_like(y), drawn])
     by_loss = _weighted_r2(at, y, degree, weights)
     by_other = {name: _weighted_r2(values, y, degree, weights) for name, values in axes.items()}
@@ -94,7 +81,7 @@ def pooled_r2(x: ArrayLike, y: ArrayLike, degree: int = 3) -> float:
     return float(_weighted_r2(np.asarray(x, dtype=float), score, degree, np.ones((1, len(score))))[0])
 
 
-def hinge_in_loss(
+def fit_hinge_in_loss(
     loss: ArrayLike,
     score: ArrayLike,
     floor: float,
@@ -103,10 +90,11 @@ def hinge_in_loss(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Hinge:
-    """Loss below which a score leaves its floor: y = r0 + a (L_0 - L)+.
+    """The loss below which a score leaves its floor: y = r0 + a (L_0 - L)+.
 
-    Du et al.'s threshold with a straight line for f. `at`, `low` and `high` are losses, `slope` is the gain per unit
-    of loss below `at`, `n_below` counts the models that have not come down to it, and `refusal` must be read first.
+    This is the threshold of Du et al. with a straight line for f. In the result `at`, `low` and `high` are losses,
+    `slope` is the gain in score per unit of loss below `at`, and `n_below` counts the models whose loss is still above
+    it. Read `refusal` first.
 
     Args:
         loss: of each checkpoint, shape (n,).
@@ -114,41 +102,41 @@ def hinge_in_loss(
         floor: score without the ability, usually chance.
         groups: the run of each checkpoint, n long; None resamples single checkpoints.
         resamples: bootstrap replicates; 0 for none.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
-    >>> found = hinge_in_loss([5, 4, 3, 2, 1], [0.25, 0.25, 0.30, 0.40, 0.50], 0.25, resamples=0)
+    >>> found = fit_hinge_in_loss([5, 4, 3, 2, 1], [0.25, 0.25, 0.30, 0.40, 0.50], 0.25, resamples=0)
     >>> round(found.at, 3), round(found.slope, 3)
     (3.5, 0.1)
     """
     ability = -np.asarray(loss, dtype=float)
-    found = hinge(ability, score, floor, groups=groups, resamples=resamples, seed=seed)
+    found = fit_hinge(ability, score, floor, groups=groups, resamples=resamples, seed=seed)
     low = None if found.high is None else -found.high
     high = None if found.low is None else -found.low
     return replace(found, at=-found.at, low=low, high=high)
 
 
-def leaves_chance(
+def loss_threshold(
     loss: ArrayLike, score: ArrayLike, stderr: ArrayLike, chance: float, *, errors: float = 2.0
 ) -> float | None:
-    """Largest loss from which this and every lower loss score above chance; None when even the lowest does not.
+    """The largest loss from which on all scores of one run are above chance; None when the last one is not.
 
-    The persistence rule along one run: y > c + `errors` standard errors from here on.
+    A score counts as above chance when it exceeds it by `errors` standard errors.
 
     Args:
         loss: of each checkpoint of one run, shape (n,).
         score: of each checkpoint, shape (n,).
         stderr: of each score, shape (n,).
         chance: score without the ability.
-        errors: standard errors above chance that count.
+        errors: how many standard errors above chance a score must be.
 
-    >>> leaves_chance([4, 3, 2, 1], [0.25, 0.40, 0.26, 0.60], [0.02] * 4, 0.25)
+    >>> loss_threshold([4, 3, 2, 1], [0.25, 0.40, 0.26, 0.60], [0.02] * 4, 0.25)
     1.0
     """
     at = np.asarray(loss, dtype=float)
     above = np.asarray(score, dtype=float) > chance + errors * np.asarray(stderr, dtype=float)
     order = np.argsort(at)
-    held = np.logical_and.accumulate(above[order])
-    return float(at[order][held][-1]) if held.any() else None
+    persistent = np.logical_and.accumulate(above[order])
+    return float(at[order][persistent][-1]) if persistent.any() else None
 
 
 def _weighted_r2(x: Array, y: Array, degree: int, weights: Array) -> Array:

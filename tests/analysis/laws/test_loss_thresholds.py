@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.laws.loss import collapse, hinge_in_loss, leaves_chance, pooled_r2
+from harness.analysis.laws import collapse, fit_hinge_in_loss, loss_threshold, pooled_r2
 from harness.errors import HarnessError
 
 SIZES = np.repeat(np.linspace(8.0, 10.0, 6), 12)
@@ -58,7 +58,7 @@ def test_a_polynomial_through_every_checkpoint_is_an_error() -> None:
 def test_the_threshold_is_a_loss_and_its_interval_is_in_order() -> None:
     loss = np.linspace(1.5, 4, 40)
     score = 0.25 + 0.2 * np.maximum(2.4 - loss, 0) + np.random.default_rng(0).normal(0, 0.005, 40)
-    found = hinge_in_loss(loss, score, 0.25)
+    found = fit_hinge_in_loss(loss, score, 0.25)
     assert found.at == pytest.approx(2.4, abs=0.05)
     assert found.low is not None
     assert found.high is not None
@@ -67,8 +67,8 @@ def test_the_threshold_is_a_loss_and_its_interval_is_in_order() -> None:
 
 
 def test_a_single_lucky_checkpoint_does_not_leave_chance() -> None:
-    assert leaves_chance([4, 3, 2, 1], [0.25, 0.6, 0.26, 0.25], [0.02] * 4, 0.25) is None
+    assert loss_threshold([4, 3, 2, 1], [0.25, 0.6, 0.26, 0.25], [0.02] * 4, 0.25) is None
 
 
 def test_checkpoints_may_come_in_any_order() -> None:
-    assert leaves_chance([1, 4, 3, 2], [0.6, 0.25, 0.3, 0.5], [0.02] * 4, 0.25) == 3
+    assert loss_threshold([1, 4, 3, 2], [0.6, 0.25, 0.3, 0.5], [0.02] * 4, 0.25) == 3

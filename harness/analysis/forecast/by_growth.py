@@ -1,0 +1,190 @@
+"""Forecasts of scores with a floor and a best, by all growth forms at once, each with its Akaike weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.analysis.curves import Curve, position
+from harness.analysis.forecast.back_test import back_test
+from harness.analysis.forecast.doubts import doubts
+from harness.analysis.forecast.future_loss import predicted_loss
+from harness.analysis.forecast.types import Forecast, FormForecast
+from harness.analysis.growth import (
+    CANDIDATES,
+    FEWEST_TO_EXTRAPOLATE,
+    FORMS,
+    Counts,
+    akaike_weights,
+    counts_of,
+    dispersion,
+    fit,
+    refitted,
+    sizes_above_chance,
+)
+from harness.analysis.stats import CONFIDENCE, Array
+
+GROWTH = ("const", *CANDIDATES)
+"""Forms that a score may follow beyond the measured sizes, see `Fits.onward`. A curve that turns is not among them,
+because nobody can say where it goes after the turn."""
+_REPEATS = 20
+"""Scores drawn around each redrawn curve."""
+
+
+def with_floor(curve: Curve) -> Curve:
+    """The curve with chance 0 where chance is not known, because growth forms need a floor to rise from."""
+    return replace(curve, metric=replace(curve.metric, chance=0.0)) if curve.metric.chance is None else curve
+
+
+def by_growth(
+    curves: Sequence[Curve],
+    at: float,
+    losses: Mapping[str, float] | None,
+    *,
+    run_sd: float,
+    draws: int,
+    seed: int,
+) -> list[Forecast]:
+    """Forecasts of curves with equally many sizes, see `forecasts`.
+
+    Args:
+        curves: all countable once they have a floor.
+        at: scale to forecast.
+        losses: loss of each model by name, for two steps; None forecasts from the scale alone.
+        run_sd: standard deviation of a score of one half between two training runs.
+        draws: redrawn curves behind each interval.
+        seed: seed of the redrawing.
+    """
+    family = _family(curves, at, losses, run_sd)
+    sizes = family.counts.sizes
+    ahead = family.predicted(sizes, sizes, draws, seed)
+    tests = [(size, family.predicted(size, size, draws, seed)) for size in range(FEWEST_TO_EXTRAPOLATE, sizes)]
+    begun = np.asarray(sizes_above_chance(family.counts).any(axis=1))
+    forecasts = []
+    for row, curve in enumerate(curves):
+        best = curve.metric.best or 1.0
+        backtest = tuple(back_test(curve, size, *one.interval(row, best), best=best) for size, one in tests)
+        value, low, high = ahead.interval(row, best)
+        forecast = Forecast(
+            curve=curve,
+            at=at,
+            loss=None if losses is None else -float(ahead.at[row]),
+            value=value,
+            low=low,
+            high=high,
+            ahead=position(curve.scale, at) - curve.position[-1],
+            forms={
+                name: FormForecast(float(weight), best * float(one))
+                for name, weight, one in zip(ahead.names, ahead.weights[:, row], ahead.each[:, row], strict=True)
+            },
+            backtest=backtest,
+            doubts={},
+        )
+        forecasts.append(replace(forecast, doubts=doubts(forecast, begun=bool(begun[row]))))
+    return forecasts
+
+
+class _Prediction(NamedTuple):
+    """Predictions for B curves, as shares of the best score."""
+
+    value: Array
+    """Median over the redrawn curves, (B,)."""
+    low: Array
+    """Lower end of the 95 % interval, (B,)."""
+    high: Array
+    """Upper end of the interval, (B,)."""
+    weights: Array
+    """Akaike weight of each form, (forms, B)."""
+    each: Array
+    """Prediction of each form, (forms, B)."""
+    at: Array
+    """Median of the positions predicted, (B,)."""
+    names: tuple[str, ...]
+    """Names of the forms."""
+
+    def interval(self, row: int, best: float) -> tuple[float, float, float]:
+        """Value, low and high of one curve, in units of the metric."""
+        return best * float(self.value[row]), best * float(self.low[row]), best * float(self.high[row])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Family:
+    """Curves of equally many sizes, as they are extrapolated."""
+
+    counts: Counts
+    """The curves over scale, or over minus the loss for two steps."""
+    scales: Array
+    """Every scale, and last the one to forecast, (B, m + 1)."""
+    positions: Array
+    """The positions of these scales on the axis, (B, m + 1)."""
+    losses: Array | None
+    """Loss of every size, (B, m); None for a forecast from the scale alone."""
+
+    def predicted(self, sizes: int, there: int, draws: int, seed: int) -> _Prediction:
+        """The scores at scale number `there`, from the `sizes` smallest ones."""
+        rng = np.random.default_rng(seed)
+        if self.losses is None:
+            target = self.positions[:, there, None]
+        else:
+            rows = zip(self.scales[:, :sizes], self.losses[:, :sizes], self.scales[:, there], strict=True)
+            target = -np.stack([predicted_loss(x, loss, at).drawn(draws, rng) for x, loss, at in rows])
+        documents = self.counts.n[:, min(there, self.counts.sizes - 1)]
+        return _predicted(self.counts.smallest(sizes), target, documents, draws, rng)
+
+
+def _family(curves: Sequence[Curve], at: float, losses: Mapping[str, float] | None, run_sd: float) -> _Family:
+    counts = counts_of([with_floor(curve) for curve in curves], run_sd=run_sd)
+    by_model = None if losses is None else np.array([[losses[name] for name in curve.models] for curve in curves])
+    return _Family(
+        counts=counts if by_model is None else replace(counts, x=-by_model),
+        scales=np.array([[*curve.x, at] for curve in curves]),
+        positions=np.array([[*curve.position, position(curve.scale, at)] for curve in curves]),
+        losses=by_model,
+    )
+
+
+def _predicted(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Generator) -> _Prediction:
+    """Scores of the curves at positions `at`, (B, draws) or (B, 1) for all draws, on `n` documents, (B,)."""
+    fits = [fit(FORMS[name], counts) for name in GROWTH if counts.sizes - FORMS[name].p - 1 > 0]
+    share = akaike_weights(fits, counts.sizes)
+    rows = np.arange(len(counts))
+    best = share.argmax(axis=0)
+    spread = dispersion(
+        counts,
+        np.stack([f.mean(counts.x) for f in fits])[best, rows],
+        np.array([f.form.p for f in fits])[best],
+    )
+    worth = counts.n / spread[:, None]
+    discounted = replace(counts, k=worth * counts.k / counts.n, n=worth)
+    # Half a success and half a failure more: a size that got nothing right could have got something.
+    redrawn = worth[:, None] * _about(_halved(counts.k / counts.n, worth), worth + 1, draws, rng)
+    mean = np.empty((len(counts), draws))
+    places = np.broadcast_to(at, mean.shape)
+    for again in refitted(fits, share, discounted, redrawn, rng):
+        mean[again.row, again.column] = again.fits.onward(places[again.row, again.column, None])[:, 0]
+    value = np.median(mean, axis=1)
+    scores = _about(_halved(mean, n[:, None]), (n / spread)[:, None], _REPEATS, rng).reshape(len(counts), -1)
+    low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
+    # Scores are whole numbers of documents: an end between two of them would leave out the score it rounds to.
+    low, high = np.minimum(np.floor(low * n) / n, value), np.clip(np.ceil(high * n) / n, value, 1.0)
+    middle = np.median(at, axis=1)
+    each = np.stack([f.onward(middle[:, None])[:, 0] for f in fits])
+    return _Prediction(value, low, high, share, each, middle, tuple(f.form.name for f in fits))
+
+
+def _halved(share: Array, documents: Array) -> Array:
+    """Shares of documents with half a success and half a failure added."""
+    return (share * documents + 0.5) / (documents + 1)
+
+
+def _about(share: Array, documents: Array, draws: int, rng: np.random.Generator) -> Array:
+    """Scores that may come of expected shares, (B, draws, m), from shares (B, m) and so many documents, (B, m or 1).
+
+    Beta distributed, with the variance share (1 - share) / (documents + 1). A binomial would put them on a grid as
+    coarse as the documents are few, and scatter leaves few.
+    """
+    size = (len(share), draws, share.shape[1])
+    return rng.beta((share * documents)[:, None], ((1 - share) * documents)[:, None], size=size)

@@ -1,0 +1,118 @@
+"""What would a larger model of the family score, how sure is that, and would the same forecast have been right before?
+
+Scores with a floor and a best are forecast by all growth forms at once, each with its Akaike weight, and losses by a
+power law with a floor. Every forecast comes with a back-test: each size from the fifth on is forecast in the same way
+from the smaller ones, and compared with two forecasts that need no statistics. A forecast that is no better than those
+is not worth much.
+
+No method here foresees an ability of which nothing shows yet, because any later rise agrees with small sizes at chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from harness.analysis.curves import Curve
+from harness.analysis.forecast.by_growth import by_growth, with_floor
+from harness.analysis.forecast.by_power_law import by_power_law
+from harness.analysis.forecast.types import Forecast, NoForecast
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
+
+
+def forecasts(
+    curves: Iterable[Curve],
+    at: float,
+    *,
+    losses: Mapping[str, float] | None = None,
+    run_sd: float = RUN_SD,
+    draws: int = 200,
+    seed: int = 0,
+) -> tuple[Forecast | NoForecast, ...]:
+    """The score of each curve at a larger scale, in the order of the curves.
+
+    Countable scores: the curve is redrawn from its counts. Each redrawn curve is fitted by one form, chosen at random
+    by its Akaike weight (Buckland, Burnham and Augustin 1997), and the median of their predictions is the forecast.
+    Around each prediction, scores are drawn with the noise of documents and training runs; their quantiles are the
+    interval. Counts that lie further from the best form than chance allows are worth fewer documents (quasi-binomial;
+    McCullagh and Nelder 1989).
+
+    Losses and log-likelihoods: a power law with a floor, fitted by least squares of the logarithm, and the linearised
+    prediction interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, chapter 2).
+
+    Two steps, where the losses of the models are known: this law from scale to loss, and growth forms from loss to
+    score (as Grattafiori et al. 2024, section 3.2.1, and Bhagia et al. 2024 chain a loss law and a sigmoid). The score
+    of each redrawn curve is predicted at a loss drawn from the interval of the first step, so that the errors of both
+    steps count.
+
+    Args:
+        curves: curves of any sizes and metrics.
+        at: scale to forecast, above 0, in the unit of each curve's axis.
+        losses: loss of each model by name, to forecast in two steps; None forecasts from the scale alone.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration.
+        draws: redrawn curves behind each interval.
+        seed: seed of the redrawing.
+    """
+    given = list(curves)
+    results: dict[int, Forecast | NoForecast] = {}
+    batches: dict[int, list[int]] = {}
+    for place, curve in enumerate(given):
+        if reason := _reason_not_to(curve, losses):
+            results[place] = NoForecast(curve, reason)
+        elif countable(with_floor(curve)):
+            batches.setdefault(len(curve.points), []).append(place)
+        else:
+            results[place] = by_power_law(curve, at)
+    for places in batches.values():
+        batch = by_growth([given[place] for place in places], at, losses, run_sd=run_sd, draws=draws, seed=seed)
+        results.update(zip(places, batch, strict=True))
+    return tuple(results[place] for place in range(len(given)))
+
+
+def to_json(result: Forecast | NoForecast) -> dict[str, Any]:
+    """A forecast as plain data; where a curve cannot be forecast, the numbers are null and `doubts` says why."""
+    curve, forecast = result.curve, result if isinstance(result, Forecast) else None
+    last = curve.points[-1]
+    return {
+        "family": curve.family,
+        "task": curve.task,
+        "shots": curve.shots,
+        "prompt": curve.prompt,
+        "metric": curve.metric.name,
+        "scale": curve.scale,
+        "conditions": curve.conditions,
+        "largest": {"model": last.model, "x": last.x, "value": last.estimate.value},
+        "at": forecast and forecast.at,
+        "loss": forecast and forecast.loss,
+        "forecast": forecast and forecast.value,
+        "low": forecast and forecast.low,
+        "high": forecast and forecast.high,
+        "ahead": forecast and forecast.ahead,
+        "error": forecast and forecast.error,
+        "error_of_last": forecast and forecast.error_of_last,
+        "error_of_line": forecast and forecast.error_of_line,
+        "coverage": forecast and forecast.coverage,
+        "backtest": [{**test._asdict(), "inside": test.inside} for test in forecast.backtest] if forecast else [],
+        "forms": {name: {"weight": one.weight, "forecast": one.value} for name, one in forecast.forms.items()}
+        if forecast
+        else {},
+        "doubts": dict(result.doubts) if isinstance(result, Forecast) else {"refused": result.reason},
+    }
+
+
+def _reason_not_to(curve: Curve, losses: Mapping[str, float] | None) -> str | None:
+    """Why a curve cannot be forecast from its sizes, or from losses where they are given; None when it can."""
+    sizes = len(set(curve.x))
+    if sizes < FEWEST_TO_EXTRAPOLATE:
+        return f"Only {sizes} size{'s' * (sizes > 1)}: a forecast needs at least {FEWEST_TO_EXTRAPOLATE}."
+    if losses is None:
+        return None
+    if not countable(with_floor(curve)) or curve.scale == "loss":
+        return "Two steps need a score from 0 to a best one with known errors, over a size."
+    if unknown := [name for name in curve.models if name not in losses]:
+        return f"Two steps need the loss of every model; not known of {', '.join(unknown)}."
+    falling = [losses[name] for name in curve.models]
+    if min(falling) <= 0 or any(b >= a for a, b in pairwise(falling)):
+        return "Two steps need losses above 0 that fall from each size to the next."
+    return None
