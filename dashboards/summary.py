@@ -14,7 +14,7 @@ from html import escape
 from harness.analysis.verdict import PLAIN_WORDS, Verdict
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import finished_at
-from harness.wording import size
+from harness.wording import number
 
 Row = Mapping[str, str | int]
 """Heading -> what stands below it."""
@@ -55,7 +55,7 @@ def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> 
         rows.append(
             {
                 "Family": family,
-                "Parameters": f"{size(min(params))} to {size(max(params))}",
+                "Parameters": f"{number(min(params))} to {number(max(params))}",
                 "Suites": ", ".join(sorted({cell.suite for cell in cells})),
                 **counts(done, gone),
             }

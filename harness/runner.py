@@ -17,6 +17,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import lanes
 from harness.specs import ModelSpec
 from harness.store import Store
+from harness.wording import counted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +36,13 @@ class Standing:
     def chores(self) -> tuple[str, ...]:
         """What comes before any evaluation, in lines such as `taken over from family mine: 2 cells`."""
         families = Counter(result.cell.model.family for _, result in self.elsewhere)
-        lines = [f"taken over from family {family}: {_cells(n)}" for family, n in sorted(families.items())]
-        told = [
+        lines = [f"taken over from family {family}: {counted(n, 'cell')}" for family, n in sorted(families.items())]
+        described = [
             n for n in DESCRIPTIVE_FIELDS if any(getattr(o.cell.model, n) != getattr(m, n) for o, m in self.outdated)
         ]
-        return (*lines, *([f"brought up to date in {_cells(len(self.outdated))}: {', '.join(told)}"] if told else []))
+        if described:
+            lines.append(f"brought up to date in {counted(len(self.outdated), 'cell')}: {', '.join(described)}")
+        return tuple(lines)
 
 
 def standing(plan: RunPlan, results: Iterable[CellResult], failures: Iterable[CellFailure]) -> Standing:
@@ -74,10 +77,6 @@ def settle(store: Store, held: Standing) -> Standing:
 
 def _description(model: ModelSpec) -> tuple[float | None, ...]:
     return tuple(getattr(model, name) for name in DESCRIPTIVE_FIELDS)
-
-
-def _cells(n: int) -> str:
-    return f"{n} cell" if n == 1 else f"{n} cells"
 
 
 def run(

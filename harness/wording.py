@@ -1,28 +1,81 @@
-"""Numbers as people read them: scales, scores, probabilities. One place, so that every table and sentence agrees."""
+"""Numbers, times and foreign text as people read them: one place for command line, report, figures and dashboard.
+
+Every function is pure and needs the standard library alone. JSON and CSV files hold the numbers themselves, in full.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
-_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
-_LARGEST_WORD = 1e15
-"""Above this no suffix is common, and scientific notation is what papers print (FLOPs)."""
+_SUFFIXES = ("", "k", "M", "B", "T")
+"""What model names use for each thousand times more. Above the last, papers print powers of ten (FLOPs)."""
+_SMALLEST_POWER = -4
+"""Numbers below 0.0001 are written with a power of ten."""
+_SMALLEST_PROBABILITY = 1e-300
+"""A smaller one is about to leave the range of a float, and its digits mean nothing."""
+_UNITS_OF_TIME = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
-def size(value: float) -> str:
-    """A count in three digits at most, with the suffix model names use.
+def number(value: float, digits: int = 3) -> str:
+    """Three significant digits without trailing zeros, with the suffix that model names use: 184k, 1.9M, 6.9B.
 
-    >>> size(184_320), size(1_100_000), size(2.8e9), size(512), size(2.4e22)
-    ('184k', '1.1M', '2.8B', '512', '2.4e22')
+    >>> number(184_320), number(1_900_000), number(6.9e9), number(2.4e22), number(512)
+    ('184k', '1.9M', '6.9B', '2.4e22', '512')
+    >>> number(2.6149), number(2.6149, digits=2), number(0.05), number(0.000012)
+    ('2.61', '2.6', '0.05', '1.2e-5')
     """
-    if value >= _LARGEST_WORD:
-        mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
-    for unit, suffix in _SUFFIXES:
-        # 999.5k would print as 1000k: it belongs to the next unit.
-        if value >= unit * 0.9995:
-            return f"{_three_digits(value / unit)}{suffix}"
-    return _three_digits(value)
+    if not math.isfinite(value):
+        return str(value)
+    # Rounded once, and before the suffix is chosen: 999,600 is 1M and not 1000k.
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if float(mantissa) == 0:
+        return "0"
+    thousands = max(0, power // 3)
+    if power < _SMALLEST_POWER or thousands >= len(_SUFFIXES):
+        return f"{_stripped(mantissa)}e{power}"
+    rest = power - 3 * thousands
+    return _stripped(f"{float(f'{mantissa}e{rest}'):.{max(0, digits - 1 - rest)}f}") + _SUFFIXES[thousands]
+
+
+def one_decimal(value: float) -> str:
+    """What is only held against a few whole numbers: a z value, a factor.
+
+    >>> one_decimal(3.449), one_decimal(-2.0)
+    ('3.4', '-2.0')
+    """
+    return f"{value:.1f}"
+
+
+def count(value: int) -> str:
+    """A whole number with all its digits.
+
+    >>> count(12_345)
+    '12,345'
+    """
+    return f"{value:,}"
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """A number of things, with their name.
+
+    >>> counted(1, "cell"), counted(1200, "cell"), counted(2, "family", "families")
+    ('1 cell', '1,200 cells', '2 families')
+    """
+    return f"{count(value)} {one if value == 1 else many or f'{one}s'}"
+
+
+def span(values: Iterable[int]) -> str:
+    """The smallest and the largest of some whole numbers, or the one that all are; at least one is given.
+
+    >>> span([200, 200]), span([120, 1200])
+    ('200', '120 to 1,200')
+    """
+    known = tuple(values)
+    least, most = min(known), max(known)
+    return count(least) if least == most else f"{count(least)} to {count(most)}"
 
 
 def score(value: float | None) -> str:
@@ -32,6 +85,24 @@ def score(value: float | None) -> str:
     ('0.250', '-12.346', '')
     """
     return "" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference of scores with its sign; empty when there is none.
+
+    >>> signed(0.25), signed(-0.0312), signed(None)
+    ('+0.250', '-0.031', '')
+    """
+    return "" if value is None or math.isnan(value) else f"{value:+.3f}"
+
+
+def interval(low: float | None, high: float | None, write: Callable[[float | None], str] = score) -> str:
+    """Both ends, written as `write` writes each; empty when one of them is not known.
+
+    >>> interval(0.1, 0.25), interval(-0.1, 0.25, signed), interval(None, 0.25)
+    ('0.100 to 0.250', '-0.100 to +0.250', '')
+    """
+    return "" if low is None or high is None else f"{write(low)} to {write(high)}"
 
 
 def probability(p: float | None) -> str:
@@ -47,7 +118,103 @@ def probability(p: float | None) -> str:
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def _three_digits(value: float) -> str:
-    decimals = max(0, 2 - math.floor(math.log10(value))) if value >= 1 else 2
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def p_value(p: float | None) -> str:
+    """A p or q value as it stands in a table; empty when there is none.
+
+    >>> p_value(0.0312), p_value(1e-9), p_value(0.5), p_value(None)
+    ('0.031', '<0.001', '0.50', '')
+    """
+    return "" if p is None else probability(p).removeprefix("= ").replace("< ", "<")
+
+
+def small_probability(p: float | None) -> str:
+    """A p or q value in three digits however small, for those who compare orders of magnitude; empty without one.
+
+    >>> small_probability(0.0312), small_probability(3.4e-12), small_probability(0.0), small_probability(None)
+    ('0.0312', '3.4e-12', '<1e-300', '')
+    """
+    if p is None:
+        return ""
+    return "<1e-300" if p < _SMALLEST_PROBABILITY else number(p)
+
+
+def percent(share: float, decimals: int = 0) -> str:
+    """A share of one in percent.
+
+    >>> percent(0.954), percent(1.0), percent(0.0123, decimals=1)
+    ('95%', '100%', '1.2%')
+    """
+    return f"{share:.{decimals}%}"
+
+
+def percent_change(share: float) -> str:
+    """A relative difference in percent, with its sign.
+
+    >>> percent_change(-0.183), percent_change(0.0321)
+    ('-18%', '+3%')
+    """
+    return f"{share:+.0%}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units that they fill; a second unit of nothing is left out.
+
+    >>> duration(0.034), duration(4.2), duration(75), duration(7320), duration(7200), duration(200_000)
+    ('0.034 s', '4 s', '1 min 15 s', '2 h 2 min', '2 h', '2 d 7 h')
+    """
+    if abs(seconds) < 1:
+        return f"{number(seconds, digits=2)} s"
+    rest = round(seconds)
+    parts = []
+    for unit, name in _UNITS_OF_TIME:
+        whole, rest = divmod(rest, unit)
+        if whole:
+            parts.append(f"{whole} {name}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
+
+
+def clock(seconds: float) -> str:
+    """Time left as a clock shows it, of steady width beside a bar: minutes and seconds, with hours if there are any.
+
+    >>> clock(48), clock(725), clock(10_810)
+    ('0:48', '12:05', '3:00:10')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def moment(when: datetime, timespec: str = "seconds") -> str:
+    """A time with its zone, which is always UTC; `timespec` as of `datetime.isoformat`.
+
+    >>> moment(datetime(2025, 3, 1, 9, 30, tzinfo=UTC)), moment(datetime(2025, 3, 1, 9, 30, tzinfo=UTC), "minutes")
+    ('2025-03-01 09:30:00 UTC', '2025-03-01 09:30 UTC')
+    """
+    return f"{when.astimezone(UTC).replace(tzinfo=None).isoformat(' ', timespec)} UTC"
+
+
+def energy(watt_hours: float) -> str:
+    """An energy in the unit of watt-hours that leaves few digits.
+
+    >>> energy(0.0123), energy(12.34), energy(1500)
+    ('12.3 mWh', '12.3 Wh', '1.5 kWh')
+    """
+    for unit, name in ((1e6, "MWh"), (1e3, "kWh"), (1.0, "Wh")):
+        if float(f"{watt_hours:.2e}") >= unit:
+            return f"{number(watt_hours / unit)} {name}"
+    return f"{number(1e3 * watt_hours)} mWh"
+
+
+def megabytes(size: int) -> str:
+    """The size of a file.
+
+    >>> megabytes(4_812_345), megabytes(1200)
+    ('4.81 MB', '0.0012 MB')
+    """
+    return f"{number(size / 1e6)} MB"
+
+
+def _stripped(digits: str) -> str:
+    """Without the zeros behind the point that say nothing."""
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

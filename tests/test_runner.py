@@ -267,7 +267,7 @@ def test_a_record_that_cannot_be_written_any_more_does_not_hide_why_the_run_ends
         ({"done": 5, "first_seconds": 20.0, "elapsed_seconds": 120.0}, "5/40 cells, 2.4/min, ETA 14:35"),
         (
             {"total": 9999, "done": 3001, "first_seconds": 20.0, "elapsed_seconds": 140.0},
-            "3001/9999 cells, 1500/min, ETA 4:40",
+            "3001/9999 cells, 1.5k/min, ETA 4:40",
         ),
     ],
 )

@@ -14,11 +14,11 @@ import pandas as pd
 import streamlit as st
 from harness.dashboards import state
 
-from harness.cli.output import duration
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import RunRecord
 from harness.runs import progress as runs
 from harness.store import Problem
+from harness.wording import duration
 
 TIMES = {
     heading: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")

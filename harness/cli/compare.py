@@ -16,7 +16,7 @@ from harness.cli.write import write_figures
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.store import Store
-from harness.wording import probability, score
+from harness.wording import interval, p_value, percent_change, score, signed
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison, Unpaired
@@ -94,7 +94,6 @@ _HEAD = (
 
 def _row(one: Comparison) -> tuple[object, ...]:
     found = one.scores
-    interval = None if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
     return (
         one.task,
         one.setting,
@@ -104,20 +103,16 @@ def _row(one: Comparison) -> tuple[object, ...]:
         found.n,
         score(found.mean_a),
         score(found.mean_b),
-        f"{found.difference:+.3f}",
-        interval,
-        _probability(found.p),
-        _probability(one.q),
+        signed(found.difference),
+        interval(found.low, found.high, signed),
+        p_value(found.p),
+        p_value(one.q),
         one.better or "-",
         f"{found.higher_b}/{found.equal}/{found.higher_a}",
-        None if found.correlation is None else f"{found.correlation:.2f}",
-        f"{found.stderr / found.stderr_unpaired - 1:+.0%}" if found.stderr and found.stderr_unpaired else None,
+        score(found.correlation),
+        percent_change(found.stderr / found.stderr_unpaired - 1) if found.stderr and found.stderr_unpaired else None,
         score(found.detectable),
     )
-
-
-def _probability(p: float | None) -> str | None:
-    return None if p is None else probability(p).removeprefix("= ")
 
 
 def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:

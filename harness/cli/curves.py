@@ -19,9 +19,10 @@ from harness.cli.options import (
     numbers,
     split,
 )
-from harness.cli.output import count, print_json, table, telling
+from harness.cli.output import print_json, table, telling
 from harness.cli.read import choose, read_curves
 from harness.cli.write import write_figures
+from harness.wording import number, score
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
@@ -66,5 +67,5 @@ def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
 
 def _text(name: str, value: object) -> object:
     if name == "x" and isinstance(value, float):
-        return count(value)
-    return f"{value:.3f}" if isinstance(value, float) else value
+        return number(value)
+    return score(value) if isinstance(value, float) else value

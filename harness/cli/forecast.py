@@ -22,10 +22,11 @@ from harness.cli.options import (
     numbers,
     split,
 )
-from harness.cli.output import count, print_json, say, table, telling
+from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import choose, read_curves
 from harness.cli.write import write_figures
 from harness.errors import PlanError
+from harness.wording import interval, number, score
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
@@ -133,15 +134,13 @@ def _row(one: Forecast | NoForecast) -> tuple[object, ...]:
     from harness.analysis.forecast import Forecast
 
     curve = one.curve
-    largest = f"{curve.x[-1]:.3g}" if curve.scale == "loss" else count(curve.x[-1])
     setting = (curve.family, curve.task, curve.shots, curve.circumstances)
-    start = (*setting, curve.metric.name, largest, f"{curve.y[-1]:.3f}")
+    start = (*setting, curve.metric.name, number(curve.x[-1]), score(curve.y[-1]))
     if not isinstance(one, Forecast):
         return (*start, None, None, None, None, one.reason)
-    errors = None if one.error is None else f"{one.error:.3f} ({one.error_of_last:.3f})"
+    errors = None if one.error is None else f"{score(one.error)} ({score(one.error_of_last)})"
     inside = f"{sum(held.inside for held in one.backtest)} of {len(one.backtest)}" if one.backtest else None
-    interval = f"{one.low:.3f} to {one.high:.3f}"
-    return (*start, f"{one.value:.3f}", interval, errors, inside, ", ".join(one.doubts) or None)
+    return (*start, score(one.value), interval(one.low, one.high), errors, inside, ", ".join(one.doubts) or None)
 
 
 def _doubts(one: Forecast | NoForecast) -> dict[str, str]:

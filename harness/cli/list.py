@@ -9,9 +9,10 @@ import typer
 
 import harness
 from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
-from harness.cli.output import count, print_json, table
+from harness.cli.output import print_json, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
+from harness.wording import number
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
@@ -91,5 +92,5 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list):
         return ", ".join(str(part) for part in value)
     if isinstance(value, int) and value >= 10_000:
-        return count(value)
+        return number(value)
     return None if value is None else str(value)

@@ -1,12 +1,16 @@
-"""Text for people: tables and durations. Data go to stdout, everything else to stderr."""
+"""Output for people: lines, paragraphs, tables. Data go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
+
+_NUMBER = re.compile(r"[-+<]?[\d,.]+(e-?\d+)?[kMBT%]?")
+"""A number as `harness.wording` writes it."""
 
 
 def print_json(data: Any) -> None:
@@ -56,35 +60,5 @@ def telling(
     return tuple(head[i] for i in kept), [tuple(row[i] for i in kept) for row in rows]
 
 
-def count(number: float) -> str:
-    """A large number in three digits: 950, 11.6k, 1.91M, 6.90B, 2.03e23.
-
-    >>> count(218.672), count(950), count(11632), count(1_910_000), count(6.9e9), count(2.03e23)
-    ('219', '950', '11.6k', '1.91M', '6.90B', '2.03e23')
-    """
-    if number >= 1e18:
-        return f"{number:.3g}".replace("e+", "e")
-    for limit, unit in ((1e15, "P"), (1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if number >= limit:
-            return f"{number / limit:.3g}{unit}" if number / limit >= 100 else f"{number / limit:#.3g}{unit}"
-    return f"{number:.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people.
-
-    >>> duration(4.2), duration(75), duration(7320)
-    ('4 s', '1 min 15 s', '2 h 2 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def _is_number(text: str) -> bool:
-    return (
-        text.replace(",", "").replace(".", "").replace("-", "").replace("%", "").rstrip("kMBTP").isdigit() or not text
-    )
+    return not text or _NUMBER.fullmatch(text) is not None

@@ -27,12 +27,13 @@ from harness.cli.options import (
     TaskNames,
     make_plan,
 )
-from harness.cli.output import count, duration, print_json, say, table
+from harness.cli.output import print_json, say, table
 from harness.engines.protocol import WITHOUT_MODEL
 from harness.estimate import Estimate, estimate, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.runner import standing
 from harness.store import Store
+from harness.wording import duration, number, percent, score
 
 _GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 """Devices of NVIDIA and AMD, so that torch need not be loaded to look for one."""
@@ -83,14 +84,15 @@ def command(
         print_json(_data(plan, finished, failed, costs))
         return
     print(_overview(plan, finished, failed, costs))
-    print(f"\ndetectable: smallest gain over chance seen with {POWER:.0%} power in a one-sided test at {ALPHA:.0%}")
+    power, level = percent(POWER), percent(ALPHA)
+    print(f"\ndetectable: smallest gain over chance seen with {power} power in a one-sided test at {level}")
     print(_resolution(plan))
     total = _total(costs)
     unknown = sum(cost is None for cost in costs.values())
     workers = max(1, os.cpu_count() or 1)
     print(
         f"\n{len(plan.cells)} cells: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do"
-        f"\n{count(total.requests)} requests, about {count(total.tokens)} prompt tokens, about "
+        f"\n{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
         f"{duration(total.seconds)} of work ({duration(total.seconds / workers)} on {workers} workers)"
     )
     if pace is None:
@@ -117,7 +119,7 @@ def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: di
         bad = sum(c.place in failed for c in cells)
         models = len({c.model.name for c in cells})
         to_do = len(cells) - done - bad
-        rows.append((family, suite, task, models, shots, done, bad, to_do, count(cost.requests), count(cost.tokens)))
+        rows.append((family, suite, task, models, shots, done, bad, to_do, number(cost.requests), number(cost.tokens)))
     head = ("family", "suite", "task", "models", "shots", "done", "failed", "to do", "requests", "tokens")
     return table(head, rows)
 
@@ -126,14 +128,10 @@ def _resolution(plan: RunPlan) -> str:
     """One row per task and number of documents."""
     asked = {(cell.suite, cell.task, cell.limit): resolution(plan.tasks[cell.task], cell.limit) for cell in plan.cells}
     rows = [
-        (suite, task, can.documents, _short(can.chance), _short(can.mde), can.documents_needed)
+        (suite, task, can.documents, score(can.chance), score(can.mde), can.documents_needed)
         for (suite, task, _), can in sorted(asked.items(), key=lambda item: item[0][:2])
     ]
     return table(("suite", "task", "documents", "chance", "detectable", f"needed for +{PRACTICAL_EFFECT}"), rows)
-
-
-def _short(number: float | None) -> str | None:
-    return None if number is None else f"{number:.3f}"
 
 
 def _total(costs: dict[Place, Estimate | None]) -> Estimate:

@@ -12,6 +12,7 @@ from harness.cli.output import say
 from harness.cli.read import read_documents, read_store
 from harness.cli.write import write_bytes, write_text
 from harness.store import Store
+from harness.wording import megabytes
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Study
@@ -31,7 +32,7 @@ def command(
 
     made = study(*read_store(results), scale=scale, items=read_documents(Store(results)))
     write_text(output, report_page(made))
-    say(f"report written to {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    say(f"report written to {output} ({megabytes(output.stat().st_size)})")
     if png_dir is not None:
         _write_pictures(png_dir, made)
 

@@ -28,7 +28,7 @@ from harness.cli.options import (
     TaskNames,
     make_plan,
 )
-from harness.cli.output import duration, say
+from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
 from harness.engines.energy import check_installed
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
@@ -38,6 +38,7 @@ from harness.plan import DEFAULT_ENGINE, RunPlan
 from harness.runner import run, settle, standing
 from harness.runs import Recorder
 from harness.store import Store
+from harness.wording import duration
 
 
 def command(

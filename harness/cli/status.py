@@ -12,6 +12,7 @@ from harness.cli.output import print_json, say, table
 from harness.errors import StoreError
 from harness.runs import RunRecord, costs, fallbacks, mixed, up_to_date
 from harness.store import Store
+from harness.wording import counted, moment
 
 LAST_RUNS = 3
 """Ended runs that are named; `--json` has all that are known."""
@@ -59,14 +60,14 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     for of in cut:
         print(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
     for (model, reason), n in left.items():
-        print(f"lm-eval's code: {model}: {n} {'cell' if n == 1 else 'cells'}: {reason}")
+        print(f"lm-eval's code: {model}: {counted(n, 'cell')}: {reason}")
     for name, values in differing.items():
         print(f"mixed {name}: {', '.join(values)}")
 
 
 def said(record: RunRecord, now: datetime) -> str:
     """One run in one line."""
-    where = f"{record.started_at:%Y-%m-%d %H:%M:%S} UTC on {record.host}, process {record.pid}"
+    where = f"{moment(record.started_at)} on {record.host}, process {record.pid}"
     return f"{where}: {record.came(now)}; {record.said(now)}; {record.command}"
 
 

@@ -12,6 +12,7 @@ from harness.cli.options import Json, ResultsOrTable, Scale, Table
 from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import read_curves
 from harness.errors import PlanError
+from harness.wording import p_value, score
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Verdict
@@ -44,7 +45,7 @@ def command(
 
     spread = RUN_SD if run_sd is None else run_sd
     if not 0 <= spread < 0.5:
-        raise PlanError(f"--run-sd {spread:g}: expected 0 or more, and less than 0.5")
+        raise PlanError(f"--run-sd {spread}: expected 0 or more, and less than 0.5")
     verdicts = judge(read_curves(results, table_file, scale, items=True), run_sd=spread)
     if as_json:
         print_json([to_json(verdict) for verdict in verdicts])
@@ -80,7 +81,7 @@ def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def _row(verdict: Verdict) -> tuple[object, ...]:
-    from harness.analysis.verdict import in_words, number, threshold
+    from harness.analysis.verdict import in_words, threshold
 
     curve = verdict.curve
     return (
@@ -89,9 +90,9 @@ def _row(verdict: Verdict) -> tuple[object, ...]:
         curve.shots,
         curve.circumstances,
         curve.metric.name,
-        f"{curve.y[0]:.3f}",
-        f"{curve.y[-1]:.3f}",
+        score(curve.y[0]),
+        score(curve.y[-1]),
         in_words(verdict),
         threshold(verdict),
-        number(verdict.evidence["q_trend"]),
+        p_value(verdict.evidence["q_trend"]),
     )

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from harness.analysis.compare import Comparison
-from harness.analysis.verdict import number
 from harness.figures.style import COLOURS, GREY, captioned, layout
-from harness.wording import score
+from harness.wording import count, interval, p_value, score, signed, span
 
 _CHARACTER = 7
 """Width in pixels of one character of a row's name."""
@@ -66,8 +65,7 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         range=[-0.7, len(names) - 0.3],
         dtick=1,
     )
-    counts = [one.scores.n for one in comparisons]
-    documents = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    documents = span(one.scores.n for one in comparisons)
     lower = [one.metric.name for one in comparisons if not one.metric.higher_is_better]
     note = (
         f"Bars: 95 % interval of the paired difference, n = {documents} documents that both answered. Coloured: q < "
@@ -85,8 +83,9 @@ def _names(comparisons: Sequence[Comparison]) -> list[str]:
 
 def _hover(one: Comparison) -> str:
     found = one.scores
-    interval = "unknown" if found.low is None or found.high is None else f"{found.low:+.3f} to {found.high:+.3f}"
+    known = interval(found.low, found.high, signed) or "unknown"
     return (
         f"<b>{one.task}</b> {one.setting}<br>{one.metric.name}: A {score(found.mean_a)}, B {score(found.mean_b)}<br>"
-        f"B minus A {found.difference:+.3f}, 95 % interval {interval}<br>q {number(one.q)}, n = {found.n}"
+        f"B minus A {signed(found.difference)}, 95 % interval {known}<br>"
+        f"q {p_value(one.q) or 'unknown'}, n = {count(found.n)}"
     )

@@ -8,10 +8,9 @@ import plotly.graph_objects as go
 
 from harness.analysis.forecast import Forecast
 from harness.analysis.growth import Trace
-from harness.analysis.verdict import scale_text
 from harness.figures.panel import add, draw_chance, draw_curve, lines_of, scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, captioned, faint, layout
-from harness.wording import score
+from harness.wording import count, interval, number, score, span
 
 _LIGHTEST = 0.1
 """Akaike weight below which a form has no part in the band."""
@@ -41,8 +40,8 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
             mode="markers",
             marker={"symbol": "diamond", "size": 11, "color": COLOURS[1]},
             error_y=_bars([found.high - found.value], [found.value - found.low], COLOURS[1]) | {"width": 6},
-            hovertemplate=f"{scale_text(curve.scale, found.at)}: {score(found.value)}, 95 % interval "
-            f"{score(found.low)} to {score(found.high)}<extra></extra>",
+            hovertemplate=f"{number(found.at)}: {score(found.value)}, 95 % interval "
+            f"{interval(found.low, found.high)}<extra></extra>",
         )
     )
     add(figure, draw_chance([curve], axis))
@@ -79,7 +78,7 @@ def _draw_band(figure: go.Figure, forms: Sequence[Trace]) -> None:
                 line={"color": COLOURS[0], "width": 1.2},
                 opacity=form.weight / max(f.weight for f in forms),
                 legendgroup="growth forms",
-                hovertemplate=f"{form.form}, weight {form.weight:.2f}<extra></extra>",
+                hovertemplate=f"{form.form}, weight {number(form.weight)}<extra></extra>",
                 showlegend=False,
             )
         )
@@ -99,7 +98,7 @@ def _draw_backtest(figure: go.Figure, found: Forecast) -> None:
             error_y=_bars([h.high - h.value for h in held], [h.value - h.low for h in held], faint(GREY, 0.35))
             | {"thickness": 8, "width": 0},
             hovertemplate=[
-                f"{h.model}: foretold {score(h.value)} ({score(h.low)} to {score(h.high)}), measured "
+                f"{h.model}: foretold {score(h.value)} ({interval(h.low, h.high)}), measured "
                 f"{score(h.measured)}<extra></extra>"
                 for h in held
             ],
@@ -113,14 +112,14 @@ def _bars(above: list[float], below: list[float], colour: str) -> dict[str, obje
 
 def _caption(found: Forecast, forms: Sequence[Trace]) -> str:
     curve = found.curve
-    counts = f"{min(curve.n)}" if min(curve.n) == max(curve.n) else f"{min(curve.n)} to {max(curve.n)}"
-    at = scale_text(curve.scale, found.at)
+    at = number(found.at)
     parts = [
-        f"At {at}: {score(found.value)}, 95 % prediction interval {score(found.low)} to {score(found.high)} for one "
-        f"model on {curve.n[-1]} documents. Thin bars: 95 % interval of what was measured, n = {counts} documents."
+        f"At {at}: {score(found.value)}, 95 % prediction interval {interval(found.low, found.high)} for one "
+        f"model on {count(curve.n[-1])} documents. Thin bars: 95 % interval of what was measured, "
+        f"n = {span(curve.n)} documents."
     ]
     if forms:
-        names = ", ".join(f"{form.form} ({found.forms[form.form][0]:.2f})" for form in forms)
+        names = ", ".join(f"{form.form} ({number(found.forms[form.form][0])})" for form in forms)
         drawn = "Line: the growth form" if len(forms) == 1 else "Lines, and the band between them: growth forms"
         parts.append(f"{drawn} of Akaike weight {_LIGHTEST} or more: {names}.")
     if found.error is not None:

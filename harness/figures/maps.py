@@ -11,10 +11,9 @@ from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES, Curve, position
 from harness.analysis.stats import PRACTICAL_EFFECT
-from harness.analysis.verdict import scale_text
 from harness.figures.panel import score_title
 from harness.figures.style import captioned, layout
-from harness.wording import score
+from harness.wording import count, interval, number, score, signed, span
 
 
 def heat_map(table: pd.DataFrame) -> go.Figure:
@@ -24,9 +23,10 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
         table: `leaderboard.centred(...)`: models are the index, settings the columns; at least one of each.
     """
     models, settings = [str(m) for m in table.index], [str(c) for c in table.columns]
+    values = [[None if pd.isna(v) else float(v) for v in table[c]] for c in table.columns]
     figure = go.Figure(
         go.Heatmap(
-            z=[[None if pd.isna(v) else float(v) for v in table[c]] for c in table.columns],
+            z=values,
             x=models,
             y=settings,
             zmin=0,
@@ -35,7 +35,8 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
             xgap=2,
             ygap=2,
             hoverongaps=False,
-            hovertemplate="%{x}<br>%{y}<br>%{z:.3f} of the way from chance to perfect<extra></extra>",
+            customdata=[[score(value) for value in row] for row in values],
+            hovertemplate="%{x}<br>%{y}<br>%{customdata} of the way from chance to perfect<extra></extra>",
             colorbar={"title": {"text": "chance-centred<br>score"}, "thickness": 14, "len": 1, "outlinewidth": 0},
         )
     )
@@ -90,7 +91,7 @@ def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
             z=values,
             x=grid.sizes,
             y=grid.shots,
-            text=[["" if v is None else (f"{v:+.3f}" if row > 1 else score(v)) for v in line] for line in values],
+            text=[["" if v is None else (signed(v) if row > 1 else score(v)) for v in line] for line in values],
             texttemplate="%{text}",
             customdata=grid.hovers,
             hovertemplate="%{customdata}<extra></extra>",
@@ -110,8 +111,7 @@ def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
     figure.update_xaxes(title_text=AXIS_TITLES[first.scale].removesuffix(" (log scale)"), row=len(panels), col=1)
     figure.update_yaxes(type="category", showgrid=False, title_text="Shots")
     counts = [n for curve in curves for n in curve.n]
-    documents = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    note = f"{score_title(first)}; n = {documents} documents per cell. Blank: no score."
+    note = f"{score_title(first)}; n = {span(counts)} documents per cell. Blank: no score."
     widest = max(
         ((p.high - p.low) / 2 for c in curves for p in c.points if p.low is not None and p.high is not None),
         default=None,
@@ -139,11 +139,11 @@ def _grid(curves: Sequence[Curve]) -> _Grid:
     hovers = [
         [
             f"{row[x].model}, {curve.shots}-shot<br>{score(row[x].estimate.value)} "
-            f"({score(row[x].low)} to {score(row[x].high)})<br>n = {row[x].estimate.n}"
+            f"({interval(row[x].low, row[x].high)})<br>n = {count(row[x].estimate.n)}"
             if x in row
             else ""
             for x in places
         ]
         for curve, row in zip(ordered, points, strict=True)
     ]
-    return _Grid([scale_text(scale, x) for x in places], [str(c.shots) for c in ordered], scores, gains, hovers)
+    return _Grid([number(x) for x in places], [str(c.shots) for c in ordered], scores, gains, hovers)

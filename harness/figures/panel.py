@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
 from harness.analysis.growth import MISFIT, Trace
-from harness.analysis.verdict import Verdict, scale_text, threshold
+from harness.analysis.verdict import Verdict, threshold
 from harness.figures.style import COLOURS, GREY, SYMBOLS, faint
-from harness.wording import score, size
+from harness.wording import count, counted, interval, number, one_decimal, score, span
 
 _NAMED_GAPS = 3
 _STRIP = 0.035
@@ -118,7 +118,7 @@ def _form(trace: Trace, drawn_as: Line, *, best: bool) -> Drawn:
         "opacity": 1.0 if best else _OTHER_FORMS,
         "legendgroup": drawn_as.name,
         "showlegend": False,
-        "hovertemplate": f"{trace.form}, weight {trace.weight:.2f}<extra></extra>",
+        "hovertemplate": f"{trace.form}, weight {number(trace.weight)}<extra></extra>",
     }
 
 
@@ -150,13 +150,13 @@ def _places(curve: Curve) -> list[_Place]:
 def _hover(point: Point, curve: Curve) -> str:
     made = point.estimate
     lines = [
-        f"<b>{point.model}</b> ({scale_text(curve.scale, point.x)})",
+        f"<b>{point.model}</b> ({number(point.x)})",
         f"{curve.metric.name} {score(made.value)}, {curve.family} {curve.label}",
-        "spread unknown" if point.low is None else f"95 % interval {score(point.low)} to {score(point.high)}",
-        f"n = {made.n}" + (f" of {point.n_expected} expected" if made.n < point.n_expected else ""),
+        "spread unknown" if point.low is None else f"95 % interval {interval(point.low, point.high)}",
+        f"n = {count(made.n)}" + (f" of {count(point.n_expected)} expected" if made.n < point.n_expected else ""),
     ]
     lines += [f"{made.seeds} few-shot seeds"] if made.seeds > 1 else []
-    lines += [f"{point.n_truncated} prompts cut to fit"] if point.n_truncated else []
+    lines += [f"{counted(point.n_truncated, 'prompt')} cut to fit"] if point.n_truncated else []
     return "<br>".join(lines)
 
 
@@ -252,7 +252,7 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
         "type": "log",
         "tickmode": "array",
         "tickvals": ticks,
-        "ticktext": [*map(size, ticks)],
+        "ticktext": [*map(number, ticks)],
         # Room on both sides, so that no marker is cut at the edge of the panel.
         "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
         **title,
@@ -261,8 +261,7 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
 
 def describe(curves: Sequence[Curve], verdicts: Sequence[Verdict], traces: Traces, *, thresholds: bool) -> str:
     """The caption of panels: error bars, documents, rings, bands, forms, gaps."""
-    counts = [n for c in curves for n in c.n]
-    documents = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    documents = span(n for c in curves for n in c.n)
     seeds = max(e.seeds for c in curves for e in c.estimates)
     parts = [
         f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
@@ -277,10 +276,10 @@ def describe(curves: Sequence[Curve], verdicts: Sequence[Verdict], traces: Trace
         where = "Shaded" if len(found) == 1 else "Strips"
         parts.append(f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}.")
     best = {c.label: traces[c] for c in drawn if traces.get(c)}
-    forms = [f"{name} {found[0].form} ({found[0].weight:.2f})" for name, found in best.items() if _described(found)]
+    forms = [f"{name} {found[0].form} ({number(found[0].weight)})" for name, found in best.items() if _described(found)]
     if forms:
         parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {', '.join(forms)}.")
-    without = [f"{name} ({found[0].scatter:.1f})" for name, found in best.items() if not _described(found)]
+    without = [f"{name} ({one_decimal(found[0].scatter)})" for name, found in best.items() if not _described(found)]
     if without:
         parts.append(
             "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "

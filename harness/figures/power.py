@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
 from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout
-from harness.wording import score, size
+from harness.wording import count, number, percent, score
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
 """Chance levels with a line when the tasks have more than can be told apart by colour."""
@@ -37,8 +37,8 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
         line = go.Scatter(
             x=documents,
             y=[minimum_detectable_effect(n, level) for n in documents],
-            name=f"chance {level:.3g}",
-            legendgroup=f"chance {level:.3g}",
+            name=f"chance {number(level)}",
+            legendgroup=f"chance {number(level)}",
             mode="lines",
             line={"color": colour, "width": 1.6},
             hoverinfo="skip",
@@ -46,7 +46,7 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
         )
         figure.add_trace(line)
         if at:
-            figure.add_trace(_points(at, f"chance {level:.3g}", colour, symbol, named=len(known) <= _NAMED_TASKS))
+            figure.add_trace(_points(at, f"chance {number(level)}", colour, symbol, named=len(known) <= _NAMED_TASKS))
     if levels is _REFERENCES:
         figure.add_trace(_points(known, "tasks", GREY, SYMBOLS[0], named=False))
     figure.add_trace(
@@ -64,17 +64,20 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
         type="log",
         title_text="Documents (log scale)",
         tickvals=ticks,
-        ticktext=[*map(size, ticks)],
+        ticktext=[*map(number, ticks)],
         range=[math.log10(low) - 0.05, math.log10(high) + 0.15],
     )
     effects = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
     figure.update_yaxes(
-        type="log", title_text="Smallest detectable gain (log scale)", tickvals=effects, ticktext=[*map(str, effects)]
+        type="log",
+        title_text="Smallest detectable gain (log scale)",
+        tickvals=effects,
+        ticktext=[*map(number, effects)],
     )
     unknown = len(tasks) - len(known)
     note = (
-        f"A gain this large over chance is found with {100 * POWER:.0f} % power by a one-sided test at "
-        f"{100 * ALPHA:.0f} % (normal approximation). Each point is a task with its n documents per model; no error "
+        f"A gain this large over chance is found with {percent(POWER)} power by a one-sided test at "
+        f"{percent(ALPHA)} (normal approximation). Each point is a task with its n documents per model; no error "
         "bars: nothing is measured."
     )
     return captioned(figure, note + (f" Not shown: {unknown} tasks for which it cannot be told." if unknown else ""))
@@ -96,5 +99,10 @@ def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str
 
 
 def _hover(task: str, of: Resolution) -> str:
-    needed = "" if of.documents_needed is None else f"<br>{of.documents_needed} needed for +{PRACTICAL_EFFECT}"
-    return f"<b>{task}</b><br>chance {score(of.chance)}, n = {of.documents}, detectable {score(of.mde)}{needed}"
+    lines = [
+        f"<b>{task}</b>",
+        f"chance {score(of.chance)}, n = {count(of.documents or 0)}, detectable {score(of.mde)}",
+    ]
+    if of.documents_needed is not None:
+        lines.append(f"{count(of.documents_needed)} needed for +{number(PRACTICAL_EFFECT)}")
+    return "<br>".join(lines)

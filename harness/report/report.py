@@ -19,7 +19,7 @@ from harness.analysis.verdict import Row, Study, Verdict, headline, partner, res
 from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
-from harness.wording import score, size
+from harness.wording import count, counted, duration, energy, moment, number, score
 
 _FEWEST_SHOTS = 3
 """Shot counts that make a surface over shots and sizes worth a look."""
@@ -94,7 +94,7 @@ def report_page(
         provenance=_provenance(made.results),
         commands="\n".join(_commands(made.results)),
         version=__version__,
-        made_at=(made_at or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
+        made_at=moment(made_at or datetime.now(UTC), "minutes"),
     )
 
 
@@ -113,7 +113,7 @@ def _summary(made: Study) -> str:
         (len(cells), "result", "results"),
         (len(made.failures), "failure", "failures"),
     )
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts) + "."
+    return ", ".join(counted(of, one, many) for of, one, many in counts) + "."
 
 
 def _notice(made: Study) -> str:
@@ -176,7 +176,7 @@ def _board(table: pd.DataFrame) -> _Board:
     rows = [
         [
             *("" if pd.isna(row[c]) else str(row[c]) for c in kept),
-            size(row["params"]),
+            number(row["params"]),
             *("" if pd.isna(row[c]) else score(float(row[c])) for c in scores),
         ]
         for _, row in table.iterrows()
@@ -211,19 +211,20 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         return []
     runs = [r.provenance for r in results]
     started = sorted(p.started_at for p in runs)
-    energy = [p.energy_wh for p in runs if p.energy_wh is not None]
+    measured = [p.energy_wh for p in runs if p.energy_wh is not None]
     packages = sorted({package for p in runs for package in p.versions})
     rows = [
-        ("Evaluated", f"{started[0]:%Y-%m-%d %H:%M} to {started[-1]:%Y-%m-%d %H:%M} UTC"),
+        ("Evaluated", f"{moment(started[0], 'minutes')} to {moment(started[-1], 'minutes')}"),
         ("Engine", _mixture(r.cell.engine for r in results)),
         ("Number format", _mixture(r.cell.model.dtype for r in results)),
         ("Device", _mixture(p.device for p in runs)),
         ("Code version", _mixture(_code(p.git_commit, p.git_dirty) for p in runs)),
         *((package, _mixture(p.versions.get(package, "not recorded") for p in runs)) for package in packages),
-        ("Evaluation time", f"{sum(p.seconds for p in runs) / 60:.1f} min, summed over {len(runs)} results"),
+        ("Evaluation time", f"{duration(sum(p.seconds for p in runs))}, summed over {counted(len(runs), 'result')}"),
     ]
-    if energy:
-        rows.append(("Energy", f"{sum(energy):.3g} Wh, measured for {len(energy)} of {len(runs)} results"))
+    if measured:
+        of = f"{count(len(measured))} of {counted(len(runs), 'result')}"
+        rows.append(("Energy", f"{energy(sum(measured))}, measured for {of}"))
     return rows
 
 

@@ -24,6 +24,7 @@ from harness import __version__
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.specs import ModelSpec
+from harness.wording import clock, moment, number
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -102,9 +103,9 @@ class Progress:
         if self.skipped:
             parts.append(f"{self.skipped} left out")
         if self.rate is not None:
-            parts.append(f"{self.rate:.0f}/min" if self.rate >= 100 else f"{self.rate:.3g}/min")
+            parts.append(f"{number(self.rate)}/min")
         if self.eta_seconds:
-            parts.append(f"ETA {_clock(self.eta_seconds)}")
+            parts.append(f"ETA {clock(self.eta_seconds)}")
         return ", ".join(parts)
 
 
@@ -161,7 +162,7 @@ class RunRecord:
 
     def said(self, now: datetime) -> str:
         """The state in words."""
-        at = f"{self.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+        at = moment(self.heard_at)
         match self.state(now):
             case "going on":
                 return "going on" if now - self.heard_at < _PATIENCE else f"going on, last heard of at {at}"
@@ -251,9 +252,3 @@ def _adapter() -> TypeAdapter[Any]:
 def _plain(text: str) -> str:
     """One line of bounded length that no terminal obeys."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_MOST_TEXT])
-
-
-def _clock(seconds: float) -> str:
-    """Minutes and seconds, with hours when there are any: 0:48, 12:05, 3:00:10."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -38,7 +38,7 @@ def test_two_models_are_compared_task_by_task(emergence: Emergence, store: Store
     assert lines[0] == "A toy-1000, B toy-4000"
     rows = {line.split()[0]: line for line in lines if " 0-shot   acc " in line}
     assert list(rows) == ["colours", "shapes", "sounds"]
-    assert "0.000  1.000  +1.000  +0.760 to +1.000  < 0.001  < 0.001  B       20/0/0" in rows["colours"]
+    assert "0.000  1.000  +1.000  +0.760 to +1.000  <0.001  <0.001  B       20/0/0" in rows["colours"]
     assert "1.000  1.000  +0.000" in rows["shapes"]
     assert " A       0/0/20" in rows["sounds"]
     assert "shapes 0-shot: left out 5 documents that only A has and 0 that only B has" in lines

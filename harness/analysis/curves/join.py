@@ -14,6 +14,7 @@ from harness.analysis.stats import estimate, interval
 from harness.plan import AXES, Cell, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
+from harness.wording import number
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
@@ -198,7 +199,7 @@ def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Po
     if x is None:
         return Gap(model, _UNKNOWN[scale], None)
     if x <= 0 and scale != "loss":
-        return Gap(model, f"{x:g} {scale} have no place on a log axis", None)
+        return Gap(model, f"{number(x)} {scale} have no place on a log axis", None)
     pooled = estimate(scores, metric)
     low, high = interval(pooled)
     return Point(

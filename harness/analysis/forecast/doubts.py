@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.analysis.forecast.types import Forecast
 from harness.analysis.stats import CONFIDENCE, PRACTICAL_EFFECT
 from harness.analysis.stats.distributions import binom
+from harness.wording import number
 
 FEWEST_TO_TRUST = 5
 """Sizes below which growth forms cannot be told apart and no back-test can be made."""
@@ -60,7 +61,7 @@ def _far(forecast: Forecast) -> str | None:
     if forecast.ahead <= (reach / 2 if loss else FARTHEST):
         return None
     unit = "units of loss" if loss else "decades"
-    return f"{forecast.ahead:.2g} {unit} beyond the largest size, much further than the back-test goes."
+    return f"{number(forecast.ahead, digits=2)} {unit} beyond the largest size, much further than the back-test goes."
 
 
 def _below_the_largest(forecast: Forecast) -> str | None:
@@ -82,7 +83,8 @@ def _leap(forecast: Forecast) -> str | None:
     away, apart = abs(forecast.value - curve.y[-1]), max(curve.y) - min(curve.y)
     if forecast.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
         return (
-            f"The forecast lies {away:.3g} from the largest size, further than any two of the sizes measured lie apart."
+            f"The forecast lies {number(away)} from the largest size, further than any two of the sizes measured lie "
+            "apart."
         )
     return None
 
@@ -99,7 +101,7 @@ def _forms_disagree(forecast: Forecast) -> str | None:
     (least, low_form), (most, high_form) = min(heavy), max(heavy)
     if not best or most - least <= _DISAGREE * best:
         return None
-    return f"Forms that fit about as well part by then: {low_form} says {least:.3g}, {high_form} {most:.3g}."
+    return f"Forms that fit about as well part by then: {low_form} says {number(least)}, {high_form} {number(most)}."
 
 
 def _missed_before(forecast: Forecast) -> str | None:
@@ -114,7 +116,7 @@ def _no_better_than_last(forecast: Forecast) -> str | None:
     noticed = _NOTICED * (forecast.curve.metric.best or 0.0)
     if error is None or naive is None or error <= max(_CLEARLY * naive, naive + noticed):
         return None
-    return f"In the back-test the score of the size before was closer: off by {naive:.3g}, not {error:.3g}."
+    return f"In the back-test the score of the size before was closer: off by {number(naive)}, not {number(error)}."
 
 
 def _no_chance_level(forecast: Forecast) -> str | None:

@@ -22,6 +22,7 @@ from harness.analysis.laws.types import Hinge
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import f, norm, t
 from harness.errors import HarnessError
+from harness.wording import number
 
 FLOOR_TOLERANCE = 0.05
 """A floor is refused when the models before the elbow score this much more or less, in units of the score."""
@@ -171,7 +172,8 @@ def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: _Profile
     if np.ptp(y) == 0:
         return "All models score the same."
     if r2 <= 0:
-        return f"A hinge that starts at {floor:g} fits worse than a constant: the floor of this metric is not chance."
+        start = number(floor)
+        return f"A hinge that starts at {start} fits worse than a constant: the floor of this metric is not chance."
     if best.beta[0, 0] <= 0:
         return "The score falls beyond the elbow: nothing emerges there."
     arm = np.column_stack([np.ones_like(x), covariates])
@@ -180,7 +182,7 @@ def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: _Profile
     ratio = (float(best.rss[0]) / max(float(free.rss[0]), np.finfo(float).tiny) - 1) * remaining
     if abs(level - floor) > FLOOR_TOLERANCE and f.sf(ratio, 1, remaining) < _WRONG_FLOOR:
         return (
-            f"The models before the elbow score {level:.3g}, not {floor:g}: the floor of this metric is not chance, "
-            "and the elbow would depend on where it is put."
+            f"The models before the elbow score {number(level)}, not {number(floor)}: the floor of this metric is not "
+            "chance, and the elbow would depend on where it is put."
         )
     return None

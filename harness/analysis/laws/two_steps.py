@@ -19,6 +19,7 @@ from harness.analysis.laws.inputs import log_column
 from harness.analysis.laws.types import ChinchillaLaw, ComputeLossLaw, TaskAccuracyLaw
 from harness.analysis.stats import Array
 from harness.errors import HarnessError
+from harness.wording import number
 
 HUBER_DELTA = 1e-3
 """Residual of the log loss above which errors count linearly, not squared (Hoffmann et al. 2022, equation 3)."""
@@ -159,12 +160,12 @@ def accuracy_doubts(law: TaskAccuracyLaw, fitted_losses: ArrayLike, loss: float)
         fitted_losses: losses it was fitted to, without the anchor, shape (n,).
         loss: the loss that the accuracy is predicted for.
     """
-    losses = np.asarray(fitted_losses, dtype=float)
+    losses, middle = np.asarray(fitted_losses, dtype=float), number(law.x0)
     found = []
     if loss < losses.min():
-        found.append(f"The predicted loss {loss:.3g} is below all losses seen, {losses.min():.3g} and more.")
+        found.append(f"The predicted loss {number(loss)} is below all losses seen, {number(losses.min())} and more.")
     if losses.min() > law.x0:
-        found.append(f"No model seen has passed the middle of the sigmoid, loss {law.x0:.3g}: its top is assumed.")
+        found.append(f"No model seen has passed the middle of the sigmoid, loss {middle}: its top is assumed.")
     if losses.max() < law.x0:
-        found.append(f"Every model seen has passed the middle of the sigmoid, loss {law.x0:.3g}: its foot is assumed.")
+        found.append(f"Every model seen has passed the middle of the sigmoid, loss {middle}: its foot is assumed.")
     return tuple(found)

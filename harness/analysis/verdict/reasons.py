@@ -9,7 +9,7 @@ from harness.analysis.curves import Curve, Scale
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS
 from harness.analysis.verdict.types import Answer, Flip, Jump, Label, Partner, Place
-from harness.wording import probability, score, size
+from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
 PLAIN_WORDS: Mapping[Label, str] = {
     "emergent": "emergent",
@@ -86,16 +86,17 @@ def reasons(
 
 def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> str:
     sizes, top = len(curve.points), curve.points[-1].estimate
-    change = f"fitted line {_signed(evidence['range'])} over {sizes} sizes, q {probability(evidence['q_trend'])}"
+    fitted = signed(evidence["range"]) or "unknown"
+    change = f"fitted line {fitted} over {sizes} sizes, q {probability(evidence['q_trend'])}"
     least = 0.0 if found.rule == "rest" else -effect
     worse = found.rule in {"rest", "small"} and (evidence["range"] or 0.0) < least and _stands_out(evidence)
     unclear = found.rule in {"small", "above", "rest"} and found.qualifier is None and not worse
     if unclear and _significant(evidence["q_trend"]):
         change += ", no more than sizes scatter or than matters"
     if found.rule == "sizes":
-        return f"Cannot tell: {_counted(sizes, 'size')}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
+        return f"Cannot tell: {counted(sizes, 'size')}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     if found.rule == "documents":
-        asked = _counted(top.n, "document")
+        asked = counted(top.n, "document")
         return f"Cannot tell: {asked} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
     if found.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
@@ -130,7 +131,7 @@ def _deciding(curve: Curve, found: Answer, evidence: Numbers, effect: float) -> 
 
 def one_place(curve: Curve) -> str:
     """Why a curve over which the scale does not change shows nothing, for people."""
-    where = f"{_size(curve.scale, curve.x[0])} {_UNITS[curve.scale]}"
+    where = f"{number(curve.x[0])} {_UNITS[curve.scale]}"
     return f"all {len(curve.points)} models lie at one place of this axis, {where}"
 
 
@@ -150,8 +151,8 @@ def _small(found: Answer, evidence: Numbers, change: str) -> str:
     if found.qualifier == "rising":
         moves = "Rises significantly, but by less than matters"
     if found.label == "flat":
-        return f"{moves} ({change}); a change of {bound:.3f} or more is excluded."
-    return f"Cannot tell: no clear trend ({change}), but a change up to {bound:.3f} is not excluded."
+        return f"{moves} ({change}); a change of {score(bound)} or more is excluded."
+    return f"Cannot tell: no clear trend ({change}), but a change up to {score(bound)} is not excluded."
 
 
 def _unforeseen(curve: Curve, evidence: Numbers) -> str:
@@ -195,7 +196,7 @@ def _chance(curve: Curve, first: int | None, found: Answer) -> str:
             ": what rises is a score below chance." if below else "."
         )
     unit = _UNITS[curve.scale]
-    where = f"{_size(curve.scale, curve.x[first])} {unit} on ({curve.models[first]}; {level})"
+    where = f"{number(curve.x[first])} {unit} on ({curve.models[first]}; {level})"
     if first == 0:
         return f"Reliably above chance at every size, from {where}."
     if first == len(curve.points) - 1:
@@ -212,15 +213,14 @@ def _onset(curve: Curve, place: Place | None, effect: float) -> str:
         return f"Already above {level} at the smallest size."
     if place.at is None:
         return f"Where it passes {level} lies outside the sizes measured."
-    low = f"below {_size(curve.scale, min(curve.x))}" if place.low is None else _size(curve.scale, place.low)
-    high = f"above {_size(curve.scale, max(curve.x))}" if place.high is None else _size(curve.scale, place.high)
-    return f"Passes {level} at {_size(curve.scale, place.at)} {_UNITS[curve.scale]}, 95 % interval {low} to {high}."
+    low = f"below {number(min(curve.x))}" if place.low is None else number(place.low)
+    high = f"above {number(max(curve.x))}" if place.high is None else number(place.high)
+    return f"Passes {level} at {number(place.at)} {_UNITS[curve.scale]}, 95 % interval {low} to {high}."
 
 
 def _step(jump: Jump, curve: Curve) -> str:
-    return (
-        f"The largest step, {jump.below} to {jump.above}, makes {jump.share:.0%} of the range of {len(curve.y)} sizes."
-    )
+    share = percent(jump.share)
+    return f"The largest step, {jump.below} to {jump.above}, makes {share} of the range of {len(curve.y)} sizes."
 
 
 def _beside(partner: Partner, found: Answer) -> str:
@@ -230,8 +230,9 @@ def _beside(partner: Partner, found: Answer) -> str:
         return ""
     if partner.rises_below is None:
         return f"{partner.metric}: too few sizes below the threshold to say whether it rises earlier."
-    z = f"z = {partner.z_below:.1f}"
-    share = "" if everywhere or partner.share_below is None else f", {min(partner.share_below, 1):.0%} of its range"
+    z = "" if partner.z_below is None else f"z = {one_decimal(partner.z_below)}"
+    of_range = "" if partner.share_below is None else f", {percent(min(partner.share_below, 1))} of its range"
+    share = "" if everywhere else of_range
     if partner.rises_below:
         what = "flatness" if found.rule == "small" else "jump"
         blame = f"The {what} is made by the metric: " if found.label == "metric-artefact" else ""
@@ -246,8 +247,9 @@ def _scatter(evidence: Numbers) -> str:
     dispersion = evidence["dispersion"]
     if dispersion is None or dispersion < _SCATTERED:
         return ""
+    times = one_decimal(math.sqrt(dispersion))
     return (
-        f"Sizes scatter about the best curve {math.sqrt(dispersion):.1f} times as much as documents explain: noise "
+        f"Sizes scatter about the best curve {times} times as much as documents explain: noise "
         "between training runs, or a shape no curve here has. Repeat sizes with other seeds before trusting the shape."
     )
 
@@ -283,17 +285,5 @@ def _gaps(curve: Curve) -> str:
     return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + "."
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def _significant(q: float | None) -> bool:
     return q is not None and q < ALPHA
-
-
-def _size(scale: Scale, value: float) -> str:
-    return f"{value:.3g}" if scale == "loss" else size(value)
-
-
-def _signed(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:+.3f}"

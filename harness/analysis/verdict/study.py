@@ -14,7 +14,7 @@ from harness.analysis.verdict.verdict import judge
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.store import DocumentScores, Problem
-from harness.wording import probability, size
+from harness.wording import number, p_value, signed, small_probability
 
 NONE = "–"
 """What a table shows where there is no number."""
@@ -114,19 +114,18 @@ class Row(NamedTuple):
 def row(verdict: Verdict) -> Row:
     """The verdict as people read it; the numbers themselves are in `Verdict.evidence`."""
     curve, found = verdict.curve, verdict.evidence
-    change = found["range"]
     return Row(
         family=curve.family,
         task=curve.task,
         setting=curve.label,
         verdict=in_words(verdict),
         threshold=threshold(verdict) or NONE,
-        above_chance_from=NONE if verdict.reliable_from is None else scale_text(curve.scale, verdict.reliable_from),
-        change=NONE if change is None else f"{change:+.3f}",
-        q=number(found["q_trend"]),
+        above_chance_from=NONE if verdict.reliable_from is None else number(verdict.reliable_from),
+        change=signed(found["range"]) or NONE,
+        q=p_value(found["q_trend"]) or NONE,
         deciding_sizes=f"{len(verdict.flips)} of {len(curve.points)}" if verdict.flips else NONE,
         why=" ".join(verdict.reasons),
-        evidence=", ".join(f"{name} {_in_digits(value)}" for name, value in found.items()),
+        evidence=", ".join(f"{name} {evidence_text(name, value)}" for name, value in found.items()),
     )
 
 
@@ -143,27 +142,20 @@ def threshold(verdict: Verdict) -> str:
     """
     curve = verdict.curve
     # Not ">": after the hyphen of an interval it would read as an arrow.
-    low, high = f"<{scale_text(curve.scale, min(curve.x))}", f"{scale_text(curve.scale, max(curve.x))}+"
+    low, high = f"<{number(min(curve.x))}", f"{number(max(curve.x))}+"
     if verdict.threshold is None:
         level = (curve.metric.chance or 0.0) + PRACTICAL_EFFECT * (curve.metric.best or 1.0)
         there = verdict.label == "smooth" and curve.metric.chance is not None and curve.y[0] >= level
         return (high if curve.scale == "loss" else low) if there else ""
     if verdict.threshold_low is not None:
-        low = scale_text(curve.scale, verdict.threshold_low)
+        low = number(verdict.threshold_low)
     if verdict.threshold_high is not None:
-        high = scale_text(curve.scale, verdict.threshold_high)
-    return f"{scale_text(curve.scale, verdict.threshold)} ({low}-{high})"
+        high = number(verdict.threshold_high)
+    return f"{number(verdict.threshold)} ({low}-{high})"
 
 
-def scale_text(scale: Scale, x: float) -> str:
-    """A place on the axis in words: `184k`, or `2.61` for a loss."""
-    return f"{x:.3g}" if scale == "loss" else size(x)
-
-
-def _in_digits(value: float | None) -> str:
-    return NONE if value is None else f"{value:.3g}"
-
-
-def number(p: float | None) -> str:
-    """A p or q value for a table."""
-    return NONE if p is None else probability(p).removeprefix("= ").replace("< ", "<")
+def evidence_text(name: str, value: float | None) -> str:
+    """One number of the evidence: of p and q values the order of magnitude is shown, however small they are."""
+    if value is None:
+        return NONE
+    return small_probability(value) if name.startswith(("p_", "q_")) else number(value)

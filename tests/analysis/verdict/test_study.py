@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.curves import Scale
-from harness.analysis.verdict import Study, Verdict, in_words, number, resolutions, row, study, threshold
+from harness.analysis.verdict import Study, Verdict, evidence_text, in_words, resolutions, row, study, threshold
 from harness.plan import Cell
 from harness.specs import MetricSpec
 from tests.builders import cell, grown, result, task
@@ -58,7 +58,8 @@ def test_the_qualifier_stands_behind_the_label() -> None:
 
 
 def test_small_p_values_are_short_and_missing_ones_a_dash() -> None:
-    assert [number(p) for p in (1e-9, 0.0312, None)] == ["<0.001", "0.031", "–"]
+    numbers = {"q_trend": 0.0, "p_top": 3.4e-12, "z_trend": 12.345, "linearity": 1219.7, "mde": None}
+    assert [evidence_text(*one) for one in numbers.items()] == ["<1e-300", "3.4e-12", "12.3", "1.22k", "–"]
 
 
 def test_a_row_counts_the_sizes_that_decide_and_keeps_all_numbers() -> None:
