@@ -19,7 +19,7 @@ from harness.errors import MachineError
 from harness.leaderboard import centred
 from harness.records import Sample
 from harness.specs import MetricSpec
-from harness.store.store import DocumentScores
+from harness.store import DocumentScores
 from tests.builders import PROB, SIZES, cell, failed, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)

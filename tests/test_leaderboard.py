@@ -17,7 +17,7 @@ from harness.cli.read import read_table
 from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
 
 CONTRACT = (

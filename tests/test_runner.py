@@ -18,7 +18,7 @@ from harness.runner import Standing, pending, run, settle, standing
 from harness.runs.record import Progress, RunRecord
 from harness.runs.recorder import Recorder
 from harness.schedule import Lane
-from harness.store.store import RUNS, Store
+from harness.store import RUNS, Store
 from tests.builders import cell, failed, model, result, task
 
 SETTINGS = EngineSettings()

@@ -1,8 +1,14 @@
 """The results folder: layout, atomic writes, and everything that is read back from it."""
 
-from harness.store.store import SAMPLES, SCORE, DocumentScores, Outcomes, Problem, Store, sample
+from harness.store.documents import SCORE, DocumentScores, sample
+from harness.store.headers import Problem
+from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES
+from harness.store.store import Outcomes, Store
 
 __all__ = [
+    "FAILURE",
+    "HEADER",
+    "RUNS",
     "SAMPLES",
     "SCORE",
     "DocumentScores",

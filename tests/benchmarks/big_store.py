@@ -24,7 +24,7 @@ from pyarrow import parquet
 from harness.plan import Cell
 from harness.records import CellResult, Provenance, Score
 from harness.specs import MetricSpec, ModelSpec
-from harness.store.store import SAMPLES, Store
+from harness.store import SAMPLES, Store
 from tests.benchmarks.documents import words
 
 FAMILIES = ("large-a", "large-b")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from harness.dashboards.state import FOLDER_VARIABLE
 
+from harness.store import Store
 from harness.store.samples import RIGHT, Query, flips, one, page
-from harness.store.store import Store
 from tests.benchmarks.big_store import write_big_store
 from tests.benchmarks.page_view import CHANGES, PAGES
 from tests.benchmarks.timing import load

@@ -29,7 +29,7 @@ from harness.engines.documents import read_documents
 from harness.engines.lm_tasks import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.store.store import Store
+from harness.store import Store
 from tests.benchmarks.timing import digits, load, spread
 
 SEED = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import cell, result
 from tests.builders.dashboards import CHROMIUM, HOSTILE, served
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders.commands import Emergence
 
 INLINE = ("--executor", "inline")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness.plan import Cell
-from harness.store.store import SAMPLES, Store
+from harness.store import SAMPLES, Store
 from tests.builders import cell, failed, model, result, task
 from tests.builders.commands import Emergence
 

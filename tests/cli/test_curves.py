@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from harness.cli.read import read_curves
-from harness.store.store import SAMPLES, Store
+from harness.store import SAMPLES, Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence
 from tests.builders.tables import RISING, counted, documents

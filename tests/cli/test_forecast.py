@@ -5,7 +5,7 @@ import pytest
 
 from harness.cli.forecast import scale_of
 from harness.errors import PlanError
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence
 from tests.builders.tables import counted

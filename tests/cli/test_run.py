@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from harness.catalog.catalogue import load_catalog
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders.commands import Emergence
 
 INLINE = ("--executor", "inline")

@@ -7,7 +7,7 @@ import pytest
 
 from harness.records import CellResult
 from harness.runs.record import Progress
-from harness.store.store import RUNS, Store
+from harness.store import RUNS, Store
 from tests.builders import cell, model, result
 from tests.builders.commands import Emergence
 from tests.builders.runs import CELLS, record

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.verdict import EVIDENCE
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence
 from tests.builders.tables import counted

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness.dashboards import charts
 
-from harness.store.store import Store
+from harness.store import Store
 
 
 @pytest.fixture(autouse=True)

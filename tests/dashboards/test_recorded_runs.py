@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.runs.record import Progress, RunRecord, planned
-from harness.store.store import RUNS, Store
+from harness.store import RUNS, Store
 from tests.builders import cell, failed, made_with, model, result, task
 from tests.builders.commands import start_run, write_toy
 from tests.builders.dashboards import HOSTILE, column, markup, numbers, opened, texts

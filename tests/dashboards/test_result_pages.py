@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
 from harness.leaderboard import tidy_table, to_csv, wide_table
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import SIZES, cell, failed, grown, model, result, task
 from tests.builders.curves import RISE
 from tests.builders.dashboards import APP, markup, numbers, opened, texts

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from harness.store.store import HEADER, Store
+from harness.store import HEADER, Store
 from tests.builders import cell, failed, made_with, model, result, task
 from tests.builders.dashboards import HOSTILE, column, markup, numbers, opened, texts
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness.plan import Cell
 from harness.records import CellResult
-from harness.store.store import SAMPLES, Store
+from harness.store import SAMPLES, Store
 from tests.builders import cell, failed, model, result, sample, task
 from tests.builders.dashboards import HOSTILE, column, markup, opened, texts
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.verdict import study
 from harness.report.report import report_page
-from harness.store.store import Problem
+from harness.store import Problem
 from tests.builders import cell, counted, failed, grown, model, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)

@@ -11,8 +11,8 @@ import pytest
 
 from harness.runs import record as run_record
 from harness.runs.record import dumped, loaded, planned
+from harness.store import RUNS, Store
 from harness.store import store as stores
-from harness.store.store import RUNS, Store
 from tests.builders import cell, model, result, task
 from tests.builders.runs import CELLS, START, record
 

@@ -8,8 +8,8 @@ from pyarrow import parquet
 
 from harness.errors import StoreError
 from harness.plan import Cell
+from harness.store import SAMPLES, Store
 from harness.store.samples import RIGHT, Item, Query, flips, one, page
-from harness.store.store import SAMPLES, Store
 from tests.builders import SIZES, cell, model, result, sample
 
 

@@ -14,7 +14,7 @@ from pyarrow import parquet
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import Outcome
-from harness.store.store import FAILURE, HEADER, SAMPLES, Store
+from harness.store import FAILURE, HEADER, SAMPLES, Store
 from tests.builders import cell, failed, model, result, sample
 
 

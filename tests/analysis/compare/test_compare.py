@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.store.store import DocumentScores
+from harness.store import DocumentScores
 from tests.builders import cell, failed, model, result, task
 
 SMALL, LARGE = model(1000), model(4000)

@@ -8,7 +8,7 @@ from harness.analysis.compare.types import Lead
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import MetricSpec
-from harness.store.store import DocumentScores
+from harness.store import DocumentScores
 from tests.builders import cell, model, result, task
 
 

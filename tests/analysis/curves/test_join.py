@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.curves import Curve, Scale, curves, position, scale_value
 from harness.records import CellResult
-from harness.store.store import Store
+from harness.store import Store
 from tests.builders import SIZES, cell, counted, failed, grown, model, result, task
 
 RISING = (50, 60, 70, 80, 90, 100, 110, 120)

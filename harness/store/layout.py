@@ -1,0 +1,72 @@
+"""Where everything lies below a results folder, and how its files are found.
+
+results/<family>/<org--model>@<revision>[+variant]/<task>/<shots>shot-<prompt>-seed<k>-<key8>/
+cell.json          self-describing header, written last: where it is, the cell is complete
+samples.parquet    one row per document
+failure.json       instead of both, when the cell failed
+results/.runs/         what each run planned and how far it came (see `runs.record`); results do not need it
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from harness.plan import Cell
+
+HEADER = "cell.json"
+SAMPLES = "samples.parquet"
+FAILURE = "failure.json"
+RUNS = ".runs"
+
+
+def cell_folder(root: Path, cell: Cell) -> Path:
+    """Folder of one cell below the results folder `root`."""
+    model = f"{file_name(cell.model.name.replace('/', '--'))}@{file_name(cell.model.revision[:12])}"
+    if cell.model.variant:
+        model += f"+{file_name(cell.model.variant)}"
+    name = f"{cell.shots}shot-{file_name(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
+    return root / file_name(cell.model.family) / model / file_name(cell.task) / name
+
+
+def file_name(name: str) -> str:
+    """A name as one component of a path: no separators, not hidden, never empty.
+
+    >>> file_name("org/model v2"), file_name("../etc")
+    ('org_model_v2', '_etc')
+    """
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", name).lstrip(".") or "_"
+
+
+def cell_files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], os.DirEntry[str] | None]]:
+    """Header and failure files below a folder, ordered by path, each with the samples that lie beside it, if any.
+
+    Not `os.walk`: the dashboard looks at each click whether anything changed, and this takes half the time.
+    """
+    try:
+        with os.scandir(folder) as listing:
+            entries = {entry.name: entry for entry in listing}
+    except OSError:
+        return
+    for name in (HEADER, FAILURE):
+        if name in entries:
+            yield entries[name], entries.get(SAMPLES)
+            break  # a header next to a failure means that a later attempt went well
+    for name in sorted(entries):
+        # the folder of a cell is never hidden; hidden ones hold the records of runs, or are not ours
+        if not name.startswith(".") and entries[name].is_dir(follow_symlinks=False):
+            yield from cell_files(entries[name].path)
+
+
+def newest_records(root: Path, most: int) -> list[Path]:
+    """Files of the run records that were written last, the newest first, at most `most`."""
+    found: list[tuple[int, Path]] = []
+    with suppress(OSError), os.scandir(root / RUNS) as listing:
+        for entry in listing:
+            if entry.name.endswith(".json") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    found.append((entry.stat().st_mtime_ns, Path(entry.path)))
+    return [path for _, path in sorted(found, reverse=True)[:most]]
