@@ -8,7 +8,7 @@ program passes when `f(x) == y` for all of them. Only the x enter the sandbox; y
 
 from __future__ import annotations
 
-import functools
+import hashlib
 import json
 import os
 import re
@@ -25,6 +25,8 @@ from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
 _DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
 _AT_ONCE = 4
 """Programs side by side, each in a process of its own."""
+_MOST_KEPT = 100_000
+"""Verdicts kept, of some 150 bytes each."""
 
 
 class Case(NamedTuple):
@@ -55,8 +57,8 @@ def pass_at(answers: Sequence[Answer], *, k: int) -> CorpusValue:
     written = [programs_of(answer) for answer in answers]
     if (fewest := min(map(len, written))) < k:
         raise too_few_programs(f"pass_at_{k}", fewest)
-    executions = iter(run_programs([program for programs in written for program in programs], open_sandbox()))
-    passed = [sum(passes(next(executions), program.tests) for program in programs) for programs in written]
+    verdicts = iter(run_programs([program for programs in written for program in programs], open_sandbox()))
+    passed = [sum(next(verdicts) for _ in programs) for programs in written]
     values = tuple(pass_at_k(len(programs), c, k) for programs, c in zip(written, passed, strict=True))
     value, stderr = mean_stderr(values)
     return CorpusValue(value, stderr, values)
@@ -88,20 +90,34 @@ def program_of(answer: Answer) -> Program:
     return Program(source=question + joint + output, entry=_entry(answer), tests=_tests(answer.doc))
 
 
-def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[Execution]:
-    """What became of each program, in order; equal programs on equal arguments run once."""
-    # Arguments are lists in part, so their text is what names a call.
-    calls = [(p.source, p.entry, json.dumps([[test.argument] for test in p.tests])) for p in programs]
-    distinct = tuple(dict.fromkeys(calls))
+def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[bool]:
+    """Whether each program passes its tests, in order; equal programs with equal tests run once.
+
+    What they returned is compared at once and forgotten: 64 KiB of JSON can take 2 MiB here, and a cell has thousands.
+    """
+    names = [(sandbox, _digest(program)) for program in programs]
+    unknown = {name: program for name, program in zip(names, programs, strict=True) if name not in _verdicts}
+    known = {name: _verdicts[name] for name in names if name not in unknown}
     with ThreadPoolExecutor(max_workers=min(_AT_ONCE, os.cpu_count() or 1)) as threads:
-        done = dict(zip(distinct, threads.map(lambda call: _run(sandbox, *call), distinct), strict=True))
-    return [done[call] for call in calls]
+        known |= zip(unknown, threads.map(lambda program: _passes(sandbox, program), unknown.values()), strict=True)
+    if len(_verdicts) + len(unknown) > _MOST_KEPT:
+        _verdicts.clear()
+    _verdicts.update(known)
+    return [known[name] for name in names]
 
 
-@functools.lru_cache(maxsize=16384)
-def _run(sandbox: Sandbox, source: str, entry: str, arguments: str) -> Execution:
-    """What became of one program, kept: pass@1 and pass@10 of a cell, and its 0 and 2 shots, ask for many again."""
-    return sandbox.call(source, entry, json.loads(arguments))
+_verdicts: dict[tuple[Sandbox, bytes], bool] = {}
+"""Which programs passed: pass@1 and pass@10 of a cell, and its 0 and 2 shots, ask for many again."""
+
+
+def _digest(program: Program) -> bytes:
+    """What stands for a program, which may be long, and its tests."""
+    return hashlib.sha256(json.dumps([program.source, program.entry, program.tests]).encode()).digest()
+
+
+def _passes(sandbox: Sandbox, program: Program) -> bool:
+    arguments = [[test.argument] for test in program.tests]
+    return passes(sandbox.call(program.source, program.entry, arguments), program.tests)
 
 
 def passes(execution: Execution, tests: Sequence[Case]) -> bool:

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from itertools import combinations
 from math import comb
@@ -7,7 +8,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.scoring import programs
 from harness.scoring.metrics import Answer, corpus_metric
-from harness.scoring.programs import Case, equal, pass_at, pass_at_k, passes, program_of, run_programs
+from harness.scoring.programs import Case, Program, equal, pass_at, pass_at_k, passes, program_of, run_programs
 from harness.scoring.sandbox import Execution, SandboxError, open_sandbox
 
 TESTS = [[-3, 0], [0, 6], [1, 8]]
@@ -77,7 +78,7 @@ def f(x):
     argument = 123456789123
     program = program_of(answer("", question=hunt, tests=[[argument, argument + 1]]))
 
-    assert run_programs([program], sandbox)[0].values == ([True, False],)
+    assert sandbox.call(program.source, program.entry, [[argument]]).values == ([True, False],)
 
 
 def test_the_program_is_the_prompt_and_the_output_and_words_do_not_run_together():
@@ -113,11 +114,44 @@ def test_equal_programs_run_once():
 
     first, second = program_of(answer(" (x+3)*2")), program_of(answer(" 6+2*x"))
     sandbox = Counting()
-    done = run_programs([first, second, first, first], sandbox)
-    assert run_programs([second], sandbox) == [done[1]]
+    wrong = replace(second, tests=(*second.tests[1:], Case(0, 7)))
 
-    assert sorted(calls) == sorted([(p.source, "f", [[-3], [0], [1]]) for p in (first, second)])
-    assert [passes(e, first.tests) for e in done] == [True] * 4
+    assert run_programs([first, second, first, first], sandbox) == [True] * 4
+    assert run_programs([second, wrong], sandbox) == [True, False]
+    assert [call[0] for call in calls] == [first.source, second.source, second.source]
+    assert sorted(calls[:2]) == sorted([(p.source, "f", [[-3], [0], [1]]) for p in (first, second)])
+
+
+def test_of_a_program_nothing_is_kept_but_whether_it_passed(monkeypatch):
+    class Generous:
+        def call(self, program, entry, arguments):
+            return Execution(status="returned", values=([[] for _ in range(20_000)],), seconds=0.0)
+
+    monkeypatch.setattr(programs, "_verdicts", {})
+    written = [Program(source=f"{n} " * 10_000, entry="f", tests=(Case(0, n),)) for n in range(100)]
+    tracemalloc.start()
+    assert not any(run_programs(written, Generous()))
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert set(programs._verdicts.values()) == {False}
+    assert kept < 100_000
+    assert peak < 20_000_000  # the values of some programs, never of all
+
+
+def test_verdicts_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(programs, "_verdicts", {})
+    monkeypatch.setattr(programs, "_MOST_KEPT", 3)
+
+    class Right:
+        def call(self, program, entry, arguments):
+            return Execution(status="returned", values=(0,), seconds=0.0)
+
+    sandbox = Right()
+    written = [Program(source=str(n), entry="f", tests=(Case(0, 0),)) for n in range(4)]
+    for n in range(4):
+        assert run_programs(written[: n + 1], sandbox) == [True] * (n + 1)
+    assert len(programs._verdicts) == 4  # those of the last cell
 
 
 def test_a_sandbox_that_breaks_down_fails_the_cell_and_scores_nothing(monkeypatch):
