@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser bench calibrate dashboard lint docs format lock audit
+.PHONY: help run test browser bench calibrate security dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench: $(INSTALLED)  ## time the engines and the command line on this machine
 
 calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes)
 	$(BIN)/python -m tests.calibration --markdown docs/calibration.md
+
+security: $(INSTALLED)  ## try hostile programs in every sandbox of this machine, and count what was contained (minutes)
+	$(BIN)/python -m tests.security
 
 dashboard: $(INSTALLED)  ## open the dashboard on results/
 	$(BIN)/emergence dashboard --results $(RESULTS)

@@ -7,9 +7,10 @@ Where the sandbox's isolation is
 * `none`: neither.
 
 A program runs as the user, or as `nobody` when the host is root. Within each, `kernel` refuses what it can: under
-`unshare` and `none` it is Landlock that keeps files from being read or changed, and under `none` it is seccomp that
-keeps the network away. Where the kernel has neither, the program can do there what its user can, to files and, under
-`none`, to processes. The limits hold in all; the process that runs a program sets them (see `guest`).
+`unshare` and `none` it is Landlock that keeps files from being read or changed, and seccomp that keeps the sockets of
+this machine away, under `none` the network too. Where the kernel has neither, the program can do there what its user
+can, to files and, under `none`, to processes: such a sandbox is used only when the user says so (see `sandbox`). The
+limits hold in all; the process that runs a program sets them (see `guest`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -29,7 +29,9 @@ Isolation = Literal["bubblewrap", "unshare", "none"]
 
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/urandom")
-_SITES = ("purelib", "platlib")
+_HOLDINGS = ("lib", "lib64", "share/zoneinfo")
+"""Where an interpreter keeps its libraries, beneath its home."""
+_SITES = ("site-packages", "dist-packages")
 
 
 class SandboxError(MachineError):
@@ -45,7 +47,8 @@ class Limits:
     wall_seconds: float = 10.0
     """Time on the clock from when its process is ready, for programs that wait."""
     memory_bytes: int = 512 * 2**20
-    """Address space, the interpreter's 30 MiB included; pipes, which the kernel keeps, can hold some 15 MiB more."""
+    """Address space, the interpreter's 30 MiB included; what lies in its pipes and sockets, which the kernel keeps, can
+    be a few MiB more."""
     open_files: int = 32
     """File descriptors."""
     output_bytes: int = 64 * 1024
@@ -61,10 +64,15 @@ class Fence(NamedTuple):
     """Command line put before the interpreter's."""
 
 
-def fences(python: str) -> list[Fence]:
-    """What to try here for an interpreter with this absolute path, strongest first."""
+def fences(python: str, *, is_root: bool | None = None) -> list[Fence]:
+    """What to try here for an interpreter with this absolute path, strongest first.
+
+    Args:
+        python: the path.
+        is_root: whether root is to start it; None asks who we are.
+    """
     found: list[Fence] = []
-    is_root = os.geteuid() == 0
+    is_root = os.geteuid() == 0 if is_root is None else is_root
     if bwrap := shutil.which("bwrap"):
         # Real root can do without a user namespace, and must: inside one it could not become `nobody`.
         for own_user in (False, True) if is_root else (True,):
@@ -84,32 +92,38 @@ def asked_of_the_kernel(guards: tuple[Guard, ...], python: str) -> tuple[str, ..
 
 
 def _readable(python: str) -> tuple[str, ...]:
-    """Paths of what the interpreter needs: its home without installed packages, libraries and two devices."""
+    """Paths of what the interpreter needs: the libraries without installed packages, and two devices."""
+    folders = dict.fromkeys(path.resolve() for path in (*_own(python), *map(Path, _LIBRARIES)))
+    return (python, *(path for folder in folders for path in beneath(folder, _packages(folder))), *_DEVICES)
+
+
+def _own(python: str) -> tuple[Path, ...]:
+    """Folders of the interpreter's libraries; not its home, which may be /usr, with somebody's data beneath."""
     home = Path(python).parent.parent
-    return (*beneath(home, frozenset(map(Path, _sites(home)))), *_LIBRARIES, *_DEVICES)
+    return tuple(path for name in _HOLDINGS if (path := home / name).is_dir())
 
 
-def _sites(home: Path) -> set[str]:
+def _packages(libraries: Path) -> frozenset[Path]:
     """Folders of installed packages, this one with its answers among them."""
-    return {sysconfig.get_path(name, vars={"base": str(home), "platbase": str(home)}) for name in _SITES}
+    return frozenset(path for name in _SITES for path in libraries.glob(f"python3*/{name}"))
 
 
 def _bubblewrap(bwrap: str, python: str, *, own_user: bool) -> tuple[str, ...]:
     """A root of its own: the interpreter, the system's libraries and /dev/null, all read-only, no /proc, no /tmp."""
-    home = Path(python).parent.parent
     command = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     command += ["--unshare-user"] if own_user else []
     # The server itself is process 1: one of bubblewrap's own could be traced by a program of the same user, and stays.
     command += ["--as-pid-1", "--die-with-parent"]
-    for parent in reversed(home.parents):  # made by hand, because bubblewrap would shut them to `nobody`
-        command += ["--dir", str(parent)]
-    command += ["--ro-bind", str(home), str(home)]
+    own = _own(python)
+    for path in (Path(python), *own):
+        for parent in reversed(path.parents):  # made by hand, because bubblewrap would shut them to `nobody`
+            command += ["--dir", str(parent)]
+        command += ["--ro-bind", str(path), str(path)]
     for library in _LIBRARIES:
-        if not Path(library).is_relative_to(home):
+        if not any(Path(library).is_relative_to(folder) for folder in own):
             command += ["--ro-bind-try", library, library]
-    for site in _sites(home):
-        if Path(site).is_dir():
-            command += ["--tmpfs", site, "--remount-ro", site]
+    for site in (site for folder in (*own, *map(Path, _LIBRARIES)) for site in _packages(folder)):
+        command += ["--tmpfs", str(site), "--remount-ro", str(site)]
     command += ["--dir", "/dev"]
     for device in _DEVICES:
         command += ["--dev-bind", device, device]

@@ -210,7 +210,7 @@ def _confine(limits: dict[str, int], replies: int) -> None:
             posix.setgroups([])
             posix.setgid(NOBODY)
             posix.setuid(NOBODY)
-        except OSError:  # not allowed in some containers: the probe for forks then tells
+        except OSError:  # not allowed in some containers: the probe for processes then tells
             pass
     for what, most, last in (
         # A second more for the signal above; in the middle of a long multiplication only the kernel can end us.
@@ -219,6 +219,7 @@ def _confine(limits: dict[str, int], replies: int) -> None:
         (resource.RLIMIT_NOFILE, limits["open_files"], limits["open_files"]),
         (resource.RLIMIT_FSIZE, 0, 0),  # no byte into any file; pipes are not files
         (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_MEMLOCK, 0, 0),  # no page that the machine cannot take back
         (resource.RLIMIT_NPROC, 1, 1),  # ourselves: no child processes, no threads
         *((what, 0, 0) for what in (getattr(resource, "RLIMIT_MSGQUEUE", None),) if what is not None),
     ):
@@ -257,10 +258,10 @@ def _renamed(path: str, folders: dict[str, str]) -> str:
 def _reply(program: str, entry: str, arguments: list[list[object]], limits: dict[str, int]) -> bytes:
     """The values as JSON, or why there are none."""
     try:
-        namespace: dict[str, object] = {"__name__": "program"}
-        exec(compile(program, "<program>", "exec", LAZY_ANNOTATIONS, dont_inherit=True), namespace)
-        function = namespace[entry]
-        values = [function(*row) for row in arguments]  # type: ignore[operator]  # not callable: an error like others
+        module = sys.modules["program"] = type(sys)("program")  # where dataclasses look for a class's hints
+        exec(compile(program, "<program>", "exec", LAZY_ANNOTATIONS, dont_inherit=True), module.__dict__)
+        function = module.__dict__[entry]
+        values = [function(*row) for row in arguments]  # not callable: an error like others
         text = encoded({"values": values})
     except MemoryError:
         return b'{"status": "memory", "message": "MemoryError"}'

@@ -3,14 +3,14 @@
 * Landlock (Linux 5.13, where it is switched on): of all files only those the interpreter needs can be opened, nothing
   can be created, deleted, renamed or started, and no process outside can be traced or looked into. That covers the
   memory and the environment of this host, where program and host are the same user.
-* seccomp (x86-64 and 64-bit ARM): the system calls in `REFUSED` fail. None is needed to compute a value.
+* seccomp (x86-64 and 64-bit ARM): of all system calls only those in `calls.ALLOWED` can be made.
 
 Both bind the process and whatever it may become, and cannot be undone. What they leave: that a file exists, its size
 and its dates can be looked up. Without Landlock a program reads what its user can, and under the user's own name it
 empties files (by opening them for writing), creates empty ones and reads the environment and the memory of what the
-user runs. Without seccomp it reaches sockets that have a name in the file system, changes permissions, and leaves
-behind System V memory, which no limit counts, and kernel keys. A kernel newer than `REFUSED` may have calls that do
-what some of it do; for files Landlock covers them.
+user runs. Without seccomp it reaches sockets that have a name in the file system, changes permissions, sends signals
+through descriptors (before Linux 6.12), leaves behind System V memory, which no limit counts, and kernel keys, and
+meets every bug that a system call may have.
 
 See landlock(7), seccomp(2) and `include/uapi/linux/{landlock,seccomp,filter}.h`.
 """
@@ -25,92 +25,10 @@ import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from harness.scoring.calls import ALLOWED, NEWEST, Check
+
 Guard = Literal["landlock", "seccomp"]
 
-
-class Numbers(NamedTuple):
-    """Number of one system call; None where that processor has none of the name."""
-
-    x86_64: int | None
-    aarch64: int | None
-
-
-REFUSED = {
-    # The network, the machine's own sockets among it; `socketpair`, which asyncio needs, stays.
-    "socket": Numbers(41, 198),
-    # What works around the rest of this list, or asks for new rights.
-    "io_uring_setup": Numbers(425, 425),
-    "unshare": Numbers(272, 97),
-    "setns": Numbers(308, 268),
-    "bpf": Numbers(321, 280),
-    "perf_event_open": Numbers(298, 241),
-    "userfaultfd": Numbers(323, 282),
-    # What outlives a process, and is counted by none of its limits.
-    "shmget": Numbers(29, 194),
-    "semget": Numbers(64, 190),
-    "msgget": Numbers(68, 186),
-    "add_key": Numbers(248, 217),
-    "request_key": Numbers(249, 218),
-    "keyctl": Numbers(250, 219),
-    "fallocate": Numbers(285, 47),  # reserves disk space beyond the end of a file, where no limit on its size looks
-    # Other processes; `prlimit64` is refused for all but the caller itself.
-    "kill": Numbers(62, 129),
-    "tkill": Numbers(200, 130),
-    "tgkill": Numbers(234, 131),
-    "rt_sigqueueinfo": Numbers(129, 138),
-    "rt_tgsigqueueinfo": Numbers(297, 240),
-    "pidfd_send_signal": Numbers(424, 424),
-    "pidfd_getfd": Numbers(438, 438),
-    "ptrace": Numbers(101, 117),
-    "process_vm_readv": Numbers(310, 270),
-    "process_vm_writev": Numbers(311, 271),
-    "process_madvise": Numbers(440, 440),
-    "setpriority": Numbers(141, 140),
-    "ioprio_set": Numbers(251, 30),
-    "sched_setparam": Numbers(142, 118),
-    "sched_setscheduler": Numbers(144, 119),
-    "sched_setattr": Numbers(314, 274),
-    "sched_setaffinity": Numbers(203, 122),
-    # Files: for kernels without Landlock, and permissions and attributes, which it leaves alone.
-    "unlink": Numbers(87, None),
-    "unlinkat": Numbers(263, 35),
-    "rmdir": Numbers(84, None),
-    "rename": Numbers(82, None),
-    "renameat": Numbers(264, 38),
-    "renameat2": Numbers(316, 276),
-    "link": Numbers(86, None),
-    "linkat": Numbers(265, 37),
-    "symlink": Numbers(88, None),
-    "symlinkat": Numbers(266, 36),
-    "mkdir": Numbers(83, None),
-    "mkdirat": Numbers(258, 34),
-    "mknod": Numbers(133, None),
-    "mknodat": Numbers(259, 33),
-    "truncate": Numbers(76, 45),
-    "chmod": Numbers(90, None),
-    "fchmod": Numbers(91, 52),
-    "fchmodat": Numbers(268, 53),
-    "fchmodat2": Numbers(452, 452),
-    "chown": Numbers(92, None),
-    "lchown": Numbers(94, None),
-    "fchown": Numbers(93, 55),
-    "fchownat": Numbers(260, 54),
-    "utime": Numbers(132, None),
-    "utimes": Numbers(235, None),
-    "futimesat": Numbers(261, None),
-    "utimensat": Numbers(280, 88),
-    "setxattr": Numbers(188, 5),
-    "lsetxattr": Numbers(189, 6),
-    "fsetxattr": Numbers(190, 7),
-    "setxattrat": Numbers(463, 463),
-    "removexattr": Numbers(197, 14),
-    "lremovexattr": Numbers(198, 15),
-    "fremovexattr": Numbers(199, 16),
-    "removexattrat": Numbers(466, 466),
-}
-"""System calls that fail with EPERM, by name."""
-
-_PRLIMIT = Numbers(302, 261)
 _MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # AUDIT_ARCH_*
 _LANDLOCK_CREATE_RULESET, _VERSION = 444, 1
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
@@ -148,34 +66,87 @@ def ruleset() -> bytes:
     return struct.pack("=QQQ", files, tcp, sockets_and_signals)
 
 
+class _Step(NamedTuple):
+    """`struct sock_filter`. Jumps are counted in instructions: so many further when true, so many when false."""
+
+    code: int
+    true: int
+    false: int
+    k: int
+
+
+_ALLOW, _NOT_PERMITTED, _NOT_KNOWN = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # SECCOMP_RET_ALLOW, EPERM, ENOSYS
+_NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data, which has 64 bits for each argument
+
+
 @functools.cache
 def call_filter(machine: str | None = None) -> bytes:
-    """`struct sock_filter[]`: a program for the kernel that refuses the calls in `REFUSED`.
+    """`struct sock_filter[]`: a program for the kernel that refuses every call but those in `ALLOWED`.
+
+    A call from after the table was made is said not to be known, so that the C library takes an older one instead.
 
     Args:
         machine: a name that `platform.machine` gives; None takes this one's.
     """
     machine = machine or platform.machine()
-    load, equal, at_least, end = 0x20, 0x15, 0x35, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_JMP|JGE|K, BPF_RET|K
-    allow, refuse = 0x7FFF0000, 0x00050000 | 1  # SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO with EPERM
-    number_at, machine_at, argument_at = 0, 4, 16  # in struct seccomp_data
-    # Jumps are counted in instructions: so many further when true, so many when false.
-    steps = [(load, 0, 0, machine_at), (equal, 1, 0, _MACHINES[machine]), (end, 0, 0, refuse)]
-    steps += [(load, 0, 0, number_at)]
-    if machine == "x86_64":  # the same calls under other numbers (x32)
-        steps += [(at_least, 0, 1, 0x40000000), (end, 0, 0, refuse)]
-    for numbers in REFUSED.values():
-        if (number := getattr(numbers, machine)) is not None:
-            steps += [(equal, 0, 1, number), (end, 0, 0, refuse)]
-    steps += [(equal, 0, 3, getattr(_PRLIMIT, machine)), (load, 0, 0, argument_at), (equal, 1, 0, 0)]
-    steps += [(end, 0, 0, refuse), (end, 0, 0, allow)]
-    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+    entry = [_load(_MACHINE_AT), _Step(_EQUAL, 1, 0, _MACHINES[machine]), _end(_NOT_PERMITTED), _load(_NUMBER_AT)]
+    return b"".join(struct.pack("=HBBI", *step) for step in [*entry, *_search(_spans(machine))])
+
+
+class _Span(NamedTuple):
+    """Calls with the same fate."""
+
+    first: int
+    """Their lowest number; the next span's, less one, is their highest."""
+    steps: list[_Step]
+
+
+def _spans(machine: str) -> list[_Span]:
+    """What becomes of every number, in their order. 32-bit calls on x86-64 (x32) are beyond the newest."""
+    fates = {0: [_end(_NOT_PERMITTED)], NEWEST + 1: [_end(_NOT_KNOWN)]}
+    known = {getattr(call, machine): call.checks for call in ALLOWED.values()}
+    for number in sorted(known.keys() - {None}):
+        fates[number] = [*(step for check in known[number] for step in _checked(check)), _end(_ALLOW)]
+        fates.setdefault(number + 1, [_end(_NOT_PERMITTED)])
+    spans: list[_Span] = []
+    for number, steps in sorted(fates.items()):
+        if not spans or spans[-1].steps != steps:
+            spans.append(_Span(number, steps))
+    return spans
+
+
+def _search(spans: list[_Span]) -> list[_Step]:
+    """Finds the span of a number by halves: the kernel tries every number when it takes a filter, for each program."""
+    if len(spans) == 1:
+        return spans[0].steps
+    middle = len(spans) // 2
+    low, high = _search(spans[:middle]), _search(spans[middle:])
+    return [_Step(_AT_LEAST, len(low), 0, spans[middle].first), *low, *high]
+
+
+_EQUAL, _AT_LEAST = 0x15, 0x35  # BPF_JMP|BPF_JEQ|BPF_K, BPF_JMP|BPF_JGE|BPF_K
+
+
+def _load(offset: int) -> _Step:
+    return _Step(0x20, 0, 0, offset)  # BPF_LD|BPF_W|BPF_ABS
+
+
+def _end(verdict: int) -> _Step:
+    return _Step(0x06, 0, 0, verdict)  # BPF_RET|BPF_K
+
+
+def _checked(check: Check) -> list[_Step]:
+    """Goes on behind itself when the argument is one of the values, and refuses the call when it is not."""
+    # Its lower half comes first on these machines; the kernel looks at no more of it.
+    steps = [_load(_ARGUMENTS_AT + 8 * check.argument), _Step(0x54, 0, 0, check.bits)]  # BPF_ALU|BPF_AND|BPF_K
+    after = range(len(check.values), 0, -1)
+    return [*steps, *(_Step(_EQUAL, n, 0, v) for n, v in zip(after, check.values, strict=True)), _end(_NOT_PERMITTED)]
 
 
 def beneath(folder: Path, hidden: frozenset[Path]) -> list[str]:
     """Few paths that hold every file of the folder but those in `hidden`, for rules that can only add.
 
-    A path that ends in a slash stands for the names in that folder and not for what is in the files.
+    A path that ends in a slash stands for the names in that folder and below, and not for what is in the files.
     """
     if folder in hidden:
         return []

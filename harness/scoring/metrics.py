@@ -103,6 +103,11 @@ def programs_needed(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def runs_programs(name: str) -> bool:
+    """True for a metric that executes what a model wrote."""
+    return programs_needed(name) is not None
+
+
 def sample_metric(name: str) -> SampleMetric:
     """The function behind a name of `SAMPLE_METRICS`."""
     metric: SampleMetric = _load(SAMPLE_METRICS[name])

@@ -11,9 +11,10 @@ machine, `kernel` what the kernel refuses it besides; `server` starts the proces
 code that they run.
 
 Where `describe` says that files can be reached, a program that knows where to look can read the expected values, and
-under the isolation `none`, as the host's own user, can change this host itself. A kernel bug defeats every fence: run
-tasks of unknown origin on a machine that holds nothing else. `canaries` shows that the limits hold before anything is
-scored, because a broken sandbox would otherwise look like a model that fails.
+under the isolation `none`, as the host's own user, can change this host itself. Such a sandbox is not `fenced`, and is
+used only when the user says so (`fenced_sandbox`). A kernel bug defeats every fence: run tasks of unknown origin on a
+machine that holds nothing else. `canaries` shows that the fence and the limits hold before anything is scored, because
+a broken sandbox would otherwise look like a model that fails.
 """
 
 from __future__ import annotations
@@ -23,20 +24,28 @@ import json
 import marshal
 import os
 import signal
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal
 
+from harness.scoring.canaries import FORK, canaries
 from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
 from harness.scoring.kernel import Guard, guards
 from harness.scoring.server import READY, Cut, run
 
-__all__ = ["STATUSES", "Execution", "Limits", "Sandbox", "SandboxError", "Status", "canaries", "open_sandbox"]
+__all__ = [
+    "STATUSES",
+    "Execution",
+    "Limits",
+    "Sandbox",
+    "SandboxError",
+    "Status",
+    "canaries",
+    "fenced_sandbox",
+    "open_sandbox",
+]
 
 Status = Literal["returned", "timeout", "memory", "output", "error"]
 STATUSES: tuple[Status, ...] = ("returned", "timeout", "memory", "output", "error")
@@ -75,26 +84,44 @@ class Sandbox:
 
     @property
     def hides_network(self) -> bool:
-        """True when no program can reach the network; of the machine's sockets see `kernel`."""
+        """True when no program can reach the network."""
         return self.isolation != "none" or "seccomp" in self.guards
+
+    @property
+    def hides_sockets(self) -> bool:
+        """True when no program can reach the sockets that this machine's own programs serve."""
+        return self.isolation == "bubblewrap" or "seccomp" in self.guards
 
     @property
     def hides_files(self) -> bool:
         """True when no program can open a file but the interpreter's."""
         return self.isolation == "bubblewrap" or "landlock" in self.guards
 
+    @property
+    def fenced(self) -> bool:
+        """True when all three are hidden: what a program needs to be run without further questions."""
+        return self.hides_network and self.hides_sockets and self.hides_files
+
+    @property
+    def fence(self) -> str:
+        """What holds a program, in short: `bubblewrap+landlock+seccomp`, or `none` where its limits alone do."""
+        return "+".join(part for part in (self.isolation, *self.guards) if part != "none") or "none"
+
     def describe(self) -> str:
         """One sentence on what is in force and what is missing."""
-        hidden = ["no network"] * self.hides_network + ["no files but Python's"] * self.hides_files
-        hidden += ["own process tree"] * (self.isolation != "none")
-        open_ = ["network"] * (not self.hides_network) + ["files"] * (not self.hides_files)
+        hidden = ["no network"] * self.hides_network + ["no sockets of this machine"] * self.hides_sockets
+        hidden += ["no files but Python's"] * self.hides_files + ["own process tree"] * (self.isolation != "none")
         parts = [
             ", ".join(hidden),
-            f"MISSING: {' and '.join(open_)} can be reached (install bubblewrap)" if open_ else "",
+            "" if self.fenced else f"MISSING: {self._open()} can be reached (install bubblewrap)",
             f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s on the clock, "
             f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no byte into a file",
         ]
         return f"{', '.join((self.isolation, *self.guards))}: {'; '.join(filter(None, parts))}"
+
+    def _open(self) -> str:
+        found = ["files"] * (not self.hides_files) + ["network"] * (not self.hides_network)
+        return " and ".join(found + ["sockets"] * (not self.hides_sockets))
 
     def call(self, program: str, entry: str, arguments: Sequence[Sequence[Any]]) -> Execution:
         """What `entry(*a)` returned for each `a`, all in one process that ends with the last call.
@@ -167,7 +194,8 @@ def open_sandbox(*, python: str | None = None, limits: Limits | None = None) -> 
     for isolation, prefix in fences(chosen):
         candidate = Sandbox(isolation=isolation, prefix=prefix, python=chosen, limits=limits or Limits())
         try:
-            may_fork = candidate.call(_FORK, "f", [[1]]).status == "returned"
+            # What the limit alone does: where it binds nothing, the program is a root that cannot become `nobody`.
+            may_fork = replace(candidate, guards=()).call(FORK, "f", [[1]]).status == "returned"
         except SandboxError as error:
             why.append(str(error))
             continue
@@ -179,55 +207,17 @@ def open_sandbox(*, python: str | None = None, limits: Limits | None = None) -> 
     raise SandboxError("no sandbox works here (run as a normal user, install bubblewrap): " + "; ".join(why))
 
 
-_FORK = "import os\ndef f(x):\n    if os.fork() == 0:\n        os._exit(0)\n    return x"
-_LOOP = "def f(x):\n    while True:\n        pass"
-_HOG = "def f(x):\n    return len([bytes(2**20) for _ in range(x)])"
-_FLOOD = "def f(x):\n    return 'x' * x"
-_WRITE = "def f(x):\n    with open(x, 'w') as file:\n        file.write('x')\n    return x"
-_READ = "def f(x):\n    return open(x).read()"
-_DELETE = "import os\ndef f(x):\n    os.unlink(x)\n    return x"
-_CONNECT = "import socket\ndef f(x):\n    socket.create_connection(('127.0.0.1', x), timeout=5).close()\n    return x"
-
-
-def canaries(sandbox: Sandbox) -> None:
-    """Runs one program that must return and some that must not, each with the sandbox's own limits.
-
-    Only the endless loop gets less time, on the clock: waiting for its CPU limit would cost every process 2 s more.
+def fenced_sandbox(*, allow_unfenced: bool) -> Sandbox:
+    """The sandbox of `open_sandbox`, where a program can reach no files and no network, or the user does without that.
 
     Raises:
-        SandboxError: a program that must return did not, or one that must not did.
+        SandboxError: it can, and the user did not agree; or no sandbox works.
     """
-    good = sandbox.call("import decimal, encodings.idna\ndef f(x):\n    return (x + 3) * 2", "f", [[1], [-3]])
-    if good.values != (8, 0):
-        raise SandboxError(f"sandbox {sandbox.isolation}: a good program gave {good.status}: {good.message}")
-    hurried = replace(sandbox, limits=replace(sandbox.limits, wall_seconds=0.5))
-    too_much = sandbox.limits.memory_bytes // 2**20 + 1
-    _must_fail(hurried, "loop endlessly", _LOOP, 0, "timeout")
-    _must_fail(sandbox, "take more memory than allowed", _HOG, too_much, "memory")
-    _must_fail(sandbox, "return more than allowed", _FLOOD, sandbox.limits.output_bytes, "output")
-    _must_fail(sandbox, "start processes", _FORK, 0, "error")
-    with tempfile.TemporaryDirectory(prefix="emergence-") as folder:
-        os.chmod(folder, 0o777)  # not even where everybody may write
-        target = Path(folder) / "written"
-        _must_fail(sandbox, "write to files", _WRITE, str(target), "error")
-        if sandbox.hides_files:
-            if target.exists():
-                raise SandboxError(f"sandbox {sandbox.isolation}: a program created {target}")
-            target.write_text("secret")
-            target.chmod(0o644)
-            _must_fail(sandbox, "read files", _READ, str(target), "error")
-        if sandbox.hides_files or "seccomp" in sandbox.guards:
-            target.touch()
-            _must_fail(sandbox, "delete files", _DELETE, str(target), "error")
-    if sandbox.hides_network:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            _must_fail(sandbox, "reach the network", _CONNECT, server.getsockname()[1], "error")
-
-
-def _must_fail(sandbox: Sandbox, deed: str, program: str, argument: Any, expected: Status) -> None:
-    run = sandbox.call(program, "f", [[argument]])
-    if run.status != expected:
+    sandbox = open_sandbox()
+    if not (sandbox.fenced or allow_unfenced):
         raise SandboxError(
-            f"sandbox {sandbox.isolation}: a program that tries to {deed} gave {run.status} "
-            f"{run.message!r}; expected {expected}"
+            f"programs that models write could reach {sandbox._open()} of this machine (what holds them here: "
+            f"{sandbox.fence}); install bubblewrap or use a kernel with Landlock and seccomp, or agree with "
+            "--allow-unfenced"
         )
+    return sandbox

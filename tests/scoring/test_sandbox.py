@@ -15,10 +15,12 @@ import psutil
 import pytest
 
 from harness.errors import MachineError
+from harness.scoring import canaries as canary
 from harness.scoring import sandbox as module
 from harness.scoring import server
+from harness.scoring.canaries import FORK
 from harness.scoring.fence import fences
-from harness.scoring.sandbox import Sandbox, SandboxError, canaries, open_sandbox
+from harness.scoring.sandbox import Sandbox, SandboxError, canaries, fenced_sandbox, open_sandbox
 
 GOOD = "def f(x):\n    return (x + 3) * 2"
 BARE = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
@@ -35,7 +37,7 @@ def either(request, sandbox) -> Sandbox:
     """The strongest sandbox; one with no namespaces; and one where nothing but its limits holds a program."""
     if request.param == "strongest":
         return sandbox
-    if run(BARE, module._FORK).status == "returned":
+    if run(BARE, FORK).status == "returned":
         pytest.skip("programs could start processes")
     return BARE if request.param == "none" else UNGUARDED
 
@@ -162,10 +164,14 @@ def test_a_flood_is_cut_whether_returned_or_written_to_every_descriptor(sandbox)
 
 
 def test_no_child_process_and_no_thread_can_be_started(sandbox):
+    fork = "import os\ndef f(x): return os.fork()"
     thread = "import threading\ndef f(x):\n    threading.Thread(target=print).start()"
+    limited = replace(sandbox, guards=())
 
-    assert run(sandbox, "import os\ndef f(x): return os.fork()").message.startswith("BlockingIOError")
-    assert run(sandbox, thread).message.startswith("RuntimeError: can't start new thread")
+    assert run(limited, fork).message.startswith("BlockingIOError")
+    assert run(sandbox, fork).message.startswith(("PermissionError", "BlockingIOError"))
+    for each in (limited, sandbox):
+        assert run(each, thread).message.startswith("RuntimeError: can't start new thread")
 
 
 def test_files_and_descriptors_are_limited(sandbox, tmp_path):
@@ -205,6 +211,42 @@ def test_isolation_is_what_describe_claims(either):
     assert "2 s of CPU" in said
 
 
+@pytest.mark.parametrize(
+    ("isolation", "guards", "fence", "missing"),
+    [
+        ("bubblewrap", ("landlock", "seccomp"), "bubblewrap+landlock+seccomp", ""),
+        ("bubblewrap", (), "bubblewrap", ""),
+        ("unshare", ("landlock", "seccomp"), "unshare+landlock+seccomp", ""),
+        ("none", ("landlock", "seccomp"), "landlock+seccomp", ""),
+        ("unshare", ("seccomp",), "unshare+seccomp", "files"),
+        ("none", ("seccomp",), "seccomp", "files"),
+        ("unshare", ("landlock",), "unshare+landlock", "sockets"),
+        ("none", ("landlock",), "landlock", "network and sockets"),
+        ("unshare", (), "unshare", "files and sockets"),
+        ("none", (), "none", "files and network and sockets"),
+    ],
+)
+def test_what_holds_no_program_from_everything_is_used_only_with_consent(
+    isolation, guards, fence, missing, monkeypatch
+):
+    sandbox = replace(BARE, isolation=isolation, guards=guards)
+    monkeypatch.setattr(module, "open_sandbox", lambda: sandbox)
+
+    assert sandbox.fence == fence
+    assert sandbox.fenced == (not missing)
+    assert ("MISSING" in sandbox.describe()) == bool(missing)
+    assert fenced_sandbox(allow_unfenced=True) is sandbox
+    if not missing:
+        assert fenced_sandbox(allow_unfenced=False) is sandbox
+        return
+    with pytest.raises(SandboxError) as refused:
+        fenced_sandbox(allow_unfenced=False)
+    assert str(refused.value) == (
+        f"programs that models write could reach {missing} of this machine (what holds them here: {fence}); install "
+        "bubblewrap or use a kernel with Landlock and seccomp, or agree with --allow-unfenced"
+    )
+
+
 def test_bubblewrap_is_taken_wherever_it_works(sandbox):
     bwrap = shutil.which("bwrap")
     command = [str(bwrap), "--unshare-all", "--ro-bind", "/", "/", "true"]
@@ -223,7 +265,7 @@ def test_every_sandbox_that_opens_here_passes_its_canaries(sandbox):
             candidate.call(GOOD, "f", [[1]])
         except SandboxError:
             continue
-        if candidate.call(module._FORK, "f", [[1]]).status != "returned":
+        if candidate.call(FORK, "f", [[1]]).status != "returned":
             canaries(candidate)
 
 
@@ -238,7 +280,7 @@ def test_every_sandbox_that_opens_here_passes_its_canaries(sandbox):
 def test_canaries_find_a_limit_that_does_not_hold(sandbox, loosened, complaint, monkeypatch):
     changed = replace(sandbox, limits=replace(sandbox.limits, **loosened))
     # A hog of fixed size: what the machine gives away when the limit on memory is not there.
-    monkeypatch.setattr(module, "_HOG", "def f(x): return len(bytes(2**30))")
+    monkeypatch.setattr(canary, "_HOG", "def f(x): return len(bytes(2**30))")
 
     if complaint is None:
         canaries(changed)
@@ -392,7 +434,7 @@ def f(x):
         except ProcessLookupError: continue
         found.append(pid)
     return [found, [os.getppid(), os.getpid()]]"""
-    found, expected = run(sandbox, seen, 2000).values[0]
+    found, expected = run(replace(sandbox, guards=()), seen, 2000).values[0]  # seccomp would show it nobody
 
     assert found == expected
     assert found[0] == 1

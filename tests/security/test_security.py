@@ -1,0 +1,115 @@
+"""A small part of `make security`, in the sandbox of this machine; and that an escape would be seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from harness.scoring.guest import NOBODY
+from harness.scoring.sandbox import open_sandbox
+from tests import security
+from tests.security import Case, NotHereError, __main__, programs
+from tests.security.fences import Place
+from tests.security.programs import CLASSES, forge, forged
+
+EVERY = 5
+"""So many programs, of which one is tried here."""
+ESCAPES = {
+    "reading files": ("open it", "the secret came back"),
+    "changing files": ("empty a file", "file precious was"),
+    "attributes, locks and watches": ("lock a file", "did what it tried"),
+    "the network": ("TCP", "something reached the socket tcp"),
+    "sockets of this machine": ("from a pair of datagram sockets", "something reached the socket datagram"),
+    "other processes": ("kill", "process "),
+    "system calls": ("files in memory", "did what it tried"),
+    "memory of the kernel": ("wide pipes", "did what it tried"),
+}
+"""Class -> a program that escapes where nothing holds it, and how that is told."""
+
+
+@pytest.fixture
+def here() -> Place:
+    """The place that a run takes."""
+    return Place(sandbox=open_sandbox(), host="this", user=NOBODY if os.geteuid() == 0 else None)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind != "time and memory"])
+def test_hostile_programs_are_contained(here: Place, kind: str) -> None:
+    if not programs.claims(here.sandbox, kind):
+        pytest.skip("not claimed here")
+    chosen = list(CLASSES[kind].programs)[::EVERY]
+    tried = {case.name: case.attempt() for case in programs.cases_in(here) if case.kind == kind and case.name in chosen}
+
+    assert tried == dict.fromkeys(chosen)
+
+
+def test_answers_that_were_not_computed_do_not_pass() -> None:
+    chosen = list(forged().values())[::EVERY]
+
+    assert [forge(open_sandbox(), source) for source in chosen] == [None] * len(chosen)
+
+
+@pytest.mark.parametrize("kind", ESCAPES)
+def test_an_escape_is_seen_where_nothing_holds_a_program(
+    here: Place, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "claims", lambda sandbox, kind: True)
+    opened = replace(here, sandbox=replace(here.sandbox, isolation="none", prefix=(), guards=()))
+    name, told = ESCAPES[kind]
+    (harm,) = (case.attempt() for case in programs.cases_in(opened) if (case.kind, case.name) == (kind, name))
+
+    assert harm is not None
+    assert harm.startswith(told)
+
+
+def test_a_program_that_passes_without_computing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "uuid4", lambda: SimpleNamespace(int=7 << 65))
+
+    assert forge(open_sandbox(), "def f(x): return 7") == "passed without the right answer"
+    assert forge(open_sandbox(), "def f(x): return 8") is None
+
+
+def test_every_class_says_what_must_not_happen() -> None:
+    for kind, each in CLASSES.items():
+        assert each.must_not, kind
+        assert len(each.programs) >= 10, kind
+
+
+def cannot() -> str | None:
+    raise NotHereError("no such device")
+
+
+def some_cases() -> Iterator[Case]:
+    """Cases of which one escapes and one cannot be tried."""
+    yield Case("names", "a bell", "", lambda: None)
+    yield Case("names", "a colour", "in a table", lambda: "it was shown")
+    yield Case("files", "a device", "", cannot)
+    yield Case("files", "a link", "", lambda: None)
+
+
+def test_the_table_counts_what_was_tried_and_an_escape_is_an_exit_of_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(security, "PROVIDERS", {"some": f"{__name__}:some_cases"})
+    monkeypatch.setattr(__main__, "PROVIDERS", security.PROVIDERS)
+    monkeypatch.setattr(sys, "argv", ["security"])
+    with pytest.raises(SystemExit) as end:
+        __main__.main()
+    said = capsys.readouterr()
+
+    assert end.value.code == 1
+    assert [line.split() for line in said.out.splitlines()] == [
+        ["class", "tried", "contained", "escaped"],
+        ["names", "2", "1", "1"],
+        ["files", "1", "1", "0"],
+        ["all", "3", "2", "1"],
+    ]
+    assert said.err.splitlines() == [
+        "ESCAPED: names: a colour: in a table: it was shown",
+        "not tried: files: a device: : no such device",
+    ]
