@@ -80,6 +80,9 @@ class Provenance:
     """Why the engine that was asked for left this cell to lm-eval's code; None when it answered itself."""
     foreign_code: tuple[str, ...] = ()
     """Code of others that the user let run, such as `exact_match.py@1f0c9d3e5a7b` of a task; empty when none did."""
+    fence: str | None = None
+    """What held the programs that the model wrote, such as `bubblewrap+landlock+seccomp`, or `none` for their limits
+    alone; None when it wrote none, or before this was recorded."""
     energy_wh: float | None = None
     """Watt hours; None when not measured. See `harness.engines.energy` for what is counted."""
 

@@ -84,6 +84,13 @@ def command(
     confirm_run_unsafe_code: Annotated[
         bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
     ] = False,
+    allow_unfenced: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unfenced",
+            help="Execute them even where neither Landlock nor bubblewrap keeps them from your files.",
+        ),
+    ] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.")
     ] = False,
@@ -121,6 +128,11 @@ def command(
     worker_pool = open_executor(executor, ExecutorSettings(workers=workers, address=address))
     if engine not in WITHOUT_MODEL:
         plan = plan.with_models(partial(pinned, allow_pickle=allow_pickle))
+    if any(task.unsafe_code for task in plan.tasks.values()):
+        from harness.scoring.sandbox import fenced_sandbox
+
+        # On a cluster programs run elsewhere: there each worker looks at its own machine, and its cells fail.
+        sandbox = fenced_sandbox(allow_unfenced=allow_unfenced or address is not None)
     store = Store(results)
     store.check_writable()
     done, failures, problems = store.outcomes()
@@ -140,9 +152,7 @@ def command(
         despite = " despite --truncation allow" if truncation == "allow" else ""
         say(f"{len(held.failed)} cells failed before and are left alone{despite}; try them again with --retry-failed")
     if any(plan.tasks[c.task].unsafe_code for c in todo.cells):
-        from harness.scoring.sandbox import open_sandbox
-
-        say(f"programs that models write run in a sandbox, here {open_sandbox().describe()}")
+        say(f"programs that models write run in a sandbox, here {sandbox.describe()}")
     settings = EngineSettings(
         device=device,
         batch_size=batch_size,
@@ -153,6 +163,7 @@ def command(
         allow_pickle=allow_pickle,
         allow_code=allow_code,
         confirm_run_unsafe_code=confirm_run_unsafe_code,
+        allow_unfenced=allow_unfenced,
         truncation=truncation,
         energy=energy,
     )

@@ -23,8 +23,9 @@ from harness.engines.scores import score_cell
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Sample
-from harness.scoring.metrics import Answer, programs_needed
+from harness.scoring.metrics import Answer, programs_needed, runs_programs
 from harness.scoring.programs import too_few_programs
+from harness.scoring.sandbox import fenced_sandbox
 from harness.specs import TaskSpec
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
@@ -121,10 +122,11 @@ def evaluate_with(
         device: for the provenance.
 
     Raises:
-        HarnessError: unsafe code without consent, prompts that do not fit, or what `build_cell` raises.
+        HarnessError: unsafe code without consent or fence, prompts that do not fit, or what `build_cell` raises.
     """
     watch = Stopwatch()
     _check_consent(cell, task, settings)
+    fence = _fence(cell, settings)
     built = build_cell(cell, task, data, allow_code=settings.allow_code)
     _check_programs(cell, built)
     references = tuple(_reference(built.task, requests) for requests in built.documents)
@@ -156,6 +158,7 @@ def evaluate_with(
             deterministic=settings.deterministic,
             fallback=lm.fallback,
             foreign_code=(*lm.foreign_code, *built.foreign_code),
+            fence=fence,
         ),
     )
 
@@ -171,13 +174,20 @@ def doc_hash(doc: Mapping[str, Any]) -> str:
 
 
 def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
-    runs = sorted(metric.name for metric in cell.metrics if programs_needed(metric.name) is not None)
+    runs = sorted(metric.name for metric in cell.metrics if runs_programs(metric.name))
     if runs and not task.unsafe_code:
         raise HarnessError(f"task {task.name}: {runs[0]} executes what the model wrote; the task must say unsafe_code")
     if task.unsafe_code and not settings.confirm_run_unsafe_code:
         raise HarnessError(
             f"task {task.name} executes programs that the model wrote; agree with --confirm-run-unsafe-code"
         )
+
+
+def _fence(cell: Cell, settings: EngineSettings) -> str | None:
+    """What will hold the programs of this cell on this machine; None when it has none."""
+    if not any(runs_programs(metric.name) for metric in cell.metrics):
+        return None
+    return fenced_sandbox(allow_unfenced=settings.allow_unfenced).fence
 
 
 def _check_programs(cell: Cell, built: BuiltCell) -> None:

@@ -38,6 +38,8 @@ class EngineSettings:
     """Run Python files that come with a task (see `harness.catalog.task_code`)."""
     confirm_run_unsafe_code: bool = False
     """The user agreed that model-written programs are executed."""
+    allow_unfenced: bool = False
+    """And that they are where they could reach the user's files, this machine's sockets or the network."""
     truncation: Literal["refuse", "allow"] = "refuse"
     """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
     energy: bool = False

@@ -33,6 +33,7 @@ class Stopwatch:
         deterministic: bool = False,
         fallback: str | None = None,
         foreign_code: Sequence[str] = (),
+        fence: str | None = None,
         packages: Sequence[str] = ENGINE_PACKAGES,
     ) -> Provenance:
         """The provenance of a cell that ends now."""
@@ -50,6 +51,7 @@ class Stopwatch:
             deterministic=deterministic,
             fallback=fallback,
             foreign_code=tuple(foreign_code),
+            fence=fence,
         )
 
 

@@ -19,6 +19,7 @@ from harness.analysis.verdict import Row, Study, Verdict, headline, partner, res
 from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
+from harness.runs import fence_of
 from harness.wording import count, counted, duration, energy, moment, number, score
 
 _FEWEST_SHOTS = 3
@@ -212,6 +213,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
     runs = [r.provenance for r in results]
     started = sorted(p.started_at for p in runs)
     measured = [p.energy_wh for p in runs if p.energy_wh is not None]
+    fences = [fence for fence in map(fence_of, results) if fence is not None]
     packages = sorted({package for p in runs for package in p.versions})
     rows = [
         ("Evaluated", f"{moment(started[0], 'minutes')} to {moment(started[-1], 'minutes')}"),
@@ -220,6 +222,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         ("Device", _mixture(p.device for p in runs)),
         ("Code version", _mixture(_code(p.git_commit, p.git_dirty) for p in runs)),
         *((package, _mixture(p.versions.get(package, "not recorded") for p in runs)) for package in packages),
+        *([("Fence around programs", _mixture(fences))] if fences else []),
         ("Evaluation time", f"{duration(sum(p.seconds for p in runs))}, summed over {counted(len(runs), 'result')}"),
     ]
     if measured:

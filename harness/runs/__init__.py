@@ -1,6 +1,6 @@
 """What a run leaves behind about itself, and how far runs are."""
 
-from harness.runs.progress import costs, fallbacks, finished_at, mixed, up_to_date
+from harness.runs.progress import costs, fallbacks, fence_of, finished_at, mixed, up_to_date
 from harness.runs.record import MOST_BYTES, Progress, RunRecord, dumped, loaded, planned
 from harness.runs.recorder import Recorder
 
@@ -12,6 +12,7 @@ __all__ = [
     "costs",
     "dumped",
     "fallbacks",
+    "fence_of",
     "finished_at",
     "loaded",
     "mixed",

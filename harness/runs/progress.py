@@ -11,6 +11,7 @@ from typing import NamedTuple
 from harness.plan import ModelId, Place, Setting, model_id, model_names, size_setting
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs.record import Planned, Progress, RunRecord
+from harness.scoring.metrics import runs_programs
 
 
 def finished_at(outcome: Outcome) -> datetime:
@@ -246,9 +247,18 @@ def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
         made = result.provenance
         facts = {**made.versions, "device": made.device, "engine": result.cell.engine}
         facts["deterministic"] = "yes" if made.deterministic else "no"
+        if (fence := fence_of(result)) is not None:
+            facts["fence"] = fence
         for name, value in facts.items():
             seen.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in sorted(seen.items()) if len(values) > 1}
+
+
+def fence_of(result: CellResult) -> str | None:
+    """What held the programs of a cell; None when it has none."""
+    if not any(runs_programs(metric.name) for metric in result.cell.metrics):
+        return None
+    return result.provenance.fence or "not recorded"
 
 
 def fallbacks(results: Sequence[CellResult]) -> dict[tuple[str, str], int]:

@@ -1,11 +1,14 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import yaml
 
 from harness.catalog.catalogue import load_catalog
+from harness.scoring import sandbox
 from harness.store import Store
 from tests.builders.commands import Emergence
 
@@ -50,6 +53,28 @@ def test_answers_of_the_same_model_are_taken_over_into_a_family_of_ones_own(
     one, other = Store(Path("results")).results()
     assert (one.cell.key, one.scores) == (other.cell.key, other.scores)
     assert {r.cell.model.family: r.cell.model.loss for r in (one, other)} == {"embedded": shipped.loss, "mine": 2.5}
+
+
+def test_programs_are_run_without_a_fence_only_with_a_second_flag_and_the_result_says_so(
+    emergence: Emergence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = replace(sandbox.open_sandbox(), isolation="none", prefix=(), guards=())
+    monkeypatch.setattr(sandbox, "open_sandbox", lambda: opened)
+    asked = ("run", "--task", "two_steps", "--shots", "0", "--limit", "2", "--model", "ladder-12k", *INLINE)
+    refused = emergence(*asked, "--confirm_run_unsafe_code")
+    (line,) = refused.err.splitlines()
+    assert (refused.code, refused.out) == (2, "")
+    assert line.startswith(
+        "error: programs that models write could reach files and network and sockets of this machine"
+    )
+    assert line.endswith("or agree with --allow-unfenced")
+    assert not Path("results").exists()
+
+    ran = emergence(*asked, "--confirm_run_unsafe_code", "--allow_unfenced")
+    assert ran.code == 0
+    assert "MISSING: files and network and sockets can be reached" in ran.err
+    (result,) = Store(Path("results")).results()
+    assert result.provenance.fence == "none"
 
 
 def test_two_folders_of_one_name_are_refused_with_what_to_do(emergence: Emergence, tmp_path: Path) -> None:

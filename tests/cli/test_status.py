@@ -7,6 +7,7 @@ import pytest
 
 from harness.records import CellResult
 from harness.runs.record import Progress
+from harness.specs import MetricSpec
 from harness.store import RUNS, Store
 from tests.builders import cell, model, result
 from tests.builders.commands import Emergence
@@ -66,6 +67,15 @@ def test_a_run_that_has_no_cell_yet_is_shown(emergence: Emergence, tmp_path: Pat
 
 def test_numbers_that_were_asked_for_bit_by_bit_are_told_from_others(emergence: Emergence, results: Path) -> None:
     assert "mixed deterministic: no, yes" in emergence("status", "--results", results).out.splitlines()
+
+
+def test_programs_that_were_held_by_unequal_fences_are_told(emergence: Emergence, tmp_path: Path) -> None:
+    codegen = replace(cell(), metrics=(MetricSpec(name="pass_at_1", chance=0.0, best=1.0),))
+    for seed, fence in enumerate(("landlock+seccomp", "bubblewrap+seccomp")):
+        ran = result(replace(codegen, seed=seed))
+        Store(tmp_path).write(replace(ran, provenance=replace(ran.provenance, fence=fence)))
+    shown = emergence("status", "--results", tmp_path).out.splitlines()
+    assert "mixed fence: bubblewrap+seccomp, landlock+seccomp" in shown
 
 
 def test_the_last_runs_are_told_with_those_that_go_on_first(emergence: Emergence, results: Path) -> None:

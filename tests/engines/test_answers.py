@@ -18,7 +18,9 @@ from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.errors import HarnessError
 from harness.records import CellResult
+from harness.scoring import sandbox
 from harness.scoring.programs import pass_at_k
+from harness.scoring.sandbox import open_sandbox
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
 from tests.builders.tasks import metrics, write_jsonl
@@ -131,6 +133,26 @@ def test_the_tasks_own_filter_says_how_many_texts_count(programs: TaskSpec, data
     assert values(answered(script, all_of_them, data))[0] == 0.75
     with pytest.raises(HarnessError, match="pass_at_3 needs as many programs per document, there are 2; raise"):
         answered(script, replace(two, metrics=programs.metrics), data)
+
+
+def test_the_fence_that_held_stands_in_each_result_that_ran_programs(programs: TaskSpec, data: DocumentCache) -> None:
+    textual = replace(programs, metrics=metrics("exact_match", "loglikelihood_per_byte"), unsafe_code=False)
+
+    assert answered(Script(RIGHT), programs, data).provenance.fence == open_sandbox().fence
+    assert answered(Script(RIGHT), textual, data).provenance.fence is None
+
+
+def test_without_a_fence_no_model_is_asked_for_programs_unless_the_user_agreed(
+    programs: TaskSpec, data: DocumentCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = replace(open_sandbox(), isolation="none", prefix=(), guards=())
+    monkeypatch.setattr(sandbox, "open_sandbox", lambda: opened)
+    lm = Script(RIGHT)
+
+    with pytest.raises(HarnessError, match=r"could reach files and network and sockets .* with --allow-unfenced"):
+        answered(lm, programs, data)
+    assert lm.calls == []
+    assert answered(lm, programs, data, allow_unfenced=True).provenance.fence == "none"
 
 
 def test_too_few_programs_are_told_before_the_model_is_asked(programs: TaskSpec, data: DocumentCache) -> None:

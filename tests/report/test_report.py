@@ -8,6 +8,7 @@ import pytest
 
 from harness.analysis.verdict import study
 from harness.report.report import report_page
+from harness.specs import MetricSpec
 from harness.store import Problem
 from tests.builders import cell, counted, failed, grown, model, task
 
@@ -103,6 +104,19 @@ def test_mixed_provenance_is_shown() -> None:
     assert "mixed: cpu (1), cuda (1)" in text
     assert "abc with uncommitted changes (1)" in text
     assert "not recorded (1)" in text
+
+
+def test_unequal_fences_around_programs_are_shown() -> None:
+    ran = cell(of=task(metrics=(MetricSpec(name="pass_at_1", chance=0.0, best=1.0),)))
+    results = [counted(replace(ran, seed=seed), 10, 40) for seed in range(3)]
+    fences = ("landlock+seccomp", "landlock+seccomp", None)
+    held = [
+        replace(each, provenance=replace(each.provenance, fence=fence))
+        for each, fence in zip(results, fences, strict=True)
+    ]
+
+    assert "mixed: landlock+seccomp (2), not recorded (1)" in Outline(report_page(study(held))).text
+    assert "Fence around programs" not in Outline(report_page(study([counted(cell(), 10, 40)]))).text
 
 
 def test_missing_documents_and_cut_prompts_are_listed() -> None:

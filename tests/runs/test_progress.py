@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from harness.records import CellResult
 from harness.runs.progress import costs, current, fallbacks, makings, mixed, pace, tallies, up_to_date
 from harness.runs.record import Progress, RunRecord, planned
+from harness.specs import MetricSpec
 from tests.builders import cell, failed, model, result, task
 from tests.builders.runs import CELLS, record
 
@@ -177,6 +178,15 @@ def test_what_differs_between_cells_is_named() -> None:
         "device": ["cpu", "cuda"],
         "torch": ["2.8", "2.9"],
     }
+
+
+def test_programs_that_were_held_by_unequal_fences_are_mixed_and_what_ran_none_is_no_matter() -> None:
+    ran = result(cell(of=task(metrics=(MetricSpec(name="pass_at_1", chance=0.0, best=1.0),))))
+    strong, weak = made(ran, fence="bubblewrap+landlock+seccomp"), made(ran, fence="none")
+
+    assert mixed([strong, strong, result()]) == {}
+    assert mixed([strong, weak, result()]) == {"fence": ["bubblewrap+landlock+seccomp", "none"]}
+    assert mixed([strong, ran]) == {"fence": ["bubblewrap+landlock+seccomp", "not recorded"]}
 
 
 def test_fallbacks_are_counted_by_model_and_reason() -> None:

@@ -41,12 +41,12 @@ def test_a_header_from_before_the_tree_engine_is_read(store: Store) -> None:
     store.write(written)
     header = store.path(cell()) / HEADER
     raw = json.loads(header.read_text())
-    for name in ("token_budget", "deterministic", "fallback"):
+    for name in ("token_budget", "deterministic", "fallback", "fence"):
         del raw["provenance"][name]
     header.write_text(json.dumps(raw))
     (read,) = store.results()
     assert read.provenance == written.provenance
-    assert (read.provenance.token_budget, read.provenance.fallback) == (None, None)
+    assert (read.provenance.token_budget, read.provenance.fallback, read.provenance.fence) == (None, None, None)
 
 
 def test_a_header_from_before_losses_is_read_and_belongs_to_the_same_cell(store: Store) -> None:
