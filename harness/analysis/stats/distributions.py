@@ -94,13 +94,3 @@ class binom:  # noqa: N801
         """P(K <= k)."""
         failures = np.asarray(n) - np.asarray(k) - 1
         return binom.sf(failures, n, 1 - np.asarray(p))
-
-
-def false_discovery_control(p: ArrayLike) -> Any:
-    """Adjusted p values (Benjamini and Hochberg 1995): the smallest rate at which each would be called significant."""
-    values = np.asarray(p, dtype=float)
-    order = np.argsort(values)
-    ranked = values[order] * len(values) / np.arange(1, len(values) + 1)
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    return adjusted

@@ -1,8 +1,8 @@
 """What a number of documents can show, and how many are needed to show something.
 
-The exact binomial test before a run, and textbook normal approximations elsewhere (Fleiss, Levin and Paik 2003,
-"Statistical Methods for Rates and Proportions", chapters 2 and 4). z(q) below is the q-quantile of the standard normal
-distribution. Imports nothing heavy: `emergence plan` shows these numbers and must start fast.
+Before a run the exact binomial test is used, elsewhere the normal approximations of textbooks (Fleiss, Levin and Paik
+2003, "Statistical Methods for Rates and Proportions", chapters 2 and 4). In the formulas z(q) is the q-quantile of the
+standard normal distribution. Imports nothing heavy, because `emergence plan` shows these numbers and must start fast.
 """
 
 from __future__ import annotations
@@ -11,17 +11,11 @@ import functools
 import itertools
 import math
 from statistics import NormalDist
-from typing import NamedTuple
 
-from harness.analysis.stats.normalise import tested_chance
+from harness.analysis.stats.chance import assumed_chance
+from harness.analysis.stats.conventions import ALPHA, POWER, PRACTICAL_EFFECT
+from harness.analysis.stats.types import Resolution
 from harness.specs import TaskSpec
-
-ALPHA = 0.05
-"""Wanted rate of false alarms of a single test."""
-POWER = 0.8
-"""Wanted probability of seeing what is there."""
-PRACTICAL_EFFECT = 0.05
-"""A change that matters, as a share of the best score."""
 
 
 def minimum_detectable_effect(
@@ -29,23 +23,24 @@ def minimum_detectable_effect(
 ) -> float:
     """Smallest gain over chance that `n` documents show with the given power (one sample, one-sided).
 
-    (z(1-alpha) + z(power)) * SE, with SE = sqrt(c (1 - c) / n): the spread at chance. Among scores between 0 and 1
-    with mean c, zeros and ones spread widest, so for partial credit the value errs on the large side. For right and
-    wrong answers it errs on the small side: the spread grows as the score leaves 0, and the exact test of verdicts
-    is stricter than the normal one. At n = 200 a true gain of this size is found in 76 % of evaluations for c = 0.25,
-    and in 46 % for c = 0: `detectable_effect` is exact there.
+        (z(1-alpha) + z(power)) * SE,   SE = sqrt(c (1 - c) / n), the standard error at chance c
+
+    Of all scores between 0 and 1 with mean c, zeros and ones have the largest spread, so that the value is too large
+    for partial credit. For right and wrong answers it is too small, because the spread grows as the score leaves 0 and
+    the exact test of verdicts is stricter than the normal one. With n = 200 documents a true gain of this size is found
+    in 76 % of evaluations for c = 0.25, and in 46 % for c = 0; `detectable_effect` is exact there.
 
     Args:
         n: documents.
         chance: level without the ability; taken as `LUCKY_MATCHES` at least.
-        stderr: SE to use instead, for scores whose spread is known.
+        stderr: standard error to use instead, for scores whose spread is known.
         alpha: one-sided false-alarm rate.
-        power: wanted probability of seeing the gain.
+        power: wanted probability of finding the gain.
 
     >>> round(minimum_detectable_effect(200, 0.25), 3)
     0.076
     """
-    c = tested_chance(chance)
+    c = assumed_chance(chance)
     spread = math.sqrt(c * (1 - c) / n) if stderr is None else stderr
     return (_z(1 - alpha) + _z(power)) * spread
 
@@ -54,19 +49,19 @@ def minimum_detectable_effect(
 def detectable_effect(n: int, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> float | None:
     """Smallest gain over chance that `n` right or wrong answers show with the given power, by the exact test.
 
-    The least p - c with P(X >= k | n, p) >= power, where k is the least count with P(X >= k | n, c) <= alpha (binomial,
-    one-sided). None when not even n right answers would be significant.
+    It is the smallest p - c with P(X >= k | n, p) >= power, where k is the smallest count that is significant,
+    P(X >= k | n, c) <= alpha (binomial, one-sided). None when not even n right answers would be significant.
 
     Args:
         n: documents.
         chance: c, level without the ability; taken as `LUCKY_MATCHES` at least.
         alpha: one-sided false-alarm rate.
-        power: wanted probability of seeing the gain.
+        power: wanted probability of finding the gain.
 
     >>> round(detectable_effect(200, 0.25), 3), round(detectable_effect(2, 0.0), 3), detectable_effect(2, 0.25)
     (0.081, 0.548, None)
     """
-    c = tested_chance(chance)
+    c = assumed_chance(chance)
     k = _significant_from(n, c, alpha)
     if k > n:
         return None
@@ -78,22 +73,22 @@ def detectable_effect(n: int, chance: float, *, alpha: float = ALPHA, power: flo
 
 
 def required_documents(gain: float, chance: float, *, alpha: float = ALPHA, power: float = POWER) -> int | None:
-    """Documents that show a gain over chance (one sample, one-sided); None when chance + gain exceeds 1.
+    """How many documents show a gain over chance (one sample, one-sided); None when chance + gain exceeds 1.
 
         n = (z(1-alpha) sqrt(c (1 - c)) + z(power) sqrt(p (1 - p)))² / gain²,   p = c + gain
 
-    Unlike `minimum_detectable_effect` this knows the score aimed at, and so the spread there.
+    Unlike `minimum_detectable_effect` it uses the spread at the score that is to be found.
 
     Args:
-        gain: rise over chance to be seen, as a share of the best score; more than 0.
+        gain: rise over chance that is to be found, as a share of the best score; more than 0.
         chance: level without the ability; taken as `LUCKY_MATCHES` at least.
         alpha: one-sided false-alarm rate.
-        power: wanted probability of seeing the gain.
+        power: wanted probability of finding the gain.
 
     >>> required_documents(0.05, 0.25), required_documents(0.6, 0.5)
     (483, None)
     """
-    c = tested_chance(chance)
+    c = assumed_chance(chance)
     p = c + gain
     if p > 1:
         return None
@@ -104,24 +99,24 @@ def required_documents(gain: float, chance: float, *, alpha: float = ALPHA, powe
 def required_documents_per_model(
     gain: float, base: float, *, correlation: float = 0.0, alpha: float = ALPHA, power: float = POWER
 ) -> int | None:
-    """Documents each of two models must answer to tell `base` from `base + gain`; None when that exceeds 1.
+    """How many documents two models must each answer to tell `base` from `base + gain`; None when that exceeds 1.
 
         n = (z(1-alpha/2) sqrt(2 m (1 - m)) + z(power) sqrt(b (1 - b) + p (1 - p)))² (1 - r) / gain²
 
-    (two-sided, p = b + gain, m the mean of b and p). Asking both models the same documents spares the share r of
-    them (Miller 2024, "Adding Error Bars to Evals", on paired differences).
+    (two-sided, p = b + gain, m the mean of b and p). When both models answer the same documents, fewer are needed, by
+    the share r (Miller 2024, "Adding Error Bars to Evals", on paired differences).
 
     Args:
-        gain: difference to be seen, as a share of the best score; more than 0.
+        gain: difference that is to be found, as a share of the best score; more than 0.
         base: score of the weaker model; taken as `LUCKY_MATCHES` at least.
-        correlation: of the two models' scores over documents they share; 0 for different documents.
+        correlation: correlation r of the two models' scores over shared documents; 0 for different documents.
         alpha: two-sided false-alarm rate.
-        power: wanted probability of seeing the difference.
+        power: wanted probability of finding the difference.
 
     >>> required_documents_per_model(0.05, 0.25), required_documents_per_model(0.05, 0.25, correlation=0.5)
     (1251, 626)
     """
-    b = tested_chance(base)
+    b = assumed_chance(base)
     p = b + gain
     if p > 1:
         return None
@@ -139,20 +134,20 @@ def required_documents_sampled(
     alpha: float = ALPHA,
     power: float = POWER,
 ) -> int:
-    """Documents that two models must share when each answers every document several times.
+    """How many documents two models must share when each answers every document several times.
 
         n = (z(1-alpha/2) + z(power))² (w² + s_A² / K_A + s_B² / K_B) / gain²
 
-    (Miller 2024, "Adding Error Bars to Evals", power analysis). More answers cannot make up for too few documents:
-    w² stays.
+    (Miller 2024, "Adding Error Bars to Evals", power analysis). More answers cannot make up for too few documents,
+    because w² does not shrink with them.
 
     Args:
-        gain: difference to be seen, in units of the score; more than 0.
+        gain: difference that is to be found, in units of the score; more than 0.
         between: w², variance over documents of the difference of the two models' expected scores.
         within: s², variance of a model's single answer about its expected score, mean over documents, of A and B.
         samples: K, answers of A and of B to each document.
         alpha: two-sided false-alarm rate.
-        power: wanted probability of seeing the difference.
+        power: wanted probability of finding the difference.
 
     >>> [required_documents_sampled(0.05, between=0.1, within=(0.1, 0.1), samples=(k, k)) for k in (1, 10, 1000)]
     [942, 377, 315]
@@ -161,27 +156,15 @@ def required_documents_sampled(
     return _up((_z(1 - alpha / 2) + _z(power)) ** 2 * variance / gain**2)
 
 
-class Resolution(NamedTuple):
-    """What the documents of a task can show on its headline metric, with however many models and seeds."""
-
-    documents: int | None
-    """Documents each model answers; None when only the hub knows."""
-    chance: float | None
-    """Score without the ability; None when there is no such level."""
-    mde: float | None
-    """Minimum detectable effect over chance, in units of the score; None when none is, or it cannot be told."""
-    documents_needed: int | None
-    """Documents that would show `PRACTICAL_EFFECT`; None when these are enough, or when it cannot be told."""
-
-
 def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
-    """The smallest effect that a task can show, before anything has run.
+    """The smallest effect that a task can show, known before anything has run.
 
-    Told for scores from 0 to 1, whose spread at chance is known; a log-likelihood has none that could be foreseen.
+    It can be computed for scores from 0 to 1, whose spread at chance is known. The spread of a log-likelihood cannot be
+    known beforehand.
 
     Args:
         task: the task.
-        limit: first so many documents; None for all.
+        limit: how many of its documents are used, from the first on; None uses all.
 
     >>> from harness.specs import MetricSpec
     >>> acc = MetricSpec(name="acc", chance=0.25)
@@ -199,20 +182,20 @@ def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
     roughly = required_documents(PRACTICAL_EFFECT, chance)
     if roughly is None:
         return Resolution(documents, chance, mde, None)
-    # never much below the normal approximation, which spares the search of small numbers
+    # The search may start near the normal approximation, which is never much too large.
     return Resolution(documents, chance, mde, _first_enough(max(documents + 1, roughly * 9 // 10), chance))
 
 
 @functools.cache
 def _first_enough(start: int, chance: float) -> int:
-    """Least number of documents from `start` on that shows `PRACTICAL_EFFECT` by the exact test."""
-    c = tested_chance(chance)
+    """The smallest number of documents, `start` or more, that shows `PRACTICAL_EFFECT` by the exact test."""
+    c = assumed_chance(chance)
     powers = ((n, _at_least(_significant_from(n, c, ALPHA), n, c + PRACTICAL_EFFECT)) for n in itertools.count(start))
     return next(n for n, power in powers if power >= POWER)
 
 
 def _significant_from(n: int, c: float, alpha: float) -> int:
-    """Least k with P(X >= k | n, c) <= alpha; n + 1 when there is none."""
+    """The smallest k with P(X >= k | n, c) <= alpha; n + 1 when there is none."""
     left = 1.0
     for k in range(n + 1):
         if left <= alpha:
@@ -239,5 +222,5 @@ def _z(q: float) -> float:
 
 
 def _up(n: float) -> int:
-    """The next whole number, forgiving the last digits of the arithmetic."""
+    """The next whole number above n; a rounding error above a whole number does not count."""
     return math.ceil(n - 1e-9)

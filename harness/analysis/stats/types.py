@@ -1,32 +1,20 @@
-"""Arrays, intervals, estimates and trends."""
+"""Intervals, estimates, differences, resolutions and trends. Loads nothing heavy."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-
-
-Mask = NDArray[np.bool_]
-
-
-Index = NDArray[np.intp]
-
-
-CONFIDENCE = 0.95
-"""Of every interval shown."""
-FEWEST_SIZES_FOR_A_TREND = 3
-"""Sizes below which a trend cannot be told from a difference between two models."""
+if TYPE_CHECKING:
+    from harness.analysis.stats.arrays import Array
 
 
 class Interval(NamedTuple):
-    """A two-sided confidence interval; both ends None when the spread is unknown (one document)."""
+    """A two-sided confidence interval."""
 
     low: float | None
+    """Lower end; None when the spread is unknown (one document)."""
     high: float | None
+    """Upper end; None when the spread is unknown (one document)."""
 
 
 class Estimate(NamedTuple):
@@ -37,25 +25,25 @@ class Estimate(NamedTuple):
     stderr: float | None
     """Standard error of `value`; None when it is unknown (one document)."""
     n: int
-    """Documents; repeated seeds ask the same documents and add none."""
+    """Number of documents; several seeds ask the same documents and do not add to it."""
     seeds: int
-    """Few-shot seeds averaged."""
+    """Number of few-shot seeds."""
     proportion: bool
     """True when each document scored 0 or 1, so that binomial formulas hold."""
 
     @property
     def n_effective(self) -> float:
-        """Documents an ordinary proportion of this standard error would rest on; at most `n`.
+        """How many documents a simple proportion with this standard error would have; at most `n`.
 
-        The design-effect correction of survey statistics (Korn and Graubard 1998): variation between seeds
-        costs documents. Equal to `n` for one seed.
+        This is the design-effect correction of survey statistics (Korn and Graubard 1998): the more a score varies
+        between seeds, the fewer documents it is worth. Equal to `n` for one seed.
         """
         if self.seeds == 1 or not self.stderr:
             return float(self.n)
         return min(float(self.n), 1 + self.value * (1 - self.value) / self.stderr**2)
 
 
-class Repeated(NamedTuple):
+class RepeatedScore(NamedTuple):
     """A score from several sampled answers to every document."""
 
     value: float
@@ -63,13 +51,13 @@ class Repeated(NamedTuple):
     stderr: float | None
     """Standard error of `value`; None with one document."""
     between: float | None
-    """Variance over documents of the expected score, at least 0; None when it cannot be told from `within`."""
+    """Variance over documents of the expected score, at least 0; None when it cannot be separated from `within`."""
     within: float | None
     """Variance of a single answer about its document's expected score, mean over documents; None with one answer."""
     n: int
     """Documents."""
     samples: int
-    """Answers to each document."""
+    """Number of answers to each document."""
 
 
 class Trend(NamedTuple):
@@ -86,13 +74,45 @@ class Trend(NamedTuple):
 
 
 class Trends(NamedTuple):
-    """The same of B curves, (B,) each; NaN where there is nothing to test."""
+    """Linear trends of B curves; NaN where there is nothing to test."""
 
-    z: NDArray[np.float64]
-    """Signed test statistics."""
-    p: NDArray[np.float64]
-    """Their two-sided p."""
-    fitted_range: NDArray[np.float64]
-    """Rise of each straight line over its scales."""
-    fitted_range_stderr: NDArray[np.float64]
-    """Standard error of that."""
+    z: Array
+    """Signed test statistics, positive when the score rises, (B,)."""
+    p: Array
+    """Two-sided p of "no trend", (B,)."""
+    fitted_range: Array
+    """Rise of each straight line from the smallest to the largest scale, (B,)."""
+    fitted_range_stderr: Array
+    """Standard error of `fitted_range`, (B,)."""
+
+
+class Difference(NamedTuple):
+    """What one model or setting scores above another on the documents both answered."""
+
+    value: float
+    """Mean of the first minus mean of the second, in units of the score."""
+    stderr: float | None
+    """Standard error of `value` over documents; None when it is unknown (one document or one cluster)."""
+    correlation: float | None
+    """Correlation of the two scores over documents; None when one of them does not vary."""
+    z: float | None
+    """`value` divided by `stderr`; None when that does not exist."""
+    p: float | None
+    """Two-sided p of "no difference" by the normal distribution; None without `z`. With few documents use `p_exact`."""
+    p_exact: float | None
+    """Two-sided exact p of McNemar's test; None unless every score is 0 or 1."""
+    n: int
+    """Documents."""
+
+
+class Resolution(NamedTuple):
+    """What the documents of a task can show on its headline metric, whatever the number of models and seeds."""
+
+    documents: int | None
+    """Documents that each model answers; None when their number is known only on the hub."""
+    chance: float | None
+    """Score without the ability; None when there is no such level."""
+    mde: float | None
+    """Minimum detectable effect over chance, in units of the score; None when no effect is, or when it is not known."""
+    documents_needed: int | None
+    """Documents that would show `PRACTICAL_EFFECT`; None when there are enough already, or when it is not known."""

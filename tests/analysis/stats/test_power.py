@@ -1,12 +1,13 @@
 import pytest
 from scipy.stats import binom
 
-from harness.analysis.stats import minimum_detectable_effect, resolution
-from harness.analysis.stats.power import (
+from harness.analysis.stats import (
     detectable_effect,
+    minimum_detectable_effect,
     required_documents,
     required_documents_per_model,
     required_documents_sampled,
+    resolution,
 )
 from harness.specs import MetricSpec
 from tests.builders import task

@@ -1,6 +1,6 @@
-"""Scores on a common scale: 0 is chance, 1 is perfect. And what chance is, where it cannot be read off the options.
+"""The chance level of a metric, and scores on a common scale on which chance is 0 and a perfect score is 1.
 
-Imports nothing heavy: `emergence plan` needs the chance level and must start fast.
+Imports nothing heavy, because `emergence plan` needs the chance level and must start fast.
 """
 
 from __future__ import annotations
@@ -11,10 +11,8 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import fmean
 from typing import TypeVar
 
+from harness.analysis.stats.conventions import LUCKY_MATCHES
 from harness.specs import MetricSpec
-
-LUCKY_MATCHES = 0.005
-"""Chance level assumed at least in tests: with 0, a single lucky match in a thousand would be "significant"."""
 
 _Gold = TypeVar("_Gold")
 _Predicted = TypeVar("_Predicted")
@@ -23,9 +21,9 @@ _Predicted = TypeVar("_Predicted")
 def normalised(value: float, metric: MetricSpec) -> float | None:
     """Chance-centred score (y - c) / (best - c); None when the metric has no chance level or no best.
 
-    The direction needs no flag: for a loss `best` lies below chance and the quotient still rises with ability.
-    Never clipped at 0, because cutting off bad luck would raise the mean of every model at chance
-    (centring as in BIG-bench, Srivastava et al. 2022, section 3).
+    As in BIG-bench (Srivastava et al. 2022, section 3). The quotient rises with ability for a loss too, whose best
+    value lies below chance. Scores below chance stay negative: cutting them at 0 would raise the mean of every model at
+    chance.
 
     >>> normalised(0.625, MetricSpec(name="acc", chance=0.25))
     0.5
@@ -37,15 +35,15 @@ def normalised(value: float, metric: MetricSpec) -> float | None:
     return (value - metric.chance) / (metric.best - metric.chance)
 
 
-def tested_chance(chance: float) -> float:
-    """The chance level used in tests: at least `LUCKY_MATCHES`."""
+def assumed_chance(chance: float) -> float:
+    """The chance level that tests compare with: at least `LUCKY_MATCHES`."""
     return max(chance, LUCKY_MATCHES)
 
 
 def label_prior_chance(labels: Sequence[Hashable]) -> float:
     """Accuracy of a guesser who knows only how often each label occurs: the share of the most frequent one.
 
-    With k labels this is never less than 1/k, the accuracy of a guesser who knows nothing.
+    With k labels it is at least 1/k, the accuracy of a guesser who knows nothing.
 
     Args:
         labels: the correct label of each document; at least one.
@@ -66,16 +64,17 @@ def empirical_chance(
 ) -> float:
     """Mean score of real predictions against the gold answers of other documents.
 
-    For F1 and its kin no formula gives the chance level: it depends on how often the model answers what. Shuffling
-    the gold answers keeps both habits, of the model and of the data, and cuts only the tie between question and
-    answer (permutation null distribution, Good 2005, "Permutation, Parametric and Bootstrap Tests of Hypotheses").
+    No formula gives the chance level of F1 and similar metrics, which depends on how often the model gives each answer.
+    Shuffling the gold answers keeps how often each answer is given and how often it is right, and breaks only the link
+    between question and answer (permutation null distribution, Good 2005, "Permutation, Parametric and Bootstrap Tests
+    of Hypotheses").
 
     Args:
         gold: correct answer of each document.
         predicted: answer of the model to each document, in the same order.
         score: the metric over all documents, as `score(gold, predicted)`.
-        permutations: shuffles to average over.
-        seed: of the shuffles; the same seed gives the same level.
+        permutations: number of shuffles to average over.
+        seed: seed of the shuffles; the same seed gives the same level.
 
     Raises:
         ValueError: the lengths differ.

@@ -3,8 +3,7 @@ from statistics import fmean
 
 import pytest
 
-from harness.analysis.stats import normalise, normalised
-from harness.analysis.stats.normalise import empirical_chance, label_prior_chance
+from harness.analysis.stats import assumed_chance, empirical_chance, label_prior_chance, normalised
 from harness.scoring.metrics import Answer
 from harness.scoring.spans import entity_f1_strict
 from harness.specs import MetricSpec
@@ -30,8 +29,8 @@ def test_a_metric_without_both_ends_has_no_centred_score(chance: float | None, b
 
 
 def test_no_test_believes_that_luck_never_matches() -> None:
-    assert normalise.tested_chance(0.0) == 0.005
-    assert normalise.tested_chance(0.25) == 0.25
+    assert assumed_chance(0.0) == 0.005
+    assert assumed_chance(0.25) == 0.25
 
 
 def test_a_guesser_may_know_which_label_is_frequent() -> None:
