@@ -50,5 +50,5 @@ def documents(**columns: Any) -> pd.DataFrame:
         for size, values in ((1000, (1.0, 0.0, 0.0)), (4000, (1.0, 0.0, 1.0)))
         for name, value in zip("abc", values, strict=True)
     ]
-    common = {"family": "toy", "task": "colours", "metric": "acc", "n_shot": 0, "chance": 0.25}
+    common: dict[str, Any] = {"family": "toy", "task": "colours", "metric": "acc", "n_shot": 0, "chance": 0.25}
     return pd.DataFrame(rows).assign(**common, **columns)

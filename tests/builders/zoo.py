@@ -258,11 +258,8 @@ def model(species: str, tokenizer: TokenizerName | None = None) -> Any:
         **kind.settings,
     )
     torch.manual_seed(0)
-    made = (
-        getattr(transformers, kind.model)(config)
-        if kind.model
-        else transformers.AutoModelForCausalLM.from_config(config)
-    )
+    causal: Any = transformers.AutoModelForCausalLM
+    made = getattr(transformers, kind.model)(config) if kind.model else causal.from_config(config)
     made.float().eval()
     _enlarge(made, kind)
     _silence_bytes(made, words)
