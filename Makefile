@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test browser bench calibrate security dashboard lint docs format lock audit
+.PHONY: help run check test browser bench calibrate security dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,10 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	$(BIN)/emergence report --results $(RESULTS) -o $(RESULTS)/report.html
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
-test: $(INSTALLED) lint  ## lint, types, import rules and tests
+check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what to run before each commit
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not (packaging or ray or parity or calibration or browser)"
+
+test: $(INSTALLED) lint  ## lint, types, import rules and all tests but those marked slow
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(INSTALLED)  ## ruff, mypy and the import rules

@@ -6,6 +6,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -37,6 +39,7 @@ def holds_what_it_needs(wheel: Path) -> None:
     assert not any(n.startswith(("tests/", "tasks/", "dashboards/")) for n in names)
 
 
+@pytest.mark.packaging
 def test_the_wheel_installs_and_runs_in_a_clean_environment(tmp_path: Path) -> None:
     # One test, not several: setuptools builds in the source folder, where two builds at a time would meet.
     call(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT, cwd=tmp_path, timeout=300)

@@ -9,10 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
 """The project's folder."""
+
+
+EXECUTORS = ("inline", pytest.param("ray", marks=pytest.mark.ray))
+"""Every executor, as parameters of a test."""
 
 
 class Done(NamedTuple):

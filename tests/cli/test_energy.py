@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.store import Store
-from tests.builders.commands import Emergence
+from tests.builders.commands import EXECUTORS, Emergence
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_run_with_energy_has_it_in_its_results_and_the_leaderboard(
     emergence: Emergence,
     options: tuple[str, ...],

@@ -15,7 +15,7 @@ import pytest
 
 from harness.store import Store
 from tests.builders import result
-from tests.builders.commands import Emergence
+from tests.builders.commands import EXECUTORS, Emergence
 
 COMMAND = (sys.executable, "-m", "harness")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -39,7 +39,7 @@ def unread() -> Iterator[int]:
     os.close(writing)
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: str, tmp_path: Path) -> None:
     run = subprocess.Popen(
         [*COMMAND, "run", *options, "--executor", executor, "--seeds", "500", "--shots", "2"],
@@ -60,7 +60,7 @@ def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: 
     assert (run.returncode, out, err.splitlines()[-1]) == (130, "", INTERRUPTED)
 
 
-@pytest.mark.parametrize("executor", ["inline", "ray"])
+@pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_verbose_run_tells_of_each_model_and_each_cell(
     options: tuple[str, ...], executor: str, tmp_path: Path
 ) -> None:

@@ -16,7 +16,10 @@ from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import Lane, lanes
 from tests import builders
+from tests.builders.commands import EXECUTORS
 from tests.executors.engines import TOY
+
+pytestmark = pytest.mark.xdist_group("contract of executors")  # one run for all
 
 TASKS = {
     "a": builders.task("a"),
@@ -95,7 +98,7 @@ def ray(patched: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
     return finish("ray", ExecutorSettings(workers=2), plan(folder, models), folder)
 
 
-@pytest.fixture(params=["inline", "ray"])
+@pytest.fixture(params=EXECUTORS)
 def run(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
@@ -127,6 +130,7 @@ class TestEveryExecutor:
         assert result.samples == builders.result(result.cell).samples
 
 
+@pytest.mark.ray
 class TestRay:
     def test_two_models_run_at_the_same_time_in_two_processes(self, ray: Run) -> None:
         big, small = ray.of("mortal", "big"), ray.of("first", "small")

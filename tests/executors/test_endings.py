@@ -57,6 +57,7 @@ class TestClosingEarly:
         outcomes.close()
         assert [line.split()[0] for line in (tmp_path / "toy").read_text().splitlines()] == ["open", "close"]
 
+    @pytest.mark.ray
     def test_ray_leaves_nothing_running_and_no_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setitem(ENGINES, "toy", TOY)
         monkeypatch.chdir(tmp_path)
@@ -106,6 +107,8 @@ def run_until_it_lingers(driver: Driver) -> list[str]:
     return lines
 
 
+@pytest.mark.ray
+@pytest.mark.xdist_group("drivers of Ray")  # started together for all
 class TestEndingTheDriver:
     def test_kill_leaves_no_process_and_no_folder_and_nothing_was_printed(self, drivers: dict[str, Driver]) -> None:
         driver = drivers["killed"]

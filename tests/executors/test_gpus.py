@@ -72,6 +72,7 @@ def test_an_autoscaler_may_add_a_node_that_is_large_enough(caplog: pytest.LogCap
     assert "asks for 4 GPU(s) and the largest node has 0: waiting for a larger one" in caplog.text
 
 
+@pytest.mark.ray
 def test_a_model_that_no_node_can_hold_stops_the_run_before_its_first_cell() -> None:
     sizes = {"fits": 0.0, "giant": 4096.0}
     cells = tuple(builders.cell(model=builders.model(name=name, gpus=n), engine="lm-eval") for name, n in sizes.items())
@@ -118,6 +119,7 @@ def cluster() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.ray
 def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str, tmp_path: Path) -> None:
     driver = [sys.executable, str(Path(__file__).parent / "driver.py"), str(tmp_path), cluster]
     done = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)

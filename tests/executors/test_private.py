@@ -76,6 +76,7 @@ def sockets(folder: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.ray
 @pytest.mark.xdist_group("private Ray")  # one of them for all
 class TestARunningRay:
     def test_every_process_listens_on_loopback_only(self, running: Running) -> None:
