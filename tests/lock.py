@@ -67,10 +67,11 @@ def resolve(wanted: Sequence[str], held: Sequence[str], python: str, options: Se
         out.write_text(kept)  # uv prefers what it finds here
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
         command += ["--no-annotate", "--no-header", "--python-version", python, "--constraint", str(pinned)]
+        command += ["--system-certs"]  # as pip does, for networks with certificates of their own
         command += ["--no-emit-package", "pip"]  # it comes with Python and must not change while it installs
-        subprocess.run(
-            [*command, *options, "--output-file", str(out), str(asked)], check=True, stdout=subprocess.DEVNULL
-        )
+        command += [*options, "--output-file", str(out), str(asked)]
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
+            sys.exit("error: uv found no versions, for the reason above; locks/ and constraints.txt are as they were")
         return read(out.read_text())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+import subprocess
 import tomllib
 
 import pytest
@@ -102,6 +103,17 @@ class TestMake:
     def test_installs_again_when_what_it_installs_has_changed(self) -> None:
         [rule] = re.findall(r"(?m)^\$\(INSTALLED\):.*$", (lock.ROOT / "Makefile").read_text())
         assert {"pyproject.toml", *(f"locks/{name}.txt" for name in ALWAYS)} <= set(rule.split())
+
+
+class TestMakeLock:
+    def test_leaves_everything_as_it_is_where_uv_finds_no_versions(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = [lock.CONSTRAINTS, *sorted(lock.LOCKS.glob("*.txt"))]
+        before = [path.read_bytes() for path in files]
+        monkeypatch.setattr("subprocess.run", lambda command, **_: subprocess.CompletedProcess(command, 2))
+        with pytest.raises(SystemExit, match=r"uv found no versions.*are as they were"):
+            lock.main(["--offline"])
+        assert [lock.CONSTRAINTS, *sorted(lock.LOCKS.glob("*.txt"))] == files
+        assert [path.read_bytes() for path in files] == before
 
 
 class TestReadingALock:
