@@ -28,6 +28,7 @@ from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.store import DocumentScores, Outcomes, Store
+from harness.wording import visible
 
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
@@ -104,7 +105,7 @@ def _documents(root: str, stamp: object) -> Callable[[Cell], DocumentScores | No
         try:
             return source.scores(cell)
         except StoreError as error:
-            log.warning("%s", error)
+            log.warning("%s", visible(str(error)))
             return None
 
     return cache(read) if by_document(_outcomes(root, stamp).results) else read

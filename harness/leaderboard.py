@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from harness.analysis.stats import estimate, normalised
 from harness.plan import AXES, MODEL_AXES, QUESTION_AXES, Cell, Value, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.wording import score
+from harness.wording import defused, markdown, number, score, visible_json
 
 _WHO = axes(free=QUESTION_AXES, first=("family", "model", "revision", "variant", "engine"))
 MODEL_COLUMNS = (*_WHO[:4], "params", *_WHO[4:])
@@ -25,6 +25,12 @@ Row = tuple[Value, ...]
 """Values of `MODEL_COLUMNS`."""
 AVERAGE = "mean_normalized"
 """Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide_table` says over which."""
+
+_LARGEST_SCORE = 1000
+"""From here on a number of a table is no score but FLOPs, seconds or tokens."""
+_TEXT = ("object", "string", "str")
+"""Types of the columns that hold names."""
+_QUOTED_OR_LINE_END = re.compile('("(?:[^"]|"")*")|\r\n')
 
 
 def tidy_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
@@ -79,15 +85,24 @@ def centred(results: Iterable[CellResult], failures: Iterable[CellFailure] = ())
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """Comma-separated, full precision, missing values empty, one line feed per row on every system."""
-    return table.to_csv(index=False, lineterminator="\n")
+    """Comma-separated, full precision, missing values empty, one line feed per row on every system.
+
+    Names that a spreadsheet would take for formulas begin with an apostrophe; `--table` takes it away again.
+    """
+    safe = table.copy()
+    for name in table.columns[[dtype in _TEXT for dtype in table.dtypes]]:
+        safe[name] = table[name].map(_defused, na_action="ignore")
+    safe.columns = [defused(str(name)) for name in table.columns]
+    # With this line end Python quotes a lone carriage return too, which readers would take for the end of a row.
+    text = safe.to_csv(index=False, lineterminator="\r\n")
+    return _QUOTED_OR_LINE_END.sub(lambda found: found[1] or "\n", text)
 
 
 def to_json(table: pd.DataFrame) -> str:
     """A JSON list of one object per row, full precision, missing values null."""
     # Not pandas' own writer: it keeps 15 digits at most, and 17 are needed to read back the same number.
     rows = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
+    return visible_json(rows, indent=1) + "\n"
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -257,8 +272,14 @@ def _column(cell: Cell, digests: Sequence[str]) -> str:
 def _text(value: object) -> str:
     if value is None or value is pd.NA:
         return ""
-    return score(value) if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return score(value) if abs(value) < _LARGEST_SCORE else number(value)
 
 
 def _line(values: Iterable[str]) -> str:
-    return "| " + " | ".join(v.replace("|", "\\|").replace("\n", " ") for v in values) + " |"
+    return "| " + " | ".join(map(markdown, values)) + " |"
+
+
+def _defused(value: object) -> object:
+    return defused(value) if isinstance(value, str) else value

@@ -5,9 +5,13 @@ Every function is pure and needs the standard library alone. JSON and CSV files 
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from html import escape
+from typing import Any
 
 _SUFFIXES = ("", "k", "M", "B", "T")
 """What model names use for each thousand times more. Above the last, papers print powers of ten (FLOPs)."""
@@ -15,6 +19,19 @@ _SMALLEST_POWER = -4
 """Numbers below 0.0001 are written with a power of ten."""
 _SMALLEST_PROBABILITY = 1e-300
 """A smaller one is about to leave the range of a float, and its digits mean nothing."""
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+"""Characters that a terminal obeys or that have no shape: control, line and direction characters, half pairs, tags.
+
+Spaces of any width, and the joiners that some scripts need, are not among them.
+"""
+_FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠\t\r\n]")
+"""How a cell begins that spreadsheets take for a formula, also behind spaces and quotes, and in East Asian width."""
+_NEGATIVE = re.compile(r"-\d+(\.\d*)?([eE][-+]?\d+)?")
+_MARKDOWN = re.compile(r"[\\|`*\[\]$~]")
+"""Signs that could end a cell of a Markdown table, or make of it more than text; as codes where HTML has one."""
 _UNITS_OF_TIME = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -213,6 +230,57 @@ def megabytes(size: int) -> str:
     ('4.81 MB', '0.0012 MB')
     """
     return f"{number(size / 1e6)} MB"
+
+
+def visible(text: str) -> str:
+    r"""Foreign text on one line that no terminal obeys: a sign for each character that has no shape of its own.
+
+    >>> visible("a\x1b[31mred\nb"), visible("naïve 日本語 ✓")
+    ('a�[31mred�b', 'naïve 日本語 ✓')
+    """
+    return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def visible_json(data: Any, indent: int | None = None) -> str:
+    r"""JSON that reads the same and holds no hidden character: floats keep their digits, absence is null.
+
+    >>> visible_json(["é", "\x9b31m"])
+    '["é", "\\u009b31m"]'
+    """
+    text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
+    # JSON escapes what is below the space itself; the line feeds left are those between its lines.
+    return _HIDDEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+
+
+def defused(text: str) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula: it begins with an apostrophe then.
+
+    >>> defused("=1+1"), defused("  @SUM(A1)"), defused("-0.5"), defused("pythia-70m")
+    ("'=1+1", "'  @SUM(A1)", '-0.5', 'pythia-70m')
+    """
+    return f"'{text}" if _is_formula(text) else text
+
+
+def as_written(cell: str) -> str:
+    """The text that `defused` made this cell of.
+
+    >>> as_written("'=1+1"), as_written("'quoted'"), as_written("-0.5")
+    ('=1+1', "'quoted'", '-0.5')
+    """
+    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return _FORMULA.match(text) is not None and _NEGATIVE.fullmatch(text) is None
+
+
+def markdown(text: str) -> str:
+    r"""Foreign text in a cell of a Markdown table: it ends no cell, and is no HTML, link, picture or formula.
+
+    >>> print(markdown("a|b <b> [link](http://example.org)"))
+    a\|b &lt;b&gt; \[link\](http://example.org)
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", escape(visible(text), quote=False))
 
 
 def _stripped(digits: str) -> str:

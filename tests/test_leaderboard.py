@@ -18,7 +18,10 @@ from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, t
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.store import Store
+from harness.store.store import Store
+from harness.wording import defused
 from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
+from tests.builders.hostile import HARMLESS, NAMES
 
 CONTRACT = (
     "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
@@ -88,6 +91,18 @@ def test_a_leaderboard_that_is_read_back_gives_the_same_curves_and_labels(tmp_pa
     assert [without_reasons(c) for c in theirs] == [without_reasons(c) for c in ours]
     labels = [[(v.label, v.qualifier) for v in judge(drawn, draws=0)] for drawn in (ours, theirs)]
     assert labels[0] == labels[1]
+
+
+@pytest.mark.parametrize("name", [name for name in (*NAMES, *HARMLESS) if "\ud83d" not in name], ids=ascii)
+def test_a_hostile_name_starts_no_formula_and_reads_back_the_same(tmp_path: Path, name: str) -> None:
+    results = grown((50, 90), of=task(name), prompt=name)
+    text = to_csv(tidy_table(results))
+    assert [(row["task"], row["prompt"]) for row in rows(text)] == [(defused(name), defused(name))] * 4
+    (tmp_path / "board.csv").write_bytes(text.encode())
+    table = read_table(tmp_path / "board.csv")
+    assert set(table["task"]) == set(table["prompt"]) == {name}
+    assert {curve.task for curve in table_curves(table)} == {name.strip()}  # as of every table
+    assert f"{defused(name)} 0-shot" in rows(to_csv(wide_table(results)))[0].popitem()[0]
 
 
 def without_reasons(curve: Curve) -> Curve:

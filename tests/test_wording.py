@@ -1,10 +1,14 @@
-"""Numbers as people read them: a table of cases for each kind."""
+"""Numbers, times and foreign names as people read them: a table of cases for each kind."""
 
+import json
+import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from markdown_it import MarkdownIt
 
 from harness import wording
+from tests.builders import hostile
 
 
 @pytest.mark.parametrize(
@@ -190,3 +194,45 @@ def test_an_energy_has_the_unit_that_leaves_few_digits(watt_hours: float, text: 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 MB"), (1200, "0.0012 MB"), (4_812_345, "4.81 MB")])
 def test_a_file_has_its_size_in_megabytes(size: int, text: str) -> None:
     assert wording.megabytes(size) == text
+
+
+@pytest.mark.parametrize("name", hostile.NAMES, ids=ascii)
+def test_a_foreign_name_is_one_line_that_no_terminal_obeys(name: str) -> None:
+    shown = wording.visible(name)
+    assert len(shown) == len(name)
+    assert not {"Cc", "Cs", "Zl", "Zp"} & {unicodedata.category(letter) for letter in shown}
+    assert not {"\u202e", "\u200b", "\ufeff"} & set(shown)
+    assert len(shown.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", hostile.HARMLESS, ids=ascii)
+def test_a_harmless_name_is_shown_as_it_is(name: str) -> None:
+    assert wording.visible(name) == wording.defused(name) == wording.markdown(name) == name
+
+
+@pytest.mark.parametrize("name", hostile.FORMULAS, ids=ascii)
+def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(name: str) -> None:
+    assert wording.defused(name) == f"'{name}"
+
+
+@pytest.mark.parametrize("name", [*hostile.NAMES, *hostile.HARMLESS], ids=ascii)
+def test_a_defused_name_reads_back_the_same(name: str) -> None:
+    assert wording.as_written(wording.defused(name)) == name
+
+
+@pytest.mark.parametrize("name", [*hostile.NAMES, *hostile.HARMLESS], ids=ascii)
+def test_a_name_in_a_markdown_table_is_one_cell_of_text(name: str) -> None:
+    table = f"| a | b |\n| --- | --- |\n| {wording.markdown(name)} | next |"
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(table)
+    cells = [token for token in tokens if token.type == "inline"][2:]
+    assert len(cells) == 2
+    assert {child.type for child in cells[0].children or []} <= {"text", "text_special"}
+    assert "".join(child.content for child in cells[0].children or []) == wording.visible(name).strip(" ")
+
+
+@pytest.mark.parametrize("name", [*hostile.NAMES, *hostile.HARMLESS], ids=ascii)
+def test_json_for_people_reads_back_the_same(name: str) -> None:
+    shown = wording.visible_json({name: [0.1, None]}, indent=2)
+    assert json.loads(shown) == {name: [0.1, None]}
+    assert all(wording.visible(line) == line for line in shown.split("\n"))
+    shown.encode()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.verdict import Verdict, in_words, partner, to_json
+from harness.wording import visible_json
 
 # Numbers stay numbers, so that a click on a heading sorts by size.
 NUMBERS = {
@@ -83,7 +82,7 @@ chosen = st.dataframe(
 )
 st.download_button(
     "All verdicts (JSON)",
-    lambda: json.dumps([to_json(verdict) for verdict in study.verdicts], indent=1, ensure_ascii=False),
+    lambda: visible_json([to_json(verdict) for verdict in study.verdicts], indent=1),
     file_name="verdicts.json",
     mime="application/json",
     key="json",

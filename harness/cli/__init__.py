@@ -6,7 +6,8 @@ import errno
 import logging
 import sys
 from importlib import import_module
-from typing import Annotated, Any
+from io import TextIOWrapper
+from typing import Annotated, Any, TextIO
 
 import typer
 import typer.main
@@ -78,6 +79,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def main() -> None:
     """Run the command line. Exit 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
+    _write_what_can_be_written(sys.stdout)
     try:
         code = _call(sys.argv[1:] or ["--help"])
         sys.stdout.flush()  # or what cannot be written would be told while Python ends
@@ -100,6 +102,12 @@ def main() -> None:
         say(f"error: the output cannot be written: {error.strerror}")
         code = 2
     raise SystemExit(code)
+
+
+def _write_what_can_be_written(stream: TextIO) -> None:
+    """Write the code of a letter that the stream cannot hold (half a surrogate pair, a small locale), and go on."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _call(arguments: list[str]) -> int:

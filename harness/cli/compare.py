@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.cli.options import FigureFile, Json, Results
-from harness.cli.output import print_json, table
+from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.cli.read import read_documents, read_store
 from harness.cli.write import write_figures
 from harness.errors import HarnessError
@@ -62,12 +61,13 @@ def command(
         left = [one._asdict() for one in unpaired]
         print_json({"a": a, "b": b, "comparisons": comparisons, "unpaired": left, "summary": counted._asdict()})
         return
-    print(f"A {a}, B {b}\n")
+    print_line(f"A {a}, B {b}")
+    print_line()
     print(table(_HEAD, [_row(one) for one in compared.comparisons]))
-    print()
+    print_line()
     for line in (*_notes(compared.comparisons), *_not_compared(unpaired)):
-        print(textwrap.fill(line, width=118, subsequent_indent="    "))
-    print(
+        print_paragraph(line)
+    print_line(
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear} "
         f"of {sum(counted)} (q < 0.05)"
     )

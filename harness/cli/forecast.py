@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +21,7 @@ from harness.cli.options import (
     numbers,
     split,
 )
-from harness.cli.output import print_json, say, table, telling
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
 from harness.cli.read import choose, read_curves
 from harness.cli.write import write_figures
 from harness.errors import PlanError
@@ -87,11 +86,11 @@ def command(
     if not reasons:
         say("why to doubt a forecast: --reasons")
         return
-    print()
+    print_line()
     for one in made:
         text = f"{one.curve.family} {one.curve.task}, {one.curve.label}: {' '.join(_doubts(one).values())}"
         if _doubts(one):
-            print(textwrap.fill(text, width=118, subsequent_indent="    "))
+            print_paragraph(text)
 
 
 def scale_of(text: str) -> float:

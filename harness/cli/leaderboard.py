@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from harness.cli.options import Results
-from harness.cli.output import say, table
+from harness.cli.output import print_file, say, table
 from harness.cli.read import read_store
 from harness.cli.write import write_text
 
@@ -40,7 +39,7 @@ def command(
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
     text = write[output_format](rows)
     if output is None:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        print_file(text)
         return
     write_text(output, text)
     say(f"{len(rows)} rows written to {output}")

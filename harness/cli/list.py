@@ -9,7 +9,7 @@ import typer
 
 import harness
 from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
-from harness.cli.output import print_json, table
+from harness.cli.output import print_json, print_line, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
 from harness.wording import number
@@ -43,9 +43,9 @@ def command(
         return
     for kind in kinds:
         rows = _rows(catalog, kind)
-        print(f"{kind}:")
+        print_line(f"{kind}:")
         print(table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows]) if rows else "none")
-        print()
+        print_line()
 
 
 def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:

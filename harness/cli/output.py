@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
+
+from harness.wording import visible, visible_json
 
 _NUMBER = re.compile(r"[-+<]?[\d,.]+(e-?\d+)?[kMBT%]?")
 """A number as `harness.wording` writes it."""
 
 
+_WIDTH = 118
+"""Characters in a line of a paragraph."""
+
+
 def print_json(data: Any) -> None:
     """`data` as JSON on stdout; floats keep their digits, absence is null."""
-    json.dump(data, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
-    print()
+    print(visible_json(data, indent=2))
+
+
+def print_line(text: str = "") -> None:
+    """A line on stdout; what a name in it could tell a terminal to do stays text."""
+    print(visible(text))
+
+
+def print_paragraph(text: str) -> None:
+    """A long line on stdout, broken between words and indented from its second line on."""
+    print(textwrap.fill(visible(text), width=_WIDTH, subsequent_indent="    "))
+
+
+def print_file(text: str) -> None:
+    """The content of a file on stdout: on a terminal without what a terminal obeys, else byte for byte."""
+    whole = text if text.endswith("\n") else f"{text}\n"
+    if sys.stdout.isatty():
+        whole = "".join(f"{visible(line)}\n" for line in whole.split("\n")[:-1])
+    sys.stdout.write(whole)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """A line for the person at the terminal, on stderr. When nobody reads it any more, the work goes on."""
     stream = sys.stderr if stream is None else stream
     try:
-        print(text, file=stream, flush=True)
+        print(visible(text), file=stream, flush=True)
     except BrokenPipeError:
         mute(stream)
 
@@ -37,7 +60,8 @@ def mute(stream: TextIO) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A plain table; columns whose cells are all numbers are right-aligned, None is empty."""
-    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    head = [visible(name) for name in head]
+    cells = [["" if value is None else visible(str(value)) for value in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
     right = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(head))]
 
@@ -45,7 +69,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         parts = [text.rjust(w) if r else text.ljust(w) for text, w, r in zip(row, widths, right, strict=True)]
         return "  ".join(parts).rstrip()
 
-    return "\n".join([line(list(head)), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+    return "\n".join([line(head), line(["-" * width for width in widths]), *(line(row) for row in cells)])
 
 
 def telling(

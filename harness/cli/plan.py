@@ -27,7 +27,7 @@ from harness.cli.options import (
     TaskNames,
     make_plan,
 )
-from harness.cli.output import print_json, say, table
+from harness.cli.output import print_json, print_line, say, table
 from harness.engines.protocol import WITHOUT_MODEL
 from harness.estimate import Estimate, estimate, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
@@ -85,23 +85,25 @@ def command(
         return
     print(_overview(plan, finished, failed, costs))
     power, level = percent(POWER), percent(ALPHA)
-    print(f"\ndetectable: smallest gain over chance seen with {power} power in a one-sided test at {level}")
+    print_line()
+    print_line(f"detectable: smallest gain over chance seen with {power} power in a one-sided test at {level}")
     print(_resolution(plan))
     total = _total(costs)
     unknown = sum(cost is None for cost in costs.values())
     workers = max(1, os.cpu_count() or 1)
-    print(
-        f"\n{len(plan.cells)} cells: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do"
-        f"\n{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
+    print_line()
+    print_line(f"{len(plan.cells)} cells: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do")
+    print_line(
+        f"{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
         f"{duration(total.seconds)} of work ({duration(total.seconds / workers)} on {workers} workers)"
     )
     if pace is None:
-        print("the time is a guess until some cells are done: then it follows their measured pace")
+        print_line("the time is a guess until some cells are done: then it follows their measured pace")
     on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
     if on_gpus and not any(device.exists() for device in _GPUS):
-        print(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
+        print_line(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
     if unknown:
-        print(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
+        print_line(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
 
 
 def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, Estimate | None]) -> str:

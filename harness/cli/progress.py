@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from harness.cli.output import say
 from harness.records import CellFailure, Outcome
 from harness.runs import Progress
+from harness.wording import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -67,7 +68,7 @@ class ProgressReporter:
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
         elif outcome.provenance.fallback is not None:
             self._warn(outcome.cell.model.name, outcome.provenance.fallback)
-        label = outcome.cell.label
+        label = visible(outcome.cell.label)
         if self._bar is not None:
             [task] = self._bar.task_ids
             self._bar.update(task, completed=self.progress.finished, description=self.progress.line(), label=label)
@@ -85,7 +86,7 @@ class ProgressReporter:
         if self._bar is None:
             say(text, self._stream)
         else:  # above the bar; the text is nobody's markup
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _bar(stream: TextIO) -> Bar:

@@ -10,6 +10,7 @@ from harness.cli.output import say
 from harness.errors import PlanError, StoreError, TableError, unknown
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
+from harness.wording import as_written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,7 @@ def read_table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if ".csv" in path.suffixes[-2:]:
-            return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string"))
+            return _as_written(pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
     except FileNotFoundError:
         raise TableError(f"{path}: no such file") from None
     except (
@@ -126,6 +127,15 @@ def read_table(path: Path) -> pd.DataFrame:
     ) as error:  # whatever is wrong with a file's content is a ValueError of pandas' or Arrow's
         raise TableError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
     raise TableError(f"{path}: expected a file named .csv or .parquet")
+
+
+def _as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the apostrophes that keep spreadsheets from taking names for formulas."""
+    for name in table.columns:
+        texts = table[name]
+        if texts.dtype in ("object", "string", "str") and texts.str.startswith("'", na=False).any():
+            table[name] = texts.map(as_written, na_action="ignore")
+    return table.rename(columns=lambda name: as_written(str(name)))
 
 
 def read_documents(store: Store) -> Callable[[Cell], DocumentScores | None]:

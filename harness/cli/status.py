@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli.options import Json, Results
-from harness.cli.output import print_json, say, table
+from harness.cli.output import print_json, print_line, say, table
 from harness.errors import StoreError
 from harness.runs import RunRecord, costs, fallbacks, mixed, up_to_date
 from harness.store import Store
@@ -52,17 +52,17 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     keys = sorted(families.keys() | broken.keys())
     print(table(("family", "suite", "done", "failed"), [(*k, families[k], broken[k]) for k in keys]))
     for failure in failures:
-        print(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
+        print_line(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
     going = [record for record in records if record.state(now) == "going on"]
     ended = [record for record in records if record.state(now) != "going on"]
     for record in (*going, *ended[:LAST_RUNS]):
-        print(f"run: {said(record, now)}")
+        print_line(f"run: {said(record, now)}")
     for of in cut:
-        print(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
+        print_line(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
     for (model, reason), n in left.items():
-        print(f"lm-eval's code: {model}: {counted(n, 'cell')}: {reason}")
+        print_line(f"lm-eval's code: {model}: {counted(n, 'cell')}: {reason}")
     for name, values in differing.items():
-        print(f"mixed {name}: {', '.join(values)}")
+        print_line(f"mixed {name}: {', '.join(values)}")
 
 
 def said(record: RunRecord, now: datetime) -> str:

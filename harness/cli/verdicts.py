@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import Json, ResultsOrTable, Scale, Table
-from harness.cli.output import print_json, say, table, telling
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
 from harness.cli.read import read_curves
 from harness.errors import PlanError
 from harness.wording import p_value, score
@@ -57,11 +56,11 @@ def command(
     if not reasons:
         say("why: --reasons, or the report")
         return
-    print()
+    print_line()
     for verdict in shown:
         curve = verdict.curve
         text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
-        print(textwrap.fill(text, width=118, subsequent_indent="    "))
+        print_paragraph(text)
 
 
 def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:

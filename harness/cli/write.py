@@ -13,12 +13,12 @@ from harness.errors import HarnessError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write all of `text`, its line ends as they are, or leave the old file alone.
+    """Write all of `text` as UTF-8, its line ends as they are, or leave the old file alone.
 
     Raises:
         HarnessError: the file cannot be written.
     """
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(errors="backslashreplace"))  # half a pair of surrogates has no UTF-8
 
 
 def write_bytes(path: Path, content: bytes) -> None:

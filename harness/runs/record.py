@@ -24,7 +24,7 @@ from harness import __version__
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.specs import ModelSpec
-from harness.wording import clock, moment, number
+from harness.wording import clock, moment, number, visible
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -251,4 +251,4 @@ def _adapter() -> TypeAdapter[Any]:
 
 def _plain(text: str) -> str:
     """One line of bounded length that no terminal obeys."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_MOST_TEXT])
+    return visible(text[:_MOST_TEXT])

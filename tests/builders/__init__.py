@@ -7,6 +7,7 @@ so that workers may import them. The rest is imported from its own module:
 - `runs`: what a run records of itself; `commands`: the command line and a small catalogue for it
 - `tasks`: task files and tasks with data; `models`: a tiny model that has learnt a little
 - `zoo`: models of many architectures; `prompts`: requests of every kind
+- `hostile`: names that nothing may obey which shows them
 - `dashboards`: pages in Streamlit's test driver, and a server for a real browser
 """
 
