@@ -5,7 +5,8 @@ import pytest
 
 from harness.cli.progress import ProgressReporter
 from harness.records import CellResult
-from tests.builders import cell, failed, model, result
+from harness.wording import visible
+from tests.builders import cell, failed, hostile, model, result
 
 
 class Clock:
@@ -91,3 +92,15 @@ def test_a_terminal_gets_a_bar_and_failures_above_it() -> None:
     assert "FAILED toy-1000 colours 0-shot default seed 0: ValueError: tried to allocate [2] GiB" in shown
     assert "2/2 cells, 1 failed, 10/min" in shown
     assert "━" in shown
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("name", hostile.TERMINAL, ids=ascii)
+def test_progress_obeys_no_name(name: str, terminal: bool) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    with ProgressReporter(total=2, stream=stream, every_seconds=0.0) as reporter:
+        reporter.update(failed(cell(task=name), message=name))
+        reporter.update(result(cell(task=name, seed=1)))
+    shown = stream.getvalue()
+    assert visible(name) in shown
+    assert name not in shown
