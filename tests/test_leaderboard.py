@@ -18,7 +18,6 @@ from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, t
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.store import Store
-from harness.store.store import Store
 from harness.wording import defused
 from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
 from tests.builders.hostile import HARMLESS, NAMES
