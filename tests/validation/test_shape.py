@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.curves import shape
-from harness.analysis.curves.shape import Shape
+from harness.analysis.curves import Shape, shape
 from tests.builders.tables import Published
 
 

@@ -1,18 +1,23 @@
-"""What are the points? Results sorted by scale, joined only where they can be compared.
+"""What are the points? Results sorted by scale, and joined to one curve only where they can be compared.
 
 `frame` and `table` load pandas and are imported by their own names.
 """
 
-from harness.analysis.curves.join import curves
-from harness.analysis.curves.shape import shape
-from harness.analysis.curves.types import AXIS_TITLES, Curve, Point, Scale, position, scale_value
+from harness.analysis.curves.join import curves, curves_of
+from harness.analysis.curves.scale import AXIS_TITLES, Scale, position, scale_value
+from harness.analysis.curves.shapes import Shape, shape
+from harness.analysis.curves.types import Curve, Gap, Measurement, Point
 
 __all__ = [
     "AXIS_TITLES",
     "Curve",
+    "Gap",
+    "Measurement",
     "Point",
     "Scale",
+    "Shape",
     "curves",
+    "curves_of",
     "position",
     "scale_value",
     "shape",

@@ -1,4 +1,4 @@
-"""Results as a tidy table: one row per cell and metric, the columns of the leaderboard contract."""
+"""Results as a tidy table, one row per cell and metric, with the columns that leaderboards promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.plan import AXES, Cell
 from harness.records import CellFailure, CellResult, Score
 from harness.specs import MetricSpec
 
-# Nullable types throughout: a missing number is missing, and an integer beside it stays an integer.
+# Nullable types: a missing number stays missing, and does not turn the integers of its column into floats.
 _DTYPES = {
     "family": "string",
     "model": "string",
@@ -103,7 +103,7 @@ def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:
     scores = {s.metric: s for s in result.scores}
     ran = result.provenance
     common = {
-        **_asked(result.cell),
+        **_identity_columns(result.cell),
         "n_expected": result.n_expected,
         "seconds": ran.seconds,
         "energy_wh": ran.energy_wh,
@@ -112,18 +112,18 @@ def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:
         "n_truncated": result.n_truncated,
     }
     return [
-        {**common, **_read(metric, rank), **_measured(scores[metric.name], metric, result.n_expected)}
+        {**common, **_metric_columns(metric, rank), **_score_columns(scores[metric.name], metric, result.n_expected)}
         for rank, metric in enumerate(result.cell.metrics)
         if metric.name in scores
     ]
 
 
 def _rows_of_failure(failure: CellFailure) -> list[dict[str, Any]]:
-    common = {**_asked(failure.cell), "status": "failed", "date": failure.failed_at.isoformat()}
-    return [{**common, **_read(metric, rank)} for rank, metric in enumerate(failure.cell.metrics)]
+    common = {**_identity_columns(failure.cell), "status": "failed", "date": failure.failed_at.isoformat()}
+    return [{**common, **_metric_columns(metric, rank)} for rank, metric in enumerate(failure.cell.metrics)]
 
 
-def _asked(cell: Cell) -> dict[str, Any]:
+def _identity_columns(cell: Cell) -> dict[str, Any]:
     model, setting = cell.model, cell.setting()
     return {
         **dict(zip(setting.names, setting.values, strict=True)),
@@ -138,8 +138,8 @@ def _asked(cell: Cell) -> dict[str, Any]:
     }
 
 
-def _read(metric: MetricSpec, rank: int) -> dict[str, Any]:
-    """How a metric is read; `rank` is its position among those of the task, 0 the headline."""
+def _metric_columns(metric: MetricSpec, rank: int) -> dict[str, Any]:
+    """What is known of a metric; `rank` is its position among the metrics of the task, 0 for the headline."""
     return {
         "metric": metric.name,
         "chance": metric.chance,
@@ -150,7 +150,7 @@ def _read(metric: MetricSpec, rank: int) -> dict[str, Any]:
     }
 
 
-def _measured(score: Score, metric: MetricSpec, n_expected: int) -> dict[str, Any]:
+def _score_columns(score: Score, metric: MetricSpec, n_expected: int) -> dict[str, Any]:
     low, high = interval(estimate([score], metric))
     return {
         "value": score.value,

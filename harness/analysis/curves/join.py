@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.analysis.curves.types import _UNKNOWN, Curve, Gap, Measurement, Point, Scale, position
-from harness.analysis.stats import estimate, interval
+from harness.analysis.curves.scale import NOT_KNOWN, Scale, position
+from harness.analysis.curves.types import Curve, Gap, Measurement, Point
+from harness.analysis.stats import Array, estimate, interval
 from harness.plan import AXES, Cell, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
@@ -35,29 +35,31 @@ def curves(
     scale: Scale = "params",
     items: Callable[[Cell], DocumentScores | None] | None = None,
 ) -> tuple[Curve, ...]:
-    """Every curve the results hold, by family, task, shots, prompt, conditions and rank of the metric.
+    """Every curve of the results, ordered by family, task, shots, prompt, conditions and rank of the metric.
 
-    A curve joins cells that agree in all `CONDITIONS`; `draw` has the rules.
+    A curve joins cells that agree in all `CONDITIONS`. `curves_of` describes what happens to the others, and to
+    checkpoints of one model.
 
     Args:
-        results: in any order; headers are enough.
-        failures: cells without a result; a result for the same cell wins.
+        results: results in any order; their headers are enough.
+        failures: cells that failed. Where a cell has a result too, the failure is ignored.
         scale: the x axis.
-        items: gives the scores of a cell's documents, such as `Store.scores`, to fill `Curve.items`; None leaves
+        items: returns the scores of a cell's documents, such as `Store.scores`, to fill `Curve.items`; None leaves
             them out.
     """
     done = tuple(results)
     succeeded = {r.cell.place for r in done}
     measured = [_of_result(r, items) for r in done]
-    return draw([*measured, *(_of_failure(f) for f in failures if f.cell.place not in succeeded)], scale=scale)
+    return curves_of([*measured, *(_of_failure(f) for f in failures if f.cell.place not in succeeded)], scale=scale)
 
 
-def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:
-    """Every curve the measurements make.
+def curves_of(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:
+    """Every curve that can be drawn from the measurements.
 
-    Measurements whose conditions differ become curves of their own, and `split` says in what. Of several checkpoints
-    of a model only the most trained one stands on the params axis; on the tokens axis each such model has a curve of
-    its own, because its size is then not what varies; on the axes of compute and loss all checkpoints are points.
+    Measurements with different conditions become different curves, whose `split` says what the difference is. If a
+    model has several checkpoints, a curve over parameters shows only the most trained one. Over tokens each such model
+    has a curve of its own, because there training varies and size does not. Over compute and loss all checkpoints are
+    points of one curve.
     """
     given = tuple(measurements)
     several = _sizes_with_checkpoints(given) if scale == "tokens" else frozenset()
@@ -70,7 +72,7 @@ def draw(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, .
         answered = [c for c, members in parts.items() if any(m.failure is None for m in members)]
         for conditions in answered:
             split = _difference(conditions, answered)
-            made += _curves_of(parts[conditions], scale=scale, conditions=conditions, split=split)
+            made += _of_conditions(parts[conditions], scale=scale, conditions=conditions, split=split)
     return tuple(sorted(made, key=lambda c: (*c.setting, c.rank)))
 
 
@@ -79,7 +81,7 @@ _Size = tuple[str, float | None]
 
 
 def _difference(conditions: _Conditions, others: Iterable[_Conditions]) -> str | None:
-    """Those of the conditions that not all others share."""
+    """The conditions in which not all curves of a setting agree, in words; None when they agree in all."""
     everywhere = set.intersection(*(set(other) for other in others))
     return _text(pair for pair in conditions if pair not in everywhere) or None
 
@@ -104,7 +106,7 @@ def _of_failure(failure: CellFailure) -> Measurement:
 
 
 def _of_cell(cell: Cell) -> Measurement:
-    """A measurement without scores."""
+    """What a measurement says about its cell, without scores."""
     model = cell.model
     return Measurement(
         family=model.family,
@@ -125,6 +127,7 @@ def _of_cell(cell: Cell) -> Measurement:
 
 
 def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_Size]:
+    """Models that were evaluated after different numbers of training tokens."""
     tokens: dict[_Size, set[float | None]] = {}
     for one in measurements:
         if one.failure is None:
@@ -132,10 +135,10 @@ def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_S
     return frozenset(size for size, seen in tokens.items() if len(seen) > 1)
 
 
-def _curves_of(
+def _of_conditions(
     measurements: Sequence[Measurement], *, scale: Scale, conditions: _Conditions, split: str | None
 ) -> list[Curve]:
-    """One curve per metric of measurements that can all be compared."""
+    """One curve per metric, from measurements with the same conditions."""
     failures = [m for m in measurements if m.failure is not None]
     checkpoints = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
     read = [[m.documents() for m in seeds] for seeds in checkpoints]
@@ -177,7 +180,7 @@ def _curves_of(
 
 
 def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
-    """The seeds of each checkpoint; or of each model's most trained one, with equal tokens the one evaluated last."""
+    """The seeds of each checkpoint, or of each model's most trained one; if equally trained, of the last evaluated."""
     grouped: dict[tuple[str, str], list[Measurement]] = {}
     final: dict[_Size, str] = {}
     for one in sorted(measurements, key=lambda m: m.age):
@@ -191,13 +194,13 @@ def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> li
 
 
 def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Point | Gap:
-    """One checkpoint, all its seeds taken together."""
+    """The point of one checkpoint, from all its seeds; a gap when it has no score or no place on the x axis."""
     model, x = seeds[0].model, seeds[0].scales[scale]
     scores = [m.scores[metric.name] for m in seeds if metric.name in m.scores]
     if not scores:
         return Gap(model, f"no score for {metric.name}", x)
     if x is None:
-        return Gap(model, _UNKNOWN[scale], None)
+        return Gap(model, NOT_KNOWN[scale], None)
     if x <= 0 and scale != "loss":
         return Gap(model, f"{number(x)} {scale} have no place on a log axis", None)
     pooled = estimate(scores, metric)
@@ -217,11 +220,11 @@ def _items(
     sizes: Sequence[tuple[Sequence[Measurement], Sequence[DocumentScores | None]]],
     metric: MetricSpec,
     points: Sequence[Point],
-) -> NDArray[np.float64] | None:
-    """Scores by size, seed and document, the documents in the order of their hashes; None as `Curve.items` says."""
+) -> Array | None:
+    """Scores by size, seed and document, documents ordered by their hashes; None for the reasons of `Curve.items`."""
     if len({tuple(m.seed for m in seeds) for seeds, _ in sizes}) > 1:
         return None
-    every: list[list[NDArray[np.float64]]] = []
+    every: list[list[Array]] = []
     hashes: list[str] | None = None
     for _, documents in sizes:
         rows = []
@@ -236,6 +239,7 @@ def _items(
             rows.append(read.scores[metric.name][order])
         every.append(rows)
     items = np.array(every)
-    # A corpus score such as span F1 is not the mean over its documents: they could not stand for it in a bootstrap.
+    # A score of a whole corpus, such as span F1, is not the mean over its documents, and they cannot be resampled for
+    # it.
     values = [p.estimate.value for p in points]
     return items if np.allclose(items.mean(axis=(1, 2)), values, rtol=1e-6, atol=1e-9) else None

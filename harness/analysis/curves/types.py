@@ -1,57 +1,18 @@
-"""Points, gaps, curves and the measurements they are made of, on one scale axis."""
+"""Points, gaps, curves, and the measurements they are made of."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from harness.analysis.stats import Estimate
+from harness.analysis.curves.scale import Scale, position
+from harness.analysis.stats import Array, Estimate
 from harness.records import Score
 from harness.specs import Kind, MetricSpec
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
-
-Scale = Literal["params", "flops", "tokens", "loss"]
-
-
-AXIS_TITLES: Mapping[Scale, str] = {
-    "params": "Parameters (log scale)",
-    "flops": "Training compute 6ND, FLOPs (log scale)",
-    "tokens": "Training tokens (log scale)",
-    "loss": "Loss of the model (smaller is better)",
-}
-
-
-_UNKNOWN: Mapping[Scale, str] = {
-    "params": "parameters not known",
-    "flops": "training tokens not known",
-    "tokens": "training tokens not known",
-    "loss": "loss not known",
-}
-
-
-def position(scale: Scale, x: float) -> float:
-    """Where `x` stands among sizes, ascending with ability: log10 of a size, and -x of a loss.
-
-    >>> position("params", 1e9), position("loss", 2.5)
-    (9.0, -2.5)
-    """
-    return -x if scale == "loss" else math.log10(x)
-
-
-def scale_value(scale: Scale, position: float) -> float:
-    """The size or loss at a position: the inverse of `position`.
-
-    >>> scale_value("params", 9.0), scale_value("loss", -2.5)
-    (1000000000.0, 2.5)
-    """
-    return -position if scale == "loss" else 10.0**position
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,31 +24,31 @@ class Point:
     x: float
     """Scale, in the unit of the curve's axis."""
     estimate: Estimate
-    """Score with its standard error and number of documents."""
+    """Score, with its standard error and number of documents."""
     low: float | None
     """Lower end of the 95 % interval; None when the spread is unknown."""
     high: float | None
     """Upper end of the 95 % interval; None when the spread is unknown."""
     n_expected: int
-    """Documents the cell should have had; more than `estimate.n` when some are missing."""
+    """Documents that were to be answered; more than `estimate.n` when some are missing."""
     n_truncated: int = 0
-    """Prompts that did not fit the model's context, over all seeds."""
+    """Number of prompts that did not fit the model's context, over all seeds."""
 
 
 class Gap(NamedTuple):
-    """A model without a point, and why."""
+    """A model that has no point on a curve, and the reason."""
 
     model: str
     """Model name."""
     reason: str
-    """What happened, for people."""
+    """What happened, in words for people."""
     x: float | None
-    """Where its point would be; None when its scale is not known."""
+    """Scale at which its point would lie; None when its scale is not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """One metric over the sizes of one family, everything else held equal."""
+    """One metric over the sizes of one family, with everything else equal."""
 
     family: str
     """Family name."""
@@ -102,23 +63,23 @@ class Curve:
     prompt: str
     """Prompt variant."""
     metric: MetricSpec
-    """What is measured."""
+    """The metric."""
     rank: int
     """Position among the task's metrics; 0 is the headline."""
     scale: Scale
-    """What x means."""
+    """The measure of size on the x axis."""
     points: tuple[Point, ...]
-    """Ascending by position (size up, loss down), at least one."""
+    """At least one point; sizes ascending, losses descending."""
     missing: tuple[Gap, ...] = ()
-    """Models that were asked and have no point: failed, or of unknown scale. They are never drawn as 0."""
+    """Models without a point, because they failed or their scale is not known. They are never drawn as 0."""
     conditions: str
-    """What all points share: engine, dtype, variant, task digest, limit."""
+    """What all points share, in words: engine, dtype, variant, task digest, limit."""
     split: str | None = None
-    """How this curve differs from others of the same setting that it must not be joined with; None when it is whole."""
-    items: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
-    """Score of each document, (sizes, seeds, documents), the same documents in the same order throughout, so that
-    the mean over seeds and documents is `y`; None when they were not read, differ between sizes or seeds, or the
-    metric is no mean over documents."""
+    """How this curve differs from others of the same setting that it cannot be joined with; None without any."""
+    items: Array | None = field(default=None, compare=False, repr=False)
+    """Score of each document, (sizes, seeds, documents), with the same documents in the same order everywhere, so that
+    the mean over seeds and documents is `y`. None when scores of documents were not read, when sizes or seeds have
+    different documents, or when the metric is not a mean over documents."""
 
     @property
     def x(self) -> tuple[float, ...]:
@@ -127,7 +88,7 @@ class Curve:
 
     @property
     def position(self) -> tuple[float, ...]:
-        """Scale of each point as statistics use it, ascending with ability: log10 x, or -x for a loss."""
+        """Scale of each point as statistics use it, which rises with ability: log10 x, or -x for a loss."""
         return tuple(position(self.scale, p.x) for p in self.points)
 
     @property
@@ -147,7 +108,7 @@ class Curve:
 
     @property
     def n(self) -> tuple[int, ...]:
-        """Documents behind each point."""
+        """Number of documents of each point."""
         return tuple(p.estimate.n for p in self.points)
 
     @property
@@ -162,29 +123,29 @@ class Curve:
 
     @property
     def estimates(self) -> tuple[Estimate, ...]:
-        """Score of each point with its uncertainty."""
+        """Score of each point, with its uncertainty."""
         return tuple(p.estimate for p in self.points)
 
     @property
     def setting(self) -> tuple[str, str, int, str, str]:
-        """Equal for the metrics of the same samples: family, task, shots, prompt, conditions."""
+        """Family, task, shots, prompt and conditions: equal for all metrics of the same answers."""
         return (self.family, self.task, self.shots, self.prompt, self.conditions)
 
     @property
     def label(self) -> str:
-        """Short text for legends within one family: shots, prompt variant, and what sets the curve apart."""
+        """Text for a legend: shots, prompt variant, and how the curve differs from others of the setting."""
         return f"{self.shots}-shot" + (f", {self.circumstances}" if self.circumstances else "")
 
     @property
     def circumstances(self) -> str:
-        """Prompt variant and what sets the curve apart from others of its shots; empty when there is neither."""
+        """Prompt variant and `split`, in words; empty for a curve of the default prompt that is not split."""
         parts = [self.prompt] if self.prompt != "default" else []
         return ", ".join([*parts, self.split] if self.split else parts)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
-    """What one model did on one task in one setting with one few-shot seed: what curves are made of."""
+    """The scores of one model on one task in one setting with one few-shot seed. Curves are made of these."""
 
     family: str
     """Family name."""
@@ -199,36 +160,36 @@ class Measurement:
     prompt: str
     """Prompt variant."""
     conditions: tuple[tuple[str, str], ...]
-    """Name and value of whatever else must be equal for two measurements to lie on one curve."""
+    """Name and value of everything else that must be equal for two measurements to lie on one curve."""
     model: str
     """Model name."""
     revision: str
-    """Tells the checkpoints of a model apart."""
+    """Which checkpoint of the model it is."""
     scales: Mapping[Scale, float | None]
-    """Where the model stands on each axis; None when not known."""
+    """Scale of the model by each measure of size; None when it is not known."""
     age: tuple[float, float]
-    """Of several checkpoints of a model, the greatest is the final one: training tokens, then time of evaluation."""
+    """Training tokens, then time of evaluation. Of several checkpoints of a model the greatest is the final one."""
     seed: int
     """Few-shot seed."""
     metrics: tuple[MetricSpec, ...]
-    """Metrics asked for, the same throughout a setting; the order gives the rank of their curves."""
+    """Metrics of the setting, in the order that gives the rank of their curves."""
     scores: Mapping[str, Score]
-    """Metric name -> score; without those that could not be had."""
+    """Metric name -> score. A metric that could not be computed is left out."""
     failure: str | None = None
     """Why there are no scores; None when there are."""
     n_expected: int = 0
-    """Documents there should be."""
+    """Number of documents that were to be answered."""
     n_truncated: int = 0
-    """Prompts that did not fit the model's context."""
+    """Number of prompts that did not fit the model's context."""
     documents: Callable[[], DocumentScores | None] = lambda: None
-    """Reads the scores of single documents; gives None when there are none to read."""
+    """Reads the scores of single documents; returns None when there are none."""
 
     @property
     def size(self) -> tuple[str, float | None]:
-        """Equal for the checkpoints of one model: folders of one name can hold models of several sizes."""
+        """Name and parameters, equal for the checkpoints of one model. One name alone may stand for several sizes."""
         return (self.model, self.scales["params"])
 
     @property
     def setting(self) -> tuple[str, str, int, str]:
-        """What a curve is of, its metric and conditions apart."""
+        """Family, task, shots and prompt: everything that a curve shows, except metric and conditions."""
         return (self.family, self.task, self.shots, self.prompt)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.curves.join import CONDITIONS as OF_CELLS
-from harness.analysis.curves.types import Scale
+from harness.analysis.curves.scale import Scale
 from harness.errors import TableError
 
 SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")

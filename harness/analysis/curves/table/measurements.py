@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.curves.scale import Scale
 from harness.analysis.curves.table.columns import CONDITIONS, MEASUREMENT, SCALES, known
 from harness.analysis.curves.table.metrics import metrics_of
-from harness.analysis.curves.types import Measurement, Scale
+from harness.analysis.curves.types import Measurement
 from harness.records import Score
 from harness.scoring.metrics import mean_stderr
 from harness.specs import MetricSpec

@@ -9,12 +9,13 @@ from operator import attrgetter
 
 import pandas as pd
 
-from harness.analysis.curves.join import draw
+from harness.analysis.curves.join import curves_of
+from harness.analysis.curves.scale import Scale
 from harness.analysis.curves.table.columns import IDENTITY, SETTING
 from harness.analysis.curves.table.measurements import measurements_of
 from harness.analysis.curves.table.metrics import is_leaderboard
 from harness.analysis.curves.table.rows import tidy_rows
-from harness.analysis.curves.types import Curve, Measurement, Scale
+from harness.analysis.curves.types import Curve, Measurement
 from harness.errors import TableError
 
 
@@ -54,7 +55,7 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     measured = [one for setting in settings for one in measurements_of(setting, source)]
     if scale == "params":
         _check_final(measured, source)
-    drawn = draw(measured, scale=scale)
+    drawn = curves_of(measured, scale=scale)
     return drawn if is_leaderboard(rows) else _with_headlines(drawn)
 
 

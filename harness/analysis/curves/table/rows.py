@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.analysis.curves.scale import Scale
 from harness.analysis.curves.table.columns import CONDITIONS, IDENTITY, SCALES, SETTING, Columns
 from harness.analysis.curves.table.metrics import add_readings
-from harness.analysis.curves.types import Scale
 from harness.errors import TableError
 
 

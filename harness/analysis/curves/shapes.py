@@ -1,7 +1,7 @@
 """Three descriptive scores of a curve's shape: how much it improves, how suddenly, how evenly.
 
-They describe and do not test. A flat noisy curve has a breakthroughness above 5 in one case out of fifteen however many
-documents stand behind it, and a smooth curve easily exceeds 10. Show it beside the linearity and a test.
+They describe a curve and test nothing. A flat noisy curve has a breakthroughness above 5 in one case out of fifteen, on
+however many documents, and a smooth curve easily exceeds 10. Show it together with the linearity and a test.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from harness.analysis.stats import Array
 
 SHOWN_UP_TO = 100.0
-"""Where figures cut off breakthroughness, which is infinite for a single step."""
+"""Breakthroughness at which figures end, because a single step has an infinite one."""
 _ROUNDING = 1e-9
 """Steps smaller than this share of the range are rounding errors of equal scores."""
 
 
 class Shape(NamedTuple):
-    """Descriptive scores of B curves; arrays over curves."""
+    """Descriptive scores of B curves."""
 
     improvement: Array
     """I: range of the scores, negative when the largest score comes before the smallest, (B,)."""
@@ -35,9 +35,9 @@ def shape(y: Array) -> Shape:
         I = sign(argmax y - argmin y) (max y - min y)
         B = I / sqrt(median step²),   L = I / sqrt(mean step²),   step_i = y_{i+1} - y_i
 
-    B is the emergence score of Schaeffer et al. 2023. With m sizes an exactly linear curve has B = L = m - 1, a single
-    step has L = sqrt(m - 1) and B infinite: L near sqrt(m - 1) is the mark of a step, B alone is not. Of equal scores
-    the one of the smaller size counts. B is 0 where nothing changes.
+    B is the emergence score of Schaeffer et al. 2023. With m sizes an exactly linear curve has B = L = m - 1, and a
+    single step has L = sqrt(m - 1) and an infinite B. A step therefore shows in an L near sqrt(m - 1) and not in B
+    alone. Of equal scores the one of the smaller size counts. B is 0 where nothing changes.
 
     Args:
         y: scores, shape (B, m), ascending with scale along m; for a loss, its negative.
@@ -60,7 +60,7 @@ def shape(y: Array) -> Shape:
 
 
 def _in_steps(improvement: Array, squared_step: Array) -> Array:
-    """Range over typical step: infinite over a step of 0, and 0 where there is no improvement."""
+    """The range divided by the typical step: infinite for a step of 0, and 0 where there is no improvement."""
     step = np.sqrt(squared_step)
     endless = np.where(improvement == 0, 0.0, np.copysign(np.inf, improvement))
     return np.divide(improvement, step, out=endless, where=step > 0)
