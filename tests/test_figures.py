@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare import choose, compare, pair_up
+from harness.analysis.compare import choose_side, compare, pair_up
 from harness.analysis.curves import Curve, curves
 from harness.analysis.forecast import Forecast, forecasts
 from harness.analysis.growth import traces
@@ -294,7 +294,7 @@ def test_differences_stand_in_rows_with_their_intervals_and_clear_ones_are_colou
         r.cell: DocumentScores(tuple(s.doc_hash for s in r.samples or ()), _columns(r.samples or ())) for r in results
     }
     cells = [*read]
-    pairs = pair_up(choose("toy-1000", cells), choose("toy-4000", cells), results).pairs
+    pairs = pair_up(choose_side("toy-1000", cells), choose_side("toy-4000", cells), results).pairs
     compared = compare(pairs, read.get).comparisons
     figure = figures.comparison_figure(compared, a="small", b="large")
     clear, unclear = figure.data

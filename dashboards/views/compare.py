@@ -6,7 +6,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import Comparison, choose, compare, pair_up, summary
+from harness.analysis.compare import Comparison, choose_side, compare, pair_up, summary
 from harness.errors import HarnessError
 from harness.store import Outcomes
 
@@ -27,7 +27,7 @@ def compared(
     """Paired differences of the cells wanted, and what could not be compared; made again for another version."""
     results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
     cells = [*(r.cell for r in results), *(f.cell for f in failures)]
-    pairing = pair_up(choose(a, cells), choose(b, cells), results, failures)
+    pairing = pair_up(choose_side(a, cells), choose_side(b, cells), results, failures)
     found = compare(pairing.pairs, state.documents())
     left = [f"{one.task} {one.setting}: {one.reason}" for one in (*pairing.unpaired, *found.unpaired)]
     return found.comparisons, left

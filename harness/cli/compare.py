@@ -42,11 +42,11 @@ def command(
     pairing what it changes the standard error by; detectable the smallest true difference found 4 times in 5.
     Errors are over documents and few-shot seeds: another training run of the same recipe would differ too.
     """
-    from harness.analysis.compare import choose, compare, pair_up, summary
+    from harness.analysis.compare import choose_side, compare, pair_up, summary
 
     done, failures, _ = read_store(results)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
-    pairing = pair_up(choose(a, cells), choose(b, cells), done, failures)
+    pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
     compared = compare(pairing.pairs, read_documents(Store(results)), every_metric=metric == "all")
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:

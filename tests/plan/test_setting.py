@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.analysis.compare import choose, leads, pair_up
+from harness.analysis.compare import choose_side, leads, pair_up
 from harness.analysis.curves import curves
 from harness.analysis.curves.frame import COLUMNS, frame
 from harness.analysis.curves.table import table_curves
@@ -84,7 +84,7 @@ def test_two_models_are_compared_on_one_value(axis: Axis) -> None:
     small, large = cell(shots=1), cell(model=model(4000), shots=1)
     for other, pairs in ((large, 1), (changed(large, axis), 0)):
         results = [result(small), result(other)]
-        pairing = pair_up(*(choose(side, (r.cell for r in results)) for side in ("toy-1000", "toy-4000")), results)
+        pairing = pair_up(*(choose_side(side, (r.cell for r in results)) for side in ("toy-1000", "toy-4000")), results)
         assert len(pairing.pairs) == pairs
         assert bool(pairing.unpaired) == (not pairs)
 

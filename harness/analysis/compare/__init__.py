@@ -1,16 +1,34 @@
-"""Are two things different? Paired comparisons on shared documents, and how sure a ranking is."""
+"""Are two things different? Paired comparisons on shared documents, and how sure the order of a ranking is."""
 
-from harness.analysis.compare.compare import compare, summary
-from harness.analysis.compare.pairing import choose, pair_up
+from harness.analysis.compare.differences import compare, paired_scores, summary
+from harness.analysis.compare.pairing import choose_side, pair_up
 from harness.analysis.compare.ranking import leads
-from harness.analysis.compare.types import Comparison, Unpaired
+from harness.analysis.compare.types import (
+    CellPair,
+    Comparison,
+    Comparisons,
+    Lead,
+    PairedScores,
+    Pairing,
+    Side,
+    Summary,
+    Unpaired,
+)
 
 __all__ = [
+    "CellPair",
     "Comparison",
+    "Comparisons",
+    "Lead",
+    "PairedScores",
+    "Pairing",
+    "Side",
+    "Summary",
     "Unpaired",
-    "choose",
+    "choose_side",
     "compare",
     "leads",
     "pair_up",
+    "paired_scores",
     "summary",
 ]

@@ -1,7 +1,8 @@
-"""Which cells of two sides are compared: the same task and setting, except in what the user named.
+"""Which cells of two sides are compared: those that differ only in what the user named.
 
-A side is chosen by a model's name or by terms such as `model=pythia-70m,shots=0`. What both sides name may differ;
-what one side names holds for both; everything else must be equal, or a difference would have more than one cause.
+A side is chosen by a model's name or by terms such as `model=pythia-70m,shots=0`. Two cells may differ in fields that
+both sides name. A field that only one side names has that value on both sides. Everything else must be equal, or a
+difference would have more than one cause.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from harness.analysis.compare.types import Choice, Pair, Pairing, Unpaired
+from harness.analysis.compare.types import CellPair, Pairing, Side, Unpaired
 from harness.errors import HarnessError, unknown
 from harness.plan import AXES, Cell, Setting, axes, setting_of
 from harness.records import CellFailure, CellResult
@@ -22,25 +23,25 @@ FIELDS: Mapping[str, Callable[[Cell], str]] = {
 }
 """What a side can be chosen by: name -> its value in a cell, as typed on the command line."""
 _MODEL = ("family", "model", "revision")
-"""Named together: another model is of another family, and no two models share a revision."""
+"""Fields that go together: a side that names another model also has another family and another revision."""
 _WITHIN = frozenset({"seed", "limit"})
 """Axes on which the cells of one side of a pair differ: seeds are paired one by one, and the larger limit is taken."""
 _CIRCUMSTANCES = frozenset(axes(free=(*_MODEL, "task", "shots", "prompt", *_WITHIN)))
-"""Where two settings differ in these axes alone, and nobody asked for it, the reader is told in which."""
-_Wanted = Mapping[str, frozenset[str]]
+"""When two settings differ only in these axes, and the user named none of them, a message says in which."""
+_Values = Mapping[str, frozenset[str]]
 
 
-def choose(text: str, cells: Iterable[Cell]) -> Choice:
-    """One side from what the user typed: terms `field=value`; a term without `=` is a model, with or without revision.
+def choose_side(text: str, cells: Iterable[Cell]) -> Side:
+    """One side of a comparison, from what the user typed: terms `field=value`, or a model with or without revision.
 
-    Models go by their full name or its last part, revisions also by their beginning.
+    A model may be given by the last part of its name, and a revision by its beginning.
 
     Args:
         text: such as `pythia-70m`, `org/model@3f1c` or `model=pythia-70m,shots=0`.
-        cells: every cell there is, to know names from typing errors.
+        cells: all cells that there are, to tell names from typing errors.
 
     Raises:
-        HarnessError: a field or value is not known (the known ones are listed), or a field stands twice.
+        HarnessError: a field or value is not known (the known ones are listed), or a field is given twice.
     """
     there = tuple(cells)
     wanted: dict[str, frozenset[str]] = {}
@@ -53,26 +54,26 @@ def choose(text: str, cells: Iterable[Cell]) -> Choice:
         wanted[name] = _meant(name, value, known)
         if not wanted[name]:
             raise HarnessError(unknown(name, value, known))
-    return Choice(text, wanted)
+    return Side(text, wanted)
 
 
-def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> Pairing:
-    """The cells of both sides that differ in nothing but what both name.
+def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> Pairing:
+    """Pairs of cells that differ only in what both sides name.
 
-    Cells of several few-shot seeds belong to one pair, each with the same seed of the other side. A side without
-    demonstrations has one seed, which stands for all: its prompts would be the same. Of cells that differ in their
-    limit alone the one with most documents is taken.
+    Cells of several few-shot seeds belong to one pair, in which each seed meets the same seed of the other side.
+    Without demonstrations all seeds have the same prompts, and one cell stands for all of them. Of cells that differ
+    only in their limit, the one with most documents is taken.
 
     Args:
         a: the first side.
         b: the second side.
-        results: every result; headers are enough.
+        results: all results; their headers are enough.
         failures: cells without a result, to say why a partner is missing.
 
     Raises:
         HarnessError: a side has no results, or several cells where one is needed, or both sides are the same cells.
     """
-    wanted = {"A": _filled(a.wanted, b.wanted), "B": _filled(b.wanted, a.wanted)}
+    wanted = {"A": _filled(a.values, b.values), "B": _filled(b.values, a.values)}
     free = {name for name in FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
     if free & {"model", "family"}:
         free.update(_MODEL)
@@ -84,7 +85,7 @@ def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Itera
     }
     settings = {setting: next(iter(seeds.values())).cell for side in sides.values() for setting, seeds in side.items()}
     varying = [name for name in matched if len({setting.value(name) for setting in settings}) > 1]
-    pairs: list[Pair] = []
+    pairs: list[CellPair] = []
     unpaired: list[Unpaired] = []
     for setting, cell in sorted(settings.items(), key=lambda item: (*_place(item[1]), item[0].texts())):
         label = _label(cell, matched, varying)
@@ -94,7 +95,7 @@ def pair_up(a: Choice, b: Choice, results: Iterable[CellResult], failures: Itera
                 raise HarnessError(f"{a.text} and {b.text} choose the same cells; name what sets them apart")
             if shared:
                 in_a, in_b = zip(*shared, strict=True)
-                pairs.append(Pair(cell.task, label, in_a, in_b))
+                pairs.append(CellPair(cell.task, label, in_a, in_b))
         else:
             alone = _why_alone(setting, sides, matched, failed)
         unpaired += [Unpaired(cell.task, label, reason) for reason in alone]
@@ -127,20 +128,20 @@ def _meant(name: str, value: str, known: frozenset[str]) -> frozenset[str]:
     return frozenset()
 
 
-def _filled(own: _Wanted, other: _Wanted) -> _Wanted:
-    """What a side is chosen by, with what the other side alone names; another model's revision is not its own."""
+def _filled(own: _Values, other: _Values) -> _Values:
+    """The values of a side, with those that only the other side names; the revision of another model is left out."""
     taken = {name: values for name, values in other.items() if not ("model" in own and name in _MODEL)}
     return {**taken, **own}
 
 
-def _takes(wanted: _Wanted, cell: Cell) -> bool:
+def _takes(wanted: _Values, cell: Cell) -> bool:
     return all(FIELDS[name](cell) in values for name, values in wanted.items())
 
 
 def _side(
-    text: str, wanted: _Wanted, results: Iterable[CellResult], matched: tuple[str, ...], free: AbstractSet[str]
+    text: str, wanted: _Values, results: Iterable[CellResult], matched: tuple[str, ...], free: AbstractSet[str]
 ) -> dict[Setting, dict[int, CellResult]]:
-    """The results of one side by setting and seed; all under seed 0 where seeds are what is compared."""
+    """The results of one side by setting and seed; all of them as seed 0 when seeds are what is compared."""
     side: dict[Setting, dict[int, CellResult]] = {}
     for result in results:
         if _takes(wanted, result.cell):
@@ -154,7 +155,7 @@ def _side(
 
 
 def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str]) -> CellResult:
-    """The one with more documents, of two that differ in their limit alone."""
+    """The one with more documents of two results that differ only in their limit."""
     for name in ("model", *FIELDS):
         values = sorted({FIELDS[name](one.cell), FIELDS[name](other.cell)})
         if name in free and len(values) > 1:
@@ -168,9 +169,9 @@ def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str
 def _same_seeds(
     a: Mapping[int, CellResult], b: Mapping[int, CellResult]
 ) -> tuple[list[tuple[CellResult, CellResult]], list[str]]:
-    """Results of the same seed on both sides, and what is said about the others."""
+    """Results with the same seed on both sides, and a reason for each seed that only one side has."""
     seeds_a, seeds_b = set(a), set(b)
-    # Without demonstrations a seed changes no prompt, so that the planner keeps one.
+    # Without demonstrations a seed does not change the prompt, and the plan has only one.
     if _one_for_all(a):
         seeds_a = seeds_b
     elif _one_for_all(b):
@@ -195,9 +196,9 @@ def _why_alone(
     matched: Sequence[str],
     failed: Mapping[str, Mapping[Setting, CellFailure]],
 ) -> list[str]:
-    """Why a setting has no partner: it failed, was evaluated in other circumstances, or is not there.
+    """Why a setting has no partner: it failed, was evaluated in other circumstances, or does not exist.
 
-    Empty for the second of two settings that differ in circumstances alone, which are told of once.
+    Two settings that differ only in circumstances share one reason, and the list is empty for the second of them.
     """
     here, there = ("A", "B") if setting in sides["A"] else ("B", "A")
     if setting in failed[there]:
@@ -222,7 +223,7 @@ def _place(cell: Cell) -> tuple[str, str, int, str, str, int]:
 
 
 def _label(cell: Cell, matched: Sequence[str], varying: Sequence[str]) -> str:
-    """What sets a setting apart from others of its task; the shots wherever both sides share them."""
+    """How a setting differs from others of its task; with the shots whenever both sides share them."""
     parts = [f"{cell.shots}-shot"] if "shots" in matched else []
     parts += [FIELDS[name](cell) for name in varying if name not in {"task", "task_digest", "shots", "family"}]
     return ", ".join(parts)

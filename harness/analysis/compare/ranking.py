@@ -1,4 +1,4 @@
-"""How sure the order of a ranking is: each model against the next, on the documents both answered."""
+"""How sure the order of a ranking is: each model compared with the next one, on the documents that both answered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from harness.analysis.compare.compare import compare
-from harness.analysis.compare.types import Comparison, Lead, Pair
+from harness.analysis.compare.differences import compare
+from harness.analysis.compare.types import CellPair, Comparison, Lead
 from harness.analysis.stats import benjamini_hochberg, normalised
 from harness.analysis.stats.distributions import norm
 from harness.plan import MODEL_AXES, Cell, Setting
@@ -19,26 +19,27 @@ from harness.store import DocumentScores
 def leads(
     ranked: Sequence[Sequence[CellResult]], documents: Callable[[Cell], DocumentScores | None]
 ) -> tuple[Lead, ...]:
-    """Each model against the next one, one lead fewer than models.
+    """The lead of each model over the next one; one lead fewer than models.
 
-    The mean over K settings of paired differences, each divided by best - chance. Settings of one task ask the same
-    documents, so their errors are taken to go together, which errs on the wide side; tasks are independent:
+    A lead is the mean over K settings of paired differences, each divided by best - chance. Settings of one task ask
+    the same documents, and their errors are added up as if they were fully correlated, which makes the error slightly
+    too large. Tasks are independent:
 
         SE = sqrt(sum over tasks of (sum over the task's settings of SE)²) / K
 
-    and p is normal; for K = 1 it is that of `compare`.
+    The p value is that of a normal test; for K = 1 it is the one of `compare`.
 
     Args:
         ranked: the results of each model, best model first; headers are enough.
-        documents: gives the scores of a cell's documents; asked twice for all but the first and the last model.
+        documents: returns the scores of a cell's documents; called twice for all but the first and the last model.
     """
     found = [_lead(_pairs(better, worse), documents) for better, worse in pairwise(ranked)]
     adjusted = benjamini_hochberg([one.p for one in found])
     return tuple(one._replace(q=q) for one, q in zip(found, adjusted, strict=True))
 
 
-def _pairs(better: Iterable[CellResult], worse: Iterable[CellResult]) -> list[Pair]:
-    """Settings both have, with the few-shot seeds both have; the worse side first, so that a lead is positive."""
+def _pairs(better: Iterable[CellResult], worse: Iterable[CellResult]) -> list[CellPair]:
+    """Settings and seeds that both models have; the worse model comes first, so that a lead is positive."""
     sides = [_by_setting(side) for side in (worse, better)]
     made = []
     for setting in sorted(sides[0].keys() & sides[1].keys(), key=lambda s: str(s.values)):
@@ -46,19 +47,19 @@ def _pairs(better: Iterable[CellResult], worse: Iterable[CellResult]) -> list[Pa
         seeds = sorted(a.keys() & b.keys())
         if seeds:
             task, shots = setting.text("task"), setting.text("shots")
-            made.append(Pair(task, f"{shots}-shot", tuple(a[s] for s in seeds), tuple(b[s] for s in seeds)))
+            made.append(CellPair(task, f"{shots}-shot", tuple(a[s] for s in seeds), tuple(b[s] for s in seeds)))
     return made
 
 
 def _by_setting(results: Iterable[CellResult]) -> dict[Setting, dict[int, CellResult]]:
-    """One model's results by what was asked, and by few-shot seed."""
+    """The results of one model by what was asked, and by few-shot seed."""
     grouped: dict[Setting, dict[int, CellResult]] = {}
     for one in results:
         grouped.setdefault(one.cell.setting(free=MODEL_AXES | {"seed"}), {})[one.cell.seed] = one
     return grouped
 
 
-def _lead(pairs: Sequence[Pair], documents: Callable[[Cell], DocumentScores | None]) -> Lead:
+def _lead(pairs: Sequence[CellPair], documents: Callable[[Cell], DocumentScores | None]) -> Lead:
     found = [(one, _unit(one)) for one in compare(pairs, documents).comparisons]
     known = [(one, unit) for one, unit in found if unit is not None]
     if not known:
@@ -77,6 +78,6 @@ def _lead(pairs: Sequence[Pair], documents: Callable[[Cell], DocumentScores | No
 
 
 def _unit(one: Comparison) -> float | None:
-    """Best less chance, negative where less is better; None when the metric has no such scale."""
+    """Best score minus chance, negative for a loss; None when the metric has no such scale."""
     metric = one.metric
     return None if normalised(0.0, metric) is None else (metric.best or 0.0) - (metric.chance or 0.0)

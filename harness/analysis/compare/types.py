@@ -1,4 +1,4 @@
-"""What is compared, how it was paired, and what came out."""
+"""The two sides of a comparison, the pairs of cells that they give, and their differences."""
 
 from __future__ import annotations
 
@@ -13,151 +13,151 @@ from harness.specs import MetricSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Paired:
+class PairedScores:
     """Two sides' scores of the same documents."""
 
     n: int
-    """Documents."""
+    """Number of documents."""
     mean_a: float
     """Mean of the first side over seeds and documents."""
     mean_b: float
     """Mean of the second side."""
     difference: float
-    """Second mean less first, in the unit of the score."""
+    """Second mean minus first, in the unit of the score."""
     stderr: float | None
     """Standard error of `difference`; None for one document."""
     stderr_unpaired: float | None
-    """What the standard error would be, had each side answered documents of its own; None for one document."""
+    """The standard error if each side had answered documents of its own; None for one document."""
     low: float | None
-    """Lower end of the 95 % interval; None when there is no spread to tell it from."""
+    """Lower end of the 95 % interval; None when the scores have no spread."""
     high: float | None
-    """Upper end of the 95 % interval; None when there is no spread to tell it from."""
+    """Upper end of the 95 % interval; None when the scores have no spread."""
     p: float | None
-    """Two-sided p of "no difference"; None when there is no spread to tell it from."""
+    """Two-sided p of "no difference"; None when the scores have no spread."""
     correlation: float | None
-    """Pearson correlation of the two scores of a document; None where one side has no spread."""
+    """Pearson correlation of the two sides over documents; None when one side has no spread."""
     higher_b: int
-    """Documents on which the second side scored more."""
+    """Number of documents on which the second side scored more."""
     equal: int
-    """Documents on which both scored the same."""
+    """Number of documents on which both sides scored the same."""
     higher_a: int
-    """Documents on which the first side scored more."""
+    """Number of documents on which the first side scored more."""
     detectable: float | None
-    """Smallest true difference that would be found with a probability of 80 % (two-sided, 5 %); None when unknown."""
+    """Smallest true difference that would be found with a probability of 80 % (two-sided, 5 %); None if not known."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """One metric of both sides in one setting."""
+    """One metric in one setting, compared between both sides."""
 
     task: str
     """Task name."""
     setting: str
-    """What else is equal on both sides, as far as it sets this comparison apart from others."""
+    """What is equal on both sides besides the task, as far as other comparisons differ in it."""
     metric: MetricSpec
-    """What is compared."""
+    """The metric."""
     headline: bool
-    """True for the metric a leaderboard shows."""
+    """True for the metric that a leaderboard shows."""
     a: tuple[Cell, ...]
     """Cells of the first side, one per few-shot seed."""
     b: tuple[Cell, ...]
     """Cells of the second side."""
-    scores: Paired
-    """Both sides on the documents they share."""
+    scores: PairedScores
+    """Scores of both sides on the documents that they share."""
     only_a: int
-    """Documents left out because only the first side has them."""
+    """Number of documents that are left out because only the first side has them."""
     only_b: int
-    """Documents left out because only the second side has them."""
+    """Number of documents that are left out because only the second side has them."""
     by_document: bool
-    """True when the metric is a score of all documents together, such as a micro-averaged F1, and the means of the
-    documents' own scores are compared in its place."""
+    """True when the metric scores all documents together, such as a micro-averaged F1. Then the means of the documents'
+    own scores are compared instead."""
     q: float | None
-    """p adjusted for the number of comparisons: the headline metrics among themselves, all others among themselves;
+    """p adjusted for the number of comparisons (Benjamini and Hochberg 1995), headlines and other metrics separately;
     None when there is no p."""
 
     @property
     def better(self) -> Literal["A", "B"] | None:
-        """The side that is better at a false-discovery rate of 5 %; None when neither clearly is."""
+        """The side that is better at a false-discovery rate of 5 %; None when neither side is clearly better."""
         if self.q is None or self.q >= ALPHA or self.scores.difference == 0.0:
             return None
         return "B" if (self.scores.difference > 0.0) == self.metric.higher_is_better else "A"
 
 
-class Compared(NamedTuple):
-    """Everything two sides have in common, and what they have not."""
+class Comparisons(NamedTuple):
+    """All comparisons of two sides, and what could not be compared."""
 
     comparisons: tuple[Comparison, ...]
     """In the order of the pairs and of each task's metrics."""
     unpaired: tuple[Unpaired, ...]
-    """Pairs, or metrics of pairs, without anything to compare."""
+    """Pairs, and metrics of pairs, that could not be compared."""
 
 
 class Summary(NamedTuple):
-    """Headline comparisons counted by who is better."""
+    """How many headline comparisons each side wins."""
 
     better: int
-    """Second side better."""
+    """Comparisons in which the second side is better."""
     worse: int
-    """First side better."""
+    """Comparisons in which the first side is better."""
     unclear: int
-    """No clear difference."""
+    """Comparisons without a clear difference."""
 
 
-class Choice(NamedTuple):
+class Side(NamedTuple):
     """One side of a comparison."""
 
     text: str
-    """As the user typed it."""
-    wanted: Mapping[str, frozenset[str]]
-    """Field -> values that are meant."""
+    """What the user typed."""
+    values: Mapping[str, frozenset[str]]
+    """Field -> the values it may have on this side."""
 
 
-class Pair(NamedTuple):
+class CellPair(NamedTuple):
     """The cells of both sides in one setting."""
 
     task: str
     """Task name."""
     setting: str
-    """What else is equal on both sides, as far as it sets the pair apart from others: `5-shot, default`."""
+    """What is equal on both sides besides the task, as far as other pairs differ in it: `5-shot, default`."""
     a: tuple[CellResult, ...]
     """Cells of the first side, one per few-shot seed."""
     b: tuple[CellResult, ...]
-    """Cells of the second side, seed by seed as in `a`."""
+    """Cells of the second side, with the same seeds in the same order as `a`."""
 
 
 class Unpaired(NamedTuple):
-    """Cells that could not be compared."""
+    """Cells that could not be compared, and the reason."""
 
     task: str
     """Task name."""
     setting: str
-    """As in `Pair`."""
+    """As in `CellPair`."""
     reason: str
-    """Why, for people."""
+    """Why they could not be compared, in words for people."""
 
 
 class Pairing(NamedTuple):
-    """What two choices give."""
+    """The pairs of cells that two sides give."""
 
-    pairs: tuple[Pair, ...]
-    """By task and setting; may be empty."""
+    pairs: tuple[CellPair, ...]
+    """Pairs in the order of task and setting; may be empty."""
     unpaired: tuple[Unpaired, ...]
-    """Cells that one side alone has, or that are not comparable."""
+    """Cells that only one side has, or that cannot be compared."""
 
 
 class Lead(NamedTuple):
-    """What one model of a ranking is ahead of the next by."""
+    """How far one model of a ranking is ahead of the next."""
 
     difference: float | None
-    """Mean of the differences of chance-centred headline scores; None when nothing can be paired."""
+    """Mean difference of chance-centred headline scores; None when the models share no setting."""
     p: float | None
-    """Two-sided p of "no difference"; None when there is no spread to tell it from."""
+    """Two-sided p of "no difference"; None when the scores have no spread."""
     q: float | None
-    """p adjusted for the number of neighbours (Benjamini-Hochberg)."""
+    """p adjusted for the number of neighbours in the ranking (Benjamini and Hochberg 1995); None when there is no p."""
     settings: int
-    """Settings that both answered."""
+    """Number of settings that both models answered."""
 
     @property
     def tied(self) -> bool:
-        """True when the order of the two is not clear at a false-discovery rate of 5 %."""
+        """True when it is not clear at a false-discovery rate of 5 % which model is better."""
         return self.q is None or self.q >= ALPHA

@@ -3,8 +3,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from harness.analysis.compare import leads
-from harness.analysis.compare.types import Lead
+from harness.analysis.compare import Lead, leads
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import MetricSpec

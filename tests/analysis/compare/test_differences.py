@@ -6,9 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from harness.analysis.compare import choose, compare, pair_up, summary
-from harness.analysis.compare.compare import paired
-from harness.analysis.compare.types import Compared, Pairing
+from harness.analysis.compare import Comparisons, Pairing, choose_side, compare, pair_up, paired_scores, summary
 from harness.analysis.stats import benjamini_hochberg, paired_difference
 from harness.errors import HarnessError
 from harness.plan import Cell
@@ -40,10 +38,10 @@ def documents(results: Sequence[CellResult]) -> Callable[[Cell], DocumentScores]
 
 def pairing(a: str, b: str, results: Sequence[CellResult], failures: Sequence[CellFailure] = ()) -> Pairing:
     cells = [r.cell for r in results] + [f.cell for f in failures]
-    return pair_up(choose(a, cells), choose(b, cells), results, failures)
+    return pair_up(choose_side(a, cells), choose_side(b, cells), results, failures)
 
 
-def compared(a: str, b: str, results: Sequence[CellResult], *, every_metric: bool = False) -> Compared:
+def compared(a: str, b: str, results: Sequence[CellResult], *, every_metric: bool = False) -> Comparisons:
     return compare(pairing(a, b, results).pairs, documents(results), every_metric=every_metric)
 
 
@@ -58,7 +56,7 @@ def test_one_seed_of_partial_credit_is_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     a = rng.random((1, 40))
     b = np.clip(a + rng.normal(0.05, 0.2, a.shape), 0.0, 1.0)
-    found, theirs = paired(a, b), ttest_rel(b[0], a[0])
+    found, theirs = paired_scores(a, b), ttest_rel(b[0], a[0])
     low, high = theirs.confidence_interval(0.95)
     assert found.p == pytest.approx(theirs.pvalue)
     assert (found.low, found.high) == pytest.approx((low, high))
@@ -67,7 +65,7 @@ def test_one_seed_of_partial_credit_is_the_paired_t_test() -> None:
 def test_zeros_and_ones_of_one_seed_are_counted() -> None:
     # 6 documents only b solves, 1 only a: McNemar, twice P(at most 1 of 7) = 16 / 128
     a, b = row(*[0] * 6, 1, *[1] * 13), row(*[1] * 6, 0, *[1] * 13)
-    found = paired(a, b)
+    found = paired_scores(a, b)
     assert (found.higher_b, found.equal, found.higher_a) == (6, 13, 1)
     assert found.p == pytest.approx(0.125)
     # Agresti and Min's own R function: diffpropci(b=1, c=6, n=20, 0.95)
@@ -79,7 +77,7 @@ def test_pairing_takes_out_what_both_sides_find_hard() -> None:
     rng = np.random.default_rng(1)
     ease = rng.random(200)
     a, b = (ease + rng.normal(0, 0.05, 200) for _ in range(2))
-    found = paired(a[None], b[None])
+    found = paired_scores(a[None], b[None])
     assert found.stderr == pytest.approx(paired_difference(b, a).stderr)
     assert found.stderr_unpaired == pytest.approx(np.hypot(a.std(ddof=1), b.std(ddof=1)) / np.sqrt(200))
     assert found.stderr is not None
@@ -93,9 +91,9 @@ def test_a_difference_as_large_as_the_detectable_one_is_found_4_times_in_5() -> 
     rng = np.random.default_rng(2)
     ease = rng.normal(0, 1, 400)
     b = ease + rng.normal(0, 1, (500, 400))
-    effect = paired(ease[None], b[:1]).detectable
+    effect = paired_scores(ease[None], b[:1]).detectable
     assert effect == pytest.approx((1.96 + 0.84) / 20, rel=0.1)
-    found = [p for row in b + (effect or 0.0) if (p := paired(ease[None], row[None]).p) is not None and p < 0.05]
+    found = [p for row in b + (effect or 0.0) if (p := paired_scores(ease[None], row[None]).p) is not None and p < 0.05]
     assert 0.7 < len(found) / 500 < 0.9
 
 
@@ -103,7 +101,7 @@ def test_two_seeds_that_disagree_can_show_large_differences_only() -> None:
     rng = np.random.default_rng(6)
     a, b = rng.normal(0, 0.1, (2, 2, 200))
     b[1] += 0.4
-    found = paired(a, b)
+    found = paired_scores(a, b)
     assert found.detectable is not None
     assert found.low is not None
     assert found.high is not None
@@ -114,7 +112,7 @@ def test_two_seeds_that_disagree_can_show_large_differences_only() -> None:
 def test_seeds_that_ask_the_same_documents_are_no_further_documents() -> None:
     rng = np.random.default_rng(3)
     a, b = rng.random((1, 30)), rng.random((1, 30))
-    once, thrice = paired(a, b), paired(np.repeat(a, 3, axis=0), np.repeat(b, 3, axis=0))
+    once, thrice = paired_scores(a, b), paired_scores(np.repeat(a, 3, axis=0), np.repeat(b, 3, axis=0))
     assert thrice.n == 30
     assert (thrice.difference, thrice.stderr, thrice.p) == pytest.approx((once.difference, once.stderr, once.p))
 
@@ -133,7 +131,7 @@ def test_no_difference_is_rarely_called_one_even_when_examples_suit_a_side(betwe
     for _ in range(400):
         ease = rng.normal(0, 1, 100)
         a, b = side(ease), side(ease)
-        p, naive = paired(a, b).p, paired_difference(b.mean(axis=0), a.mean(axis=0)).p
+        p, naive = paired_scores(a, b).p, paired_difference(b.mean(axis=0), a.mean(axis=0)).p
         assert p is not None
         assert naive is not None
         alarms.append(p < 0.05)
@@ -144,7 +142,7 @@ def test_no_difference_is_rarely_called_one_even_when_examples_suit_a_side(betwe
 
 
 def test_the_same_answers_everywhere_are_no_difference() -> None:
-    counted, smooth = paired(row(0, 1, 1), row(0, 1, 1)), paired(row(0.1, 0.7, 0.5), row(0.1, 0.7, 0.5))
+    counted, smooth = paired_scores(row(0, 1, 1), row(0, 1, 1)), paired_scores(row(0.1, 0.7, 0.5), row(0.1, 0.7, 0.5))
     assert (counted.p, smooth.p) == (1.0, 1.0)
     assert counted.high is not None
     assert 0.2 < counted.high < 1.0, "three documents do not show that there is none"
@@ -152,22 +150,22 @@ def test_the_same_answers_everywhere_are_no_difference() -> None:
 
 
 def test_a_difference_without_spread_has_no_p() -> None:
-    found = paired(row(0.1, 0.2, 0.3), row(0.35, 0.45, 0.55))
+    found = paired_scores(row(0.1, 0.2, 0.3), row(0.35, 0.45, 0.55))
     assert found.difference == pytest.approx(0.25)
     assert found.p is None
     assert found.low is None
 
 
 def test_one_document_tells_nothing() -> None:
-    found = paired(row(0.2), row(0.9))
+    found = paired_scores(row(0.2), row(0.9))
     assert (found.n, found.stderr, found.p, found.correlation) == (1, None, None, None)
-    assert paired(row(0), row(1)).p == 1.0
+    assert paired_scores(row(0), row(1)).p == 1.0
 
 
 def test_rounding_wins_no_documents() -> None:
-    found = paired(row(0.1 + 0.2, 0.5), row(0.3, 0.9))
+    found = paired_scores(row(0.1 + 0.2, 0.5), row(0.3, 0.9))
     assert (found.higher_b, found.equal, found.higher_a) == (1, 1, 0)
-    assert paired(row(0.1 + 0.2, 0.5), row(0.3, 0.5)).p == 1.0
+    assert paired_scores(row(0.1 + 0.2, 0.5), row(0.3, 0.5)).p == 1.0
 
 
 # --- documents, tasks and metrics

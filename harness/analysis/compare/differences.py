@@ -1,6 +1,6 @@
-"""Two models or settings on the documents both answered: paired differences, corrected for many tasks.
+"""Paired differences of two models or settings on the documents that both answered, corrected for many tasks.
 
-Documents differ in difficulty, and a difference taken document by document is free of that: its error is smaller than
+Documents differ in difficulty. A difference taken document by document is free of that, and its error is smaller than
 the errors of the two scores suggest (Miller 2024, "Adding Error Bars to Evals", on paired differences).
 """
 
@@ -14,29 +14,27 @@ from itertools import count, repeat
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.analysis.compare.types import Compared, Comparison, Pair, Paired, Summary, Unpaired
-from harness.analysis.stats import CONFIDENCE, POWER, benjamini_hochberg, paired_difference
+from harness.analysis.compare.types import CellPair, Comparison, Comparisons, PairedScores, Summary, Unpaired
+from harness.analysis.stats import CONFIDENCE, POWER, Array, Index, benjamini_hochberg, paired_difference
 from harness.analysis.stats.distributions import t
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores
 
-_Scores = NDArray[np.float64]
-
 
 def compare(
-    pairs: Iterable[Pair], documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool = False
-) -> Compared:
+    pairs: Iterable[CellPair], documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool = False
+) -> Comparisons:
     """Paired difference of every pair, with p adjusted for their number (Benjamini and Hochberg 1995).
 
-    Documents are the same where their hashes are; of several with one hash the first belongs to the first.
+    Documents with equal hashes are the same document. If several documents of a cell have one hash, they are matched in
+    their order.
 
     Args:
         pairs: cells of both sides, from `pair_up`.
-        documents: gives the scores of a cell's documents, such as `Store.scores`; None where they cannot be read.
-        every_metric: all metrics of each task; otherwise the headline alone.
+        documents: returns the scores of a cell's documents, such as `Store.scores`; None when they cannot be read.
+        every_metric: True compares all metrics of each task, False only the headline.
     """
     comparisons: list[Comparison] = []
     unpaired: list[Unpaired] = []
@@ -48,41 +46,41 @@ def compare(
     for headline in (True, False):
         rows = [i for i, one in enumerate(comparisons) if one.headline is headline]
         adjusted |= zip(rows, benjamini_hochberg([comparisons[i].scores.p for i in rows]), strict=True)
-    return Compared(tuple(replace(one, q=adjusted[i]) for i, one in enumerate(comparisons)), tuple(unpaired))
+    return Comparisons(tuple(replace(one, q=adjusted[i]) for i, one in enumerate(comparisons)), tuple(unpaired))
 
 
 def summary(comparisons: Iterable[Comparison]) -> Summary:
-    """How often the second side is better, worse, or not clearly either, by the headline metrics."""
+    """How often the second side is better, worse, or neither clearly, by the headline metrics."""
     found = Counter(one.better for one in comparisons if one.headline)
     return Summary(better=found["B"], worse=found["A"], unclear=found[None])
 
 
-def paired(a: _Scores, b: _Scores) -> Paired:
-    """Second side less first, document by document.
+def paired_scores(a: Array, b: Array) -> PairedScores:
+    """Second side minus first, document by document.
 
-    The error is that of `paired_difference`, each document's difference being its mean over the S seeds, which makes
-    every document a cluster of its seeds; plus the variation between seeds, as in `estimate`:
+    The difference of a document is its mean over the S seeds. To the variance of `paired_difference` the variance
+    between seeds is added, as in `estimate`:
 
         SE² = s²(differences of documents) / n + s²(differences of seeds) / S
 
     Few-shot examples that suit one side move all documents together, and more documents do not make that smaller.
-    Chance on single documents is in both parts, which errs on the wide side. p and interval are from Student's t, its
-    degrees of freedom those of Satterthwaite (1946); n - 1 for one seed.
+    Random differences on single documents are in both parts, which makes the error slightly too large. p and interval
+    are from Student's t with the degrees of freedom of Satterthwaite (1946); for one seed these are n - 1.
 
-    One seed of zeros and ones is counted instead: p is McNemar's exact test, and the interval the "Wald+2" of Agresti
-    and Min (2005, Statistics in Medicine 24:729), half a document added to each of the four cells, which has width
-    even where all documents agree.
+    Zeros and ones of one seed are counted instead: p is McNemar's exact test, and the interval is the "Wald+2" of
+    Agresti and Min (2005, Statistics in Medicine 24:729). It adds half a document to each of the four cells of the
+    table, and so has a width even where all documents agree.
 
     Args:
         a: scores of the first side, shape (seeds, documents).
         b: scores of the second side, the same seeds and documents in the same order.
 
-    >>> found = paired(np.array([[0.0, 0, 0, 0, 0, 0, 1, 1]]), np.array([[1.0, 1, 1, 1, 1, 1, 1, 0]]))
+    >>> found = paired_scores(np.array([[0.0, 0, 0, 0, 0, 0, 1, 1]]), np.array([[1.0, 1, 1, 1, 1, 1, 1, 0]]))
     >>> found.difference, round(found.stderr, 4), found.p
     (0.625, 0.2631, 0.125)
     """
     seeds, n = a.shape
-    # What rounding alone makes of equal scores is no difference.
+    # Equal scores may differ by a rounding error, which is no difference.
     b = np.where(np.isclose(a, b, rtol=1e-9, atol=1e-12), a, b)
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     found = paired_difference(mean_b, mean_a)
@@ -101,9 +99,9 @@ def paired(a: _Scores, b: _Scores) -> Paired:
         sure, likely = t.ppf((0.5 + CONFIDENCE / 2, POWER), freedom).tolist()
         widest = 1.0 if counted else math.inf
         low, high = max(-widest, centre - sure * spread), min(widest, centre + sure * spread)
-        # As `minimum_detectable_effect`, two-sided; few seeds leave few degrees of freedom here too.
+        # As in `minimum_detectable_effect`, but two-sided and with the degrees of freedom of few seeds.
         detectable = (sure + likely) * spread
-    return Paired(
+    return PairedScores(
         n=n,
         mean_a=float(mean_a.mean()),
         mean_b=float(mean_b.mean()),
@@ -122,16 +120,16 @@ def paired(a: _Scores, b: _Scores) -> Paired:
 
 
 class _Error(NamedTuple):
-    """How far the mean over seeds and documents is off."""
+    """The error of a mean over seeds and documents."""
 
     stderr: float | None
     """Standard error; None for one document."""
     freedom: float
-    """Degrees of freedom it was estimated with."""
+    """Degrees of freedom of that estimate."""
 
 
-def _error(scores: _Scores) -> _Error:
-    """Standard error of the mean of (seeds, documents), by the equation of `paired`."""
+def _error(scores: Array) -> _Error:
+    """Standard error of the mean of (seeds, documents), by the equation of `paired_scores`."""
     seeds, n = scores.shape
     if n < 2:
         return _Error(None, math.nan)
@@ -147,9 +145,9 @@ def _error(scores: _Scores) -> _Error:
 
 
 def _compare(
-    pair: Pair, documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool
+    pair: CellPair, documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool
 ) -> tuple[list[Comparison], list[Unpaired]]:
-    """Each metric of one pair, its q not known yet; and what of it cannot be compared."""
+    """The comparison of each metric of one pair, still without q, and the metrics that cannot be compared."""
 
     def none(reason: str) -> Unpaired:
         return Unpaired(pair.task, pair.setting, reason)
@@ -178,7 +176,7 @@ def _compare(
                 headline=rank == 0,
                 a=tuple(result.cell for result in pair.a),
                 b=tuple(result.cell for result in pair.b),
-                scores=paired(a, b),
+                scores=paired_scores(a, b),
                 only_a=only_a,
                 only_b=only_b,
                 by_document=not all(map(_is_mean, (*pair.a, *pair.b), (*read_a, *read_b), repeat(metric.name))),
@@ -189,11 +187,11 @@ def _compare(
 
 
 class _Shared(NamedTuple):
-    """Where the cells of two sides hold the documents that all of them answered."""
+    """Where to find the documents that all cells of both sides answered."""
 
-    at_a: list[NDArray[np.intp]]
-    """For each cell of the first side, the rows of these documents, in one order for all cells."""
-    at_b: list[NDArray[np.intp]]
+    at_a: list[Index]
+    """The rows of these documents in each cell of the first side; their order is the same for all cells."""
+    at_b: list[Index]
     """The same for the second side."""
     only_a: int
     """Documents of the first side that not all cells answered."""
@@ -203,7 +201,7 @@ class _Shared(NamedTuple):
 
 def _shared(a: Sequence[DocumentScores], b: Sequence[DocumentScores]) -> _Shared:
     each = dict.fromkeys(scores.doc_hash for scores in (*a, *b))
-    if len(each) == 1:  # as mostly; to look every document up would take most of a comparison
+    if len(each) == 1:  # the usual case; looking up every document would take most of the time of a comparison
         every = np.arange(len(a[0].doc_hash))
         return _Shared([every] * len(a), [every] * len(b), 0, 0)
     rows = {doc_hash: _rows(doc_hash) for doc_hash in each}
@@ -216,7 +214,7 @@ def _shared(a: Sequence[DocumentScores], b: Sequence[DocumentScores]) -> _Shared
 
 
 _Rows = dict[tuple[str, int], int]
-"""Row of each document; documents with one hash are told apart by their order."""
+"""Row of each document, by its hash and by its number among documents with the same hash."""
 
 
 def _rows(doc_hash: Sequence[str]) -> _Rows:
