@@ -33,7 +33,7 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
     figure = _drawn(state.version(), name, of, draw)
     caption = figures.caption(figure)
     picture = {"format": st.session_state.get("picture", PICTURES[0]), "filename": name, "scale": 2}
-    title = figure.layout.title.text or name
+    title = figures.heading(figure) or name
     st.plotly_chart(
         figure,
         key=f"figure {name}",

@@ -7,7 +7,7 @@ from harness.figures.forecast import forecast_figure
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
 from harness.figures.power import power_figure
-from harness.figures.style import COLOURS, SYMBOLS, caption
+from harness.figures.style import COLOURS, SYMBOLS, caption, heading
 
 __all__ = [
     "COLOURS",
@@ -17,6 +17,7 @@ __all__ = [
     "comparison_figure",
     "curve_figure",
     "forecast_figure",
+    "heading",
     "heat_map",
     "overview",
     "plotly_js",

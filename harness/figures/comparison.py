@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from harness.analysis.compare import Comparison
-from harness.figures.style import COLOURS, GREY, captioned, layout
+from harness.figures.style import COLOURS, GREY, captioned, layout, literal
 from harness.wording import count, interval, p_value, score, signed, span
 
 _CHARACTER = 7
@@ -22,12 +22,13 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         a: name of the first side.
         b: name of the second side; right of 0 it scores more.
     """
-    names = _names(comparisons)
+    plain = _names(comparisons)
+    names = [*map(literal, plain)]
     figure = go.Figure(layout=layout(f"{b} minus {a}", height=150 + 24 * len(comparisons)))
-    figure.update_layout(margin_l=30 + _CHARACTER * max(map(len, names)), showlegend=True)
+    figure.update_layout(margin_l=30 + _CHARACTER * max(map(len, plain)), showlegend=True)
     looks = (
-        ("B", COLOURS[0], "circle", f"{b} better"),
-        ("A", COLOURS[1], "square", f"{a} better"),
+        ("B", COLOURS[0], "circle", f"{literal(b)} better"),
+        ("A", COLOURS[1], "square", f"{literal(a)} better"),
         (None, GREY, "circle-open", "no clear difference"),
     )
     for better, colour, symbol, legend in looks:
@@ -56,7 +57,7 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
             )
         )
     figure.add_vline(x=0, line={"color": GREY, "dash": "dash", "width": 1.2})
-    figure.update_xaxes(title_text=f"Difference of scores, {b} minus {a}")
+    figure.update_xaxes(title_text=f"Difference of scores, {literal(b)} minus {literal(a)}")
     figure.update_yaxes(
         type="category",
         automargin=False,
@@ -85,7 +86,8 @@ def _hover(one: Comparison) -> str:
     found = one.scores
     known = interval(found.low, found.high, signed) or "unknown"
     return (
-        f"<b>{one.task}</b> {one.setting}<br>{one.metric.name}: A {score(found.mean_a)}, B {score(found.mean_b)}<br>"
+        f"<b>{literal(one.task)}</b> {literal(one.setting)}<br>{literal(one.metric.name)}: A {score(found.mean_a)}, "
+        f"B {score(found.mean_b)}<br>"
         f"B minus A {signed(found.difference)}, 95 % interval {known}<br>"
-        f"q {p_value(one.q) or 'unknown'}, n = {count(found.n)}"
+        f"q {literal(p_value(one.q)) or 'unknown'}, n = {count(found.n)}"
     )

@@ -9,7 +9,7 @@ from itertools import cycle
 import plotly.graph_objects as go
 
 from harness.analysis.verdict import PLAIN_WORDS, Verdict
-from harness.figures.style import COLOURS, captioned, layout
+from harness.figures.style import COLOURS, captioned, layout, literal
 
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> go.Figure:
@@ -27,11 +27,12 @@ def verdict_counts(verdicts: Sequence[Verdict]) -> go.Figure:
             go.Bar(
                 y=[PLAIN_WORDS[label] for label in labels],
                 x=[counts[family, label] for label in labels],
-                name=family,
+                name=literal(family),
                 orientation="h",
                 marker={"color": colour, "line": {"width": 0}},
                 text=[counts[family, label] or "" for label in labels],
-                hovertemplate=f"%{{y}}: %{{x}} curves of {family}<extra></extra>",
+                customdata=[literal(family)] * len(labels),
+                hovertemplate="%{y}: %{x} curves of %{customdata}<extra></extra>",
             )
         )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(families) > 1, margin_t=50)

@@ -24,7 +24,7 @@ from harness.figures.panel import (
     scale_axis,
     score_title,
 )
-from harness.figures.style import captioned, layout
+from harness.figures.style import captioned, layout, literal
 
 _PANEL_HEIGHT = 220
 _PANEL_GAP = 48
@@ -49,7 +49,7 @@ def curve_figure(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), trac
     add(figure, chain(*drawn, draw_chance(curves, axis)))
     draw_thresholds(figure, curves, lines, verdicts)
     figure.update_xaxes(axis)
-    figure.update_yaxes(title_text=score_title(first))
+    figure.update_yaxes(title_text=literal(score_title(first)))
     return captioned(figure, describe(curves, verdicts, forms, thresholds=True))
 
 
@@ -75,7 +75,7 @@ def sharp_and_smooth(
             drawn_as = lines[curve.family, curve.label]
             drawn += in_panel(place, draw_curve(curve, drawn_as, verdicts, traces=forms.get(curve, ())))
         drawn += in_panel(place, draw_chance(group, axis))
-        figure.update_yaxes(title_text=score_title(group[0]), row=1, col=place)
+        figure.update_yaxes(title_text=literal(score_title(group[0])), row=1, col=place)
     add(figure, drawn)
     draw_thresholds(figure, sharp, lines, verdicts)
     figure.update_xaxes(axis)
@@ -99,7 +99,7 @@ def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, colum
     figure = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=[task for _, task in tasks],
+        subplot_titles=[literal(task) for _, task in tasks],
         horizontal_spacing=0.2 / columns,
         vertical_spacing=_PANEL_GAP / (rows * _PANEL_HEIGHT),
     )

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from harness.analysis.forecast import Forecast
 from harness.analysis.growth import Trace
 from harness.figures.panel import add, draw_chance, draw_curve, lines_of, scale_axis, score_title
-from harness.figures.style import COLOURS, GREY, captioned, faint, layout
+from harness.figures.style import COLOURS, GREY, captioned, faint, layout, literal
 from harness.wording import count, interval, number, score, span
 
 _LIGHTEST = 0.1
@@ -46,7 +46,7 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
     )
     add(figure, draw_chance([curve], axis))
     figure.update_xaxes(axis)
-    figure.update_yaxes(title_text=score_title(curve))
+    figure.update_yaxes(title_text=literal(score_title(curve)))
     return captioned(figure, _caption(found, forms))
 
 
@@ -97,11 +97,12 @@ def _draw_backtest(figure: go.Figure, found: Forecast) -> None:
             marker={"symbol": "line-ew", "size": 15, "line": {"color": GREY, "width": 2}},
             error_y=_bars([h.high - h.value for h in held], [h.value - h.low for h in held], faint(GREY, 0.35))
             | {"thickness": 8, "width": 0},
-            hovertemplate=[
-                f"{h.model}: foretold {score(h.value)} ({interval(h.low, h.high)}), measured "
-                f"{score(h.measured)}<extra></extra>"
+            customdata=[
+                f"{literal(h.model)}: foretold {score(h.value)} ({interval(h.low, h.high)}), measured "
+                f"{score(h.measured)}"
                 for h in held
             ],
+            hovertemplate="%{customdata}<extra></extra>",
         )
     )
 

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from harness.analysis.curves import AXIS_TITLES, Curve, position
 from harness.analysis.stats import PRACTICAL_EFFECT
 from harness.figures.panel import score_title
-from harness.figures.style import captioned, layout
+from harness.figures.style import captioned, layout, literal
 from harness.wording import count, interval, number, score, signed, span
 
 
@@ -27,8 +27,8 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=models,
-            y=settings,
+            x=[*map(literal, models)],
+            y=[*map(literal, settings)],
             zmin=0,
             zmax=1,
             colorscale="Cividis",
@@ -138,7 +138,7 @@ def _grid(curves: Sequence[Curve]) -> _Grid:
     ]
     hovers = [
         [
-            f"{row[x].model}, {curve.shots}-shot<br>{score(row[x].estimate.value)} "
+            f"{literal(row[x].model)}, {curve.shots}-shot<br>{score(row[x].estimate.value)} "
             f"({interval(row[x].low, row[x].high)})<br>n = {count(row[x].estimate.n)}"
             if x in row
             else ""

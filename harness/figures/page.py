@@ -11,7 +11,7 @@ from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 from harness.errors import MachineError
-from harness.figures.style import TITLED, UNTITLED, caption
+from harness.figures.style import TITLED, UNTITLED, caption, heading, literal
 
 PICTURES = ("png", "svg", "pdf")
 """Kinds of picture."""
@@ -27,7 +27,7 @@ def to_div(figure: go.Figure) -> str:
     """The figure as an HTML fragment for a page that holds `plotly_js()`; follows the width of the page."""
     # The page has its own headings; the room of the title goes with it.
     shown = go.Figure(figure)
-    if figure.layout.title.text:
+    if heading(figure):
         shown.update_layout(title=None, margin={"t": UNTITLED}, height=figure.layout.height - TITLED + UNTITLED)
     config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
     return str(to_html(shown, full_html=False, include_plotlyjs=False, config=config))
@@ -57,7 +57,7 @@ def to_page(drawn: Sequence[go.Figure], title: str) -> str:
 
 
 def _heading(figure: go.Figure) -> str:
-    name = figure.layout.title.text
+    name = heading(figure)
     return f"<h2>{escape(name)}</h2>" if name else ""
 
 
@@ -93,7 +93,7 @@ def _printed(figure: go.Figure, width: int) -> go.Figure:
         paper_bgcolor="white", plot_bgcolor="white", height=figure.layout.height + room, margin={"b": below + room}
     )
     return printed.add_annotation(
-        text="<br>".join(lines),
+        text="<br>".join(map(literal, lines)),
         xref="paper",
         yref="paper",
         x=0,

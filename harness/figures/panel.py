@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
 from harness.analysis.growth import MISFIT, Trace
 from harness.analysis.verdict import Verdict, threshold
-from harness.figures.style import COLOURS, GREY, SYMBOLS, faint
+from harness.figures.style import COLOURS, GREY, SYMBOLS, faint, literal
 from harness.wording import count, counted, interval, number, one_decimal, score, span
 
 _NAMED_GAPS = 3
@@ -38,7 +38,7 @@ def lines_of(curves: Sequence[Curve]) -> dict[tuple[str, str], Line]:
     """A line for each family and setting, in the order met; the family is named only when there are several."""
     keys = list(dict.fromkeys((c.family, c.label) for c in curves))
     several = len({family for family, _ in keys}) > 1
-    names = [f"{family}, {label}" if several else label for family, label in keys]
+    names = [literal(f"{family}, {label}" if several else label) for family, label in keys]
     return dict(zip(keys, map(Line, names, cycle(COLOURS), cycle(SYMBOLS)), strict=True))
 
 
@@ -150,8 +150,8 @@ def _places(curve: Curve) -> list[_Place]:
 def _hover(point: Point, curve: Curve) -> str:
     made = point.estimate
     lines = [
-        f"<b>{point.model}</b> ({number(point.x)})",
-        f"{curve.metric.name} {score(made.value)}, {curve.family} {curve.label}",
+        f"<b>{literal(point.model)}</b> ({number(point.x)})",
+        literal(f"{curve.metric.name} {score(made.value)}, {curve.family} {curve.label}"),
         "spread unknown" if point.low is None else f"95 % interval {interval(point.low, point.high)}",
         f"n = {count(made.n)}" + (f" of {count(point.n_expected)} expected" if made.n < point.n_expected else ""),
     ]

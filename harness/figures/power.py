@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
-from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout
+from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout, literal
 from harness.wording import count, number, percent, score
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
@@ -90,7 +90,7 @@ def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str
         name=name,
         legendgroup=name,
         mode="markers+text" if named else "markers",
-        text=list(tasks),
+        text=[*map(literal, tasks)],
         textposition="top right",
         marker={"color": colour, "symbol": symbol, "size": 9},
         customdata=[_hover(task, r) for task, r in tasks.items()],
@@ -100,7 +100,7 @@ def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str
 
 def _hover(task: str, of: Resolution) -> str:
     lines = [
-        f"<b>{task}</b>",
+        f"<b>{literal(task)}</b>",
         f"chance {score(of.chance)}, n = {count(of.documents or 0)}, detectable {score(of.mde)}",
     ]
     if of.documents_needed is not None:

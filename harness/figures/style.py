@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from harness.wording import visible
+
 # Okabe and Ito 2008, told apart with every common colour blindness. Black and yellow are left out: one of them
 # vanishes on a dark or on a light page.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -11,11 +13,26 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 GREY = "#808080"
 TITLED, UNTITLED = 84, 50
 """Room above the plot in pixels, with and without a title."""
+_LETTERS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
 
+def literal(text: str) -> str:
+    """Foreign text as plotly shows it letter by letter, wherever plotly takes text: no tag, no link, no formula.
+
+    >>> literal("<b>a</b> & $x^2$")
+    '&lt;b&gt;a&lt;/b&gt; &amp; &#36;x^2&#36;'
+    """
+    return visible(text).translate(_LETTERS)
+
+
 def layout(title: str, *, height: int) -> dict[str, object]:
-    """The common layout. Text and background are in the template, for a page to replace on a dark background."""
+    """The common layout. Text and background are in the template, for a page to replace on a dark background.
+
+    Args:
+        title: plain text, which may hold names of others; empty for none.
+        height: in pixels.
+    """
     axis = {
         "gridcolor": "#d9d9d9",
         "linecolor": "#999999",
@@ -32,9 +49,10 @@ def layout(title: str, *, height: int) -> dict[str, object]:
     }
     return {
         "template": go.layout.Template(layout={"xaxis": axis, "yaxis": axis, **neutral}),
-        "title": {"text": title, "x": 0, "xref": "paper", "y": 1 - 22 / height, "font": {"size": 15}}
+        "title": {"text": literal(title), "x": 0, "xref": "paper", "y": 1 - 22 / height, "font": {"size": 15}}
         if title
         else None,
+        "meta": {"heading": title},
         "height": height,
         "margin": {"l": 64, "r": 24, "t": TITLED if title else UNTITLED, "b": 60},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "xanchor": "left", "x": 0},
@@ -45,7 +63,12 @@ def layout(title: str, *, height: int) -> dict[str, object]:
 
 def captioned(figure: go.Figure, text: str) -> go.Figure:
     """Kept with the figure and set by whoever shows it: a page lets it flow, a picture needs it inside."""
-    return figure.update_layout(meta={"caption": text})
+    return figure.update_layout(meta={**(figure.layout.meta or {}), "caption": text})
+
+
+def heading(figure: go.Figure) -> str:
+    """The figure's title as plain text, for a page that has headings of its own; empty when there is none."""
+    return str((figure.layout.meta or {}).get("heading", ""))
 
 
 def caption(figure: go.Figure) -> str:
