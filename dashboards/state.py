@@ -22,7 +22,7 @@ from typing import Any, TypeVar, get_args
 import streamlit as st
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
-from harness.analysis.verdict import Study, Verdict
+from harness.analysis.verdict import Judged, Study
 from harness.analysis.verdict import study as conclude
 from harness.errors import StoreError
 from harness.plan import Cell
@@ -133,9 +133,9 @@ class Filters:
         """The curves wanted."""
         return tuple(c for c in of if self._take(c.family, c.task, c.shots, c.prompt))
 
-    def verdicts(self, of: Iterable[Verdict]) -> tuple[Verdict, ...]:
-        """The verdicts on the curves wanted."""
-        return tuple(v for v in of if self.curves([v.curve]))
+    def judged(self, of: Iterable[Judged]) -> tuple[Judged, ...]:
+        """The judged curves wanted."""
+        return tuple(row for row in of if self.curves([row.curve]))
 
     def cells(self, of: Iterable[_Outcome]) -> tuple[_Outcome, ...]:
         """The results or failures wanted."""

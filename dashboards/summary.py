@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from html import escape
 
-from harness.analysis.verdict import PLAIN_WORDS, Verdict
+from harness.analysis.verdict import PLAIN_WORDS, Judged
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import finished_at
 from harness.wording import number
@@ -37,9 +37,9 @@ def counts(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> di
     }
 
 
-def verdict_counts(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """How many curves got which verdict, without verdicts that none got."""
-    found = Counter(verdict.label for verdict in verdicts)
+def verdict_counts(judged: Iterable[Judged]) -> dict[str, int]:
+    """How many curves got which verdict, without the verdicts that no curve got."""
+    found = Counter(row.verdict.label for row in judged)
     return {words.capitalize(): found[label] for label, words in PLAIN_WORDS.items() if found[label]}
 
 

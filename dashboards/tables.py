@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import pandas as pd
 
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
 from harness.analysis.curves.frame import point_rows
-from harness.analysis.verdict import EVIDENCE, PLAIN_WORDS, Row, Verdict, row
+from harness.analysis.verdict import PLAIN_WORDS, Evidence, Judged, TableRow, evidence_texts, table_row
 
 
-def counted(verdicts: Iterable[Verdict]) -> pd.DataFrame:
-    """The verdicts behind the bars."""
-    rows = [(v.curve.family, v.curve.task, v.curve.label, PLAIN_WORDS[v.label]) for v in verdicts]
+def counted(judged: Iterable[Judged]) -> pd.DataFrame:
+    """The verdicts that the bars count, a row each."""
+    rows = [(r.curve.family, r.curve.task, r.curve.label, PLAIN_WORDS[r.verdict.label]) for r in judged]
     return pd.DataFrame(rows, columns=["family", "task", "setting", "verdict"])
 
 
@@ -23,39 +24,40 @@ def points(curves: Iterable[Curve]) -> pd.DataFrame:
     return pd.DataFrame(point_rows(curves))
 
 
-def verdicts(of: Iterable[Verdict]) -> pd.DataFrame:
+def verdicts(judged: Iterable[Judged]) -> pd.DataFrame:
     """A row per verdict. Numbers stay numbers, so that they can be sorted by size."""
     numbers = dict.fromkeys(("Threshold", "Above chance from", "Change", "q"), "Float64")
-    return pd.DataFrame([_line(verdict) for verdict in of]).astype(numbers)
+    return pd.DataFrame([_line(row) for row in judged]).astype(numbers)
 
 
-def _line(verdict: Verdict) -> dict[str, object]:
-    """One verdict as a row of the table."""
-    curve, said = verdict.curve, row(verdict)
+def _line(judged: Judged) -> dict[str, object]:
+    """One judged curve as a row of the table: heading -> cell."""
+    verdict, words = judged.verdict, table_row(judged)
     return {
-        "Family": curve.family,
-        "Task": curve.task,
-        "Setting": curve.label,
-        "Verdict": said.verdict,
+        "Family": words.family,
+        "Task": words.task,
+        "Setting": words.setting,
+        "Verdict": words.verdict,
         "Threshold": verdict.threshold,
-        "95 % interval": _interval(said),
+        "95 % interval": _interval(words),
         "Above chance from": verdict.reliable_from,
-        "Change": verdict.evidence["range"],
-        "q": verdict.evidence["q_trend"],
+        "Change": verdict.evidence.range,
+        "q": verdict.evidence.q_trend,
         "Deciding sizes": len(verdict.flips),
-        "Why": said.why,
+        "Why": words.why,
     }
 
 
-def _interval(said: Row) -> str:
+def _interval(words: TableRow) -> str:
     """`108k-402k`: a threshold in words without its number, which stands in a column of its own, to be sorted by."""
-    number, _, interval = said.threshold.partition(" ")
+    number, _, interval = words.threshold.partition(" ")
     return interval.strip("()") or number
 
 
-def evidence(verdict: Verdict) -> pd.DataFrame:
+def evidence(of: Evidence) -> pd.DataFrame:
     """The numbers behind a verdict, each with what it is."""
-    known = [(name, value, EVIDENCE[name]) for name, value in verdict.evidence.items() if value is not None]
+    texts = evidence_texts()
+    known = [(name, value, texts[name]) for name, value in asdict(of).items() if value is not None]
     return pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
 
 

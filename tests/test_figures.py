@@ -10,16 +10,17 @@ import pytest
 
 from harness import figures
 from harness.analysis.compare import choose_side, compare, pair_up
-from harness.analysis.curves import Curve, curves
+from harness.analysis.curves import curves
 from harness.analysis.forecast import Forecast, forecasts
 from harness.analysis.growth import traces
 from harness.analysis.stats import Resolution, minimum_detectable_effect
-from harness.analysis.verdict import Study, headline, partner, resolutions, study
+from harness.analysis.verdict import CurveRow, Study, resolutions, study, with_traces
 from harness.errors import MachineError
 from harness.leaderboard import centred
 from harness.records import Sample
 from harness.specs import MetricSpec
 from harness.store import DocumentScores
+from harness.wording import number
 from tests.builders import PROB, SIZES, cell, failed, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
@@ -38,14 +39,15 @@ def lines(figure: go.Figure) -> list[go.Scatter]:
     return [trace for trace in figure.data if trace.mode == "lines+markers"]
 
 
-def sharp(made: Study) -> tuple[Curve, ...]:
-    return headline(made.curves)
+def sharp(made: Study) -> list[CurveRow]:
+    """The headline curves of a study, as if nothing had been concluded of them."""
+    return [CurveRow(curve=row.curve) for row in made.judged]
 
 
 def test_a_line_shows_values_and_their_intervals() -> None:
     made = rising()
     (line,) = lines(figures.curve_figure(sharp(made)))
-    (curve,) = sharp(made)
+    curve = made.judged[0].curve
     assert line.x == curve.x
     assert line.y == curve.y
     assert [y + bar for y, bar in zip(line.y, line.error_y.array, strict=True)] == pytest.approx(curve.high)
@@ -61,8 +63,8 @@ def test_axes_are_named_and_scale_is_logarithmic() -> None:
 
 def test_a_loss_says_that_lower_is_better() -> None:
     loss = MetricSpec(name="prob_correct", higher_is_better=False, chance=0.75, best=0.0, continuous=True)
-    drawn = curves(grown(RISE, of=task(metrics=(loss,))))
-    assert figures.curve_figure(drawn).layout.yaxis.title.text == "prob_correct (mean, lower is better)"
+    made = study(grown(RISE, of=task(metrics=(loss,))))
+    assert figures.curve_figure(made.judged).layout.yaxis.title.text == "prob_correct (mean, lower is better)"
 
 
 def test_hover_names_model_interval_and_documents() -> None:
@@ -89,20 +91,16 @@ def test_a_metric_without_chance_has_no_chance_line() -> None:
 
 def test_a_ring_marks_the_first_reliable_size() -> None:
     made = rising()
-    figure = figures.curve_figure(sharp(made), made.verdicts)
+    figure = figures.curve_figure(made.judged)
     (ring,) = [trace for trace in figure.data if trace.mode == "markers"]
     assert (ring.x, ring.y) == ((16000.0,), (75 / 200,))
     assert "Ring:" in figures.caption(figure)
 
 
-def best_forms(drawn: tuple[Curve, ...], n: int = 1) -> dict[Curve, tuple[object, ...]]:
-    return {curve: forms[:n] for curve, forms in zip(drawn, traces(drawn), strict=True)}
-
-
 def test_the_interval_of_a_threshold_is_a_shaded_band_with_the_threshold_in_it() -> None:
     made = rising()
-    (verdict,) = made.verdicts
-    figure = figures.curve_figure(sharp(made), made.verdicts)
+    verdict = made.judged[0].verdict
+    figure = figures.curve_figure(made.judged)
     band, line = figure.layout.shapes
     assert (band.type, band.x0, band.x1) == ("rect", verdict.threshold_low, verdict.threshold_high)
     assert (line.type, line.x0, line.x1) == ("line", verdict.threshold, verdict.threshold)
@@ -112,37 +110,37 @@ def test_the_interval_of_a_threshold_is_a_shaded_band_with_the_threshold_in_it()
 
 def test_an_open_interval_is_shaded_up_to_the_last_size() -> None:
     made = rising()
-    verdict = replace(made.verdicts[0], threshold_low=None)
-    band = figures.curve_figure(sharp(made), [verdict]).layout.shapes[0]
-    assert (band.x0, band.x1) == (SIZES[0], verdict.threshold_high)
+    (row,) = made.judged
+    open_below = replace(row, verdict=replace(row.verdict, threshold_low=None))
+    band = figures.curve_figure([open_below]).layout.shapes[0]
+    assert (band.x0, band.x1) == (SIZES[0], row.verdict.threshold_high)
 
 
 def test_thresholds_of_several_settings_are_strips_that_do_not_cover_each_other() -> None:
     made = study([r for shots in (0, 2, 4) for r in grown(RISE, shots=shots)])
-    strips = [s for s in figures.curve_figure(sharp(made), made.verdicts).layout.shapes if s.type == "rect"]
+    strips = [s for s in figures.curve_figure(made.judged).layout.shapes if s.type == "rect"]
     assert len(strips) == 3
     assert all(above.y0 >= below.y1 for above, below in pairwise(strips))
 
 
 def test_a_growth_form_joins_the_points_in_place_of_the_line() -> None:
-    drawn = sharp(rising())
-    forms = best_forms(drawn, 3)
-    *lines_drawn, points = (t for t in figures.curve_figure(drawn, traces=forms).data if t.name != "chance")
+    (row,) = with_traces(rising().judged, most=3)
+    plain = CurveRow(curve=row.curve, traces=row.traces)
+    *lines_drawn, points = (t for t in figures.curve_figure([plain]).data if t.name != "chance")
     assert points.mode == "markers"
     assert [line.opacity for line in lines_drawn] == [0.25, 0.25, 1.0]
-    (best, *_) = forms[drawn[0]]
+    best = row.traces[0]
     assert lines_drawn[-1].y == pytest.approx(best.y, rel=1e-4)
-    assert f"0-shot {best.form}" in figures.caption(figures.curve_figure(drawn, traces=forms))
+    assert f"0-shot {best.form}" in figures.caption(figures.curve_figure([plain]))
 
 
 def test_a_curve_that_no_form_describes_keeps_its_line_and_the_caption_says_so() -> None:
-    drawn = sharp(study(grown((50, 160, 52, 170, 50, 165, 51, 160))))
-    forms = best_forms(drawn)
-    figure = figures.curve_figure(drawn, traces=forms)
+    (row,) = with_traces(study(grown((50, 160, 52, 170, 50, 165, 51, 160))).judged)
+    figure = figures.curve_figure([row])
     assert lines(figure)
     assert "growth form" not in {t.legendgroup for t in figure.data}
     assert "No growth form describes these: sizes scatter more than documents explain" in figures.caption(figure)
-    assert f"0-shot ({forms[drawn[0]][0].scatter:.1f})" in figures.caption(figure)
+    assert f"0-shot ({row.traces[0].scatter:.1f})" in figures.caption(figure)
 
 
 def test_a_loss_falls_from_left_to_right_on_a_linear_axis() -> None:
@@ -150,7 +148,7 @@ def test_a_loss_falls_from_left_to_right_on_a_linear_axis() -> None:
         replace(r, cell=replace(r.cell, model=replace(r.cell.model, loss=4 - i / 4))) for i, r in enumerate(grown(RISE))
     ]
     made = study(results, scale="loss")
-    figure = figures.curve_figure(sharp(made), made.verdicts)
+    figure = figures.curve_figure(made.judged)
     left, right = figure.layout.xaxis.range
     assert figure.layout.xaxis.type == "linear"
     assert left > 4
@@ -162,7 +160,7 @@ def test_a_loss_falls_from_left_to_right_on_a_linear_axis() -> None:
 def test_a_line_is_broken_where_a_model_has_no_score() -> None:
     results = list(grown(RISE))
     lost = results.pop(4)
-    figure = figures.curve_figure(headline(curves(results, [failed(lost.cell)])))
+    figure = figures.curve_figure(sharp(study(results, [failed(lost.cell)])))
     (line,) = lines(figure)
     assert line.y[4] is None
     assert line.x[4] == 256000.0
@@ -186,7 +184,7 @@ def test_settings_differ_in_colour_and_in_shape() -> None:
 
 def test_sharp_and_smooth_stand_side_by_side_in_the_same_colours() -> None:
     made = study([r for shots in (0, 2) for r in grown(RISE, smooth=SMOOTH, shots=shots)])
-    figure = figures.sharp_and_smooth(sharp(made), partner(made.curves), made.verdicts)
+    figure = figures.sharp_and_smooth(made.judged)
     left = [line for line in lines(figure) if line.xaxis == "x"]
     right = [line for line in lines(figure) if line.xaxis == "x2"]
     assert [line.line.color for line in left] == [line.line.color for line in right]
@@ -195,14 +193,43 @@ def test_sharp_and_smooth_stand_side_by_side_in_the_same_colours() -> None:
     assert [line.showlegend for line in [*left, *right]] == [True, True, False, False]
 
 
+def test_a_setting_without_a_partner_leaves_its_line_out_of_the_second_panel() -> None:
+    alone = grown(RISE, of=task(metrics=(MetricSpec(name="acc", chance=0.25),)), shots=2)
+    figure = figures.sharp_and_smooth(study([*grown(RISE, smooth=SMOOTH), *alone]).judged)
+    assert [line.name for line in lines(figure) if line.xaxis == "x"] == ["0-shot", "2-shot"]
+    assert [line.name for line in lines(figure) if line.xaxis == "x2"] == ["0-shot"]
+
+
+def test_rings_thresholds_and_forms_of_two_families_each_belong_to_their_own_curve() -> None:
+    late = (50, 49, 51, 50, 48, 52, 110, 160)
+    others = [replace(r, cell=replace(r.cell, model=model(r.cell.model.params, family="other"))) for r in grown(late)]
+    rows = with_traces(study([*grown(RISE), *others]).judged)
+    figure = figures.curve_figure(rows)
+    by_colour = {line.marker.color: line.name for line in figure.data if line.name and line.name != "chance"}
+    rings = {by_colour[t.marker.color]: t.x[0] for t in figure.data if t.marker.symbol == "circle-open"}
+    assert rings == {f"{row.curve.family}, 0-shot": row.verdict.reliable_from for row in rows}
+    marks = {by_colour[s.line.color]: s.x0 for s in figure.layout.shapes if s.type == "line"}
+    assert marks == {f"{row.curve.family}, 0-shot": row.verdict.threshold for row in rows}
+    for row in rows:
+        best = row.traces[0]
+        assert f"{row.curve.family}, 0-shot {best.form} ({number(best.weight)})" in figures.caption(figure)
+
+
+def test_two_tasks_of_one_name_in_different_suites_have_a_panel_each() -> None:
+    theirs = grown(RISE[::-1], of=task(suite="other", digest="1" * 12))
+    figure = figures.overview(study([*grown(RISE), *theirs]).judged)
+    assert [note.text for note in figure.layout.annotations] == ["colours", "colours"]
+    assert [line.xaxis for line in lines(figure)] == ["x", "x2"]
+
+
 def test_a_task_without_a_partner_has_one_panel() -> None:
     alone = study(grown(RISE, of=task(metrics=(MetricSpec(name="acc", chance=0.25),))))
-    assert len(lines(figures.sharp_and_smooth(sharp(alone), partner(alone.curves)))) == 1
+    assert len(lines(figures.sharp_and_smooth(alone.judged))) == 1
 
 
 def test_the_overview_has_a_panel_per_task() -> None:
     made = study([r for name in "abcdef" for r in grown(RISE, of=task(name))])
-    figure = figures.overview(made.curves, made.verdicts)
+    figure = figures.overview(made.judged)
     assert [note.text for note in figure.layout.annotations] == list("abcdef")
     assert len(lines(figure)) == 6
     assert sum(bool(line.showlegend) for line in lines(figure)) == 1
@@ -210,8 +237,8 @@ def test_the_overview_has_a_panel_per_task() -> None:
 
 @pytest.mark.parametrize("tasks", [1, 4, 5, 30])
 def test_the_overview_fits_any_number_of_tasks(tasks: int) -> None:
-    drawn = curves([r for i in range(tasks) for r in grown(RISE[:3], of=task(f"t{i:02}"))])
-    assert len(lines(figures.overview(drawn))) == tasks
+    made = study([r for i in range(tasks) for r in grown(RISE[:3], of=task(f"t{i:02}"))])
+    assert len(lines(figures.overview(made.judged))) == tasks
 
 
 def test_the_heat_map_leaves_missing_scores_blank() -> None:
@@ -222,7 +249,8 @@ def test_the_heat_map_leaves_missing_scores_blank() -> None:
 
 
 def test_shots_by_scale_shows_scores_and_what_demonstrations_add() -> None:
-    drawn = headline(curves([*grown((50, 60, 100)), *grown((50, 80), shots=4), *grown((40, 60, 120), shots=2)]))
+    results = [*grown((50, 60, 100)), *grown((50, 80), shots=4), *grown((40, 60, 120), shots=2)]
+    drawn = [curve for curve in curves(results) if curve.rank == 0]
     scores, gains = figures.shots_by_scale(drawn).data
     assert (scores.x, scores.y) == (("1k", "4k", "16k"), ("0", "2", "4"))
     assert [list(row) for row in scores.z] == [[0.25, 0.3, 0.5], [0.2, 0.3, 0.6], [0.25, 0.4, None]]
@@ -232,14 +260,14 @@ def test_shots_by_scale_shows_scores_and_what_demonstrations_add() -> None:
 
 
 def test_one_shot_count_has_no_gain_to_show() -> None:
-    figure = figures.shots_by_scale(headline(curves(grown((50, 50)))))
+    figure = figures.shots_by_scale([curve for curve in curves(grown((50, 50))) if curve.rank == 0])
     assert len(figure.data) == 1
     assert "n = 200 documents per cell" in figures.caption(figure)
 
 
 def test_the_power_of_tasks_lies_on_the_line_of_their_chance() -> None:
     made = study([*grown(RISE), *grown(RISE[:4], of=task("shapes"), n=400)])
-    tasks = {**resolutions(made.verdicts), "other": Resolution(None, 0.25, None, None)}
+    tasks = {**resolutions(made.judged), "other": Resolution(None, 0.25, None, None)}
     figure = figures.power_figure(tasks)
     points = next(t for t in figure.data if "markers" in (t.mode or ""))
     assert dict(zip(points.text, points.x, strict=True)) == {"colours": 200, "shapes": 400}
@@ -257,7 +285,7 @@ def test_many_chance_levels_share_lines_of_reference() -> None:
 
 
 def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before() -> None:
-    (curve,) = sharp(rising())
+    curve = rising().judged[0].curve
     (found,) = forecasts([curve], 1e8)
     assert isinstance(found, Forecast)
     (forms,) = traces([curve], until=1e8)
@@ -276,7 +304,7 @@ def test_a_forecast_stands_beside_what_was_measured_and_what_was_foretold_before
 
 
 def test_a_forecast_without_back_test_says_why_to_doubt_it() -> None:
-    (found,) = forecasts(sharp(study(grown(RISE[2:6])))[:1], 1e6)
+    (found,) = forecasts([study(grown(RISE[2:6])).judged[0].curve], 1e6)
     assert isinstance(found, Forecast)
     figure = figures.forecast_figure(found)
     assert "back-test" not in {trace.name for trace in figure.data}
@@ -313,7 +341,7 @@ def test_a_fragment_brings_no_script_from_elsewhere() -> None:
 
 def test_names_cannot_become_markup_in_a_fragment() -> None:
     made = study(grown(RISE, of=task("</script><script>alert(1)</script>")))
-    assert "<script>alert" not in figures.to_div(figures.overview(made.curves))
+    assert "<script>alert" not in figures.to_div(figures.overview(made.judged))
 
 
 def test_a_page_of_figures_works_without_network_and_shows_names_as_text() -> None:

@@ -88,7 +88,7 @@ def test_a_leaderboard_that_is_read_back_gives_the_same_curves_and_labels(tmp_pa
     ours = curves(results, [gone], scale=scale)
     theirs = table_curves(read_table(tmp_path / "leaderboard.csv"), scale)
     assert [without_reasons(c) for c in theirs] == [without_reasons(c) for c in ours]
-    labels = [[(v.label, v.qualifier) for v in judge(drawn, draws=0)] for drawn in (ours, theirs)]
+    labels = [[(row.verdict.label, row.verdict.qualifier) for row in judge(drawn, draws=0)] for drawn in (ours, theirs)]
     assert labels[0] == labels[1]
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.curves import Curve
-from harness.analysis.growth import traces
-from harness.analysis.verdict import Centred, Verdict, centred, headline, partner, row
+from harness.analysis.verdict import Judged, centred, partner_rows, table_row, with_traces
 
 # Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3
@@ -19,41 +16,42 @@ FEW = 3
 PANELS = 8
 
 
-def glance(drawn: Sequence[Curve], verdicts: Sequence[Verdict], tasks: Sequence[str]) -> None:
+def glance(judged: Sequence[Judged]) -> None:
     """A small panel for each task."""
     st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
+    tasks = sorted({row.curve.task for row in judged})
     pages = -(-len(tasks) // PANELS)
     page = state.one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
-    panels = [c for c in headline(drawn) if c.task in shown]
+    panels = [row for row in judged if row.curve.task in shown]
     charts.show(
-        lambda: figures.overview(panels, verdicts),
+        lambda: figures.overview(panels),
         "curves",
-        lambda: tables.points(panels),
+        lambda: tables.points(row.curve for row in panels),
         of=(study.scale, wanted, scores, page),
     )
 
 
-def closely(drawn: Sequence[Curve], *, with_fits: bool, on_chance: bool) -> None:
+def closely(task: str, judged: Sequence[Judged]) -> None:
     """Both metrics of one task, and the reasons for its verdicts."""
-    task, verdicts = drawn[0].task, [v for v in study.verdicts if v.curve in drawn]
-    both = [*headline(drawn), *partner(drawn)]
-    shown = centred(both).curves if on_chance else both
-
-    def draw() -> Any:
-        found = zip(both, traces(both), strict=True) if with_fits else ()
-        made = Centred(tuple(both), tuple(verdicts), {curve: forms[:1] for curve, forms in found})
-        of, marks, forms = centred(*made) if on_chance else made
-        return figures.sharp_and_smooth(headline(of), [c for c in of if c.rank > 0], marks, forms)
-
-    if headline(shown):
-        of = (study.scale, wanted, with_fits, on_chance)
-        charts.show(draw, task, lambda: tables.points(shown), of=of)
+    shown = prepared(judged)
+    if shown:
+        charts.show(
+            lambda: figures.sharp_and_smooth(prepared(with_traces(judged) if fits else judged)),
+            task,
+            lambda: tables.points(row.curve for row in (*shown, *partner_rows(shown))),
+            of=(study.scale, wanted, fits, scores),
+        )
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
-    for verdict in verdicts:
-        said = row(verdict)
-        st.text(f"{said.family}, {said.setting}: {said.verdict}. {said.why}")
+    for row in judged:
+        words = table_row(row)
+        st.text(f"{words.family}, {words.setting}: {words.verdict}. {words.why}")
+
+
+def prepared(judged: Sequence[Judged]) -> Sequence[Judged]:
+    """The rows with the scores that the reader chose."""
+    return centred(judged) if scores == "centred" else judged
 
 
 st.title("Emergent-ability curves")
@@ -63,15 +61,12 @@ left, right = st.columns(2)
 about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
 scores = state.one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
 fits = state.one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True) == "shown"
-drawn = wanted.curves(study.curves)
-tasks = sorted({c.task for c in drawn})
+judged = wanted.judged(study.judged)
+tasks = sorted({row.curve.task for row in judged})
 if not tasks:
     st.info("No curve matches. Take away a filter in the sidebar.")
 elif len(tasks) <= FEW:
     for task in tasks:
-        closely([c for c in drawn if c.task == task], with_fits=fits, on_chance=scores == "centred")
-elif scores == "raw":
-    glance(drawn, study.verdicts, tasks)
+        closely(task, [row for row in judged if row.curve.task == task])
 else:
-    curves, verdicts, _ = centred(headline(drawn), study.verdicts)
-    glance(curves, verdicts, sorted({c.task for c in curves}))
+    glance(prepared(judged))

@@ -36,28 +36,28 @@ if held.results or held.failures:
 for problem in held.problems:
     st.text(f"Skipped {problem}")
 # Judging takes longest: its place is kept, and filled when everything else can be seen.
-judged = st.container()
+verdicts = st.container()
 if held.results or held.failures:
     st.subheader("Families")
     st.html(summary.html(families, "Families of models and their cells"))
     st.subheader("What changed last")
     st.html(summary.html(summary.newest([*held.results, *held.failures], LAST), "Cells that ended last"))
 state.require_results(everything)
-with judged:
+with verdicts:
     st.subheader("What the curves show")
-    made = state.study(axis)
-    verdicts = wanted.verdicts(made.verdicts)
-    if verdicts:
-        numbers(summary.verdict_counts(verdicts), "verdicts")
+    study = state.study(axis)
+    judged = wanted.judged(study.judged)
+    if judged:
+        numbers(summary.verdict_counts(judged), "verdicts")
         st.caption("Curves by verdict: each is the headline metric of one task in one setting.")
         state.say_basis(everything)
-    elif made.curves:
+    elif study.curves:
         st.info("No curve matches. Take away a filter in the sidebar.")
     else:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
     for page, sentence in GUIDE:
         st.page_link(f"views/{page}.py", label=sentence)
-if verdicts:
+if judged:
     charts.let_draw()
     # Loaded only now: plotly and pandas take half a second, and everything above needs neither.
     from harness.dashboards import tables
@@ -66,8 +66,8 @@ if verdicts:
 
     st.subheader("Verdicts by family")
     charts.show(
-        lambda: figures.verdict_counts(verdicts),
+        lambda: figures.verdict_counts(judged),
         "verdict-counts",
-        lambda: tables.counted(verdicts),
+        lambda: tables.counted(judged),
         of=(axis, wanted),
     )

@@ -6,7 +6,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.verdict import Verdict, in_words, partner, to_json
+from harness.analysis.verdict import Judged, label_text, to_json
 from harness.wording import visible_json
 
 # Numbers stay numbers, so that a click on a heading sorts by size.
@@ -18,16 +18,14 @@ NUMBERS = {
 }
 
 
-def closely(verdict: Verdict) -> None:
+def closely(row: Judged) -> None:
     """The curve, its reasons and its evidence."""
-    curve = verdict.curve
+    curve, verdict = row.curve, row.verdict
     st.subheader("The curve and its evidence")
-    beside = partner(c for c in study.curves if c.setting == curve.setting)
-    both = (curve, *beside)
     charts.show(
-        lambda: figures.sharp_and_smooth([curve], beside, [verdict]),
+        lambda: figures.sharp_and_smooth([row]),
         "verdict",
-        lambda: tables.points(both),
+        lambda: tables.points([curve, row.partner.curve] if row.partner else [curve]),
         of=(study.scale, curve.setting),
     )
     for reason in verdict.reasons:
@@ -40,7 +38,7 @@ def closely(verdict: Verdict) -> None:
         query_params={"scale": study.scale, **{key: value for key, value in asked.items() if key in st.session_state}},
     )
     st.dataframe(
-        tables.evidence(verdict),
+        tables.evidence(verdict.evidence),
         hide_index=True,
         column_config={"Value": st.column_config.NumberColumn(format="%.3g")},
         key="evidence",
@@ -58,10 +56,10 @@ st.caption(
     "without which the verdict would be another."
 )
 state.say_basis(state.outcomes())
-judged = wanted.verdicts(study.verdicts)
-words = sorted({in_words(verdict) for verdict in judged})
+judged = wanted.judged(study.judged)
+words = sorted({label_text(row.verdict) for row in judged})
 only = state.several(st.multiselect, "Verdict", words, "verdict")
-shown = [verdict for verdict in judged if not only or in_words(verdict) in only]
+shown = [row for row in judged if not only or label_text(row.verdict) in only]
 if not shown:
     st.info("No verdict matches. Take away a filter.")
     st.stop()
@@ -82,7 +80,7 @@ chosen = st.dataframe(
 )
 st.download_button(
     "All verdicts (JSON)",
-    lambda: visible_json([to_json(verdict) for verdict in study.verdicts], indent=1),
+    lambda: visible_json([to_json(row) for row in study.judged], indent=1),
     file_name="verdicts.json",
     mime="application/json",
     key="json",

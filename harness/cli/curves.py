@@ -57,11 +57,12 @@ def command(
 
 def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
     """One for every metric of a task, all families and settings in it."""
+    from harness.analysis.verdict import CurveRow
     from harness.figures import curve_figure
 
-    groups: dict[tuple[str, str, int, str], list[Curve]] = {}
+    groups: dict[tuple[str, str, int, str], list[CurveRow]] = {}
     for curve in chosen:
-        groups.setdefault((curve.suite, curve.task, curve.rank, curve.metric.name), []).append(curve)
+        groups.setdefault((curve.suite, curve.task, curve.rank, curve.metric.name), []).append(CurveRow(curve=curve))
     return (curve_figure(groups[name]) for name in sorted(groups))
 
 

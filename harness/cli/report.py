@@ -42,5 +42,5 @@ def _write_pictures(folder: Path, made: Study) -> None:
 
     for family in made.families:
         path = folder / f"curves-{family}.png"
-        write_bytes(path, to_picture(overview(made.of(family), made.verdicts), width=1200))
+        write_bytes(path, to_picture(overview(made.of(family)), width=1200))
         say(f"picture written to {path}")

@@ -14,7 +14,7 @@ from harness.errors import PlanError
 from harness.wording import p_value, score
 
 if TYPE_CHECKING:
-    from harness.analysis.verdict import Verdict
+    from harness.analysis.verdict import Judged
 
 _HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
@@ -45,44 +45,43 @@ def command(
     spread = RUN_SD if run_sd is None else run_sd
     if not 0 <= spread < 0.5:
         raise PlanError(f"--run-sd {spread}: expected 0 or more, and less than 0.5")
-    verdicts = judge(read_curves(results, table_file, scale, items=True), run_sd=spread)
+    judged = judge(read_curves(results, table_file, scale, items=True), run_sd=spread)
     if as_json:
-        print_json([to_json(verdict) for verdict in verdicts])
+        print_json([to_json(row) for row in judged])
         return
-    shown = _apart(verdicts)
+    shown = _apart(judged)
     if not shown:
         return
-    print(table(*telling(_HEAD, [_row(verdict) for verdict in shown], ("family", "setting"))))
+    print(table(*telling(_HEAD, [_cells(row) for row in shown], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
         return
     print_line()
-    for verdict in shown:
-        curve = verdict.curve
-        text = f"{curve.family} {curve.task}, {curve.label}: {' '.join(verdict.reasons)}"
-        print_paragraph(text)
+    for row in shown:
+        print_paragraph(f"{row.curve.family} {row.curve.task}, {row.curve.label}: {' '.join(row.verdict.reasons)}")
 
 
-def _apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Those with models at several places of the axis; of the others only each family is said, once."""
-    from harness.analysis.verdict import one_place
+def _apart(judged: Iterable[Judged]) -> list[Judged]:
+    """The rows with models at several places of the axis; of the others stderr names each family, once."""
+    from harness.analysis.verdict import same_place_text
 
-    kept, said = [], {}
-    for verdict in verdicts:
-        curve = verdict.curve
+    kept, left_out = [], {}
+    for row in judged:
+        curve = row.curve
         if len(curve.points) > 1 and len(set(curve.x)) == 1:
-            said[curve.family] = one_place(curve)
+            left_out[curve.family] = same_place_text(curve)
         else:
-            kept.append(verdict)
-    for family, reason in said.items():
+            kept.append(row)
+    for family, reason in left_out.items():
         say(f"{family}: {reason}: nothing to judge")
     return kept
 
 
-def _row(verdict: Verdict) -> tuple[object, ...]:
-    from harness.analysis.verdict import in_words, threshold
+def _cells(row: Judged) -> tuple[object, ...]:
+    """One line of the table."""
+    from harness.analysis.verdict import label_text, threshold_text
 
-    curve = verdict.curve
+    curve = row.curve
     return (
         curve.family,
         curve.task,
@@ -91,7 +90,7 @@ def _row(verdict: Verdict) -> tuple[object, ...]:
         curve.metric.name,
         score(curve.y[0]),
         score(curve.y[-1]),
-        in_words(verdict),
-        threshold(verdict),
-        p_value(verdict.evidence["q_trend"]),
+        label_text(row.verdict),
+        threshold_text(row),
+        p_value(row.verdict.evidence.q_trend),
     )

@@ -8,17 +8,17 @@ from itertools import cycle
 
 import plotly.graph_objects as go
 
-from harness.analysis.verdict import PLAIN_WORDS, Verdict
+from harness.analysis.verdict import PLAIN_WORDS, Judged
 from harness.figures.style import COLOURS, captioned, layout, literal
 
 
-def verdict_counts(verdicts: Sequence[Verdict]) -> go.Figure:
-    """Curves by verdict, a bar for each verdict there is, its families stacked.
+def verdict_counts(judged: Sequence[Judged]) -> go.Figure:
+    """How many curves got which verdict: a bar for each verdict that was given, its families stacked.
 
     Args:
-        verdicts: at least one.
+        judged: at least one curve.
     """
-    counts = Counter((v.curve.family, v.label) for v in verdicts)
+    counts = Counter((row.curve.family, row.verdict.label) for row in judged)
     families = sorted({family for family, _ in counts})
     labels = [label for label in PLAIN_WORDS if any(counts[family, label] for family in families)]
     figure = go.Figure(layout=layout("", height=140 + 30 * len(labels)))
@@ -38,4 +38,4 @@ def verdict_counts(verdicts: Sequence[Verdict]) -> go.Figure:
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(families) > 1, margin_t=50)
     figure.update_xaxes(title_text="Curves (task and setting)", rangemode="tozero", tickformat="d")
     figure.update_yaxes(autorange="reversed", showgrid=False)
-    return captioned(figure, f"{len(verdicts)} curves, each the headline metric of one task in one setting.")
+    return captioned(figure, f"{len(judged)} curves, each the headline metric of one task in one setting.")

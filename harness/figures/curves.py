@@ -9,15 +9,14 @@ from itertools import chain
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from harness.analysis.curves import AXIS_TITLES, Curve
-from harness.analysis.verdict import Verdict
+from harness.analysis.curves import AXIS_TITLES
+from harness.analysis.verdict import CurveRow, Judged, partner_rows
 from harness.figures.panel import (
     Drawn,
-    Traces,
     add,
     describe,
     draw_chance,
-    draw_curve,
+    draw_row,
     draw_thresholds,
     in_panel,
     lines_of,
@@ -31,93 +30,86 @@ _PANEL_GAP = 48
 _OVERVIEW_MARGIN = 132
 
 
-def curve_figure(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), traces: Traces | None = None) -> go.Figure:
+def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
     """One metric of one task over scale, a line per setting (family, shots, prompt).
 
+    The first size from which on a curve is above chance, its threshold and its growth forms are drawn where its row has
+    them.
+
     Args:
-        curves: of one task, one metric and one scale axis; at least one.
-        verdicts: mark the first size reliably above chance and the threshold on the curves they judge.
-        traces: growth forms of some curves, best first; those after the first are drawn faintly.
+        rows: of one task, one metric and one scale axis; at least one.
     """
-    first, forms = curves[0], traces or {}
-    figure = go.Figure(layout=layout(f"{first.task}: {first.metric.name}", height=400))
+    curves = [row.curve for row in rows]
+    figure = go.Figure(layout=layout(f"{curves[0].task}: {curves[0].metric.name}", height=400))
     lines = lines_of(curves)
     axis = scale_axis(curves, titled=True)
-    drawn = [
-        draw_curve(curve, lines[curve.family, curve.label], verdicts, traces=forms.get(curve, ())) for curve in curves
-    ]
-    add(figure, chain(*drawn, draw_chance(curves, axis)))
-    draw_thresholds(figure, curves, lines, verdicts)
+    add(figure, chain(*(draw_row(row, lines) for row in rows), draw_chance(curves, axis)))
+    draw_thresholds(figure, rows, lines)
     figure.update_xaxes(axis)
-    figure.update_yaxes(title_text=literal(score_title(first)))
-    return captioned(figure, describe(curves, verdicts, forms, thresholds=True))
+    figure.update_yaxes(title_text=literal(score_title(curves[0])))
+    return captioned(figure, describe(rows, lines))
 
 
-def sharp_and_smooth(
-    sharp: Sequence[Curve], smooth: Sequence[Curve], verdicts: Sequence[Verdict] = (), traces: Traces | None = None
-) -> go.Figure:
-    """The headline metric beside the continuous one of the same samples: a jump in both is no metric artefact.
+def sharp_and_smooth(rows: Sequence[Judged]) -> go.Figure:
+    """The headline metric beside the continuous one of the same answers: a jump in both is no metric artefact.
 
     Args:
-        sharp: headline curves of one task; at least one.
-        smooth: continuous curves of the same settings; may be empty.
-        verdicts: mark the first size reliably above chance and the threshold on the headline curves.
-        traces: growth forms of some curves, best first; those after the first are drawn faintly.
+        rows: of one task and one scale axis, at least one; those with a partner get a line in the second panel.
     """
-    pair, forms = [group for group in (sharp, smooth) if group], traces or {}
-    figure = make_subplots(rows=1, cols=len(pair), horizontal_spacing=0.12)
-    figure.update_layout(layout(sharp[0].task, height=360))
-    lines = lines_of([*sharp, *smooth])
-    axis = scale_axis([*sharp, *smooth], titled=True)
+    partners = partner_rows(rows)
+    panels: list[Sequence[CurveRow]] = [panel for panel in (rows, partners) if panel]
+    curves = [row.curve for panel in panels for row in panel]
+    figure = make_subplots(rows=1, cols=len(panels), horizontal_spacing=0.12)
+    figure.update_layout(layout(curves[0].task, height=360))
+    lines = lines_of(curves)
+    axis = scale_axis(curves, titled=True)
     drawn: list[Drawn] = []
-    for place, group in enumerate(pair, start=1):
-        for curve in group:
-            drawn_as = lines[curve.family, curve.label]
-            drawn += in_panel(place, draw_curve(curve, drawn_as, verdicts, traces=forms.get(curve, ())))
-        drawn += in_panel(place, draw_chance(group, axis))
-        figure.update_yaxes(title_text=literal(score_title(group[0])), row=1, col=place)
+    for number, panel in enumerate(panels, start=1):
+        for row in panel:
+            drawn += in_panel(number, draw_row(row, lines))
+        drawn += in_panel(number, draw_chance([row.curve for row in panel], axis))
+        figure.update_yaxes(title_text=literal(score_title(panel[0].curve)), row=1, col=number)
     add(figure, drawn)
-    draw_thresholds(figure, sharp, lines, verdicts)
+    draw_thresholds(figure, rows, lines)
     figure.update_xaxes(axis)
-    return captioned(figure, describe([*sharp, *smooth], verdicts, forms, thresholds=True))
+    return captioned(figure, describe(rows, lines, partners=partners))
 
 
-def overview(curves: Sequence[Curve], verdicts: Sequence[Verdict] = (), *, columns: int = 4) -> go.Figure:
-    """One small panel per task with its headline metric, a line per setting, all on one scale axis.
+def overview(rows: Sequence[CurveRow], *, columns: int = 4) -> go.Figure:
+    """One small panel per task, a line per setting, all on one scale axis.
 
     The axis has its labels under the lowest panel of each column.
 
     Args:
-        curves: other metrics than the headline are left out; at least one headline.
-        verdicts: mark the first size reliably above chance.
-        columns: panels side by side.
+        rows: headline metrics of any tasks; at least one.
+        columns: how many panels stand side by side.
     """
-    headlines = [c for c in curves if c.rank == 0]
-    tasks = sorted({(c.suite, c.task) for c in headlines})
-    rows = math.ceil(len(tasks) / columns)
+    curves = [row.curve for row in rows]
+    tasks = sorted({(c.suite, c.task) for c in curves})
+    height = math.ceil(len(tasks) / columns)
     columns = min(columns, len(tasks))
     figure = make_subplots(
-        rows=rows,
+        rows=height,
         cols=columns,
         subplot_titles=[literal(task) for _, task in tasks],
         horizontal_spacing=0.2 / columns,
-        vertical_spacing=_PANEL_GAP / (rows * _PANEL_HEIGHT),
+        vertical_spacing=_PANEL_GAP / (height * _PANEL_HEIGHT),
     )
-    figure.update_layout(layout("", height=_OVERVIEW_MARGIN + rows * _PANEL_HEIGHT))
-    figure.update_layout(margin={"t": 84, "b": 48}, legend_y=1 + 34 / (rows * _PANEL_HEIGHT))
+    figure.update_layout(layout("", height=_OVERVIEW_MARGIN + height * _PANEL_HEIGHT))
+    figure.update_layout(margin={"t": 84, "b": 48}, legend_y=1 + 34 / (height * _PANEL_HEIGHT))
     figure.update_annotations(font_size=13)
-    lines = lines_of(headlines)
-    axis = scale_axis(headlines, titled=False)
+    lines = lines_of(curves)
+    axis = scale_axis(curves, titled=False)
     drawn: list[Drawn] = []
-    for place, (_, task) in enumerate(tasks, start=1):
-        panel = [c for c in headlines if c.task == task]
-        for curve in panel:
-            drawn += in_panel(place, draw_curve(curve, lines[curve.family, curve.label], verdicts, weight=0.7))
-        drawn += in_panel(place, draw_chance(panel, axis))
+    for number, task in enumerate(tasks, start=1):
+        panel = [row for row in rows if (row.curve.suite, row.curve.task) == task]
+        for row in panel:
+            drawn += in_panel(number, draw_row(row, lines, weight=0.7))
+        drawn += in_panel(number, draw_chance([row.curve for row in panel], axis))
     add(figure, drawn)
     figure.update_xaxes(axis, automargin=False, showticklabels=False)
     figure.update_yaxes(nticks=6)
     for number in range(max(1, len(tasks) - columns + 1), len(tasks) + 1):
         figure.update_layout({f"xaxis{number}": {"showticklabels": True}})
-    caption = f"x: {AXIS_TITLES[headlines[0].scale]}; y: headline metric. "
-    return captioned(figure, caption + describe(headlines, verdicts, {}, thresholds=False))
+    caption = f"x: {AXIS_TITLES[curves[0].scale]}; y: headline metric. "
+    return captioned(figure, caption + describe(rows, lines, thresholds=False))

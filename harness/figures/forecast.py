@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.forecast import Forecast
 from harness.analysis.growth import Trace
-from harness.figures.panel import add, draw_chance, draw_curve, lines_of, scale_axis, score_title
+from harness.figures.panel import add, draw_chance, draw_points, lines_of, scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, captioned, faint, layout, literal
 from harness.wording import count, interval, number, score, span
 
@@ -31,7 +31,7 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
     _draw_band(figure, forms)
     _draw_backtest(figure, found)
     (line,) = lines_of([curve]).values()
-    add(figure, draw_curve(curve, line._replace(name="measured"), (), joined=False))
+    add(figure, [draw_points(curve, line._replace(name="measured"), joined=False)])
     figure.add_trace(
         go.Scatter(
             x=[found.at],

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
 from harness.analysis.growth import MISFIT, Trace
-from harness.analysis.verdict import Verdict, threshold
+from harness.analysis.verdict import CurveRow, Judged, threshold_text
 from harness.figures.style import COLOURS, GREY, SYMBOLS, faint, literal
 from harness.wording import count, counted, interval, number, one_decimal, score, span
 
@@ -21,54 +21,65 @@ _STRIP = 0.035
 _OTHER_FORMS = 0.25
 """Opacity of growth forms that describe a curve less well."""
 
-Traces = Mapping[Curve, Sequence[Trace]]
 Drawn = dict[str, Any]
-"""What plotly calls a trace, as a dict: all of a figure are added at once, one by one they take thrice the time."""
+"""One plotly trace as a dict; a figure adds all of them at once, because adding one by one takes thrice as long."""
 
 
 class Line(NamedTuple):
     """How one setting is told from the others: by name, by colour and by shape."""
 
     name: str
+    """Family and setting, as plain text."""
     colour: str
+    """Colour of line and markers."""
     symbol: str
+    """Shape of the markers, as plotly names it."""
 
 
-def lines_of(curves: Sequence[Curve]) -> dict[tuple[str, str], Line]:
-    """A line for each family and setting, in the order met; the family is named only when there are several."""
+Lines = Mapping[tuple[str, str], Line]
+"""Family and label of a curve -> how it is drawn."""
+
+
+def lines_of(curves: Sequence[Curve]) -> Lines:
+    """How to draw each family and setting, in the order of the curves; several families are named, a single one not."""
     keys = list(dict.fromkeys((c.family, c.label) for c in curves))
     several = len({family for family, _ in keys}) > 1
-    names = [literal(f"{family}, {label}" if several else label) for family, label in keys]
+    names = [f"{family}, {label}" if several else label for family, label in keys]
     return dict(zip(keys, map(Line, names, cycle(COLOURS), cycle(SYMBOLS)), strict=True))
 
 
-def draw_curve(
-    curve: Curve,
-    drawn_as: Line,
-    verdicts: Sequence[Verdict],
-    *,
-    traces: Sequence[Trace] = (),
-    joined: bool = True,
-    weight: float = 1.0,
-) -> Iterator[Drawn]:
-    """One curve with error bars, and a ring round its first reliable size.
+def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Drawn]:
+    """One curve with error bars, and a ring round the first size from which on it is above chance.
 
-    Its points are joined, except where a model has no score; the best growth form does that instead where one
-    describes the curve. Without `joined` nothing joins them.
+    Its points are joined, except where a model has no score. Where a growth form describes the curve, the form is
+    drawn instead, and further forms faintly.
+
+    Args:
+        row: the curve; what was not concluded of it is not drawn.
+        lines: colour and shape of each setting.
+        weight: thickness of lines and markers, 1 in a large panel.
     """
-    traces = traces if _described(traces) else ()
+    line = lines[row.curve.family, row.curve.label]
+    traces = row.traces if _described(row) else ()
     for rank, trace in reversed([*enumerate(traces)]):
-        yield _form(trace, drawn_as, best=rank == 0)
+        yield _form(trace, line, best=rank == 0)
+    yield draw_points(row.curve, line, joined=not traces, weight=weight)
+    if isinstance(row, Judged) and row.verdict.reliable_from is not None:
+        yield _ring(row.curve, row.verdict.reliable_from, line, weight)
+
+
+def draw_points(curve: Curve, line: Line, *, joined: bool, weight: float = 1.0) -> Drawn:
+    """The points of one curve with error bars."""
     places = _places(curve)
-    yield {
+    return {
         "type": "scatter",
         "x": [p.x for p in places],
         "y": [p.y for p in places],
-        "name": drawn_as.name,
-        "legendgroup": drawn_as.name,
-        "mode": "lines+markers" if joined and not traces else "markers",
-        "line": {"color": drawn_as.colour, "width": 2 * weight},
-        "marker": {"symbol": drawn_as.symbol, "size": 7 * weight, "color": drawn_as.colour},
+        "name": literal(line.name),
+        "legendgroup": literal(line.name),
+        "mode": "lines+markers" if joined else "markers",
+        "line": {"color": line.colour, "width": 2 * weight},
+        "marker": {"symbol": line.symbol, "size": 7 * weight, "color": line.colour},
         "error_y": {
             "type": "data",
             "symmetric": False,
@@ -76,37 +87,37 @@ def draw_curve(
             "arrayminus": [p.below for p in places],
             "thickness": 1.2 * weight,
             "width": 3 * weight,
-            "color": drawn_as.colour,
+            "color": line.colour,
         },
         "customdata": [p.hover for p in places],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
-    ring = next((v for v in verdicts if v.curve == curve and v.reliable_from is not None), None)
-    if ring is None:
-        return
-    place = curve.x.index(ring.reliable_from)
-    yield {
+
+
+def _ring(curve: Curve, x: float, line: Line, weight: float) -> Drawn:
+    return {
         "type": "scatter",
-        "x": [curve.x[place]],
-        "y": [curve.y[place]],
+        "x": [x],
+        "y": [curve.y[curve.x.index(x)]],
         "mode": "markers",
         "marker": {
             "symbol": "circle-open",
             "size": 16 * weight,
-            "color": drawn_as.colour,
+            "color": line.colour,
             "line": {"width": 2 * weight},
         },
         "hoverinfo": "skip",
-        "legendgroup": drawn_as.name,
+        "legendgroup": literal(line.name),
         "showlegend": False,
     }
 
 
-def _described(traces: Sequence[Trace]) -> bool:
-    return bool(traces) and traces[0].scatter <= MISFIT
+def _described(row: CurveRow) -> bool:
+    """True when the best growth form is near enough to the curve to be drawn through it."""
+    return bool(row.traces) and row.traces[0].scatter <= MISFIT
 
 
-def _form(trace: Trace, drawn_as: Line, *, best: bool) -> Drawn:
+def _form(trace: Trace, line: Line, *, best: bool) -> Drawn:
     # Five digits are finer than a screen, and a page of hundreds of lines stays half as large.
     x, y = ([float(f"{value:.5g}") for value in along] for along in (trace.x, trace.y))
     return {
@@ -114,9 +125,9 @@ def _form(trace: Trace, drawn_as: Line, *, best: bool) -> Drawn:
         "x": x,
         "y": y,
         "mode": "lines",
-        "line": {"color": drawn_as.colour, "width": 1.2},
+        "line": {"color": line.colour, "width": 1.2},
         "opacity": 1.0 if best else _OTHER_FORMS,
-        "legendgroup": drawn_as.name,
+        "legendgroup": literal(line.name),
         "showlegend": False,
         "hovertemplate": f"{trace.form}, weight {number(trace.weight)}<extra></extra>",
     }
@@ -160,9 +171,12 @@ def _hover(point: Point, curve: Curve) -> str:
     return "<br>".join(lines)
 
 
-def draw_chance(panel: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Drawn]:
-    """A dashed line over the whole axis. A trace, not a shape: adding shapes one by one takes plotly quadratic time."""
-    for chance in sorted({c.metric.chance for c in panel if c.metric.chance is not None}):
+def draw_chance(curves: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Drawn]:
+    """A dashed line over the whole axis for each chance level of the curves.
+
+    It is a trace and not a shape, because plotly takes quadratic time to add shapes one by one.
+    """
+    for chance in sorted({c.metric.chance for c in curves if c.metric.chance is not None}):
         yield {
             "type": "scatter",
             "x": axis["range"] if axis["type"] == "linear" else [10.0**end for end in axis["range"]],
@@ -175,10 +189,10 @@ def draw_chance(panel: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Dra
         }
 
 
-def in_panel(number: int, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
+def in_panel(panel: int, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
     """`drawn` on the axes of a panel of `make_subplots`, which counts from 1, row by row."""
     for each in drawn:
-        yield {**each, "xaxis": f"x{number}", "yaxis": f"y{number}"}
+        yield {**each, "xaxis": f"x{panel}", "yaxis": f"y{panel}"}
 
 
 def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
@@ -192,19 +206,18 @@ def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
     figure.add_traces(shown)
 
 
-def draw_thresholds(
-    figure: go.Figure, curves: Sequence[Curve], lines: Mapping[tuple[str, str], Line], verdicts: Sequence[Verdict]
-) -> None:
+def draw_thresholds(figure: go.Figure, rows: Sequence[CurveRow], lines: Lines) -> None:
     """A shaded band over the interval of the threshold; strips at the head of the panel when there are several.
 
-    Shapes and not traces, because they must not stretch the axes; drawn in the first panel.
+    They are shapes and not traces, because they must not stretch the axes; they are drawn in the first panel.
     """
-    found = thresholds_of(curves, verdicts)
+    found = _with_threshold(rows)
     shapes = []
-    for place, verdict in enumerate(found):
+    for place, row in enumerate(found):
+        curve, verdict = row.curve, row.verdict
         foot, head = (0.0, 1.0) if len(found) == 1 else (1 - (place + 0.8) * _STRIP, 1 - place * _STRIP)
-        colour = lines[verdict.curve.family, verdict.curve.label].colour
-        ends = min(verdict.curve.x), max(verdict.curve.x)
+        colour = lines[curve.family, curve.label].colour
+        ends = min(curve.x), max(curve.x)
         low, high = (
             end if bound is None else bound
             for end, bound in zip(ends, (verdict.threshold_low, verdict.threshold_high), strict=True)
@@ -221,9 +234,8 @@ def draw_thresholds(
     figure.update_layout(shapes=shapes)
 
 
-def thresholds_of(curves: Sequence[Curve], verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts on these curves that name a threshold."""
-    return [v for v in verdicts if v.threshold is not None and v.curve in curves]
+def _with_threshold(rows: Sequence[CurveRow]) -> list[Judged]:
+    return [row for row in rows if isinstance(row, Judged) and row.verdict.threshold is not None]
 
 
 def score_title(curve: Curve) -> str:
@@ -237,7 +249,10 @@ def score_title(curve: Curve) -> str:
 def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] = ()) -> dict[str, Any]:
     """A log axis with the tick labels of model names, 100k, 1M, 10M; or a loss, falling to the right.
 
-    Small untitled panels get fewer ticks. `also` are further places to be seen.
+    Args:
+        curves: what is drawn on it.
+        titled: with a title; panels without one are small and get fewer ticks.
+        also: further places that must lie on the axis.
     """
     places = [*also, *(x for curve in curves for x in curve.x)]
     low, high = min(places), max(places)
@@ -259,34 +274,59 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
     }
 
 
-def describe(curves: Sequence[Curve], verdicts: Sequence[Verdict], traces: Traces, *, thresholds: bool) -> str:
-    """The caption of panels: error bars, documents, rings, bands, forms, gaps."""
+def describe(
+    rows: Sequence[CurveRow], lines: Lines, *, partners: Sequence[CurveRow] = (), thresholds: bool = True
+) -> str:
+    """The caption of panels: error bars, documents, rings, bands, forms, gaps.
+
+    Args:
+        rows: what is drawn.
+        lines: names of the settings.
+        partners: continuous metrics drawn beside them.
+        thresholds: their thresholds are drawn.
+    """
+    curves = [row.curve for row in (*rows, *partners)]
     documents = span(n for c in curves for n in c.n)
     seeds = max(e.seeds for c in curves for e in c.estimates)
-    parts = [
-        f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
-        + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")
-    ]
-    drawn = [c for c in curves if c.rank == 0]
-    if any(v.reliable_from is not None for v in verdicts if v.curve in drawn):
+    bars = f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
+    parts = [bars + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")]
+    if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
         parts.append("Ring: this size and all larger ones are above chance.")
-    found = thresholds_of(drawn, verdicts) if thresholds else []
-    if found:
-        each = "; ".join(f"{v.curve.label} {threshold(v)}" for v in found)
-        where = "Shaded" if len(found) == 1 else "Strips"
-        parts.append(f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}.")
-    best = {c.label: traces[c] for c in drawn if traces.get(c)}
-    forms = [f"{name} {found[0].form} ({number(found[0].weight)})" for name, found in best.items() if _described(found)]
-    if forms:
-        parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {', '.join(forms)}.")
-    without = [f"{name} ({one_decimal(found[0].scatter)})" for name, found in best.items() if not _described(found)]
-    if without:
-        parts.append(
-            "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "
-            f"{', '.join(without)}."
-        )
+    parts += _about_thresholds(rows) if thresholds else []
+    parts += _about_forms(rows, lines)
     missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
     if missing:
         more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""
         parts.append(f"No point where there is no score: {', '.join(missing[:_NAMED_GAPS])}{more}.")
     return " ".join(parts)
+
+
+def _about_thresholds(rows: Sequence[CurveRow]) -> list[str]:
+    found = _with_threshold(rows)
+    if not found:
+        return []
+    each = "; ".join(f"{row.curve.label} {threshold_text(row)}" for row in found)
+    where = "Shaded" if len(found) == 1 else "Strips"
+    return [f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}."]
+
+
+def _about_forms(rows: Sequence[CurveRow], lines: Lines) -> list[str]:
+    """Which growth form describes each curve best, and which curves none describes."""
+    described, without = [], []
+    for row in rows:
+        if row.traces:
+            best, name = row.traces[0], lines[row.curve.family, row.curve.label].name
+            if _described(row):
+                described.append(f"{name} {best.form} ({number(best.weight)})")
+            else:
+                without.append(f"{name} ({one_decimal(best.scatter)})")
+    parts = []
+    if described:
+        forms = ", ".join(described)
+        parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {forms}.")
+    if without:
+        parts.append(
+            "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "
+            f"{', '.join(without)}."
+        )
+    return parts

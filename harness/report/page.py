@@ -104,16 +104,16 @@ size is it above chance, and could the largest sizes be foreseen from the smalle
 <th class="why">Why</th></tr>
 </thead>
 <tbody>
-{% for judged in verdicts %}
-<tr><td class="name"><a href="#{{ judged.anchor }}">{{ judged.row.task }}</a></td>
-{% if families|length > 1 %}<td class="name">{{ judged.row.family }}</td>{% endif %}
-<td class="name">{{ judged.row.setting }}</td>
-<td><span class="label {{ judged.label }}">{{ judged.row.verdict }}</span></td>
-<td class="number">{{ judged.row.threshold }}</td><td class="number">{{ judged.row.above_chance_from }}</td>
-<td class="number">{{ judged.row.change }}</td><td class="number">{{ judged.row.q }}</td>
-<td class="number">{{ judged.row.deciding_sizes }}</td>
-<td class="why"><details><summary>{{ judged.reasons|length }} reasons</summary>
-<ul>{% for reason in judged.reasons %}<li>{{ reason }}</li>{% endfor %}<li>Numbers: {{ judged.row.evidence }}.</li>
+{% for line in verdicts %}
+<tr><td class="name"><a href="#{{ line.anchor }}">{{ line.row.task }}</a></td>
+{% if families|length > 1 %}<td class="name">{{ line.row.family }}</td>{% endif %}
+<td class="name">{{ line.row.setting }}</td>
+<td><span class="label {{ line.label }}">{{ line.row.verdict }}</span></td>
+<td class="number">{{ line.row.threshold }}</td><td class="number">{{ line.row.above_chance_from }}</td>
+<td class="number">{{ line.row.change }}</td><td class="number">{{ line.row.q }}</td>
+<td class="number">{{ line.row.deciding_sizes }}</td>
+<td class="why"><details><summary>{{ line.reasons|length }} reasons</summary>
+<ul>{% for reason in line.reasons %}<li>{{ reason }}</li>{% endfor %}<li>Numbers: {{ line.row.evidence }}.</li>
 </ul></details></td></tr>
 {% endfor %}
 </tbody></table></div>

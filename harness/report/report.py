@@ -14,8 +14,7 @@ from markupsafe import Markup
 
 from harness import __version__, figures
 from harness.analysis.curves import AXIS_TITLES, Curve
-from harness.analysis.growth import traces
-from harness.analysis.verdict import Row, Study, Verdict, headline, partner, resolutions, row
+from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, with_traces
 from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
@@ -26,13 +25,17 @@ _FEWEST_SHOTS = 3
 """Shot counts that make a surface over shots and sizes worth a look."""
 
 
-class _Judged(NamedTuple):
+class _Line(NamedTuple):
     """A verdict as a row of the summary table and as a line under its task."""
 
     anchor: str
+    """Where its task stands on the page."""
     label: str
-    row: Row
+    """The label, which gives the colour."""
+    row: TableRow
+    """The verdict in words."""
     reasons: tuple[str, ...]
+    """The sentences, the deciding one first."""
 
     @property
     def rest(self) -> str:
@@ -41,20 +44,26 @@ class _Judged(NamedTuple):
 
 
 class _Task(NamedTuple):
+    """One task of a family: its verdicts and its figures."""
+
     name: str
     kind: str
     anchor: str
-    lines: list[_Judged]
+    lines: list[_Line]
     figures: list[Any]
 
 
 class _FamilyPart(NamedTuple):
+    """One family: all tasks at a glance, then each."""
+
     name: str
     overview: Any
     tasks: list[_Task]
 
 
 class _Board(NamedTuple):
+    """The leaderboard as text."""
+
     columns: list[str]
     names: int
     """How many of the first columns are text."""
@@ -62,15 +71,15 @@ class _Board(NamedTuple):
 
 
 def report_page(
-    made: Study, *, title: str = "Emergent abilities by model size", made_at: datetime | None = None
+    study: Study, *, title: str = "Emergent abilities by model size", made_at: datetime | None = None
 ) -> str:
-    """The page as text; who calls it writes the file.
+    """The page as text; the caller writes the file.
 
     Everything is inline: style, plotly.js (most of the 5 MB), data. Model output, error messages and names are
     escaped: nothing a model wrote is ever markup.
 
     Args:
-        made: what is concluded from the results; failures are listed, never drawn.
+        study: what is concluded from the results; failures are listed and never drawn.
         title: heading of the page.
         made_at: time shown in the footer (UTC); None takes the present.
     """
@@ -79,21 +88,21 @@ def report_page(
     )
     return page.render(
         title=title,
-        summary=_summary(made),
-        notice=_notice(made),
+        summary=_summary(study),
+        notice=_notice(study),
         style=Markup(STYLE),
         plotly_js=Markup(figures.plotly_js()),
         figure=_figure,
-        families=[_family_part(name, made) for name in made.families],
-        verdicts=[_judged(v) for v in made.verdicts],
-        board=_board(wide_table(made.results, made.failures)),
-        power=figures.power_figure(resolutions(made.verdicts)) if _can_tell(made) else None,
-        heat_map=figures.heat_map(centred(made.results, made.failures)) if made.curves else None,
-        failures=[_failure_row(f) for f in made.failures],
-        partial=_partial(made.results),
-        problems=[str(problem) for problem in made.problems],
-        provenance=_provenance(made.results),
-        commands="\n".join(_commands(made.results)),
+        families=[_family_part(name, study) for name in study.families],
+        verdicts=[_line(row) for row in study.judged],
+        board=_board(wide_table(study.results, study.failures)),
+        power=figures.power_figure(resolutions(study.judged)) if _can_tell(study) else None,
+        heat_map=figures.heat_map(centred(study.results, study.failures)) if study.curves else None,
+        failures=[_failure_row(f) for f in study.failures],
+        partial=_partial(study.results),
+        problems=[str(problem) for problem in study.problems],
+        provenance=_provenance(study.results),
+        commands="\n".join(_commands(study.results)),
         version=__version__,
         made_at=moment(made_at or datetime.now(UTC), "minutes"),
     )
@@ -105,65 +114,62 @@ def _figure(figure: Any) -> Markup:
     )
 
 
-def _summary(made: Study) -> str:
-    cells = [r.cell for r in made.results]
+def _summary(study: Study) -> str:
+    cells = [r.cell for r in study.results]
     counts = (
         (len({c.model.family for c in cells}), "family", "families"),
         (len({(c.model.name, c.model.variant) for c in cells}), "model", "models"),
         (len({c.task for c in cells}), "task", "tasks"),
         (len(cells), "result", "results"),
-        (len(made.failures), "failure", "failures"),
+        (len(study.failures), "failure", "failures"),
     )
     return ", ".join(counted(of, one, many) for of, one, many in counts) + "."
 
 
-def _notice(made: Study) -> str:
+def _notice(study: Study) -> str:
     """Why the page has no curves; empty when it has some."""
-    if made.curves:
+    if study.curves:
         return ""
-    if made.results:
-        return f"No model has a known place on the axis {AXIS_TITLES[made.scale]!r}: choose another scale."
+    if study.results:
+        return f"No model has a known place on the axis {AXIS_TITLES[study.scale]!r}: choose another scale."
     return "There are no results yet. `emergence run` makes some."
 
 
-def _can_tell(made: Study) -> bool:
-    return any(of.mde is not None for of in resolutions(made.verdicts).values())
+def _can_tell(study: Study) -> bool:
+    return any(of.mde is not None for of in resolutions(study.judged).values())
 
 
-def _family_part(family: str, made: Study) -> _FamilyPart:
-    tasks = sorted({(c.suite, c.task) for c in made.of(family)})
+def _family_part(family: str, study: Study) -> _FamilyPart:
+    judged = study.of(family)
+    tasks = sorted({(row.curve.suite, row.curve.task) for row in judged})
     return _FamilyPart(
         name=family,
-        overview=figures.overview(made.of(family), made.verdicts),
-        tasks=[_task(task, family, made) for _, task in tasks],
+        overview=figures.overview(judged),
+        tasks=[_task(task, study.of(family, task)) for _, task in tasks],
     )
 
 
-def _task(task: str, family: str, made: Study) -> _Task:
-    drawn = made.of(family, task)
-    sharp = headline(drawn)
+def _task(name: str, judged: Sequence[Judged]) -> _Task:
+    first = judged[0].curve
     return _Task(
-        name=task,
-        kind=drawn[0].kind,
-        anchor=_anchor(drawn[0]),
-        lines=[_judged(v) for v in made.verdicts if v.curve in sharp],
-        figures=_figures(sharp, partner(drawn), made.verdicts),
+        name=name,
+        kind=first.kind,
+        anchor=_anchor(first),
+        lines=[_line(row) for row in judged],
+        figures=[figures.sharp_and_smooth(with_traces(judged)), *_shots_by_scale(judged)],
     )
 
 
-def _figures(sharp: Sequence[Curve], smooth: Sequence[Curve], verdicts: Sequence[Verdict]) -> list[Any]:
-    """The pair of metrics with the best growth form of each curve, and shots by size where there are enough."""
-    both = (*sharp, *smooth)
-    best = {curve: forms[:1] for curve, forms in zip(both, traces(both), strict=True)}
-    made = [figures.sharp_and_smooth(sharp, smooth, verdicts, best)]
+def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
+    """What demonstrations add, for each prompt that was asked with enough numbers of them."""
     alike: dict[tuple[str, str], list[Curve]] = {}
-    for curve in sharp:
-        alike.setdefault((curve.prompt, curve.conditions), []).append(curve)
-    return made + [figures.shots_by_scale(group) for group in alike.values() if len(group) >= _FEWEST_SHOTS]
+    for row in judged:
+        alike.setdefault((row.curve.prompt, row.curve.conditions), []).append(row.curve)
+    return [figures.shots_by_scale(curves) for curves in alike.values() if len(curves) >= _FEWEST_SHOTS]
 
 
-def _judged(verdict: Verdict) -> _Judged:
-    return _Judged(_anchor(verdict.curve), verdict.label, row(verdict), verdict.reasons)
+def _line(row: Judged) -> _Line:
+    return _Line(_anchor(row.curve), row.verdict.label, table_row(row), row.verdict.reasons)
 
 
 def _anchor(curve: Curve) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,5 +49,10 @@ def only(drawn: Sequence[Curve]) -> Curve:
 
 def judged(right: Sequence[int], n: int | Sequence[int] = 200, **columns: Any) -> Verdict:
     """The verdict on a table of one curve, without an interval of its threshold."""
-    (verdict,) = judge(table_curves(counted(right, n=n, **columns)), draws=0)
+    (verdict,) = verdicts(table_curves(counted(right, n=n, **columns)), draws=0)
     return verdict
+
+
+def verdicts(curves: Iterable[Curve], **options: Any) -> list[Verdict]:
+    """The verdicts on the headline curves among some, in their order; the options are those of `judge`."""
+    return [row.verdict for row in judge(curves, **options)]

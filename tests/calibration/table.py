@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import binomtest
 
-from harness.analysis.verdict import Verdict
-from harness.analysis.verdict.verdict import judge_each
+from harness.analysis.verdict import Verdict, judge_each
 from tests.calibration.families import FLAT, LINEAR, SHARP_METRIC, STEPS, TRUTHS, WIDE, Simulated, Truth, simulate
 
 SIZES = (4, 5, 6, 8, 12)
@@ -186,7 +185,7 @@ def outcomes(truth: Truth, sizes: int, simulations: int) -> list[Outcome]:
 
 def judged(studies: Iterable[Simulated]) -> list[Verdict]:
     """One verdict per study, each judged as if it were alone."""
-    return list(judge_each(curve for study in studies for curve in study.curves))
+    return [row.verdict for row in judge_each(curve for study in studies for curve in study.curves)]
 
 
 def kind(verdict: Verdict) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.analysis.verdict import EVIDENCE
+from harness.analysis.verdict import evidence_texts
 from harness.store import Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence
@@ -27,7 +27,7 @@ def test_a_table_of_anybodys_results_is_judged(emergence: Emergence, table: Path
     (found,) = json.loads(done.out)
     assert (found["family"], found["task"], found["label"]) == ("toy", "colours", "emergent")
     assert SIZES[-3] < found["threshold_low"] < found["threshold"] < found["threshold_high"] < SIZES[-1]
-    assert set(found["evidence"]) == set(EVIDENCE)
+    assert set(found["evidence"]) == set(evidence_texts())
     assert found["evidence"]["p_ext"] < 0.01
     assert found["n"] == [200] * 8
 

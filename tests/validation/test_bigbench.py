@@ -39,7 +39,7 @@ def published(data: Published) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def verdicts(curves: tuple[Curve, ...]) -> dict[str, Verdict]:
     """Documents as the only noise, as in the reference."""
-    return {v.curve.task: v for v in judge(curves, run_sd=0.0, draws=0)}
+    return {row.curve.task: row.verdict for row in judge(curves, run_sd=0.0, draws=0)}
 
 
 def _one(curves: tuple[Curve, ...], task: str) -> Counts:
@@ -47,7 +47,7 @@ def _one(curves: tuple[Curve, ...], task: str) -> Counts:
 
 
 def _evidence(verdicts: Mapping[str, Verdict], name: str) -> dict[str, float]:
-    return {task: float(v.evidence[name] or 0.0) for task, v in verdicts.items()}
+    return {task: float(getattr(v.evidence, name) or 0.0) for task, v in verdicts.items()}
 
 
 def test_every_task_has_its_published_verdict(verdicts: Mapping[str, Verdict], published: pd.DataFrame) -> None:
@@ -61,7 +61,7 @@ def test_the_emergent_tasks_are_the_published_ones_also_with_noise_between_runs(
 ) -> None:
     expected = set(reference["bigg_emergent_verdicts"])
     assert {task for task, v in verdicts.items() if v.label == "emergent"} == expected
-    assert {v.curve.task for v in judge(curves, draws=0) if v.label == "emergent"} == expected
+    assert {row.curve.task for row in judge(curves, draws=0) if row.verdict.label == "emergent"} == expected
 
 
 def test_trends_are_the_published_ones(
@@ -106,7 +106,7 @@ def test_jumps_are_as_sharp_as_published(verdicts: Mapping[str, Verdict], publis
     tested = published["p_sharp"].dropna()
     assert len(tested) == 5
     for task, p in tested.items():
-        ours = float(verdicts[task].evidence["p_sharp"] or 0.0)
+        ours = float(verdicts[task].evidence.p_sharp or 0.0)
         # The ten smaller sizes of fact_checker have a likelier smooth curve than the reference found (by 0.4).
         assert ours <= p * 1.01, task
         assert ours == pytest.approx(p, rel=0.01 if task != "fact_checker" else 0.4), task
@@ -122,9 +122,9 @@ def test_smaller_sizes_pooled_have_the_published_bound(
         bound = pooled_bounds(counts, counts.sizes - int(row["h"]))[1][0]
         assert bound == pytest.approx(row["sub_ub"], abs=0.0005), task
     # Where both numbers of held-out sizes surprise equally, either may be shown.
-    same = [task for task, row in tested.iterrows() if verdicts[str(task)].evidence["held_out"] == row["h"]]
+    same = [task for task, row in tested.iterrows() if verdicts[str(task)].evidence.held_out == row["h"]]
     assert len(same) >= len(tested) - 3
-    found = {task: verdicts[str(task)].evidence["below_high"] for task in same}
+    found = {task: verdicts[str(task)].evidence.below_high for task in same}
     assert found == pytest.approx(tested.loc[same, "sub_ub"].to_dict(), abs=0.0005)
 
 

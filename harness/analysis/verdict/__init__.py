@@ -1,39 +1,53 @@
-"""Did an ability emerge? Evidence, rules, thresholds and reasons."""
+"""Did an ability emerge? Tests on curves, the rules that weigh them, thresholds, and reasons in sentences."""
 
-from harness.analysis.verdict.centred import Centred, centred
-from harness.analysis.verdict.reasons import PLAIN_WORDS, one_place
-from harness.analysis.verdict.study import (
-    Row,
-    Study,
-    evidence_text,
-    headline,
-    in_words,
-    partner,
-    resolutions,
-    row,
-    study,
-    threshold,
+from harness.analysis.verdict.judge import judge, judge_each, to_json
+from harness.analysis.verdict.rows import centred, partner_rows, with_traces
+from harness.analysis.verdict.study import Study, resolutions, study
+from harness.analysis.verdict.types import (
+    CurveRow,
+    Evidence,
+    Flip,
+    Judged,
+    Label,
+    LargestStep,
+    PartnerTrend,
+    Verdict,
 )
-from harness.analysis.verdict.types import EVIDENCE, Verdict
-from harness.analysis.verdict.verdict import judge, to_json
+from harness.analysis.verdict.words import (
+    PLAIN_WORDS,
+    TableRow,
+    evidence_text,
+    evidence_texts,
+    label_text,
+    same_place_text,
+    table_row,
+    threshold_text,
+)
 
 __all__ = [
-    "EVIDENCE",
     "PLAIN_WORDS",
-    "Centred",
-    "Row",
+    "CurveRow",
+    "Evidence",
+    "Flip",
+    "Judged",
+    "Label",
+    "LargestStep",
+    "PartnerTrend",
     "Study",
+    "TableRow",
     "Verdict",
     "centred",
     "evidence_text",
-    "headline",
-    "in_words",
+    "evidence_texts",
     "judge",
-    "one_place",
-    "partner",
+    "judge_each",
+    "label_text",
+    "partner_rows",
     "resolutions",
-    "row",
+    "same_place_text",
     "study",
-    "threshold",
+    "table_row",
+    "threshold_text",
     "to_json",
+    "with_traces",
 ]

@@ -3,7 +3,7 @@
 Accuracy and exact match turn a smooth improvement of token probabilities into a jump: an answer of L tokens is exactly
 right with probability exp(-L CE), which looks like a sigmoid although the cross-entropy CE falls as a power law
 (Schaeffer, Miranda and Koyejo 2023, "Are Emergent Abilities of Large Language Models a Mirage?", equations 1 to 3).
-Then the continuous metric improves long before the jump. If it does not, the jump is no work of the metric (Du et al.
+Then the continuous metric improves long before the jump. If it does not, the metric did not make the jump (Du et al.
 2024, "Understanding Emergent Abilities of Language Models from the Loss Perspective", section 4).
 """
 
@@ -24,30 +24,32 @@ from harness.analysis.stats import (
     trend,
 )
 from harness.analysis.stats.distributions import t as student
-from harness.analysis.verdict.types import Partner
+from harness.analysis.verdict.types import PartnerTrend
 
 MATERIAL_SHARE = 0.25
 """Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
 
 
-def partners(pairs: Sequence[tuple[Curve | None, int]], *, together: bool = True) -> tuple[Partner | None, ...]:
-    """Test each continuous curve below the threshold of its headline metric.
+def partner_trends(
+    partners: Sequence[tuple[Curve | None, int]], *, together: bool = True
+) -> tuple[PartnerTrend | None, ...]:
+    """Whether each continuous curve already improves below the threshold of its headline metric.
 
     Args:
-        pairs: the continuous curve of a setting, None when there is none, and how many of its own smallest sizes lie
-            below the threshold of the headline.
-        together: correct over all pairs (Benjamini-Hochberg).
+        partners: for each headline curve the continuous curve of the same answers (None when there is none), and how
+            many of that curve's smallest sizes lie below the threshold of the headline.
+        together: correct over all of them (Benjamini-Hochberg).
     """
-    tested = [None if curve is None else _below(curve, sizes) for curve, sizes in pairs]
-    raw = [found and found.p for found in tested]
+    tests = [None if curve is None else _below(curve, sizes) for curve, sizes in partners]
+    raw = [test and test.p for test in tests]
     corrected = benjamini_hochberg(raw) if together else tuple(raw)
     return tuple(
-        None if curve is None else _partner(curve, sizes, found, q)
-        for (curve, sizes), found, q in zip(pairs, tested, corrected, strict=True)
+        None if curve is None else _partner_trend(curve, sizes, test, q)
+        for (curve, sizes), test, q in zip(partners, tests, corrected, strict=True)
     )
 
 
-def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> Partner:
+def _partner_trend(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> PartnerTrend:
     direction = 1 if curve.metric.higher_is_better else -1
     whole = trend(curve.position, curve.estimates)
     extent = max(curve.y) - min(curve.y)
@@ -57,7 +59,7 @@ def _partner(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> 
     if below and z is not None and q is not None and share is not None:
         matters = share >= MATERIAL_SHARE and abs(below.fitted_range) >= _practical_effect(curve)
         rises = q < ALPHA and z > 0 and matters
-    return Partner(
+    return PartnerTrend(
         metric=curve.metric.name,
         z_trend=whole and direction * whole.z,
         sizes=len(curve.points),

@@ -1,123 +1,157 @@
-"""Headline curves with the evidence on them, weighed in batches, and again without each of their sizes."""
+"""Headline curves tested in batches of equally many sizes, and tested again without each of their sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.growth import Counts, countable, counts_of, stacked
 from harness.analysis.stats import PRACTICAL_EFFECT
-from harness.analysis.verdict.evidence import LONE_RUN_SD, Evidence, weigh, weigh_alone, worth_extrapolating
+from harness.analysis.verdict.curve_tests import LONE_RUN_SD, CurveTests, weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.rules import answer
 from harness.analysis.verdict.types import Answer, Flip
 
 _FEWEST_TO_LEAVE_ONE = 5
-"""Sizes below which leaving one out leaves too few to say anything."""
+"""With fewer sizes, leaving one out leaves too few to say anything."""
 _FEWEST_TO_SEE_NOISE = 6
-"""Sizes below which a curve does not show the noise between its training runs."""
+"""With fewer sizes, a curve does not show the noise between its training runs."""
 
 
-class Case(NamedTuple):
-    """One headline curve with the batch of evidence it is a row of."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Member:
+    """One headline curve as a member of a batch of curves that were tested together."""
 
     curve: Curve
     """The curve."""
-    of: Evidence
-    """The evidence."""
-    row: int
-    """Its row there."""
+    tests: CurveTests
+    """The tests on the whole batch."""
+    index: int
+    """Which element of the arrays in `tests` is this curve's."""
 
     @property
     def counts(self) -> Counts | None:
-        """The curve alone, as counts; None for scores that are no counts."""
-        return None if self.of.counts is None else self.of.counts.rows([self.row])
+        """This curve alone, as counts; None for scores that are no counts."""
+        return None if self.tests.counts is None else self.tests.counts.rows([self.index])
 
     def partner_sizes_below(self, found: Answer, partner: Curve) -> int:
-        """Sizes of the partner at which the ability is not there yet; either curve may lack a size of the other.
+        """How many sizes of the partner lie below the size from which on the ability is there.
 
-        0 when the partner has none at which the ability is there: what is its whole range then is not known.
+        Either curve may lack a size of the other. All sizes when the ability is nowhere there; 0 when the partner has
+        no size at which it is, because the whole range of the partner is then not known.
+
+        Args:
+            found: what the headline metric shows.
+            partner: the continuous metric of the same answers.
         """
         position, points = self.curve.position, len(self.curve.points)
-        absent = points - int(self.of.held_out[self.row]) if found.label == "emergent" else int(self.of.first[self.row])
+        held_out, first = int(self.tests.held_out[self.index]), int(self.tests.first[self.index])
+        absent = points - held_out if found.label == "emergent" else first
         if absent == points:
             return len(partner.points)
         below = sum(at < position[absent] for at in partner.position)
         return below if below < len(partner.points) else 0
 
 
-def weighed(curves: Sequence[Curve], run_sd: float) -> list[Case]:
-    """Evidence on every curve, curves of equally many sizes weighed together."""
-    cases: dict[int, Case] = {}
+def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
+    """The tests on every curve, in the order of the curves.
+
+    Args:
+        curves: of any number of sizes; those with equally many are tested together.
+        run_sd: standard deviation between training runs at a score of one half.
+    """
+    members: dict[int, Member] = {}
     batches: dict[tuple[int, bool], list[int]] = {}
     for place, curve in enumerate(curves):
         if countable(curve):
             batches.setdefault((len(curve.points), curve.scale == "loss"), []).append(place)
         else:
-            cases[place] = Case(curve, weigh_alone(curve), 0)
+            members[place] = Member(curve=curve, tests=weigh_alone(curve), index=0)
     for (sizes, loss), places in batches.items():
         counts = counts_of([curves[place] for place in places], run_sd=run_sd)
-        of = weigh(counts, decades=not loss, lone_run_sd=_lone(sizes, run_sd))
-        cases.update({place: Case(curves[place], of, row) for row, place in enumerate(places)})
-    return [cases[place] for place in range(len(curves))]
+        tests = weigh(counts, decades=not loss, lone_run_sd=_lone_run_sd(sizes, run_sd))
+        for index, place in enumerate(places):
+            members[place] = Member(curve=curves[place], tests=tests, index=index)
+    return [members[place] for place in range(len(curves))]
 
 
 def flips(
-    cases: Sequence[Case], answers: Sequence[Answer], trend_level: float, top_level: float, run_sd: float
+    members: Sequence[Member], answers: Sequence[Answer], trend_level: float, top_level: float, run_sd: float
 ) -> list[tuple[Flip, ...]]:
-    """Leave each size out in turn and ask again; before the continuous metric is heard."""
-    found: list[tuple[Flip, ...]] = [()] * len(cases)
+    """For each curve the sizes without which its answer would be another, before its partner is considered.
+
+    Args:
+        members: the curves.
+        answers: what they show with all their sizes.
+        trend_level: largest p of a trend that is significant.
+        top_level: largest p of "the largest size is above chance" that is significant.
+        run_sd: standard deviation between training runs at a score of one half.
+    """
+    found: list[tuple[Flip, ...]] = [()] * len(members)
     batches: dict[tuple[int, bool], list[int]] = {}
-    for place, case in enumerate(cases):
-        sizes = len(case.curve.points)
-        if case.of.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
-            batches.setdefault((sizes, case.curve.scale != "loss"), []).append(place)
-    for (sizes, decades), places in batches.items():
-        counts = stacked([one for place in places if (one := cases[place].counts)])
-        # All curves without their first size, then all without their second, and so on: one batch.
-        kept = np.array([np.delete(np.arange(sizes), left_out) for left_out in range(sizes)])
-        x, k, n = (np.concatenate([values[:, rest] for rest in kept]) for values in (counts.x, counts.k, counts.n))
-        fewer = Counts(x=x, k=k, n=n, chance=np.tile(counts.chance, sizes))
-        of = weigh(
-            fewer,
-            foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
-            jumps=False,
-            decades=decades,
-            noise=np.tile([cases[place].of.dispersion[cases[place].row] for place in places], sizes),
-            lone_run_sd=_lone(sizes, run_sd),
+    for place, one in enumerate(members):
+        sizes = len(one.curve.points)
+        if one.tests.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
+            batches.setdefault((sizes, one.curve.scale != "loss"), []).append(place)
+    for (_, decades), places in batches.items():
+        answers_without = _without_each_size(
+            [members[place] for place in places], trend_level, top_level, run_sd, decades=decades
         )
-        for at, place in enumerate(places):
-            curve = cases[place].curve
-            labels = [
-                answer(
-                    of,
-                    row,
-                    curve.n[kept[left_out][-1]],
-                    trend=below(number(of.p_trend[row]), trend_level, ties=True),
-                    top=below(number(of.p_top[row]), top_level, ties=True),
-                ).label
-                for left_out in range(sizes)
-                for row in (left_out * len(places) + at,)
-            ]
+        for place, without in zip(places, answers_without, strict=True):
+            models, label = members[place].curve.models, answers[place].label
             found[place] = tuple(
-                Flip(model, label)
-                for model, label in zip(curve.models, labels, strict=True)
-                if label != answers[place].label
+                Flip(model, other.label) for model, other in zip(models, without, strict=True) if other.label != label
             )
     return found
 
 
-def number(value: float) -> float | None:
-    """None for what does not exist."""
+def _without_each_size(
+    members: Sequence[Member], trend_level: float, top_level: float, run_sd: float, *, decades: bool
+) -> list[list[Answer]]:
+    """For each of some curves of equally many sizes, its answer without the first size, without the second, and so on.
+
+    The arguments are those of `flips` and `weigh`.
+    """
+    counts = stacked([one for member in members if (one := member.counts)])
+    sizes = counts.sizes
+    # All curves without their first size, then all without their second, and so on: one batch.
+    kept = np.array([np.delete(np.arange(sizes), left_out) for left_out in range(sizes)])
+    x, k, n = (np.concatenate([values[:, rest] for rest in kept]) for values in (counts.x, counts.k, counts.n))
+    fewer = Counts(x=x, k=k, n=n, chance=np.tile(counts.chance, sizes))
+    tests = weigh(
+        fewer,
+        foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
+        jumps=False,
+        decades=decades,
+        noise=np.tile([one.tests.dispersion[one.index] for one in members], sizes),
+        lone_run_sd=_lone_run_sd(sizes, run_sd),
+    )
+
+    def without(place: int, left_out: int) -> Answer:
+        index = left_out * len(members) + place
+        return answer(
+            tests,
+            index,
+            members[place].curve.n[kept[left_out][-1]],
+            trend=below(none_if_nan(tests.p_trend[index]), trend_level, ties=True),
+            top=below(none_if_nan(tests.p_top[index]), top_level, ties=True),
+        )
+
+    return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
+
+
+def none_if_nan(value: float) -> float | None:
+    """The number, or None where it does not exist."""
     return None if np.isnan(value) else float(value)
 
 
 def below(p: float | None, level: float, *, ties: bool = False) -> bool:
-    """True when there is a p and it is below a level, or at it where ties count."""
+    """True when there is a p below the level, or equal to it where ties count."""
     return p is not None and (p < level or (ties and p == level))
 
 
-def _lone(sizes: int, run_sd: float) -> float | None:
+def _lone_run_sd(sizes: int, run_sd: float) -> float | None:
+    """Noise between runs to assume where curves of so many sizes cannot show theirs; None when they can."""
     return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and run_sd < LONE_RUN_SD else None

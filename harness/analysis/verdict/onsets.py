@@ -7,55 +7,68 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.analysis.curves import Curve, scale_value
+from harness.analysis.curves import Curve, Scale, scale_value
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, Counts, counts_of, redrawn_counts, redrawn_scores, stacked
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
-from harness.analysis.verdict.batches import Case
-from harness.analysis.verdict.thresholds import bracketed, onsets
-from harness.analysis.verdict.types import Answer, Label, Place
+from harness.analysis.verdict.batches import Member
+from harness.analysis.verdict.thresholds import Crossings, bracketed, crossings
+from harness.analysis.verdict.types import Answer, Label, Onset
 
 _MOST_WIDENED = 3.0
-"""Largest factor for a dispersion known from few sizes."""
+"""Largest factor by which a dispersion known from few sizes is enlarged."""
 _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
-def places(
-    cases: Sequence[Case], answers: Sequence[Answer], draws: int, rng: np.random.Generator
-) -> list[Place | None]:
+def onsets(
+    members: Sequence[Member], answers: Sequence[Answer], draws: int, rng: np.random.Generator
+) -> list[Onset | None]:
     """Where each rising ability passes chance by the practical effect; None for one that does not rise.
 
     Args:
-        cases: the curves.
+        members: the curves.
         answers: what they show.
-        draws: redrawn curves behind each interval; 0 gives none.
-        rng: of the redrawing.
+        draws: how many redrawn curves stand behind each interval; 0 leaves the intervals open.
+        rng: source of chance for the redrawing.
     """
-    found: list[Place | None] = [None] * len(cases)
+    found: list[Onset | None] = [None] * len(members)
     batches: dict[int, list[int]] = {}
-    for at, (case, said) in enumerate(zip(cases, answers, strict=True)):
+    for place, (one, said) in enumerate(zip(members, answers, strict=True)):
         # A form with two parameters needs four sizes to be weighed against another.
-        if said.label in _RISING and case.of.counts is not None and len(case.curve.points) >= FEWEST_TO_EXTRAPOLATE:
-            batches.setdefault(len(case.curve.points), []).append(at)
-    for members in batches.values():
-        counts = stacked([c for at in members if (c := cases[at].counts)])
-        effect = np.array([cases[at].of.effect[cases[at].row] for at in members])
-        batch = [(cases[at].of, cases[at].row) for at in members]
-        spread = np.array([[_spread(of.dispersion[row], of.freedom[row])] for of, row in batch])
-        wary = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
-        redrawn = _redrawn([cases[at].curve for at in members], wary, draws, rng) if draws else None
-        starts = {name: np.stack([of.fits[name].theta[row] for of, row in batch]) for name in batch[0][0].fits}
-        onset = onsets(wary, counts.chance + effect, redrawn, rng, starts=starts)
-        middles = bracketed(onset.at, counts, counts.chance + effect)
-        lows, highs = np.minimum(onset.low, middles), np.maximum(onset.high, middles)
-        for row, at in enumerate(members):
-            scale = cases[at].curve.scale
-            # On a loss the smaller end is that of the larger models.
-            ends = (highs[row], lows[row]) if scale == "loss" else (lows[row], highs[row])
-            middle, low, high = (scale_value(scale, v) if math.isfinite(v) else None for v in (middles[row], *ends))
-            found[at] = Place(middle, low, high, onset.form[row])
+        if said.label in _RISING and one.tests.counts is not None and len(one.curve.points) >= FEWEST_TO_EXTRAPOLATE:
+            batches.setdefault(len(one.curve.points), []).append(place)
+    for places in batches.values():
+        for place, onset in zip(places, _onsets([members[place] for place in places], draws, rng), strict=True):
+            found[place] = onset
     return found
+
+
+def _onsets(members: Sequence[Member], draws: int, rng: np.random.Generator) -> list[Onset]:
+    """Onsets of curves of equally many sizes."""
+    counts = stacked([one for member in members if (one := member.counts)])
+    level = counts.chance + np.array([one.tests.effect[one.index] for one in members])
+    spread = np.array([[_spread(one.tests.dispersion[one.index], one.tests.freedom[one.index])] for one in members])
+    wary = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
+    redrawn = _redrawn([one.curve for one in members], wary, draws, rng) if draws else None
+    starts = {
+        name: np.stack([one.tests.fits[name].theta[one.index] for one in members]) for name in members[0].tests.fits
+    }
+    crossed = crossings(wary, level, redrawn, rng, starts=starts)
+    middles = bracketed(crossed.at, counts, level)
+    crossed = crossed._replace(at=middles, low=np.minimum(crossed.low, middles), high=np.maximum(crossed.high, middles))
+    return [_onset(crossed, index, one.curve.scale) for index, one in enumerate(members)]
+
+
+def _onset(crossed: Crossings, index: int, scale: Scale) -> Onset:
+    """One of the crossings in the unit of its axis."""
+    at, low, high = (
+        scale_value(scale, end[index]) if math.isfinite(end[index]) else None
+        for end in (crossed.at, crossed.low, crossed.high)
+    )
+    # On a loss the smaller end is that of the larger models.
+    ends = (high, low) if scale == "loss" else (low, high)
+    return Onset(at, *ends, crossed.form[index])
 
 
 def _spread(dispersion: float, freedom: int) -> float:
@@ -70,15 +83,16 @@ def _spread(dispersion: float, freedom: int) -> float:
 
 
 def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
-    """Redrawn successes: over documents and seeds where they are known, else from the counts.
+    """Successes of redrawn curves: drawn from documents and seeds where these are known, otherwise from the counts.
 
-    Either way as wide as the (discounted) counts: what documents alone do not explain is noise between runs.
+    Either way they scatter as widely as the (discounted) counts do, because what documents alone do not explain is
+    noise between runs.
     """
     drawn = redrawn_counts(counts, draws, rng)
-    for row, curve in enumerate(curves):
+    for index, curve in enumerate(curves):
         best = curve.metric.best
         if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
             of_documents = 1 / counts_of([curve], run_sd=0.0).n[0]
-            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[row] - of_documents, 0.0))
-            drawn[row] = redrawn_scores(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[row]
+            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[index] - of_documents, 0.0))
+            drawn[index] = redrawn_scores(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[index]
     return drawn

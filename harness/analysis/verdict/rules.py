@@ -1,68 +1,87 @@
-"""From evidence to one word: the order of questions behind a verdict, and what each answer needs."""
+"""From the tests to one word: the order of the questions behind a verdict, and what each answer needs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
-from harness.analysis.verdict.evidence import ALPHA_EXT, Evidence
-from harness.analysis.verdict.types import Answer
+from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
+from harness.analysis.verdict.types import Answer, PartnerTrend
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""
 FEWEST_DOCUMENTS = 30
-"""Below this at the largest size nothing but a landslide would show."""
+"""With fewer documents at the largest size nothing but a landslide would show."""
 
 
-def answer(of: Evidence, row: int, documents: int, *, trend: bool, top: bool) -> Answer:
-    """The rules of `verdict.judge`, in their order.
+def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool) -> Answer:
+    """The rules of `judge`, in their order.
 
     Args:
-        of: evidence of a batch of curves.
-        row: which curve.
-        documents: documents at its largest size.
+        tests: the tests on a batch of curves.
+        i: which curve of the batch.
+        documents: how many documents its largest size has.
         trend: its trend is significant after correction.
         top: its largest size is above chance after correction.
     """
-    reach, effect = of.reach[row], of.effect[row]
-    if of.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
+    reach, effect = tests.reach[i], tests.effect[i]
+    if tests.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
         return Answer("inconclusive", rule="sizes")
     if documents < FEWEST_DOCUMENTS:
         return Answer("inconclusive", rule="documents")
     if np.isnan(reach):
         return Answer("inconclusive", rule="spread")
-    clear = top and of.top[row] > effect
-    if clear and (emergent := _emergent(of, row)):
+    clear = top and tests.top[i] > effect
+    if clear and (emergent := _emergent(tests, i)):
         return emergent
-    if of.turn[row] and of.p_turn[row] < ALPHA:
-        return Answer("u-shaped" if of.turn[row] > 0 else "inverted-u", rule="turn")
+    if tests.turn[i] and tests.p_turn[i] < ALPHA:
+        return Answer("u-shaped" if tests.turn[i] > 0 else "inverted-u", rule="turn")
     # Noise between runs, as far as the curve shows it, must not make the trend (quasi-binomial).
-    scatters = abs(of.z_trend[row]) <= _NORMAL * np.sqrt(of.dispersion[row])
+    scatters = abs(tests.z_trend[i]) <= _NORMAL * np.sqrt(tests.dispersion[i])
     moves, trend = trend, trend and not scatters
-    rises, falls = trend and of.z_trend[row] > 0, trend and of.z_trend[row] < 0
+    rises, falls = trend and tests.z_trend[i] > 0, trend and tests.z_trend[i] < 0
     if falls and reach <= -effect and not top:
         return Answer("inverse", rule="fall")
     if not clear and not (rises and reach >= effect):
-        excluded = abs(reach) + 1.96 * of.reach_error[row] < 2 * effect
+        excluded = abs(reach) + _NORMAL * tests.reach_error[i] < 2 * effect
         return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
     if rises:
         return Answer("smooth", rule="rise")
-    if clear and not moves and of.below_low[row] > _chance(of, row) and of.lowest[row] >= -effect:
+    if clear and not moves and tests.below_low[i] > _chance(tests, i) and tests.lowest[i] >= -effect:
         return Answer("flat-above-chance", rule="above")
     return Answer("inconclusive", rule="rest")
 
 
-def _emergent(of: Evidence, row: int) -> Answer | None:
-    """Absent below, there above, and neither foreseen nor smooth; None otherwise."""
-    if not of.below_high[row] < _chance(of, row) + of.effect[row]:
+def with_partner(found: Answer, partner: PartnerTrend | None) -> Answer:
+    """The answer once the continuous metric of the same responses is known.
+
+    An emergent or flat verdict becomes metric-artefact when that metric already improves where the ability is absent,
+    and an emergent one metric-robust when it does not.
+
+    Args:
+        found: what the headline metric shows.
+        partner: what the continuous metric does; None when the task has none.
+    """
+    if partner is None or partner.rises_below is None or found.label not in {"emergent", "flat"}:
+        return found
+    if partner.rises_below:
+        return found._replace(label="metric-artefact")
+    if found.label == "flat":
+        return found
+    return found._replace(qualifier=f"{found.qualifier} metric-robust")
+
+
+def _emergent(tests: CurveTests, i: int) -> Answer | None:
+    """The answer "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
+    if not tests.below_high[i] < _chance(tests, i) + tests.effect[i]:
         return None
-    if max(of.p_ext[row], of.p_ext_noise[row]) < ALPHA_EXT:
-        sharp = of.p_sharp[row] < ALPHA_EXT or of.p_jump[row] < ALPHA_EXT
+    if max(tests.p_ext[i], tests.p_ext_noise[i]) < ALPHA_EXT:
+        sharp = tests.p_sharp[i] < ALPHA_EXT or tests.p_jump[i] < ALPHA_EXT
         return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
-    if of.p_jump[row] < ALPHA_EXT:
+    if tests.p_jump[i] < ALPHA_EXT:
         return Answer("emergent", "sharp", rule="broken")
     return None
 
 
-def _chance(of: Evidence, row: int) -> float:
-    return float(of.counts.chance[row]) if of.counts is not None else float("nan")
+def _chance(tests: CurveTests, i: int) -> float:
+    return float(tests.counts.chance[i]) if tests.counts is not None else float("nan")

@@ -1,4 +1,4 @@
-"""From which scale on is an ability there, and how sure is that?"""
+"""Where does a curve rise through a level, and how sure is that?"""
 
 from __future__ import annotations
 
@@ -12,30 +12,31 @@ from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import binom
 
 _AT_CHANCE = 0.1
-"""Share of the level's distance from chance below which a size counts as being at chance."""
+"""A size counts as being at chance while its gain over chance is below this share of the level's."""
 _MOST = 0.5
-"""Share of the whole rise that is made in one gap when a curve is called sudden there; and of the way to a level up to
-which a measured size is not on its way."""
+"""A rise is sudden when at least this share of it is made between two sizes, and the smaller of them has made less than
+this share of the way from chance to the level."""
 _CLEAR = 0.16
-"""Chance of so many or more successes at the level, or so few, below which a size is clearly above or below it: about
-one standard error, as far as points can lie from a curve before a reader asks why."""
+"""A size is clearly above the level when a score at the level would give as many successes with less than this
+probability, and clearly below it likewise: about one standard error, which is as far as points can lie from a curve
+before a reader asks why."""
 
 
-class Onsets(NamedTuple):
-    """Where each curve rises through a level; positions, (B,)."""
+class Crossings(NamedTuple):
+    """Where each of B curves rises through a level, as positions on the axis."""
 
     at: Array
-    """By the form that describes the curve best, whatever the points say; -inf below the smallest size, inf when the
-    level is not reached."""
+    """By the form that describes the curve best, whatever the points say, (B,); -inf when the curve is above the level
+    at the smallest size already, inf when it does not reach it."""
     low: Array
-    """Lower end of the interval; -inf when it lies below the smallest size."""
+    """Lower end of the interval, (B,); -inf when it lies below the smallest size."""
     high: Array
-    """Upper end of the interval; inf when it lies above the largest size."""
+    """Upper end of the interval, (B,); inf when it lies above the largest size."""
     form: tuple[str, ...]
-    """The form behind `at`."""
+    """Name of the form behind `at`, of each curve."""
 
 
-def onsets(
+def crossings(
     counts: Counts,
     level: Array,
     redrawn: Array | None,
@@ -44,55 +45,57 @@ def onsets(
     confidence: float = 0.95,
     forms: Sequence[str] = CANDIDATES,
     starts: Mapping[str, Array] | None = None,
-) -> Onsets:
-    """Where each curve rises through `level`, with an interval that knows how little the form is known.
+) -> Crossings:
+    """Where each curve rises through `level`, with an interval that covers not knowing the form of growth.
 
-    Every redrawn curve is fitted by one form, see `refitted`, its onset is kept to its points, see `bracketed`, and the
-    interval is the percentile one. Between two sizes a sudden rise could lie anywhere: its onset is drawn evenly from
-    the gap, so an ability that is absent at one size and mostly there at the next gets the whole gap as its interval
-    and no invented precision.
+    Each redrawn curve is fitted with one form (see `refitted`), the place where it crosses the level is kept consistent
+    with its points (see `bracketed`), and the interval is made of percentiles of these places. A sudden rise could lie
+    anywhere between two sizes, so its place is drawn evenly from the gap: an ability that is absent at one size and
+    mostly there at the next gets the whole gap as its interval, and no precision is invented.
 
     Args:
         counts: the curves.
         level: score to be reached, (B,), above chance.
-        redrawn: successes of redrawn curves, (B, R, m); None leaves the intervals open.
+        redrawn: successes of R redrawn curves for each, (B, R, m); None leaves the intervals open.
         rng: source of chance.
-        confidence: of the interval.
-        forms: which may describe the curves; those with too many parameters for the sizes take no part.
-        starts: parameters by form to refine, (B, p), as of the same shares of other documents; None searches.
+        confidence: coverage of the interval.
+        forms: names of the forms that may describe the curves; those with too many parameters for the number of sizes
+            are left out.
+        starts: for each form the parameters from which the fit starts, (B, p), such as those of a fit to the same
+            scores with other numbers of documents; None searches for a start.
     """
     able = [FORMS[name] for name in forms if counts.sizes - FORMS[name].p - 1 > 0]
     fits = [fit(form, counts, start=None if starts is None else starts[form.name]) for form in able]
     share = akaike_weights(fits, counts.sizes)
     best = share.argmax(axis=0)
-    at = np.choose(best, [_onset(f, counts, level, None) for f in fits])
+    at = np.choose(best, [_crossing(f, counts, level, None) for f in fits])
     names = tuple(able[i].name for i in best)
     if redrawn is None:
-        return Onsets(at=at, low=np.full(len(counts), -np.inf), high=np.full(len(counts), np.inf), form=names)
+        return Crossings(at=at, low=np.full(len(counts), -np.inf), high=np.full(len(counts), np.inf), form=names)
     curves, draws = redrawn.shape[:2]
     found = np.empty((curves, draws))
     for again in refitted(fits, share, counts, redrawn, rng):
         some, reached = again.counts, level[again.row]
-        found[again.row, again.column] = bracketed(_onset(again.fits, some, reached, rng), some, reached, rng)
+        found[again.row, again.column] = bracketed(_crossing(again.fits, some, reached, rng), some, reached, rng)
     tail = (1 - confidence) / 2
     found.sort(axis=1)
     edges = np.array([tail, 1 - tail]) * (draws - 1)
     low, high = found[:, int(np.floor(edges[0]))], found[:, int(np.ceil(edges[1]))]
-    return Onsets(at=at, low=low, high=high, form=names)
+    return Crossings(at=at, low=low, high=high, form=names)
 
 
 def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator | None = None) -> Array:
     """Positions of a level where no size contradicts them, (B,): after the last one clearly below, before those above.
 
     A form that fits best may still miss the sizes around the level. Where it does, the straight line between these two
-    sizes says where; where one gap holds the rise, its middle, as in `onsets`. On the curves of `tests/calibration`
+    sizes says where; where one gap holds the rise, its middle, as in `crossings`. On the curves of `tests/calibration`
     this moves the estimate of one in fifteen, and these then lie a fifth nearer to the truth.
 
     Args:
-        at: by the form, (B,); infinite outside the sizes.
+        at: where the form crosses the level, (B,); infinite outside the sizes.
         counts: the curves as measured.
         level: score to be reached, (B,), above chance.
-        rng: source of chance for the place in a gap that holds the rise; None takes the middle.
+        rng: source of chance for the place within a gap that holds the whole rise; None takes the middle.
     """
     rows, last, y = np.arange(len(counts)), counts.sizes - 1, counts.k / counts.n
     above = binom.sf(counts.k - 1, counts.n, level[:, None]) < _CLEAR
@@ -115,11 +118,11 @@ def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator 
     return np.where((low < at) & (at < high) & ~sudden, at, inner)
 
 
-def _onset(fits: Fits, counts: Counts, level: Array, rng: np.random.Generator | None) -> Array:
-    """Position of the level on each curve.
+def _crossing(fits: Fits, counts: Counts, level: Array, rng: np.random.Generator | None) -> Array:
+    """Where each fitted curve crosses the level, (B,).
 
-    Where the curve is at chance at one size and has made half of its rise by the next, nothing says where between the
-    two it rose: any place in the gap is as good, the middle without a source of chance.
+    When the curve is at chance at one size and has made half of its rise by the next, nothing says where between the
+    two it rose: any place in the gap is as good, and without a source of chance the middle is taken.
     """
     x, rows = counts.x, np.arange(len(counts))
     at = fits.reaches(level)

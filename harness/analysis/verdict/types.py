@@ -1,12 +1,12 @@
-"""What is concluded of a curve: label, evidence by name, onset, and what goes with them."""
+"""What is concluded of a curve: the label, the numbers behind it, and where the ability sets in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from harness.analysis.curves import Curve
+from harness.analysis.growth import Trace
 
 Label = Literal[
     "emergent",
@@ -20,131 +20,192 @@ Label = Literal[
     "inconclusive",
 ]
 
+Rule = Literal[
+    "sizes",
+    "documents",
+    "spread",
+    "turn",
+    "fall",
+    "small",
+    "unforeseen",
+    "broken",
+    "rise",
+    "above",
+    "rest",
+]
+"""Which rule of `judge` decided. The first three found too little to judge: too few sizes, too few documents, or
+documents whose spread is not known. `small`: neither a clear rise nor a largest size clearly above chance;
+`unforeseen`: extrapolation does not foresee the largest sizes; `broken`: no smooth curve fits the break; `rest`: no
+other rule applied. The others are named for what the curve does."""
+
 
 class Answer(NamedTuple):
-    """A verdict before the continuous metric has been heard."""
+    """Label and qualifier of a curve, and the rule that gave them."""
 
     label: Label
     """The short answer."""
     qualifier: str | None = None
-    """`sharp`, `apparent` or `rising`; None when there is nothing to add."""
-    rule: str = ""
-    """Which rule decided: `sizes`, `documents`, `spread`, `turn`, `fall`, `small`, `unforeseen`, `broken`, `rise`,
-    `above`, `rest`."""
+    """`sharp` or `apparent`, perhaps followed by `metric-robust`; or `rising`; None when there is nothing to add."""
+    rule: Rule = "rest"
+    """The rule that decided."""
 
 
-class Jump(NamedTuple):
-    """The largest single step of a curve: a description, not a claim."""
+class LargestStep(NamedTuple):
+    """The largest rise between two neighbouring sizes: it describes the curve and proves nothing."""
 
     share: float
-    """Part of max - min that this step makes up, 0 to 1."""
+    """Part of the curve's whole range (highest minus lowest score) that lies in this step, 0 to 1."""
     below: str
-    """Model before the step."""
+    """The smaller of the two models."""
     above: str
-    """Model after the step."""
+    """The larger of the two models."""
 
 
 class Flip(NamedTuple):
-    """A verdict that changes when one size is left out."""
+    """A size that decides: without it the curve would get another verdict."""
 
     model: str
-    """The size left out."""
+    """The size that was left out."""
     label: Label
-    """What the others alone would say."""
+    """The label of the curve without it."""
 
 
-class Place(NamedTuple):
-    """Where an ability passes chance by the practical effect, in the unit of the scale."""
+class Onset(NamedTuple):
+    """The scale at which an ability passes chance by the practical effect, in the unit of the axis."""
 
     at: float | None
-    """By the form that describes the curve best, kept between sizes clearly below and above; None when that lies
-    outside the sizes measured."""
+    """Where the growth form that describes the curve best passes that level, kept between the sizes clearly below and
+    clearly above it; None when this lies outside the sizes measured."""
     low: float | None
     """Lower end of the 95 % interval; None when it lies outside the sizes measured."""
     high: float | None
     """Upper end of the 95 % interval; None when it lies outside the sizes measured."""
     form: str
-    """The form behind `at`."""
+    """Name of the growth form behind `at`."""
 
 
-class Partner(NamedTuple):
-    """What the continuous metric of the same samples does."""
+class PartnerTrend(NamedTuple):
+    """Whether the continuous metric of the same answers already improves where the headline metric shows nothing."""
 
     metric: str
-    """Its name."""
+    """Name of the continuous metric."""
     z_trend: float | None
-    """Trend over all sizes, positive when it improves; None when it cannot be tested."""
+    """Trend over all its sizes, positive when it improves; None when it cannot be tested."""
     sizes: int
-    """Its sizes."""
+    """How many sizes it has."""
     sizes_below: int
-    """Those below the threshold of the headline, all of them when there is none; 0 when none lies above it."""
+    """How many of its sizes lie below the threshold of the headline: all when the headline has no threshold, 0 when no
+    size of the partner lies above it."""
     z_below: float | None
-    """Trend over these sizes; None with fewer than 3."""
+    """Trend over the sizes below; None with fewer than 3 of them."""
     p_below: float | None
     """Two-sided p of `z_below`."""
     q_below: float | None
-    """The same, corrected over all partners tested together."""
+    """`p_below` corrected over all partners tested together (Benjamini-Hochberg)."""
     share_below: float | None
-    """Rise of the fitted line over these sizes as a share of the whole range; None when it has no range."""
+    """Rise of the fitted line over the sizes below, as a share of the metric's range over all sizes; None when the
+    metric has no range, or the trend cannot be tested."""
     rises_below: bool | None
     """True when it improves there, significantly and by a material share; None when it cannot be tested."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What the headline metric of one setting shows over the sizes of one family."""
+class Evidence:
+    """The numbers behind a verdict, in units of the score; None where a number does not exist."""
 
-    curve: Curve
-    """The curve that was judged."""
+    p_trend: float | None
+    """Two-sided p of the Cochran-Armitage trend over scale."""
+    q_trend: float | None
+    """p_trend, corrected over all curves judged together (Benjamini-Hochberg)."""
+    z_trend: float | None
+    """Statistic of the trend, positive when larger models are better."""
+    range: float | None
+    """Rise of the fitted straight line from the smallest to the largest size."""
+    range_stderr: float | None
+    """Standard error of range."""
+    p_top: float | None
+    """Exact one-sided p of the largest size against chance."""
+    q_top: float | None
+    """p_top, corrected over all curves judged together (Benjamini-Hochberg)."""
+    gain: float | None
+    """Score of the largest size minus chance."""
+    p_ext: float | None
+    """Apparent emergence: probability of the largest sizes' scores under growth laws fitted to the smaller sizes."""
+    p_ext_noise: float | None
+    """p_ext with documents discounted for the scatter of the curve; emergence asks both to be small."""
+    held_out: float | None
+    """How many of the largest sizes p_ext leaves out and predicts."""
+    foreseen: float | None
+    """Best prediction of the score of the sizes left out."""
+    below_high: float | None
+    """Upper 95 % bound of the pooled score of the sizes that were not left out."""
+    p_sharp: float | None
+    """Sharp emergence: likelihood-ratio p of the largest sizes leaving every smooth curve."""
+    p_jump: float | None
+    """Sharp emergence further down: likelihood-ratio p of "chance, then a line" against every smooth curve."""
+    p_turn: float | None
+    """Larger p of two arms of opposite sign, corrected over the places where they could meet."""
+    dispersion: float | None
+    """Scatter of the sizes about the best growth form over what their documents explain, at least 1."""
+    breakthroughness: float | None
+    """Range over the median step between sizes (emergence score)."""
+    linearity: float | None
+    """Range over the root mean square step between sizes."""
+    mde: float | None
+    """Smallest gain over chance that the largest size would have shown (level 5 %, power 80 %)."""
+    run_sd: float
+    """Spread between training runs that was assumed, at a score of one half."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What a curve shows over the sizes of its family."""
+
     label: Label
     """The short answer."""
     qualifier: str | None
-    """`sharp` or `apparent`, perhaps `metric-robust`, for an emergent ability; `rising` for a flat curve that rises
-    significantly but by less than matters; else None."""
+    """`sharp` or `apparent`, perhaps followed by `metric-robust`, for an emergent ability; `rising` for a flat curve
+    that rises significantly but by less than matters; else None."""
     threshold: float | None
-    """Scale at which the ability passes chance by the practical effect; None when it does not rise, or had before the
-    smallest size."""
+    """Scale at which the ability passes chance by the practical effect; None when it does not rise, or passed that
+    level before the smallest size."""
     threshold_low: float | None
-    """Lower end of its 95 % interval; None when it lies below the smallest size, or there is no threshold."""
+    """Lower end of the threshold's 95 % interval; None when it lies below the smallest size, or there is no
+    threshold."""
     threshold_high: float | None
-    """Upper end of its 95 % interval; None when it lies above the largest size, or there is no threshold."""
+    """Upper end of the threshold's 95 % interval; None when it lies above the largest size, or there is no
+    threshold."""
     reliable_from: float | None
     """Smallest scale from which this and all larger sizes are above chance; None when there is none."""
     reliable_model: str | None
     """The model at `reliable_from`."""
-    evidence: Mapping[str, float | None]
-    """Numbers by name, see `EVIDENCE`; None where a number does not exist."""
-    jump: Jump | None
+    evidence: Evidence
+    """The numbers behind the label."""
+    largest_step: LargestStep | None
     """The largest step upwards; None when the curve does not rise."""
-    partner: Partner | None
-    """The continuous metric beside it; None when the task has none."""
+    partner_trend: PartnerTrend | None
+    """What the continuous metric of the same answers does; None when the task has none."""
     flips: tuple[Flip, ...]
-    """Sizes without which the verdict would be another; one alone carries the verdict."""
+    """The sizes without which the label would be another; when there is just one, it alone carries the verdict."""
     reasons: tuple[str, ...]
-    """Why, in plain sentences."""
+    """Why, in plain sentences; the deciding one first."""
 
 
-EVIDENCE: Mapping[str, str] = {
-    "p_trend": "two-sided p of the Cochran-Armitage trend over scale",
-    "q_trend": "the same, corrected over all curves judged together (Benjamini-Hochberg)",
-    "z_trend": "its statistic, positive when larger is better",
-    "range": "rise of the fitted straight line from the smallest to the largest size",
-    "range_stderr": "standard error of that rise",
-    "p_top": "exact one-sided p of the largest size against chance",
-    "q_top": "the same, corrected",
-    "gain": "largest size minus chance",
-    "p_ext": "apparent emergence: chance of the largest sizes under laws fitted to the smaller ones",
-    "p_ext_noise": "the same, documents discounted for the scatter of the curve; both must be small",
-    "held_out": "largest sizes held out for p_ext",
-    "foreseen": "best prediction for the sizes held out",
-    "below_high": "upper 95 % bound of the pooled score of the sizes not held out",
-    "p_sharp": "sharp emergence: likelihood ratio of the largest sizes leaving every smooth curve",
-    "p_jump": "sharp emergence further down: likelihood ratio of chance and then a line against every smooth curve",
-    "p_turn": "larger p of two arms of opposite sign, corrected over where they meet",
-    "dispersion": "scatter about the best form over what documents explain, at least 1",
-    "breakthroughness": "range over the median step (emergence score)",
-    "linearity": "range over the root mean square step",
-    "mde": "smallest gain over chance the largest size would have shown (5 %, power 80 %)",
-    "run_sd": "spread between training runs assumed, at a score of one half",
-}
-"""What the numbers in `Verdict.evidence` are."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CurveRow:
+    """A curve on its way to a picture."""
+
+    curve: Curve
+    """The curve."""
+    traces: tuple[Trace, ...] = ()
+    """Growth forms as lines to draw, best first; empty until `with_traces` has fitted them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judged(CurveRow):
+    """One row from judgement to picture: a curve with all that was concluded of it."""
+
+    verdict: Verdict
+    """What the curve shows."""
+    partner: CurveRow | None = None
+    """The continuous metric of the same answers; None when there is none."""

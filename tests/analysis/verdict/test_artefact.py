@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from harness.analysis.curves import Curve, curves
-from harness.analysis.verdict import Verdict, judge
-from harness.analysis.verdict.artefact import partners
-from harness.analysis.verdict.types import Partner
+from harness.analysis.verdict import PartnerTrend, Verdict
+from harness.analysis.verdict.artefact import partner_trends
 from tests.builders import grown
-from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP
+from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP, verdicts
 
 
 def drawn(right: tuple[int, ...], smooth: tuple[float, ...], n: int = 200) -> tuple[Curve, ...]:
@@ -19,13 +18,13 @@ def drawn(right: tuple[int, ...], smooth: tuple[float, ...], n: int = 200) -> tu
 
 
 def judged(right: tuple[int, ...], smooth: tuple[float, ...]) -> Verdict:
-    (verdict,) = judge(drawn(right, smooth), draws=0)
+    (verdict,) = verdicts(drawn(right, smooth), draws=0)
     return verdict
 
 
-def heard(smooth: tuple[float, ...], sizes: int = 7, *, n: int = 200, items: np.ndarray | None = None) -> Partner:
+def heard(smooth: tuple[float, ...], sizes: int = 7, *, n: int = 200, items: np.ndarray | None = None) -> PartnerTrend:
     curve = next(c for c in drawn(STEP, smooth, n) if c.metric.continuous)
-    (partner,) = partners([(replace(curve, items=items), sizes)])
+    (partner,) = partner_trends([(replace(curve, items=items), sizes)])
     assert partner is not None
     return partner
 
@@ -40,17 +39,17 @@ def documents(rise: float) -> np.ndarray:
 def test_a_jump_is_made_by_the_metric_when_the_continuous_score_improves_before_it() -> None:
     verdict = judged(STEP, EARLY)
     assert verdict.label == "metric-artefact"
-    assert verdict.partner is not None
-    assert (verdict.partner.metric, verdict.partner.sizes_below) == ("prob_correct", 7)
-    assert verdict.partner.rises_below is True
+    assert verdict.partner_trend is not None
+    assert (verdict.partner_trend.metric, verdict.partner_trend.sizes_below) == ("prob_correct", 7)
+    assert verdict.partner_trend.rises_below is True
 
 
 def test_a_jump_of_both_scores_is_robust_to_the_metric() -> None:
     verdict = judged(STEP, LATE)
     assert verdict.label == "emergent"
     assert str(verdict.qualifier).endswith(" metric-robust")
-    assert verdict.partner is not None
-    assert verdict.partner.rises_below is False
+    assert verdict.partner_trend is not None
+    assert verdict.partner_trend.rises_below is False
 
 
 def test_a_flat_score_over_a_growing_one_is_made_by_the_metric() -> None:
@@ -63,9 +62,9 @@ def test_a_smooth_rise_needs_no_excuse() -> None:
 
 
 def test_without_a_partner_nothing_is_heard() -> None:
-    assert partners([(None, 5)]) == (None,)
-    (alone,) = judge([c for c in drawn(STEP, EARLY) if not c.metric.continuous], draws=0)
-    assert (alone.partner, alone.label) == (None, "emergent")
+    assert partner_trends([(None, 5)]) == (None,)
+    (alone,) = verdicts([c for c in drawn(STEP, EARLY) if not c.metric.continuous], draws=0)
+    assert (alone.partner_trend, alone.label) == (None, "emergent")
 
 
 def without(curve: Curve, *sizes: int) -> Curve:
@@ -76,23 +75,24 @@ def without(curve: Curve, *sizes: int) -> Curve:
 def test_a_partner_that_lacks_sizes_is_heard_at_those_below_the_jump_alone() -> None:
     # Taken by number instead of by size, its first seven sizes would hold the jump of both scores.
     headline, partner = drawn(STEP, LATE)
-    (verdict,) = judge([headline, without(partner, 2)], draws=0)
-    assert verdict.partner is not None
-    assert (verdict.partner.sizes, verdict.partner.sizes_below, verdict.partner.rises_below) == (7, 6, False)
+    (verdict,) = verdicts([headline, without(partner, 2)], draws=0)
+    trend = verdict.partner_trend
+    assert trend is not None
+    assert (trend.sizes, trend.sizes_below, trend.rises_below) == (7, 6, False)
     assert str(verdict.qualifier).endswith(" metric-robust")
 
 
 def test_a_partner_that_ends_below_the_jump_says_nothing_of_it() -> None:
     headline, partner = drawn(STEP, EARLY)
-    (verdict,) = judge([headline, without(partner, 7)], draws=0)
-    assert verdict.partner is not None
-    assert verdict.partner.rises_below is None
+    (verdict,) = verdicts([headline, without(partner, 7)], draws=0)
+    assert verdict.partner_trend is not None
+    assert verdict.partner_trend.rises_below is None
     assert (verdict.label, verdict.qualifier) == ("emergent", judged(STEP, LATE).qualifier.split()[0])
 
 
 def test_a_flat_score_is_held_against_all_sizes_of_a_partner_that_lacks_some() -> None:
     headline, partner = drawn(FLAT, EARLY)
-    (verdict,) = judge([headline, without(partner, 0, 3)], draws=0)
+    (verdict,) = verdicts([headline, without(partner, 0, 3)], draws=0)
     assert verdict.label == "metric-artefact"
     assert "improves over all sizes" in " ".join(verdict.reasons)
 
@@ -135,7 +135,7 @@ def test_documents_that_do_not_improve_show_no_rise() -> None:
 def test_a_score_that_should_fall_improves_by_falling() -> None:
     curve = next(c for c in drawn(STEP, tuple(1 - y for y in EARLY)) if c.metric.continuous)
     brier = replace(curve, metric=replace(curve.metric, higher_is_better=False, chance=0.75, best=0.0))
-    (partner,) = partners([(brier, 7)])
+    (partner,) = partner_trends([(brier, 7)])
     assert partner is not None
     assert partner.rises_below is True
     assert (partner.z_trend or 0) > 0
@@ -144,9 +144,9 @@ def test_a_score_that_should_fall_improves_by_falling() -> None:
 def test_many_partners_are_corrected_together() -> None:
     one = next(c for c in drawn(STEP, EARLY) if c.metric.continuous)
     flat = next(c for c in drawn(STEP, (0.25,) * 8) if c.metric.continuous)
-    alone = partners([(one, 7)])[0]
-    among = partners([(one, 7)] + [(flat, 7)] * 9)[0]
-    apart = partners([(one, 7)] + [(flat, 7)] * 9, together=False)[0]
+    alone = partner_trends([(one, 7)])[0]
+    among = partner_trends([(one, 7)] + [(flat, 7)] * 9)[0]
+    apart = partner_trends([(one, 7)] + [(flat, 7)] * 9, together=False)[0]
     assert alone is not None
     assert among is not None
     assert apart is not None

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict import judge
-from harness.analysis.verdict.evidence import Evidence, weigh
+from harness.analysis.verdict.curve_tests import CurveTests, weigh
 from harness.analysis.verdict.rules import answer
 from harness.analysis.verdict.types import Answer
-from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged
+from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged, verdicts
 from tests.builders.tables import counted
 
 
@@ -37,7 +36,7 @@ def test_what_few_documents_leave_open_is_inconclusive() -> None:
 
 def test_a_rise_too_small_to_matter_is_flat_and_rising() -> None:
     rise = (2500, 2504, 2510, 2540, 2560, 2590, 2620, 2650)
-    (verdict,) = judge(table_curves(counted(rise, n=10_000)), run_sd=0.0, draws=0)
+    (verdict,) = verdicts(table_curves(counted(rise, n=10_000)), run_sd=0.0, draws=0)
     assert (verdict.label, verdict.qualifier) == ("flat", "rising")
 
 
@@ -59,40 +58,40 @@ def test_thirty_documents_in_an_otherwise_large_curve_are_counted_where_it_ends(
     assert judged((*RISE[:7], 16), n=n).label == "inconclusive"  # type: ignore[arg-type]
 
 
-# One rule at a time: the evidence of a curve, changed in what the rule looks at.
+# One rule at a time: the tests on a curve, changed in what the rule looks at.
 
 
-def evidence(right: tuple[int, ...] = FLAT, **changes: float) -> Evidence:
+def weighed(right: tuple[int, ...] = FLAT, **changes: float) -> CurveTests:
     of = weigh(counts(right))
     return replace(of, **{name: np.array([value]) for name, value in changes.items()})
 
 
-def said(of: Evidence, *, documents: int = 200, trend: bool = False, top: bool = False) -> Answer:
+def said(of: CurveTests, *, documents: int = 200, trend: bool = False, top: bool = False) -> Answer:
     return answer(of, 0, documents, trend=trend, top=top)
 
 
 def test_a_significant_turn_comes_before_everything_but_too_little_data_and_a_jump() -> None:
-    turning = evidence(RISE, turn=1, p_turn=0.049)
+    turning = weighed(RISE, turn=1, p_turn=0.049)
     assert said(turning, trend=True, top=True).rule == "turn"
-    assert said(evidence(RISE, turn=1, p_turn=0.051), trend=True, top=True).rule == "rise"
+    assert said(weighed(RISE, turn=1, p_turn=0.051), trend=True, top=True).rule == "rise"
     assert said(turning, documents=29, trend=True, top=True).rule == "documents"
-    assert said(evidence(STEP, turn=1, p_turn=0.049), trend=True, top=True).label == "emergent"
+    assert said(weighed(STEP, turn=1, p_turn=0.049), trend=True, top=True).label == "emergent"
 
 
 def test_emergent_needs_a_largest_size_above_chance_after_correction() -> None:
-    assert said(evidence(STEP), trend=True, top=True).rule == "unforeseen"
-    assert said(evidence(STEP), trend=True, top=False).rule == "rise"
+    assert said(weighed(STEP), trend=True, top=True).rule == "unforeseen"
+    assert said(weighed(STEP), trend=True, top=False).rule == "rise"
 
 
 def test_emergent_needs_smaller_sizes_that_lack_the_ability() -> None:
-    assert said(evidence(STEP, below_high=0.301), trend=True, top=True).rule == "rise"
-    assert said(evidence(STEP, below_high=0.299), trend=True, top=True).rule == "unforeseen"
+    assert said(weighed(STEP, below_high=0.301), trend=True, top=True).rule == "rise"
+    assert said(weighed(STEP, below_high=0.299), trend=True, top=True).rule == "unforeseen"
 
 
 @pytest.mark.parametrize(("p", "rule"), [(0.009, "unforeseen"), (0.011, "rise")])
 def test_emergent_needs_a_surprise_at_one_percent(p: float, rule: str) -> None:
-    assert said(evidence(STEP, p_ext=p, p_jump=1.0), trend=True, top=True).rule == rule
-    assert said(evidence(STEP, p_ext=1e-9, p_ext_noise=p, p_jump=1.0), trend=True, top=True).rule == rule
+    assert said(weighed(STEP, p_ext=p, p_jump=1.0), trend=True, top=True).rule == rule
+    assert said(weighed(STEP, p_ext=1e-9, p_ext_noise=p, p_jump=1.0), trend=True, top=True).rule == rule
 
 
 @pytest.mark.parametrize(
@@ -110,27 +109,27 @@ def test_emergent_needs_a_surprise_at_one_percent(p: float, rule: str) -> None:
 def test_sharp_is_what_no_smooth_curve_describes(
     p_ext: float, p_sharp: float, p_jump: float, qualifier: str | None, rule: str
 ) -> None:
-    of = evidence(STEP, p_ext=p_ext, p_ext_noise=p_ext, p_sharp=p_sharp, p_jump=p_jump)
+    of = weighed(STEP, p_ext=p_ext, p_ext_noise=p_ext, p_sharp=p_sharp, p_jump=p_jump)
     found = said(of, trend=True, top=True)
     assert (found.qualifier, found.rule) == (qualifier, rule)
 
 
 def test_a_trend_within_the_scatter_of_the_sizes_is_none() -> None:
-    steady = evidence(RISE, z_trend=4.0, dispersion=4.0)
-    scattered = evidence(RISE, z_trend=4.0, dispersion=4.3)
+    steady = weighed(RISE, z_trend=4.0, dispersion=4.0)
+    scattered = weighed(RISE, z_trend=4.0, dispersion=4.3)
     assert said(steady, trend=True, top=True).rule == "rise"
     assert said(scattered, trend=True, top=True).rule != "rise"
 
 
 @pytest.mark.parametrize(("reach", "label"), [(0.01, "flat"), (0.04, "inconclusive")])
 def test_flat_means_that_a_change_of_twice_the_effect_is_excluded(reach: float, label: str) -> None:
-    found = said(evidence(reach=reach, reach_error=0.04))
+    found = said(weighed(reach=reach, reach_error=0.04))
     assert (found.label, found.rule) == (label, "small")
 
 
 def test_above_chance_must_hold_for_all_sizes_together_and_none_far_below() -> None:
-    assert said(evidence(HIGH), top=True).label == "flat-above-chance"
-    assert said(evidence(HIGH, lowest=-0.051), top=True).rule == "rest"
-    assert said(evidence(HIGH, below_low=0.24), top=True).rule == "rest"
-    falling = evidence(HIGH, z_trend=-3.0)
+    assert said(weighed(HIGH), top=True).label == "flat-above-chance"
+    assert said(weighed(HIGH, lowest=-0.051), top=True).rule == "rest"
+    assert said(weighed(HIGH, below_low=0.24), top=True).rule == "rest"
+    falling = weighed(HIGH, z_trend=-3.0)
     assert said(falling, trend=True, top=True).rule == "rest"

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 
 from harness.analysis.growth import redrawn_counts
-from harness.analysis.verdict.thresholds import Onsets, bracketed, onsets
+from harness.analysis.verdict.thresholds import Crossings, bracketed, crossings
 from tests.builders.curves import X, counts
 
 GRADUAL = tuple(np.rint(200 * (0.25 + 0.75 / (1 + np.exp(-1.5 * (X - 9.0))))).astype(int))
 SUDDEN = (50, 49, 51, 50, 48, 150, 152, 151)
 
 
-def found(*curves: tuple[int, ...], level: float = 0.3, draws: int = 300) -> Onsets:
+def found(*curves: tuple[int, ...], level: float = 0.3, draws: int = 300) -> Crossings:
     some = counts(curves)
     rng = np.random.default_rng(0)
     redrawn = redrawn_counts(some, draws, rng) if draws else None
-    return onsets(some, np.full(len(some), level), redrawn, rng)
+    return crossings(some, np.full(len(some), level), redrawn, rng)
 
 
 def test_a_gradual_rise_has_its_onset_where_the_curve_passes_the_level() -> None:

@@ -10,12 +10,11 @@ import pytest
 
 from harness.analysis.curves import Curve, curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict import EVIDENCE, Verdict, judge, to_json
-from harness.analysis.verdict.verdict import judge_each
+from harness.analysis.verdict import Judged, Verdict, evidence_texts, judge, judge_each, to_json
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
-from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, judged, only
+from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, judged, only, verdicts
 from tests.builders.tables import counted
 
 CONTRACT = {
@@ -30,15 +29,19 @@ def several(*rights: tuple[int, ...], n: int = 200) -> tuple[Curve, ...]:
     return table_curves(pd.concat([counted(r, n=n, task=f"task-{i:02d}") for i, r in enumerate(rights)]))
 
 
+def row_of(right: tuple[int, ...], **columns: object) -> Judged:
+    (row,) = judge(table_curves(counted(right, **columns)))
+    return row
+
+
 def located(right: tuple[int, ...], **columns: object) -> Verdict:
-    (verdict,) = judge(table_curves(counted(right, **columns)))
-    return verdict
+    return row_of(right, **columns).verdict
 
 
 def test_verdicts_come_in_the_order_of_the_curves_and_skip_the_partners() -> None:
     drawn = curves(grown(STEP)) + several(RISE, FLAT)
     found = judge(drawn, draws=0)
-    assert [v.curve for v in found] == [c for c in drawn if c.rank == 0]
+    assert [row.curve for row in found] == [c for c in drawn if c.rank == 0]
     assert judge(()) == ()
 
 
@@ -46,11 +49,11 @@ def test_a_curve_among_many_flat_ones_must_show_more() -> None:
     weak = (50, 50, 53, 54, 55, 58, 60, 67)
     rng = np.random.default_rng(0)
     flat = [tuple(rng.permutation((50, 48, 52, 49, 51, 50, 47, 53)).tolist()) for _ in range(30)]
-    (alone,) = judge(several(weak), draws=0)
-    among = judge(several(weak, *flat), draws=0)[0]
-    each = judge_each(several(weak, *flat), draws=0)[0]
-    assert (alone.evidence["q_trend"] or 1) < 0.05 < (among.evidence["q_trend"] or 0)
-    assert alone.evidence["p_trend"] == among.evidence["p_trend"] == each.evidence["q_trend"]
+    (alone,) = verdicts(several(weak), draws=0)
+    among = verdicts(several(weak, *flat), draws=0)[0]
+    each = judge_each(several(weak, *flat), draws=0)[0].verdict
+    assert (alone.evidence.q_trend or 1) < 0.05 < (among.evidence.q_trend or 0)
+    assert alone.evidence.p_trend == among.evidence.p_trend == each.evidence.q_trend
     assert alone.label != among.label
     assert each.label == alone.label
 
@@ -95,9 +98,9 @@ def test_a_threshold_lies_between_the_sizes_clearly_below_and_above_it_and_in_it
 def test_models_at_one_place_of_the_axis_are_not_judged_and_this_is_all_that_is_said() -> None:
     # The mean of the logarithms is rounded to something else, which must not make a trend.
     rows = counted((160, 60, 190, 40, 110, 70, 180, 50), tokens=4_000_001)
-    (verdict,) = judge(table_curves(rows, "tokens"))
+    (verdict,) = verdicts(table_curves(rows, "tokens"))
     assert verdict.label == "inconclusive"
-    assert (verdict.evidence["p_trend"], verdict.evidence["q_trend"], verdict.flips) == (None, None, ())
+    assert (verdict.evidence.p_trend, verdict.evidence.q_trend, verdict.flips) == (None, None, ())
     assert verdict.reasons == ("Cannot tell: all 8 models lie at one place of this axis, 4M training tokens.",)
 
 
@@ -109,52 +112,55 @@ def test_what_does_not_rise_has_no_threshold(right: tuple[int, ...]) -> None:
 
 def test_the_largest_step_is_a_share_of_the_range() -> None:
     verdict = judged((50, 60, 70, 110, 120, 130, 140, 150))
-    assert verdict.jump is not None
-    assert verdict.jump.share == pytest.approx(0.4)
-    assert (verdict.jump.below, verdict.jump.above) == (f"toy-{SIZES[2]}", f"toy-{SIZES[3]}")
-    assert judged((150, 140, 130, 120)).jump is None
+    assert verdict.largest_step is not None
+    assert verdict.largest_step.share == pytest.approx(0.4)
+    assert (verdict.largest_step.below, verdict.largest_step.above) == (f"toy-{SIZES[2]}", f"toy-{SIZES[3]}")
+    assert judged((150, 140, 130, 120)).largest_step is None
 
 
 def test_the_same_seed_gives_the_same_thresholds() -> None:
     one, other = located(RISE), located(RISE)
-    assert to_json(one) == to_json(other)
-    (third,) = judge(table_curves(counted(RISE)), seed=1)
+    assert one == other
+    (third,) = verdicts(table_curves(counted(RISE)), seed=1)
     assert third.threshold == one.threshold
     assert third.threshold_low != one.threshold_low
 
 
 @pytest.mark.parametrize("right", [STEP, RISE, FLAT, HIGH, FALL, BREAK, (50,), (0,) * 8, (200,) * 8])
 def test_a_verdict_is_plain_data(right: tuple[int, ...]) -> None:
-    found = to_json(located(right))
+    found = to_json(row_of(right))
     assert set(found) >= CONTRACT
-    assert set(found["evidence"]) == set(EVIDENCE) >= NUMBERS
+    assert set(found["evidence"]) == set(evidence_texts()) >= NUMBERS
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["n"] == [200] * len(right)
 
 
-def test_infinity_is_a_word_in_plain_data() -> None:
-    found = to_json(judged((0, 0, 0, 0, 0, 0, 0, 40), chance=0.0))
-    assert found["evidence"]["breakthroughness"] == "inf"
+def test_infinity_either_way_is_a_text_in_plain_data() -> None:
+    texts = [
+        to_json(row_of(right, chance=0.0))["evidence"]["breakthroughness"]
+        for right in ((0, 0, 0, 0, 0, 0, 0, 40), (40, 0, 0, 0, 0, 0, 0, 0))
+    ]
+    assert texts == ["inf", "-inf"]
 
 
 def test_models_without_a_point_are_missing_and_named() -> None:
     done, lost = grown(RISE[:6]), failed(cell_of(model=model_of(SIZES[7])))
-    (verdict,) = (v for v in judge(curves(done, [lost]), draws=0) if v.curve.metric.name == "acc")
-    assert to_json(verdict)["missing"] == [f"toy-{SIZES[7]}"]
+    (row,) = judge(curves(done, [lost]), draws=0)
+    assert to_json(row)["missing"] == [f"toy-{SIZES[7]}"]
 
 
 # Properties.
 
 
-def told(verdict: Verdict, *without: str) -> dict[str, object]:
-    return {name: value for name, value in to_json(verdict).items() if name not in {"models", *without}}
+def told(row: Judged, *without: str) -> dict[str, object]:
+    return {name: value for name, value in to_json(row).items() if name not in {"models", *without}}
 
 
 @pytest.mark.parametrize("right", [STEP, RISE, FLAT, FALL, HIGH])
 def test_the_order_of_rows_changes_nothing(right: tuple[int, ...]) -> None:
     rows = counted(right)
     (shuffled,) = judge(table_curves(rows.sample(frac=1, random_state=3)))
-    assert to_json(shuffled) == to_json(located(right))
+    assert to_json(shuffled) == to_json(row_of(right))
 
 
 @pytest.mark.parametrize("right", [STEP, TWO, RISE, FLAT, FALL])
@@ -165,21 +171,22 @@ def test_parameters_in_thousands_move_the_threshold_and_nothing_else(right: tupl
         before, after = getattr(one, name), getattr(other, name)
         assert after == (None if before is None else pytest.approx(1000 * before, rel=1e-3)), name
     assert (other.label, other.qualifier, other.flips) == (one.label, one.qualifier, one.flips)
-    for name in EVIDENCE:
-        number = one.evidence[name]
-        assert other.evidence[name] == (number if number is None else pytest.approx(number, rel=1e-3, abs=1e-12)), name
+    for name in evidence_texts():
+        number = getattr(one.evidence, name)
+        same = number if number is None else pytest.approx(number, rel=1e-3, abs=1e-12)
+        assert getattr(other.evidence, name) == same, name
 
 
 def test_another_name_for_the_family_changes_nothing_else() -> None:
-    assert told(located(STEP, family="renamed"), "family") == told(located(STEP), "family")
+    assert told(row_of(STEP, family="renamed"), "family") == told(row_of(STEP), "family")
 
 
 @pytest.mark.parametrize(("right", "label"), [(0, "flat"), (200, "flat-above-chance"), (50, "flat")])
 def test_a_constant_score_is_flat(right: int, label: str) -> None:
     verdict = located((right,) * 8)
     assert verdict.label == label
-    assert verdict.evidence["z_trend"] == pytest.approx(0.0, abs=1e-9)
-    assert verdict.evidence["breakthroughness"] == 0.0
+    assert verdict.evidence.z_trend == pytest.approx(0.0, abs=1e-9)
+    assert verdict.evidence.breakthroughness == 0.0
 
 
 def test_one_size_is_inconclusive_and_says_so() -> None:
@@ -195,23 +202,23 @@ def test_three_sizes_have_a_direction_and_no_threshold() -> None:
 
 def test_a_curve_over_a_loss_has_the_same_verdict_and_a_loss_as_threshold() -> None:
     (curve,) = table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss")
-    (verdict,) = judge([curve])
+    (verdict,) = verdicts([curve])
     assert verdict.label == "smooth"
     assert 2.25 < (verdict.threshold_low or 0) <= (verdict.threshold or 0) <= (verdict.threshold_high or 9) <= 4
 
 
 def test_noise_between_runs_makes_verdicts_more_careful() -> None:
     rows = counted((250, 260, 270, 280, 285, 290, 300, 310), n=1000)
-    sure, unsure = (judge([only(table_curves(rows))], run_sd=sd, draws=0)[0] for sd in (0.0, 0.15))
+    sure, unsure = (verdicts([only(table_curves(rows))], run_sd=sd, draws=0)[0] for sd in (0.0, 0.15))
     assert (sure.label, unsure.label) == ("smooth", "inconclusive")
-    assert unsure.evidence["run_sd"] == 0.15
+    assert unsure.evidence.run_sd == 0.15
 
 
 def test_the_threshold_of_known_documents_is_as_unsure_as_their_runs_are() -> None:
     late = (50, 51, 50, 49, 62, 80, 120, 160)
     right = np.array([[np.arange(200) < k] for k in late], dtype=float)
     (curve,) = (replace(c, items=right) for c in curves(grown(late)) if c.rank == 0)
-    (sure,), (unsure,) = (judge([curve], run_sd=run_sd) for run_sd in (0.0, 0.06))
+    (sure,), (unsure,) = (verdicts([curve], run_sd=run_sd) for run_sd in (0.0, 0.06))
     assert (unsure.threshold_high or 0) > 1.4 * (sure.threshold_high or 0)
     assert (unsure.threshold_low or 0) < (sure.threshold_low or 0)
 
@@ -219,6 +226,6 @@ def test_the_threshold_of_known_documents_is_as_unsure_as_their_runs_are() -> No
 def test_a_large_noise_between_runs_is_not_counted_twice_when_a_size_is_left_out() -> None:
     # Five sizes: the noise told is larger than the one assumed where a curve cannot show its own.
     counts = np.array([250, 252, 249, 251, 990]) * 10
-    (verdict,) = judge(table_curves(counted(tuple(counts), n=10_000)), run_sd=0.05, draws=0)
+    (verdict,) = verdicts(table_curves(counted(tuple(counts), n=10_000)), run_sd=0.05, draws=0)
     assert verdict.label == "emergent"
     assert [flip.label for flip in verdict.flips if flip.model == f"toy-{SIZES[0]}"] == []

@@ -1,10 +1,11 @@
-"""What a curve gives to weigh: every test behind a verdict, for many curves at once, before any is corrected."""
+"""Every test behind a verdict, for many curves at once, before any is corrected."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,15 +44,18 @@ reruns on ten common tasks (BoolQ, OLMo ladder)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Evidence:
-    """Tests on B curves with m sizes each; scores as shares of the best one. NaN where a test does not exist."""
+class CurveTests:
+    """Every test on B curves of m sizes each, before any is corrected; scores as shares of the best score.
+
+    All fields are arrays over the curves; NaN stands where a test does not exist.
+    """
 
     counts: Counts | None
     """The curves, with documents discounted for the noise between runs; None for scores that are no counts."""
     unit: Array
-    """What one stands for in units of the metric, (B,)."""
+    """What a share of 1 is in units of the metric, (B,)."""
     effect: Array
-    """Change that matters, as a share of `unit`; 0 for a metric without a scale, (B,)."""
+    """Smallest change that matters, as a share of `unit`; 0 for a metric without a scale, (B,)."""
     z_trend: Array
     """Cochran-Armitage statistic over the positions, positive when the score rises, (B,)."""
     p_trend: Array
@@ -69,40 +73,39 @@ class Evidence:
     first: Index
     """Index of the first size from which all are above chance; m when there is none, (B,)."""
     dispersion: Array
-    """Pearson dispersion about the form that describes the curve best, at least 1, (B,): noise between runs that the
-    documents do not account for."""
+    """Pearson dispersion about the form that describes the curve best, at least 1, (B,). It shows noise between
+    training runs that the documents do not account for."""
     freedom: Index
     """Sizes minus parameters of that form, (B,)."""
     fits: Mapping[str, Fits]
-    """The forms that were fitted to find it, by name; empty where it was known."""
+    """The forms that were fitted to find `dispersion`, by name; empty where it was known already."""
     turn: Index
-    """1 falls then rises, -1 rises then falls, 0 neither; whatever `p_turn` is, (B,)."""
+    """1 when the curve falls and then rises, -1 when it rises and then falls, 0 otherwise, however large `p_turn` is,
+    (B,)."""
     p_turn: Array
-    """Larger p of the two arms, corrected over where they meet, (B,)."""
-    arms: Array
-    """Rise of each arm over its own sizes, (B, 2)."""
+    """Larger p of the two arms, corrected over the places where they could meet, (B,)."""
     p_ext: Array
     """Apparent emergence, see `extrapolation.apparent`, (B,)."""
     p_ext_noise: Array
     """The same with documents discounted for `dispersion`, where `p_ext` is small and the curve scatters, (B,)."""
     held_out: Index
-    """Sizes held out where `p_ext` was smallest, (B,); 1 where it was not computed."""
+    """How many of the largest sizes were held out where `p_ext` was smallest, (B,); 1 where it was not computed."""
     foreseen: Array
     """Best prediction for the sizes held out, (B,)."""
     below_low: Array
-    """Lower 95 % bound (one-sided, exact) of the score of all sizes but those held out, pooled, (B,)."""
+    """Lower 95 % bound (one-sided, exact) of the pooled score of all sizes but those held out, (B,)."""
     below_high: Array
     """Upper 95 % bound (one-sided, exact) of the same, (B,)."""
     lowest: Array
-    """Distance from chance of the smallest score of the curve, (B,)."""
+    """Smallest score of the curve minus chance, (B,)."""
     p_sharp: Array
     """Sharp emergence, see `extrapolation.sharp`, (B,)."""
     p_jump: Array
     """Sharp emergence further down the curve, see `extrapolation.jump`, (B,)."""
     breakthroughness: Array
-    """B, (B,)."""
+    """Range over the median step, see `curves.shape`, (B,)."""
     linearity: Array
-    """L, (B,)."""
+    """Range over the root mean square step, see `curves.shape`, (B,)."""
 
 
 def weigh(
@@ -113,16 +116,16 @@ def weigh(
     decades: bool = True,
     noise: Array | None = None,
     lone_run_sd: float | None = None,
-) -> Evidence:
+) -> CurveTests:
     """All tests on curves of equally many sizes, scores and chance as shares of the best score.
 
     Args:
         counts: the curves, documents already discounted for the noise between runs.
         foresee: curves worth extrapolating, (B,); None extrapolates all.
-        jumps: compute `p_sharp`, which qualifies a verdict and decides none, and `p_jump` also where it decides none;
-            else a `p_jump` that is not significant may be too small.
+        jumps: compute `p_sharp`, which qualifies a verdict but decides none, and compute `p_jump` also where it
+            decides none. Without this, a `p_jump` that is not significant may be smaller than the exact one.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
-        noise: dispersion of each curve where it is known already, (B,); None finds it.
+        noise: dispersion of each curve where it is known already, (B,); None estimates it.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
             own; None takes the counts as they are.
     """
@@ -131,36 +134,14 @@ def weigh(
     line = Trends(*(np.where(apart, of, np.nan) for of in trends(counts.x, counts.k, counts.n)))
     y = counts.k / counts.n
     above = sizes_above_chance(counts)
-    wary = counts
-    if lone_run_sd is not None:
-        n = effective_documents(counts.n, lone_run_sd)
-        wary = Counts(x=counts.x, k=y * n, n=n, chance=counts.chance)
-    p_ext, p_ext_noise, foreseen, p_sharp, p_jump = (np.full(len(counts), np.nan) for _ in range(5))
     fits = _fitted(counts) if noise is None else {}
-    found, freedom = _dispersion(counts, fits) if noise is None else (noise, np.ones(len(counts), dtype=int))
-    out = np.ones(len(counts), dtype=int)
-    chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
-    if counts.sizes >= FEWEST_TO_EXTRAPOLATE and len(chosen):
-        some = wary.rows(chosen)
-        surprise = apparent(some)
-        p_ext[chosen], foreseen[chosen], out[chosen] = surprise.p, surprise.foreseen, surprise.held_out
-        p_ext_noise[chosen] = surprise.p
-        doubtful = np.flatnonzero((p_ext < ALPHA_EXT) & (found > 1.0))
-        if len(doubtful):
-            p_ext_noise[doubtful] = apparent(_discounted(wary.rows(doubtful), found[doubtful])).p
-        if jumps and decades:
-            p_sharp[chosen] = sharp(some).p
-        if decades:
-            unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
-            asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
-            broken = jump(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
-            p_jump[chosen[asked]] = broken.p
-            inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
-            out[chosen[asked[inner]]] = broken.held_out[inner]
-    low, high = _below(counts, out)
-    described = shape(y)
+    spread, freedom = _dispersion(counts, fits) if noise is None else (noise, np.ones(len(counts), dtype=int))
+    wary = counts if lone_run_sd is None else _with_run_noise(counts, lone_run_sd)
+    foretold = _extrapolated(wary, spread, foresee=foresee, jumps=jumps, decades=decades)
+    low, high = _below(counts, foretold.held_out)
+    steps = shape(y)
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
-    return Evidence(
+    return CurveTests(
         counts=counts,
         unit=np.ones(len(counts)),
         effect=np.full(len(counts), PRACTICAL_EFFECT),
@@ -172,30 +153,24 @@ def weigh(
         top=y[:, -1] - counts.chance,
         above=above,
         first=first_persistent(above),
-        dispersion=found,
+        dispersion=spread,
         freedom=freedom,
         fits=fits,
         turn=turning.turn,
         p_turn=turning.p,
-        arms=turning.reach,
-        p_ext=p_ext,
-        p_ext_noise=p_ext_noise,
-        held_out=out,
-        foreseen=foreseen,
         below_low=low,
         below_high=high,
         lowest=y.min(axis=1) - counts.chance,
-        p_sharp=p_sharp,
-        p_jump=p_jump,
-        breakthroughness=described.breakthroughness,
-        linearity=described.linearity,
+        breakthroughness=steps.breakthroughness,
+        linearity=steps.linearity,
+        **foretold._asdict(),
     )
 
 
-def weigh_alone(curve: Curve) -> Evidence:
-    """Trend and distance from chance of one curve that is not `countable`: a loss, or a score of unknown error.
+def weigh_alone(curve: Curve) -> CurveTests:
+    """The trend and the tests against chance of one curve that is not `countable`: a loss, or a score of unknown error.
 
-    No growth law is fitted: where a score may go is not known without a floor and a best.
+    No growth law is fitted, because without a lowest and a best score nobody knows how far the curve could go.
     """
     metric = curve.metric
     direction = 1 if metric.higher_is_better else -1
@@ -206,9 +181,9 @@ def weigh_alone(curve: Curve) -> Evidence:
     none, m = np.full(1, np.nan), len(curve.points)
     of_each = [above_chance_p(e, metric) for e in curve.estimates]
     above = np.array([[p is not None and p < 0.05 / m for p in of_each]])
-    described = shape(y)
+    steps = shape(y)
     p_top = of_each[-1]
-    return Evidence(
+    return CurveTests(
         counts=None,
         unit=np.full(1, unit),
         effect=np.full(1, PRACTICAL_EFFECT if scale else 0.0),
@@ -225,7 +200,6 @@ def weigh_alone(curve: Curve) -> Evidence:
         fits={},
         turn=np.zeros(1, dtype=int),
         p_turn=none,
-        arms=np.zeros((1, 2)),
         p_ext=none,
         p_ext_noise=none,
         held_out=np.ones(1, dtype=int),
@@ -235,21 +209,70 @@ def weigh_alone(curve: Curve) -> Evidence:
         lowest=none if metric.chance is None else y.min(axis=1) - direction * metric.chance / unit,
         p_sharp=none,
         p_jump=none,
-        breakthroughness=described.breakthroughness,
-        linearity=described.linearity,
+        breakthroughness=steps.breakthroughness,
+        linearity=steps.linearity,
     )
 
 
 def worth_extrapolating(counts: Counts, effect: float) -> Mask:
-    """Curves that end clearly above chance after smaller sizes near it: the only ones that can be called emergent."""
+    """Which curves end clearly above chance after smaller sizes near it, (B,): only these can be called emergent.
+
+    Args:
+        counts: the curves.
+        effect: gain over chance that matters, as a share of the best score.
+    """
     near = np.zeros(len(counts), dtype=bool)
     for sizes in range(3, counts.sizes):
         near |= pooled_bounds(counts, sizes)[1] < counts.chance + effect
     return np.asarray(near & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
 
 
-def _discounted(counts: Counts, dispersion: Array) -> Counts:
-    return replace(counts, k=counts.k / dispersion[:, None], n=counts.n / dispersion[:, None])
+class _Extrapolated(NamedTuple):
+    """What the tests of `extrapolation` say of B curves; the fields are those of `CurveTests`."""
+
+    p_ext: Array
+    p_ext_noise: Array
+    held_out: Index
+    foreseen: Array
+    p_sharp: Array
+    p_jump: Array
+
+
+def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps: bool, decades: bool) -> _Extrapolated:
+    """The tests of `extrapolation` on the curves worth it; the arguments are those of `weigh`."""
+    absent = [np.full(len(counts), np.nan) for _ in range(5)]
+    p_ext, p_ext_noise, foreseen, p_sharp, p_jump = absent
+    found = _Extrapolated(p_ext, p_ext_noise, np.ones(len(counts), dtype=int), foreseen, p_sharp, p_jump)
+    chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
+    if counts.sizes < FEWEST_TO_EXTRAPOLATE or not len(chosen):
+        return found
+    some = counts.rows(chosen)
+    surprise = apparent(some)
+    p_ext[chosen], p_ext_noise[chosen] = surprise.p, surprise.p
+    foreseen[chosen], found.held_out[chosen] = surprise.foreseen, surprise.held_out
+    doubtful = np.flatnonzero((p_ext < ALPHA_EXT) & (spread > 1.0))
+    if len(doubtful):
+        p_ext_noise[doubtful] = apparent(_discounted(counts.rows(doubtful), spread[doubtful])).p
+    if jumps and decades:
+        p_sharp[chosen] = sharp(some).p
+    if decades:
+        unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
+        asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
+        broken = jump(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
+        p_jump[chosen[asked]] = broken.p
+        inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
+        found.held_out[chosen[asked[inner]]] = broken.held_out[inner]
+    return found
+
+
+def _with_run_noise(counts: Counts, run_sd: float) -> Counts:
+    """The same scores on as many documents as are left when the noise between training runs is counted."""
+    n = effective_documents(counts.n, run_sd)
+    return replace(counts, k=counts.k / counts.n * n, n=n)
+
+
+def _discounted(counts: Counts, spread: Array) -> Counts:
+    return replace(counts, k=counts.k / spread[:, None], n=counts.n / spread[:, None])
 
 
 def _fitted(counts: Counts) -> dict[str, Fits]:
@@ -276,7 +299,12 @@ def _p_top(counts: Counts) -> Array:
 
 
 def _below(counts: Counts, out: Index) -> tuple[Array, Array]:
-    """Bounds of the pooled score of all but the largest sizes, a number of its own left out of each curve."""
+    """Bounds of the pooled score of all but the largest sizes.
+
+    Args:
+        counts: the curves.
+        out: how many of the largest sizes to leave out of each curve, (B,).
+    """
     low, high = np.empty(len(counts)), np.empty(len(counts))
     for left_out in np.unique(out):
         rows = out == left_out

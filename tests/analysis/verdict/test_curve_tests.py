@@ -11,7 +11,7 @@ from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
 from harness.analysis.growth import countable, counts_of
 from harness.analysis.stats import trend
-from harness.analysis.verdict.evidence import Evidence, weigh, weigh_alone, worth_extrapolating
+from harness.analysis.verdict.curve_tests import CurveTests, weigh, weigh_alone, worth_extrapolating
 from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, counts, only
 from tests.builders.tables import counted, scored
 
@@ -149,6 +149,6 @@ def test_a_change_in_a_loss_has_no_size_that_matters() -> None:
 def test_of_one_size_or_of_sizes_all_alike_there_is_no_trend() -> None:
     rows = counted((50, 60, 70), params=1000)
     alike = only(table_curves(rows))
-    found: Evidence = weigh(counts_of([alike], run_sd=0.0))
+    found: CurveTests = weigh(counts_of([alike], run_sd=0.0))
     assert np.isnan(found.z_trend[0])
     assert np.isnan(weigh(counts((50,))).z_trend[0])

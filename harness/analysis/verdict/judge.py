@@ -1,0 +1,234 @@
+"""Which abilities emerge, which grow smoothly, which do not grow, and which cannot be judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness.analysis.curves import Curve
+from harness.analysis.growth import RUN_SD
+from harness.analysis.stats import ALPHA, benjamini_hochberg, minimum_detectable_effect
+from harness.analysis.verdict.artefact import partner_trends
+from harness.analysis.verdict.batches import Member, below, flips, none_if_nan, tested
+from harness.analysis.verdict.onsets import onsets
+from harness.analysis.verdict.reasons import reasons
+from harness.analysis.verdict.rules import answer, with_partner
+from harness.analysis.verdict.types import (
+    Answer,
+    CurveRow,
+    Evidence,
+    Flip,
+    Judged,
+    LargestStep,
+    Onset,
+    PartnerTrend,
+    Verdict,
+)
+
+
+def judge(
+    curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200, seed: int = 0, together: bool = True
+) -> tuple[Judged, ...]:
+    """Every headline curve with its verdict, in the order given.
+
+    Tests are corrected over all judged curves at once (Benjamini-Hochberg), separately for trends and for "the
+    largest size is above chance". Judge all curves of a study together: a curve picked out of many and judged alone
+    looks surer than it is. Rules, in this order (delta = `PRACTICAL_EFFECT`):
+
+    1. fewer than `FEWEST_SIZES_FOR_A_TREND` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
+    2. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
+       foreseen by extrapolation (p_ext) or a break that no smooth curve fits (p_jump), at `ALPHA_EXT` -> emergent,
+       `sharp` or `apparent`. This comes before the rule on turns, because a jump after which one size falls back looks
+       like a turn;
+    3. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
+    4. significant fall by at least delta to a level not above chance -> inverse;
+    5. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
+       is excluded, else inconclusive; `rising` when the trend is significant;
+    6. significant rise -> smooth;
+    7. above chance at all sizes taken together, without trend -> flat-above-chance;
+    8. everything else -> inconclusive.
+
+    A trend counts as significant only when it also exceeds the scatter of the sizes about the form that fits them best.
+
+    Then the continuous metric of the same answers is considered: an emergent or flat verdict becomes metric-artefact
+    when that metric already improves among the sizes at which the ability is absent, and an emergent one
+    `metric-robust` when it does not.
+
+    Args:
+        curves: every metric of every setting; continuous partners are found among them.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration.
+        draws: how many redrawn curves stand behind each threshold's interval; 0 gives no intervals.
+        seed: seed of the redrawing.
+        together: correct over all curves; False takes each as a study of its own.
+    """
+    given = tuple(curves)
+    partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
+    members = tested([c for c in given if c.rank == 0], run_sd)
+    beside = [partners.get(member.curve.setting) for member in members]
+    trends = _corrected([none_if_nan(m.tests.p_trend[m.index]) for m in members], together=together)
+    tops = _corrected([none_if_nan(m.tests.p_top[m.index]) for m in members], together=together)
+    answers = [
+        answer(m.tests, m.index, m.curve.n[-1], trend=below(q_trend, ALPHA), top=below(q_top, ALPHA))
+        for m, q_trend, q_top in zip(members, trends.q, tops.q, strict=True)
+    ]
+    changes = flips(members, answers, trends.level, tops.level, run_sd)
+    sizes_below = [
+        member.partner_sizes_below(found, partner) if partner else 0
+        for member, found, partner in zip(members, answers, beside, strict=True)
+    ]
+    partner_tests = partner_trends(list(zip(beside, sizes_below, strict=True)), together=together)
+    answers = [with_partner(found, test) for found, test in zip(answers, partner_tests, strict=True)]
+    found_onsets = onsets(members, answers, draws, np.random.default_rng(seed))
+    evidence = [
+        _evidence(member, found, q_trend, q_top, run_sd)
+        for member, found, q_trend, q_top in zip(members, answers, trends.q, tops.q, strict=True)
+    ]
+    verdicts = map(_verdict, members, answers, evidence, partner_tests, changes, found_onsets)
+    return tuple(
+        Judged(curve=member.curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
+        for member, verdict, partner in zip(members, verdicts, beside, strict=True)
+    )
+
+
+def judge_each(curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200) -> tuple[Judged, ...]:
+    """As `judge`, but every curve is taken as a study of its own: nothing is corrected for many curves."""
+    return judge(curves, run_sd=run_sd, draws=draws, together=False)
+
+
+def to_json(judged: Judged) -> dict[str, Any]:
+    """The judged curve as plain data with the keys that `emergence verdicts --json` promises; infinity is a text."""
+    curve, verdict = judged.curve, judged.verdict
+    return {
+        "family": curve.family,
+        "suite": curve.suite,
+        "task": curve.task,
+        "metric": curve.metric.name,
+        "shots": curve.shots,
+        "prompt": curve.prompt,
+        "scale": curve.scale,
+        "conditions": curve.conditions,
+        "label": verdict.label,
+        "qualifier": verdict.qualifier,
+        "threshold": verdict.threshold,
+        "threshold_low": verdict.threshold_low,
+        "threshold_high": verdict.threshold_high,
+        "reliable_from": verdict.reliable_from,
+        "evidence": {name: _finite(value) for name, value in asdict(verdict.evidence).items()},
+        "flips": [{"without": flip.model, "label": flip.label} for flip in verdict.flips],
+        "reasons": list(verdict.reasons),
+        "models": list(curve.models),
+        "n": list(curve.n),
+        "missing": [gap.model for gap in curve.missing],
+    }
+
+
+def _finite(value: float | None) -> float | str | None:
+    """The number as JSON has it, which knows no infinity."""
+    return str(value) if value is not None and math.isinf(value) else value
+
+
+class _Corrected(NamedTuple):
+    """The p values of one test on every curve, corrected for the number of curves."""
+
+    q: tuple[float | None, ...]
+    """Corrected p of each curve; None where the test does not exist."""
+    level: float
+    """Largest p that is significant after correction: what a curve with one size less must reach."""
+
+
+def _corrected(p: Sequence[float | None], *, together: bool) -> _Corrected:
+    q = benjamini_hochberg(p) if together else tuple(p)
+    significant = [raw for raw, corrected in zip(p, q, strict=True) if raw is not None and below(corrected, ALPHA)]
+    known = sum(value is not None for value in p)
+    return _Corrected(q, max([ALPHA / max(known, 1), *significant]))
+
+
+def _evidence(member: Member, found: Answer, q_trend: float | None, q_top: float | None, run_sd: float) -> Evidence:
+    """One curve's tests as numbers in units of the score."""
+    tests, i = member.tests, member.index
+    unit = float(tests.unit[i])
+    extrapolated = not np.isnan(tests.p_ext[i])
+    return Evidence(
+        p_trend=none_if_nan(tests.p_trend[i]),
+        q_trend=q_trend,
+        z_trend=none_if_nan(tests.z_trend[i]),
+        range=none_if_nan(tests.reach[i] * unit),
+        range_stderr=none_if_nan(tests.reach_error[i] * unit),
+        p_top=none_if_nan(tests.p_top[i]),
+        q_top=q_top,
+        gain=none_if_nan(tests.top[i] * unit),
+        p_ext=none_if_nan(tests.p_ext[i]),
+        p_ext_noise=none_if_nan(tests.p_ext_noise[i]),
+        held_out=float(tests.held_out[i]) if extrapolated else None,
+        foreseen=none_if_nan(tests.foreseen[i] * unit),
+        below_high=none_if_nan(tests.below_high[i] * unit),
+        p_sharp=none_if_nan(tests.p_sharp[i]) if found.rule in {"unforeseen", "broken"} else None,
+        p_jump=none_if_nan(tests.p_jump[i]),
+        p_turn=none_if_nan(tests.p_turn[i]),
+        dispersion=none_if_nan(tests.dispersion[i]) if tests.counts is not None else None,
+        breakthroughness=none_if_nan(tests.breakthroughness[i]),
+        linearity=none_if_nan(tests.linearity[i]),
+        mde=_detectable(member.curve),
+        run_sd=run_sd,
+    )
+
+
+def _verdict(
+    member: Member,
+    found: Answer,
+    evidence: Evidence,
+    partner: PartnerTrend | None,
+    changes: tuple[Flip, ...],
+    onset: Onset | None,
+) -> Verdict:
+    curve, tests, i = member.curve, member.tests, member.index
+    first = int(tests.first[i]) if tests.first[i] < len(curve.points) else None
+    step = _largest_step(curve)
+    return Verdict(
+        label=found.label,
+        qualifier=found.qualifier,
+        threshold=onset and onset.at,
+        threshold_low=onset and onset.low,
+        threshold_high=onset and onset.high,
+        reliable_from=None if first is None else curve.x[first],
+        reliable_model=None if first is None else curve.models[first],
+        evidence=evidence,
+        largest_step=step,
+        partner_trend=partner,
+        flips=changes,
+        reasons=reasons(
+            curve,
+            found,
+            evidence=evidence,
+            effect=float(tests.effect[i]) * float(tests.unit[i]),
+            first=first,
+            onset=onset,
+            largest_step=step,
+            partner=partner,
+            flips=changes,
+        ),
+    )
+
+
+def _largest_step(curve: Curve) -> LargestStep | None:
+    """The largest step towards better between neighbouring sizes, as a share of the whole range."""
+    direction = 1 if curve.metric.higher_is_better else -1
+    steps = [direction * (b - a) for a, b in zip(curve.y, curve.y[1:], strict=False)]
+    if not steps or max(steps) <= 0:
+        return None
+    at = steps.index(max(steps))
+    return LargestStep(steps[at] / (max(curve.y) - min(curve.y)), curve.models[at], curve.models[at + 1])
+
+
+def _detectable(curve: Curve) -> float | None:
+    """Smallest gain over chance that the largest size would have shown (5 %, power 80 %)."""
+    top = curve.points[-1].estimate
+    if curve.metric.chance is None:
+        return None
+    if top.proportion:
+        return minimum_detectable_effect(top.n_effective, curve.metric.chance)
+    return minimum_detectable_effect(top.n, 0.0, stderr=top.stderr) if top.stderr else None
