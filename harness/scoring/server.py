@@ -10,8 +10,8 @@ that runs programs has a server of its own. Why one program cannot change what b
   is as it was before the first. Where the sandbox has namespaces, they end with the server, not with each program.
 * A program cannot steer the server. Where that is root, the program is `nobody`, who may not touch it. Where both are
   the same user, the server has shut its memory and its descriptors (it is "not dumpable"), and seccomp refuses to
-  signal it or to change its limits and its share of the processor. A signal that a descriptor sends (F_SETOWN) may
-  still reach it: that program is then a `timeout` or an `error`, and the next gets a new server.
+  signal it or to change its limits and its share of the processor. Should it be stopped or ended all the same, that
+  program is a `timeout` or an `error`, and the next gets a new server.
 * A program can be ended for certain: this host holds a handle (pidfd) of its process before it sends the request.
 * Whatever becomes of this host, its servers read the end of their socket, end their program and go.
 

@@ -91,7 +91,7 @@ def programs(tmp_path: Path) -> TaskSpec:
 
 
 def answered(lm: Script, task: TaskSpec, data: DocumentCache, **settings: Any) -> CellResult:
-    agreed = EngineSettings(confirm_run_unsafe_code=True, **settings)
+    agreed = EngineSettings(confirm_run_unsafe_code=True, **{"allow_unfenced": True, **settings})
     return evaluate_with(lm, cell(of=task), task, data=data, settings=agreed)
 
 
@@ -150,7 +150,7 @@ def test_without_a_fence_no_model_is_asked_for_programs_unless_the_user_agreed(
     lm = Script(RIGHT)
 
     with pytest.raises(HarnessError, match=r"could reach files and network and sockets .* with --allow-unfenced"):
-        answered(lm, programs, data)
+        answered(lm, programs, data, allow_unfenced=False)
     assert lm.calls == []
     assert answered(lm, programs, data, allow_unfenced=True).provenance.fence == "none"
 
