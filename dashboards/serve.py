@@ -1,23 +1,73 @@
-"""Streamlit with a head start: results are read and judged while the browser is still opening.
+"""The dashboard's server: a guarded door, and results read and judged while the browser is still opening.
 
-    python -m harness.dashboards.serve run app.py [Streamlit's options]
+    python -m harness.dashboards.serve --port 8501
 
-The caches are those of the process, so that the first reader finds them full, or waits for what is under way.
+It listens on 127.0.0.1 alone, and answers only requests that name this machine in their `Host` header: a page
+elsewhere whose name is made to mean 127.0.0.1 (DNS rebinding) could read all results otherwise. The caches are those
+of the process, so that the first reader finds them full, or waits for what is under way.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
+import sys
 import time
+import webbrowser
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from importlib import import_module
+from pathlib import Path
 from threading import Thread
-from typing import get_args
+from typing import Any, get_args
 
-from streamlit.web.cli import main
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit.starlette import App
 
+ADDRESS = "127.0.0.1"
+HOSTS = (ADDRESS, "localhost")
+"""What a browser on this machine, or at the other end of a forwarded port, calls it."""
 HEAD_START = "head start"
 PATIENCE_S = 5.0
 """Seconds left to the readers before each further axis."""
+
+
+def settings(port: int, hosts: Sequence[str]) -> dict[str, Any]:
+    """Streamlit's options, whatever a configuration file of the user says.
+
+    Args:
+        port: on this machine.
+        hosts: names by which requests may call it.
+    """
+    return {
+        "server.address": ADDRESS,
+        "server.port": port,
+        "server.headless": True,
+        "server.allowedHosts": list(hosts),
+        "server.enableCORS": True,
+        "server.enableXsrfProtection": True,
+        "server.fileWatcherType": "none",  # looks at each file of each module all the time, and nobody edits them
+        "runner.postScriptGC": False,  # walks through all results after each click; Python collects when it must
+        "runner.magicEnabled": False,  # a page shows what it is told to, not every value that stands alone
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorLinks": "false",  # they would send an error's words to search engines
+        "client.disableDataExport": True,  # writes formulas as they are; the buttons below tables defuse them
+    }
+
+
+def guarded(hosts: Sequence[str], *, open_at: str | None = None) -> App:
+    """The dashboard, for requests to one of these hosts; `open_at` is the address that a browser window shows first."""
+
+    @asynccontextmanager
+    async def started(_: App) -> AsyncGenerator[None, None]:
+        if open_at is not None:
+            webbrowser.open(open_at)
+        yield
+
+    door = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    return App(Path(__file__).with_name("app.py"), middleware=[door], lifespan=started)
 
 
 def head_start() -> None:
@@ -49,6 +99,20 @@ def _ahead() -> None:
     other_axes()
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """Serve until a signal comes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--allow-host", action="append", default=[])
+    asked = parser.parse_args(arguments)
+    hosts = (*HOSTS, *asked.allow_host)
     Thread(target=_ahead, name=HEAD_START, daemon=True).start()
-    main(prog_name="streamlit")
+    guarded(hosts, open_at=f"http://{ADDRESS}:{asked.port}" if asked.browser else None).run(
+        config=settings(asked.port, hosts)
+    )
+
+
+if __name__ == "__main__":
+    options, sys.argv[1:] = sys.argv[1:], []  # the pages look there for a folder
+    main(options)

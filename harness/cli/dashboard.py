@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -21,22 +20,15 @@ def command(
     results: Results = Path("results"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name by which a proxy in front of it is called; others than localhost are refused."),
+    ] = None,
 ) -> None:
     """Open the dashboard on 127.0.0.1; from elsewhere, forward the port (ssh -L 8501:127.0.0.1:8501 host)."""
     _check_free(port)
-    app = Path(next(iter(import_module("harness.dashboards").__path__))) / "app.py"
-    options = {
-        "server.address": "127.0.0.1",
-        "server.port": str(port),
-        "server.headless": str(not browser).lower(),
-        "server.fileWatcherType": "none",  # looks at each file of each module all the time, and nobody edits them
-        "runner.postScriptGC": "false",  # walks through all results after each click; Python collects when it must
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "minimal",
-        "runner.magicEnabled": "false",  # a page shows what it is told to, not every value that stands alone
-    }
-    command_line = [sys.executable, "-m", "harness.dashboards.serve", "run", str(app)]
-    command_line += [f"--{name}={value}" for name, value in options.items()]
+    command_line = [sys.executable, "-m", "harness.dashboards.serve", "--port", str(port)]
+    command_line += [*(["--browser"] if browser else []), *(f"--allow-host={name}" for name in allow_host or ())]
     say(f"dashboard of {results}/ on http://127.0.0.1:{port} (Ctrl-C ends it)")
     environment = {**os.environ, "EMERGENCE_RESULTS": str(results.resolve())}
     if os.name == "posix":

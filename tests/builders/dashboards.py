@@ -65,10 +65,12 @@ def markup(app: AppTest) -> str:
 # --- a server for a real browser ------------------------------------------------------------------------------------
 
 
-def served(root: Path) -> AbstractContextManager[str]:
+def served(root: Path, *options: str) -> AbstractContextManager[str]:
     """`emergence dashboard` on a folder; gives its address."""
     # started beside the folder, so that pictures show its name and not where the tests keep it
-    return serving([sys.executable, "-m", "harness", "dashboard", "--results", str(root), "--port"], root.parent)
+    return serving(
+        [sys.executable, "-m", "harness", "dashboard", *options, "--results", str(root), "--port"], root.parent
+    )
 
 
 @contextmanager
