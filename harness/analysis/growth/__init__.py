@@ -1,4 +1,8 @@
-"""Which form grows like that? Growth curves fitted to counts, many curves at once."""
+"""Which form of growth does a curve follow? Growth curves fitted to counts, many curves at once.
+
+`fitted_forms` describes one curve, with parameters for a reader; `traces` gives lines to draw. The rest is what
+verdicts and forecasts are computed from.
+"""
 
 from harness.analysis.growth.averaging import CANDIDATES, akaike_weights, refitted
 from harness.analysis.growth.counts import (

@@ -1,4 +1,4 @@
-"""Growth forms weighed against one another, and refitted to redrawn curves."""
+"""How much each growth form counts for a curve, and forms fitted again to redrawn curves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.analysis.growth.types import Counts, Fits, Refits
 from harness.analysis.stats import Array
 
 CANDIDATES = ("linear", "power", "error-power", "all-tokens", "logistic", "logistic-top", "hinge", "step")
-"""Forms that may say where an ability sets in."""
+"""Forms that may say from which scale on an ability is there."""
 
 
 def akaike_weights(fits: Sequence[Fits], sizes: int) -> Array:
@@ -25,18 +25,19 @@ def akaike_weights(fits: Sequence[Fits], sizes: int) -> Array:
 def refitted(
     fits: Sequence[Fits], share: Array, counts: Counts, redrawn: Array, rng: np.random.Generator
 ) -> Iterator[Refits]:
-    """Every redrawn curve fitted by one form, drawn by its Akaike weight; form by form.
+    """One form fitted to every redrawn curve; which form is decided at random, by the Akaike weights.
 
-    The model-averaged bootstrap of Buckland, Burnham and Augustin 1997.
+    This is the model-averaged bootstrap of Buckland, Burnham and Augustin 1997. Each step of the iterator gives the
+    redrawn curves of one form.
 
     Args:
-        fits: the forms fitted to the curves.
-        share: their weights, (forms, B).
+        fits: each form fitted to all curves.
+        share: Akaike weights of the forms, (forms, B).
         counts: the curves.
-        redrawn: successes of redrawn curves, (B, R, m).
-        rng: source of chance.
+        redrawn: successes of R redrawn curves for each curve, (B, R, m).
+        rng: source of randomness.
     """
-    # One uniform number per replicate picks its form from the cumulated weights.
+    # One uniform number for each redrawn curve picks its form from the cumulated weights.
     drawn = (rng.random((1, *redrawn.shape[:2])) > np.cumsum(share, axis=0)[:-1, :, None]).sum(axis=0)
     for index, fitted in enumerate(fits):
         row, column = np.nonzero(drawn == index)

@@ -1,7 +1,7 @@
 """The most likely parameters of many curves at once: the best points of a grid, then damped Fisher scoring.
 
-No optimiser runs in a Python loop over curves. Curves are the last axis of every array here, so that a sum over sizes
-or parameters is a few additions of long rows.
+There is no Python loop over curves. Curves are the last axis of every array here, so that a sum over sizes or
+parameters is a few additions of long rows.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from harness.analysis.growth.types import Form
 from harness.analysis.stats import Array, Mask
 
 _ROUNDS = 80
+"""Most steps of one search."""
 _NOTHING = 1e-6
-"""Gain in log-likelihood not worth another step."""
+"""Gain in log-likelihood that is not worth another step."""
 _PROMISE = 1e-7
-"""Gain that a full step promises below which a row has arrived."""
+"""A search ends when a full step promises less gain than this."""
 _STARTS = 5
-"""Best grid points from which a fit is refined; one alone ends in the wrong valley for a few curves in a hundred, three
-for a hinge whose kink they all put at the same side of a size."""
+"""Number of grid points from which each search starts. With one, a few curves in a hundred end in a local optimum; with
+three, so does a hinge whose kink all three put on the same side of a size."""
 _FIRST, _LEAST, _MOST = 1e-2, 1e-9, 1e10
-"""Damping to begin with, and its range."""
+"""First, smallest and largest damping."""
 _STIFF = 1.0
-"""Damping from which steps are so short that those which gain nothing lead nowhere."""
+"""Above this damping steps are so short that one without gain is followed by others without gain."""
 _AT_ONCE = 65_000
-"""Grid points times sizes weighed in one go: what the caches of a processor hold."""
+"""Grid points times sizes that are computed together, which is what the caches of a processor hold."""
 _CLIMBING = 250_000
-"""Rows times sizes that climb together."""
+"""Rows times sizes that are searched together."""
 _CRAMPED = 0.75
-"""Share of rows still climbing below which the others are taken out of the arrays."""
+"""When a smaller share of rows than this is still searching, the others are taken out of the arrays."""
 
 
 class Batch(NamedTuple):
-    """What the likelihood of B curves is made of."""
+    """The numbers that the likelihood of B curves needs."""
 
     x: Array
     """Positions, (m, B)."""
@@ -45,7 +46,7 @@ class Batch(NamedTuple):
     n: Array
     """Documents, (m, B)."""
     chance: Array
-    """(1, B)."""
+    """Level without the ability, (1, B)."""
     ends: Array
     """Anchors of the parameters, (2, B)."""
 
@@ -54,14 +55,14 @@ class Batch(NamedTuple):
         return Batch(*(values[:, chosen] for values in self))
 
     def parts(self, numbers: int) -> Iterator[slice]:
-        """All of the curves in runs of at most so many numbers in `x`."""
+        """Slices of the curves, each with at most so many numbers in `x`."""
         sizes, curves = self.x.shape
         run = max(1, numbers // sizes)
         return (slice(first, first + run) for first in range(0, curves, run))
 
 
 def searched(form: Form, some: Batch) -> Array:
-    """The best grid points of each curve, (s, p, B)."""
+    """The best s grid points of each curve, (s, p, B)."""
     low, high = _bounds(form)
     points = np.clip(np.stack(np.meshgrid(*form.grid, indexing="ij")).reshape(form.p, -1), low, high)
     size, best = points.shape[1], []
@@ -76,13 +77,13 @@ def searched(form: Form, some: Batch) -> Array:
 
 
 def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, Array]:
-    """The best parameters reached from any start, (p, B), and their log-likelihood without coefficients, (B,).
+    """The best parameters that a search finds, (p, B), and their log-likelihood without coefficients, (B,).
 
     Args:
-        form: which family of curves.
+        form: the form to fit.
         some: the curves.
-        starts: parameters to begin with, (s, p, B).
-        kept: parameters that stay as they are, (p,).
+        starts: parameters to start from, (s, p, B).
+        kept: True for parameters that do not change, (p,).
     """
     many, _, curves = starts.shape
     theta, value = np.concatenate(list(starts), axis=1), np.empty(many * curves)
@@ -94,58 +95,58 @@ def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, 
 
 
 class _Standing(NamedTuple):
-    """Where each row stands, and what it sees there."""
+    """The parameters of each row in a step of the search, and the likelihood around them."""
 
     theta: Array
     """Parameters, (p, B)."""
     value: Array
-    """Log-likelihood less the cost of steepness, (B,)."""
+    """Log-likelihood minus the cost of steepness, (B,)."""
     pull: Array
-    """Its gradient, (p, B)."""
+    """Gradient of `value`, (p, B)."""
     information: Array
-    """Its expected curvature, (p, p, B)."""
+    """Expected curvature of `value`, (p, p, B)."""
 
     def rows(self, chosen: Any) -> _Standing:
         return _Standing(*(values[..., chosen] for values in self))
 
 
 def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Array]:
-    """Damped Fisher scoring within bounds (Levenberg 1944; Osborne 1992), every row at its own damping.
+    """Damped Fisher scoring within bounds (Levenberg 1944; Osborne 1992), every row with its own damping.
 
-    A parameter that stands at a bound and is pushed outwards keeps still while the others move.
+    A parameter at a bound that the gradient pushes outwards does not move, while the others do.
     """
     low, high = _bounds(form)
     here = _seen(form, np.minimum(np.maximum(theta, low), high), some)
-    summit, reached = here.theta.copy(), here.value.copy()
+    best, reached = here.theta.copy(), here.value.copy()
     live = np.arange(len(reached))
     damping, still = np.full(len(live), _FIRST), np.zeros(len(live), dtype=int)
     for _ in range(_ROUNDS):
-        held = np.where(here.pull < 0, here.theta <= low, here.theta >= high) | kept[:, None]
-        step, promised = _step(here.information, np.where(held, 0.0, here.pull), held, damping)
+        fixed = np.where(here.pull < 0, here.theta <= low, here.theta >= high) | kept[:, None]
+        step, promised = _step(here.information, np.where(fixed, 0.0, here.pull), fixed, damping)
         there = _seen(form, np.minimum(np.maximum(here.theta + step, low), high), some)
         gain = there.value - here.value
         damping = _damping(here, there, damping)
-        # A step that loses less than rounding does has nowhere to go either.
+        # A step that loses less than a rounding error has not failed, but there is nothing to gain either.
         still = np.where((np.abs(gain) < _NOTHING) & (damping > _STIFF), still + 1, 0)
         here = _Standing(*(np.where(gain >= 0, new, old) for new, old in zip(there, here, strict=True)))
         going = (promised > _PROMISE) & (still < 2) & (damping < _MOST)
         if np.count_nonzero(going) < _CRAMPED * len(live):
-            summit[:, live], reached[live] = here.theta, here.value
+            best[:, live], reached[live] = here.theta, here.value
             live, damping, still = live[going], damping[going], still[going]
             here, some = here.rows(going), some.rows(going)
             if not len(live):
                 break
-    summit[:, live], reached[live] = here.theta, here.value
-    return summit, reached + _cost(form, summit)
+    best[:, live], reached[live] = here.theta, here.value
+    return best, reached + _cost(form, best)
 
 
 def _damping(here: _Standing, there: _Standing, damping: Array) -> Array:
     """The damping of each row after a step, (B,).
 
-    Where a form is not linear in its parameters the expected information is not the curvature, and lightly damped
-    steps go past the summit and back for ever. A step s along the pull g that gained G has met the curvature
-    s'Hs = 2 (g's - G) of a parabola; the next damping is the one that would have foreseen it (as Fletcher 1971 finds
-    his from the value at a step that failed), within a factor of the last one.
+    Where a form is not linear in its parameters, the expected information is not the curvature, and lightly damped
+    steps may jump back and forth across the maximum for ever. A step s along the gradient g with gain G shows a
+    curvature of s'Hs = 2 (g's - G). The next damping is the one that would have predicted this curvature, within some
+    factors of the last damping (Fletcher 1971 does the same after a step that failed).
     """
     gain, moved = there.value - here.value, there.theta - here.theta
     met = 2 * ((here.pull * moved).sum(axis=0) - gain)
@@ -160,9 +161,9 @@ def _damping(here: _Standing, there: _Standing, damping: Array) -> Array:
 
 
 def _seen(form: Form, theta: Array, some: Batch) -> _Standing:
-    """The likelihood and its first derivatives; a curve keeps between 0 and 1 and has no slope where it would leave.
+    """The likelihood and its first derivatives; where a curve would leave the range from 0 to 1, its slope counts as 0.
 
-    A size there weighs a billion times as much as others and would stop every step of the curve through them.
+    A size at such a place has a billion times the weight of others, and would stop every step that improves these.
     """
     mu, slopes = _shape(form, theta, some)
     within = (mu >= 0) & (mu <= 1)
@@ -172,7 +173,8 @@ def _seen(form: Form, theta: Array, some: Batch) -> _Standing:
     weight = 1 / (mu * (1 - mu))
     weighted = slopes * (some.n * weight)
     pairs = [(i, j) for i in range(form.p) for j in range(i + 1)]
-    # All that is summed over sizes, in one array: many small sums cost more than the numbers in them.
+    # Everything that is summed over sizes is put into one array, because many small sums take longer than one large
+    # sum.
     terms = np.empty((1 + form.p + len(pairs), *mu.shape))
     terms[0] = _loglik(some.k, some.n, mu)
     np.multiply(slopes, (some.k - some.n * mu) * weight, out=terms[1 : 1 + form.p])
@@ -187,16 +189,16 @@ def _seen(form: Form, theta: Array, some: Batch) -> _Standing:
     return _Standing(theta, sums[0] - _cost(form, theta), sums[1 : 1 + form.p] - ridge * theta, information)
 
 
-def _step(information: Array, pull: Array, held: Mask, damping: Array) -> tuple[Array, Array]:
-    """The damped step, (p, B), and the gain that an undamped one promises, (B,).
+def _step(information: Array, pull: Array, fixed: Mask, damping: Array) -> tuple[Array, Array]:
+    """The damped step, (p, B), and the gain that the undamped step promises, (B,).
 
-    A damped step along a narrow ridge promises little however far the summit is.
+    The gain of the damped step would not do: along a narrow ridge it is small however far the maximum is.
     """
     p = len(pull)
     diagonal = np.arange(p)
-    # Scaled to a unit diagonal: parameters differ by orders of magnitude, and so would the damping.
+    # Scaled to a unit diagonal, because parameters differ by orders of magnitude, and their damping must not.
     scale = 1 / np.sqrt(np.maximum(information[diagonal, diagonal], 1e-12))
-    scaled = np.where(held, 0.0, scale)
+    scaled = np.where(fixed, 0.0, scale)
     unit = information * scaled[:, None] * scaled
     unit[diagonal, diagonal] = 1.0
     both = np.stack([unit, unit], axis=2)
@@ -207,7 +209,7 @@ def _step(information: Array, pull: Array, held: Mask, damping: Array) -> tuple[
 
 
 def _solved(matrix: Array, right: Array) -> Array:
-    """Solutions of many tiny symmetric systems by elimination: matrix (p, p, ...), right side (p, ...), overwritten."""
+    """Solutions of many tiny symmetric systems by elimination; both arguments, (p, p, ...) and (p, ...), change."""
     p = len(right)
     for i in range(p):
         pivot = np.maximum(matrix[i, i], 1e-9)
@@ -235,7 +237,7 @@ def _loglik(k: Array, n: Array, mu: Array) -> Array:
 
 
 def _cost(form: Form, theta: Array) -> Array:
-    """What steepness takes off the log-likelihood, (B,)."""
+    """What is subtracted from the log-likelihood of steep curves, (B,)."""
     return np.asarray(form.ridge @ theta**2 / 2)
 
 

@@ -1,4 +1,4 @@
-"""Curves as successes of trials: what growth forms are fitted to, and the noise between training runs."""
+"""Curves as numbers of right answers, to which growth forms are fitted, and the noise between training runs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from harness.analysis.growth.types import Counts
 from harness.analysis.stats import Array, Estimate
 
 FEWEST_TO_EXTRAPOLATE = 4
-"""Sizes below which a law fitted to the smaller ones foretells nothing."""
+"""Fewest sizes of a curve for which a larger size can be predicted."""
 RUN_SD = 0.006
-"""Spread of a score between two trainings of one configuration, where nothing better is known: what reruns of one
-family with other data order differ by on common tasks (OLMo ladder, 190M to 3B); up to 0.034 on the noisiest."""
+"""Standard deviation of a score between two training runs of one configuration, where nothing better is known. It is
+what reruns of one family with another order of the data showed on common tasks (OLMo ladder, 190M to 3B); on the
+noisiest task it was 0.034."""
 
 
 def countable(curve: Curve) -> bool:
-    """True when the curve reads as successes of trials: from 0 to a best score, more is better, errors known."""
+    """True when scores can be read as counts: from 0 to a best score, higher is better, and their errors are known."""
     metric = curve.metric
     best = metric.best
     if metric.chance is None or best is None or best <= 0 or not metric.higher_is_better:
@@ -31,12 +32,12 @@ def countable(curve: Curve) -> bool:
 def counts_of(curves: Sequence[Curve], *, run_sd: float) -> Counts:
     """Curves of equally many sizes as (effective) counts.
 
-    A mean of zeros and ones counts its documents. Any other score of variance s^2 / n counts as the number of yes-or-no
-    documents that would be as precise, y (1 - y) / se^2 (quasi-binomial likelihood; McCullagh and Nelder 1989, section
-    4.5). Both are then discounted for the noise between training runs.
+    A mean of zeros and ones has its number of documents. Any other score has the number of yes-or-no documents that
+    would be as precise, y (1 - y) / se² (quasi-binomial likelihood; McCullagh and Nelder 1989, section 4.5). Both
+    numbers are then reduced for the noise between training runs.
 
     Args:
-        curves: all `countable`.
+        curves: curves that are all `countable`.
         run_sd: standard deviation between training runs at a score of one half.
     """
     y = np.array([[v / (c.metric.best or 1.0) for v in c.y] for c in curves], dtype=float)
@@ -54,20 +55,20 @@ def _documents(of: Estimate, best: float) -> float:
 
 
 def stacked(parts: Sequence[Counts]) -> Counts:
-    """The curves of several batches with equally many sizes as one."""
+    """The curves of several batches with equally many sizes, as one batch."""
     x, k, n, chance = (np.concatenate([getattr(p, name) for p in parts]) for name in ("x", "k", "n", "chance"))
     return Counts(x=x, k=k, n=n, chance=chance)
 
 
 def run_correlation(run_sd: float) -> float:
-    """Intraclass correlation rho of a beta-binomial whose score has the standard deviation `run_sd` at 1/2."""
+    """Intraclass correlation rho of a beta-binomial score that has the standard deviation `run_sd` at one half."""
     return run_sd**2 / 0.25
 
 
 def effective_documents(n: Array, run_sd: float) -> Array:
-    """Documents left when the noise between training runs is counted: n / (1 + (n - 1) rho).
+    """How many documents a score is worth once the noise between training runs counts: n / (1 + (n - 1) rho).
 
-    The beta-binomial variance mu (1 - mu) / n * (1 + (n - 1) rho) is the binomial one of that many documents. However
-    many documents are asked, a single run is never worth more than 1 / rho of them.
+    The beta-binomial variance mu (1 - mu) / n * (1 + (n - 1) rho) is the binomial variance of that many documents. One
+    training run is never worth more than 1 / rho documents, however many it answers.
     """
     return np.where(n > 1, n / (1 + (n - 1) * run_correlation(run_sd)), n)

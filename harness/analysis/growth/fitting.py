@@ -1,8 +1,8 @@
 """Growth curves fitted to counts by maximum likelihood, many curves at once.
 
 The data of one curve are k_i successes of n_i documents at positions x_i (log10 of parameters or FLOPs, or minus the
-loss). The likelihood is binomial, sum_i log Binom(k_i | n_i, mu(x_i)); effective counts may be fractional, and a size
-with n_i = 0 says nothing, which is how one leaves it out. All curves of a batch are fitted together, see `climb`.
+loss). The likelihood is binomial, sum_i log Binom(k_i | n_i, mu(x_i)). Effective counts may be fractional. A size is
+left out by setting its n_i to 0. All curves of a batch are fitted together, see `climb`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.analysis.growth.types import Counts, Fits, Form
 from harness.analysis.stats import Array
 
 _LEAST = 0.05
-"""Scores nearer to 0 or 1 are taken to vary like this one when the scatter of sizes is weighed."""
+"""In the scatter of sizes, scores nearer to 0 or 1 than this are given the variance of this score."""
 
 
 def saturated(counts: Counts) -> Array:
-    """Log-likelihood of every size by itself, (B, m): what a curve through every point would reach."""
+    """Log-likelihood of a curve that goes through every point, size by size, (B, m)."""
     n = np.maximum(counts.n, 1e-300)
     return loglik_terms(counts.k, counts.n, counts.k / n)
 
@@ -33,9 +33,9 @@ def dispersion(counts: Counts, mu: Array, p: int | Array) -> Array:
     Args:
         counts: the curves.
         mu: expected scores, (B, m).
-        p: free parameters behind `mu`; with m or more of them the dispersion cannot be seen and is 1.
+        p: number of free parameters behind `mu`; with m or more of them the dispersion cannot be known and is 1.
     """
-    # Near 0 and 1 documents hardly vary, and a run a few points off would count as hundreds of times their noise.
+    # Near 0 and 1 documents hardly vary, and a run that is a few points off would seem hundreds of times their noise.
     spread = np.maximum(mu * (1 - mu), _LEAST * (1 - _LEAST))
     squares = (counts.n * (counts.k / np.maximum(counts.n, 1e-300) - mu) ** 2 / spread).sum(axis=1)
     free = counts.sizes - np.asarray(p)
@@ -53,12 +53,12 @@ def fit(
     """Maximum-likelihood fit of one form to every curve.
 
     Args:
-        form: which family of curves.
+        form: the form to fit.
         counts: the curves.
         ends: anchors of the parameters, (B, 2); None takes the smallest and the largest position of each curve.
-        start: parameters to refine, (B, p), as for a bootstrap replicate of a curve already fitted; None searches
-            a grid first.
-        fixed: parameters that stay at their `start`, for profiles.
+        start: parameters to start the search from, (B, p), such as those of the curve that was redrawn; None starts
+            from a grid.
+        fixed: names of parameters that stay at their `start`, for profiles.
     """
     kept = np.array([name in fixed for name in form.parameters])
     ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1) if ends is None else ends
@@ -75,7 +75,7 @@ def fit(
 
 
 def fit_smallest(form: Form, counts: Counts, numbers: Sequence[int]) -> list[Fits]:
-    """One form fitted to so many of the smallest sizes of every curve, for each of several numbers: one batch."""
+    """One form fitted to the smallest sizes of every curve, once for each number of sizes, all in one batch."""
     curves = len(counts)
     some, known = counts.rows(np.tile(np.arange(curves), len(numbers))), np.repeat(numbers, curves)
     ends = np.stack([some.x[:, 0], some.x[np.arange(len(known)), known - 1]], axis=1)
@@ -84,10 +84,11 @@ def fit_smallest(form: Form, counts: Counts, numbers: Sequence[int]) -> list[Fit
 
 
 def leave_one_out(form: Form, counts: Counts) -> Array:
-    """Held-out log score of each size, predicted from all others, (B, m).
+    """Log score of each size, predicted from all the others, (B, m).
 
-    Plug-in with half a success and half a failure added, mu~ = (n mu + 1/2) / (n + 1), so that a fitted 0 does not
-    make one document an infinite surprise. At a step that only the largest size shows, every form pays there.
+    Half a success and half a failure are added to each prediction, mu~ = (n mu + 1/2) / (n + 1), so that one right
+    answer where the form predicts 0 does not make the score infinite. A step that only the largest size shows is
+    predicted by no form, and all of them have a low score there.
     """
     sizes, curves = counts.sizes, len(counts)
     # All curves without their first size, then all without their second, and so on: one batch.

@@ -1,4 +1,4 @@
-"""Families of growth curves: how a score may depend on scale, with slopes for fitting and the way back to a scale."""
+"""The forms of growth: how a score may depend on scale, its slopes for the fit, and where it reaches a level."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.analysis.stats import LUCKY_MATCHES, Array
 
 
 def _sloped(mu: Array, *slopes: Array) -> tuple[Array, Array]:
-    """A curve and its slopes in each parameter, as they lie in memory."""
+    """A curve and its slopes in each parameter, in the memory order of `Form.shape`."""
     return mu, np.stack([slope.T for slope in slopes]).T
 
 
 def _passed(height: Array, start: Array, slope: Array, anchor: Array) -> Array:
-    """Position at which a straight line that is at `start` over its anchor has a height."""
+    """Position at which a straight line reaches a height; at `anchor` its height is `start`."""
     return np.asarray(anchor + (height - start) / slope)
 
 
@@ -27,7 +27,7 @@ def _constant(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array
 
 
 def _linear(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    """A straight line, given by its heights at both ends of the sizes fitted; clipped to [0, 1] beyond them."""
+    """A straight line, given by its heights at both ends of the fitted sizes; beyond them it is cut at 0 and 1."""
     span = np.maximum(ends[:, 1:] - ends[:, :1], 1e-12)
     along = (x - ends[:, :1]) / span
     return _sloped(theta[:, :1] * (1 - along) + theta[:, 1:] * along, 1 - along, along)
@@ -50,7 +50,7 @@ def _power_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Ar
 
 
 def _error_power(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    """1 - (1 - c) exp(-exp(a)) 10^(-b (x - x_min)): the error is a power of scale, at most 1 - c."""
+    """Mean is 1 - (1 - c) exp(-exp(a)) 10^(-b (x - x_min)): the error is a power of scale, and at most 1 - c."""
     at = (x - ends[:, :1]) * math.log(10)
     head = np.exp(theta[:, :1])
     error = (1 - chance) * np.exp(-np.maximum(head + theta[:, 1:] * at, 0.0))
@@ -69,7 +69,8 @@ def _middle(ends: Array) -> Array:
 def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
     """Mean is c + (1 - c) exp(-exp(a - b (x - x_mid))).
 
-    All tokens of an answer right, each with a loss that is a power law of scale (Schaeffer et al. 2023, equation 3).
+    It is the probability that all tokens of an answer are right, when the loss per token is a power of scale (Schaeffer
+    et al. 2023, equation 3).
     """
     at = x - _middle(ends)
     loss = np.exp(np.minimum(theta[:, :1] - theta[:, 1:] * at, 50.0))
@@ -112,7 +113,7 @@ def _logistic_top_inverse(theta: Array, level: Array, chance: Array, ends: Array
 
 
 def _quadratic_logit(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    """sigma(a + b u + d u^2) with u = x - x_mid: the smallest form that can bend back."""
+    """Mean is sigma(a + b u + d u^2) with u = x - x_mid: the form with fewest parameters that can turn."""
     at = x - _middle(ends)
     s = expit(theta[:, :1] + theta[:, 1:2] * at + theta[:, 2:] * at**2)
     slope = s * (1 - s)
@@ -120,7 +121,7 @@ def _quadratic_logit(theta: Array, x: Array, chance: Array, ends: Array) -> tupl
 
 
 def _hinge(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    """Mean is c + b (x - x0)+ with x0 = x_min + share of the range."""
+    """Mean is c + b (x - x0)+; x0 lies `share` of the way from the smallest to the largest size."""
     span = ends[:, 1:] - ends[:, :1]
     at = x - ends[:, :1] - theta[:, :1] * span
     after = np.maximum(at, 0.0)
@@ -133,7 +134,7 @@ def _hinge_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Ar
 
 
 def _step(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
-    """Chance up to x0 = x_min + share of the range, a constant level after it."""
+    """Chance up to x0, a constant level after it; x0 lies `share` of the way from the smallest to the largest size."""
     after = x - ends[:, :1] > theta[:, :1] * (ends[:, 1:] - ends[:, :1])
     floor = np.maximum(chance, LUCKY_MATCHES)
     mu = np.where(after, theta[:, 1:], floor)
@@ -149,7 +150,7 @@ def _best_constant(x: Array, k: Array, n: Array, chance: Array, ends: Array) -> 
 
 
 def _best_step(x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array:
-    """The best of the m - 1 places behind a size; the step stands in the middle of its gap."""
+    """The best of the m - 1 gaps between sizes; the step is put in the middle of its gap."""
     floor = np.maximum(chance, LUCKY_MATCHES)[:, None]
     above_k, above_n = (values[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:] for values in (k, n))
     level = np.clip(above_k / np.maximum(above_n, 1e-300), 1e-9, 1 - 1e-9)
@@ -263,4 +264,4 @@ FORMS: Mapping[str, Form] = {
         ),
     )
 }
-"""Forms by name; every one passes through the chance level where METHODS of the field say it should."""
+"""All forms by name. The forms that grow from a floor have the chance level as their floor."""

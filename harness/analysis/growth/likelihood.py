@@ -8,11 +8,11 @@ from scipy.special import gammaln, xlog1py, xlogy
 from harness.analysis.stats import Array
 
 _SURE = 1e-9
-"""Distance a probability keeps from 0 and 1, so that every likelihood is finite."""
+"""Smallest distance of a probability from 0 and 1, so that every likelihood is finite."""
 
 
 def clipped(mu: Array) -> Array:
-    """Scores kept a little away from 0 and 1."""
+    """Scores, moved a little away from 0 and 1 where they are nearer than that."""
     return np.asarray(np.minimum(np.maximum(mu, _SURE), 1 - _SURE))
 
 
@@ -24,7 +24,7 @@ def loglik_terms(k: Array, n: Array, mu: Array) -> Array:
 def aicc(loglik: Array, p: int, sizes: int) -> Array:
     """-2 l + 2 p + 2 p (p + 1) / (m - p - 1) (Hurvich and Tsai 1989), with the number of sizes m as sample size.
 
-    Documents of one size are not new evidence on the shape over sizes. Infinite where m - p - 1 <= 0.
+    More documents of one size are no new evidence on the shape over sizes. Infinite where m - p - 1 <= 0.
     """
     if p and sizes - p - 1 <= 0:
         return np.full_like(loglik, np.inf)

@@ -1,8 +1,8 @@
-"""How a score grows with scale: every growth form one curve can bear, with what its parameters mean to a reader.
+"""How a score grows with scale: the growth forms that one curve has enough sizes for, with parameters for a reader.
 
-The forms are those of `forms.FORMS`, fitted to binomial counts by maximum likelihood. They are ranked by AICc with the
-number of sizes as sample size, and told apart by how well each foretells a size that was left out. No form is "the"
-truth: read weights and held-out scores together, and mind that forms of equal weight can part soon after the data end.
+The forms are those of `FORMS`, fitted to binomial counts by maximum likelihood. They are ranked by AICc with the number
+of sizes as sample size, and compared by how well each predicts a size that was left out. No form is the truth. Read
+weights and held-out scores together, and keep in mind that forms of equal weight may differ soon beyond the data.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from harness.analysis.stats import Array
 
 
 def fitted_forms(curve: Curve, *, run_sd: float = RUN_SD, intervals: bool = True) -> tuple[FittedForm, ...]:
-    """Every form the curve can bear, best AICc first; empty when it is not `countable` or has fewer than three sizes.
+    """Every form that the curve has enough sizes for, best AICc first.
+
+    Empty when the curve is not `countable` or has fewer than three sizes.
 
     Args:
         curve: one metric over the sizes of one family.
         run_sd: standard deviation between training runs at a score of one half; 0 takes documents as the only noise.
-        intervals: profile each parameter, which takes most of the time; without it all ends are None.
+        intervals: compute the interval of each parameter, which takes most of the time; otherwise all ends are None.
     """
     if not countable(curve):
         return ()
@@ -59,29 +61,29 @@ def fitted_forms(curve: Curve, *, run_sd: float = RUN_SD, intervals: bool = True
 
 
 class _Units(NamedTuple):
-    """What turns the parameters of a fit into numbers a reader knows."""
+    """What is needed to turn the parameters of a fit into numbers that mean something to a reader."""
 
     chance: float
-    """Share of the best score."""
+    """Chance level, as a share of the best score."""
     best: float
-    """Units of the metric."""
+    """Best score, in units of the metric."""
     first: float
     """Position of the smallest size."""
     last: float
     """Position of the largest size."""
     scale: Scale
-    """What positions mean."""
+    """The measure of size on the x axis."""
 
 
 class _Reading(NamedTuple):
     """How to read one parameter."""
 
     name: str
-    """As in `FittedForm.parameters`."""
+    """Its name in `FittedForm.parameters`."""
     read: Callable[[float, _Units], float]
-    """The number to show; monotone, so that the ends of an interval are read like the value."""
+    """The number to show, monotone in the parameter, so that the ends of an interval can be read like the value."""
     bounded: bool = False
-    """True when the ends of the parameter's range are a meaning and not a limit of the search: scores, and 0."""
+    """True when the ends of the parameter's range have a meaning, as for scores, and do not merely limit the search."""
 
 
 def _score(raw: float, units: _Units) -> float:
@@ -154,7 +156,7 @@ def _parameters(fits: Fits, counts: Counts, units: _Units, intervals: bool) -> d
                 low = reading.read(max(least, form.lower[index]), units)
             if math.isfinite(most) or reading.bounded:
                 high = reading.read(min(most, form.upper[index]), units)
-            # Some readings fall where the parameter rises: minus the loss, and the exponent of an error.
+            # Some readings fall when the parameter rises, such as a loss and the exponent of an error.
             if reading.read(0.25, units) > reading.read(0.5, units):
                 low, high = high, low
         made[reading.name] = Parameter(value, low, high)
@@ -162,7 +164,7 @@ def _parameters(fits: Fits, counts: Counts, units: _Units, intervals: bool) -> d
 
 
 def _by_midpoint(fits: Fits) -> Fits:
-    """A logistic curve with its midpoint x0 as first parameter, where the fit has a = k (x_mid - x0)."""
+    """A logistic curve whose first parameter is its midpoint x0; in the fit it is a = k (x_mid - x0)."""
     form, inner = fits.form, fits.form.shape
 
     def shape(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""How far a parameter of a fitted form may move: its profile likelihood, and the interval that gives."""
+"""How well the data determine a parameter of a fitted form: its profile likelihood, and the interval from it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from harness.analysis.stats import CONFIDENCE, Array, Mask
 from harness.analysis.stats.distributions import chi2
 
 _PROBES = 24
-"""Values tried on each side of a parameter, and again around each end of its interval."""
+"""How many values are tried on each side of a parameter, and again around each end of its interval."""
 
 
 _STARTS = 8
-"""Grid points from which the other parameters start, besides the fit itself."""
+"""About how many grid points the other parameters start from, besides the fit itself."""
 
 
 def parameter_interval(fits: Fits, index: int, counts: Counts) -> tuple[float, float]:
-    """Interval of one parameter by profile likelihood, all others at their best; infinite at an end of its range.
+    """The 95 % interval of one parameter by profile likelihood; an end is infinite when the data do not bound it.
 
-    Probed ever more coarsely out to the ends of the range, then finely where the profile falls 1.92 below its maximum.
+    The profile is computed at values that are dense near the fit and sparse towards the ends of the parameter's range,
+    then at more values where it falls 1.92 below its maximum.
+
+    Args:
+        fits: a form fitted to one curve.
+        index: which parameter of the form.
+        counts: the curve.
     """
     form, hat, out = fits.form, fits.theta[0, index], np.linspace(0, 1, _PROBES + 1) ** 3
     if form.name == "step" and index == 0:
@@ -37,12 +43,12 @@ def parameter_interval(fits: Fits, index: int, counts: Counts) -> tuple[float, f
         values, loglik = np.append(values, between), np.append(loglik, profile(fits, index, between, counts))
     order = np.argsort(values)
     low, high = profile_interval(values[order], loglik[order], CONFIDENCE)
-    # On scores that jump up and down the profile can find a better valley than the fit did.
+    # On scores that jump up and down the profile can find a better optimum than the fit did.
     return min(low, float(hat)), max(high, float(hat))
 
 
 def _gaps(fits: Fits, counts: Counts) -> tuple[float, float]:
-    """The gaps between sizes in which the step may lie, from the lower end of the first to the upper of the last."""
+    """The interval of the place of a step: all gaps between sizes in which it may lie."""
     along = (counts.x[0] - fits.ends[0, 0]) / (fits.ends[0, 1] - fits.ends[0, 0])
     inside = np.flatnonzero(_within(profile(fits, 0, (along[:-1] + along[1:]) / 2, counts)))
     return float(along[inside[0]]), float(along[inside[-1] + 1])
@@ -53,7 +59,14 @@ def _within(loglik: Array) -> Mask:
 
 
 def profile(fits: Fits, index: int, values: Array, counts: Counts) -> Array:
-    """Log-likelihood with one parameter held at `values`, (len(values),), the others refined from several starts."""
+    """Log-likelihood with one parameter fixed at each of `values`, (len(values),), and the others at their best.
+
+    Args:
+        fits: a form fitted to one curve.
+        index: which parameter is fixed.
+        values: where it is fixed.
+        counts: the curve.
+    """
     form = replace(fits.form, closed=None)
     starts = fits.theta
     if form.grid:
@@ -66,14 +79,15 @@ def profile(fits: Fits, index: int, values: Array, counts: Counts) -> Array:
     rows = np.concatenate([np.repeat(starts[None], len(values), axis=0), _same_end(fits, index, values)], axis=1)
     rows[:, :, index] = values[:, None]
     flat = rows.reshape(-1, form.p)
-    held = fit(form, counts.rows(np.zeros(len(flat), dtype=int)), start=flat, fixed=(form.parameters[index],))
-    return np.asarray(held.loglik.reshape(len(values), -1).max(axis=1))
+    profiles = fit(form, counts.rows(np.zeros(len(flat), dtype=int)), start=flat, fixed=(form.parameters[index],))
+    return np.asarray(profiles.loglik.reshape(len(values), -1).max(axis=1))
 
 
 def _same_end(fits: Fits, index: int, values: Array) -> Array:
-    """One more start for each value held, (len(values), 1, p): for a slope the fit moved so that it ends as high.
+    """One more start for each value, (len(values), 1, p); for a slope, the fit moved so that it ends equally high.
 
-    A logistic curve or a hinge much steeper than the best one is otherwise flat at every size, and cannot be improved.
+    Without it, a logistic curve or a hinge that is much steeper than the best one would be flat at every size, and the
+    search could not improve it.
     """
     (first, last), theta = fits.ends[0], fits.theta[0]
     moved = np.repeat(theta[None], len(values), axis=0)
@@ -85,9 +99,10 @@ def _same_end(fits: Fits, index: int, values: Array) -> Array:
 
 
 def profile_interval(values: Array, loglik: Array, confidence: float = 0.95) -> tuple[float, float]:
-    """Values whose profile log-likelihood is within chi2_1 / 2 of the best (1.92 at 95 %), ends interpolated.
+    """The smallest and largest value whose profile log-likelihood is within chi2_1 / 2 of the best (1.92 at 95 %).
 
-    An end is -inf or inf when the profile is still that high at the edge of `values`.
+    Ends are interpolated between values. An end is -inf or inf when the profile is still that high at the end of
+    `values`.
     """
     drop = loglik - loglik.max() + chi2.ppf(confidence, 1) / 2
     inside = np.flatnonzero(drop >= 0)

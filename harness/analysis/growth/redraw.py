@@ -11,9 +11,9 @@ from harness.analysis.stats import Array
 
 
 def redrawn_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Array:
-    """Redrawn successes, (B, draws, m), documents independent between sizes.
+    """Successes as they might have come out, (B, draws, m), drawn for each size by itself.
 
-    Fractional numbers of documents are rounded for drawing and scaled back.
+    A fractional number of documents is rounded for the drawing, and the result is scaled back.
     """
     whole = np.maximum(np.rint(counts.n), 1)
     shares = counts.k / np.maximum(counts.n, 1e-300)
@@ -24,17 +24,18 @@ def redrawn_counts(counts: Counts, draws: int, rng: np.random.Generator) -> Arra
 def redrawn_scores(
     items: NDArray[np.float64], draws: int, rng: np.random.Generator, *, run_sd: float | Array = RUN_SD
 ) -> Array:
-    """Redrawn scores, (draws, m): the same documents for every size, seeds drawn anew at each size.
+    """Scores as they might have come out, (draws, m), with the same documents for all sizes and new seeds for each.
 
-    Two levels (Davison and Hinkley 1997, section 3.8): documents with replacement, shared between sizes because they
-    were shared in the evaluation; then seeds with replacement. Few-shot seeds say nothing about another training, so
-    noise of `run_sd`, scaled like a binomial, is added to each size.
+    The bootstrap has two levels (Davison and Hinkley 1997, section 3.8). Documents are drawn with replacement, the same
+    for all sizes, because all sizes answered the same documents. Then seeds are drawn with replacement. Few-shot seeds
+    say nothing about another training run, so that noise of `run_sd`, scaled like that of a binomial, is added to each
+    size.
 
     Args:
         items: scores in [0, 1], (m, seeds, documents).
         draws: number of redrawn curves.
-        rng: source of chance.
-        run_sd: standard deviation between runs at a score of 1/2; one for all sizes, or (m,).
+        rng: source of randomness.
+        run_sd: standard deviation between training runs at a score of one half; one for all sizes, or (m,).
     """
     sizes, seeds, documents = items.shape
     weights = rng.multinomial(documents, np.full(documents, 1 / documents), size=draws) / documents

@@ -1,4 +1,4 @@
-"""Growth forms as lines to draw: every form of `forms.FORMS` over the sizes of many curves, best first."""
+"""Growth forms as lines to draw: every form over the sizes of many curves, the best form first."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.types import Trace
 
 MISFIT = 2.0
-"""Scatter above which a form does not describe its curve, however much better it is than the others."""
+"""Scatter above which a form does not describe its curve, even if it describes it better than all others."""
 POINTS = 61
-"""Places at which a form is drawn: enough for a step to look like one."""
+"""Number of points at which a form is drawn, enough for a step to look like a step."""
 
 
 def traces(
     curves: Sequence[Curve], *, run_sd: float = RUN_SD, until: float | None = None
 ) -> tuple[tuple[Trace, ...], ...]:
-    """Every form each curve can bear, best AICc first; none for a curve that is not `countable` or of three sizes.
+    """Every form that each curve has enough sizes for, best AICc first.
 
-    The fits are those of `fitted_forms`, many curves at once and without intervals and held-out scores.
+    A curve that is not `countable`, or has fewer than three sizes, has none. The fits are those of `fitted_forms`, but
+    for many curves at once, and without intervals and held-out scores.
 
     Args:
-        curves: of any number of sizes.
+        curves: curves of any numbers of sizes.
         run_sd: standard deviation between training runs at a score of one half.
-        until: scale up to which forms are carried on, as forecasts are; None ends them at the largest size.
+        until: scale up to which the lines go, as for a forecast; None ends them at the largest size.
     """
     found: list[tuple[Trace, ...]] = [()] * len(curves)
     batches: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Curves as counts, forms of growth, forms fitted to curves, and what people read of them."""
+"""Curves as counts, forms of growth, and forms fitted to curves."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from harness.analysis.growth.likelihood import aicc, clipped
 from harness.analysis.stats import Array, Index, Mask
 
 _RIDGE = 1e-5
-"""Weight of the square of a slope in the fit. Where nothing has risen yet, any later rise fits the data equally well;
-this picks the flattest, and costs a curve that does rise less than 0.02 in log-likelihood."""
+"""Weight of the square of a slope in the fit. Where nothing has risen yet, any later rise fits the data equally well,
+and this weight selects the flattest one. A curve that does rise loses less than 0.02 in log-likelihood by it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """B curves with m sizes each."""
+    """B curves with m sizes each, as numbers of right answers."""
 
     x: Array
     """Positions, (B, m), ascending along m."""
     k: Array
-    """Successes, (B, m); may be fractional."""
+    """Successes (right answers), (B, m); may be fractional."""
     n: Array
     """Documents, (B, m); 0 leaves a size out."""
     chance: Array
@@ -47,26 +47,30 @@ class Counts:
         return replace(self, x=self.x[:, :sizes], k=self.k[:, :sizes], n=self.n[:, :sizes])
 
     def only(self, known: Mask) -> Counts:
-        """All curves, with nothing known about sizes outside a mask, (B, m)."""
+        """All curves, without the sizes at which the mask `known`, (B, m), is False."""
         return replace(self, k=self.k * known, n=self.n * known)
 
 
 class _Inverse(Protocol):
-    """Position at which mu reaches a level: theta (B, p), level, chance, ends (B, 2) -> (B,); not finite if never."""
+    """Position at which a curve reaches a level, (B,); not finite if it never does.
+
+    theta (B, p), level (B,), chance (B,), ends (B, 2).
+    """
 
     def __call__(self, theta: Array, level: Array, chance: Array, ends: Array) -> Array: ...
 
 
 class _Closed(Protocol):
-    """Maximum-likelihood theta, (B, p), from x, k and n, (B, m), chance (B,) and ends (B, 2)."""
+    """Maximum-likelihood parameters, (B, p), from x, k and n, (B, m), chance (B,) and ends (B, 2)."""
 
     def __call__(self, x: Array, k: Array, n: Array, chance: Array, ends: Array) -> Array: ...
 
 
 class _Shape(Protocol):
-    """mu(x) and its derivatives: theta (B, p), x (B, q), chance (B, 1), ends (B, 2) -> (B, q), (B, q, p).
+    """Expected scores, (B, q), and their derivatives in the parameters, (B, q, p).
 
-    The curves of a large batch lie side by side in memory (Fortran order): all that is done to one is done to all.
+    theta (B, p), x (B, q), chance (B, 1), ends (B, 2). The curves of a batch lie side by side in memory (Fortran
+    order), so that each step of the computation runs over all curves at once.
     """
 
     def __call__(self, theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]: ...
@@ -74,24 +78,24 @@ class _Shape(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Form:
-    """One family of growth curves."""
+    """One form of growth: how a score may depend on scale."""
 
     name: str
     """Short name, as in tables."""
     parameters: tuple[str, ...]
-    """Names of its free parameters."""
+    """Names of the free parameters."""
     shape: _Shape
-    """The curve and its slopes."""
+    """The curve and its derivatives in the parameters."""
     lower: tuple[float, ...]
     """Smallest value of each parameter."""
     upper: tuple[float, ...]
     """Largest value of each parameter."""
     grid: tuple[tuple[float, ...], ...] = ()
-    """Starting values per parameter; all their combinations are tried. Empty where `closed` answers."""
+    """Starting values of each parameter, of which all combinations are tried. Empty when `closed` gives the fit."""
     closed: _Closed | None = None
-    """The best fit in closed form; None where it has to be searched."""
+    """The best fit in closed form; None when it has to be searched for."""
     inverse: _Inverse | None = None
-    """Where the curve reaches a level; None for forms that can do so twice, or never."""
+    """Where the curve reaches a level; None for forms that may reach it twice or never."""
     slopes: tuple[str, ...] = ()
     """Parameters that say how steep the curve is."""
     restraint: float = _RIDGE
@@ -108,11 +112,11 @@ class Form:
         return np.array([self.restraint if name in self.slopes else 0.0 for name in self.parameters])
 
     def restrained(self, spread: float) -> Form:
-        """The same form with slopes expected within a normal distribution of this spread around 0."""
+        """The same form, with slopes that are expected to be normal around 0 with this standard deviation."""
         return replace(self, restraint=spread**-2)
 
     def bounded(self, *, lower: Mapping[str, float] | None = None, upper: Mapping[str, float] | None = None) -> Form:
-        """The same form with a smaller range for some parameters."""
+        """The same form, with a smaller range of some parameters."""
         low = tuple((lower or {}).get(n, v) for n, v in zip(self.parameters, self.lower, strict=True))
         high = tuple((upper or {}).get(n, v) for n, v in zip(self.parameters, self.upper, strict=True))
         return replace(self, lower=low, upper=high)
@@ -131,7 +135,7 @@ class Fits:
     chance: Array
     """Chance level of each curve, (B,)."""
     ends: Array
-    """Smallest and largest position of each curve fitted, (B, 2): the anchors of the parameters."""
+    """Smallest and largest position of each fitted curve, (B, 2), to which the parameters refer."""
 
     def rows(self, chosen: Any) -> Fits:
         """The fits of some of the curves, by index or mask."""
@@ -144,14 +148,14 @@ class Fits:
         )
 
     def mean(self, x: Array) -> Array:
-        """Expected score at positions `x`, (B, q) or (q,) for all; beyond the fitted range it is an extrapolation."""
+        """Expected score at positions `x`, (B, q), or (q,) for all curves; beyond the fitted sizes it extrapolates."""
         at = np.broadcast_to(x, (len(self.theta), np.shape(x)[-1]))
         return clipped(self.form.shape(self.theta, at, self.chance[:, None], self.ends)[0])
 
     def onward(self, x: Array) -> Array:
-        """Like `mean`, but beyond the sizes fitted only a straight line falls; others stay as at the largest size.
+        """Like `mean`, but beyond the fitted sizes only a straight line may fall; other forms stay at their last value.
 
-        An S-curve turned upside down takes the first dip after a plateau for the brink of a fall to chance.
+        An S-curve that falls would take the first dip after a plateau for the beginning of a fall to chance.
         """
         there = self.mean(x)
         if self.form.name == "linear":
@@ -160,7 +164,7 @@ class Fits:
         return np.where(x > largest, np.maximum(there, self.mean(largest)), there)
 
     def reaches(self, level: Array) -> Array:
-        """Position at which each curve rises to `level`, (B,); -inf when it starts above, inf when it never does."""
+        """Position at which each curve rises to `level`, (B,); -inf if it starts above, inf if it never gets there."""
         assert self.form.inverse is not None, self.form.name
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             at = self.form.inverse(self.theta, level, self.chance, self.ends)
@@ -177,12 +181,12 @@ class Fits:
 
 
 class Refits(NamedTuple):
-    """Redrawn curves that one form was drawn for."""
+    """The redrawn curves to which one form was fitted."""
 
     row: Index
-    """Which curve each was redrawn from, (R',)."""
+    """The curve that each of the R' curves was redrawn from, (R',)."""
     column: Index
-    """Which of its redrawn curves it is, (R',)."""
+    """The number of each among the redrawn curves of that curve, (R',)."""
     counts: Counts
     """The redrawn curves."""
     fits: Fits
@@ -190,25 +194,25 @@ class Refits(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One form fitted to one curve."""
+    """One form fitted to one curve, as a line to draw."""
 
     form: str
-    """Its name."""
+    """Name of the form."""
     weight: float
-    """Akaike weight among all forms the curve can bear, 0 to 1."""
+    """Akaike weight among all forms that the curve has enough sizes for, 0 to 1."""
     scatter: float
-    """Distance of the sizes from the form over what documents and training runs explain, at least 1."""
+    """How far the sizes lie from the form, compared with what documents and training runs explain; at least 1."""
     x: tuple[float, ...]
-    """Places from the smallest size on, in the unit of the axis."""
+    """Scales from the smallest size on, in the unit of the axis."""
     y: tuple[float, ...]
-    """Expected scores there, in units of the metric."""
+    """Expected scores at these scales, in units of the metric."""
 
 
 class Parameter(NamedTuple):
-    """One number of a fitted form."""
+    """One parameter of a fitted form."""
 
     value: float
-    """At the best fit; infinite when the fit puts it beyond all scales."""
+    """Value at the best fit; infinite when it lies beyond all scales."""
     low: float | None
     """Lower end of the 95 % interval by profile likelihood; None when the data do not bound it."""
     high: float | None
@@ -217,34 +221,35 @@ class Parameter(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedForm:
-    """One form fitted to one curve."""
+    """One form fitted to one curve, with parameters for a reader."""
 
     form: str
     """Name of the form, a key of `FORMS`."""
     parameters: Mapping[str, Parameter]
-    """By name. Scores, in units of the metric: `smallest` and `largest` at the ends of the sizes, `middle` halfway
-    between them, `top` in the end, `level` everywhere (const) or after the step. Scales, in units of the axis:
-    `midpoint`, `onset`; the interval of a step's onset is made of whole gaps between sizes. Per decade, or per unit of
-    a loss: `slope`, in units of the metric for the hinge and in logits elsewhere; `curvature`, half its change;
-    `exponent`, which multiplies the gain over chance (power) or the error (error-power) by 10^exponent and divides
-    the loss of a whole answer by it (all-tokens)."""
+    """Parameters by name. Some are scores, in units of the metric: `smallest` and `largest` at the ends of the sizes,
+    `middle` halfway between them, `top` in the end, `level` everywhere (const) or after the step. Some are scales, in
+    the unit of the axis: `midpoint` and `onset`; the interval of a step's onset consists of whole gaps between sizes.
+    Some are changes per decade, or per unit of a loss: `slope`, in units of the metric for the hinge and in logits for
+    other forms; `curvature`, half the change of the slope; `exponent`, where each decade multiplies the gain over
+    chance (power) or the error (error-power) by 10^exponent, or divides the loss of a whole answer by it
+    (all-tokens)."""
     loglik: float
     """Log-likelihood, binomial coefficients included."""
     aicc: float
-    """Corrected information criterion; smaller is better, and only differences count."""
+    """Corrected information criterion. Smaller is better, and only differences have a meaning."""
     weight: float
     """Akaike weight among the fitted forms, 0 to 1."""
     held_out: float
-    """Log score of each size predicted from all others, summed (leave-one-out elpd); larger is better. A size of
-    many documents weighs more."""
+    """Log score of each size when it is predicted from all others, summed over sizes (leave-one-out elpd). Larger is
+    better, and a size with many documents has more weight."""
     scale: Scale
-    """What the curve's x means."""
+    """The measure of size on the x axis of the curve."""
     best: float
     """Best score of the metric."""
     fits: Fits = field(compare=False, repr=False)
-    """The fit itself: a batch of one."""
+    """The fit itself, as a batch of one curve."""
 
     def at(self, x: Sequence[float] | Array) -> Array:
-        """Expected score, in units of the metric, at these scales, in units of the axis; shape (len(x),)."""
+        """Expected scores at these scales, in units of the metric, (len(x),); scales are in the unit of the axis."""
         positions = np.array([position(self.scale, value) for value in x], dtype=float)
         return np.asarray(self.fits.mean(positions)[0] * self.best)
