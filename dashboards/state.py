@@ -28,7 +28,7 @@ from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.store import DocumentScores, Outcomes, Store
-from harness.wording import visible
+from harness.wording import count, visible
 
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
@@ -257,8 +257,8 @@ def say_basis(held: Outcomes) -> None:
     """Say what verdicts rest on where that is not what the command line and the report take."""
     if not by_document(held.results):
         st.caption(
-            f"With more than {MOST_DOCUMENTS:,} answers, verdicts and thresholds rest here on the scores of cells; "
-            "`emergence verdicts` and `emergence report` weigh every document."
+            f"With more than {count(MOST_DOCUMENTS)} answers, verdicts and thresholds rest here on the scores of "
+            "cells; `emergence verdicts` and `emergence report` weigh every document."
         )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
 from html import escape
 
 from harness.analysis.verdict import PLAIN_WORDS, Judged
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import finished_at
-from harness.wording import number
+from harness.wording import count, moment, number, shortened
 
 Row = Mapping[str, str | int]
 """Heading -> what stands below it."""
@@ -67,18 +66,14 @@ def newest(outcomes: Iterable[Outcome], count: int) -> list[Row]:
     """The cells that ended last."""
     return [
         {
-            "When (UTC)": finished_at(o).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            "When (UTC)": moment(finished_at(o)).removesuffix(" UTC"),
             "Model": o.cell.model.name,
             "Task": o.cell.task,
             "Setting": f"{o.cell.shots}-shot {o.cell.prompt} seed {o.cell.seed}",
-            "Outcome": _short(f"{o.error}: {o.message}") if isinstance(o, CellFailure) else "done",
+            "Outcome": shortened(f"{o.error}: {o.message}", _LONGEST) if isinstance(o, CellFailure) else "done",
         }
         for o in sorted(outcomes, key=finished_at, reverse=True)[:count]
     ]
-
-
-def _short(message: str) -> str:
-    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}…"
 
 
 def html(rows: Sequence[Row], label: str) -> str:
@@ -104,5 +99,5 @@ def html(rows: Sequence[Row], label: str) -> str:
 
 def _cell(value: str | int) -> str:
     if isinstance(value, int):
-        return f'<td style="text-align:right;{_CELL}">{value:,}</td>'
+        return f'<td style="text-align:right;{_CELL}">{count(value)}</td>'
     return f'<td style="text-align:left;{_CELL}">{escape(value)}</td>'

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
 from harness.analysis.curves.frame import point_rows
-from harness.analysis.verdict import PLAIN_WORDS, Evidence, Judged, TableRow, evidence_texts, table_row
+from harness.analysis.verdict import PLAIN_WORDS, Evidence, Judged, TableRow, evidence_text, evidence_texts, table_row
+from harness.wording import number, score, signed, small_probability
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+VERDICT_NUMBERS = {"Threshold": number, "Above chance from": number, "Change": signed, "q": small_probability}
+"""Heading -> how the table of verdicts writes its numbers."""
+COMPARISON_NUMBERS = {
+    **dict.fromkeys(("a", "b", "detectable"), score),
+    **dict.fromkeys(("difference", "ci_low", "ci_high"), signed),
+    **dict.fromkeys(("p", "q"), small_probability),
+}
+"""As `VERDICT_NUMBERS`, for the table of comparisons."""
+
+
+def written(table: pd.DataFrame, numbers: Mapping[str, Callable[[Any], str]]) -> Styler:
+    """The table with numbers as everywhere else in words, and still sorted by their size; missing ones are empty.
+
+    Args:
+        table: any.
+        numbers: heading -> how its numbers are written; other columns stay as they are.
+    """
+    return table.style.format({name: write for name, write in numbers.items() if name in table}, na_rep="")
+
+
+def scores(table: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
+    """For `written`: every column of fractions is one of scores."""
+    return {str(name): score for name, dtype in table.dtypes.items() if is_float_dtype(dtype)}
 
 
 def counted(judged: Iterable[Judged]) -> pd.DataFrame:
@@ -50,14 +80,14 @@ def _line(judged: Judged) -> dict[str, object]:
 
 def _interval(words: TableRow) -> str:
     """`108k-402k`: a threshold in words without its number, which stands in a column of its own, to be sorted by."""
-    number, _, interval = words.threshold.partition(" ")
-    return interval.strip("()") or number
+    threshold, _, interval = words.threshold.partition(" ")
+    return interval.strip("()") or threshold
 
 
 def evidence(of: Evidence) -> pd.DataFrame:
     """The numbers behind a verdict, each with what it is."""
     texts = evidence_texts()
-    known = [(name, value, texts[name]) for name, value in asdict(of).items() if value is not None]
+    known = [(name, evidence_text(name, value), texts[name]) for name, value in asdict(of).items() if value is not None]
     return pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
 
 

@@ -232,6 +232,15 @@ def megabytes(size: int) -> str:
     return f"{number(size / 1e6)} MB"
 
 
+def shortened(text: str, most: int) -> str:
+    """The beginning of a text that is longer than `most` characters, with a sign that something follows.
+
+    >>> shortened("tried to allocate", 8), shortened("tried", 8)
+    ('tried t…', 'tried')
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def visible(text: str) -> str:
     r"""Foreign text on one line that no terminal obeys: a sign for each character that has no shape of its own.
 

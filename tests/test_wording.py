@@ -196,6 +196,11 @@ def test_a_file_has_its_size_in_megabytes(size: int, text: str) -> None:
     assert wording.megabytes(size) == text
 
 
+@pytest.mark.parametrize(("text", "short"), [("", ""), ("four", "four"), ("fiver", "fiv…"), ("a" * 99, "aaa…")])
+def test_a_long_text_is_shortened(text: str, short: str) -> None:
+    assert wording.shortened(text, 4) == short
+
+
 @pytest.mark.parametrize("name", hostile.NAMES, ids=ascii)
 def test_a_foreign_name_is_one_line_that_no_terminal_obeys(name: str) -> None:
     shown = wording.visible(name)

@@ -16,10 +16,6 @@ HELP = (
 )
 
 
-# Of an error rate the order of magnitude matters, of the others thousandths.
-STYLES = {"p": "%.2g", "q": "%.2g"} | dict.fromkeys(("a", "b", "difference", "ci_low", "ci_high", "detectable"), "%.3f")
-
-
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
     version: state.Version, wanted: state.Filters, a: str, b: str, _held: Outcomes
@@ -66,9 +62,8 @@ if comparisons:
         of=(wanted, a, b),
     )
     st.dataframe(
-        tables.comparisons(comparisons),
+        tables.written(tables.comparisons(comparisons), tables.COMPARISON_NUMBERS),
         hide_index=True,
-        column_config={name: st.column_config.NumberColumn(format=style) for name, style in STYLES.items()},
         placeholder="",
         key="comparisons",
         alt="Paired differences, a row per task",

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.compare import leads
@@ -15,7 +15,7 @@ from harness.leaderboard import AVERAGE, MODEL_COLUMNS, Row, centred, row_of, ti
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
-from harness.wording import probability
+from harness.wording import number, probability
 
 KEPT = ("model", "params")
 
@@ -61,11 +61,10 @@ board = order(state.version(), wanted, held)
 if not state.by_document(wanted.cells(held.results)):
     st.text("Too many answers to compare neighbours at once: choose some tasks in the sidebar.")
 st.dataframe(
-    board,
+    tables.written(board, {"params": number, **tables.scores(board)}),
     hide_index=True,
     # What is equal in all rows says nothing here; the menu of the table brings it back.
     column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
-    column_config={str(c): st.column_config.NumberColumn(format="%.3f") for c in board.select_dtypes("Float64")},
     placeholder="",
     key="board",
     alt="Headline scores, a row per model",

@@ -9,6 +9,7 @@ import streamlit as st
 from harness.dashboards import charts, state, summary
 
 from harness.store import Outcomes
+from harness.wording import count
 
 # Newest cells shown. A comment: Streamlit would print a text that stands alone here.
 LAST = 10
@@ -23,7 +24,7 @@ def numbers(of: dict[str, int], key: str) -> None:
     """A row of numbers, each below its name."""
     with st.container(horizontal=True, gap="large", key=key):
         for name, value in of.items():
-            st.metric(name, f"{value:,}", width="content")
+            st.metric(name, count(value), width="content")
 
 
 st.title("Emergent abilities by model size")

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import state
+from harness.dashboards import state, tables
 
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import RunRecord
 from harness.runs import progress as runs
 from harness.store import Problem
-from harness.wording import duration
+from harness.wording import count, counted, duration, energy, moment, number, shortened
 
 TIMES = {
     heading: st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC")
@@ -26,6 +26,7 @@ TIMES = {
 }
 EVERY_SECONDS = 3
 GOING_ON_SECONDS = 120  # A run without a record, whose newest cell is older, may have ended.
+LONGEST = 300  # Characters of a command or an error that are shown.
 MOST_BARS = 8  # Runs that have a bar of their own; a cluster can run hundreds.
 
 
@@ -73,17 +74,17 @@ def progress(
     outcomes: list[Outcome] = [*results, *failures]
     pace = runs.pace(outcomes)
     done, failed, unreadable, missing, speed = st.columns(5)
-    done.metric("Cells done", f"{len(results):,}")
-    failed.metric("Cells failed", f"{len(failures):,}")
-    unreadable.metric("Files unreadable", f"{len(problems):,}")
+    done.metric("Cells done", count(len(results)))
+    failed.metric("Cells failed", count(len(failures)))
+    unreadable.metric("Files unreadable", count(len(problems)))
     if known:
-        missing.metric("Cells to come", f"{planned:,}", help="What is planned and has not come back.")
+        missing.metric("Cells to come", count(planned), help="What is planned and has not come back.")
     else:
         missing.metric(
-            "Cells absent", f"{absent:,}", help="What another model of the family was asked and this one was not."
+            "Cells absent", count(absent), help="What another model of the family was asked and this one was not."
         )
     speed.metric(
-        "Cells a minute", "–" if pace is None else f"{pace:.3g}", help="In the ten minutes up to the newest cell."
+        "Cells a minute", "–" if pace is None else number(pace), help="In the ten minutes up to the newest cell."
     )
     if outcomes:
         st.caption(when_newest(outcomes, records, absent, pace, now))
@@ -96,9 +97,9 @@ def show_current(records: Sequence[RunRecord], now: datetime) -> None:
     for record in records[:MOST_BARS]:
         came = record.progress
         st.progress(came.finished / max(came.total, 1), text=heading(record, now))
-        where = f"Since {record.started_at:%Y-%m-%d %H:%M:%S} UTC on {shortened(record.host)}"
+        where = f"Since {moment(record.started_at)} on {shortened(record.host, LONGEST)}"
         if record.state(now) == "going on":
-            st.text(f"{where}: {shortened(record.command)}")
+            st.text(f"{where}: {shortened(record.command, LONGEST)}")
         else:
             st.text(where)
             st.code(record.command, language=None, wrap_lines=True)  # to be copied and given again
@@ -140,7 +141,7 @@ def when_newest(
     """When the newest cell came in, and what that says about runs where no record does."""
     last = max(runs.finished_at(outcome) for outcome in outcomes)
     age = (now - last).total_seconds()
-    when = f"The newest cell came in {last:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"The newest cell came in {moment(last)}"
     if any(record.state(now) == "going on" for record in records):
         return f"{when}."
     if records or age > GOING_ON_SECONDS:
@@ -170,8 +171,8 @@ def show_runs(records: Sequence[RunRecord], now: datetime) -> None:
                 "Failed": record.progress.failed,
                 "Left out": record.done_before,
                 "Host": record.host,
-                "Command": shortened(record.command),
-                "Stopped by": shortened(record.error),
+                "Command": shortened(record.command, LONGEST),
+                "Stopped by": shortened(record.error, LONGEST),
             }
             for record in records
         ]
@@ -180,11 +181,6 @@ def show_runs(records: Sequence[RunRecord], now: datetime) -> None:
         table = table.drop(columns="Stopped by")
     config = {**TIMES, "Left out": st.column_config.NumberColumn(help="Cells that were done, or had failed, before.")}
     st.dataframe(table, hide_index=True, column_config=config, key="records", alt="Runs, the newest first")
-
-
-def shortened(text: str) -> str:
-    """The beginning of a long text."""
-    return text if len(text) <= 300 else f"{text[:299]}…"
 
 
 def show_failures(failures: Sequence[CellFailure]) -> None:
@@ -230,20 +226,19 @@ def show_costs(results: Sequence[CellResult]) -> None:
         ],
     )
     config = {
-        "Parameters": st.column_config.NumberColumn(format="compact"),
         "Seconds": st.column_config.ProgressColumn(
             format="%.0f", min_value=0, max_value=max(cost.seconds for cost in costs) or 1
         ),
-        "Seconds per 1000 documents": st.column_config.NumberColumn(format="%.3g"),
-        "Energy, Wh": st.column_config.NumberColumn(format="%.3g"),
     }
+    numbers = dict.fromkeys(("Parameters", "Seconds per 1000 documents", "Energy, Wh"), number)
     if not any(cost.measured for cost in costs):
         table = table.drop(columns=["Energy, Wh", "Cells with energy"])
-    st.dataframe(table, hide_index=True, column_config=config, key="costs", alt="Time and energy by model")
+    shown = tables.written(table, numbers)
+    st.dataframe(shown, hide_index=True, column_config=config, key="costs", alt="Time and energy by model")
     answering = duration(sum(cost.seconds for cost in costs))
-    energy = sum(cost.energy_wh or 0.0 for cost in costs)
+    together = energy(sum(cost.energy_wh or 0.0 for cost in costs))
     measured = sum(cost.measured for cost in costs)
-    known = f"{energy:.3g} Wh, measured in {measured:,} of {len(results):,} cells"
+    known = f"{together}, measured in {count(measured)} of {counted(len(results), 'cell')}"
     st.caption(
         f"Together {answering} of answering, loading the models excluded; "
         f"{known if measured else 'energy was not measured'}."

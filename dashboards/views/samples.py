@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import state
+from harness.dashboards import state, tables
 
 from harness.plan import Cell, ModelId, by_size, labels, model_id, model_names, size_setting
 from harness.scoring.likelihood import softmax
 from harness.specs import MetricSpec
 from harness.store import Problem, samples
 from harness.store.samples import RIGHT, Flips, Found, Page, Query
+from harness.wording import count, counted
 
 # Said in comments: Streamlit would show strings that stand alone in a page.
 ROWS = 50  # Answers on one page.
@@ -134,8 +135,9 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
     problems(page.problems)
     pages = max(1, math.ceil(page.total / ROWS))
     with status:
-        found = f"{page.total:,} answers" if page.searched == len(cells) else f"At least {page.total:,} answers"
-        st.caption(f"{found} in {page.searched:,} of {len(cells):,} cells. Choose a row to open its document.")
+        at_least = "At least " if page.searched < len(cells) else ""
+        where = f"{count(page.searched)} of {counted(len(cells), 'cell')}"
+        st.caption(f"{at_least}{counted(page.total, 'answer')} in {where}. Choose a row to open its document.")
         if page.searched < len(cells):
             st.button("Search all cells", key=f"ask {what}", on_click=insist, args=(f"patient {what}",))
     if not page.rows:
@@ -146,10 +148,11 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
     if len({size_setting(cell) for cell in cells}) == 1:
         table = table.drop(columns=["Task", "Shots"])
     if len({judging(cell)[0].name for cell in cells}) == 1:
-        table = table.rename(columns={"Score": table["Metric"][0]}).drop(columns="Metric")
+        named = table["Metric"][0]
+        table = table.drop(columns="Metric").rename(columns={} if named in table else {"Score": named})
     chosen = pick(table, f"answers {what} {at}", "Answers, a row each")
     if pages > 1:
-        st.number_input(f"Page, of {pages:,}", 1, pages, key=f"page {what}", width=160)
+        st.number_input(f"Page, of {count(pages)}", 1, pages, key=f"page {what}", width=160)
     return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
 
 
@@ -198,7 +201,7 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
         return None
     items = found.items[:MOST_FLIPS]
     st.caption(
-        f"{len(found.items):,} documents change at least once; below the {len(items):,} that change most. "
+        f"{count(len(found.items))} documents change at least once; below the {count(len(items))} that change most. "
         "✓ right, ✗ wrong, – not asked. Choose a row to open the document."
     )
     # the texts of the documents, from one of the files
@@ -245,7 +248,8 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
     table = pd.DataFrame([size_row(row, called) for row in found.rows])
     if not any(row.sample.truncated for row in found.rows):
         table = table.drop(columns="Prompt cut")
-    st.dataframe(table, hide_index=True, key="sizes", alt="Answers, a row per size")
+    shown = tables.written(table, tables.scores(table))
+    st.dataframe(shown, hide_index=True, key="sizes", alt="Answers, a row per size")
     options(found.rows, called)
 
 
@@ -291,7 +295,8 @@ def full(title: str, text: str) -> None:
 
 def pick(table: pd.DataFrame, key: str, alt: str) -> int | None:
     """A table of which one row can be chosen; gives its number. `alt` is what a screen reader says of it."""
-    event = st.dataframe(table, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, alt=alt)
+    shown = tables.written(table, tables.scores(table))
+    event = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, alt=alt)
     return next(iter(event.selection.rows), None)
 
 

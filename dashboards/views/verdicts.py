@@ -9,14 +9,6 @@ from harness import figures
 from harness.analysis.verdict import Judged, label_text, to_json
 from harness.wording import visible_json
 
-# Numbers stay numbers, so that a click on a heading sorts by size.
-NUMBERS = {
-    "Threshold": "compact",
-    "Above chance from": "compact",
-    "Change": "%+.3f",
-    "q": "%.2g",
-}
-
 
 def closely(row: Judged) -> None:
     """The curve, its reasons and its evidence."""
@@ -40,7 +32,6 @@ def closely(row: Judged) -> None:
     st.dataframe(
         tables.evidence(verdict.evidence),
         hide_index=True,
-        column_config={"Value": st.column_config.NumberColumn(format="%.3g")},
         key="evidence",
         alt="Numbers behind the verdict",
     )
@@ -64,12 +55,12 @@ if not shown:
     st.info("No verdict matches. Take away a filter.")
     st.stop()
 st.text("Choose a line at its left edge to see the curve and the evidence. Click a heading to sort.")
+rows = tables.verdicts(shown)
 chosen = st.dataframe(
-    tables.verdicts(shown),
+    tables.written(rows, tables.VERDICT_NUMBERS),
     hide_index=True,
     column_config={
-        **{name: st.column_config.NumberColumn(format=style) for name, style in NUMBERS.items()},
-        "Verdict": st.column_config.TextColumn(width=150),  # the first lines may be shorter than the others
+        "Verdict": st.column_config.TextColumn(width=150)  # the first lines may be shorter than the others
     },
     placeholder="",
     # Another choice of lines is another table: a selection must not slip to a neighbour.
@@ -78,6 +69,7 @@ chosen = st.dataframe(
     selection_mode="single-row",
     alt="One verdict per task and setting",
 )
+charts.download("These verdicts (CSV)", "verdicts", lambda: rows)
 st.download_button(
     "All verdicts (JSON)",
     lambda: visible_json([to_json(row) for row in study.judged], indent=1),
