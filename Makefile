@@ -43,7 +43,7 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
 check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not (packaging or ray or parity or calibration or browser)"
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not (packaging or ray or processes or parity or calibration or browser)"
 
 test: $(INSTALLED) lint  ## lint, types, import rules and all tests but those marked slow
 	$(BIN)/python -m pytest -n auto --dist loadgroup

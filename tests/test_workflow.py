@@ -15,6 +15,7 @@ def content(store: Store) -> dict[str, object]:
     return {r.cell.key: (r.scores, store.samples(r.cell), r.shots_effective, r.n_expected) for r in store.results()}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_a_killed_run_is_finished_without_doing_anything_twice(tmp_path: Path, executor: str) -> None:
     toy = write_toy(tmp_path / "toy", sleep=0.3)

@@ -9,6 +9,8 @@ from harness.analysis.curves import Curve
 from tests.calibration.families import DECADES, SHARP_METRIC, SMALLEST, STEPS, TRUTHS, Simulated, Truth, simulate
 from tests.calibration.table import COLUMNS, HEAD, Outcome, Rate, goal_rows, judged, kind, outcomes, verdict_rows
 
+pytestmark = pytest.mark.calibration
+
 BY_NAME = {truth.name: truth for truth in TRUTHS}
 
 

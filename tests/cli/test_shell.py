@@ -39,6 +39,7 @@ def unread() -> Iterator[int]:
     os.close(writing)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_ctrl_c_says_that_the_run_can_go_on(options: tuple[str, ...], executor: str, tmp_path: Path) -> None:
     run = subprocess.Popen(

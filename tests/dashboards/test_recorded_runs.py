@@ -125,6 +125,7 @@ def test_words_of_a_record_are_never_markdown(store: Store) -> None:
     assert not any("script" in text for _, text in bars(app))
 
 
+@pytest.mark.processes
 def test_a_run_that_is_killed_is_known_at_once(tmp_path: Path, store: Store) -> None:
     toy = write_toy(tmp_path / "toy", sleep=0.3)
     process = start_run(toy, store.root, "inline")

@@ -315,6 +315,7 @@ def few_shot_texts(seed: int, *, n: int = 40, shots: str = "fixed", words: Seque
     return texts
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("add_special_tokens", [None, True, False])
 @pytest.mark.parametrize("shots", ["fixed", "random"])
@@ -324,6 +325,7 @@ def test_many_texts_have_the_ids_they_have_one_by_one(
     assert_learnt(zoo[name], few_shot_texts(1, shots=shots), add_special_tokens)
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("name", NAMES)
 def test_pairs_are_those_of_lm_eval(zoo: Mapping[str, Any], name: str) -> None:
     lm = LmEval(zoo[name])
@@ -352,6 +354,7 @@ NASTY = st.sampled_from(
 )
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
@@ -370,6 +373,7 @@ TAILS = ["", *" \ns\u0301🙂👍水", "  ", "34", "5678901", "start|>", " dark"
 ENDS = (" ", "\n", "\n\n", "12", "🙂", "e", "\u0301", "水", "  ", "\t", "'", "<", "<|im_", "sea was", "▁", "\r")
 
 
+@pytest.mark.parity
 @pytest.mark.parametrize("name", NAMES)
 def test_a_common_beginning_may_end_with_anything(zoo: Mapping[str, Any], name: str) -> None:
     head = f"Question: {prose(random.Random(4), 12)}"

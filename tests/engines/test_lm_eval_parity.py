@@ -21,6 +21,8 @@ from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell, zoo
 from tests.builders.tasks import metrics, write_jsonl
 
+pytestmark = pytest.mark.parity
+
 SHOTS, LIMIT, SEED = 2, 20, 3
 
 

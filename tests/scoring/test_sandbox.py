@@ -478,6 +478,7 @@ def f(x):
     assert done.message.startswith(("PermissionError", "FileNotFoundError")), done
 
 
+@pytest.mark.processes
 def test_a_server_that_cannot_shut_itself_runs_one_program(either, monkeypatch):
     monkeypatch.setattr(server, "_GUEST", server._GUEST.replace("lasting = _shut() and", "lasting = False and"))
     fresh = replace(either, prefix=("/usr/bin/env", *either.prefix))
@@ -503,6 +504,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_servers_and_their_programs_end_with_their_host(either, sign):
     command = [sys.executable, "-c", HOST, either.isolation, either.python, " ".join(either.guards), *either.prefix]

@@ -18,6 +18,8 @@ from tests.builders import prompts, zoo
 from tests.builders.prompts import PAIRS, Pair
 from tests.engines.tree.parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
 
+pytestmark = pytest.mark.parity
+
 BUDGETS = (1, 7, 64, 100_000)
 
 

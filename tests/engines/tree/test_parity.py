@@ -24,6 +24,8 @@ from tests.builders.prompts import PAIRS, Pair
 from tests.builders.tasks import metrics
 from tests.engines.tree.parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
 
+pytestmark = pytest.mark.parity
+
 CAUSAL = [name for name, kind in zoo.ZOO.items() if kind.model is None]
 TOKENIZERS: tuple[zoo.TokenizerName, ...] = ("bos", "plain", "bytes", "embedded")
 REPEATABLE = [name for name in zoo.ZOO if name != "llama-dynamic-rope"]

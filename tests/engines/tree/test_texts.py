@@ -18,6 +18,8 @@ from tests.builders import prompts, zoo
 from tests.builders.prompts import PAIRS
 from tests.engines.tree.parity import assert_same, scored, written
 
+pytestmark = pytest.mark.parity
+
 WRITERS = ("llama", "mistral", "gemma3")
 """Architectures that are asked for texts of every kind: each has another tokenizer or mask."""
 SAMPLED: dict[str, Any] = {"until": ["\n"], "max_gen_toks": 8, "do_sample": True, "temperature": 0.9}
