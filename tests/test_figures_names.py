@@ -11,10 +11,10 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare import choose, compare, pair_up
+from harness.analysis.compare import choose_side, compare, pair_up
 from harness.analysis.forecast import forecasts
 from harness.analysis.growth import traces
-from harness.analysis.verdict import Study, headline, partner, resolutions, study
+from harness.analysis.verdict import Study, resolutions, study
 from harness.leaderboard import centred
 from harness.records import CellResult
 from harness.store import DocumentScores
@@ -64,28 +64,26 @@ def compared() -> go.Figure:
         )
         for r in results
     }
-    pairs = pair_up(choose("1000", [*read]), choose("4000", [*read]), results).pairs
+    pairs = pair_up(choose_side("1000", [*read]), choose_side("4000", [*read]), results).pairs
     return figures.comparison_figure(compare(pairs, read.get).comparisons, a=f"A {NAME}", b=f"B {NAME}")
 
 
 def forecast(made: Study) -> go.Figure:
     """The first curve carried on."""
-    (found,) = forecasts(headline(made.curves)[:1], 1e8)
+    (found,) = forecasts([made.judged[0].curve], 1e8)
     return figures.forecast_figure(found, *traces([found.curve], until=1e8))  # type: ignore[arg-type]
 
 
 KINDS: dict[str, Callable[[Study], go.Figure]] = {
-    "curves": lambda made: figures.curve_figure(headline(made.curves), made.verdicts),
-    "sharp and smooth": lambda made: figures.sharp_and_smooth(
-        headline(made.curves), partner(made.curves), made.verdicts
-    ),
-    "overview": lambda made: figures.overview(made.curves, made.verdicts),
+    "curves": lambda made: figures.curve_figure(made.judged),
+    "sharp and smooth": lambda made: figures.sharp_and_smooth(made.judged),
+    "overview": lambda made: figures.overview(made.judged),
     "forecast": forecast,
     "heat map": lambda made: figures.heat_map(centred(made.results)),
-    "shots": lambda made: figures.shots_by_scale(headline(made.curves)),
-    "power": lambda made: figures.power_figure(resolutions(made.verdicts)),
+    "shots": lambda made: figures.shots_by_scale([row.curve for row in made.judged]),
+    "power": lambda made: figures.power_figure(resolutions(made.judged)),
     "comparison": lambda _: compared(),
-    "counts": lambda made: figures.verdict_counts(made.verdicts),
+    "counts": lambda made: figures.verdict_counts(made.judged),
 }
 OURS = re.compile(r"</?b>|<br>|<extra></extra>")
 """What figures themselves tell plotly."""
