@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from harness.dashboards import state
 
+from harness.wording import file_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,7 +34,7 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
 
     figure = _drawn(state.version(), name, of, draw)
     caption = figures.caption(figure)
-    picture = {"format": st.session_state.get("picture", PICTURES[0]), "filename": name, "scale": 2}
+    picture = {"format": st.session_state.get("picture", PICTURES[0]), "filename": file_name(name), "scale": 2}
     title = figures.heading(figure) or name
     st.plotly_chart(
         figure,
@@ -64,7 +66,7 @@ def download(label: str, name: str, table: Callable[[], pd.DataFrame]) -> None:
     st.download_button(
         label,
         lambda: _csv(table()),
-        file_name=f"{name}.csv",
+        file_name=f"{file_name(name)}.csv",
         mime="text/csv",
         key=f"download {name}",
         on_click="ignore",

@@ -32,6 +32,8 @@ _FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠\t\r\n]")
 _NEGATIVE = re.compile(r"-\d+(\.\d*)?([eE][-+]?\d+)?")
 _MARKDOWN = re.compile(r"[\\|`*\[\]$~]")
 """Signs that could end a cell of a Markdown table, or make of it more than text; as codes where HTML has one."""
+_LONGEST_FILE_NAME = 60
+"""Characters; four bytes each leave room for an ending within the 255 bytes of most file systems."""
 _UNITS_OF_TIME = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -259,6 +261,15 @@ def visible_json(data: Any, indent: int | None = None) -> str:
     text = json.dumps(data, indent=indent, ensure_ascii=False, allow_nan=False)
     # JSON escapes what is below the space itself; the line feeds left are those between its lines.
     return _HIDDEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
+
+
+def file_name(text: str) -> str:
+    """Foreign text as the name of a file: letters and digits of any script, points inside, and hyphens for the rest.
+
+    >>> file_name("shots-org/model v1.5"), file_name("../../.profile")
+    ('shots-org-model-v1.5', 'profile')
+    """
+    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:_LONGEST_FILE_NAME] or "unnamed"
 
 
 def defused(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -14,41 +13,20 @@ from harness import figures
 from harness.analysis.compare import choose_side, compare, pair_up
 from harness.analysis.forecast import forecasts
 from harness.analysis.growth import traces
-from harness.analysis.verdict import Study, resolutions, study
+from harness.analysis.verdict import Study, resolutions, study, with_traces
 from harness.leaderboard import centred
-from harness.records import CellResult
 from harness.store import DocumentScores
 from harness.wording import visible
-from tests.builders import ACC, PROB, cell, grown, model, result, task
-from tests.builders.hostile import MARKUP, TERMINAL, joined
+from tests.builders import cell, model, result, task
+from tests.builders.hostile import MARKUP, TERMINAL, foreign, joined
 
 NAME = joined(MARKUP, TERMINAL)
-METRICS = (replace(ACC, name=f"sharp {NAME}"), replace(PROB, name=f"smooth {NAME}"))
-RISE = (50, 52, 75, 90, 110, 125, 140, 160)
-SMOOTH = (0.25, 0.28, 0.33, 0.38, 0.44, 0.5, 0.57, 0.7)
-
-
-def foreign(**changes: Any) -> list[CellResult]:
-    """A family of eight sizes in which every name is hostile."""
-    return [
-        replace(
-            one,
-            cell=replace(
-                one.cell,
-                metrics=METRICS,
-                suite=NAME,
-                model=replace(one.cell.model, name=f"{one.cell.model.params} {NAME}", family=f"family {NAME}"),
-            ),
-            scores=tuple(replace(s, metric=m.name) for s, m in zip(one.scores, METRICS, strict=True)),
-        )
-        for one in grown(RISE, smooth=SMOOTH, of=task(NAME), prompt=NAME, **changes)
-    ]
 
 
 @pytest.fixture(scope="module")
 def made() -> Study:
     """Two settings, judged."""
-    return study([*foreign(), *foreign(shots=2)])
+    return study([*foreign(NAME), *foreign(NAME, shots=2)])
 
 
 def compared() -> go.Figure:
@@ -75,8 +53,8 @@ def forecast(made: Study) -> go.Figure:
 
 
 KINDS: dict[str, Callable[[Study], go.Figure]] = {
-    "curves": lambda made: figures.curve_figure(made.judged),
-    "sharp and smooth": lambda made: figures.sharp_and_smooth(made.judged),
+    "curves": lambda made: figures.curve_figure(with_traces(made.judged)),
+    "sharp and smooth": lambda made: figures.sharp_and_smooth(with_traces(made.judged)),
     "overview": lambda made: figures.overview(made.judged),
     "forecast": forecast,
     "heat map": lambda made: figures.heat_map(centred(made.results)),

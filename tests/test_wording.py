@@ -215,6 +215,23 @@ def test_a_harmless_name_is_shown_as_it_is(name: str) -> None:
     assert wording.visible(name) == wording.defused(name) == wording.markdown(name) == name
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("curves-pythia", "curves-pythia"),
+        ("org/model v1.5", "org-model-v1.5"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("a\r\nb\x00", "a-b"),
+        ("日本語 ✓", "日本語"),
+        ("x" * 300, "x" * 60),
+        ("..", "unnamed"),
+        ("", "unnamed"),
+    ],
+)
+def test_a_file_named_by_others_stays_in_its_folder(text: str, name: str) -> None:
+    assert wording.file_name(text) == name
+
+
 @pytest.mark.parametrize("name", hostile.FORMULAS, ids=ascii)
 def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(name: str) -> None:
     assert wording.defused(name) == f"'{name}"

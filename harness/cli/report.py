@@ -12,7 +12,7 @@ from harness.cli.output import say
 from harness.cli.read import read_documents, read_store
 from harness.cli.write import write_bytes, write_text
 from harness.store import Store
-from harness.wording import megabytes
+from harness.wording import file_name, megabytes
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Study
@@ -41,6 +41,6 @@ def _write_pictures(folder: Path, made: Study) -> None:
     from harness.figures import overview, to_picture
 
     for family in made.families:
-        path = folder / f"curves-{family}.png"
+        path = folder / f"{file_name(f'curves-{family}')}.png"
         write_bytes(path, to_picture(overview(made.of(family)), width=1200))
         say(f"picture written to {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -262,11 +263,11 @@ def _commands(results: Sequence[CellResult]) -> list[str]:
     lines = []
     for (suite, family, engine, limit), members in sorted(groups.items(), key=lambda item: str(item[0])):
         cells = [r.cell for r in members]
-        parts = [f"emergence run --suite {suite} --family {family} --engine {engine}"]
-        parts.append("--shots " + ",".join(map(str, sorted({c.shots for c in cells}))))
-        parts.append(f"--seeds {1 + max(c.seed for c in cells)}")
+        words = ["emergence", "run", "--suite", suite, "--family", family, "--engine", engine]
+        words += ["--shots", ",".join(map(str, sorted({c.shots for c in cells})))]
+        words += ["--seeds", str(1 + max(c.seed for c in cells))]
         prompts = sorted({c.prompt for c in cells})
-        parts += [f"--prompts {','.join(prompts)}"] if prompts != ["default"] else []
-        parts += [f"--limit {limit}"] if limit is not None else []
-        lines.append(" ".join(parts))
+        words += ["--prompts", ",".join(prompts)] if prompts != ["default"] else []
+        words += ["--limit", str(limit)] if limit is not None else []
+        lines.append(shlex.join(words))  # a name must not be a command of its own when somebody copies the line
     return [*lines, "emergence report -o report.html"] if lines else []

@@ -1,5 +1,11 @@
 """Names that files of others may hold, and that nothing which shows them may obey."""
 
+from dataclasses import replace
+from typing import Any
+
+from harness.records import CellResult
+from tests.builders.cells import ACC, PROB, grown, task
+
 TERMINAL = (
     "\x1b[31mred\x1b[0m",  # colours
     "\x1b]0;title\x07",  # the window's title
@@ -57,3 +63,21 @@ NAMES = (*TERMINAL, *MARKUP, *MARKDOWN, *FORMULAS)
 def joined(*kinds: tuple[str, ...]) -> str:
     """One name of all of these; half a pair of surrogates is left out, for no file of text can hold it."""
     return " ".join(name for kind in kinds for name in kind if name.isascii() or "\ud83d" not in name)
+
+
+def foreign(name: str, **changes: Any) -> list[CellResult]:
+    """A family of eight sizes whose ability rises, in which `name` is in every name; `changes` go to each cell."""
+    metrics = (replace(ACC, name=f"sharp {name}"), replace(PROB, name=f"smooth {name}"))
+    right, smooth = (50, 52, 75, 90, 110, 125, 140, 160), (0.25, 0.28, 0.33, 0.38, 0.44, 0.5, 0.57, 0.7)
+    made = grown(right, smooth=smooth, of=task(name, suite=name, metrics=metrics), prompt=name, **changes)
+    return [
+        replace(
+            one,
+            cell=replace(
+                one.cell,
+                model=replace(one.cell.model, name=f"{one.cell.model.params} {name}", family=f"family {name}"),
+            ),
+            scores=tuple(replace(s, metric=m.name) for s, m in zip(one.scores, metrics, strict=True)),
+        )
+        for one in made
+    ]
