@@ -6,6 +6,9 @@ free occurrence, else after the end of the text, where nothing is expected and i
 answer that names no known type is one spurious entity too, so that rambling costs precision. With this placing, strict
 true positives are the common part of two multisets of (text, type), whatever the order of the answer.
 
+Expected entities may share a span (`Paris LOC`, `Paris ORG`) or stand inside one another (`England` in `Bank of
+England`). nervaluate compares spans one by one and lets each expected one be met once: every such entity counts as one.
+
 Batista and Upson, nervaluate, after SemEval-2013 task 9.1: `strict` wants the exact span and type; `partial` gives half
 a point for an overlapping span and ignores the type.
 """
@@ -150,12 +153,7 @@ def _placed(text: str, expected: Sequence[Entity], answered: Sequence[Entity]) -
     Exact matches come first: nervaluate goes through the predictions in order and lets one that merely overlaps take
     an expected entity away from a later one that matches it.
     """
-    gold: list[Span] = []
-    for entity in expected:
-        span = _first_free(text, entity, gold)
-        if span is None:
-            raise HarnessError(f"entity {entity.text!r} of a document is not in its text {text!r}")
-        gold.append(span)
+    gold = _placed_gold(text, expected)
     exact: list[Span] = []
     others: list[Entity] = []
     for entity in answered:
@@ -168,19 +166,59 @@ def _placed(text: str, expected: Sequence[Entity], answered: Sequence[Entity]) -
     rest: list[Span] = []
     for entity in sorted(others):  # the order of the answer must not matter
         beyond = len(text) + 2 * len(rest) + 1
-        rest.append(_first_free(text, entity, exact + rest) or Span(beyond, beyond, entity.type))
+        rest.append(
+            _first_free(text, entity, exact + rest)
+            or _nested(text, entity, [span for span in gold if span not in exact], rest)
+            or Span(beyond, beyond, entity.type)
+        )
     same_place = {(span.start, span.end) for span in gold}
     rest.sort(key=lambda span: ((span.start, span.end) not in same_place, span))
     return gold, exact + rest
 
 
+def _placed_gold(text: str, expected: Sequence[Entity]) -> list[Span]:
+    """Expected entities as spans that share no character; where that cannot be, the longest first, others inside.
+
+    Raises:
+        HarnessError: an entity does not stand in the text, or not as often as it is expected.
+    """
+    apart: list[Span] = []
+    for entity in expected:
+        span = _first_free(text, entity, apart)
+        if span is None:
+            break
+        apart.append(span)
+    if len(apart) == len(expected):
+        return apart
+    gold: list[Span] = []
+    for entity in sorted(expected, key=lambda entity: -len(entity.text)):
+        everywhere = (_span(start, entity) for start in _occurrences(text, entity.text))
+        span = _first_free(text, entity, gold) or next((span for span in everywhere if span not in gold), None)
+        if span is None:
+            there = "not" if entity.text not in text else f"expected {expected.count(entity)} times and fewer times"
+            raise HarnessError(f"entity {entity.text!r} of a document is {there} in its text {text!r}")
+        gold.append(span)
+    return gold
+
+
+def _span(start: int, entity: Entity) -> Span:
+    return Span(start, start + len(entity.text) - 1, entity.type)
+
+
 def _first_free(text: str, entity: Entity, taken: Sequence[Span]) -> Span | None:
     """The first occurrence of the entity that shares no character with a taken one, whole words before parts."""
-    for start in _occurrences(text, entity.text):
-        end = start + len(entity.text) - 1
-        if all(end < span.start or span.end < start for span in taken):
-            return Span(start, end, entity.type)
-    return None
+    spans = (_span(start, entity) for start in _occurrences(text, entity.text))
+    return next((span for span in spans if not _touches(span, taken)), None)
+
+
+def _nested(text: str, entity: Entity, unmet: Sequence[Span], taken: Sequence[Span]) -> Span | None:
+    """The place where the same text is expected, as another type, inside an entity that was found."""
+    same = (Span(s.start, s.end, entity.type) for s in unmet if text[s.start : s.end + 1] == entity.text)
+    return next((span for span in same if not _touches(span, taken)), None)
+
+
+def _touches(span: Span, others: Sequence[Span]) -> bool:
+    return any(span.start <= other.end and other.start <= span.end for other in others)
 
 
 def _occurrences(text: str, name: str) -> Iterator[int]:
@@ -202,12 +240,16 @@ def _in_word(character: str) -> bool:
 
 def _gold(answer: Answer) -> list[Entity]:
     try:
-        return [Entity(entity["text"], entity["type"]) for entity in answer.doc["entities"]]
+        gold = [Entity(entity["text"], entity["type"]) for entity in answer.doc["entities"]]
     except (KeyError, TypeError) as error:
         raise HarnessError(
             f"a document without `entities: [{{text, type}}, ...]` has no entity score; its keys are "
             f"{', '.join(map(str, answer.doc))}"
         ) from error
+    for entity in gold:
+        if not entity.text or not isinstance(entity.text, str):
+            raise HarnessError(f"an entity of a document has the text {entity.text!r}; expected a name in its text")
+    return gold
 
 
 def _fails(answer: Answer, types: frozenset[str]) -> bool:
