@@ -67,6 +67,7 @@ SAMPLE_METRICS: dict[str, str] = {
     "loglikelihood_per_byte": "harness.scoring.likelihood:loglikelihood_per_byte",
     "edit_similarity": "harness.scoring.text:edit_similarity",
     "token_f1": "harness.scoring.text:token_f1",
+    "token_f1_unicode": "harness.scoring.text:token_f1_unicode",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
 
