@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.errors import ModelError
 from harness.specs import ModelSpec
+from harness.wording import count
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.gguf")
 _TOKENIZERS = (
@@ -88,7 +89,7 @@ def params_doubt(spec: ModelSpec) -> str | None:
     counted = count_parameters(folder)
     if counted <= 2 * spec.params <= 4 * counted:
         return None
-    return f"model {spec.name}: params is {spec.params:,}; the weights in {folder} have {counted:,}"
+    return f"model {spec.name}: params is {count(spec.params)}; the weights in {folder} have {count(counted)}"
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:

@@ -30,6 +30,7 @@ from harness.errors import ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
+from harness.wording import duration, number
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,14 @@ class LmEvalEngine:
         self._settings = settings
         self._device = _device(settings.device)
         if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
-            log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
+            log.warning(
+                "%s asks for %s GPU(s) and runs on the CPU, as no GPU is seen here", model.name, number(model.gpus)
+            )
         self._data = DocumentCache()
         started = time.perf_counter()
         self._lm = self._load(model)
-        seconds, where = time.perf_counter() - started, _device_name(self._device)
-        log.info("%s loaded in %.1f s on %s as %s", model.name, seconds, where, model.dtype)
+        took, where = duration(time.perf_counter() - started), _device_name(self._device)
+        log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell; out of memory halves the batch, and the smaller batch stays."""

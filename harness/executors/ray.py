@@ -33,6 +33,7 @@ from harness.executors.worker import LaneWorker
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.schedule import Lane
+from harness.wording import duration, number
 
 # Ray reads these while it is imported: no report to its makers, and no `uv run` of its own in every worker.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -129,9 +130,11 @@ def worker_gpus(lane: Lane, device: str, nodes: Sequence[Mapping[str, Any]]) -> 
     if model.gpus < 1 and not largest and device == "auto":
         return 0.0  # models that share a GPU are small enough for a machine without any
     if model.gpus > 1 and model.gpus != int(model.gpus):
-        raise MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
+        raise MachineError(
+            f"{model.name} asks for {number(model.gpus)} GPUs; expected a fraction of one or a whole number"
+        )
     if model.gpus > largest:
-        short = f"{model.name} asks for {model.gpus:g} GPU(s) and the largest node has {largest:g}"
+        short = f"{model.name} asks for {number(model.gpus)} GPU(s) and the largest node has {number(largest)}"
         if not any(_GROUP & node["Labels"].keys() for node in nodes):
             raise MachineError(f"{short}; expected a node with enough, --device cpu, or a choice of other models")
         log.warning("%s: waiting for a larger one, which the cluster's autoscaler may add", short)
@@ -333,7 +336,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
             if "connect to Ray cluster" in lines[0] and "RAY_AUTH_MODE" not in os.environ:  # it answered the knock
                 lines[0] += "; if it asks for a token, set RAY_AUTH_MODE=token"
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
-        log.info("Ray is ready after %.1f s", time.perf_counter() - started)
+        log.info("Ray is ready after %s", duration(time.perf_counter() - started))
         stack.enter_context(_ended_by_sigterm())
         yield
 

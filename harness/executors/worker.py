@@ -10,6 +10,7 @@ from harness.engines.energy import meter
 from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import Lane
+from harness.wording import duration
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class LaneWorker:
             self._engine = open_engine(lane.engine, lane.model, self._settings)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
-        log.info("%s is ready after %.1f s", lane.model.name, time.perf_counter() - started)
+        log.info("%s is ready after %s", lane.model.name, duration(time.perf_counter() - started))
         return ()
 
     def answer(self, index: int) -> Outcome:
@@ -46,7 +47,7 @@ class LaneWorker:
             outcome = attempt(self._engine, job.cell, job.task)
         finally:  # also on Ctrl-C: a meter left running would count on into the next cell
             energy_wh = None if self._meter is None else self._meter.stop()
-        log.info("%s took %.1f s", job.cell.label, time.perf_counter() - started)
+        log.info("%s took %s", job.cell.label, duration(time.perf_counter() - started))
         if energy_wh is None or not isinstance(outcome, CellResult):
             return outcome
         return replace(outcome, provenance=replace(outcome.provenance, energy_wh=energy_wh))

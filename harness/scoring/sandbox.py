@@ -34,6 +34,7 @@ from harness.scoring.canaries import FORK, canaries
 from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
 from harness.scoring.kernel import Guard, guards
 from harness.scoring.server import READY, Cut, run
+from harness.wording import number
 
 __all__ = [
     "STATUSES",
@@ -114,7 +115,7 @@ class Sandbox:
         parts = [
             ", ".join(hidden),
             "" if self.fenced else f"MISSING: {self._open()} can be reached (install bubblewrap)",
-            f"{self.limits.cpu_seconds} s of CPU, {self.limits.wall_seconds:g} s on the clock, "
+            f"{self.limits.cpu_seconds} s of CPU, {number(self.limits.wall_seconds)} s on the clock, "
             f"{self.limits.memory_bytes // 2**20} MiB, no child processes, no byte into a file",
         ]
         return f"{', '.join((self.isolation, *self.guards))}: {'; '.join(filter(None, parts))}"

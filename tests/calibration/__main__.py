@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.cli.output import duration, say, table
+from harness.cli.output import say, table
+from harness.wording import duration, percent
 from tests.calibration.table import DOCUMENTS, GOAL_HEAD, HEAD, SIZES, Outcome, goal_rows, markdown, run, verdict_rows
 
 SIMULATIONS = 20
@@ -41,7 +42,7 @@ def _outcomes(simulations: int) -> list[Outcome]:
     for share, outcomes in run(simulations):
         found += outcomes
         took = time.monotonic() - start
-        say(f"{share:.0%} after {duration(took)}, about {duration(took * (1 - share) / share)} left")
+        say(f"{percent(share)} after {duration(took)}, about {duration(took * (1 - share) / share)} left")
     return found
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from harness.engines.tree.attention import SlotCache, UnsupportedAttentionError, tree_attention_on
 from harness.engines.tree.model import Keeping, TreeModel
 from harness.engines.tree.trees import Row
+from harness.wording import percent
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
 """Kinds of layers that are known, as `config.layer_types` names them."""
@@ -144,4 +145,4 @@ def _difference(expected: Tensor, found: Tensor, dtype: torch.dtype, layers: int
         limit = max(HALF_TOLERANCE, HALF_TOLERANCE_GROWTH * math.sqrt(layers))
     share = float((expected - found).abs().max() / expected.abs().max())
     # written so that a logit that is no number fails, too
-    return None if share <= limit else f"a trial pass gave other logits (they differ by {share:.1%})"
+    return None if share <= limit else f"a trial pass gave other logits (they differ by {percent(share, decimals=1)})"
