@@ -30,7 +30,7 @@ from harness.errors import ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.wording import duration, number
+from harness.wording import duration
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,7 @@ class LmEvalEngine:
         self._settings = settings
         self._device = _device(settings.device)
         if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
-            log.warning(
-                "%s asks for %s GPU(s) and runs on the CPU, as no GPU is seen here", model.name, number(model.gpus)
-            )
+            log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
         started = time.perf_counter()
         self._lm = self._load(model)

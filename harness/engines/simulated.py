@@ -32,7 +32,6 @@ from harness.plan import Cell
 from harness.records import CellResult, Sample, Score
 from harness.scoring.metrics import mean_stderr
 from harness.specs import MetricSpec, ModelSpec, TaskSpec
-from harness.wording import number
 
 N_DOCS = 200
 """Documents of a task that does not say how many it has."""
@@ -119,9 +118,7 @@ def ability(cell: Cell, task: TaskSpec) -> Ability:
     if shape not in SHAPES:
         raise CatalogError(f"task {task.name}: simulate.shape: " + unknown("shape", shape, SHAPES))
     if threshold <= 0:
-        raise CatalogError(
-            f"task {task.name}: simulate.threshold is {number(threshold)}; expected a number of parameters"
-        )
+        raise CatalogError(f"task {task.name}: simulate.threshold is {threshold:g}; expected a number of parameters")
     gain = float(planted.get("shots_gain", 0.1)) * math.log2(1 + cell.shots)
     decades = math.log10(cell.model.params / threshold) + gain
     ceiling = float(planted.get("ceiling", 0.95))

@@ -33,7 +33,7 @@ from harness.executors.worker import LaneWorker
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.schedule import Lane
-from harness.wording import duration, number
+from harness.wording import duration
 
 # Ray reads these while it is imported: no report to its makers, and no `uv run` of its own in every worker.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -130,11 +130,9 @@ def worker_gpus(lane: Lane, device: str, nodes: Sequence[Mapping[str, Any]]) -> 
     if model.gpus < 1 and not largest and device == "auto":
         return 0.0  # models that share a GPU are small enough for a machine without any
     if model.gpus > 1 and model.gpus != int(model.gpus):
-        raise MachineError(
-            f"{model.name} asks for {number(model.gpus)} GPUs; expected a fraction of one or a whole number"
-        )
+        raise MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
     if model.gpus > largest:
-        short = f"{model.name} asks for {number(model.gpus)} GPU(s) and the largest node has {number(largest)}"
+        short = f"{model.name} asks for {model.gpus:g} GPU(s) and the largest node has {largest:g}"
         if not any(_GROUP & node["Labels"].keys() for node in nodes):
             raise MachineError(f"{short}; expected a node with enough, --device cpu, or a choice of other models")
         log.warning("%s: waiting for a larger one, which the cluster's autoscaler may add", short)
