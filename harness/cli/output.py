@@ -26,12 +26,12 @@ def print_json(data: Any) -> None:
 
 def print_line(text: str = "") -> None:
     """A line on stdout; what a name in it could tell a terminal to do stays text."""
-    print(visible(text))
+    print(one_line(text))
 
 
 def print_paragraph(text: str) -> None:
     """A long line on stdout, broken between words and indented from its second line on."""
-    print(textwrap.fill(visible(text), width=_WIDTH, subsequent_indent="    "))
+    print(textwrap.fill(one_line(text), width=_WIDTH, subsequent_indent="    "))
 
 
 def print_file(text: str) -> None:
@@ -46,9 +46,18 @@ def say(text: str, stream: TextIO | None = None) -> None:
     """A line for the person at the terminal, on stderr. When nobody reads it any more, the work goes on."""
     stream = sys.stderr if stream is None else stream
     try:
-        print(visible(text), file=stream, flush=True)
+        print(one_line(text), file=stream, flush=True)
     except BrokenPipeError:
         mute(stream)
+
+
+def one_line(text: str) -> str:
+    r"""Text for a terminal; an error of several lines becomes one, so that no word of others starts a line of its own.
+
+    >>> one_line("cannot be read:\n  line 3")
+    'cannot be read: line 3'
+    """
+    return visible(" ".join(part.strip() for part in text.split("\n")) if "\n" in text else text)
 
 
 def mute(stream: TextIO) -> None:

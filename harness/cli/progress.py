@@ -8,10 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from harness.cli.output import say
+from harness.cli.output import one_line, say
 from harness.records import CellFailure, Outcome
 from harness.runs import Progress
-from harness.wording import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -68,7 +67,7 @@ class ProgressReporter:
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
         elif outcome.provenance.fallback is not None:
             self._warn(outcome.cell.model.name, outcome.provenance.fallback)
-        label = visible(outcome.cell.label)
+        label = one_line(outcome.cell.label)
         if self._bar is not None:
             [task] = self._bar.task_ids
             self._bar.update(task, completed=self.progress.finished, description=self.progress.line(), label=label)
@@ -86,7 +85,7 @@ class ProgressReporter:
         if self._bar is None:
             say(text, self._stream)
         else:  # above the bar; the text is nobody's markup
-            self._bar.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
+            self._bar.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def _bar(stream: TextIO) -> Bar:

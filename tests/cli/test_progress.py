@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
+from harness.cli.output import one_line
 from harness.cli.progress import ProgressReporter
 from harness.records import CellResult
-from harness.wording import visible
 from tests.builders import cell, failed, hostile, model, result
 
 
@@ -102,5 +102,5 @@ def test_progress_obeys_no_name(name: str, terminal: bool) -> None:
         reporter.update(failed(cell(task=name), message=name))
         reporter.update(result(cell(task=name, seed=1)))
     shown = stream.getvalue()
-    assert visible(name) in shown
+    assert one_line(name) in shown
     assert name not in shown
