@@ -1,103 +1,209 @@
-"""A run on one screen: leave out what is done, put the rest into lanes, execute, write each outcome as it lands.
+"""A run on one screen: check, read the results folder, leave out what is done, evaluate the rest, keep each outcome.
 
-A cell is done where its own family has the answers: `settle` takes over those of the same model in another family.
+`evaluate` does it all; `prepare` stops before the first cell, for callers that want to say what is about to happen.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
-from harness.engines.protocol import WITHOUT_MODEL, EngineSettings
-from harness.executors.protocol import Executor
-from harness.plan import DESCRIPTIVE_FIELDS, Cell, Place, RunPlan, model_identity
-from harness.records import CellFailure, CellResult, Outcome
+from harness.catalog import pinned
+from harness.engines.energy import check_installed
+from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
+from harness.errors import ModelError, PlanError, unknown
+from harness.executors.protocol import Executor, ExecutorSettings, open_executor
+from harness.plan import RunPlan
+from harness.records import CellResult, Outcome
+from harness.runs import Progress, Recorder
 from harness.schedule import lanes
-from harness.specs import ModelSpec
-from harness.store import Store
-from harness.wording import counted
+from harness.standing import Standing, settle, standing
+from harness.store import Problem, Store
+
+Watch = Callable[[Outcome, Progress], None]
+"""Called with each outcome once it is stored, and with how far the run is then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """What a folder of results holds of a plan."""
+class Run:
+    """A run that can begin: every check has passed, and the results folder has been read."""
 
-    done: frozenset[Place]
-    """Cells of the plan that have a result."""
-    failed: frozenset[Place]
-    """Cells of the plan whose last attempt failed, and that no family has a result of."""
-    elsewhere: tuple[tuple[Cell, CellResult], ...]
-    """Cells of the plan without a result, each with the result that another family has of the same key."""
-    outdated: tuple[tuple[Outcome, ModelSpec], ...]
-    """Outcomes of the plan's models, whatever the task, each with its model where the plan describes that otherwise."""
+    plan: RunPlan
+    """Everything that was asked for, each model with a revision that cannot move."""
+    todo: RunPlan
+    """The cells that are to be evaluated."""
+    standing: Standing
+    """What the results folder holds of the plan."""
+    stored: tuple[CellResult, ...]
+    """The results of the cells that are done, without samples."""
+    problems: tuple[Problem, ...]
+    """Files of the results folder that cannot be read, and count for nothing."""
+    sandbox: str | None
+    """How this machine holds programs that models write, in words; None when none is to be executed."""
+    store: Store
+    """Where outcomes go."""
+    executor: Executor
+    """Where the models run."""
+    settings: EngineSettings
+    """How they run."""
+    command: str
+    """How the run was started, for its record."""
 
-    def chores(self) -> tuple[str, ...]:
-        """What comes before any evaluation, in lines such as `taken over from family mine: 2 cells`."""
-        families = Counter(result.cell.model.family for _, result in self.elsewhere)
-        lines = [f"taken over from family {family}: {counted(n, 'cell')}" for family, n in sorted(families.items())]
-        described = [
-            n for n in DESCRIPTIVE_FIELDS if any(getattr(o.cell.model, n) != getattr(m, n) for o, m in self.outdated)
-        ]
-        if described:
-            lines.append(f"brought up to date in {counted(len(self.outdated), 'cell')}: {', '.join(described)}")
-        return tuple(lines)
+    def evaluate(self, watch: Watch | None = None) -> Progress:
+        """Evaluate the cells that are to be evaluated; each outcome is stored before it is counted.
+
+        Whatever ends the run early, the processes it started are ended and what was stored is kept.
+
+        Args:
+            watch: called after each outcome.
+
+        Raises:
+            StoreError: an outcome cannot be written.
+        """
+        progress = Progress(total=len(self.todo.cells))
+        started = time.monotonic()
+        before = len(self.plan.cells) - len(self.todo.cells)
+        recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
+        with recorder, closing(run(self.todo, self.store, self.executor, self.settings)) as outcomes:
+            for outcome in outcomes:
+                progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
+                recorder.update(progress)
+                if watch is not None:
+                    watch(outcome, progress)
+        return progress
 
 
-def standing(plan: RunPlan, results: Iterable[CellResult], failures: Iterable[CellFailure]) -> Standing:
-    """How far the folder with these results and failures is with the plan."""
-    held, lost = tuple(results), tuple(failures)
-    wanted = frozenset(cell.place for cell in plan.cells)
-    done = wanted & {r.cell.place for r in held}
-    # where no model is loaded, equal names need not mean equal models, and evaluating costs nothing
-    by_key = {r.cell.key: r for r in reversed(held) if r.cell.engine not in WITHOUT_MODEL}
-    elsewhere = tuple((c, by_key[c.key]) for c in plan.without(done).cells if c.key in by_key)
-    models = {model_identity(cell.model): cell.model for cell in plan.cells}
-    outcomes: list[Outcome] = [*held, *lost]
-    known = [(o, models.get(model_identity(o.cell.model))) for o in outcomes]
-    return Standing(
-        done=done,
-        failed=(wanted & {f.cell.place for f in lost}) - done - {cell.place for cell, _ in elsewhere},
-        elsewhere=elsewhere,
-        outdated=tuple((o, m) for o, m in known if m is not None and _description(m) != _description(o.cell.model)),
+def evaluate(
+    plan: RunPlan,
+    *,
+    results: str | Path = "results",
+    settings: EngineSettings | None = None,
+    executor: str | Executor = "ray",
+    workers: int | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    watch: Watch | None = None,
+) -> Progress:
+    """Evaluate every cell of a plan that a results folder does not hold yet, as `emergence run` does.
+
+    Args:
+        plan: what to evaluate; `harness.catalog.select` makes one.
+        results: the results folder, made when it is not there.
+        settings: how models run; None takes the defaults.
+        executor: `ray`, or `inline` for this process; or an executor of one's own.
+        workers: models loaded at once; None asks the machine.
+        address: Ray cluster to join, `HOST:PORT` or `auto`; None starts a private one.
+        retry_failed: try cells again that failed before.
+        watch: called after each outcome, to show how far the run is.
+
+    Returns:
+        How many cells were evaluated and how many failed, and the time it took. The results are in the folder.
+
+    Raises:
+        HarnessError: the plan asks for something that was not agreed to, a model or the folder cannot be used.
+    """
+    ready = prepare(
+        plan,
+        results=results,
+        settings=settings,
+        executor=executor,
+        workers=workers,
+        address=address,
+        retry_failed=retry_failed,
+    )
+    return ready.evaluate(watch)
+
+
+def prepare(
+    plan: RunPlan,
+    *,
+    results: str | Path = "results",
+    settings: EngineSettings | None = None,
+    executor: str | Executor = "ray",
+    workers: int | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    command: str = "harness.evaluate",
+) -> Run:
+    """Everything that comes before the first cell; arguments and errors as of `evaluate`.
+
+    Answers that another family of the folder has of the same models are copied, and descriptions of models that were
+    corrected since are brought up to date in the folder.
+    """
+    settings = settings or EngineSettings()
+    _check(plan, settings, workers)
+    if isinstance(executor, str):
+        executor = open_executor(executor, ExecutorSettings(workers=workers, address=address))
+    if _needs_models(plan):
+        plan = plan.with_models(pinned)
+    # On a cluster programs run elsewhere: there each worker looks at its own machine, and its cells fail.
+    sandbox = _sandbox(plan, allow_unfenced=settings.allow_unfenced or address is not None)
+    store = Store(Path(results))
+    store.check_writable()
+    found = store.outcomes()
+    held = settle(store, standing(plan, found.results, found.failures))
+    todo = plan.without(held.done if retry_failed else held.done | held.failed)
+    done = (*(r for r in found.results if r.cell.place in held.done), *(r for _, r in held.elsewhere))
+    return Run(
+        plan=plan,
+        todo=todo,
+        standing=held,
+        stored=done,
+        problems=found.problems,
+        sandbox=sandbox if any(plan.tasks[cell.task].unsafe_code for cell in todo.cells) else None,
+        store=store,
+        executor=executor,
+        settings=settings,
+        command=command,
     )
 
 
-def settle(store: Store, held: Standing) -> Standing:
-    """Take over answers and bring descriptions up to date; gives what was set right, and what is done now.
+def run(plan: RunPlan, store: Store, executor: Executor, settings: EngineSettings) -> Generator[Outcome, None, None]:
+    """Evaluate every cell of the plan; each outcome is in the store before it is yielded.
 
-    Raises:
-        StoreError: the folder cannot be written.
-    """
-    taken = tuple((cell, result) for cell, result in held.elsewhere if store.take_over(result, cell))
-    told = tuple((outcome, model) for outcome, model in held.outdated if store.describe(outcome, model))
-    return replace(held, done=held.done | {cell.place for cell, _ in taken}, elsewhere=taken, outdated=told)
-
-
-def _description(model: ModelSpec) -> tuple[float | None, ...]:
-    return tuple(getattr(model, name) for name in DESCRIPTIVE_FIELDS)
-
-
-def run(
-    plan: RunPlan, store: Store, executor: Executor, settings: EngineSettings, *, retry_failed: bool = False
-) -> Generator[Outcome, None, None]:
-    """Evaluate every missing cell of the plan; each outcome is in the store before it is yielded.
-
-    Closing the iterator ends the executor's processes; what was yielded is kept, and the next run goes on from there.
+    Closing the iterator ends the executor's processes; what was yielded is kept.
 
     Raises:
         StoreError: an outcome cannot be written; the executor has been ended cleanly.
     """
-    todo = pending(plan, store, retry_failed=retry_failed)
-    with closing(executor.run(lanes(todo), settings)) as outcomes:
+    with closing(executor.run(lanes(plan), settings)) as outcomes:
         for outcome in outcomes:
             store.write(outcome)
             yield outcome
 
 
-def pending(plan: RunPlan, store: Store, *, retry_failed: bool = False) -> RunPlan:
-    """The cells still to evaluate: neither done nor, unless they are to be retried, failed before."""
-    done, failures, _ = store.outcomes()  # one look at the folder
-    todo = plan.without(r.cell.place for r in done)
-    return todo if retry_failed else todo.without(f.cell.place for f in failures)
+def _needs_models(plan: RunPlan) -> bool:
+    return any(cell.engine not in WITHOUT_MODEL for cell in plan.cells)
+
+
+def _sandbox(plan: RunPlan, *, allow_unfenced: bool) -> str | None:
+    """How programs of the plan's tasks are held; None when no task executes any."""
+    if not any(task.unsafe_code for task in plan.tasks.values()):
+        return None
+    from harness.scoring.sandbox import fenced_sandbox
+
+    return fenced_sandbox(allow_unfenced=allow_unfenced).describe()
+
+
+def _check(plan: RunPlan, settings: EngineSettings, workers: int | None) -> None:
+    """See that the plan can run here, and asks for nothing that the user did not agree to."""
+    if settings.energy:
+        check_installed()
+    for engine in {cell.engine for cell in plan.cells} - ENGINES.keys():
+        raise PlanError(unknown("engine", engine, ENGINES))
+    unsafe = sorted(name for name, task in plan.tasks.items() if task.unsafe_code)
+    if unsafe and not settings.confirm_run_unsafe_code:
+        raise PlanError(
+            f"{', '.join(unsafe)}: scoring executes programs that the model wrote, in a sandbox with limits; "
+            "agree with --confirm_run_unsafe_code or leave these tasks out"
+        )
+    if workers is not None and workers < 1:
+        raise PlanError(f"--workers {workers}: expected 1 or more")
+    if plan.pickles and not settings.allow_pickle and _needs_models(plan):
+        raise ModelError(
+            f"{plan.pickles[0]}: a pickle, which can run code when it is read; save the model as safetensors, "
+            "or agree with --allow-pickle"
+        )

@@ -7,19 +7,20 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.engines.protocol import EngineSettings
-from harness.errors import StoreError
+from harness.errors import HarnessError, StoreError
 from harness.plan import Cell, RunPlan
 from harness.records import CellFailure, Outcome
-from harness.runner import Standing, pending, run, settle, standing
+from harness.runner import evaluate, prepare, run
 from harness.runs.record import Progress, RunRecord
 from harness.runs.recorder import Recorder
 from harness.schedule import Lane
 from harness.store import RUNS, Store
-from tests.builders import cell, failed, model, result, task
+from tests.builders import cell, failed, result, task
 
 SETTINGS = EngineSettings()
 
@@ -62,18 +63,66 @@ def test_every_outcome_is_in_the_store_when_it_is_yielded(store: Store) -> None:
 
 
 def test_a_second_run_evaluates_only_what_is_missing(store: Store) -> None:
-    list(run(plan(2), store, Recited(), SETTINGS))
+    evaluate(plan(2), results=store.root, executor=Recited())
     second = Recited()
-    assert seeds(o.cell for o in run(plan(4), store, second, SETTINGS)) == [2, 3]
+    came = evaluate(plan(4), results=store.root, executor=second)
+    assert (came.total, came.done) == (2, 2)
     assert seeds(second.started) == [2, 3]
 
 
 def test_failed_cells_are_left_alone_unless_they_are_to_be_retried(store: Store) -> None:
-    list(run(plan(), store, Recited(failing=[1]), SETTINGS))
-    assert pending(plan(), store).cells == ()
-    assert seeds(pending(plan(), store, retry_failed=True).cells) == [1]
-    assert seeds(o.cell for o in run(plan(), store, Recited(), SETTINGS, retry_failed=True)) == [1]
+    evaluate(plan(), results=store.root, executor=Recited(failing=[1]))
+    assert prepare(plan(), results=store.root, executor=Recited()).todo.cells == ()
+    again = Recited()
+    came = evaluate(plan(), results=store.root, executor=again, retry_failed=True)
+    assert (came.done, came.failed, seeds(again.started)) == (1, 0, [1])
     assert (len(store.done()), len(store.failed())) == (3, 0)
+
+
+def test_each_outcome_is_shown_with_how_far_the_run_is_once_it_is_stored(store: Store) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def watch(outcome: Outcome, progress: Progress) -> None:
+        assert outcome.cell.place in store.done() | store.failed()
+        seen.append((progress.done, progress.failed))
+
+    came = evaluate(plan(), results=store.root, executor=Recited(failing=[1]), watch=watch)
+    assert seen == [(1, 0), (1, 1), (2, 1)]
+    assert (came.done, came.failed) == seen[-1]
+    assert only_record(store).progress == came
+
+
+def test_a_run_that_breaks_off_ends_its_executor_and_says_so_in_its_record(store: Store) -> None:
+    executor = Recited()
+
+    def stop(outcome: Outcome, progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(plan(), results=store.root, executor=executor, watch=stop)
+    assert (executor.ended, len(store.done()), only_record(store).ending) == (True, 1, "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "message"),
+    [
+        (replace(plan(), tasks={"colours": task(unsafe_code=True)}), {}, "agree with --confirm_run_unsafe_code"),
+        (plan(), {"workers": 0}, "--workers 0: expected 1 or more"),
+        (plan(), {"executor": "slurm"}, "unknown executor 'slurm'; known: inline, ray"),
+        (RunPlan(cells=(cell(engine="tre"),), tasks={"colours": task()}), {}, "unknown engine 'tre'; known: lm-eval"),
+        (
+            RunPlan(cells=(cell(engine="tree"),), tasks={"colours": task()}, pickles=(Path("m/pytorch_model.bin"),)),
+            {},
+            r"m/pytorch_model\.bin: a pickle, which can run code",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_written(
+    store: Store, asked: RunPlan, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HarnessError, match=message):
+        evaluate(asked, results=store.root, **{"executor": Recited(), **options})
+    assert not store.root.exists()
 
 
 def test_an_interrupted_run_keeps_what_it_had_and_ends_its_executor(store: Store) -> None:
@@ -83,7 +132,7 @@ def test_an_interrupted_run_keeps_what_it_had_and_ends_its_executor(store: Store
     outcomes.close()
     assert executor.ended
     assert len(store.done()) == 1
-    assert seeds(pending(plan(), store).cells) == [1, 2]
+    assert seeds(prepare(plan(), results=store.root, executor=Recited()).todo.cells) == [1, 2]
 
 
 def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(store: Store) -> None:
@@ -94,74 +143,6 @@ def test_a_store_that_cannot_be_written_stops_the_run_and_ends_its_executor(stor
         list(run(plan(), store, executor, SETTINGS))
     assert executor.ended
     assert seeds(executor.started) == [0]
-
-
-def of_family(name: str, shots: Iterable[int] = (1,), *, engine: str = "tree", **told: object) -> RunPlan:
-    """A plan for the model `m` as the family tells of it."""
-    asked = model(family=name, name="m", **told)
-    return RunPlan(cells=tuple(cell(model=asked, shots=n, engine=engine) for n in shots), tasks={"colours": task()})
-
-
-def standing_of(plan: RunPlan, store: Store) -> Standing:
-    done, failures, _ = store.outcomes()
-    return standing(plan, done, failures)
-
-
-def test_a_cell_that_another_family_has_is_to_do(store: Store) -> None:
-    list(run(of_family("shipped"), store, Recited(), SETTINGS))
-    assert pending(of_family("shipped"), store).cells == ()
-    assert pending(of_family("mine"), store).cells == of_family("mine").cells
-
-
-def test_what_another_family_was_answered_is_taken_over(store: Store) -> None:
-    list(run(of_family("shipped", shots=(1, 2)), store, Recited(), SETTINGS))
-    mine = of_family("mine", shots=(1, 2, 4), params=2000)
-    list(run(mine.without([mine.cells[0].place, mine.cells[2].place]), store, Recited(failing=[0]), SETTINGS))
-    held = standing_of(mine, store)
-    assert (held.done, held.failed) == (frozenset(), frozenset())
-    assert held.chores() == ("taken over from family shipped: 2 cells",)
-    held = settle(store, held)
-    assert held.done == {asked.place for asked in mine.cells[:2]}
-    assert pending(mine, store).cells == mine.cells[2:]
-    assert {r.cell.model.params for r in store.results() if r.cell.model.family == "mine"} == {2000}
-    assert len(store.done()) == 4
-
-
-def test_answers_that_no_model_gave_are_not_taken_over(store: Store) -> None:
-    """The simulated engine answers by the size that the family tells of a name."""
-    list(run(of_family("shipped", engine="simulated"), store, Recited(), SETTINGS))
-    held = standing_of(of_family("mine", engine="simulated", params=2000), store)
-    assert (held.done, held.elsewhere) == (frozenset(), ())
-
-
-def test_answers_that_cannot_be_taken_over_are_evaluated(store: Store) -> None:
-    list(run(of_family("shipped"), store, Recited(), SETTINGS))
-    (store.root / "shipped").rename(store.root / "renamed")
-    held = settle(store, standing_of(of_family("mine"), store))
-    assert (held.done, held.chores()) == (frozenset(), ())
-    assert len(pending(of_family("mine"), store).cells) == 1
-
-
-def test_what_the_plan_tells_of_a_model_reaches_all_its_outcomes(store: Store) -> None:
-    list(run(of_family("mine", shots=(1, 2)), store, Recited(), SETTINGS))
-    store.write(failed(of_family("mine", shots=(4,)).cells[0]))
-    store.write(result(of_family("other").cells[0]))
-    store.write(result(cell(model=model(family="mine", name="m", revision="other"), engine="tree")))
-    corrected = of_family("mine", loss=2.5, params=2000)
-    held = settle(store, standing_of(corrected, store))
-    assert held.done == {corrected.cells[0].place}
-    assert held.chores() == ("brought up to date in 3 cells: params, tokens, loss",)
-    done, failures, problems = store.outcomes()
-    models = [o.cell.model for o in (*done, *failures)]
-    assert sorted((m.family, m.revision, m.params, m.loss or 0) for m in models) == [
-        ("mine", "main", 2000, 2.5),
-        ("mine", "main", 2000, 2.5),
-        ("mine", "main", 2000, 2.5),
-        ("mine", "other", 1000, 0),
-        ("other", "main", 1000, 0),
-    ]
-    assert problems == ()
-    assert standing_of(corrected, store).chores() == ()
 
 
 def recorded(store: Store, cells: int, **changes: float) -> Recorder:

@@ -1,4 +1,4 @@
-"""Families, suites and tasks: YAML files and model folders -> specs."""
+"""What can be evaluated: families, suites and tasks from YAML files and model folders, and what is chosen of them."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ from harness.lazy import lazy_names
 
 if TYPE_CHECKING:
     from harness.catalog.catalogue import Catalog, load_catalog
-    from harness.catalog.models import check_local_model, model_from_folder, params_doubt, pinned, resolved
+    from harness.catalog.models import check_local_model, complete_folder, pinned
+    from harness.catalog.selection import select
 
-__all__ = [
-    "Catalog",
-    "check_local_model",
-    "load_catalog",
-    "model_from_folder",
-    "params_doubt",
-    "pinned",
-    "resolved",
-]
+__all__ = ["Catalog", "check_local_model", "complete_folder", "load_catalog", "pinned", "select"]
 
 __getattr__ = lazy_names(
     __name__,
     {
         "Catalog": "catalogue",
         "check_local_model": "models",
+        "complete_folder": "models",
         "load_catalog": "catalogue",
-        "model_from_folder": "models",
-        "params_doubt": "models",
         "pinned": "models",
-        "resolved": "models",
+        "select": "selection",
     },
 )

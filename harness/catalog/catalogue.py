@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 import harness
 from harness.catalog.task_code import Locate, locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
-from harness.catalog.yaml_files import ALL, FamilyFile, SuiteFile, TaskFile, read_yaml, validated
+from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
-from harness.plan import model_identity
+from harness.plan import ALL, model_identity
 from harness.specs import Family, MetricSpec, ModelSpec, Suite, TaskSpec
 
 _Thing = TypeVar("_Thing")

@@ -10,7 +10,9 @@ import json
 import math
 import os
 import struct
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,102 +34,159 @@ _READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".tiktoken", ".jinj
 _READ_TEXTS = ("vocab.txt", "merges.txt", "dict.txt")
 _TRAINERS = ("trainer_state.json", "training_args.bin", "optimizer.bin", "scheduler.bin")
 """What a trainer leaves beside a checkpoint, and nothing is loaded from."""
+_NOT_RESOLVED = "main"
+"""Revision of a model that nobody has looked for yet."""
 _EDGE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell checkpoints apart without reading gigabytes."""
 
 
-def check_local_model(spec: ModelSpec) -> None:
-    """See that a local model folder holds a config, weights and a tokenizer.
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A local model's folder as it was found: its config and its files, from one look."""
+
+    path: Path
+    """The folder."""
+    config: Mapping[str, Any]
+    """What config.json says."""
+    files: tuple[Path, ...]
+    """Files in it, and those of its own way to generate, which lie one folder deeper; in the order of their paths."""
+
+    @classmethod
+    def read(cls, path: Path) -> ModelFolder:
+        """Look at the folder.
+
+        Raises:
+            ModelError: there is no such folder, or no config of a transformers model in it.
+        """
+        return cls(path, _config(path), _files(path))
+
+    def named(self, *patterns: str) -> list[Path]:
+        """Files directly in the folder whose names fit one of the patterns, in order."""
+        return [f for p in patterns for f in self.files if f.parent == self.path and fnmatchcase(f.name, p)]
+
+    def check(self) -> None:
+        """See that there are weights and a tokenizer.
+
+        Raises:
+            ModelError: one of them is missing.
+        """
+        if not self.named(*_WEIGHTS):
+            raise ModelError(f"{self.path}: no weights; expected one of {', '.join(_WEIGHTS)}")
+        if not self.named(*_TOKENIZERS):
+            raise ModelError(f"{self.path}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
+
+    @property
+    def pickles(self) -> list[Path]:
+        """Weights that are pickles, where there are none in safetensors."""
+        return [] if self.named("*.safetensors") else self.named("pytorch_model*.bin")
+
+    def parameters(self) -> int:
+        """Parameters in the safetensors files; a tied output layer is stored, and counted, once.
+
+        Raises:
+            ModelError: there are no safetensors files, or one is damaged.
+        """
+        files = self.named("*.safetensors")
+        if not files:
+            raise ModelError(
+                f"{self.path}: no *.safetensors to count parameters in; describe the model in a family file"
+            )
+        return sum(_tensor_elements(path) for path in files)
+
+    def doubt(self, spec: ModelSpec) -> str | None:
+        """What speaks against the `params` a family file gives; None when nothing does, or nothing can be counted.
+
+        Quantised weights are packed, several to one stored number, and are not judged.
+        """
+        if not self.named("*.safetensors") or "quantization_config" in self.config:
+            return None
+        counted = self.parameters()
+        if counted <= 2 * spec.params <= 4 * counted:
+            return None
+        return f"model {spec.name}: params is {count(spec.params)}; the weights in {self.path} have {count(counted)}"
+
+    def fingerprint(self) -> str:
+        """12 hex digits that change when the config, the tokenizer or the weights do.
+
+        Small files are hashed whole, weight files by size and both ends. Notes and a trainer's state may come and go;
+        any other JSON file counts.
+
+        Raises:
+            ModelError: a file cannot be read.
+        """
+        digest = hashlib.sha256()
+        try:
+            for path in filter(_is_read, self.files):
+                size = path.stat().st_size
+                digest.update(f"{path.name}:{size}:".encode())
+                with path.open("rb") as file:
+                    digest.update(file.read(_EDGE))
+                    if size > _EDGE:
+                        file.seek(max(_EDGE, size - _EDGE))
+                        digest.update(file.read())
+        except OSError as error:
+            raise ModelError(f"{self.path}: cannot be read: {error.strerror}") from error
+        return digest.hexdigest()[:12]
+
+
+def complete_folder(path: Path) -> ModelFolder:
+    """A local model's folder with config, weights and tokenizer.
 
     Raises:
         ModelError: one of them is missing or cannot be read.
     """
-    if spec.path is None:
-        return
-    folder = Path(spec.path)
-    _config(folder)
-    if not _weights(folder):
-        raise ModelError(f"{folder}: no weights; expected one of {', '.join(_WEIGHTS)}")
-    if not any((folder / name).is_file() for name in _TOKENIZERS):
-        raise ModelError(f"{folder}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
+    folder = ModelFolder.read(path)
+    folder.check()
+    return folder
 
 
-def model_from_folder(folder: Path) -> ModelSpec:
+def check_local_model(spec: ModelSpec) -> None:
+    """See that a local model's folder holds a config, weights and a tokenizer; nothing is said of a model of the hub.
+
+    Raises:
+        ModelError: one of them is missing or cannot be read.
+    """
+    if spec.path is not None:
+        complete_folder(Path(spec.path))
+
+
+def model_from_folder(path: Path) -> ModelSpec:
     """The spec of a local model that no family file describes: a family of its own, named by its folder.
 
     Raises:
         ModelError: the folder is no readable model, or its size cannot be told from the files.
     """
-    folder = Path(os.path.expanduser(folder)).resolve()
-    params = count_parameters(folder)
-    spec = ModelSpec(name=folder.name, family=folder.name, params=params, path=str(folder))
-    check_local_model(spec)
-    return resolved(spec)
-
-
-def count_parameters(folder: Path) -> int:
-    """Parameters in a folder's safetensors files; a tied output layer is stored, and counted, once.
-
-    Raises:
-        ModelError: there are no safetensors files, or one is damaged.
-    """
-    _config(folder)
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelError(f"{folder}: no *.safetensors to count parameters in; describe the model in a family file")
-    return sum(_tensor_elements(path) for path in files)
-
-
-def params_doubt(spec: ModelSpec) -> str | None:
-    """What speaks against the `params` a family file gives; None when nothing does, or nothing can be counted.
-
-    Quantised weights are packed, several to one stored number, and are not judged.
-    """
-    folder = None if spec.path is None else Path(spec.path)
-    if folder is None or not list(folder.glob("*.safetensors")) or "quantization_config" in _config(folder):
-        return None
-    counted = count_parameters(folder)
-    if counted <= 2 * spec.params <= 4 * counted:
-        return None
-    return f"model {spec.name}: params is {count(spec.params)}; the weights in {folder} have {count(counted)}"
+    folder = ModelFolder.read(Path(os.path.expanduser(path)).resolve())
+    params = folder.parameters()
+    folder.check()
+    name = folder.path.name
+    return ModelSpec(name=name, family=name, params=params, path=str(folder.path), revision=folder.fingerprint())
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
     """The spec with the revision it stands for now: a folder's fingerprint, or the commit in the hub's cache.
 
     A hub model that was never downloaded keeps the revision it was asked for.
+
+    Raises:
+        ModelError: the folder cannot be read.
     """
     if spec.path is not None:
-        return replace(spec, revision=fingerprint(Path(spec.path)))
+        return replace(spec, revision=ModelFolder.read(Path(spec.path)).fingerprint())
     return replace(spec, revision=cached_commit(spec.name, spec.revision) or spec.revision)
 
 
-def check_weights(spec: ModelSpec) -> None:
-    """See that a local model has weights in safetensors, and not only as a pickle.
-
-    Raises:
-        ModelError: it has not.
-    """
-    folder = None if spec.path is None else Path(spec.path)
-    pickles = [] if folder is None or list(folder.glob("*.safetensors")) else sorted(folder.glob("pytorch_model*.bin"))
-    if pickles:
-        raise ModelError(
-            f"{pickles[0]}: a pickle, which can run code when it is read; save the model as safetensors, "
-            "or agree with --allow-pickle"
-        )
-
-
-def pinned(spec: ModelSpec, *, allow_pickle: bool = False) -> ModelSpec:
+def pinned(spec: ModelSpec) -> ModelSpec:
     """The spec with a revision that cannot move while a run goes on; asks the hub when its cache does not know.
 
+    A local model that was chosen by `select` has its fingerprint for a revision already and comes back as it is.
+
     Raises:
-        ModelError: a local folder is incomplete or holds a pickle that is not allowed, or a hub model is neither cached
-            nor to be reached.
+        ModelError: a local folder is incomplete, or a hub model is neither cached nor to be reached.
     """
-    check_local_model(spec)
-    if not allow_pickle:
-        check_weights(spec)
-    if spec.path is not None or cached_commit(spec.name, spec.revision):
+    if spec.path is not None:
+        return spec if spec.revision != _NOT_RESOLVED else resolved(spec)
+    if cached_commit(spec.name, spec.revision):
         return resolved(spec)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -152,34 +211,8 @@ def cached_commit(name: str, revision: str) -> str | None:
     return revision if (repository / "snapshots" / revision).is_dir() else None
 
 
-def fingerprint(folder: Path) -> str:
-    """12 hex digits that change when a model folder's config, tokenizer or weights do.
-
-    Small files are hashed whole, weight files by size and both ends. Notes and a trainer's state may come and go; any
-    other JSON file counts.
-
-    Raises:
-        ModelError: the folder cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        # a way to generate lies one folder deeper
-        places = (*folder.iterdir(), *folder.glob("custom_generate/*"))
-        for path in sorted(p for p in places if p.is_file() and _is_read(p.name)):
-            size = path.stat().st_size
-            digest.update(f"{path.name}:{size}:".encode())
-            with path.open("rb") as file:
-                digest.update(file.read(_EDGE))
-                if size > _EDGE:
-                    file.seek(max(_EDGE, size - _EDGE))
-                    digest.update(file.read())
-    except OSError as error:
-        raise ModelError(f"{folder}: cannot be read: {error.strerror}") from error
-    return digest.hexdigest()[:12]
-
-
-def _is_read(name: str) -> bool:
-    return name in _READ_TEXTS or (name.endswith(_READ) and name not in _TRAINERS)
+def _is_read(path: Path) -> bool:
+    return path.name in _READ_TEXTS or (path.name.endswith(_READ) and path.name not in _TRAINERS)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -199,8 +232,12 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _weights(folder: Path) -> list[Path]:
-    return [path for pattern in _WEIGHTS for path in folder.glob(pattern)]
+def _files(folder: Path) -> tuple[Path, ...]:
+    try:
+        found = (*folder.iterdir(), *folder.glob("custom_generate/*"))
+        return tuple(sorted(path for path in found if path.is_file()))
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be read: {error.strerror}") from error
 
 
 def _tensor_elements(path: Path) -> int:

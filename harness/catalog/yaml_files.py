@@ -16,10 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from harness.errors import CatalogError
+from harness.plan import ALL
 from harness.specs import Dtype, Kind
-
-ALL = "all"
-"""The word for every suite, or every prompt, on the command line: no name of one."""
 
 _File = TypeVar("_File", bound=BaseModel)
 

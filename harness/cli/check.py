@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.catalog import check_local_model, params_doubt
+from harness.catalog import complete_folder
 from harness.cli.options import AllowCode, DataRoots
 from harness.cli.output import say
 
@@ -25,8 +25,7 @@ def command(
     catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
     for family in catalog.families.values():
         for model in family.models:
-            check_local_model(model)
-            if doubt := params_doubt(model):
+            if model.path and (doubt := complete_folder(Path(model.path)).doubt(model)):
                 say(f"warning: {catalog.files[f'family {family.name}']}: {doubt}")
     catalog.check_templates(catalog.tasks)
     say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")

@@ -1,24 +1,15 @@
-"""Options that mean the same in every verb, and what they select from the catalogue."""
+"""Options of the verbs, each with its help, and how lists are read; the same option means the same everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import typer
 
-from harness.catalog import check_local_model, model_from_folder, params_doubt, resolved
-from harness.cli.output import say
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.plan import RunPlan, Sweep, expand
-from harness.specs import ModelSpec, Suite
-
-if TYPE_CHECKING:
-    from harness.catalog import Catalog
-
-_T = TypeVar("_T")
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
 ResultsOrTable = Annotated[
@@ -70,7 +61,58 @@ Shots = Annotated[
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
 Limit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
-Engine = Annotated[str, typer.Option("--engine", help=f"Who answers: {', '.join(ENGINES)}.")]
+
+
+def _known_engine(name: str) -> str:
+    if name not in ENGINES:
+        raise PlanError(unknown("engine", name, ENGINES))
+    return name
+
+
+Engine = Annotated[str, typer.Option("--engine", callback=_known_engine, help=f"Who answers: {', '.join(ENGINES)}.")]
+Executor = Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")]
+Workers = Annotated[int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")]
+Device = Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")]
+TokenBudget = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Tokens per forward pass, for the tree engine; 2048 on a CPU and 16384 on a GPU unless told."
+    ),
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="Numbers that depend on the document alone, bit by bit; slower.")
+]
+Energy = Annotated[
+    bool,
+    typer.Option(
+        "--energy",
+        help="Each cell's energy, with codecarbon: measured where RAPL or NVML can be read, otherwise estimated "
+        "from the processor's rated power.",
+    ),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cells once more.")]
+Truncation = Annotated[
+    Literal["refuse", "allow"],
+    typer.Option(help="Prompts longer than the model's context: refuse the cell, or cut and count them."),
+]
+UnsafeCode = Annotated[
+    bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
+]
+AllowUnfenced = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unfenced", help="Execute them even where neither Landlock nor bubblewrap keeps them from your files."
+    ),
+]
+RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.")]
+TokenizerCode = Annotated[
+    bool, typer.Option("--allow-tokenizer-code", help="Run Python files that come with a tokenizer.")
+]
+AllowPickle = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read weights that are no safetensors, such as pytorch_model.bin.")
+]
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:
@@ -89,126 +131,3 @@ def numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None
         return tuple(int(part) for part in parts) or None
     except ValueError:
         raise PlanError(f"{option} {','.join(parts)}: expected whole numbers such as 0,2,5") from None
-
-
-def make_plan(
-    *,
-    suites: Sequence[str] | None,
-    tasks: Sequence[str] | None,
-    families: Sequence[str] | None,
-    models: Sequence[str] | None,
-    shots: Sequence[str] | None,
-    prompts: Sequence[str] | None,
-    seeds: int | None,
-    limit: int | None,
-    engine: str,
-    include: Sequence[Path] | None,
-    data_roots: Sequence[Path] | None,
-    allow_code: bool,
-) -> RunPlan:
-    """The plan that the options of `plan` and `run` ask for.
-
-    Args:
-        suites: names of suites, or `all`.
-        tasks: names of tasks; alone, or as a choice from the suites.
-        families: names of families; None takes the embedded one.
-        models: names of models of these families, or folders.
-        shots: shot counts as typed; None leaves them to the suites.
-        prompts: prompt variants; None leaves them to the suites.
-        seeds: number of few-shot seeds; None leaves it to the suites.
-        limit: first so many documents; None leaves it to the suites.
-        engine: name of the engine.
-        include: further folders and files of the user.
-        data_roots: further folders that the user's tasks may read data from.
-        allow_code: whether Python files that come with tasks may run.
-
-    Raises:
-        HarnessError: a name is not known, a number makes no sense, a file is wrong, a model cannot be read.
-    """
-    from harness.catalog import load_catalog  # building its validators takes a third of `--help`
-
-    if engine not in ENGINES:
-        raise PlanError(unknown("engine", engine, ENGINES))
-    catalog = load_catalog(tuple(include or ()), data_roots=tuple(data_roots or ()), allow_code=allow_code)
-    sweep = Sweep(shots=numbers(shots, "--shots"), prompts=split(prompts) or None, seeds=seeds, limit=limit)
-    chosen = _suites(catalog, split(suites), split(tasks))
-    catalog.check_templates(task for suite in chosen for task in suite.tasks)
-    specs = tuple(resolved(model) for model in _models(catalog, split(families), split(models)))
-    return expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
-
-
-def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:
-    for task in tasks:
-        catalog.task(task)
-    if not names and not tasks:
-        raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
-    known = [catalog.suite(name) for name in names if name != "all"]
-    wanted = list(catalog.suites.values()) if "all" in names else known
-    if not tasks:
-        return wanted
-    if not names:
-        return [Suite(name="chosen", tasks=tuple(tasks))]
-    kept = [_only(suite, tasks) for suite in wanted]
-    if missing := set(tasks) - {task for suite in kept for task in suite.tasks}:
-        raise PlanError(f"--task {','.join(sorted(missing))}: not in suite {', '.join(s.name for s in wanted)}")
-    return [suite for suite in kept if suite.tasks]
-
-
-def _only(suite: Suite, tasks: Sequence[str]) -> Suite:
-    from dataclasses import replace
-
-    return replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks))
-
-
-def _models(catalog: Catalog, families: Sequence[str], names: Sequence[str]) -> tuple[ModelSpec, ...]:
-    folders = [name for name in names if _looks_like_folder(name)]
-    names = [name for name in names if name not in folders]
-    found = [model_from_folder(Path(folder)) for folder in folders]
-    _check_names(found)
-    if families or names or not folders:
-        members = [m for family in families or ("embedded",) for m in catalog.family(family).models]
-        if names:
-            found += _named(names, members, catalog)
-        else:
-            found += members
-    for model in found:
-        check_local_model(model)
-        if doubt := params_doubt(model):
-            say(f"warning: {doubt}")
-    return tuple(_distinct(found))
-
-
-def _check_names(models: Iterable[ModelSpec]) -> None:
-    """See that no two folders share their last name, by which they and their family are called."""
-    paths: dict[str, str | None] = {}
-    for model in models:
-        if paths.setdefault(model.name, model.path) != model.path:
-            raise PlanError(
-                f"--model {paths[model.name]} and {model.path}: both would be called {model.name}; "
-                "give each a name of its own in a family file, and the file with --include-path"
-            )
-
-
-def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:
-    chosen = []
-    for name in names:
-        matches = [m for m in members if _is_called(m, name)]
-        if not matches:
-            message = unknown("model", name, (m.name for m in members))
-            if homes := [f.name for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]:
-                raise PlanError(f"{message}; {name} is in --family {' and '.join(homes)}")
-            raise PlanError(f"{message}; a folder is given as ./folder")
-        chosen += matches
-    return chosen
-
-
-def _is_called(model: ModelSpec, name: str) -> bool:
-    return name in (model.name, model.name.rpartition("/")[2])
-
-
-def _distinct(items: Iterable[_T]) -> list[_T]:
-    return list(dict.fromkeys(items))
-
-
-def _looks_like_folder(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or Path(name).is_dir()

@@ -10,28 +10,13 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
-from harness.cli.options import (
-    AllowCode,
-    DataRoots,
-    Engine,
-    FamilyNames,
-    IncludePath,
-    Json,
-    Limit,
-    ModelNames,
-    Prompts,
-    Results,
-    Seeds,
-    Shots,
-    SuiteNames,
-    TaskNames,
-    make_plan,
-)
+from harness.catalog import select
+from harness.cli import options as opt
 from harness.cli.output import print_json, print_line, say, table
 from harness.engines.protocol import WITHOUT_MODEL
 from harness.estimate import Estimate, estimate, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
-from harness.runner import standing
+from harness.standing import standing
 from harness.store import Store
 from harness.wording import duration, number, percent, score
 
@@ -40,35 +25,35 @@ _GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
 
 
 def command(
-    suite: SuiteNames = None,
-    task: TaskNames = None,
-    family: FamilyNames = None,
-    model: ModelNames = None,
-    shots: Shots = None,
-    prompts: Prompts = None,
-    seeds: Seeds = None,
-    limit: Limit = None,
-    engine: Engine = DEFAULT_ENGINE,
-    include_path: IncludePath = None,
-    data_root: DataRoots = None,
-    allow_code: AllowCode = False,
-    results: Results = Path("results"),
-    as_json: Json = False,
+    suite: opt.SuiteNames = None,
+    task: opt.TaskNames = None,
+    family: opt.FamilyNames = None,
+    model: opt.ModelNames = None,
+    shots: opt.Shots = None,
+    prompts: opt.Prompts = None,
+    seeds: opt.Seeds = None,
+    limit: opt.Limit = None,
+    engine: opt.Engine = DEFAULT_ENGINE,
+    include_path: opt.IncludePath = None,
+    data_root: opt.DataRoots = None,
+    allow_code: opt.AllowCode = False,
+    results: opt.Results = Path("results"),
+    as_json: opt.Json = False,
 ) -> None:
     """Show cells done and to do, an estimate of tokens and time, and the smallest effect to be seen. Writes nothing."""
-    plan = make_plan(
-        suites=suite,
-        tasks=task,
-        families=family,
-        models=model,
-        shots=shots,
-        prompts=prompts,
+    from harness.catalog import load_catalog  # building its validators takes a third of `--help`
+
+    plan = select(
+        load_catalog(include_path or (), data_roots=data_root or (), allow_code=allow_code),
+        suites=opt.split(suite),
+        tasks=opt.split(task),
+        families=opt.split(family),
+        models=opt.split(model),
+        shots=opt.numbers(shots, "--shots"),
+        prompts=opt.split(prompts) or None,
         seeds=seeds,
         limit=limit,
         engine=engine,
-        include=include_path,
-        data_roots=data_root,
-        allow_code=allow_code,
     )
     done, failures, problems = Store(results).outcomes()
     for problem in problems:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -20,37 +18,28 @@ class ProgressReporter:
     """Shows how far a run has come; every failure is named at once, every model that fell back to lm-eval once.
 
     with ProgressReporter(total=40) as reporter:
-        for outcome in run(...):
-            reporter.update(outcome)
+        run.evaluate(reporter.update)
     """
 
-    def __init__(
-        self,
-        *,
-        total: int,
-        skipped: int = 0,
-        stream: TextIO | None = None,
-        every_seconds: float = 5.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, *, total: int, stream: TextIO | None = None, every_seconds: float = 5.0) -> None:
         """`every_seconds` is the least time between two plain lines about success; the last one always comes."""
-        self.progress = Progress(total=total, skipped=skipped)
+        self._total = total
         self._stream = sys.stderr if stream is None else stream
         self._every_seconds = every_seconds
-        self._clock = clock
-        self._started = self._said_at = clock()
+        self._shown_at = 0.0
         self._bar: Bar | None = None
         self._warned: set[tuple[str, str]] = set()
 
     def __enter__(self) -> Self:
-        if not self.progress.total:
+        if not self._total:
             return self
+        line = Progress(total=self._total).line()
         if self._stream.isatty():
             self._bar = _bar(self._stream)
-            self._bar.add_task(self.progress.line(), total=self.progress.total, label="starting")
+            self._bar.add_task(line, total=self._total, label="starting")
             self._bar.start()
         else:
-            self._say(self.progress.line())
+            self._say(line)
         return self
 
     def __exit__(
@@ -59,21 +48,19 @@ class ProgressReporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, outcome: Outcome) -> None:
-        """Count `outcome` and show it."""
-        now = self._clock()
-        self.progress = self.progress.after(outcome, elapsed_seconds=now - self._started)
+    def update(self, outcome: Outcome, progress: Progress) -> None:
+        """Show an outcome that has come, and how far the run is with it."""
         if isinstance(outcome, CellFailure):
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
         elif outcome.provenance.fallback is not None:
             self._warn(outcome.cell.model.name, outcome.provenance.fallback)
-        label = one_line(outcome.cell.label)
+        label, line = one_line(outcome.cell.label), progress.line()
         if self._bar is not None:
             [task] = self._bar.task_ids
-            self._bar.update(task, completed=self.progress.finished, description=self.progress.line(), label=label)
-        elif now - self._said_at >= self._every_seconds or self.progress.finished == self.progress.total:
-            self._said_at = now
-            self._say(f"{self.progress.line()}, last {label}")
+            self._bar.update(task, completed=progress.finished, description=line, label=label)
+        elif progress.elapsed_seconds - self._shown_at >= self._every_seconds or progress.finished == progress.total:
+            self._shown_at = progress.elapsed_seconds
+            self._say(f"{line}, last {label}")
 
     def _warn(self, model: str, reason: str) -> None:
         """Say once per model and reason that another engine answers than was asked for."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from harness.errors import PlanError, unknown
 from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
 from harness.specs import ModelSpec, Suite, TaskSpec
+
+ALL = "all"
+"""The word for every suite, or for every prompt of a task: no name of one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,16 +22,19 @@ class RunPlan:
     """Distinct by place, in the order asked for."""
     tasks: Mapping[str, TaskSpec]
     """Task name -> spec, for every task of the cells."""
+    pickles: tuple[Path, ...] = ()
+    """Weights of local models that are pickles, which can run code when they are read; `evaluate` refuses them unless
+    they are allowed."""
 
     def without(self, places: Iterable[Place]) -> RunPlan:
         """The plan less the cells whose places are given."""
         gone = frozenset(places)
-        return RunPlan(cells=tuple(c for c in self.cells if c.place not in gone), tasks=self.tasks)
+        return replace(self, cells=tuple(c for c in self.cells if c.place not in gone))
 
     def with_models(self, change: Callable[[ModelSpec], ModelSpec]) -> RunPlan:
         """The plan with every model replaced by what `change` makes of it, asked once per model."""
         changed = {model: change(model) for model in dict.fromkeys(c.model for c in self.cells)}
-        return RunPlan(cells=tuple(replace(c, model=changed[c.model]) for c in self.cells), tasks=self.tasks)
+        return replace(self, cells=tuple(replace(c, model=changed[c.model]) for c in self.cells))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +123,7 @@ def _check_shots(task: TaskSpec, shots: int) -> None:
 
 
 def _prompts(task: TaskSpec, wanted: Sequence[str]) -> tuple[str, ...]:
-    if tuple(wanted) == ("all",):
+    if tuple(wanted) == (ALL,):
         return tuple(task.prompts)
     for name in wanted:
         if name not in task.prompts:

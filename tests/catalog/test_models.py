@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from harness.catalog.models import (
+    ModelFolder,
     check_local_model,
-    count_parameters,
-    fingerprint,
     model_from_folder,
-    params_doubt,
     pinned,
     resolved,
 )
@@ -34,59 +32,61 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_parameters_are_counted_from_the_files_header(folder: Path) -> None:
-    assert count_parameters(folder) == 17
+    assert ModelFolder.read(folder).parameters() == 17
     safetensors(folder / "model-2.safetensors", {"c": [2, 2]})
-    assert count_parameters(folder) == 21
+    assert ModelFolder.read(folder).parameters() == 21
 
 
 def test_a_folder_becomes_a_family_of_its_own(folder: Path) -> None:
     spec = model_from_folder(folder)
     assert (spec.name, spec.family, spec.params) == (folder.name, folder.name, 17)
-    assert spec.revision == fingerprint(folder)
+    assert spec.revision == ModelFolder.read(folder).fingerprint()
 
 
 def test_the_fingerprint_follows_weights_config_and_tokenizer(folder: Path) -> None:
-    before = fingerprint(folder)
-    assert fingerprint(folder) == before
+    before = ModelFolder.read(folder).fingerprint()
+    assert ModelFolder.read(folder).fingerprint() == before
     (folder / "tokenizer.json").write_text('{"a": 1}')
-    assert fingerprint(folder) != before
+    assert ModelFolder.read(folder).fingerprint() != before
 
 
 def test_the_fingerprint_leaves_out_what_no_model_is_loaded_from(folder: Path) -> None:
-    before = fingerprint(folder)
+    before = ModelFolder.read(folder).fingerprint()
     for name in ("NOTES.txt", "README.md", ".gitattributes", "trainer_state.json", "training_args.bin", "optimizer.pt"):
         (folder / name).write_text("x")
-        assert fingerprint(folder) == before, name
+        assert ModelFolder.read(folder).fingerprint() == before, name
 
 
 @pytest.mark.parametrize(
     "name", ["vocab.txt", "merges.txt", "special_tokens_map.json", "spiece.model", "chat_template.jinja", "modeling.py"]
 )
 def test_the_fingerprint_covers_every_file_a_model_is_loaded_from(folder: Path, name: str) -> None:
-    before = fingerprint(folder)
+    before = ModelFolder.read(folder).fingerprint()
     (folder / name).write_text("x")
-    assert fingerprint(folder) != before
+    assert ModelFolder.read(folder).fingerprint() != before
 
 
 def test_the_fingerprint_of_an_embedded_model_stays() -> None:
     # in the key of every result of it that anybody has
-    assert fingerprint(Path(__file__).parents[2] / "harness/ladder/weights/12k") == "6ee3b9de529b"
+    assert ModelFolder.read(Path(__file__).parents[2] / "harness/ladder/weights/12k").fingerprint() == "6ee3b9de529b"
 
 
 @pytest.mark.parametrize(("params", "told"), [(17, False), (9, False), (34, False), (8, True), (35, True)])
 def test_params_far_from_what_the_weights_hold_are_doubted(folder: Path, params: int, told: bool) -> None:
-    doubt = params_doubt(ModelSpec(name="m", family="f", params=params, path=str(folder)))
+    doubt = ModelFolder.read(folder).doubt(ModelSpec(name="m", family="f", params=params, path=str(folder)))
     assert (doubt is not None) == told
     assert doubt is None or "have 17" in doubt
 
 
 def test_params_that_cannot_be_counted_are_not_doubted(folder: Path) -> None:
     spec = ModelSpec(name="m", family="f", params=1000, path=str(folder))
+    config = (folder / "config.json").read_text()
     (folder / "config.json").write_text(json.dumps({"model_type": "llama", "quantization_config": {}}))
-    assert params_doubt(spec) is None
+    assert ModelFolder.read(folder).doubt(spec) is None
+    (folder / "config.json").write_text(config)
+    assert ModelFolder.read(folder).doubt(spec) is not None
     (folder / "model.safetensors").unlink()
-    assert params_doubt(spec) is None
-    assert params_doubt(ModelSpec(name="org/m", family="f", params=1000)) is None
+    assert ModelFolder.read(folder).doubt(spec) is None
 
 
 def test_a_folder_may_lie_in_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

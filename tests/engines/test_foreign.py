@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.catalog.models import fingerprint
+from harness.catalog.models import ModelFolder
 from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import ModelError
@@ -232,9 +232,9 @@ def test_a_way_to_generate_of_its_own_is_not_answered_for_by_trees(
 
 
 def test_a_way_to_generate_counts_in_the_revision(folder: Path, canary: Path) -> None:
-    before = fingerprint(folder)
+    before = ModelFolder.read(folder).fingerprint()
     own_generation(folder, canary)
-    assert fingerprint(folder) != before
+    assert ModelFolder.read(folder).fingerprint() != before
 
 
 def test_a_kernel_of_the_hub_is_refused(folder: Path, tiny: ModelSpec) -> None:

@@ -1,0 +1,140 @@
+"""What a user's words choose from the catalogue: suites, tasks, families, models and a sweep -> a plan."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.catalog.models import ModelFolder, complete_folder, model_from_folder, resolved
+from harness.errors import PlanError, unknown
+from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
+from harness.specs import ModelSpec, Suite
+
+if TYPE_CHECKING:
+    from harness.catalog.catalogue import Catalog
+
+log = logging.getLogger(__name__)
+
+DEFAULT_FAMILY = "embedded"
+"""The family that is taken when neither a family nor a folder with a model is named."""
+
+
+def select(
+    catalog: Catalog,
+    *,
+    suites: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    families: Sequence[str] = (),
+    models: Sequence[str | Path] = (),
+    shots: Sequence[int] | None = None,
+    prompts: Sequence[str] | None = None,
+    seeds: int | None = None,
+    limit: int | None = None,
+    engine: str = DEFAULT_ENGINE,
+) -> RunPlan:
+    """The plan of every chosen model on every chosen task.
+
+    The folder of each local model is looked at once, here: its weights are those the plan is about, and a plan that was
+    made before they were trained further does not fit them any more.
+
+    Args:
+        catalog: what there is to choose from.
+        suites: names of suites; `all` chooses every one.
+        tasks: names of tasks; alone, or as a choice from the suites.
+        families: names of families; the embedded one when neither a family nor a folder is named.
+        models: names of models of these families, in full or the part behind the last slash; or folders with a model.
+        shots: numbers of demonstrations; None takes those of each suite.
+        prompts: prompt variants, or `all`; None takes those of each suite.
+        seeds: number of few-shot seeds; None takes that of each suite.
+        limit: how many documents of each task are asked, from the first; None takes that of each suite.
+        engine: name of the engine that answers.
+
+    Raises:
+        HarnessError: a name is not known, a number makes no sense, a model cannot be read.
+    """
+    chosen = _suites(catalog, suites, tasks)
+    catalog.check_templates(task for suite in chosen for task in suite.tasks)
+    folders, specs = _models(catalog, families, [str(model) for model in models])
+    sweep = Sweep(
+        shots=None if shots is None else tuple(shots),
+        prompts=None if prompts is None else tuple(prompts),
+        seeds=seeds,
+        limit=limit,
+    )
+    plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
+    return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
+
+
+def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:
+    for task in tasks:
+        catalog.task(task)
+    if not names and not tasks:
+        raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
+    known = [catalog.suite(name) for name in names if name != ALL]
+    wanted = list(catalog.suites.values()) if ALL in names else known
+    if not tasks:
+        return wanted
+    if not names:
+        return [Suite(name="chosen", tasks=tuple(tasks))]
+    kept = [replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks)) for suite in wanted]
+    if missing := set(tasks) - {task for suite in kept for task in suite.tasks}:
+        raise PlanError(f"--task {','.join(sorted(missing))}: not in suite {', '.join(s.name for s in wanted)}")
+    return [suite for suite in kept if suite.tasks]
+
+
+def _models(
+    catalog: Catalog, families: Sequence[str], names: Sequence[str]
+) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
+    """The folders of family members that are local, and all models chosen, each as it is found now."""
+    paths = [name for name in names if _looks_like_folder(name)]
+    names = [name for name in names if name not in paths]
+    own = [model_from_folder(Path(path)) for path in paths]
+    _check_names(own)
+    members: list[ModelSpec] = []
+    if families or names or not paths:
+        members = [m for family in families or (DEFAULT_FAMILY,) for m in catalog.family(family).models]
+        if names:
+            members = _named(names, members, catalog)
+    folders = {path: complete_folder(Path(path)) for path in dict.fromkeys(m.path for m in members) if path}
+    for model in {(m.path, m.params): m for m in members}.values():
+        if model.path and (doubt := folders[model.path].doubt(model)):
+            log.warning("%s", doubt)
+    found = {path: folder.fingerprint() for path, folder in folders.items()}
+    members = [replace(m, revision=found[m.path]) if m.path else resolved(m) for m in members]
+    return list(folders.values()), tuple(dict.fromkeys((*own, *members)))
+
+
+def _check_names(models: Iterable[ModelSpec]) -> None:
+    """See that no two folders share their last name, by which they and their family are called."""
+    paths: dict[str, str | None] = {}
+    for model in models:
+        if paths.setdefault(model.name, model.path) != model.path:
+            raise PlanError(
+                f"--model {paths[model.name]} and {model.path}: both would be called {model.name}; "
+                "give each a name of its own in a family file, and the file with --include-path"
+            )
+
+
+def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:
+    """Of the members those with one of the names."""
+    chosen = []
+    for name in names:
+        matches = [m for m in members if _is_called(m, name)]
+        if not matches:
+            message = unknown("model", name, (m.name for m in members))
+            if homes := [f.name for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]:
+                raise PlanError(f"{message}; {name} is in --family {' and '.join(homes)}")
+            raise PlanError(f"{message}; a folder is given as ./folder")
+        chosen += matches
+    return chosen
+
+
+def _is_called(model: ModelSpec, name: str) -> bool:
+    return name in (model.name, model.name.rpartition("/")[2])
+
+
+def _looks_like_folder(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or Path(name).is_dir()
