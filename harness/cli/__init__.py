@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, TextIO
@@ -57,7 +59,6 @@ def _options(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help=_VERBOSE)] = False,
 ) -> None:
-    logging.basicConfig(handlers=[_ToPeople()])
     logging.getLogger("harness").setLevel(logging.INFO if verbose else logging.WARNING)
 
 
@@ -67,6 +68,16 @@ class _ToPeople(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         origin = "" if record.name.startswith("harness.") else f"{record.name}: "
         say(f"{record.levelname.lower()}: {origin}{record.getMessage()}")
+
+
+@contextmanager
+def _log_shown() -> Iterator[None]:
+    handler = _ToPeople()
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 for _verb in _VERBS:
@@ -113,7 +124,7 @@ def _write_what_can_be_written(stream: TextIO) -> None:
 def _call(arguments: list[str]) -> int:
     """Exit code of a verb that came to its end. typer's own call would swallow Ctrl-C, and box what a user mistyped."""
     try:
-        with typer.main.get_command(app).make_context("emergence", arguments) as context:
+        with _log_shown(), typer.main.get_command(app).make_context("emergence", arguments) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
