@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,9 @@ class Run:
         started = time.monotonic()
         before = len(self.plan.cells) - len(self.todo.cells)
         recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
-        with recorder, closing(run(self.todo, self.store, self.executor, self.settings)) as outcomes:
+        with recorder, closing(self.executor.run(lanes(self.todo), self.settings)) as outcomes:
             for outcome in outcomes:
+                self.store.write(outcome)
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
                 if watch is not None:
@@ -159,20 +160,6 @@ def prepare(
         settings=settings,
         command=command,
     )
-
-
-def run(plan: RunPlan, store: Store, executor: Executor, settings: EngineSettings) -> Generator[Outcome, None, None]:
-    """Evaluate every cell of the plan; each outcome is in the store before it is yielded.
-
-    Closing the iterator ends the executor's processes; what was yielded is kept.
-
-    Raises:
-        StoreError: an outcome cannot be written; the executor has been ended cleanly.
-    """
-    with closing(executor.run(lanes(plan), settings)) as outcomes:
-        for outcome in outcomes:
-            store.write(outcome)
-            yield outcome
 
 
 def _needs_models(plan: RunPlan) -> bool:
