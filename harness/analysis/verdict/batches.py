@@ -135,8 +135,8 @@ def _without_each_size(
             tests,
             index,
             members[place].curve.n[kept[left_out][-1]],
-            trend=below(none_if_nan(tests.p_trend[index]), trend_level, ties=True),
-            top=below(none_if_nan(tests.p_top[index]), top_level, ties=True),
+            trend=bool(tests.p_trend[index] <= trend_level),
+            top=bool(tests.p_top[index] <= top_level),
         )
 
     return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
@@ -145,11 +145,6 @@ def _without_each_size(
 def none_if_nan(value: float) -> float | None:
     """The number, or None where it does not exist."""
     return None if np.isnan(value) else float(value)
-
-
-def below(p: float | None, level: float, *, ties: bool = False) -> bool:
-    """True when there is a p below the level, or equal to it where ties count."""
-    return p is not None and (p < level or (ties and p == level))
 
 
 def _lone_run_sd(sizes: int, run_sd: float) -> float | None:

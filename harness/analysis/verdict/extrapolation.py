@@ -4,9 +4,9 @@
 be predicted simply by extrapolating the performance of smaller models" (Wei et al. 2022, section 2). The test
 extrapolates simple growth laws fitted to the smaller sizes and asks how surprising the largest one is.
 
-`sharp`: no smooth curve at all, fitted to every size, describes the jump. Far fewer curves pass: a steep power law of
-which only the last size rises above the noise looks exactly like a step. `jump` asks the same of a rise further down,
-with several sizes above it, where holding out the largest ones says nothing.
+`sharp`: no smooth curve at all, fitted to every size, describes the jump. Far fewer abilities pass this test, because a
+steep power law of which only the last size rises above the noise looks exactly like a step. `jump` asks the same of a
+rise with several sizes above it, about which the largest sizes, held out, say nothing.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from harness.analysis.stats import LUCKY_MATCHES, Array, Index
 from harness.analysis.stats.distributions import beta, binom, chi2
 
 LAWS = ("linear", "power", "error-power")
-"""What "simply extrapolating" means here: each law is tried, and the one that foresees the largest size best counts."""
+"""Growth laws that count as "simply extrapolating". All are tried, and the one that predicts the largest size best is
+taken."""
 STEEPEST_EXPECTED = 7.0
-"""Spread of the slopes expected of a law, in nats per decade (a factor of 1000). Without it, two sizes at chance of
-which the second is lucky foretell any jump whatever. Growth that shows in the counts is not held back."""
+"""Spread of the slopes that a law is expected to have before any count is seen, in nats per decade (7 nats are a factor
+of 1000). Without it, two sizes at chance of which the second was lucky would predict any jump whatever. Growth that
+shows in the counts is not held back."""
 HELD_OUT = (1, 2)
-"""How many of the largest sizes are held out; two only where six sizes or more are known."""
+"""How many of the largest sizes are held out, one after the other; two only of curves of six sizes or more."""
 _FEWEST_FOR_TWO = 6
 SMOOTH_EXPONENT = 1.5
 """Steepest power law still called smooth: score times 10^1.5 per decade of scale."""
@@ -38,27 +40,32 @@ _STEEPEST = 2 * np.log(9) / SMOOTH_WIDTH
 
 
 class Surprise(NamedTuple):
-    """How badly the smaller sizes foretell the larger ones; arrays over curves."""
+    """How surprising the largest sizes of B curves are to what was fitted to the smaller ones."""
 
     p: Array
-    """p value, (B,), largest over the laws, smallest over the numbers held out, times how many of these were tried."""
+    """p value, (B,): the largest over the laws, then the smallest over the numbers of sizes held out, multiplied by how
+    many such numbers were tried."""
     held_out: Array
-    """Number of largest sizes held out where `p` was smallest, (B,)."""
+    """How many of the largest sizes were held out where `p` was smallest, (B,)."""
     foreseen: Array
     """Best prediction for the sizes held out, (B,)."""
 
 
 def held_out(sizes: int) -> tuple[int, ...]:
-    """Numbers of sizes to hold out of a curve of `sizes`; empty when nothing can be extrapolated."""
+    """How many sizes to hold out of a curve of so many sizes: each number is tried; none when it has too few.
+
+    >>> held_out(3), held_out(5), held_out(8)
+    ((), (1,), (1, 2))
+    """
     return tuple(h for h in HELD_OUT if sizes - h >= (3 if h == 1 else _FEWEST_FOR_TWO - h))
 
 
 def apparent(counts: Counts) -> Surprise:
-    """p_ext: the chance of largest sizes this good if growth had gone on as among the smaller ones.
+    """p_ext: the probability of scores this good at the largest sizes if growth had gone on as among the smaller ones.
 
-    For h in {1, 2}: fit each law to the m - h smallest sizes, predict the h largest, p = max over laws of
-    P(K >= k | n, mu_predicted) with their documents pooled. The smaller of the two p, times two (Bonferroni). Plug-in:
-    the error of the prediction itself is not in it, so the laws get their best case instead, the maximum over laws.
+    For h in {1, 2}: fit each law to the m - h smallest sizes, predict the h largest, and take p = max over laws of
+    P(K >= k | n, mu_predicted) with the documents of the h sizes pooled. The result is the smaller of the two p, times
+    two (Bonferroni). The error of the prediction itself is not counted; taking the most favourable law makes up for it.
 
     Args:
         counts: at least four sizes.
@@ -80,10 +87,10 @@ def apparent(counts: Counts) -> Surprise:
 def sharp(counts: Counts) -> Surprise:
     """p_sharp: likelihood ratio of the largest sizes leaving the best smooth curve.
 
-    D = 2 [l(first m - h) + l_saturated(last h) - l(all)], smallest over smooth forms, against chi-squared with h
-    degrees of freedom, for h in {1, 2}; the smaller p times two. Smooth forms are the power law with an exponent up to
-    `SMOOTH_EXPONENT` per decade and the logistic curve at least `SMOOTH_WIDTH` decades wide. Positions must be log10
-    of a scale.
+    D = 2 [l(first m - h) + l_saturated(last h) - l(all)], the smallest over smooth forms, is held against chi-squared
+    with h degrees of freedom, for h in {1, 2}; the result is the smaller p times two. Smooth forms are the power law
+    with an exponent up to `SMOOTH_EXPONENT` per decade and the logistic curve at least `SMOOTH_WIDTH` decades wide.
+    Positions must be log10 of a scale.
 
     Args:
         counts: at least four sizes.
@@ -106,15 +113,17 @@ def sharp(counts: Counts) -> Surprise:
 def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise:
     """p_jump: likelihood ratio of "chance, then a line" against the best smooth curve, over all sizes.
 
-    D = 2 [l(chance, first j) + l(line, last m - j) - l(smooth, all)] / phi against chi-squared with 2 degrees of
-    freedom, for every j with three sizes before it and two after; the smallest p times the number of j. phi >= 1 is
-    the Pearson dispersion about the broken curve, so that noise between runs is not taken for a break. A j counts
-    only when the first j sizes, pooled, are below chance + `effect` (upper 95 % bound) and each later one above it.
+    D = 2 [l(chance, first j) + l(line, last m - j) - l(smooth, all)] / phi is held against chi-squared with 2 degrees
+    of freedom, for every j with three sizes before it and two after; the result is the smallest p times the number of
+    j. phi >= 1 is the Pearson dispersion about the broken curve, so that noise between runs is not taken for a break. A
+    j counts only when the first j sizes, pooled, are below chance + `effect` (upper 95 % bound) and each later one is
+    above it.
 
     Args:
         counts: the curves; positions must be log10 of a scale.
         effect: gain over chance that matters.
-        needed: p from which it need not be exact; a curve there is compared with fewer smooth curves, which lowers p.
+        needed: only p below this must be exact. Once a curve's p is above it, no further smooth curve is tried on it,
+            though a better fit would make p larger still.
     """
     places = range(3, counts.sizes - 1)
     clear = counts.k / counts.n > (counts.chance + effect)[:, None]
@@ -130,7 +139,7 @@ def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise
         broken, scatter = _broken(counts.rows(row), places.start + column)
         best = np.full(len(counts), -np.inf)
         p[row, column] = 0.0
-        # The costliest form last: every smooth curve that fits better raises p, and few are still asked for then.
+        # The costliest form comes last: every smooth curve that fits better raises p, and few curves are left by then.
         for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms(), topped):
             asked = np.flatnonzero(worth & (p.min(axis=1) * p.shape[1] < needed))
             if len(asked):
@@ -144,7 +153,15 @@ def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise
 
 
 def _broken(counts: Counts, j: Index) -> tuple[Array, Array]:
-    """Log-likelihood of chance for the first j sizes, (B,), and a line for the others; the dispersion about both."""
+    """Log-likelihood and dispersion of the broken curve: chance for the first j sizes, a line for the others.
+
+    Args:
+        counts: the curves.
+        j: number of sizes at chance of each curve, (B,).
+
+    Returns:
+        Both of shape (B,).
+    """
     before = np.arange(counts.sizes) < j[:, None]
     floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
     ends = np.stack([counts.x[np.arange(len(counts)), j], counts.x[:, -1]], axis=1)

@@ -13,10 +13,10 @@ from harness.analysis.curves import Curve
 from harness.analysis.growth import RUN_SD
 from harness.analysis.stats import ALPHA, benjamini_hochberg, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
-from harness.analysis.verdict.batches import Member, below, flips, none_if_nan, tested
+from harness.analysis.verdict.batches import Member, flips, none_if_nan, tested
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.rules import answer, with_partner
+from harness.analysis.verdict.rules import answer, significant, with_partner
 from harness.analysis.verdict.types import (
     Answer,
     CurveRow,
@@ -72,7 +72,7 @@ def judge(
     trends = _corrected([none_if_nan(m.tests.p_trend[m.index]) for m in members], together=together)
     tops = _corrected([none_if_nan(m.tests.p_top[m.index]) for m in members], together=together)
     answers = [
-        answer(m.tests, m.index, m.curve.n[-1], trend=below(q_trend, ALPHA), top=below(q_top, ALPHA))
+        answer(m.tests, m.index, m.curve.n[-1], trend=significant(q_trend), top=significant(q_top))
         for m, q_trend, q_top in zip(members, trends.q, tops.q, strict=True)
     ]
     changes = flips(members, answers, trends.level, tops.level, run_sd)
@@ -142,9 +142,9 @@ class _Corrected(NamedTuple):
 
 def _corrected(p: Sequence[float | None], *, together: bool) -> _Corrected:
     q = benjamini_hochberg(p) if together else tuple(p)
-    significant = [raw for raw, corrected in zip(p, q, strict=True) if raw is not None and below(corrected, ALPHA)]
+    passed = [raw for raw, corrected in zip(p, q, strict=True) if raw is not None and significant(corrected)]
     known = sum(value is not None for value in p)
-    return _Corrected(q, max([ALPHA / max(known, 1), *significant]))
+    return _Corrected(q, max([ALPHA / max(known, 1), *passed]))
 
 
 def _evidence(member: Member, found: Answer, q_trend: float | None, q_top: float | None, run_sd: float) -> Evidence:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from harness.analysis.curves import Curve
-from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
-from harness.analysis.verdict.rules import FEWEST_DOCUMENTS
+from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import Answer, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
 from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
@@ -103,7 +103,7 @@ def _change(curve: Curve, answer: Answer, evidence: Evidence, *, worse: bool) ->
     fitted = signed(evidence.range) or "unknown"
     change = f"fitted line {fitted} over {len(curve.points)} sizes, q {probability(evidence.q_trend)}"
     unclear = answer.rule in {"small", "above", "rest"} and answer.qualifier is None and not worse
-    insignificant = not (unclear and _significant(evidence.q_trend))
+    insignificant = not (unclear and significant(evidence.q_trend))
     return change if insignificant else f"{change}, no more than sizes scatter or than matters"
 
 
@@ -141,7 +141,7 @@ def _broken(curve: Curve, evidence: Evidence) -> str:
 def _stands_out(evidence: Evidence) -> bool:
     """True when the trend is significant, and also larger than the scatter of the sizes; see `rules.answer`."""
     z, scatter = evidence.z_trend, math.sqrt(evidence.dispersion or 1.0)
-    return _significant(evidence.q_trend) and z is not None and abs(z) > 1.96 * scatter
+    return significant(evidence.q_trend) and z is not None and abs(z) > 1.96 * scatter
 
 
 def _small(answer: Answer, evidence: Evidence, change: str) -> str:
@@ -240,7 +240,7 @@ def _beside(partner: PartnerTrend, answer: Answer) -> str:
         what = "flatness" if answer.rule == "small" else "jump"
         blame = f"The {what} is made by the metric: " if answer.label == "metric-artefact" else ""
         return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
-    if partner.z_below is not None and _significant(partner.q_below):
+    if partner.z_below is not None and significant(partner.q_below):
         moves = "gets worse" if partner.z_below < 0 else "improves only little"
         return f"{partner.metric} {moves} {where} ({z}{share if partner.z_below > 0 else ''})."
     return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
@@ -292,7 +292,3 @@ def _split(curve: Curve) -> str:
     if not curve.split:
         return ""
     return f"Only results with {curve.split}; others cannot be compared and have a curve of their own."
-
-
-def _significant(q: float | None) -> bool:
-    return q is not None and q < ALPHA

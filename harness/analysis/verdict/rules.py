@@ -71,6 +71,11 @@ def with_partner(found: Answer, partner: PartnerTrend | None) -> Answer:
     return found._replace(qualifier=f"{found.qualifier} metric-robust")
 
 
+def significant(q: float | None) -> bool:
+    """True when there is a corrected p, and it is below `ALPHA`."""
+    return q is not None and q < ALPHA
+
+
 def _emergent(tests: CurveTests, i: int) -> Answer | None:
     """The answer "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
     if not tests.below_high[i] < _chance(tests, i) + tests.effect[i]:

@@ -1,9 +1,9 @@
 """Does a curve fall and then rise, or rise and then fall? The two-lines test, on sizes and on single models.
 
-A quadratic term does not show a U: it is significant for any curve that levels off. The two-lines test asks for what
-the word says, a significant slope on either side and of opposite sign (Simonsohn 2018, "Two Lines: A Valid Alternative
-to the Invalid Testing of U-Shaped Relationships With Quadratic Regressions"). A U over all documents can be hidden by
-mixing easy documents, which rise, with hard ones, which fall first (Wu and Lo 2025); `by_difficulty` takes them apart.
+A significant quadratic term does not show a U, because any curve that levels off has one. The two-lines test asks for
+two significant slopes of opposite sign, one on either side (Simonsohn 2018, "Two Lines: A Valid Alternative to the
+Invalid Testing of U-Shaped Relationships With Quadratic Regressions"). A U can be hidden where easy documents, on which
+scores rise, are mixed with hard ones, on which they fall first (Wu and Lo 2025); `by_difficulty` separates them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.analysis.stats import Array
+from harness.analysis.stats import Array, Index
 from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
-
-Indices = NDArray[np.intp]
 
 FEWEST_PER_ARM = 3
 """Sizes (or models) a line needs before its slope can be called a trend."""
@@ -26,13 +23,14 @@ BREAKS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 class Arms(NamedTuple):
-    """The two arms of B curves, split where they tell most for a turn; arrays over curves."""
+    """The two arms of B curves, split where the evidence for a turn is strongest."""
 
     p: Array
     """Larger of the two arms' two-sided p, times the number of splits; 1 where `turn` is 0, (B,)."""
-    turn: Indices
-    """1 falls then rises (U), -1 rises then falls (inverted U), 0 no split counts; whatever `p` is, (B,)."""
-    first_right: Indices
+    turn: Index
+    """1 for a fall and then a rise (U), -1 for a rise and then a fall (inverted U), 0 when no split counts, (B,); it
+    does not depend on `p`."""
+    first_right: Index
     """Index of the smallest size of the right arm; 0 where `turn` is 0, (B,)."""
     z: Array
     """Trend of the left and the right arm, positive when it rises; 0 where `turn` is 0, (B, 2)."""
@@ -45,10 +43,10 @@ def arms(x: Array, k: Array, n: Array, *, effect: float) -> Arms:
 
     All sizes up to a split form the left arm and all others the right one. A split counts when each arm has at least
     `FEWEST_PER_ARM` sizes, the arms run in opposite directions and each changes by at least `effect`. m sizes have
-    m - 5 splits, and the best one's p is multiplied by their number (Bonferroni). The size at the turn belongs to one
-    arm only: shared by both, one unlucky training run would bend both at once, which makes 3 to 7 times as many false
-    turns. The spread between training runs is not in the counts: shrink k and n for it beforehand, or thousands of
-    documents make a turn of it.
+    m - 5 splits, and the p of the best one is multiplied by their number (Bonferroni). The size at the turn belongs to
+    one arm only: if both shared it, one unlucky training run would bend both at once, which makes 3 to 7 times as many
+    false turns. Counts do not contain the spread between training runs, which thousands of documents would show as a
+    turn: reduce k and n for it beforehand.
 
     Args:
         x: positions, (B, m), ascending along m.
@@ -66,7 +64,7 @@ def arms(x: Array, k: Array, n: Array, *, effect: float) -> Arms:
 
 
 def arms_of_scores(x: Array, y: Array, stderr: Array, *, effect: float) -> Arms:
-    """Two-lines test of scores with known errors: the weighted straight line of either arm; else as `arms`.
+    """Two-lines test of scores with known errors, by the weighted straight line of either arm; otherwise as `arms`.
 
     Args:
         x: positions, (B, m), ascending along m.
@@ -135,17 +133,18 @@ class TwoLines(NamedTuple):
 
     @property
     def turn(self) -> int:
-        """1 falls then rises (U), -1 rises then falls (inverted U), 0 neither; whatever `p` is."""
+        """1 for a fall and then a rise (U), -1 for a rise and then a fall (inverted U), 0 for neither."""
         return 0 if self.t_left * self.t_right >= 0 else 1 if self.t_right > 0 else -1
 
 
 def two_lines(x: Array, y: Array) -> TwoLines | None:
     """Two-lines test of single models, which scatter by more than their documents explain.
 
-    At each break of `BREAKS` the models up to it and those above it get a least-squares line each, not made to meet
-    (interrupted regression, Simonsohn 2018), with heteroscedasticity-robust errors HC3 (Long and Ervin 2000). The
-    break where both slopes are surest and opposite is reported, else the one where both are surest. Models of one
-    family are not independent: a p near the border is weaker than it looks.
+    At each of the `BREAKS`, one least-squares line is fitted to the models up to it and another to those above it; the
+    two need not meet (interrupted regression, Simonsohn 2018), and their errors are robust to heteroscedasticity (HC3,
+    Long and Ervin 2000). Of the breaks with slopes of opposite sign the one with the smallest p is reported; when there
+    is none, the one with the smallest p of all. Models of one family are not independent of each other, so a p near the
+    level of significance is weaker than it looks.
 
     Args:
         x: scale of each model, usually log10 of training compute, (models,).
@@ -186,22 +185,23 @@ def _slope(x: Array, y: Array) -> tuple[float, float]:
 
 
 class ByDifficulty(NamedTuple):
-    """Mean score of every model on easy to hard documents."""
+    """Mean score of every model on groups of documents, from easy to hard."""
 
     y: Array
     """Mean scores, (groups, models), easiest group first."""
     stderr: Array
     """Their standard errors over documents, (groups, models)."""
-    n: Indices
+    n: Index
     """Documents in each group, (groups,)."""
 
 
 def by_difficulty(scores: Array, *, groups: int = 3) -> ByDifficulty:
     """The curve of every difficulty group, free of regression to the mean.
 
-    Ranking documents by the models that are then tested on them turns noise into shape: documents on which small
-    models had bad luck form the "hard" group, and every later model does better there. So the models are halved, every
-    second one by size, each half ranks the documents by its mean score, and is tested on the other half's groups.
+    If documents were ranked by the same models that are then tested on them, noise would become shape: documents on
+    which small models had bad luck would form the "hard" group, and every later model would do better there. Therefore
+    the models are divided into two halves, alternating by size. Each half ranks the documents by its mean scores, and
+    the other half is tested on the groups that this makes.
 
     Args:
         scores: of each model on each document, (models, documents), higher is better, models ascending with scale;
