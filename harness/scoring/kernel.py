@@ -5,12 +5,12 @@
   memory and the environment of this host, where program and host are the same user.
 * seccomp (x86-64 and 64-bit ARM): of all system calls only those in `calls.ALLOWED` can be made.
 
-Both bind the process and whatever it may become, and cannot be undone. What they leave: that a file exists, its size
-and its dates can be looked up. Without Landlock a program reads what its user can, and under the user's own name it
-empties files (by opening them for writing), creates empty ones and reads the environment and the memory of what the
-user runs. Without seccomp it reaches sockets that have a name in the file system, changes permissions, sends signals
-through descriptors (before Linux 6.12), leaves behind System V memory, which no limit counts, and kernel keys, and
-meets every bug that a system call may have.
+Both bind the process and whatever it may become, and cannot be undone. What they leave: that a file exists, its size,
+its dates and where a link leads can be looked up. Without Landlock a program reads what its user can, and under the
+user's own name it empties files (by opening them for writing), creates empty ones and reads the environment and the
+memory of what the user runs. Without seccomp it reaches sockets that have a name in the file system, changes
+permissions, sends signals through descriptors (before Linux 6.12), leaves behind System V memory, which no limit
+counts, and kernel keys, and meets every bug that a system call may have.
 
 See landlock(7), seccomp(2) and `include/uapi/linux/{landlock,seccomp,filter}.h`.
 """
