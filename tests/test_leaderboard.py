@@ -13,8 +13,8 @@ from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict import judge
 from harness.cli.leaderboard import command
-from harness.cli.read import read_table
 from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
+from harness.reading import read_table
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.store import Store

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import harness
 from harness.catalog.task_code import Locate, locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
 from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
@@ -336,7 +335,7 @@ def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], path: Path) -> Non
 
 def _own_folders() -> Iterator[Path]:
     """Families and tasks of the package, wherever it is installed."""
-    root = Path(harness.__file__).parent
+    root = Path(__file__).parents[1]
     yield root / "families"
     # `tasks/` of the repository installs as harness.tasks; in an editable install it lies elsewhere than harness/.
     yield Path(next(iter(importlib.import_module("harness.tasks").__path__)))

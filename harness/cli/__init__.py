@@ -14,9 +14,9 @@ from typing import Annotated, Any, TextIO
 import typer
 import typer.main
 
-from harness import __version__
 from harness.cli.output import mute, say
 from harness.errors import HarnessError
+from harness.version import __version__
 
 _VERBS = (
     "list",

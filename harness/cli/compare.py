@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.cli.options import FigureFile, Json, Results
-from harness.cli.output import print_json, print_line, print_paragraph, table
-from harness.cli.read import read_documents, read_store
+from harness.cli.output import print_json, print_line, print_paragraph, say, table
 from harness.cli.write import write_figures
 from harness.errors import HarnessError
 from harness.plan import Cell
+from harness.reading import read_documents, read_outcomes
 from harness.store import Store
 from harness.wording import interval, p_value, percent_change, score, signed
 
@@ -44,10 +44,10 @@ def command(
     """
     from harness.analysis.compare import choose_side, compare, pair_up, summary
 
-    done, failures, _ = read_store(results)
+    done, failures, _ = read_outcomes(results, say)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
-    compared = compare(pairing.pairs, read_documents(Store(results)), every_metric=metric == "all")
+    compared = compare(pairing.pairs, read_documents(Store(results), say), every_metric=metric == "all")
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("; ".join([f"{a} and {b} have no document in common", *_not_compared(unpaired)]))

@@ -9,8 +9,8 @@ import typer
 
 from harness.cli.options import Results
 from harness.cli.output import print_file, say, table
-from harness.cli.read import read_store
 from harness.cli.write import write_text
+from harness.reading import read_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def command(
     """Export the leaderboard. Missing numbers are empty, never 0."""
     from harness import leaderboard
 
-    done, failures, _ = read_store(results)
+    done, failures, _ = read_outcomes(results, say)
     if output_format == "text":
         profile = "wide"
     rows = leaderboard.tidy_table(done, failures) if profile == "tidy" else leaderboard.wide_table(done, failures)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import harness
 from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
 from harness.cli.output import print_json, print_line, table
 from harness.engines.protocol import ENGINES
@@ -85,7 +84,7 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
 def _where(family: Family, file: Path) -> str:
     if not any(model.path for model in family.models):
         return "hub"
-    return "in this package" if file.is_relative_to(Path(harness.__file__).parent) else "local folders"
+    return "in this package" if file.is_relative_to(Path(__file__).parents[1]) else "local folders"
 
 
 def _text(value: Any) -> str | None:

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.output import say
-from harness.errors import PlanError, StoreError, TableError, unknown
-from harness.plan import Cell
-from harness.store import DocumentScores, Outcomes, Store
-from harness.wording import as_written
+from harness.errors import PlanError, TableError, unknown
+from harness.reading import read_documents, read_outcomes, read_table
+from harness.store import Store
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from harness.analysis.curves import Curve, Scale
-
-
-def read_store(root: Path) -> Outcomes:
-    """Results, failures and skipped files below `root`; the last are also reported on stderr.
-
-    Raises:
-        StoreError: nothing is there to present.
-    """
-    held = Store(root).outcomes()
-    for problem in held.problems:
-        say(f"skipped {problem}")
-    if not held.results and not held.failures:
-        raise StoreError(f"{root}: no results; expected a folder that `emergence run` wrote to")
-    return held
 
 
 def read_curves(
@@ -58,8 +41,8 @@ def read_curves(
         from harness.analysis.curves import curves
 
         root = results or Path("results")
-        done, failures, _ = read_store(root)
-        drawn = curves(done, failures, scale=scale, items=read_documents(Store(root)) if items else None)
+        done, failures, _ = read_outcomes(root, say)
+        drawn = curves(done, failures, scale=scale, items=read_documents(Store(root), say) if items else None)
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn
@@ -102,50 +85,3 @@ def choose(
         and (not shots or c.shots in shots)
         and (metric in ("all", c.metric.name) or (metric == "headline" and c.rank == 0))
     )
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file, compressed or not, or a Parquet file, as it is.
-
-    Raises:
-        TableError: it is not there, is neither, or cannot be read.
-    """
-    import pandas as pd
-
-    from harness.analysis.curves.table import TEXT_COLUMNS
-
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        if ".csv" in path.suffixes[-2:]:
-            return _as_written(pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # whatever is wrong with a file's content is a ValueError of pandas' or Arrow's
-        raise TableError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
-    raise TableError(f"{path}: expected a file named .csv or .parquet")
-
-
-def _as_written(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the apostrophes that keep spreadsheets from taking names for formulas."""
-    for name in table.columns:
-        texts = table[name]
-        if texts.dtype in ("object", "string", "str") and texts.str.startswith("'", na=False).any():
-            table[name] = texts.map(as_written, na_action="ignore")
-    return table.rename(columns=lambda name: as_written(str(name)))
-
-
-def read_documents(store: Store) -> Callable[[Cell], DocumentScores | None]:
-    """Reads the scores of a cell's documents; a file that cannot be read is reported and costs only these."""
-
-    def read(cell: Cell) -> DocumentScores | None:
-        try:
-            return store.scores(cell)
-        except StoreError as error:
-            say(f"skipped {error}")
-            return None
-
-    return read

@@ -9,8 +9,8 @@ import typer
 
 from harness.cli.options import Results, Scale
 from harness.cli.output import say
-from harness.cli.read import read_documents, read_store
 from harness.cli.write import write_bytes, write_text
+from harness.reading import read_documents, read_outcomes
 from harness.store import Store
 from harness.wording import file_name, megabytes
 
@@ -30,7 +30,7 @@ def command(
     from harness.analysis.verdict import study
     from harness.report import report_page
 
-    made = study(*read_store(results), scale=scale, items=read_documents(Store(results)))
+    made = study(*read_outcomes(results, say), scale=scale, items=read_documents(Store(results), say))
     write_text(output, report_page(made))
     say(f"report written to {output} ({megabytes(output.stat().st_size)})")
     if png_dir is not None:

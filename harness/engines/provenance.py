@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 
-import harness
 from harness.records import Provenance
+from harness.version import __version__
 
 ENGINE_PACKAGES = ("torch", "transformers", "lm_eval")
 """Packages whose version can move a number."""
@@ -58,7 +58,7 @@ class Stopwatch:
 @functools.cache
 def versions(packages: tuple[str, ...]) -> dict[str, str]:
     """Package -> version, the harness included; packages that are not installed are left out."""
-    found = {"harness": harness.__version__}
+    found = {"harness": __version__}
     for package in packages:
         try:
             found[package] = metadata.version(package)

@@ -13,13 +13,14 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from harness import __version__, figures
+from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, with_traces
 from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
 from harness.runs import fence_of
+from harness.version import __version__
 from harness.wording import count, counted, duration, energy, moment, number, score
 
 _FEWEST_SHOTS = 3

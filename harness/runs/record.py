@@ -20,10 +20,10 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness import __version__
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
 from harness.specs import ModelSpec
+from harness.version import __version__
 from harness.wording import clock, moment, number, visible
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import __version__
 from harness.plan import DESCRIPTIVE_FIELDS
 from harness.records import CellFailure, CellResult, Outcome
 from harness.specs import ModelSpec
 from harness.store.layout import FAILURE
+from harness.version import __version__
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

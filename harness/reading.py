@@ -1,0 +1,91 @@
+"""Reading what is presented: a results folder, or a table of anybody's results."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import StoreError, TableError
+from harness.plan import Cell
+from harness.store import DocumentScores, Outcomes, Store
+from harness.wording import as_written
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[str], None]
+"""Is told in a sentence what was skipped."""
+
+
+def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:
+    """Results, failures and skipped files of a results folder.
+
+    Args:
+        folder: the results folder.
+        report: is told of each file that was skipped.
+
+    Raises:
+        StoreError: nothing is there to present.
+    """
+    outcomes = Store(folder).outcomes()
+    for problem in outcomes.problems:
+        report(f"skipped {problem}")
+    if not outcomes.results and not outcomes.failures:
+        raise StoreError(f"{folder}: no results; expected a folder that `emergence run` wrote to")
+    return outcomes
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV file, compressed or not, or a Parquet file, as it is.
+
+    Raises:
+        TableError: it is not there, is neither, or cannot be read.
+    """
+    import pandas as pd
+
+    from harness.analysis.curves.table import TEXT_COLUMNS
+
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if ".csv" in path.suffixes[-2:]:
+            return _as_written(pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
+    except FileNotFoundError:
+        raise TableError(f"{path}: no such file") from None
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # whatever is wrong with a file's content is a ValueError of pandas' or Arrow's
+        raise TableError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
+    raise TableError(f"{path}: expected a file named .csv or .parquet")
+
+
+def _as_written(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without the apostrophes that keep spreadsheets from taking names for formulas."""
+    for name in table.columns:
+        texts = table[name]
+        if texts.dtype in ("object", "string", "str") and texts.str.startswith("'", na=False).any():
+            table[name] = texts.map(as_written, na_action="ignore")
+    return table.rename(columns=lambda name: as_written(str(name)))
+
+
+def read_documents(store: Store, report: Report = log.warning) -> Callable[[Cell], DocumentScores | None]:
+    """A function that reads the scores of a cell's documents, and gives None for a file that cannot be read.
+
+    Args:
+        store: the results folder.
+        report: is told of each file that cannot be read.
+    """
+
+    def read(cell: Cell) -> DocumentScores | None:
+        try:
+            return store.scores(cell)
+        except StoreError as error:
+            report(f"skipped {error}")
+            return None
+
+    return read
