@@ -105,6 +105,14 @@ def evaluate(
 
     Raises:
         HarnessError: the plan asks for something that was not agreed to, a model or the folder cannot be used.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from harness.catalog import load_catalog, select
+    >>> plan = select(load_catalog(), tasks=["add_3"], shots=[0], limit=30, engine="simulated")
+    >>> with TemporaryDirectory() as folder:
+    ...     progress = evaluate(plan, results=folder, executor="inline")
+    >>> progress.done, progress.failed
+    (8, 0)
     """
     ready = prepare(
         plan,

@@ -54,6 +54,11 @@ def select(
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a model cannot be read.
+
+    >>> from harness.catalog import load_catalog
+    >>> plan = select(load_catalog(), tasks=["add_3"], models=["ladder-12k", "ladder-1.9m"], shots=[0, 2])
+    >>> len(plan.cells)
+    4
     """
     chosen = _suites(catalog, suites, tasks)
     catalog.check_templates(task for suite in chosen for task in suite.tasks)

@@ -38,6 +38,16 @@ def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
 
     Args:
         rows: of one task, one metric and one scale axis; at least one.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
+    ...     "model": ["1m", "4m", "16m", "64m", "256m"], "params": [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8],
+    ...     "k": [51, 70, 96, 120, 141]})
+    >>> from harness.analysis.verdict import judge
+    >>> from harness.notebook import read_curves
+    >>> figure = curve_figure(judge(read_curves(table)))
+    >>> figure.layout.xaxis.type
+    'log'
     """
     curves = [row.curve for row in rows]
     figure = go.Figure(layout=layout(f"{curves[0].task}: {curves[0].metric.name}", height=400))
@@ -55,6 +65,16 @@ def sharp_and_smooth(rows: Sequence[Judged]) -> go.Figure:
 
     Args:
         rows: of one task and one scale axis, at least one; those with a partner get a line in the second panel.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
+    ...     "model": ["1m", "4m", "16m", "64m", "256m"], "params": [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8],
+    ...     "k": [51, 70, 96, 120, 141]})
+    >>> from harness.analysis.verdict import judge
+    >>> from harness.notebook import read_curves
+    >>> figure = sharp_and_smooth(judge(read_curves(table)))
+    >>> figure.layout.xaxis.type
+    'log'
     """
     partners = partner_rows(rows)
     panels: list[Sequence[CurveRow]] = [panel for panel in (rows, partners) if panel]

@@ -53,6 +53,15 @@ def forecasts(
         run_sd: standard deviation of a score of one half between two training runs of one configuration.
         draws: redrawn curves behind each interval.
         seed: seed of the redrawing.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
+    ...     "model": ["1m", "4m", "16m", "64m", "256m"], "params": [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8],
+    ...     "k": [51, 70, 96, 120, 141]})
+    >>> from harness.notebook import read_curves
+    >>> [forecast] = forecasts(read_curves(table), 1e9)
+    >>> forecast.low < forecast.value < forecast.high
+    True
     """
     given = list(curves)
     results: dict[int, Forecast | NoForecast] = {}

@@ -64,6 +64,15 @@ def judge(
         draws: how many redrawn curves stand behind each threshold's interval; 0 gives no intervals.
         seed: seed of the redrawing.
         together: correct over all curves; False takes each as a study of its own.
+
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
+    ...     "model": ["1m", "4m", "16m", "64m", "256m"], "params": [1e6, 4e6, 1.6e7, 6.4e7, 2.56e8],
+    ...     "k": [51, 70, 96, 120, 141]})
+    >>> from harness.notebook import read_curves
+    >>> [row] = judge(read_curves(table))
+    >>> row.verdict.label, row.verdict.reliable_model
+    ('smooth', '4m')
     """
     given = tuple(curves)
     partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
