@@ -18,11 +18,11 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from tests.builders.hostile import BROWSER
+
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-HOSTILE = (
-    "<script>alert(1)</script> <img src=x onerror=alert(1)> $x^2$ :material/home: **bold** [link](javascript:alert(1))"
-)
+HOSTILE = " ".join(BROWSER)
 """What a model may answer and no page may obey."""
 
 

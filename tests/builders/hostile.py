@@ -17,23 +17,28 @@ TERMINAL = (
     "\u2028a\u200bb\ufeff",  # a line end and letters without a shape
     "half \ud83d of a pair",
 )
-MARKUP = (
-    "<b>bold</b>",
+BROWSER = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
+    "$x^2$",
+    ":material/home:",
+    "**bold**",
+    "[link](javascript:alert(1))",
+)
+MARKUP = (
+    *BROWSER,
+    "<b>bold</b>",
     "<a href='javascript:alert(1)'>here</a>",
     "a<br>b",
     "&lt;b&gt; &amp; <",
     "</td></table><h1>",
     "%{x} %{customdata} <extra>",
-    "$x^2$",
 )
 MARKDOWN = (
     "a|b",
     "a\\|b",
     "**bold** `code`",
     "![picture](https://example.org/x.png)",
-    "[link](javascript:alert(1))",
     ":material/home: :red[a]",
 )
 FORMULAS = (
