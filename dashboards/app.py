@@ -1,4 +1,4 @@
-"""Entry of the dashboard: which pages there are, and what stands beside each of them.
+"""Where Streamlit starts: the list of pages, and the sidebar that all of them share.
 
     streamlit run app.py -- results/
 
@@ -29,7 +29,7 @@ PAGES = (
 
 
 def main() -> None:
-    """Show the page that is asked for, and what is in the folder."""
+    """Show the page that the address names, and in the sidebar what is in the results folder."""
     # An icon of its own: those of the pages would be fetched from fonts.gstatic.com to stand in the browser's tab.
     st.set_page_config(page_title="Emergent abilities", page_icon="📈", layout="wide")
     page = st.navigation(
@@ -41,16 +41,16 @@ def main() -> None:
     )
     state.turn_to(page.url_path)
     with state.one_look():
-        held = state.outcomes()
+        outcomes = state.outcomes()
         counts = (
-            (held.results, "result", "results"),
-            (held.failures, "failure", "failures"),
-            (held.problems, "unreadable file", "unreadable files"),
+            (outcomes.results, "result", "results"),
+            (outcomes.failures, "failure", "failures"),
+            (outcomes.problems, "unreadable file", "unreadable files"),
         )
-        said = ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts)
+        text = ", ".join(f"{len(of)} {one if len(of) == 1 else many}" for of, one, many in counts)
         folder = state.folder()
         named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
-        st.sidebar.text(f"{named}: {said}")
+        st.sidebar.text(f"{named}: {text}")
         charts.choose_picture()
         page.run()
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PICTURES = ("png", "svg")
 BEFORE_FIGURES_S = 0.8
-"""Seconds in which a browser draws a page without figures, its parts just loaded."""
+"""Seconds that a browser takes to draw a page without figures for the first time."""
 
 
 def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame], *, of: Hashable) -> None:
@@ -25,10 +25,10 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
     The caption names models and tasks, which come from files that anybody can write: it is plain text, never markdown.
 
     Args:
-        draw: makes the figure, any of `harness.figures`; not asked again while the store and `of` stay the same.
-        name: of the files, and of this figure among those of the page.
-        numbers: what is drawn, asked for when somebody wants it.
-        of: the reader's choices that decide what is drawn: axis, filters and whatever else there is.
+        draw: makes the figure, one of `harness.figures`. It is called again only when the store or `of` changes.
+        name: name of the files, which also tells this figure from others on the page.
+        numbers: makes the table of what is drawn. It is called when somebody downloads it.
+        of: everything the reader chose that decides what is drawn: axis, filters and so on.
     """
     from harness import figures  # not above: it loads plotly, and the first page has something to show before
 
@@ -48,9 +48,9 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
 
 
 def let_draw() -> None:
-    """Leave the browser time to show what it has, before its first figure.
+    """Wait until the browser has shown the rest of the page, before it gets its first figure.
 
-    It loads plotly then, on its only thread, for a second in which nothing else appears.
+    It then loads plotly for a second, during which nothing else appears.
     """
     if "figures loaded" not in st.session_state:
         time.sleep(BEFORE_FIGURES_S)
@@ -62,7 +62,7 @@ def _drawn(version: state.Version, name: str, of: Hashable, _draw: Callable[[], 
 
 
 def download(label: str, name: str, table: Callable[[], pd.DataFrame]) -> None:
-    """A button for a table as CSV; the table is made when somebody presses it."""
+    """A button that downloads a table as CSV; the table is made when somebody presses it."""
     st.download_button(
         label,
         lambda: _csv(table()),
@@ -82,7 +82,7 @@ def _csv(table: pd.DataFrame) -> str:
 
 
 def choose_picture() -> None:
-    """Which format the camera above each figure saves."""
+    """Let the reader choose the format in which the camera above each figure saves."""
     st.sidebar.segmented_control(
         "Save pictures as", PICTURES, default=PICTURES[0], format_func=str.upper, key="picture", required=True
     )

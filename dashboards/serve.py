@@ -27,18 +27,18 @@ from streamlit.starlette import App
 
 ADDRESS = "127.0.0.1"
 HOSTS = (ADDRESS, "localhost")
-"""What a browser on this machine, or at the other end of a forwarded port, calls it."""
+"""Names by which a browser on this machine, or at the other end of a forwarded port, calls this server."""
 HEAD_START = "head start"
 PATIENCE_S = 5.0
-"""Seconds left to the readers before each further axis."""
+"""Seconds that are left to readers before each further axis is judged."""
 
 
 def settings(port: int, hosts: Sequence[str]) -> dict[str, Any]:
-    """Streamlit's options, whatever a configuration file of the user says.
+    """Streamlit's options; they win over those in a configuration file of the user.
 
     Args:
-        port: on this machine.
-        hosts: names by which requests may call it.
+        port: port on this machine.
+        hosts: names by which requests may call the server.
     """
     return {
         "server.address": ADDRESS,
@@ -58,7 +58,12 @@ def settings(port: int, hosts: Sequence[str]) -> dict[str, Any]:
 
 
 def guarded(hosts: Sequence[str], *, open_at: str | None = None) -> App:
-    """The dashboard, for requests to one of these hosts; `open_at` is the address that a browser window shows first."""
+    """The dashboard, which answers only requests to certain hosts.
+
+    Args:
+        hosts: names by which requests may call the server.
+        open_at: address to open in a browser window at the start; None opens none.
+    """
 
     @asynccontextmanager
     async def started(_: App) -> AsyncGenerator[None, None]:
@@ -71,10 +76,10 @@ def guarded(hosts: Sequence[str], *, open_at: str | None = None) -> App:
 
 
 def head_start() -> None:
-    """Do what the first page will ask for, in that order. What is wrong with the results, the page will say."""
+    """Compute and load what the first page will need, in that order; it will report what is wrong with the results."""
     # There is no page yet for a spinner to turn on, and Streamlit would warn of that.
     warnings = logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context")
-    warnings.addFilter(lambda said: said.threadName != HEAD_START)
+    warnings.addFilter(lambda record: record.threadName != HEAD_START)
     state = import_module("harness.dashboards.state")
     state.outcomes()
     import_module("harness.dashboards.summary")
@@ -85,7 +90,7 @@ def head_start() -> None:
 
 
 def other_axes(patience: float = PATIENCE_S) -> None:
-    """Once a first page has been seen, judge on the other axes too, so that a change of axis has been made already."""
+    """After the first page has been shown, judge on the other axes too, so that a change of axis need not wait."""
     state = import_module("harness.dashboards.state")
     state.looked.wait()
     _, *others = get_args(state.Scale)

@@ -33,17 +33,17 @@ from harness.wording import count, visible
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
 MOST_DOCUMENTS = 500_000
-"""Answers up to which thresholds are redrawn from single documents; reading more would keep the reader waiting."""
+"""Up to this many answers, thresholds are redrawn from single documents. To read more would keep the reader waiting."""
 Version = tuple[str, object]
-"""Folder and stamp: equal versions, equal results. The key under which pages keep what took long."""
+"""Folder and stamp: when they are equal, so are the results. Pages cache under this key what took long."""
 _seen: ContextVar[Version | None] = ContextVar("seen", default=None)
 looked = Event()
-"""Set as soon as somebody has been shown a page."""
+"""Set as soon as a first page has been shown to somebody."""
 _Outcome = TypeVar("_Outcome", CellResult, CellFailure)
 
 
 def folder() -> Path:
-    """The results folder asked for: environment, then the argument after `--`, then `results`."""
+    """The results folder: the environment variable names it, else the argument after `--`, else it is `results`."""
     return Path(os.environ.get(FOLDER_VARIABLE) or next(iter(sys.argv[1:]), "results"))
 
 
@@ -53,13 +53,13 @@ def store() -> Store:
 
 
 def version() -> Version:
-    """What the folder holds: as it was when this look at it began, or else as it is now."""
+    """The state of the folder when `one_look` began, or its present state outside of it."""
     return _seen.get() or (str(folder()), store().stamp())
 
 
 @contextmanager
 def one_look() -> Iterator[None]:
-    """All that is asked inside is of one moment of the folder, which is stamped once."""
+    """Inside, everything is read from one state of the folder, which is stamped once."""
     token = _seen.set((str(folder()), store().stamp()))
     try:
         yield
@@ -69,7 +69,7 @@ def one_look() -> Iterator[None]:
 
 
 def outcomes() -> Outcomes:
-    """What the store holds now."""
+    """Results, failures and unreadable files of the store."""
     return _outcomes(*version())
 
 
@@ -79,26 +79,26 @@ def study(scale: Scale) -> Study:
 
 
 def documents() -> Callable[[Cell], DocumentScores | None]:
-    """Reads the scores of a cell's documents; a file that cannot be read is logged and costs only these."""
+    """A reader of the scores of a cell's documents; for a file that cannot be read it logs why and gives None."""
     return _documents(*version())
 
 
 # cache_resource, not cache_data: these are immutable, and copying them at every click would cost more than reading.
 @st.cache_resource(max_entries=2, show_spinner="Reading results")
 def _outcomes(root: str, stamp: object) -> Outcomes:
-    """Outcomes below `root`; `stamp` changes when the folder does and so asks for a new reading."""
+    """Outcomes below `root`. `stamp` is here to be a key of the cache: they are read again when the folder changes."""
     return Store(Path(root)).outcomes()
 
 
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
 def _study(root: str, stamp: object, scale: Scale) -> Study:
-    held = _outcomes(root, stamp)
-    return conclude(*held, scale=scale, items=_documents(root, stamp) if by_document(held.results) else None)
+    found = _outcomes(root, stamp)
+    return conclude(*found, scale=scale, items=_documents(root, stamp) if by_document(found.results) else None)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _documents(root: str, stamp: object) -> Callable[[Cell], DocumentScores | None]:
-    """As `documents`; of a store that is judged by its documents they are kept, for the other axes and pages."""
+    """As `documents`. When the store is judged by its documents, they are kept in memory for other axes and pages."""
     source = Store(Path(root))
 
     def read(cell: Cell) -> DocumentScores | None:
@@ -130,20 +130,20 @@ class Filters:
     """Prompt variants."""
 
     def curves(self, of: Iterable[Curve]) -> tuple[Curve, ...]:
-        """The curves wanted."""
-        return tuple(c for c in of if self._take(c.family, c.task, c.shots, c.prompt))
+        """The curves that pass the filters."""
+        return tuple(c for c in of if self._pass(c.family, c.task, c.shots, c.prompt))
 
     def judged(self, of: Iterable[Judged]) -> tuple[Judged, ...]:
-        """The judged curves wanted."""
+        """The judged curves that pass the filters."""
         return tuple(row for row in of if self.curves([row.curve]))
 
     def cells(self, of: Iterable[_Outcome]) -> tuple[_Outcome, ...]:
-        """The results or failures wanted."""
-        return tuple(o for o in of if self._take(o.cell.model.family, o.cell.task, o.cell.shots, o.cell.prompt))
+        """The results or failures that pass the filters."""
+        return tuple(o for o in of if self._pass(o.cell.model.family, o.cell.task, o.cell.shots, o.cell.prompt))
 
-    def _take(self, family: str, task: str, shots: int, prompt: str) -> bool:
-        asked = ((self.families, family), (self.tasks, task), (self.shots, shots), (self.prompts, prompt))
-        return all(not wanted or value in wanted for wanted, value in asked)
+    def _pass(self, family: str, task: str, shots: int, prompt: str) -> bool:
+        pairs = ((self.families, family), (self.tasks, task), (self.shots, shots), (self.prompts, prompt))
+        return all(not chosen or value in chosen for chosen, value in pairs)
 
 
 def scale() -> Scale:
@@ -168,7 +168,7 @@ _Value = TypeVar("_Value", str, int)
 
 
 def _wanted(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
-    """Values chosen among the options; a filter with one option is not drawn, for it would choose nothing."""
+    """The values that the reader chose; a filter with a single option is not shown, because it could choose nothing."""
     if len(options) < 2:
         return frozenset()
     return frozenset(several(st.sidebar.multiselect, label, sorted(options), key))
@@ -187,13 +187,13 @@ def one(
     """A widget for one of the options whose value is kept in the address, unless it is the first choice.
 
     Args:
-        draw: such as `st.selectbox`.
-        label: what the reader sees.
+        draw: draws the widget, such as `st.selectbox`.
+        label: name of the widget, which the reader sees.
         options: at least one.
-        key: of the widget and in the address; one meaning throughout the dashboard.
-        first: place of the option chosen before anybody chose.
-        free: other values than the options can be typed.
-        more: for `draw`.
+        key: name of the widget in the address; it means the same on every page.
+        first: index of the option that is chosen at first.
+        free: the reader may also type a value that is not among the options.
+        more: further arguments for `draw`.
     """
     asked = _asked(key)
     known = {str(option): option for option in options}
@@ -217,7 +217,7 @@ def several(draw: Callable[..., Any], label: str, options: Sequence[_Value], key
 
 
 def turn_to(page: str) -> None:
-    """Note which page is shown: widgets of another page are new, and have their values from the address or session."""
+    """Note which page is shown: on another page all widgets are new, and take their values from address or session."""
     st.session_state["turned"] = st.session_state.get("shown") != page
     st.session_state["shown"] = page
 
@@ -225,7 +225,10 @@ def turn_to(page: str) -> None:
 # Streamlit's own `bind="query-params"` loses the filters when the reader turns to another page by the menu, and keeps
 # the old ones when a link of the dashboard asks for others (1.67).
 def _asked(key: str) -> list[str] | None:
-    """What the address, or else this session, wants of a widget that is new or behind; None when the widget leads."""
+    """The values that the address, or else this session, prescribes for a widget; None to keep those of the widget.
+
+    They are prescribed when the address has changed, when the page has, or when the widget is new.
+    """
     seen: list[str] = st.session_state.get(f"address of {key}", [])
     in_address: list[str] = st.query_params.get_all(key)
     if in_address and in_address != seen:
@@ -242,36 +245,33 @@ def _keep(key: str, values: list[str]) -> None:
 
 
 def look() -> tuple[Study, Filters]:
-    """What most pages show: the study on the axis chosen, and the filters. Ends the page where there is no curve."""
+    """The study on the axis that the reader chose, and the filters; ends the page when there is no curve to show."""
     axis = scale()
-    held = outcomes()
-    require_results(held)
-    made = study(axis)
-    if not made.curves:
+    require_results(outcomes())
+    on_axis = study(axis)
+    if not on_axis.curves:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
         st.stop()
-    return made, filters(made)
+    return on_axis, filters(on_axis)
 
 
-def say_basis(held: Outcomes) -> None:
-    """Say what verdicts rest on where that is not what the command line and the report take."""
-    if not by_document(held.results):
+def say_basis(of: Outcomes) -> None:
+    """Say so when verdicts rest on less than those of the command line and of the report do."""
+    if not by_document(of.results):
         st.caption(
             f"With more than {count(MOST_DOCUMENTS)} answers, verdicts and thresholds rest here on the scores of "
             "cells; `emergence verdicts` and `emergence report` weigh every document."
         )
 
 
-def require_results(held: Outcomes) -> None:
+def require_results(of: Outcomes) -> None:
     """End the page with a sentence that helps when the store has no result."""
-    if held.results:
+    if of.results:
         return
-    if held.failures:
-        st.info(f"There are no results yet: all {len(held.failures)} cells failed. The overview says why.")
-    elif held.problems:
-        st.info(
-            f"There are no results yet: all {len(held.problems)} files found cannot be read. The overview says why."
-        )
+    if of.failures:
+        st.info(f"There are no results yet: all {len(of.failures)} cells failed. The overview says why.")
+    elif of.problems:
+        st.info(f"There are no results yet: all {len(of.problems)} files found cannot be read. The overview says why.")
     else:
         st.info("There are no results in this folder yet. `emergence run` makes some; then reload this page.")
     st.stop()

@@ -1,7 +1,7 @@
-"""What the overview says in numbers and short tables, as plain HTML.
+"""The numbers and short tables of the overview, as plain HTML.
 
-It is the first thing that a reader sees: it needs neither pandas here nor, in the browser, the grid of `st.dataframe`
-or plotly, which take a second to load. Pure.
+They are the first thing that a reader sees, and therefore need neither pandas here nor, in the browser, the grid of
+`st.dataframe` or plotly, which take a second to load. Nothing here depends on Streamlit.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import finished_at
 from harness.wording import count, moment, number, shortened
 
-Row = Mapping[str, str | int]
-"""Heading -> what stands below it."""
+Cells = Mapping[str, str | int]
+"""One row of a table: heading -> cell."""
 _LONGEST = 200
-"""Characters of a message that are shown; the page of runs has all of it."""
+"""Longest message that is shown, in characters; the page of runs shows all of it."""
 _LINE = "border-bottom:1px solid color-mix(in srgb, currentColor {share}%, transparent)"
 _CELL = f"padding:.4rem .75rem .4rem 0;{_LINE.format(share=15)}"
 _HEAD = f"padding:.4rem .75rem .4rem 0;white-space:nowrap;font-weight:600;{_LINE.format(share=45)}"
@@ -26,7 +26,7 @@ _TABLE = "border-collapse:collapse;width:100%;font-size:.875rem;font-variant-num
 
 
 def counts(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> dict[str, int]:
-    """How much there is, by what it is called."""
+    """How many models, tasks and cells there are, by heading."""
     cells = [*(r.cell for r in results), *(f.cell for f in failures)]
     return {
         "Models": len({(cell.model.family, cell.model.name) for cell in cells}),
@@ -42,27 +42,27 @@ def verdict_counts(judged: Iterable[Judged]) -> dict[str, int]:
     return {words.capitalize(): found[label] for label, words in PLAIN_WORDS.items() if found[label]}
 
 
-def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> list[Row]:
+def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> list[Cells]:
     """A row per family: models, tasks and cells."""
-    rows: list[Row] = []
+    rows: list[Cells] = []
     every = [*(r.cell for r in results), *(f.cell for f in failures)]
     for family in sorted({cell.model.family for cell in every}):
         cells = [cell for cell in every if cell.model.family == family]
         params = [cell.model.params for cell in cells]
         done = [r for r in results if r.cell.model.family == family]
-        gone = [f for f in failures if f.cell.model.family == family]
+        failed = [f for f in failures if f.cell.model.family == family]
         rows.append(
             {
                 "Family": family,
                 "Parameters": f"{number(min(params))} to {number(max(params))}",
                 "Suites": ", ".join(sorted({cell.suite for cell in cells})),
-                **counts(done, gone),
+                **counts(done, failed),
             }
         )
     return rows
 
 
-def newest(outcomes: Iterable[Outcome], count: int) -> list[Row]:
+def newest(outcomes: Iterable[Outcome], count: int) -> list[Cells]:
     """The cells that ended last."""
     return [
         {
@@ -76,14 +76,14 @@ def newest(outcomes: Iterable[Outcome], count: int) -> list[Row]:
     ]
 
 
-def html(rows: Sequence[Row], label: str) -> str:
-    """Rows as a table that scrolls sideways where it is too wide and has the colours of the page around it.
+def html(rows: Sequence[Cells], label: str) -> str:
+    """The rows as a table that has the colours of the page and scrolls sideways when it is too wide.
 
     Everything is escaped: names come from files that anybody can write.
 
     Args:
-        rows: with the same headings; at least one.
-        label: what a screen reader calls the table.
+        rows: at least one; all have the same headings.
+        label: name of the table for screen readers.
     """
     ends = {heading: "right" if isinstance(value, int) else "left" for heading, value in rows[0].items()}
     head = "".join(

@@ -1,4 +1,4 @@
-"""Tables of the dashboard: what was found as rows for people, or as the numbers behind a figure. Pure."""
+"""Tables of the dashboard: findings as rows for people, or the numbers behind a figure. Streamlit is not needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 VERDICT_NUMBERS = {"Threshold": number, "Above chance from": number, "Change": signed, "q": small_probability}
-"""Heading -> how the table of verdicts writes its numbers."""
+"""How the table of verdicts writes its numbers, by heading."""
 COMPARISON_NUMBERS = {
     **dict.fromkeys(("a", "b", "detectable"), score),
     **dict.fromkeys(("difference", "ci_low", "ci_high"), signed),

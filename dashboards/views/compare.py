@@ -18,10 +18,13 @@ HELP = (
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
-    version: state.Version, wanted: state.Filters, a: str, b: str, _held: Outcomes
+    version: state.Version, filters: state.Filters, a: str, b: str, _outcomes: Outcomes
 ) -> tuple[tuple[Comparison, ...], list[str]]:
-    """Paired differences of the cells wanted, and what could not be compared; made again for another version."""
-    results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
+    """Paired differences of the filtered cells, and what could not be compared.
+
+    `version` is here to be a key of the cache: they are computed again when the folder changes.
+    """
+    results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
     cells = [*(r.cell for r in results), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), results, failures)
     found = compare(pairing.pairs, state.documents())
@@ -30,10 +33,10 @@ def compared(
 
 
 st.title("Compare two models or settings")
-held = state.outcomes()
-state.require_results(held)
-wanted = state.filters(held)
-largest = sorted({(r.cell.model.params, r.cell.model.name) for r in wanted.cells(held.results)}, reverse=True)
+outcomes = state.outcomes()
+state.require_results(outcomes)
+filters = state.filters(outcomes)
+largest = sorted({(r.cell.model.params, r.cell.model.name) for r in filters.cells(outcomes.results)}, reverse=True)
 models = [name for _, name in largest]
 if not models:
     st.info("No result matches. Take away a filter in the sidebar.")
@@ -45,7 +48,7 @@ if not a or not b:
     st.info("Choose two models, or two settings such as shots=0 and shots=2.")
     st.stop()
 try:
-    comparisons, missing = compared(state.version(), wanted, a, b, held)
+    comparisons, missing = compared(state.version(), filters, a, b, outcomes)
 except HarnessError as error:
     st.warning("These two cannot be compared.")
     st.text(str(error))
@@ -59,7 +62,7 @@ if comparisons:
         lambda: figures.comparison_figure(comparisons, a=a, b=b),
         "comparison",
         lambda: tables.comparisons(comparisons),
-        of=(wanted, a, b),
+        of=(filters, a, b),
     )
     st.dataframe(
         tables.written(tables.comparisons(comparisons), tables.COMPARISON_NUMBERS),

@@ -28,7 +28,7 @@ def glance(judged: Sequence[Judged]) -> None:
         lambda: figures.overview(panels),
         "curves",
         lambda: tables.points(row.curve for row in panels),
-        of=(study.scale, wanted, scores, page),
+        of=(study.scale, filters, scores, page),
     )
 
 
@@ -40,7 +40,7 @@ def closely(task: str, judged: Sequence[Judged]) -> None:
             lambda: figures.sharp_and_smooth(prepared(with_traces(judged) if fits else judged)),
             task,
             lambda: tables.points(row.curve for row in (*shown, *partner_rows(shown))),
-            of=(study.scale, wanted, fits, scores),
+            of=(study.scale, filters, fits, scores),
         )
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
@@ -55,13 +55,13 @@ def prepared(judged: Sequence[Judged]) -> Sequence[Judged]:
 
 
 st.title("Emergent-ability curves")
-study, wanted = state.look()
+study, filters = state.look()
 state.say_basis(state.outcomes())
 left, right = st.columns(2)
 about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
 scores = state.one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
 fits = state.one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True) == "shown"
-judged = wanted.judged(study.judged)
+judged = filters.judged(study.judged)
 tasks = sorted({row.curve.task for row in judged})
 if not tasks:
     st.info("No curve matches. Take away a filter in the sidebar.")

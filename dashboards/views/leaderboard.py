@@ -21,9 +21,12 @@ KEPT = ("model", "params")
 
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
-def order(version: state.Version, wanted: state.Filters, _held: Outcomes) -> pd.DataFrame:
-    """The wide table of the cells wanted, best model first, each compared with the next; anew for another version."""
-    results, failures = wanted.cells(_held.results), wanted.cells(_held.failures)
+def order(version: state.Version, filters: state.Filters, _outcomes: Outcomes) -> pd.DataFrame:
+    """The wide table of the filtered cells, best model first, each model compared with the next.
+
+    `version` is here to be a key of the cache: it is computed again when the folder changes.
+    """
+    results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
     board = wide_table(results, failures)
     board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
     ranked = int(board[AVERAGE].notna().sum())
@@ -40,16 +43,16 @@ def order(version: state.Version, wanted: state.Filters, _held: Outcomes) -> pd.
 
 
 def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
-    """What each document scored; hundreds of small files, which several threads read in half the time."""
+    """The score of each document, by cell. Several threads read these hundreds of small files in half the time."""
     cells = [result.cell for result in results]
     with ThreadPoolExecutor() as pool:
         return dict(zip(cells, pool.map(state.documents(), cells), strict=True))
 
 
 st.title("Leaderboard")
-held = state.outcomes()
-state.require_results(held)
-wanted = state.filters(held)
+outcomes = state.outcomes()
+state.require_results(outcomes)
+filters = state.filters(outcomes)
 st.caption(
     "Headline scores, few-shot seeds averaged; empty means no score. mean_normalized is the unweighted mean of "
     "chance-centred scores over the settings shown that most models share, and ranks them; a model that lacks one of "
@@ -57,8 +60,8 @@ st.caption(
     "Clearly ahead: paired differences to the next model on the same documents, corrected for the number of neighbours "
     "(Benjamini-Hochberg), q below 0.05; otherwise the two are tied."
 )
-board = order(state.version(), wanted, held)
-if not state.by_document(wanted.cells(held.results)):
+board = order(state.version(), filters, outcomes)
+if not state.by_document(filters.cells(outcomes.results)):
     st.text("Too many answers to compare neighbours at once: choose some tasks in the sidebar.")
 st.dataframe(
     tables.written(board, {"params": number, **tables.scores(board)}),
@@ -72,14 +75,16 @@ st.dataframe(
 left, right = st.columns(2)
 with left:
     charts.download(
-        "Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy_table(held.results, held.failures)
+        "Every score of the store, tidy (CSV)", "leaderboard", lambda: tidy_table(outcomes.results, outcomes.failures)
     )
 with right:
     charts.download(
-        "Every model of the store, wide (CSV)", "leaderboard-wide", lambda: wide_table(held.results, held.failures)
+        "Every model of the store, wide (CSV)",
+        "leaderboard-wide",
+        lambda: wide_table(outcomes.results, outcomes.failures),
     )
-scores = centred(wanted.cells(held.results), wanted.cells(held.failures))
+scores = centred(filters.cells(outcomes.results), filters.cells(outcomes.failures))
 if scores.size:
-    charts.show(lambda: figures.heat_map(scores), "leaderboard-map", scores.reset_index, of=wanted)
+    charts.show(lambda: figures.heat_map(scores), "leaderboard-map", scores.reset_index, of=filters)
 else:
     st.info("No result matches. Take away a filter in the sidebar.")

@@ -29,25 +29,25 @@ def numbers(of: dict[str, int], key: str) -> None:
 
 st.title("Emergent abilities by model size")
 everything: Outcomes = state.outcomes()
-axis, wanted = state.scale(), state.filters(everything)
-held = Outcomes(wanted.cells(everything.results), wanted.cells(everything.failures), everything.problems)
-if held.results or held.failures:
-    families = summary.families(held.results, held.failures)
-    numbers({"Families": len(families), **summary.counts(held.results, held.failures)}, "counts")
-for problem in held.problems:
+axis, filters = state.scale(), state.filters(everything)
+outcomes = Outcomes(filters.cells(everything.results), filters.cells(everything.failures), everything.problems)
+if outcomes.results or outcomes.failures:
+    families = summary.families(outcomes.results, outcomes.failures)
+    numbers({"Families": len(families), **summary.counts(outcomes.results, outcomes.failures)}, "counts")
+for problem in outcomes.problems:
     st.text(f"Skipped {problem}")
 # Judging takes longest: its place is kept, and filled when everything else can be seen.
 verdicts = st.container()
-if held.results or held.failures:
+if outcomes.results or outcomes.failures:
     st.subheader("Families")
     st.html(summary.html(families, "Families of models and their cells"))
     st.subheader("What changed last")
-    st.html(summary.html(summary.newest([*held.results, *held.failures], LAST), "Cells that ended last"))
+    st.html(summary.html(summary.newest([*outcomes.results, *outcomes.failures], LAST), "Cells that ended last"))
 state.require_results(everything)
 with verdicts:
     st.subheader("What the curves show")
     study = state.study(axis)
-    judged = wanted.judged(study.judged)
+    judged = filters.judged(study.judged)
     if judged:
         numbers(summary.verdict_counts(judged), "verdicts")
         st.caption("Curves by verdict: each is the headline metric of one task in one setting.")
@@ -70,5 +70,5 @@ if judged:
         lambda: figures.verdict_counts(judged),
         "verdict-counts",
         lambda: tables.counted(judged),
-        of=(axis, wanted),
+        of=(axis, filters),
     )

@@ -1,8 +1,8 @@
 """Runs: how far a run has come, what failed and why, and with what and at what cost the results were made.
 
-Looks at the folder again every few seconds while the page is open; what comes from a file there is shown as plain text
-or in tables, never as markdown. Which runs there are and what they plan is in the records they leave; without any, as
-in older folders, the newest cell and what other models were asked have to tell.
+While it is open, the page reads the folder again every few seconds. What comes from files is shown as plain text or in
+tables, never as markdown. Runs leave records of themselves and of what they plan. Older folders have no records: there
+the page concludes from the newest cell and from what other models were asked.
 """
 
 from __future__ import annotations
@@ -68,8 +68,9 @@ def progress(
     going = any(record.state(now) == "going on" for record in current)
     tallies = runs.tallies(results, failures, current)
     planned, absent = sum(tally.planned for tally in tallies), sum(tally.absent for tally in tallies)
-    known = going or planned > 0  # else what was planned is done, and only what others were asked can be missing
-    if known:
+    # When all that was planned is done, only what other models were asked can be missing.
+    has_plan = going or planned > 0
+    if has_plan:
         show_current(current, now)
     outcomes: list[Outcome] = [*results, *failures]
     pace = runs.pace(outcomes)
@@ -77,7 +78,7 @@ def progress(
     done.metric("Cells done", count(len(results)))
     failed.metric("Cells failed", count(len(failures)))
     unreadable.metric("Files unreadable", count(len(problems)))
-    if known:
+    if has_plan:
         missing.metric("Cells to come", count(planned), help="What is planned and has not come back.")
     else:
         missing.metric(
@@ -89,14 +90,13 @@ def progress(
     if outcomes:
         st.caption(when_newest(outcomes, records, absent, pace, now))
     if tallies:
-        show_tallies(tallies, planned=known)
+        show_tallies(tallies, planned=has_plan)
 
 
 def show_current(records: Sequence[RunRecord], now: datetime) -> None:
     """A bar for each run that goes on, and then for those that broke off and can be taken up."""
     for record in records[:MOST_BARS]:
-        came = record.progress
-        st.progress(came.finished / max(came.total, 1), text=heading(record, now))
+        st.progress(record.progress.finished / max(record.progress.total, 1), text=heading(record, now))
         where = f"Since {moment(record.started_at)} on {shortened(record.host, LONGEST)}"
         if record.state(now) == "going on":
             st.text(f"{where}: {shortened(record.command, LONGEST)}")
@@ -108,7 +108,7 @@ def show_current(records: Sequence[RunRecord], now: datetime) -> None:
 
 
 def heading(record: RunRecord, now: datetime) -> str:
-    """How a run stands, without anything that its file says in words: this becomes markdown."""
+    """How a run stands. It becomes markdown, and therefore holds no text that comes from a file."""
     silence = duration(abs(now - record.heard_at).total_seconds())
     again = "the same command goes on from there"
     stands = {
@@ -121,7 +121,12 @@ def heading(record: RunRecord, now: datetime) -> str:
 
 
 def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
-    """Models and tasks, with what is `planned`, or else what is absent."""
+    """A table of models and tasks with the number of cells done, failed, and to come.
+
+    Args:
+        tallies: of all families.
+        planned: count as "to come" what runs plan; otherwise count what other models of the family were asked.
+    """
     families = list(dict.fromkeys(tally.family for tally in tallies))
     family = state.one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
     shown = [tally for tally in tallies if tally.family == family]
@@ -138,7 +143,7 @@ def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
 def when_newest(
     outcomes: Sequence[Outcome], records: Sequence[RunRecord], absent: int, pace: float | None, now: datetime
 ) -> str:
-    """When the newest cell came in, and what that says about runs where no record does."""
+    """When the newest cell came in and, when no record says so, whether a run seems to be going on."""
     last = max(runs.finished_at(outcome) for outcome in outcomes)
     age = (now - last).total_seconds()
     when = f"The newest cell came in {moment(last)}"
@@ -152,7 +157,7 @@ def when_newest(
 
 
 def in_words(tally: runs.Tally, *, planned: bool) -> str:
-    """`✓ 40  ✗ 2  … 4`, without what is zero; the last is what is `planned`, or else what is absent."""
+    """`✓ 40  ✗ 2  … 4`: cells done, failed and to come, without those that are zero; `planned` as in `show_tallies`."""
     parts = (("✓", tally.done), ("✗", tally.failed), ("…", tally.planned if planned else tally.absent))
     return "  ".join(f"{sign} {n}" for sign, n in parts if n)
 
@@ -238,15 +243,15 @@ def show_costs(results: Sequence[CellResult]) -> None:
     answering = duration(sum(cost.seconds for cost in costs))
     together = energy(sum(cost.energy_wh or 0.0 for cost in costs))
     measured = sum(cost.measured for cost in costs)
-    known = f"{together}, measured in {count(measured)} of {counted(len(results), 'cell')}"
+    text = f"{together}, measured in {count(measured)} of {counted(len(results), 'cell')}"
     st.caption(
         f"Together {answering} of answering, loading the models excluded; "
-        f"{known if measured else 'energy was not measured'}."
+        f"{text if measured else 'energy was not measured'}."
     )
 
 
 def show_provenance(results: Sequence[CellResult]) -> None:
-    """With what the cells were made, and a warning when not all were made alike."""
+    """Engine, device, host and versions behind the cells, and a warning when these are not the same for all."""
     st.subheader("How the results were made")
     mixed = runs.mixed(results)
     if mixed:

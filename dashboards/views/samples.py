@@ -1,8 +1,8 @@
 """Samples: what the models were asked and what they answered, document by document.
 
-Two ways in: the answers of a setting, searched and narrowed, and the documents whose answers change from one size to
-the next. Both open one document, over all sizes. Prompts and answers are shown as plain text, never as markdown, and
-are read from disk for the page that is shown alone.
+There are two tables: the answers of a setting, which can be searched, and the documents whose answers change from one
+size to the next. A row of either opens one document over all sizes. Prompts and answers are shown as plain text, never
+as markdown, and only those on the page that is shown are read from disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.store import Problem, samples
 from harness.store.samples import RIGHT, Flips, Found, Page, Query
 from harness.wording import count, counted
 
-# Said in comments: Streamlit would show strings that stand alone in a page.
+# Comments and not docstrings, because Streamlit would show strings that stand alone in a page.
 ROWS = 50  # Answers on one page.
 MOST_FLIPS = 200  # Documents listed among those that change.
 SHOWN = 60  # Characters of a text that a table shows.
@@ -40,58 +40,59 @@ class Opened(NamedTuple):
     doc_hash: str
 
 
-# Answers of the reader's last clicks, so that opening a document does not search again. The cells are in their keys.
+# Caches the answers of the reader's last clicks, so that opening a document does not search again. `keys` stand for the
+# cells, which are not hashed.
 @st.cache_resource(max_entries=32, show_spinner="Searching")
 def find(
-    version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, all_of: bool
+    version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], query: Query, offset: int, patient: bool
 ) -> Page:
-    """One page of answers; `all_of` searches on when it takes long."""
-    patience = None if all_of else samples.PATIENCE
+    """One page of answers; `patient` searches all cells however long it takes."""
+    patience = None if patient else samples.PATIENCE
     return samples.page(state.store(), _cells, query, offset=offset, limit=ROWS, patience=patience)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing sizes")
 def compare(version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
-    """What changes between neighbouring sizes."""
+    """The documents that one size answers right and a neighbouring size wrong."""
     return samples.flips(state.store(), _cells, metric)
 
 
-def seen(cells: Sequence[Cell]) -> tuple[state.Version, tuple[str, ...], tuple[Cell, ...]]:
-    """What both caches are keyed by."""
+def cache_key(cells: Sequence[Cell]) -> tuple[state.Version, tuple[str, ...], tuple[Cell, ...]]:
+    """The first arguments of both functions that cache: state of the folder, keys of the cells, cells."""
     return state.version(), tuple(cell.key for cell in cells), tuple(cells)
 
 
 def main() -> None:
     """The whole page."""
     st.title("Samples")
-    held = state.outcomes()
-    state.require_results(held)
-    cells = [result.cell for result in state.filters(held).cells(held.results)]
+    outcomes = state.outcomes()
+    state.require_results(outcomes)
+    cells = [result.cell for result in state.filters(outcomes).cells(outcomes.results)]
     if not cells:
         st.info("No result fits the filters. Take one out in the sidebar.")
         return
     settings = by_size(cells)
-    # named beside all others of the store, so that a link keeps its meaning when a filter is changed
-    named = labels(size_setting(result.cell) for result in held.results)
-    called = {named[s]: s for s in settings}
+    # Named to be told from all settings of the store, so that a link keeps its meaning when a filter is changed.
+    names = labels(size_setting(result.cell) for result in outcomes.results)
+    by_name = {names[setting]: setting for setting in settings}
     way, where = st.columns([1, 2], vertical_alignment="top")
     show = state.one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
-    label = state.one(where.selectbox, "Task and setting", [EVERYTHING, *called], "setting", first=1)
-    chosen = cells if label == EVERYTHING else settings[called[label]]
+    label = state.one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
+    chosen = cells if label == EVERYTHING else settings[by_name[label]]
     if show == ANSWERS:
         opened = answers(chosen)
     elif label == EVERYTHING:
         st.info("Choose one task and setting: sizes are compared within it.")
         opened = None
     else:
-        opened = flips(settings[called[label]])
-    opened = remembered(opened, chosen)
+        opened = flips(settings[by_name[label]])
+    opened = still_open(opened, chosen)
     if opened is not None:
         document(opened, settings[size_setting(opened.cell)])
 
 
-def remembered(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
-    """What was opened now or, when nothing was, what the address names; the address follows."""
+def still_open(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
+    """The document opened just now, which goes into the address; if none was, the one that the address names."""
     if opened is not None:
         st.query_params[OPENED] = f"{opened.cell.key} {opened.doc_hash}"
         return opened
@@ -100,15 +101,15 @@ def remembered(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
 
 
 def answers(cells: Sequence[Cell]) -> Opened | None:
-    """The answers that are looked for, page by page; gives the one that is chosen."""
-    called = model_names(cell.model for cell in cells)
+    """The search form and the answers found; gives the one that the reader chose."""
+    names = model_names(cell.model for cell in cells)
     text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
     text = text_box.text_input(
         "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
     )
-    wanted = state.several(model_box.multiselect, "Models", list(called.values()), "models")
+    models = state.several(model_box.multiselect, "Models", list(names.values()), "models")
     right = state.one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
-    metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging(cell)))
+    metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging_metrics(cell)))
     metric = state.one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
     query = Query(
         text=text or "",
@@ -116,22 +117,22 @@ def answers(cells: Sequence[Cell]) -> Opened | None:
         at_least=RIGHT if right == CORRECT else None,
         below=RIGHT if right == WRONG else None,
     )
-    looked = [cell for cell in cells if not wanted or called[model_id(cell.model)] in wanted]
-    return listed(looked, query, called)
+    of_models = [cell for cell in cells if not models or names[model_id(cell.model)] in models]
+    return answer_table(of_models, query, names)
 
 
-def judging(cell: Cell) -> list[MetricSpec]:
+def judging_metrics(cell: Cell) -> list[MetricSpec]:
     """The metrics that tell right from wrong, headline first."""
     return [m for m in cell.metrics if m.higher_is_better and not m.continuous] or [cell.metrics[0]]
 
 
-def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> Opened | None:
-    """The table of the answers a query means; gives the one that is chosen."""
-    what = f"{hash((query, tuple(cell.key for cell in cells)))}"  # another search begins at its first page
+def answer_table(cells: Sequence[Cell], query: Query, names: dict[ModelId, str]) -> Opened | None:
+    """The answers that fit the query, page by page; gives the one that the reader chose."""
+    search = f"{hash((query, tuple(cell.key for cell in cells)))}"  # another search begins at its first page
     status = st.container()
-    at = st.session_state.get(f"page {what}", 1)
-    patient = st.session_state.get(f"patient {what}", False)
-    page = find(*seen(cells), query, (at - 1) * ROWS, patient)
+    at = st.session_state.get(f"page {search}", 1)
+    patient = st.session_state.get(f"patient {search}", False)
+    page = find(*cache_key(cells), query, (at - 1) * ROWS, patient)
     problems(page.problems)
     pages = max(1, math.ceil(page.total / ROWS))
     with status:
@@ -139,34 +140,34 @@ def listed(cells: Sequence[Cell], query: Query, called: dict[ModelId, str]) -> O
         where = f"{count(page.searched)} of {counted(len(cells), 'cell')}"
         st.caption(f"{at_least}{counted(page.total, 'answer')} in {where}. Choose a row to open its document.")
         if page.searched < len(cells):
-            st.button("Search all cells", key=f"ask {what}", on_click=insist, args=(f"patient {what}",))
+            st.button("Search all cells", key=f"ask {search}", on_click=wait_for_all, args=(f"patient {search}",))
     if not page.rows:
         part = " in the cells looked through" if page.searched < len(cells) else ""
         st.info(f"No answer fits{part}. Try fewer letters, other models, or all settings.")
         return None
-    table = pd.DataFrame([answer_row(found, called) for found in page.rows])
+    table = pd.DataFrame([answer_row(found, names) for found in page.rows])
     if len({size_setting(cell) for cell in cells}) == 1:
         table = table.drop(columns=["Task", "Shots"])
-    if len({judging(cell)[0].name for cell in cells}) == 1:
-        named = table["Metric"][0]
-        table = table.drop(columns="Metric").rename(columns={} if named in table else {"Score": named})
-    chosen = pick(table, f"answers {what} {at}", "Answers, a row each")
+    if len({judging_metrics(cell)[0].name for cell in cells}) == 1:
+        metric = table["Metric"][0]
+        table = table.drop(columns="Metric").rename(columns={} if metric in table else {"Score": metric})
+    chosen = choose_row(table, f"answers {search} {at}", "Answers, a row each")
     if pages > 1:
-        st.number_input(f"Page, of {count(pages)}", 1, pages, key=f"page {what}", width=160)
+        st.number_input(f"Page, of {count(pages)}", 1, pages, key=f"page {search}", width=160)
     return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
 
 
-def insist(key: str) -> None:
-    """Remember that the reader wants to wait."""
+def wait_for_all(key: str) -> None:
+    """Remember that the reader wants to wait until all cells have been searched."""
     st.session_state[key] = True
 
 
-def answer_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
+def answer_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
     """One answer in a table."""
-    headline = judging(found.cell)[0].name
+    headline = judging_metrics(found.cell)[0].name
     score = found.sample.scores.get(headline)
     return {
-        "Model": called[model_id(found.cell.model)],
+        "Model": names[model_id(found.cell.model)],
         "Task": found.cell.task,
         "Shots": found.cell.shots,
         "Document": found.sample.doc_id,
@@ -180,18 +181,18 @@ def answer_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
 
 
 def flips(cells: Sequence[Cell]) -> Opened | None:
-    """What changes from one size to the next in one setting; gives the document that is chosen."""
+    """What changes from one size to the next in one setting; gives the document that the reader chose."""
     if len(cells) < 2:
         st.info("Only one size has answered this setting. Run more sizes of the family to see what changes.")
         return None
     metric = st.selectbox(
-        "Right or wrong by metric", [m.name for m in judging(cells[-1])], key="by", bind="query-params"
+        "Right or wrong by metric", [m.name for m in judging_metrics(cells[-1])], key="by", bind="query-params"
     )
-    found = compare(*seen(cells), metric)
+    found = compare(*cache_key(cells), metric)
     problems(found.problems)
-    called = model_names(cell.model for cell in found.cells)
+    names = model_names(cell.model for cell in found.cells)
     steps = [
-        (called[model_id(s.smaller.model)], called[model_id(s.larger.model)], s.gained, s.lost, s.gained - s.lost, s.n)
+        (names[model_id(s.smaller.model)], names[model_id(s.larger.model)], s.gained, s.lost, s.gained - s.lost, s.n)
         for s in found.steps
     ]
     headings = ["From", "To", "Wrong to right", "Right to wrong", "Net", "Documents"]
@@ -204,21 +205,21 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
         f"{count(len(found.items))} documents change at least once; below the {count(len(items))} that change most. "
         "✓ right, ✗ wrong, – not asked. Choose a row to open the document."
     )
-    # the texts of the documents, from one of the files
-    asked = Query(documents=tuple(item.doc_hash for item in items))
+    # The texts of the documents are the same in all files; they are read from one.
+    query = Query(documents=tuple(item.doc_hash for item in items))
     texts = {
-        row.sample.doc_hash: row.sample for row in samples.page(state.store(), cells[-1:], asked, limit=len(items)).rows
+        row.sample.doc_hash: row.sample for row in samples.page(state.store(), cells[-1:], query, limit=len(items)).rows
     }
     rows = [
         {
             "End of the prompt": brief(texts[item.doc_hash].prompt, end=True) if item.doc_hash in texts else "",
             "Target": brief(texts[item.doc_hash].target) if item.doc_hash in texts else "",
             "Changes": item.changes,
-            **{called[model_id(cell.model)]: mark(right) for cell, right in zip(found.cells, item.right, strict=True)},
+            **{names[model_id(cell.model)]: mark(right) for cell, right in zip(found.cells, item.right, strict=True)},
         }
         for item in items
     ]
-    chosen = pick(
+    chosen = choose_row(
         pd.DataFrame(rows),
         f"items {hash(tuple(cell.key for cell in cells))} {metric}",
         "Documents that change, a column per size",
@@ -233,31 +234,31 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
     if not found.rows:
         st.info("The document that was open is not among these answers.")
         return
-    called = model_names(cell.model for cell in sizes)
-    shown = next((row for row in found.rows if row.cell.key == opened.cell.key), found.rows[0])
+    names = model_names(cell.model for cell in sizes)
+    first = next((row for row in found.rows if row.cell.key == opened.cell.key), found.rows[0])
     st.subheader("One document")
-    st.text(f"{shown.cell.label}, document {shown.sample.doc_id}")
+    st.text(f"{first.cell.label}, document {first.sample.doc_id}")
     left, right = st.columns([3, 2])
     with left:
-        full("Prompt", shown.sample.prompt)
+        whole_text("Prompt", first.sample.prompt)
     with right:
-        full("Target", shown.sample.target)
-        for text in shown.sample.outputs or (shown.sample.output,):
-            full(f"Answer of {called[model_id(shown.cell.model)]}", text)
+        whole_text("Target", first.sample.target)
+        for text in first.sample.outputs or (first.sample.output,):
+            whole_text(f"Answer of {names[model_id(first.cell.model)]}", text)
     st.caption("Answers by size")
-    table = pd.DataFrame([size_row(row, called) for row in found.rows])
+    table = pd.DataFrame([size_row(row, names) for row in found.rows])
     if not any(row.sample.truncated for row in found.rows):
         table = table.drop(columns="Prompt cut")
     shown = tables.written(table, tables.scores(table))
     st.dataframe(shown, hide_index=True, key="sizes", alt="Answers, a row per size")
-    options(found.rows, called)
+    options(found.rows, names)
 
 
-def size_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
+def size_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
     """What one size answered, with every score of the answer."""
-    score = found.sample.scores.get(judging(found.cell)[0].name)
+    score = found.sample.scores.get(judging_metrics(found.cell)[0].name)
     return {
-        "Model": called[model_id(found.cell.model)],
+        "Model": names[model_id(found.cell.model)],
         "Right": mark(None if score is None else score >= RIGHT),
         "Answer": brief(found.sample.output),
         **found.sample.scores,
@@ -265,50 +266,59 @@ def size_row(found: Found, called: dict[ModelId, str]) -> dict[str, object]:
     }
 
 
-def options(rows: Sequence[Found], called: dict[ModelId, str]) -> None:
-    """The probability each size gives to each option, as bars; nothing where the task has no options."""
+def options(rows: Sequence[Found], names: dict[ModelId, str]) -> None:
+    """The probability that each size gives to each option, as bars; nothing when the task has no options."""
     choices = rows[0].sample.options
-    asked = [
+    with_options = [
         row for row in rows if row.sample.options == choices and len(row.sample.option_loglikelihoods) == len(choices)
     ]
-    if not choices or not asked:
+    if not choices or not with_options:
         return
     st.caption("Probability of each option, among the options; ✓ is the target")
     target = rows[0].sample.target
-    # numbered where two are alike, for a column has one name
+    # Options that read alike are numbered, because every column needs a name of its own.
     headings = [f"{'✓ ' * (option == target)}{brief(option)}" for option in choices]
     taken = ["Model", *headings]
     headings = [name if taken.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(headings, 1)]
-    table = pd.DataFrame([softmax(row.sample.option_loglikelihoods) for row in asked], columns=headings)
-    table.insert(0, "Model", [called[model_id(row.cell.model)] for row in asked])
+    table = pd.DataFrame([softmax(row.sample.option_loglikelihoods) for row in with_options], columns=headings)
+    table.insert(0, "Model", [names[model_id(row.cell.model)] for row in with_options])
     bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in headings}
     st.dataframe(
         table, hide_index=True, column_config=bars, key="options", alt="Probability of each option, a row per size"
     )
 
 
-def full(title: str, text: str) -> None:
-    """A whole text as it is, spaces and lines kept."""
+def whole_text(title: str, text: str) -> None:
+    """A text with all its spaces and line breaks."""
     st.text(title)
     st.code(text, language=None, wrap_lines=True, height=300 if len(text) > LONG else "content")
 
 
-def pick(table: pd.DataFrame, key: str, alt: str) -> int | None:
-    """A table of which one row can be chosen; gives its number. `alt` is what a screen reader says of it."""
+def choose_row(table: pd.DataFrame, key: str, alt: str) -> int | None:
+    """Show a table and let the reader choose one row.
+
+    Args:
+        table: one or more rows.
+        key: name of the widget.
+        alt: name of the table for screen readers.
+
+    Returns:
+        Index of the row; None when none is chosen.
+    """
     shown = tables.written(table, tables.scores(table))
     event = st.dataframe(shown, hide_index=True, on_select="rerun", selection_mode="single-row", key=key, alt=alt)
     return next(iter(event.selection.rows), None)
 
 
 def problems(of: Sequence[Problem]) -> None:
-    """Files that were left out of what is shown."""
+    """Warn of files that cannot be read, and name them."""
     if of:
         st.warning("Some files cannot be read; their answers are missing here.")
         st.text("\n".join(str(problem) for problem in of))
 
 
 def brief(text: str, *, end: bool = False) -> str:
-    """A text on one short line: its beginning, or its end, where a prompt has its question."""
+    """A text on one short line: its beginning or, with `end`, its end, where a prompt has its question."""
     line = text.strip().replace("\n", " ⏎ ")
     if len(line) <= SHOWN:
         return line
@@ -316,7 +326,7 @@ def brief(text: str, *, end: bool = False) -> str:
 
 
 def mark(right: bool | None) -> str:
-    """Right, wrong or not asked."""
+    """A sign for right, wrong, or (None) not asked."""
     return "–" if right is None else "✓" if right else "✗"
 
 

@@ -11,9 +11,9 @@ from harness.analysis.curves import Curve
 MOST = 6  # figures on one page
 
 st.title("Shots × scale")
-study, wanted = state.look()
+study, filters = state.look()
 groups: dict[tuple[str, str, str, str], list[Curve]] = {}
-for curve in wanted.curves(study.curves):
+for curve in filters.curves(study.curves):
     groups.setdefault((curve.task, curve.metric.name, curve.family, f"{curve.prompt} {curve.conditions}"), []).append(
         curve
     )
@@ -37,7 +37,7 @@ for (_, _, family, condition), curves in found[:MOST]:
         lambda curves=curves: figures.shots_by_scale(curves),
         name,
         lambda curves=curves: tables.points(curves),
-        of=(study.scale, wanted, metric, condition),
+        of=(study.scale, filters, metric, condition),
     )
 if len(found) > MOST:
     st.text(f"{len(found) - MOST} more: choose a family or a prompt in the sidebar.")

@@ -38,7 +38,7 @@ def closely(row: Judged) -> None:
 
 
 st.title("Verdicts")
-study, wanted = state.look()
+study, filters = state.look()
 st.caption(
     "Emergent: absent in the smaller sizes and not foreseen by extrapolating them; apparent, when a steep smooth curve "
     "fits as well. Threshold: where the curve passes chance by 5 points of 100; < and + lie outside the sizes "
@@ -47,7 +47,7 @@ st.caption(
     "without which the verdict would be another."
 )
 state.say_basis(state.outcomes())
-judged = wanted.judged(study.judged)
+judged = filters.judged(study.judged)
 words = sorted({label_text(row.verdict) for row in judged})
 only = state.several(st.multiselect, "Verdict", words, "verdict")
 shown = [row for row in judged if not only or label_text(row.verdict) in only]
@@ -64,7 +64,7 @@ chosen = st.dataframe(
     },
     placeholder="",
     # Another choice of lines is another table: a selection must not slip to a neighbour.
-    key=f"verdicts {study.scale} {sorted(only)} {len(shown)} {hash(wanted)}",
+    key=f"verdicts {study.scale} {sorted(only)} {len(shown)} {hash(filters)}",
     on_select="rerun",
     selection_mode="single-row",
     alt="One verdict per task and setting",

@@ -1,4 +1,7 @@
-"""Curves, verdicts and leaderboards as pictures: draws what was computed elsewhere, and alone imports plotly."""
+"""Curves, verdicts and leaderboards as pictures. Figures only draw what was computed elsewhere.
+
+No other package imports plotly.
+"""
 
 from harness.figures.comparison import comparison_figure
 from harness.figures.counts import verdict_counts

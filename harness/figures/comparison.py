@@ -1,4 +1,4 @@
-"""Differences of two sides, task by task."""
+"""Differences between the two sides of a comparison, task by task."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CHARACTER = 7
 
 
 def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str = "B") -> go.Figure:
-    """Forest plot: the paired difference of every task with its 95 % interval, clear ones coloured.
+    """Forest plot: the paired difference of every task with its 95 % interval; clear differences are coloured.
 
     Args:
-        comparisons: a row each, from the top; at least one.
+        comparisons: at least one; each is a row, the first at the top.
         a: name of the first side.
         b: name of the second side; right of 0 it scores more.
     """
@@ -77,7 +77,7 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
 
 
 def _names(comparisons: Sequence[Comparison]) -> list[str]:
-    """A name per row: task and setting, and the metric where a setting has several."""
+    """The name of each row: task and setting, and the metric when a setting has several."""
     several = len({(c.task, c.setting) for c in comparisons}) < len(comparisons)
     return [" ".join(filter(None, (c.task, c.setting, c.metric.name if several else ""))) for c in comparisons]
 

@@ -33,8 +33,8 @@ _OVERVIEW_MARGIN = 132
 def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
     """One metric of one task over scale, a line per setting (family, shots, prompt).
 
-    The first size from which on a curve is above chance, its threshold and its growth forms are drawn where its row has
-    them.
+    A ring marks the first size from which on a curve is above chance. Its threshold and its growth forms are drawn too,
+    as far as its row has them.
 
     Args:
         rows: of one task, one metric and one scale axis; at least one.

@@ -1,4 +1,4 @@
-"""A curve carried on to a larger size, and how well that would have gone before."""
+"""A forecast at a larger size, and how well such forecasts would have done at the sizes measured."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.figures.style import COLOURS, GREY, captioned, faint, layout, liter
 from harness.wording import count, interval, number, score, span
 
 _LIGHTEST = 0.1
-"""Akaike weight below which a form has no part in the band."""
+"""Growth forms of less Akaike weight than this are left out of the picture."""
 
 
 def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
-    """Measured sizes, the forecast with its interval, and each size as the smaller ones foretold it.
+    """Measured sizes, the forecast with its interval, and each size as it would have been forecast from smaller ones.
 
     Args:
         found: the forecast.
-        traces: growth forms of the curve carried on to `found.at`, from `trace.traces(..., until=found.at)`; those
-            with a part in the forecast are drawn, and the band between them is shaded.
+        traces: growth forms of the curve, extended to `found.at` by `traces(..., until=found.at)`. Those that take
+            part in the forecast are drawn, and the band between them is shaded.
     """
     curve = found.curve
     figure = go.Figure(layout=layout(f"{curve.family} {curve.task}: {curve.metric.name}, {curve.label}", height=420))
@@ -85,22 +85,25 @@ def _draw_band(figure: go.Figure, forms: Sequence[Trace]) -> None:
 
 
 def _draw_backtest(figure: go.Figure, found: Forecast) -> None:
-    held = found.backtest
-    if not held:
+    forecasts = found.backtest
+    if not forecasts:
         return
     figure.add_trace(
         go.Scatter(
-            x=[h.x for h in held],
-            y=[h.value for h in held],
+            x=[h.x for h in forecasts],
+            y=[h.value for h in forecasts],
             name="back-test",
             mode="markers",
             marker={"symbol": "line-ew", "size": 15, "line": {"color": GREY, "width": 2}},
-            error_y=_bars([h.high - h.value for h in held], [h.value - h.low for h in held], faint(GREY, 0.35))
-            | {"thickness": 8, "width": 0},
+            error_y={
+                **_bars([h.high - h.value for h in forecasts], [h.value - h.low for h in forecasts], faint(GREY, 0.35)),
+                "thickness": 8,
+                "width": 0,
+            },
             customdata=[
                 f"{literal(h.model)}: foretold {score(h.value)} ({interval(h.low, h.high)}), measured "
                 f"{score(h.measured)}"
-                for h in held
+                for h in forecasts
             ],
             hovertemplate="%{customdata}<extra></extra>",
         )
@@ -124,7 +127,7 @@ def _caption(found: Forecast, forms: Sequence[Trace]) -> str:
         drawn = "Line: the growth form" if len(forms) == 1 else "Lines, and the band between them: growth forms"
         parts.append(f"{drawn} of Akaike weight {_LIGHTEST} or more: {names}.")
     if found.error is not None:
-        inside = sum(held.inside for held in found.backtest)
+        inside = sum(one.inside for one in found.backtest)
         parts.append(
             f"Thick grey bars: each size as foretold from the smaller ones (95 %); {inside} of {len(found.backtest)} "
             f'hold what was measured. Mean error {score(found.error)}; of "it stays as it is" '

@@ -1,4 +1,4 @@
-"""Heat maps: settings by models, and demonstrations by size."""
+"""Heat maps: scores of settings by models, and scores of one task by demonstrations and size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
     """Settings by models, coloured by chance-centred score; blank where there is no score.
 
     Args:
-        table: `leaderboard.centred(...)`: models are the index, settings the columns; at least one of each.
+        table: what `leaderboard.centred` gives: models as index, settings as columns; at least one of each.
     """
     models, settings = [str(m) for m in table.index], [str(c) for c in table.columns]
     values = [[None if pd.isna(v) else float(v) for v in table[c]] for c in table.columns]
@@ -121,7 +121,7 @@ def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
 
 
 def _range(scores: list[list[float | None]], best: float | None) -> dict[str, float]:
-    """Colours over the scores there are; equal scores do not turn noise into contrast."""
+    """The scores at both ends of the colours; they are kept apart, so that noise is not shown as a contrast."""
     known = [v for row in scores for v in row if v is not None]
     return {"zmin": min(known), "zmax": max(*known, min(known) + PRACTICAL_EFFECT * (best or 1.0))}
 

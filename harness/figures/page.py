@@ -14,7 +14,7 @@ from harness.errors import MachineError
 from harness.figures.style import TITLED, UNTITLED, caption, heading, literal
 
 PICTURES = ("png", "svg", "pdf")
-"""Kinds of picture."""
+"""Kinds of picture, named as the ends of their files are."""
 _STYLE = (
     "body{max-width:72rem;margin:1.5rem auto;padding:0 1rem;font-family:system-ui,sans-serif;color:#222}"
     "figure{margin:0 0 2.5rem}h2{font-size:1.05rem;margin:0}figcaption{font-size:.85rem;color:#555;max-width:60rem}"
@@ -24,8 +24,8 @@ _CAPTION_CHARACTER = 6.3
 
 
 def to_div(figure: go.Figure) -> str:
-    """The figure as an HTML fragment for a page that holds `plotly_js()`; follows the width of the page."""
-    # The page has its own headings; the room of the title goes with it.
+    """The figure as an HTML fragment that is as wide as the page around it, which must hold `plotly_js()`."""
+    # The page has headings of its own: the title is left out, and so is its room.
     shown = go.Figure(figure)
     if heading(figure):
         shown.update_layout(title=None, margin={"t": UNTITLED}, height=figure.layout.height - TITLED + UNTITLED)
@@ -42,8 +42,8 @@ def to_page(drawn: Sequence[go.Figure], title: str) -> str:
     """A whole HTML page of figures with their captions, one below the other; it works without network.
 
     Args:
-        drawn: any of this package.
-        title: of the page, plain text.
+        drawn: figures of this package.
+        title: title of the page, as plain text.
     """
     parts = [
         f"<figure>{_heading(figure)}{to_div(figure)}<figcaption>{escape(caption(figure))}</figcaption></figure>"
@@ -65,7 +65,7 @@ def to_picture(figure: go.Figure, kind: str = "png", *, width: int = 900, scale:
     """The figure as a picture on white.
 
     Args:
-        figure: any of this package.
+        figure: a figure of this package.
         kind: one of `PICTURES`.
         width: in CSS pixels; the height is the figure's own.
         scale: device pixels per CSS pixel; 2 is sharp in print at column width.

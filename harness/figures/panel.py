@@ -41,7 +41,7 @@ Lines = Mapping[tuple[str, str], Line]
 
 
 def lines_of(curves: Sequence[Curve]) -> Lines:
-    """How to draw each family and setting, in the order of the curves; several families are named, a single one not."""
+    """How to draw each family and setting, in the order of the curves; families are named when there are several."""
     keys = list(dict.fromkeys((c.family, c.label) for c in curves))
     several = len({family for family, _ in keys}) > 1
     names = [f"{family}, {label}" if several else label for family, label in keys]
@@ -51,11 +51,11 @@ def lines_of(curves: Sequence[Curve]) -> Lines:
 def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Drawn]:
     """One curve with error bars, and a ring round the first size from which on it is above chance.
 
-    Its points are joined, except where a model has no score. Where a growth form describes the curve, the form is
-    drawn instead, and further forms faintly.
+    A line joins its points, except where a model has no score. When a growth form describes the curve, that form is
+    drawn instead of the line, and further forms faintly.
 
     Args:
-        row: the curve; what was not concluded of it is not drawn.
+        row: the curve; a ring is drawn when it was judged.
         lines: colour and shape of each setting.
         weight: thickness of lines and markers, 1 in a large panel.
     """
@@ -134,7 +134,7 @@ def _form(trace: Trace, line: Line, *, best: bool) -> Drawn:
 
 
 class _Place(NamedTuple):
-    """One x of a line as plotly wants it; y None breaks the line."""
+    """One place on a line as plotly wants it; where y is None, the line is broken."""
 
     x: float
     y: float | None = None
@@ -159,14 +159,15 @@ def _places(curve: Curve) -> list[_Place]:
 
 
 def _hover(point: Point, curve: Curve) -> str:
-    made = point.estimate
+    estimate = point.estimate
+    expected = f" of {count(point.n_expected)} expected" if estimate.n < point.n_expected else ""
     lines = [
         f"<b>{literal(point.model)}</b> ({number(point.x)})",
-        literal(f"{curve.metric.name} {score(made.value)}, {curve.family} {curve.label}"),
+        literal(f"{curve.metric.name} {score(estimate.value)}, {curve.family} {curve.label}"),
         "spread unknown" if point.low is None else f"95 % interval {interval(point.low, point.high)}",
-        f"n = {count(made.n)}" + (f" of {count(point.n_expected)} expected" if made.n < point.n_expected else ""),
+        f"n = {count(estimate.n)}{expected}",
     ]
-    lines += [f"{made.seeds} few-shot seeds"] if made.seeds > 1 else []
+    lines += [f"{estimate.seeds} few-shot seeds"] if estimate.seeds > 1 else []
     lines += [f"{counted(point.n_truncated, 'prompt')} cut to fit"] if point.n_truncated else []
     return "<br>".join(lines)
 
@@ -190,13 +191,13 @@ def draw_chance(curves: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Dr
 
 
 def in_panel(panel: int, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
-    """`drawn` on the axes of a panel of `make_subplots`, which counts from 1, row by row."""
+    """The same traces on the axes of one panel of `make_subplots`, which numbers panels from 1, row by row."""
     for each in drawn:
         yield {**each, "xaxis": f"x{panel}", "yaxis": f"y{panel}"}
 
 
 def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
-    """Put `drawn` into the figure, with one entry in the legend for all of a name."""
+    """Add the traces to the figure, with one entry in the legend for all traces of a name."""
     seen: set[object] = set()
     shown = []
     for each in drawn:
@@ -207,9 +208,9 @@ def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
 
 
 def draw_thresholds(figure: go.Figure, rows: Sequence[CurveRow], lines: Lines) -> None:
-    """A shaded band over the interval of the threshold; strips at the head of the panel when there are several.
+    """Shade the interval of the threshold in the first panel; several thresholds become strips at its upper edge.
 
-    They are shapes and not traces, because they must not stretch the axes; they are drawn in the first panel.
+    Bands and strips are shapes and not traces, because they must not stretch the axes.
     """
     found = _with_threshold(rows)
     shapes = []
@@ -239,7 +240,7 @@ def _with_threshold(rows: Sequence[CurveRow]) -> list[Judged]:
 
 
 def score_title(curve: Curve) -> str:
-    """What the y axis shows, in which unit, and which way is better if it is down."""
+    """What the y axis shows and in which unit; says so when lower is better."""
     metric = curve.metric
     direction = "" if metric.higher_is_better else ", lower is better"
     unit = "share of documents" if metric.best == 1.0 and not metric.continuous else "mean"
@@ -247,12 +248,12 @@ def score_title(curve: Curve) -> str:
 
 
 def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] = ()) -> dict[str, Any]:
-    """A log axis with the tick labels of model names, 100k, 1M, 10M; or a loss, falling to the right.
+    """A logarithmic axis with ticks written as in names of models (100k, 1M, 10M); or a loss that falls to the right.
 
     Args:
-        curves: what is drawn on it.
-        titled: with a title; panels without one are small and get fewer ticks.
-        also: further places that must lie on the axis.
+        curves: the curves that are drawn on it.
+        titled: the axis gets a title; panels without one are small, and get fewer ticks.
+        also: further places that must lie on the axis, in its unit.
     """
     places = [*also, *(x for curve in curves for x in curve.x)]
     low, high = min(places), max(places)
@@ -277,13 +278,13 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
 def describe(
     rows: Sequence[CurveRow], lines: Lines, *, partners: Sequence[CurveRow] = (), thresholds: bool = True
 ) -> str:
-    """The caption of panels: error bars, documents, rings, bands, forms, gaps.
+    """The caption: what error bars, rings, bands and lines mean, how many documents there are, and what is missing.
 
     Args:
-        rows: what is drawn.
+        rows: the curves that are drawn.
         lines: names of the settings.
-        partners: continuous metrics drawn beside them.
-        thresholds: their thresholds are drawn.
+        partners: continuous metrics that are drawn beside them.
+        thresholds: True when thresholds are drawn.
     """
     curves = [row.curve for row in (*rows, *partners)]
     documents = span(n for c in curves for n in c.n)
@@ -311,7 +312,7 @@ def _about_thresholds(rows: Sequence[CurveRow]) -> list[str]:
 
 
 def _about_forms(rows: Sequence[CurveRow], lines: Lines) -> list[str]:
-    """Which growth form describes each curve best, and which curves none describes."""
+    """Sentences on which growth form describes each curve best, and on the curves that none describes."""
     described, without = [], []
     for row in rows:
         if row.traces:

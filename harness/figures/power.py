@@ -1,4 +1,4 @@
-"""What a number of documents can show."""
+"""The smallest gain over chance that a number of documents can show."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, l
 from harness.wording import count, number, percent, score
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
-"""Chance levels with a line when the tasks have more than can be told apart by colour."""
+"""Chance levels that get a line when the tasks have more levels than there are colours."""
 _NAMED_TASKS = 12
-"""Tasks whose names stand in the plot; with more they would lie on each other."""
+"""Up to this many tasks are named in the plot; the names of more would lie on each other."""
 
 
 def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     """Smallest detectable gain against documents, a line per chance level (or some of them), the tasks as points.
 
     Args:
-        tasks: name -> what its documents can show, from `power.resolution` or `study.resolutions`. Tasks without a
-            detectable effect have no point; at least one must have one.
+        tasks: what the documents of each task can show, by name, from `stats.resolution` or `verdict.resolutions`.
+            Tasks without a detectable effect have no point; at least one task must have one.
     """
     known = {name: r for name, r in tasks.items() if r.mde is not None and r.documents and r.chance is not None}
     counts = [r.documents for r in known.values() if r.documents]

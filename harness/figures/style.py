@@ -27,7 +27,9 @@ def literal(text: str) -> str:
 
 
 def layout(title: str, *, height: int) -> dict[str, object]:
-    """The common layout. Text and background are in the template, for a page to replace on a dark background.
+    """The layout that all figures share.
+
+    Colours of text and background are in its template, which a page with a dark background can replace.
 
     Args:
         title: plain text, which may hold names of others; empty for none.
@@ -62,7 +64,11 @@ def layout(title: str, *, height: int) -> dict[str, object]:
 
 
 def captioned(figure: go.Figure, text: str) -> go.Figure:
-    """Kept with the figure and set by whoever shows it: a page lets it flow, a picture needs it inside."""
+    """The figure with its caption in its metadata.
+
+    The caption is not part of the plot, because a page shows it as text below the figure, and only a picture needs it
+    inside; see `caption`.
+    """
     return figure.update_layout(meta={**(figure.layout.meta or {}), "caption": text})
 
 
@@ -77,6 +83,11 @@ def caption(figure: go.Figure) -> str:
 
 
 def faint(colour: str, opacity: float) -> str:
-    """A colour of `COLOURS` that lets through what lies below."""
+    """The same colour, transparent.
+
+    Args:
+        colour: one of `COLOURS`.
+        opacity: 0 to 1.
+    """
     red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"

@@ -24,7 +24,7 @@ from harness.version import __version__
 from harness.wording import count, counted, duration, energy, moment, number, score
 
 _FEWEST_SHOTS = 3
-"""Shot counts that make a surface over shots and sizes worth a look."""
+"""How many numbers of shots a setting must have for a figure of shots by size."""
 
 
 class _Line(NamedTuple):
@@ -163,7 +163,7 @@ def _task(name: str, judged: Sequence[Judged]) -> _Task:
 
 
 def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
-    """What demonstrations add, for each prompt that was asked with enough numbers of them."""
+    """What demonstrations add: a figure for each prompt that was asked with enough numbers of shots."""
     alike: dict[tuple[str, str], list[Curve]] = {}
     for row in judged:
         alike.setdefault((row.curve.prompt, row.curve.conditions), []).append(row.curve)
@@ -179,7 +179,7 @@ def _anchor(curve: Curve) -> str:
 
 
 def _board(table: pd.DataFrame) -> _Board:
-    """The wide table for reading: columns that say the same in every row left out, scores rounded."""
+    """The wide table as people read it: scores are rounded, and columns that are equal in every row are left out."""
     kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
     scores = [c for c in table.columns if c not in MODEL_COLUMNS]
     rows = [
@@ -215,7 +215,7 @@ def _partial(results: Sequence[CellResult]) -> list[str]:
 
 
 def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
-    """What the numbers rest on; a mixture is shown with how many results each value has."""
+    """How the results were made; where they were not made alike, with the number of results for each value."""
     if not results:
         return []
     runs = [r.provenance for r in results]
@@ -255,7 +255,7 @@ def _mixture(values: Iterable[str]) -> str:
 def _commands(results: Sequence[CellResult]) -> list[str]:
     """One `emergence run` per suite, family, engine, limit and sweep that made results, and the report itself.
 
-    Shots and prompts that differ between the tasks of a suite give commands that ask for more than was run.
+    Where tasks of a suite were asked with different shots or prompts, the command asks for all of them on every task.
     """
     groups: dict[tuple[str, str, str, int | None], list[CellResult]] = {}
     for result in results:
