@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from harness.wording import cut, quoted
+
 
 class HarnessError(Exception):
     """Something the user can put right: the message says what is wrong, where, and what is expected."""
@@ -33,4 +35,4 @@ class MachineError(HarnessError):
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """One line for an unknown name: `unknown engine 'tre'; known: lm-eval, simulated`."""
-    return f"unknown {what} {name!r}; known: {', '.join(sorted(known)) or 'none'}"
+    return f"unknown {what} {quoted(name)}; known: {cut(', '.join(sorted(known)), 2000) or 'none'}"

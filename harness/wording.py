@@ -27,6 +27,8 @@ _HIDDEN = re.compile(
 
 Spaces of any width, and the joiners that some scripts need, are not among them.
 """
+MOST_QUOTED = 200
+"""Characters of foreign text in a message."""
 _FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠\t\r\n]")
 """How a cell begins that spreadsheets take for a formula, also behind spaces and quotes, and in East Asian width."""
 _NEGATIVE = re.compile(r"-\d+(\.\d*)?([eE][-+]?\d+)?")
@@ -250,6 +252,27 @@ def visible(text: str) -> str:
     ('a�[31mred�b', 'naïve 日本語 ✓')
     """
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def cut(text: str, most: int = MOST_QUOTED) -> str:
+    """The beginning of a text that is longer than a message can bear.
+
+    >>> cut("short"), cut("abcdefgh", 5)
+    ('short', 'abcd…')
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def quoted(value: object) -> str:
+    r"""A value out of a file, as a message shows what was found: as Python writes it, and cut.
+
+    >>> quoted("a\x1b"), quoted({"key": 1}), quoted("x" * 300)[-4:]
+    ("'a\\x1b'", "{'key': 1}", 'xxx…')
+    """
+    try:
+        return cut(repr(value))
+    except ValueError:  # a whole number of more digits than Python writes
+        return "a number of thousands of digits"
 
 
 def visible_json(data: Any, indent: int | None = None) -> str:

@@ -12,12 +12,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from harness.catalog.task_code import Locate, locate_code
+from harness.bounded.files import files_below, kind_of, sha256
+from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
+from harness.catalog.task_code import locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
-from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
+from harness.catalog.task_data import DataFile, data_files, located, read_documents, with_data
+from harness.catalog.yaml_files import FamilyFile, ModelFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
 from harness.plan import ALL, model_identity
 from harness.specs import Family, MetricSpec, ModelSpec, Suite, TaskSpec
+from harness.wording import cut, quoted
 
 _Thing = TypeVar("_Thing")
 
@@ -138,7 +142,7 @@ class _Leave(NamedTuple):
     """Whether Python files in them run."""
 
 
-def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping[str, _Documents]]:
+def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
     """What a file defines, and the documents of each split of a task whose data are local."""
     raw = read_yaml(path)
     if "family" in raw:
@@ -155,7 +159,7 @@ def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping
 def _family(file: FamilyFile, path: Path) -> Family:
     models = []
     for entry in file.models:
-        folder = None if entry.path is None else str((path.parent / _at_home(entry.path)).resolve())
+        folder = None if entry.path is None else _model_folder(path, entry)
         models.append(
             ModelSpec(
                 name=entry.name,
@@ -178,24 +182,18 @@ def _family(file: FamilyFile, path: Path) -> Family:
     return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
 
 
-class _Documents(NamedTuple):
-    """What is known of a data file."""
-
-    number: int
-    """Documents in it."""
-    characters: int
-    """Of all its lines."""
-    fields: frozenset[str]
-    """What any document has."""
-    fewest_examples: int
-    """Length of the shortest list `examples` of a document; 0 when one has none."""
+def _model_folder(path: Path, entry: ModelFile) -> str:
+    try:
+        return str((path.parent / _at_home(str(entry.path))).resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
+        raise CatalogError(f"{path}: path of {cut(entry.name)} is {quoted(entry.path)}; expected a folder") from error
 
 
-def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[str, _Documents]]:
+def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     allowed = tuple(root.resolve() for root in (path.parent, *leave.roots))
-    locate = partial(_located, path.parent, allowed)
-    data = _data_files(file.config, path, locate)
-    config = _with_data(file.config, data)
+    locate = partial(located, path.parent, allowed)
+    data = data_files(file.config, path, locate)
+    config = with_data(file.config, data)
     prompts: dict[str, Mapping[str, Any]] = {"default": {}, **file.prompts}
     code: list[Path] = []
     if leave.code:
@@ -219,7 +217,7 @@ def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[
         description=file.description,
     )
     check_config(task, path, allow_code=leave.code)  # before anything that the config names is read
-    documents = {split: _read_documents(data_path) for split, data_path in data.items()}
+    documents = {split: read_documents(data_path) for split, data_path in data.items()}
     evaluated = documents.get(str(evaluated_split(file.config)))
     known = replace(
         task,
@@ -231,70 +229,7 @@ def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[
     return known, documents
 
 
-def _data_files(config: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, Path]:
-    """Split -> absolute path, for a task whose data are local; empty for one from the hub."""
-    kwargs = config.get("dataset_kwargs") or {}
-    files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
-    if files is None:
-        return {}
-    where = f"{path}: config.dataset_kwargs.data_files"
-    if not isinstance(files, Mapping) or not all(isinstance(name, str) for name in files.values()):
-        raise CatalogError(f"{where}: expected a mapping of split to file name")
-    found = {str(split): locate(name, f"{where}.{split}") for split, name in files.items()}
-    for split, file in found.items():
-        if file.exists() and not file.is_file():
-            raise CatalogError(f"{where}.{split} is {str(file)!r}; expected a regular file")
-    return found
-
-
-def _located(folder: Path, allowed: Sequence[Path], name: str, where: str) -> Path:
-    """The file or folder called `name` in a task's folder, behind any links; it must lie below one that is allowed."""
-    try:
-        found = (folder / name).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
-        raise CatalogError(f"{where} is {name!r}; expected the name of a file ({error})") from error
-    if not any(found.is_relative_to(root) for root in allowed):
-        raise CatalogError(
-            f"{where} is {str(found)!r}, outside the task's folder; expected a file below it, or below a folder "
-            "given with --data-root"
-        )
-    return found
-
-
-def _with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str, Any]:
-    if not data:
-        return dict(config)
-    kwargs = {**config["dataset_kwargs"], "data_files": {split: str(path) for split, path in data.items()}}
-    return {**config, "dataset_kwargs": kwargs}
-
-
-def _read_documents(path: Path) -> _Documents:
-    """A JSONL file, each of its lines seen to be an object."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise CatalogError(f"{path}: data file cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(f"{path}: data file is not UTF-8") from error
-    fields: set[str] = set()
-    fewest = None
-    for number, line in enumerate(lines, start=1):
-        try:
-            document = json.loads(line)
-        except ValueError as error:
-            raise CatalogError(f"{path}: line {number} is not JSON; expected JSONL, one object per line") from error
-        if not isinstance(document, dict):
-            raise CatalogError(f"{path}: line {number} is a {type(document).__name__}; expected a JSON object")
-        fields.update(document)
-        examples = document.get("examples")
-        own = len(examples) if isinstance(examples, list) else 0
-        fewest = own if fewest is None else min(fewest, own)
-    if fewest is None:
-        raise CatalogError(f"{path}: data file is empty")
-    return _Documents(len(lines), sum(map(len, lines)), frozenset(fields), fewest)
-
-
-def _shots_available(file: TaskFile, documents: Mapping[str, _Documents], path: Path) -> int | None:
+def _shots_available(file: TaskFile, documents: Mapping[str, DataFile], path: Path) -> int | None:
     if not documents:
         return None
     evaluated = evaluated_split(file.config)
@@ -314,8 +249,12 @@ def _digest(file: TaskFile, data: Mapping[str, Path], code: Iterable[Path]) -> s
     """12 hex digits over what decides a number: config, prompts, metrics and the bytes of data files and of code."""
     decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
-    for path in (*(data[split] for split in sorted(data)), *code):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    files = [(data[split], DATA_BYTES) for split in sorted(data)] + [(path, CONFIG_BYTES) for path in code]
+    for path, limit in files:
+        try:
+            digest.update(sha256(path, limit))
+        except UnreadableError as error:
+            raise CatalogError(f"{path}: {error}") from error
     return digest.hexdigest()[:12]
 
 
@@ -353,12 +292,15 @@ def _at_home(path: str | Path) -> Path:
 def _yaml_files(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """Each file, with the folder that was named."""
     for place in map(_at_home, places):
-        if place.is_dir():
-            found = sorted(p for p in place.rglob("*") if p.suffix in (".yaml", ".yml"))
-            if not found:
-                raise CatalogError(f"{place}: no *.yaml or *.yml in it; expected families, suites or tasks")
-            yield from ((path, place) for path in found)
-        elif place.is_file():
-            yield place, place.parent
-        else:
+        try:
+            kind = kind_of(place)
+            found = sorted(files_below(place)) if kind == "a folder" else [place]
+        except UnreadableError as error:
+            raise CatalogError(f"{place}: {error}") from error
+        if kind is None:
             raise CatalogError(f"{place}: no such file or folder")
+        if kind == "a folder":
+            found = [path for path in found if path.suffix in (".yaml", ".yml")]
+        if not found:
+            raise CatalogError(f"{place}: no *.yaml or *.yml in it; expected families, suites or tasks")
+        yield from ((path, place if kind == "a folder" else place.parent) for path in found)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import CatalogError
+from harness.wording import quoted
 
 Locate = Callable[[str, str], Path]
 """Name in the config, and how a message calls its place -> the file or folder, if a task may read it."""
@@ -49,8 +50,8 @@ def locate_code(config: Mapping[str, Any], where: str, locate: Locate) -> Locate
         folder = locate(options["custom_generate"], f"{where}.generation_kwargs.custom_generate")
         if not (folder / ENTRY).is_file():
             raise CatalogError(
-                f"{where}.generation_kwargs.custom_generate is {options['custom_generate']!r}; expected a folder with "
-                f"{ENTRY}, since code of the hub is not run"
+                f"{where}.generation_kwargs.custom_generate is {quoted(options['custom_generate'])}; expected a folder "
+                f"with {ENTRY}, since code of the hub is not run"
             )
         options["custom_generate"] = str(folder)
         files += _python_files(folder)
@@ -74,7 +75,9 @@ def code_said(config: Mapping[str, Any]) -> Iterator[str]:
     for said in ([f"{folder}/{ENTRY}"] if folder else []) + [script for script in scripts if script]:
         path = Path(str(said))
         if not (path.is_absolute() and path.is_file()):
-            raise CatalogError(f"code of a task: {said!r} is no file; expected one, since code of the hub is not run")
+            raise CatalogError(
+                f"code of a task: {quoted(said)} is no file; expected one, since code of the hub is not run"
+            )
         yield f"{path.name}@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
 

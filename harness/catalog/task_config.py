@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
+from harness.catalog.task_numbers import check_numbers
 from harness.errors import CatalogError, unknown
+from harness.scoring import templates
 from harness.scoring.metrics import OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
+from harness.wording import cut, quoted
 
 _CHOICE = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info", "exact_match", "f1", "mcc", "brier_score", "likelihood")
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -63,7 +66,7 @@ class _Asked(NamedTuple):
 
     def key(self, name: str) -> str:
         """Where `name` stands in the file."""
-        return f"prompts.{self.prompt}.{name}" if name in self.own else f"config.{name}"
+        return cut(f"prompts.{self.prompt}.{name}" if name in self.own else f"config.{name}")
 
 
 def evaluated_split(config: Mapping[str, Any]) -> str | None:
@@ -91,11 +94,12 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> Non
     for asked in _variants(task):
         _check_keys(asked, path)
         check_sections(asked.config, partial(_place, path, asked), allow_code=allow_code)
+        check_numbers(asked.config, partial(_place, path, asked))
         scripts = _scripts(asked)
         output_type = asked.config.get("output_type", "generate_until")
         if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
             where = f"{path}: {asked.key('output_type')}"
-            raise CatalogError(f"{where} is {output_type!r}; expected {', '.join(METRICS)}")
+            raise CatalogError(f"{where} is {quoted(output_type)}; expected {', '.join(METRICS)}")
         for i, metric in enumerate(task.metrics):
             if metric.name not in scripts:
                 _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
@@ -105,7 +109,7 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> Non
             text = asked.config.get(name)
             if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
                 where = f"{path}: {asked.key(name)}"
-                raise CatalogError(f"{where} is {text!r}; expected a text, in quotes where it begins with {{")
+                raise CatalogError(f"{where} is {quoted(text)}; expected a text, in quotes where it begins with {{")
 
 
 def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: Path) -> None:
@@ -146,7 +150,7 @@ def _check_keys(asked: _Asked, path: Path) -> None:
         if name not in CONFIG_KEYS:
             raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
         if name in NEVER_IN_A_FILE and value is not None:
-            raise CatalogError(f"{where} is {value!r}; expected none, since a task file names no code to run")
+            raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
         if name in DATA_KEYS and name in asked.own:
             raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
 
@@ -174,7 +178,7 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
     own = [metric for metric in OWN_METRICS if with_options or metric not in _OF_OPTIONS]
     if not (bare in METRICS[output_type] or bare in own or programs_needed(bare)):
         known = ", ".join(sorted((*METRICS[output_type], *own)))
-        raise CatalogError(f"{where} is {bare!r}, which {output_type} does not give; expected {known}")
+        raise CatalogError(f"{where} is {quoted(bare)}, which {output_type} does not give; expected {known}")
 
 
 def _check_metric_list(asked: _Asked, path: Path) -> None:
@@ -195,7 +199,7 @@ def _check_splits(asked: _Asked, path: Path) -> None:
     named[f"{asked.key('fewshot_config')}.split"] = of_examples.get("split")
     for where, split in named.items():
         if split is not None and split not in known:
-            raise CatalogError(f"{path}: {where} is {split!r}; data_files has {', '.join(known)}")
+            raise CatalogError(f"{path}: {where} is {quoted(split)}; data_files has {cut(', '.join(known))}")
 
 
 def _check_template(
@@ -204,25 +208,12 @@ def _check_template(
     known = fields.get(split, frozenset())
     if not isinstance(template, str) or template in known:
         return
-    has = f"documents of {split} have {', '.join(sorted(known))}"
+    has = f"documents of {split} have {cut(', '.join(sorted(known)))}"
     if may_be_column and template.isidentifier():
-        raise CatalogError(f"{where} is {template!r}; {has}; the word itself is {{{{ {template!r} }}}}")
-    if missing := sorted(_variables(template, where) - known):
-        raise CatalogError(f"{where} asks for {missing[0]!r}; {has}")
-
-
-def _variables(template: str, where: str) -> set[str]:
-    """Names that a template takes from the document; one that it asks about (`is defined`) may be absent."""
-    import jinja2  # only commands that look at templates wait for it
-    from jinja2 import meta, nodes
-
-    usual = jinja2.Environment()
-    usual.filters["regex_replace"] = str  # lm-eval's; nothing is rendered here
+        raise CatalogError(f"{where} is {quoted(template)}; {has}; the word itself is {{{{ {quoted(template)} }}}}")
     try:
-        tree = usual.parse(template)
-        names = meta.find_undeclared_variables(tree)
-    except jinja2.TemplateError as error:
-        raise CatalogError(f"{where} is no template: {error.message}") from error
-    asked = [test.node for test in tree.find_all(nodes.Test) if test.name in ("defined", "undefined")]
-    asked += [use.node for use in tree.find_all(nodes.Filter) if use.name in ("default", "d") and use.node is not None]
-    return names - set(usual.globals) - {node.name for node in asked if isinstance(node, nodes.Name)}
+        missing = sorted(templates.asked(template) - known)
+    except CatalogError as error:
+        raise CatalogError(f"{where} {error}") from error
+    if missing:
+        raise CatalogError(f"{where} asks for {quoted(missing[0])}; {has}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import CatalogError, unknown
+from harness.wording import quoted
 
 Where = Callable[[str], str]
 """Name of a section -> how a message calls it."""
@@ -106,7 +107,7 @@ def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) ->
     for i, entry in enumerate(_entries(config, "metric_list", where)):
         place = f"{where('metric_list')}[{i}]"
         if not isinstance(entry, Mapping) or "metric" not in entry:
-            raise CatalogError(f"{place} is {entry!r}; expected the key `metric`")
+            raise CatalogError(f"{place} is {quoted(entry)}; expected the key `metric`")
         _check_code(entry, place, allow_code)
         if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
             raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")
@@ -123,12 +124,12 @@ def _check_filters(config: Mapping[str, Any], where: Where) -> None:
     for i, entry in enumerate(_entries(config, "filter_list", where)):
         place = f"{where('filter_list')}[{i}]"
         if not isinstance(entry, Mapping) or not isinstance(entry.get("filter"), list) or "name" not in entry:
-            raise CatalogError(f"{place} is {entry!r}; expected the keys `name` and `filter`, a list")
+            raise CatalogError(f"{place} is {quoted(entry)}; expected the keys `name` and `filter`, a list")
         _check_keys(entry, ("name", "filter"), place)
         for j, step in enumerate(entry["filter"]):
             at = f"{place}.filter[{j}]"
             if not isinstance(step, Mapping) or "function" not in step:
-                raise CatalogError(f"{at} is {step!r}; expected the key `function`")
+                raise CatalogError(f"{at} is {quoted(step)}; expected the key `function`")
             function = step["function"]
             if callable(function):
                 continue
@@ -149,16 +150,18 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
     _check_keys(kwargs, DATASET_KEYS, where("dataset_kwargs"))
     revision = kwargs.get("revision")
     if revision is not None and not (isinstance(revision, str) and _REVISION.fullmatch(revision)):
-        raise CatalogError(f"{where('dataset_kwargs')}.revision is {revision!r}; expected a branch, a tag or a commit")
+        raise CatalogError(
+            f"{where('dataset_kwargs')}.revision is {quoted(revision)}; expected a branch, a tag or a commit"
+        )
     name = config.get("dataset_name")
     if isinstance(name, list | Mapping) or (isinstance(name, str) and re.search(r"[/\\:\0]|^[.~]", name)):
-        raise CatalogError(f"{where('dataset_name')} is {name!r}; expected the name of a part of the data set")
+        raise CatalogError(f"{where('dataset_name')} is {quoted(name)}; expected the name of a part of the data set")
     if callable(config.get("custom_dataset")):
         return
     path, files = config.get("dataset_path"), kwargs.get("data_files")
     if path is None and files is None:
         return
-    place = f"{where('dataset_path')} is {path!r}"
+    place = f"{where('dataset_path')} is {quoted(path)}"
     if files is not None and path != "json":
         raise CatalogError(f"{place}; expected json, which reads data_files")
     if files is None and not is_on_hub(path):
@@ -175,14 +178,14 @@ def is_on_hub(name: Any) -> bool:
 def _mapping(config: Mapping[str, Any], section: str, where: Where) -> Mapping[str, Any]:
     found = config.get(section)
     if found is not None and not isinstance(found, Mapping):
-        raise CatalogError(f"{where(section)} is {found!r}; expected keys and values")
+        raise CatalogError(f"{where(section)} is {quoted(found)}; expected keys and values")
     return found or {}
 
 
 def _entries(config: Mapping[str, Any], section: str, where: Where) -> list[Any]:
     found = config.get(section)
     if found is not None and not isinstance(found, list):
-        raise CatalogError(f"{where(section)} is {found!r}; expected a list")
+        raise CatalogError(f"{where(section)} is {quoted(found)}; expected a list")
     return found or []
 
 
@@ -199,4 +202,4 @@ def _check_plain(value: Any, place: str) -> None:
         for item in value:
             _check_plain(item, place)
     elif value is not None and not isinstance(value, bool | int | float | str):
-        raise CatalogError(f"{place} is {value!r}; expected a number, a text or a list of them")
+        raise CatalogError(f"{place} is {quoted(value)}; expected a number, a text or a list of them")

@@ -6,18 +6,20 @@ Every message names the file and the key.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from harness.bounded import yaml_text
+from harness.bounded.files import read_text
+from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.errors import CatalogError
 from harness.plan import ALL
-from harness.specs import Dtype, Kind
+from harness.specs import LARGEST_COUNT, Dtype, Kind
+from harness.wording import cut, quoted
 
 _File = TypeVar("_File", bound=BaseModel)
 
@@ -30,8 +32,8 @@ def _whole(value: Any) -> Any:
         number = Decimal(value) if isinstance(value, str) else None
     except InvalidOperation:
         return value
-    # 10^30 is beyond any count here, and `1e999999999` would fill the memory
-    if number is None or not number.is_finite() or number.adjusted() > 30 or number != number.to_integral_value():
+    # `1e999999999` would fill the memory
+    if number is None or not number.is_finite() or number.adjusted() > 18 or number != number.to_integral_value():
         return value
     return int(number)
 
@@ -48,10 +50,14 @@ def _free(value: str) -> str:
     return value
 
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+MOST_NAME = 200
+"""Characters of a name: with what the results folder adds to it, it is to fit the 255 bytes of a file's name."""
+_MOST_VARIANT = 40
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
 _FreeName = Annotated[_Name, BeforeValidator(_free)]
-_Count = Annotated[int, BeforeValidator(_whole), Field(gt=0)]
-_Shots = Annotated[int, BeforeValidator(_whole), Field(ge=0)]
+_Short = Annotated[str, Field(max_length=MOST_NAME)]
+_Count = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=LARGEST_COUNT)]
+_Shots = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)]
 _Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 _Positive = Annotated[_Number, Field(ge=0)]
 
@@ -65,7 +71,7 @@ class _Strict(BaseModel):
 class MetricFile(_Strict):
     """One of a task's `metrics`."""
 
-    name: str
+    name: _Short
     higher_is_better: bool = True
     chance: Annotated[_Number, Field(ge=0, le=1)] | None = 0.0
     best: _Number | None = 1.0
@@ -77,7 +83,7 @@ class TaskFile(_Strict):
 
     task: _Name
     kind: Kind
-    version: str = "1"
+    version: _Short = "1"
     description: str = ""
     metrics: Annotated[list[MetricFile], Field(min_length=1)]
     demonstrations: Literal["pool", "document"] = "pool"
@@ -113,16 +119,16 @@ class SuiteFile(_Strict):
 class ModelFile(_Strict):
     """One of a family's `models`."""
 
-    name: Annotated[str, Field(min_length=1)]
+    name: Annotated[_Short, Field(min_length=1)]
     path: str | None = None
     params: _Count
     params_non_embedding: _Count | None = None
     params_active: _Count | None = None
     tokens: _Count | None = None
     loss: _Positive | None = None
-    revision: str = "main"
+    revision: Annotated[_Short, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")] = "main"
     dtype: Dtype | None = None
-    variant: _Name | None = None
+    variant: Annotated[_Name, Field(max_length=_MOST_VARIANT)] | None = None
     gpus: _Positive | None = None
 
 
@@ -146,13 +152,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         CatalogError: it cannot be read, is no YAML, wants code, or holds something else than keys and values.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CatalogError(f"{path}: is not UTF-8") from error
-    except yaml.YAMLError as error:
-        raise CatalogError(f"{path}: {_yaml_message(error)}") from error
+        raw = yaml_text.parsed(read_text(path, YAML_BYTES))
+    except UnreadableError as error:
+        raise CatalogError(f"{path}: {error}") from error
     if not isinstance(raw, dict):
         raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
     return raw
@@ -168,33 +170,6 @@ def validated(model: type[_File], raw: dict[str, Any], path: Path) -> _File:
         return model.model_validate(raw)
     except ValidationError as error:
         raise CatalogError(f"{path}: {_first_problem(error, model)}") from error
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe (no `!function` or other code from others' files), and strict about a key that stands twice."""
-
-
-def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
-    keys: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, Hashable):
-            problem = "a key is a mapping or a list; expected quotes around a text that begins with {"
-            raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-        if key in keys:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        keys.add(key)
-    loader.flatten_mapping(node)
-    return dict(loader.construct_pairs(node, deep=True))
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def _yaml_message(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "is not YAML"
-    return f"line {mark.line + 1}: {problem}" if mark else str(problem)
 
 
 _EXPECTED = {
@@ -215,9 +190,9 @@ _EXPECTED = {
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     """`metrics[0].chance is 1.2; expected less than or equal to 1`."""
     # before a key that is missing: it may be the same, misspelt
-    problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     places = [part for part in problem["loc"] if part != "[key]"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in places).lstrip(".")
+    key = cut("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in places).lstrip("."))
     if problem["type"] == "extra_forbidden":
         for part in places[:-1]:
             if isinstance(part, str):  # a list of models
@@ -228,4 +203,6 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     if problem["type"] == "value_error":
         return str(problem["ctx"]["error"])
     expected = _EXPECTED.get(problem["type"]) or re.sub(r"^Input should be (a valid )?", "", problem["msg"])
-    return f"{key} is {problem['input']!r}; expected {expected}"
+    if problem["type"] == "string_too_long":
+        expected = f"at most {problem['ctx']['max_length']} characters, because a file of the results is named after it"
+    return f"{key} is {quoted(problem['input'])}; expected {expected}"

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.bounded.json_text import documents
+from harness.bounded.limits import UnreadableError
 from harness.catalog.task_keys import is_on_hub
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
@@ -57,29 +59,18 @@ def local_files(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def read_documents(paths: Iterable[Path]) -> Documents:
-    """The documents of JSON lines files, in order; blank lines are skipped."""
-    documents = Documents()
+    """The documents of JSON lines files, in order; blank lines are skipped.
+
+    Raises:
+        CatalogError: a file cannot be read, holds more than is allowed, or a line that is no JSON object.
+    """
+    read = Documents()
     for path in paths:
-        if path.exists() and not path.is_file():
-            raise CatalogError(f"{path}: is no regular file; expected a file of JSON lines")
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise CatalogError(f"{path}: cannot be read ({error.strerror}); expected a file of JSON lines") from error
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                documents.append(_document(path, number, line))
-    return documents
-
-
-def _document(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        document = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise CatalogError(f"{path}: line {number} is not JSON ({error}); expected one object per line") from error
-    if not isinstance(document, dict):
-        raise CatalogError(f"{path}: line {number} is a {type(document).__name__}; expected a JSON object")
-    return document
+            read += (document.fields for document in documents(path))
+        except UnreadableError as error:
+            raise CatalogError(f"{path}: {error}") from error
+    return read
 
 
 def _from_files(files: Mapping[str, Any]) -> Splits:

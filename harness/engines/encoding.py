@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError, ModelError
+from harness.wording import quoted
 
 _log = logging.getLogger(__name__)
 
@@ -163,7 +164,9 @@ def _after_context(context: str, whole: str, tokens: TokenCache) -> Pair:
 def _after_prefix(continuation: str, tokens: TokenCache, prefix: list[int]) -> Pair:
     ids = tokens.ids(continuation, False)
     if not ids:
-        raise HarnessError(f"an empty context is followed by {continuation!r}, which has no tokens; expected some text")
+        raise HarnessError(
+            f"an empty context is followed by {quoted(continuation)}, which has no tokens; expected some text"
+        )
     return Pair(prefix, ids[1:] if ids[:1] == prefix else ids)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from harness.errors import ModelError
+from harness.wording import quoted
 
 _DYNAMIC = "transformers_modules"
 """Package that transformers imports a model folder's Python files into."""
@@ -64,7 +65,7 @@ def check_kernels(config: Any, source: str) -> None:
         asked = getattr(part, "_attn_implementation", None)
         if "/" in str(asked or ""):
             raise ModelError(
-                f"{source}: config.json asks for the attention kernel {asked!r}, code of the hub; "
+                f"{source}: config.json asks for the attention kernel {quoted(asked)}, code of the hub; "
                 "agree with --trust-remote-code, or take `attn_implementation` out"
             )
 

@@ -26,11 +26,13 @@ from lm_eval.api.task import ConfigurableTask, TaskConfig
 
 from harness.catalog.task_code import code_said
 from harness.catalog.task_keys import check_sections
+from harness.catalog.task_numbers import check_numbers
 from harness.engines.documents import DocumentCache, Splits
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
 from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
+from harness.wording import quoted
 
 OWN_KEYS = frozenset({"simulate"})
 """Config keys that are ours and not lm-eval's."""
@@ -234,10 +236,12 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
     for key in config:
         if key not in known:
             raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
-    check_sections(config, lambda name: f"task {task.name}: prompt {cell.prompt}: {name}", allow_code=allow_code)
+    where = f"task {task.name}: prompt {cell.prompt}: {{}}".format
+    check_sections(config, where, allow_code=allow_code)
+    check_numbers(config, where)
     if config.get("use_prompt") is not None:
         # lm-eval renders such prompts outside its sandbox, and takes them from any file
-        raise CatalogError(f"task {task.name}: use_prompt is {config['use_prompt']!r}; expected doc_to_text")
+        raise CatalogError(f"task {task.name}: use_prompt is {quoted(config['use_prompt'])}; expected doc_to_text")
     config.setdefault("task", task.name)
     shots = PoolShots if task.demonstrations == "pool" else DocumentShots
     config["fewshot_config"] = {**(config.get("fewshot_config") or {}), "sampler": shots}
@@ -339,6 +343,6 @@ def _check_splits(task: TaskSpec, config: Mapping[str, Any], splits: Splits) -> 
         if split not in splits:
             raise CatalogError(f"task {task.name}: {key}: " + unknown("split", split, splits))
         if len(splits[split]) == 0:
-            raise CatalogError(f"task {task.name}: {key}: split {split!r} has no documents")
+            raise CatalogError(f"task {task.name}: {key}: split {quoted(split)} has no documents")
     if config.get("test_split") is None and config.get("validation_split") is None:
         raise CatalogError(f"task {task.name}: neither test_split nor validation_split says what to evaluate")

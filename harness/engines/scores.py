@@ -19,6 +19,7 @@ from harness.scoring.metrics import (
     mean_stderr,
     sample_metric,
 )
+from harness.wording import quoted
 
 JACKKNIFE_GROUPS = 50
 
@@ -99,7 +100,7 @@ def _filter_of(name: str, built: BuiltCell) -> str:
     filters = list(built.documents[0][0].filtered_resps)
     wanted = name.partition(",")[2] or filters[0]
     if wanted not in filters:
-        raise HarnessError(f"metric {name}: no filter {wanted!r} in the task; it has: {', '.join(filters)}")
+        raise HarnessError(f"metric {name}: no filter {quoted(wanted)} in the task; it has: {', '.join(filters)}")
     return wanted
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from harness.errors import HarnessError
 from harness.scoring.metrics import Answer
+from harness.wording import quoted
 
 
 def softmax(loglikelihoods: Sequence[float]) -> tuple[float, ...]:
@@ -55,7 +56,9 @@ def _gold(answer: Answer) -> int:
 
 def _reference(answer: Answer) -> float:
     if answer.reference_loglikelihood is None:
-        raise HarnessError(f"the likelihood of the reference answer {answer.target!r} was not measured: is it empty?")
+        raise HarnessError(
+            f"the likelihood of the reference answer {quoted(answer.target)} was not measured: is it empty?"
+        )
     return answer.reference_loglikelihood
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from harness.errors import HarnessError
 from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
 from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
+from harness.wording import quoted
 
 _DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
 _AT_ONCE = 4
@@ -164,12 +165,14 @@ def _entry(answer: Answer) -> str:
         return entry
     names: list[str] = _DEFINITION.findall(answer.question)
     if not names:
-        raise HarnessError(f"the prompt {answer.question!r} defines no function and its document names no entry_point")
+        raise HarnessError(
+            f"the prompt {quoted(answer.question)} defines no function and its document names no entry_point"
+        )
     return names[-1]
 
 
 def _tests(doc: Mapping[str, Any]) -> tuple[Case, ...]:
     tests = doc.get("tests")
     if not isinstance(tests, Sequence) or not tests or any(len(test) != 2 for test in tests):
-        raise HarnessError(f"a document's `tests` is {tests!r}; expected pairs [argument, expected]")
+        raise HarnessError(f"a document's `tests` is {quoted(tests)}; expected pairs [argument, expected]")
     return tuple(Case(*test) for test in tests)

@@ -24,6 +24,7 @@ from nervaluate import Evaluator
 
 from harness.errors import HarnessError
 from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
+from harness.wording import quoted
 
 UNKNOWN = "?"
 """Type given to a piece of an answer that names none."""
@@ -196,7 +197,7 @@ def _placed_gold(text: str, expected: Sequence[Entity]) -> list[Span]:
         span = _first_free(text, entity, gold) or next((span for span in everywhere if span not in gold), None)
         if span is None:
             there = "not" if entity.text not in text else f"expected {expected.count(entity)} times and fewer times"
-            raise HarnessError(f"entity {entity.text!r} of a document is {there} in its text {text!r}")
+            raise HarnessError(f"entity {quoted(entity.text)} of a document is {there} in its text {quoted(text)}")
         gold.append(span)
     return gold
 
@@ -248,7 +249,9 @@ def _gold(answer: Answer) -> list[Entity]:
         ) from error
     for entity in gold:
         if not entity.text or not isinstance(entity.text, str):
-            raise HarnessError(f"an entity of a document has the text {entity.text!r}; expected a name in its text")
+            raise HarnessError(
+                f"an entity of a document has the text {quoted(entity.text)}; expected a name in its text"
+            )
     return gold
 
 

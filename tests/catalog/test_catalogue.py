@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,31 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
         ("suite.yaml", {"suite": "all"}, "suite is 'all'; expected another name, since `all` stands for every one"),
         ("suite.yaml", {"prompts": ["terse"]}, "prompts[0]: task colours: unknown prompt 'terse'; known: default"),
         ("suite.yaml", {"shots": [0, 3]}, "shots[1] is 3; task colours has 2 demonstrations to give"),
+        (
+            "colours.yaml",
+            {"task": "x" * 300},
+            f"task is '{'x' * 198}…; expected at most 200 characters, because a file",
+        ),
+        (
+            "colours.yaml",
+            {"prompts": {"x" * 300: {}}},
+            "expected at most 200 characters, because a file of the",
+        ),
+        ("suite.yaml", {"seeds": 10**30}, "seeds is 1000000000000000000000000000000; expected less than or equal to 1"),
+        ("family.yaml", {"family": "x" * 300}, "expected at most 200 characters, because a file of the results is"),
+        ("family.yaml", {"models": [{"name": "x" * 300, "params": 1}]}, "models[0].name is 'xxx"),
+        (
+            "family.yaml",
+            {"models": [{"name": "x", "params": 1, "variant": "x" * 41}]},
+            "expected at most 40 char",
+        ),
+        ("family.yaml", {"models": [{"name": "x", "params": 1, "revision": "../x"}]}, "models[0].revision is '../x'"),
+        (
+            "family.yaml",
+            {"models": [{"name": "x", "params": 1, "path": "a\0b"}]},
+            "path of x is 'a\\x00b'; expected a",
+        ),
+        ("family.yaml", {"models": [{"name": "x", "params": 10**19}]}, "params is 10000000000000000000; expected less"),
         ("family.yaml", {"models": ["x"]}, "models[0] is 'x'; expected keys and values"),
         ("family.yaml", {"models": [{"name": "x", "size": 1}]}, "unknown key `models[0].size`; expected name, path"),
         ("family.yaml", {"models": [{"name": "", "params": 1}]}, "models[0].name is ''; expected a name"),
@@ -185,6 +212,47 @@ def test_a_mistake_is_named_with_file_and_key(folder: Path, file: str, change: d
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_behind_links_in_a_ring_is_refused(folder: Path) -> None:
+    (folder / "ring").symlink_to("ring")
+    write(folder, "family.yaml", FAMILY | {"models": [{"name": "x", "path": "ring/y", "params": 1}]})
+    with pytest.raises(CatalogError, match="path of x is 'ring/y'; expected a folder"):
+        load_catalog([folder])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (os.mkfifo, "x.yaml: is a pipe; expected a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "x.yaml: is a device; expected a regular file"),
+        (lambda path: path.symlink_to(path), "x.yaml: cannot be read: Too many levels of symbolic links"),
+        (lambda path: path.write_bytes(b"#" * 10_000_001), "x.yaml: has 10,000,001 bytes; expected at most 10,000,000"),
+        (lambda path: path.write_bytes(b"\xff"), "x.yaml: is not UTF-8"),
+    ],
+)
+def test_what_is_no_file_of_a_catalogue_is_refused(folder: Path, make: Callable[[Path], object], message: str) -> None:
+    make(folder / "x.yaml")
+    for place in (folder, folder / "x.yaml"):
+        with pytest.raises(CatalogError) as caught:
+            load_catalog([place])
+        assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_a_place_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(CatalogError, match="cannot be read"):
+        load_catalog([Path(name)])
+
+
+def test_a_date_is_a_text_and_keys_may_be_merged(folder: Path) -> None:
+    text = (folder / "colours.yaml").read_text()
+    text = text.replace("config:", "version: 2001-02-30\nprompts: {plain: &plain {}, terse: {<<: *plain}}\nconfig:")
+    (folder / "colours.yaml").write_text(text)
+    task = load_file(folder / "colours.yaml")
+    assert isinstance(task, TaskSpec)
+    assert task.version == "2001-02-30"
+    assert list(task.prompts) == ["default", "plain", "terse"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.errors import CatalogError, HarnessError
 from harness.specs import TaskSpec
+from harness.wording import quoted
 from tests.builders import cell
 from tests.builders.commands import Emergence
 
@@ -142,7 +143,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
         }.items()
     ),
     *(
-        ({"dataset_path": path, "dataset_kwargs": None}, f"config.dataset_path is {path!r}; expected json with data_fi")
+        ({"dataset_path": path, "dataset_kwargs": None}, f"config.dataset_path is {quoted(path)}; expected json with")
         for path in (
             *(
                 "text",
@@ -174,6 +175,19 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"dataset_path": "text"}, "config.dataset_path is 'text'; expected json, which reads data_files"),
     ({"dataset_path": "org/set"}, "config.dataset_path is 'org/set'; expected json, which reads data_files"),
     ({"dataset_name": "../../elsewhere"}, "config.dataset_name is '../../elsewhere'; expected the name of a part"),
+    ({"repeats": 10**9}, "config.repeats is 1000000000; expected at most 10,000 (EMERGENCE_LIMITS=10 in the environ"),
+    ({"repeats": 0}, "config.repeats is 0; expected a whole number, 1 or more"),
+    ({"repeats": "9"}, "config.repeats is '9'; expected a whole number, 1 or more"),
+    ({"repeats": True}, "config.repeats is True; expected a whole number, 1 or more"),
+    ({"generation_kwargs": {"max_gen_toks": 10**9}}, "generation_kwargs.max_gen_toks is 1000000000; expected at most"),
+    ({"generation_kwargs": {"num_beams": 10**5}}, "generation_kwargs.num_beams is 100000; expected at most 1,000 ("),
+    ({"generation_kwargs": {"bad_words_ids": [[10**9]]}}, "generation_kwargs.bad_words_ids is 1000000000; expected"),
+    (filtered(function="take_first_k", k=10**9), "config.filter_list[0].filter[0].k is 1000000000; expected at most"),
+    (filtered(function="regex", regex_pattern="("), "regex_pattern is '(', which is no regular expression: missing )"),
+    (filtered(function="regex", regex_pattern="(" * 3000 + ")" * 3000), "no regular expression: it is nested too deep"),
+    (filtered(function="regex", regex_pattern="a" * 20_000), "regex_pattern has 20,000 characters; expected at most"),
+    (filtered(function="regex", regex_pattern=3), "regex_pattern is 3; expected a regular expression"),
+    (scored(regexes_to_ignore=["a", "["]), "metric_list[0].regexes_to_ignore is '[', which is no regular expression"),
     ({"dataset_name": "~"}, "config.dataset_name is '~'; expected the name of a part"),
     (data(revision="../x"), "config.dataset_kwargs.revision is '../x'; expected a branch, a tag or a commit"),
 ]

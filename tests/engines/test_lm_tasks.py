@@ -246,7 +246,7 @@ def test_a_bad_data_file_is_named(
 
 def test_a_missing_data_file_is_named(choice_task: TaskSpec, data: DocumentCache) -> None:
     task = configured(choice_task, dataset_kwargs={"data_files": {"test": "/nowhere/x.jsonl"}})
-    with pytest.raises(CatalogError, match=r"/nowhere/x\.jsonl: cannot be read \(No such file"):
+    with pytest.raises(CatalogError, match=r"/nowhere/x\.jsonl: cannot be read: No such file"):
         build_cell(cell(of=task), task, data)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
 from harness.engines.tree.generation import Pieces, Sampling, Stop
+from harness.wording import quoted
 
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     "num_beams": (1,),
@@ -81,11 +82,11 @@ def rules(options: Mapping[str, Any], model: Any, *, most: int, eos_text: str, e
         raise NotFollowedError("an empty stop string" if "" in until else "max_length")
     config = copy.deepcopy(model.generation_config)
     for name in config.update(**settings):
-        raise NotFollowedError(f"option {name!r}")
+        raise NotFollowedError(f"option {quoted(name)}")
     for name, neutral in NEUTRAL.items():
         value = getattr(config, name, None)
         if value is not None and value not in neutral:
-            raise NotFollowedError(f"{name} {value!r}")
+            raise NotFollowedError(f"{name} {quoted(value)}")
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     tokens = frozenset({eos_token, *ends} - {None})
     return Rules(

@@ -1,0 +1,173 @@
+"""Regular files, opened and read within limits: nothing here waits for a pipe or reads a device without end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.bounded.limits import FOLDERS, Limit, UnreadableError
+
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+_CHUNK = 1 << 20
+
+
+def kind_of(path: Path) -> str | None:
+    """What a path names, `a file` or `a folder` and so on, through links; None where there is nothing.
+
+    Raises:
+        UnreadableError: the operating system does not say, such as for a name that is too long or links in a ring.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UnreadableError("cannot be read: the name holds a null byte") from error
+    return "a file" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A regular file, open for reading; opening a pipe does not wait for somebody to write.
+
+    Raises:
+        UnreadableError: there is none, it is something else, or it cannot be read.
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UnreadableError("cannot be read: the name holds a null byte") from error
+    kind = stat.S_IFMT(os.fstat(opened).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(opened)
+        raise UnreadableError(f"is {_KINDS.get(kind, 'something else')}; expected a regular file")
+    return os.fdopen(opened, "rb")
+
+
+def read_bytes(path: Path, limit: Limit) -> bytes:
+    """All of a file.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds more than `limit` allows.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        limit.check(size)
+        try:
+            data = file.read(limit.allowed + 1)  # it may have grown, or be none that knows its size
+        except OSError as error:
+            raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    if len(data) > limit.allowed:
+        raise limit.exceeded()
+    return data
+
+
+def read_text(path: Path, limit: Limit) -> str:
+    """All of a text in UTF-8.
+
+    Raises:
+        UnreadableError: it cannot be read, holds more than `limit` allows, or is no UTF-8.
+    """
+    return decoded(read_bytes(path, limit))
+
+
+def decoded(data: bytes) -> str:
+    """The text that bytes stand for in UTF-8.
+
+    Raises:
+        UnreadableError: they stand for none.
+    """
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError("is not UTF-8") from error
+
+
+def lines(path: Path, *, size: Limit, length: Limit, rows: Limit) -> Iterator[bytes]:
+    """The lines of a file, one in memory at a time, without their ends; only a line feed ends one.
+
+    Args:
+        path: the file.
+        size: limit of its bytes.
+        length: limit of the bytes of a line.
+        rows: limit of the number of lines.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds more than one of the limits allows.
+    """
+    with open_regular(path) as file:
+        size.check(os.fstat(file.fileno()).st_size)
+        longest, most, number = length.allowed, rows.allowed, 0
+        while line := _line(file, longest + 2):
+            number += 1
+            if number > most:
+                raise rows.exceeded()
+            if len(line) > longest + line.endswith(b"\n"):
+                raise length.exceeded(where=f"line {number}")
+            yield line.rstrip(b"\r\n")
+
+
+def _line(file: BinaryIO, most: int) -> bytes:
+    try:
+        return file.readline(most)
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Everything below a folder that is no folder itself; folders behind links are left out.
+
+    Raises:
+        UnreadableError: folders stand inside each other more often than allowed.
+    """
+    waiting = [(folder, 1)]
+    while waiting:
+        here, depth = waiting.pop()
+        if depth > FOLDERS.allowed:
+            raise FOLDERS.exceeded()
+        try:
+            with os.scandir(here) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            raise UnreadableError(f"cannot be read: {here.name}: {error.strerror}") from error
+        yield from (Path(entry.path) for entry in entries if not _is_folder(entry))
+        waiting += [(Path(entry.path), depth + 1) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a ring
+        return False
+
+
+def sha256(path: Path, limit: Limit) -> bytes:
+    """The SHA-256 of a file's bytes, read piece by piece.
+
+    Raises:
+        UnreadableError: it cannot be read, or holds more than `limit` allows.
+    """
+    digest, left = hashlib.sha256(), limit.allowed
+    with open_regular(path) as file:
+        try:
+            while piece := file.read(_CHUNK):
+                left -= len(piece)
+                if left < 0:
+                    raise limit.exceeded()
+                digest.update(piece)
+        except OSError as error:
+            raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    return digest.digest()

@@ -1,0 +1,108 @@
+"""How much a file from others may hold, said once, and the one setting that raises every limit."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+from harness.errors import MachineError
+from harness.wording import count, quoted
+
+SETTING = "EMERGENCE_LIMITS"
+"""Variable of the environment with a factor for every limit; 1 unless told."""
+
+
+HINT = f" ({SETTING}=10 in the environment allows ten times as much)"
+"""End of every message about a limit."""
+
+
+class UnreadableError(ValueError):
+    """What is wrong with a file, in one line that does not name it: who reads it knows its name and its purpose."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """The most of something."""
+
+    most: int
+    """What is allowed where `SETTING` says nothing."""
+    unit: str
+    """What is counted, in the plural."""
+    of: str
+    """Where it is counted, as the documentation says it."""
+    ceiling: int | None = None
+    """What no setting goes beyond; None without such a bound."""
+
+    @property
+    def allowed(self) -> int:
+        """What is allowed now."""
+        allowed = math.floor(self.most * factor())
+        return allowed if self.ceiling is None else min(allowed, self.ceiling)
+
+    def check(self, found: int) -> None:
+        """See that there is no more than allowed.
+
+        Raises:
+            UnreadableError: there is more.
+        """
+        if found > self.allowed:
+            raise self.exceeded(found)
+
+    def exceeded(self, found: int | None = None, where: str = "") -> UnreadableError:
+        """What is said where there is more than allowed.
+
+        Args:
+            found: how many there are; None where nobody counted to the end.
+            where: which part of the file, such as `line 3`.
+        """
+        has = f"more than {count(self.allowed)}" if found is None else count(found)
+        place = f"{where} " if where else ""
+        return UnreadableError(f"{place}has {has} {self.unit}; expected at most {count(self.allowed)}{HINT}")
+
+
+YAML_BYTES = Limit(most=10_000_000, unit="bytes", of="a file of families, suites or tasks")
+YAML_VALUES = Limit(most=200_000, unit="values", of="such a file, each alias counted as what it stands for")
+DEPTH = Limit(most=100, unit="levels of lists and mappings", of="YAML and JSON", ceiling=250)
+"""Beyond the ceiling Python's own bound is near, and that of the parsers in C."""
+FOLDERS = Limit(most=32, unit="folders inside each other", of="a folder of tasks or results")
+DATA_BYTES = Limit(most=2_000_000_000, unit="bytes", of="a data file of a task")
+LINE_BYTES = Limit(most=16_000_000, unit="bytes", of="a line of a data file")
+ROWS = Limit(most=2_000_000, unit="rows", of="documents of a data file or of a cell, rows of a table")
+FIELDS = Limit(most=10_000, unit="different fields", of="the documents of a data file")
+COLUMNS = Limit(most=1_000, unit="columns", of="a table")
+TABLE_BYTES = Limit(most=500_000_000, unit="bytes", of="a table, or the answers of a cell, when they are unpacked")
+TEMPLATE = Limit(most=100_000, unit="characters", of="a template of a task")
+PATTERN = Limit(most=10_000, unit="characters", of="a regular expression of a task")
+REPEATS = Limit(most=10_000, unit="repeats", of="`repeats` of a task: texts for each document")
+NUMBER = Limit(most=1_000_000, unit="", of="whole numbers in `generation_kwargs`, such as tokens of a text")
+BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")
+HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.json` of a cell")
+RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
+CONFIG_BYTES = Limit(most=10_000_000, unit="bytes", of="`config.json` of a model, a Python file of a task")
+TENSOR_BYTES = Limit(most=25_000_000, unit="bytes in its header", of="a safetensors file of a model")
+PARTS = Limit(most=200_000, unit="layers and experts", of="`config.json` of a model")
+
+LIMITS = (
+    *(YAML_BYTES, YAML_VALUES, DEPTH, FOLDERS, DATA_BYTES, LINE_BYTES, ROWS, FIELDS, COLUMNS, TABLE_BYTES),
+    *(TEMPLATE, PATTERN, HEADER_BYTES, RECORD_BYTES, CONFIG_BYTES, TENSOR_BYTES, PARTS),
+)
+"""Every limit, in the order of the documentation."""
+
+
+def factor() -> float:
+    """What every limit is multiplied by.
+
+    Raises:
+        MachineError: the environment says something else than a positive number.
+    """
+    given = os.environ.get(SETTING)
+    if not given:
+        return 1.0
+    try:
+        read = float(given)
+    except ValueError:
+        read = math.nan
+    if not 0 < read < 1e6:
+        raise MachineError(f"{SETTING} is {quoted(given)}; expected a factor for every limit, such as 10")
+    return read

@@ -1,0 +1,77 @@
+"""Numbers and regular expressions of a task config: none so large that a run would not come back from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.bounded.limits import BEAMS, HINT, NUMBER, PATTERN, REPEATS, Limit, UnreadableError
+from harness.catalog.task_keys import Where
+from harness.errors import CatalogError
+from harness.wording import count, cut, quoted
+
+_OWN_LIMITS: Mapping[str, Limit] = {"num_beams": BEAMS}
+"""Key of `generation_kwargs` -> its limit, where `NUMBER` allows too much."""
+_PATTERNS = ("regex_pattern", "regexes_to_ignore")
+
+
+def check_numbers(config: Mapping[str, Any], where: Where) -> None:
+    """See that a config asks for no more texts, tokens or beams than anybody wants, and that its expressions are right.
+
+    Args:
+        config: a task's config, with the keys of one prompt variant; its sections have the right form.
+        where: how a message calls a section, such as `x.yaml: config.repeats`.
+
+    Raises:
+        CatalogError: a number is too large or none, or a regular expression is damaged.
+    """
+    repeats = config.get("repeats")
+    if repeats is not None:
+        if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
+            raise CatalogError(f"{where('repeats')} is {quoted(repeats)}; expected a whole number, 1 or more")
+        _check(repeats, REPEATS, where("repeats"))
+    for name, value in (config.get("generation_kwargs") or {}).items():
+        for number in _whole_numbers(value):
+            _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")
+    for i, entry in enumerate(config.get("metric_list") or ()):
+        _check_patterns(entry, f"{where('metric_list')}[{i}]")
+    for i, entry in enumerate(config.get("filter_list") or ()):
+        for j, step in enumerate(entry["filter"]):
+            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]")
+            for number in _whole_numbers(step.get("k")):
+                _check(number, REPEATS, f"{where('filter_list')}[{i}].filter[{j}].k")
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, list | tuple):
+        for part in value:
+            yield from _whole_numbers(part)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield value
+
+
+def _check(number: int, limit: Limit, place: str) -> None:
+    if number > limit.allowed:
+        raise CatalogError(f"{place} is {quoted(number)}; expected at most {count(limit.allowed)}{HINT}")
+
+
+def _check_patterns(section: Mapping[str, Any], place: str) -> None:
+    for name in _PATTERNS:
+        given = section.get(name)
+        for pattern in given if isinstance(given, list | tuple) else [given]:
+            if pattern is not None:
+                _check_pattern(pattern, f"{place}.{name}")
+
+
+def _check_pattern(pattern: Any, place: str) -> None:
+    if not isinstance(pattern, str):
+        raise CatalogError(f"{place} is {quoted(pattern)}; expected a regular expression")
+    try:
+        PATTERN.check(len(pattern))
+        re.compile(pattern)
+    except UnreadableError as error:
+        raise CatalogError(f"{place} {error}") from error
+    except (re.error, RecursionError, OverflowError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else cut(str(error))
+        raise CatalogError(f"{place} is {quoted(pattern)}, which is no regular expression: {why}") from error

@@ -1,0 +1,72 @@
+"""What the templates of a task ask for, found by reading them: nothing of a template is computed here."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.bounded.limits import TEMPLATE, UnreadableError
+from harness.errors import CatalogError
+from harness.wording import cut
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FILTERS = ("regex_replace",)
+"""Filters that lm-eval adds to those of jinja."""
+
+
+def asked(template: str) -> frozenset[str]:
+    """Names of the fields that a template takes from the document; those that may be absent are left out.
+
+    A field may be absent where the template asks about it first (`is defined`, `default`).
+
+    Raises:
+        CatalogError: the template is damaged, or holds more than is allowed.
+    """
+    from jinja2 import nodes
+
+    tree, names, usual = _read(template)
+    about = [test.node for test in tree.find_all(nodes.Test) if test.name in ("defined", "undefined")]
+    about += [use.node for use in tree.find_all(nodes.Filter) if use.name in ("default", "d") and use.node is not None]
+    return names - usual - {node.name for node in about if isinstance(node, nodes.Name)}
+
+
+def _read(template: str) -> tuple[Any, frozenset[str], frozenset[str]]:
+    """The tree of a template, the names that it does not set itself, and those that jinja gives it."""
+    import jinja2  # only commands that look at templates wait for it
+    from jinja2 import meta
+
+    usual = _grammar()
+    try:
+        TEMPLATE.check(len(template))
+        tree = usual.parse(template)
+        return tree, frozenset(meta.find_undeclared_variables(tree)), frozenset(usual.globals)
+    except jinja2.TemplateError as error:
+        raise CatalogError(f"is no template: {cut(str(error.message))}") from error
+    except UnreadableError as error:
+        raise CatalogError(str(error)) from error
+    except RecursionError as error:
+        raise CatalogError("is no template: it is nested too deep") from error
+    except (ValueError, OverflowError, MemoryError) as error:  # numbers of thousands of digits
+        raise CatalogError(f"is no template: {cut(str(error))}") from error
+
+
+@cache
+def _grammar() -> Environment:
+    """Jinja's language without its effects: while it reads a template, it computes what is constant there."""
+    from jinja2.sandbox import SandboxedEnvironment
+
+    class Grammar(SandboxedEnvironment):
+        intercepted_binops = frozenset(SandboxedEnvironment.default_binop_table)
+        intercepted_unops = frozenset(SandboxedEnvironment.default_unop_table)
+
+    usual = Grammar()
+    for things in (usual.filters, usual.tests):
+        things.update(dict.fromkeys([*things], _nothing))
+    usual.filters.update(dict.fromkeys(FILTERS, _nothing))
+    return usual
+
+
+def _nothing(*_: Any, **__: Any) -> str:
+    return ""
