@@ -12,6 +12,9 @@ HARMLESS := $(shell grep -L 'unsafe_code: true' tasks/*/suite.yaml | cut -d/ -f2
 HAS_FENCE := 'from harness.scoring.sandbox import fenced_sandbox; fenced_sandbox(allow_unfenced=False)'
 UNFENCED ?=
 
+# Markers of pyproject.toml whose tests `make check` leaves out.
+LONG := packaging or ray or processes or sandbox or parity or calibration or browser
+
 .DEFAULT_GOAL := help
 .PHONY: help run check test browser bench calibrate security dashboard lint docs format lock audit
 
@@ -43,7 +46,7 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
 check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not (packaging or ray or processes or parity or calibration or browser)"
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(LONG))"
 
 test: $(INSTALLED) lint  ## lint, types, import rules and all tests but those marked slow
 	$(BIN)/python -m pytest -n auto --dist loadgroup

@@ -33,9 +33,7 @@ def opened(page: str = "overview", **address: str | list[str]) -> AppTest:
     """A page, at an address with these filters."""
     app = AppTest.from_file(str(APP), default_timeout=60)
     app.query_params.update(address)
-    app.run()
-    if page != "overview":
-        app.switch_page(f"views/{page}.py").run()
+    app.switch_page(f"views/{page}.py").run()
     assert not app.exception
     return app
 

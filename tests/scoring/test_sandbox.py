@@ -22,6 +22,8 @@ from harness.scoring.canaries import FORK
 from harness.scoring.fence import fences
 from harness.scoring.sandbox import Sandbox, SandboxError, canaries, fenced_sandbox, open_sandbox
 
+pytestmark = pytest.mark.sandbox
+
 GOOD = "def f(x):\n    return (x + 3) * 2"
 BARE = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
 UNGUARDED = replace(BARE, guards=())
@@ -478,7 +480,6 @@ def f(x):
     assert done.message.startswith(("PermissionError", "FileNotFoundError")), done
 
 
-@pytest.mark.processes
 def test_a_server_that_cannot_shut_itself_runs_one_program(either, monkeypatch):
     monkeypatch.setattr(server, "_GUEST", server._GUEST.replace("lasting = _shut() and", "lasting = False and"))
     fresh = replace(either, prefix=("/usr/bin/env", *either.prefix))
@@ -504,7 +505,6 @@ time.sleep(60)
 """
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_servers_and_their_programs_end_with_their_host(either, sign):
     command = [sys.executable, "-c", HOST, either.isolation, either.python, " ".join(either.guards), *either.prefix]

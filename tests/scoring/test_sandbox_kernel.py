@@ -19,6 +19,8 @@ from harness.scoring.kernel import Guard, beneath, call_filter, guards
 from harness.scoring.sandbox import Execution, Sandbox, SandboxError, canaries, open_sandbox
 from tests.security.calls import numbers
 
+pytestmark = pytest.mark.sandbox
+
 GUARDED = Sandbox(isolation="none", python=os.path.realpath(sys._base_executable))  # type: ignore[attr-defined]
 LANDLOCK, SECCOMP, BOTH = {"landlock"}, {"seccomp"}, {"landlock", "seccomp"}
 PRELUDE = """import ctypes, fcntl, os, resource, signal, socket, struct

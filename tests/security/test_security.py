@@ -17,6 +17,8 @@ from tests.security import Case, NotHereError, __main__, programs
 from tests.security.fences import Place
 from tests.security.programs import CLASSES, forge, forged
 
+pytestmark = pytest.mark.sandbox
+
 EVERY = 5
 """So many programs, of which one is tried here."""
 ESCAPES = {

@@ -10,8 +10,15 @@ import pytest
 
 from tests.builders.tables import Published
 
-_SHIPPED = Path(__file__).parent / "data"
+_HERE = Path(__file__).parent
+_SHIPPED = _HERE / "data"
 _BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == _HERE:
+            item.add_marker("calibration")
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,7 @@ def test_a_size_is_foretold_without_having_been_seen() -> None:
     assert not after.inside
 
 
+@pytest.mark.calibration
 def test_intervals_hold_19_of_20_scores_of_simulated_families() -> None:
     rng = np.random.default_rng(1)
     sizes = [*SIZES, NEXT]

@@ -58,6 +58,7 @@ def test_curves_are_fitted_together_as_they_are_alone(name: str) -> None:
     assert together.mean(X) == pytest.approx(np.vstack([f.mean(X) for f in apart]), abs=1e-4)
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("name", [name for name, form in FORMS.items() if form.closed is None])
 def test_no_search_from_many_starts_finds_a_better_fit(name: str) -> None:
     # Curves that rise: on flat ones a cliff before the first size that was lucky may be likelier, and means nothing.
