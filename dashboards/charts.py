@@ -14,7 +14,7 @@ from harness.wording import file_name
 if TYPE_CHECKING:
     import pandas as pd
 
-PICTURES = ("png", "svg")
+BROWSER_PICTURES = ("png", "svg")
 BEFORE_FIGURES_S = 0.8
 """Seconds that a browser takes to draw a page without figures for the first time."""
 
@@ -34,7 +34,7 @@ def show(draw: Callable[[], Any], name: str, numbers: Callable[[], pd.DataFrame]
 
     figure = _drawn(state.version(), name, of, draw)
     caption = figures.caption(figure)
-    picture = {"format": st.session_state.get("picture", PICTURES[0]), "filename": file_name(name), "scale": 2}
+    picture = {"format": st.session_state.get("picture", BROWSER_PICTURES[0]), "filename": file_name(name), "scale": 2}
     title = figures.heading(figure) or name
     st.plotly_chart(
         figure,
@@ -84,5 +84,10 @@ def _csv(table: pd.DataFrame) -> str:
 def choose_picture() -> None:
     """Let the reader choose the format in which the camera above each figure saves."""
     st.sidebar.segmented_control(
-        "Save pictures as", PICTURES, default=PICTURES[0], format_func=str.upper, key="picture", required=True
+        "Save pictures as",
+        BROWSER_PICTURES,
+        default=BROWSER_PICTURES[0],
+        format_func=str.upper,
+        key="picture",
+        required=True,
     )

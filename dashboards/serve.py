@@ -83,7 +83,7 @@ def head_start() -> None:
     state = import_module("harness.dashboards.state")
     state.outcomes()
     import_module("harness.dashboards.summary")
-    state.study("params")
+    state.current_study("params")
     for name in ("harness.dashboards.tables", "harness.figures", "harness.leaderboard", "harness.store.samples"):
         import_module(name)
     import_module("pyarrow.parquet")  # what answers are read with
@@ -96,7 +96,7 @@ def other_axes(patience: float = PATIENCE_S) -> None:
     _, *others = get_args(state.Scale)
     for axis in others:
         time.sleep(patience)
-        state.study(axis)
+        state.current_study(axis)
 
 
 def _ahead() -> None:

@@ -73,12 +73,12 @@ def outcomes() -> Outcomes:
     return _outcomes(*version())
 
 
-def study(scale: Scale) -> Study:
+def current_study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
     return _study(*version(), scale)
 
 
-def documents() -> Callable[[Cell], DocumentScores | None]:
+def document_scores() -> Callable[[Cell], DocumentScores | None]:
     """A reader of the scores of a cell's documents; for a file that cannot be read it logs why and gives None."""
     return _documents(*version())
 
@@ -149,7 +149,7 @@ class Filters:
 def scale() -> Scale:
     """The axis of curves, chosen in the sidebar and kept in the address."""
     titles = "  \n".join(f"{name}: {title}" for name, title in AXIS_TITLES.items())
-    chosen: Scale = one(st.sidebar.selectbox, "Scale axis", get_args(Scale), "scale", help=titles)
+    chosen: Scale = choose_one(st.sidebar.selectbox, "Scale axis", get_args(Scale), "scale", help=titles)
     return chosen
 
 
@@ -174,7 +174,7 @@ def _wanted(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
     return frozenset(several(st.sidebar.multiselect, label, sorted(options), key))
 
 
-def one(
+def choose_one(
     draw: Callable[..., Any],
     label: str,
     options: Sequence[Any],
@@ -248,7 +248,7 @@ def look() -> tuple[Study, Filters]:
     """The study on the axis that the reader chose, and the filters; ends the page when there is no curve to show."""
     axis = scale()
     require_results(outcomes())
-    on_axis = study(axis)
+    on_axis = current_study(axis)
     if not on_axis.curves:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
         st.stop()

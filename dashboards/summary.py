@@ -36,7 +36,7 @@ def counts(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> di
     }
 
 
-def verdict_counts(judged: Iterable[Judged]) -> dict[str, int]:
+def curves_by_verdict(judged: Iterable[Judged]) -> dict[str, int]:
     """How many curves got which verdict, without the verdicts that no curve got."""
     found = Counter(row.verdict.label for row in judged)
     return {words.capitalize(): found[label] for label, words in PLAIN_WORDS.items() if found[label]}

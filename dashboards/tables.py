@@ -43,7 +43,7 @@ def scores(table: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
     return {str(name): score for name, dtype in table.dtypes.items() if is_float_dtype(dtype)}
 
 
-def counted(judged: Iterable[Judged]) -> pd.DataFrame:
+def verdict_bars(judged: Iterable[Judged]) -> pd.DataFrame:
     """The verdicts that the bars count, a row each."""
     rows = [(r.curve.family, r.curve.task, r.curve.label, PLAIN_WORDS[r.verdict.label]) for r in judged]
     return pd.DataFrame(rows, columns=["family", "task", "setting", "verdict"])

@@ -35,7 +35,7 @@ GPU_FLOPS_PER_SECOND = 2e13
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Estimate:
+class CostEstimate:
     """Cost of one cell, or of many added up."""
 
     requests: int = 0
@@ -45,15 +45,15 @@ class Estimate:
     seconds: float = 0.0
     """Worker seconds: divide by the workers for wall time."""
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(
+    def __add__(self, other: CostEstimate) -> CostEstimate:
+        return CostEstimate(
             requests=self.requests + other.requests,
             tokens=self.tokens + other.tokens,
             seconds=self.seconds + other.seconds,
         )
 
 
-def estimate(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> Estimate | None:
+def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> CostEstimate | None:
     """Cost of one cell; None when only the hub knows how many documents the task has.
 
     Args:
@@ -75,7 +75,7 @@ def estimate(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> Estimate | Non
     rate = GPU_FLOPS_PER_SECOND if cell.model.gpus else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
     seconds = pace * (requests * speed.seconds_per_request + arithmetic)
-    return Estimate(requests=requests, tokens=tokens, seconds=seconds)
+    return CostEstimate(requests=requests, tokens=tokens, seconds=seconds)
 
 
 def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:
@@ -85,7 +85,7 @@ def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], 
         cell = result.cell
         if cell.engine != engine or cell.task not in tasks:
             continue
-        guess = estimate(cell, tasks[cell.task])
+        guess = cost_of(cell, tasks[cell.task])
         if guess and guess.seconds > 0:
             ratios.append(result.provenance.seconds / guess.seconds)
     return statistics.median(ratios) if ratios else None

@@ -21,7 +21,7 @@ MODEL_COLUMNS = (*_WHO[:4], "params", *_WHO[4:])
 """What identifies a row of the wide table: every axis on which models differ, and the size."""
 _NAMED_APART = MODEL_AXES | {"task", "task_digest", "shots", "seed"}
 """All axes but those that the head of a column names only where their value does not go without saying."""
-Row = tuple[Value, ...]
+ModelRow = tuple[Value, ...]
 """Values of `MODEL_COLUMNS`."""
 AVERAGE = "mean_normalized"
 """Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide_table` says over which."""
@@ -73,7 +73,7 @@ def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()
     return "; ".join([over, *said]) if board.metrics and said else None
 
 
-def centred(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+def centred_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """Chance-centred headline scores: one row per model (the index), one column per setting, missing where none is."""
     board = _board(results, failures)
     rows = [
@@ -124,16 +124,16 @@ def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 class _Board(NamedTuple):
     """What the wide table is made of."""
 
-    scores: Mapping[Row, Mapping[str, float]]
+    scores: Mapping[ModelRow, Mapping[str, float]]
     """Row -> column -> headline score over its seeds."""
     metrics: Mapping[str, MetricSpec]
     """Column -> headline metric, in the order of the columns."""
     averaged: Set[str]
     """Columns that the average is over."""
-    complete: Mapping[Row, Set[str]]
+    complete: Mapping[ModelRow, Set[str]]
     """Row -> columns that are fit for the average, and have a score there."""
 
-    def average(self, row: Row) -> float | None:
+    def average(self, row: ModelRow) -> float | None:
         """Mean of the chance-centred scores; None unless the row has every score that is averaged."""
         if not self.averaged or not self.averaged <= self.complete[row]:
             return None
@@ -149,7 +149,7 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
     done = sorted(results, key=lambda r: _place(r.cell))
     digests = _digests(done)
     columns: dict[str, Cell] = {}
-    grouped: dict[tuple[Row, str], list[CellResult]] = {}
+    grouped: dict[tuple[ModelRow, str], list[CellResult]] = {}
     for result in done:
         column = _column(result.cell, digests[result.cell.task])
         columns.setdefault(column, result.cell)
@@ -157,8 +157,8 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
     fit = _fit(columns, digests)
     succeeded = {r.cell.place for r in done}
     failed = [f.cell for f in failures if f.cell.place not in succeeded]
-    scores: dict[Row, dict[str, float]] = {row_of(cell): {} for cell in failed}
-    complete: dict[Row, set[str]] = {row: set() for row in scores}
+    scores: dict[ModelRow, dict[str, float]] = {row_of(cell): {} for cell in failed}
+    complete: dict[ModelRow, set[str]] = {row: set() for row in scores}
     for (row, column), seeds in grouped.items():
         metric = columns[column].metrics[0]
         found = [(s, r.n_expected) for r in seeds for s in r.scores if s.metric == metric.name]
@@ -178,13 +178,13 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
     )
 
 
-def row_of(cell: Cell) -> Row:
+def row_of(cell: Cell) -> ModelRow:
     """The values of `MODEL_COLUMNS` that a cell has: which row of the wide table its scores stand in."""
     values = cell.setting(free=QUESTION_AXES, first=_WHO).values
     return (*values[:4], cell.model.params, *values[4:])
 
 
-def _row_place(row: Row) -> tuple[str, int, tuple[str, ...]]:
+def _row_place(row: ModelRow) -> tuple[str, int, tuple[str, ...]]:
     """Family by family, ascending by size."""
     of = dict(zip(MODEL_COLUMNS, row, strict=True))
     others = dict.fromkeys(("model", "variant", *_WHO))
@@ -239,14 +239,14 @@ def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
     return max({a & b for a in kinds for b in kinds}, key=weight, default=frozenset())
 
 
-def _row_names(rows: Sequence[Row]) -> list[str]:
+def _row_names(rows: Sequence[ModelRow]) -> list[str]:
     """Model names; where several rows have the same, with whatever they differ in."""
     model, revision = MODEL_COLUMNS.index("model"), MODEL_COLUMNS.index("revision")
-    alike: dict[Value, list[Row]] = {}
+    alike: dict[Value, list[ModelRow]] = {}
     for row in rows:
         alike.setdefault(row[model], []).append(row)
 
-    def name(row: Row) -> str:
+    def name(row: ModelRow) -> str:
         differing = [i for i, seen in enumerate(zip(*alike[row[model]], strict=True)) if row[i] and len(set(seen)) > 1]
         return " ".join([str(row[model]), *(str(row[i])[: 12 if i == revision else None] for i in differing)])
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import laws
-from harness.analysis.compare import Comparisons, choose_side, pair_up
-from harness.analysis.compare import compare as compare_pairs
+from harness.analysis.compare import Comparisons, choose_side, compare_pairs, pair_up
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.verdict import study
-from harness.reading import read_documents, read_outcomes, read_table
+from harness.reading import document_reader, read_outcomes, read_table
 from harness.store import Store
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def read_curves(
     if path.is_file():
         return _table_curves(read_table(path), scale, str(path))
     outcomes = read_outcomes(path)
-    items = read_documents(Store(path)) if documents else None
+    items = document_reader(Store(path)) if documents else None
     return curves(outcomes.results, outcomes.failures, scale=scale, items=items)
 
 
@@ -76,7 +75,7 @@ def compare(a: str, b: str, *, results: str | Path = "results", every_metric: bo
     done, failures, _ = read_outcomes(Path(results))
     cells = [*(result.cell for result in done), *(failure.cell for failure in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
-    return compare_pairs(pairing.pairs, read_documents(Store(Path(results))), every_metric=every_metric)
+    return compare_pairs(pairing.pairs, document_reader(Store(Path(results))), every_metric=every_metric)
 
 
 def leaderboard_table(results: str | Path = "results", *, wide: bool = False) -> pd.DataFrame:
@@ -120,5 +119,5 @@ def report_html(results: str | Path = "results", *, scale: Scale = "params", tit
 
     folder = Path(results)
     outcomes = read_outcomes(folder)
-    made = study(*outcomes, scale=scale, items=read_documents(Store(folder)))
+    made = study(*outcomes, scale=scale, items=document_reader(Store(folder)))
     return report_page(made) if title is None else report_page(made, title=title)

@@ -73,7 +73,7 @@ def _as_written(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns=lambda name: as_written(str(name)))
 
 
-def read_documents(store: Store, report: Report = log.warning) -> Callable[[Cell], DocumentScores | None]:
+def document_reader(store: Store, report: Report = log.warning) -> Callable[[Cell], DocumentScores | None]:
     """A function that reads the scores of a cell's documents, and gives None for a file that cannot be read.
 
     Args:

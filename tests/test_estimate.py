@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.estimate import Estimate, estimate, measured_pace
+from harness.estimate import CostEstimate, cost_of, measured_pace
 from tests.builders import cell, model, result, task
 
 CHOICE = task(config={"output_type": "multiple_choice", "doc_to_choice": ["a", "b"]})
@@ -11,55 +11,55 @@ TEXT = task("text", config={"output_type": "generate_until"})
 
 def test_each_of_several_texts_is_a_request() -> None:
     several = task("several", config={"output_type": "generate_until", "repeats": 10})
-    (one, ten) = (estimate(cell(of=spec, limit=5), spec) for spec in (TEXT, several))
+    (one, ten) = (cost_of(cell(of=spec, limit=5), spec) for spec in (TEXT, several))
     assert one is not None
     assert ten is not None
     assert (one.requests, ten.requests) == (10, 55)
 
 
 def test_options_and_generations_are_counted_as_requests() -> None:
-    assert estimate(cell(of=CHOICE), CHOICE).requests == 2 * 20
-    assert estimate(cell(of=TEXT), TEXT).requests == 2 * 20
-    assert estimate(cell(of=TEXT, limit=5), TEXT).requests == 2 * 5
+    assert cost_of(cell(of=CHOICE), CHOICE).requests == 2 * 20
+    assert cost_of(cell(of=TEXT), TEXT).requests == 2 * 20
+    assert cost_of(cell(of=TEXT, limit=5), TEXT).requests == 2 * 5
 
 
 def test_shots_lengthen_every_prompt() -> None:
-    assert estimate(cell(shots=4), CHOICE).tokens == 5 * estimate(cell(shots=0), CHOICE).tokens
+    assert cost_of(cell(shots=4), CHOICE).tokens == 5 * cost_of(cell(shots=0), CHOICE).tokens
 
 
 def test_documents_that_bring_their_examples_are_counted_with_them() -> None:
     own = replace(CHOICE, demonstrations="document")
-    assert estimate(cell(shots=4), own).tokens == estimate(cell(shots=0), own).tokens
+    assert cost_of(cell(shots=4), own).tokens == cost_of(cell(shots=0), own).tokens
 
 
 def test_on_trees_examples_cost_next_to_nothing() -> None:
     big = model(10**9)
-    tree, other = (estimate(cell(of=CHOICE, model=big, shots=4, engine=e), CHOICE) for e in ("tree", "lm-eval"))
+    tree, other = (cost_of(cell(of=CHOICE, model=big, shots=4, engine=e), CHOICE) for e in ("tree", "lm-eval"))
     assert tree.tokens == other.tokens
     # 20 documents and 4 examples, each read once, against 40 prompts of 5 documents' length
     assert tree.seconds < other.seconds / 8
 
 
 def test_a_task_whose_size_only_the_hub_knows_has_no_estimate() -> None:
-    assert estimate(cell(), task(n_docs=None)) is None
+    assert cost_of(cell(), task(n_docs=None)) is None
 
 
 def test_larger_models_take_longer_and_gpus_less() -> None:
-    small, large = (estimate(cell(model=model(n)), CHOICE) for n in (10**6, 10**9))
+    small, large = (cost_of(cell(model=model(n)), CHOICE) for n in (10**6, 10**9))
     assert small.seconds < large.seconds
-    assert estimate(cell(model=model(10**9, gpus=1)), CHOICE).seconds < large.seconds
+    assert cost_of(cell(model=model(10**9, gpus=1)), CHOICE).seconds < large.seconds
 
 
 def test_the_pace_of_done_cells_corrects_the_estimate() -> None:
     done = result(cell(of=CHOICE))
-    guess = estimate(done.cell, CHOICE).seconds
+    guess = cost_of(done.cell, CHOICE).seconds
     slow = replace(done, provenance=replace(done.provenance, seconds=7 * guess))
     pace = measured_pace([slow], {"colours": CHOICE}, "simulated")
     assert pace == pytest.approx(7)
-    assert estimate(done.cell, CHOICE, pace=pace).seconds == pytest.approx(7 * guess)
+    assert cost_of(done.cell, CHOICE, pace=pace).seconds == pytest.approx(7 * guess)
     assert measured_pace([slow], {"colours": CHOICE}, "lm-eval") is None
 
 
 def test_estimates_add_up() -> None:
-    one = Estimate(requests=1, tokens=2.0, seconds=3.0)
-    assert one + one == Estimate(requests=2, tokens=4.0, seconds=6.0)
+    one = CostEstimate(requests=1, tokens=2.0, seconds=3.0)
+    assert one + one == CostEstimate(requests=2, tokens=4.0, seconds=6.0)

@@ -9,14 +9,14 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare import choose_side, compare, pair_up
+from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.curves import curves
 from harness.analysis.forecast import Forecast, forecasts
 from harness.analysis.growth import traces
 from harness.analysis.stats import Resolution, minimum_detectable_effect
 from harness.analysis.verdict import CurveRow, Study, resolutions, study, with_traces
 from harness.errors import MachineError
-from harness.leaderboard import centred
+from harness.leaderboard import centred_table
 from harness.records import Sample
 from harness.specs import MetricSpec
 from harness.store import DocumentScores
@@ -242,7 +242,7 @@ def test_the_overview_fits_any_number_of_tasks(tasks: int) -> None:
 
 
 def test_the_heat_map_leaves_missing_scores_blank() -> None:
-    table = centred([*grown((50, 200)), *grown((125,), shots=2)])
+    table = centred_table([*grown((50, 200)), *grown((125,), shots=2)])
     (heat,) = figures.heat_map(table).data
     assert heat.x == ("toy-1000", "toy-4000")
     assert [list(row) for row in heat.z] == [[0.0, 1.0], [0.5, None]]
@@ -323,7 +323,7 @@ def test_differences_stand_in_rows_with_their_intervals_and_clear_ones_are_colou
     }
     cells = [*read]
     pairs = pair_up(choose_side("toy-1000", cells), choose_side("toy-4000", cells), results).pairs
-    compared = compare(pairs, read.get).comparisons
+    compared = compare_pairs(pairs, read.get).comparisons
     figure = figures.comparison_figure(compared, a="small", b="large")
     clear, unclear = figure.data
     assert (clear.name, clear.y[0], unclear.y[0]) == ("large better", "other 0-shot", "alike 0-shot")

@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 import pytest
 
 from harness import figures
-from harness.analysis.compare import choose_side, compare, pair_up
+from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.forecast import forecasts
 from harness.analysis.growth import traces
 from harness.analysis.verdict import Study, resolutions, study, with_traces
-from harness.leaderboard import centred
+from harness.leaderboard import centred_table
 from harness.store import DocumentScores
 from harness.wording import visible
 from tests.builders import cell, model, result, task
@@ -43,7 +43,7 @@ def compared() -> go.Figure:
         for r in results
     }
     pairs = pair_up(choose_side("1000", [*read]), choose_side("4000", [*read]), results).pairs
-    return figures.comparison_figure(compare(pairs, read.get).comparisons, a=f"A {NAME}", b=f"B {NAME}")
+    return figures.comparison_figure(compare_pairs(pairs, read.get).comparisons, a=f"A {NAME}", b=f"B {NAME}")
 
 
 def forecast(made: Study) -> go.Figure:
@@ -57,7 +57,7 @@ KINDS: dict[str, Callable[[Study], go.Figure]] = {
     "sharp and smooth": lambda made: figures.sharp_and_smooth(with_traces(made.judged)),
     "overview": lambda made: figures.overview(made.judged),
     "forecast": forecast,
-    "heat map": lambda made: figures.heat_map(centred(made.results)),
+    "heat map": lambda made: figures.heat_map(centred_table(made.results)),
     "shots": lambda made: figures.shots_by_scale([row.curve for row in made.judged]),
     "power": lambda made: figures.power_figure(resolutions(made.judged)),
     "comparison": lambda _: compared(),

@@ -13,7 +13,7 @@ from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict import judge
 from harness.cli.leaderboard import command
-from harness.leaderboard import across, centred, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
+from harness.leaderboard import across, centred_table, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
 from harness.reading import read_table
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
@@ -246,7 +246,7 @@ def test_the_order_of_results_does_not_matter() -> None:
 
 
 def test_centred_scores_are_indexed_by_model() -> None:
-    table = centred([*grown((50, 100)), *grown((60,), shots=5)])
+    table = centred_table([*grown((50, 100)), *grown((60,), shots=5)])
     assert list(table.index) == ["toy-1000", "toy-4000"]
     assert list(table["colours 0-shot (acc)"]) == pytest.approx([0.0, 1 / 3])
     assert pd.isna(table["colours 5-shot (acc)"]["toy-4000"])
@@ -255,7 +255,7 @@ def test_centred_scores_are_indexed_by_model() -> None:
 def test_equal_model_names_are_told_apart() -> None:
     plain = grown((50,))
     int8 = [counted(replace(r.cell, model=replace(r.cell.model, variant="int8")), 60, 200) for r in plain]
-    assert list(centred([*plain, *int8]).index) == [
+    assert list(centred_table([*plain, *int8]).index) == [
         "toy-1000",
         "toy-1000 int8",
     ]

@@ -6,7 +6,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import Comparison, choose_side, compare, pair_up, summary
+from harness.analysis.compare import Comparison, choose_side, compare_pairs, pair_up, summary
 from harness.errors import HarnessError
 from harness.store import Outcomes
 
@@ -27,7 +27,7 @@ def compared(
     results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
     cells = [*(r.cell for r in results), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), results, failures)
-    found = compare(pairing.pairs, state.documents())
+    found = compare_pairs(pairing.pairs, state.document_scores())
     left = [f"{one.task} {one.setting}: {one.reason}" for one in (*pairing.unpaired, *found.unpaired)]
     return found.comparisons, left
 
@@ -42,8 +42,8 @@ if not models:
     st.info("No result matches. Take away a filter in the sidebar.")
     st.stop()
 left, right = st.columns(2)
-a = state.one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
-b = state.one(right.selectbox, "B", models, "b", free=True, help=HELP)
+a = state.choose_one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
+b = state.choose_one(right.selectbox, "B", models, "b", free=True, help=HELP)
 if not a or not b:
     st.info("Choose two models, or two settings such as shots=0 and shots=2.")
     st.stop()

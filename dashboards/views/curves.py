@@ -21,7 +21,7 @@ def glance(judged: Sequence[Judged]) -> None:
     st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
     tasks = sorted({row.curve.task for row in judged})
     pages = -(-len(tasks) // PANELS)
-    page = state.one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
+    page = state.choose_one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
     panels = [row for row in judged if row.curve.task in shown]
     charts.show(
@@ -32,7 +32,7 @@ def glance(judged: Sequence[Judged]) -> None:
     )
 
 
-def closely(task: str, judged: Sequence[Judged]) -> None:
+def show_task(task: str, judged: Sequence[Judged]) -> None:
     """Both metrics of one task, and the reasons for its verdicts."""
     shown = prepared(judged)
     if shown:
@@ -59,14 +59,17 @@ study, filters = state.look()
 state.say_basis(state.outcomes())
 left, right = st.columns(2)
 about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
-scores = state.one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
-fits = state.one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True) == "shown"
+scores = state.choose_one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
+fits = (
+    state.choose_one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True)
+    == "shown"
+)
 judged = filters.judged(study.judged)
 tasks = sorted({row.curve.task for row in judged})
 if not tasks:
     st.info("No curve matches. Take away a filter in the sidebar.")
 elif len(tasks) <= FEW:
     for task in tasks:
-        closely(task, [row for row in judged if row.curve.task == task])
+        show_task(task, [row for row in judged if row.curve.task == task])
 else:
     glance(prepared(judged))

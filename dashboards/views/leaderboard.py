@@ -11,7 +11,7 @@ from harness.dashboards import charts, state, tables
 
 from harness import figures
 from harness.analysis.compare import leads
-from harness.leaderboard import AVERAGE, MODEL_COLUMNS, Row, centred, row_of, tidy_table, wide_table
+from harness.leaderboard import AVERAGE, MODEL_COLUMNS, ModelRow, centred_table, row_of, tidy_table, wide_table
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
@@ -30,7 +30,7 @@ def order(version: state.Version, filters: state.Filters, _outcomes: Outcomes) -
     board = wide_table(results, failures)
     board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
     ranked = int(board[AVERAGE].notna().sum())
-    of: dict[Row, list[CellResult]] = {}
+    of: dict[ModelRow, list[CellResult]] = {}
     for one in results:
         of.setdefault(row_of(one.cell), []).append(one)
     rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
@@ -46,7 +46,7 @@ def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
     """The score of each document, by cell. Several threads read these hundreds of small files in half the time."""
     cells = [result.cell for result in results]
     with ThreadPoolExecutor() as pool:
-        return dict(zip(cells, pool.map(state.documents(), cells), strict=True))
+        return dict(zip(cells, pool.map(state.document_scores(), cells), strict=True))
 
 
 st.title("Leaderboard")
@@ -83,7 +83,7 @@ with right:
         "leaderboard-wide",
         lambda: wide_table(outcomes.results, outcomes.failures),
     )
-scores = centred(filters.cells(outcomes.results), filters.cells(outcomes.failures))
+scores = centred_table(filters.cells(outcomes.results), filters.cells(outcomes.failures))
 if scores.size:
     charts.show(lambda: figures.heat_map(scores), "leaderboard-map", scores.reset_index, of=filters)
 else:

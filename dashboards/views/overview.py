@@ -20,7 +20,7 @@ GUIDE = (
 )
 
 
-def numbers(of: dict[str, int], key: str) -> None:
+def show_numbers(of: dict[str, int], key: str) -> None:
     """A row of numbers, each below its name."""
     with st.container(horizontal=True, gap="large", key=key):
         for name, value in of.items():
@@ -33,7 +33,7 @@ axis, filters = state.scale(), state.filters(everything)
 outcomes = Outcomes(filters.cells(everything.results), filters.cells(everything.failures), everything.problems)
 if outcomes.results or outcomes.failures:
     families = summary.families(outcomes.results, outcomes.failures)
-    numbers({"Families": len(families), **summary.counts(outcomes.results, outcomes.failures)}, "counts")
+    show_numbers({"Families": len(families), **summary.counts(outcomes.results, outcomes.failures)}, "counts")
 for problem in outcomes.problems:
     st.text(f"Skipped {problem}")
 # Judging takes longest: its place is kept, and filled when everything else can be seen.
@@ -46,10 +46,10 @@ if outcomes.results or outcomes.failures:
 state.require_results(everything)
 with verdicts:
     st.subheader("What the curves show")
-    study = state.study(axis)
+    study = state.current_study(axis)
     judged = filters.judged(study.judged)
     if judged:
-        numbers(summary.verdict_counts(judged), "verdicts")
+        show_numbers(summary.curves_by_verdict(judged), "verdicts")
         st.caption("Curves by verdict: each is the headline metric of one task in one setting.")
         state.say_basis(everything)
     elif study.curves:
@@ -69,6 +69,6 @@ if judged:
     charts.show(
         lambda: figures.verdict_counts(judged),
         "verdict-counts",
-        lambda: tables.counted(judged),
+        lambda: tables.verdict_bars(judged),
         of=(axis, filters),
     )

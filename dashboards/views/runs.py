@@ -96,7 +96,7 @@ def progress(
 def show_current(records: Sequence[RunRecord], now: datetime) -> None:
     """A bar for each run that goes on, and then for those that broke off and can be taken up."""
     for record in records[:MOST_BARS]:
-        st.progress(record.progress.finished / max(record.progress.total, 1), text=heading(record, now))
+        st.progress(record.progress.finished / max(record.progress.total, 1), text=run_heading(record, now))
         where = f"Since {moment(record.started_at)} on {shortened(record.host, LONGEST)}"
         if record.state(now) == "going on":
             st.text(f"{where}: {shortened(record.command, LONGEST)}")
@@ -107,7 +107,7 @@ def show_current(records: Sequence[RunRecord], now: datetime) -> None:
         st.caption(f"The table of runs has {len(records) - MOST_BARS} more.")
 
 
-def heading(record: RunRecord, now: datetime) -> str:
+def run_heading(record: RunRecord, now: datetime) -> str:
     """How a run stands. It becomes markdown, and therefore holds no text that comes from a file."""
     silence = duration(abs(now - record.heard_at).total_seconds())
     again = "the same command goes on from there"
@@ -128,7 +128,7 @@ def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
         planned: count as "to come" what runs plan; otherwise count what other models of the family were asked.
     """
     families = list(dict.fromkeys(tally.family for tally in tallies))
-    family = state.one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
+    family = state.choose_one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
     shown = [tally for tally in tallies if tally.family == family]
     table = pd.DataFrame(
         [(tally.task, tally.model, in_words(tally, planned=planned)) for tally in shown],

@@ -19,11 +19,11 @@ from harness.plan import Cell, ModelId, by_size, labels, model_id, model_names, 
 from harness.scoring.likelihood import softmax
 from harness.specs import MetricSpec
 from harness.store import Problem, samples
-from harness.store.samples import RIGHT, Flips, Found, Page, Query
+from harness.store.samples import RIGHT, AnswerChanges, Page, Query, StoredSample
 from harness.wording import count, counted
 
 # Comments and not docstrings, because Streamlit would show strings that stand alone in a page.
-ROWS = 50  # Answers on one page.
+ANSWERS_A_PAGE = 50  # Answers on one page.
 MOST_FLIPS = 200  # Documents listed among those that change.
 SHOWN = 60  # Characters of a text that a table shows.
 LONG = 1500  # Characters from which a text gets a box of its own to scroll in.
@@ -48,13 +48,15 @@ def find(
 ) -> Page:
     """One page of answers; `patient` searches all cells however long it takes."""
     patience = None if patient else samples.PATIENCE
-    return samples.page(state.store(), _cells, query, offset=offset, limit=ROWS, patience=patience)
+    return samples.page(state.store(), _cells, query, offset=offset, limit=ANSWERS_A_PAGE, patience=patience)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Comparing sizes")
-def compare(version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str) -> Flips:
+def compare_sizes(
+    version: state.Version, keys: tuple[str, ...], _cells: tuple[Cell, ...], metric: str
+) -> AnswerChanges:
     """The documents that one size answers right and a neighbouring size wrong."""
-    return samples.flips(state.store(), _cells, metric)
+    return samples.answer_changes(state.store(), _cells, metric)
 
 
 def cache_key(cells: Sequence[Cell]) -> tuple[state.Version, tuple[str, ...], tuple[Cell, ...]]:
@@ -76,8 +78,8 @@ def main() -> None:
     names = labels(size_setting(result.cell) for result in outcomes.results)
     by_name = {names[setting]: setting for setting in settings}
     way, where = st.columns([1, 2], vertical_alignment="top")
-    show = state.one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
-    label = state.one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
+    show = state.choose_one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
+    label = state.choose_one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
     chosen = cells if label == EVERYTHING else settings[by_name[label]]
     if show == ANSWERS:
         opened = answers(chosen)
@@ -85,7 +87,7 @@ def main() -> None:
         st.info("Choose one task and setting: sizes are compared within it.")
         opened = None
     else:
-        opened = flips(settings[by_name[label]])
+        opened = show_changes(settings[by_name[label]])
     opened = still_open(opened, chosen)
     if opened is not None:
         document(opened, settings[size_setting(opened.cell)])
@@ -108,9 +110,9 @@ def answers(cells: Sequence[Cell]) -> Opened | None:
         "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
     )
     models = state.several(model_box.multiselect, "Models", list(names.values()), "models")
-    right = state.one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
+    right = state.choose_one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
     metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging_metrics(cell)))
-    metric = state.one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
+    metric = state.choose_one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
     query = Query(
         text=text or "",
         metric=None if right == ANY else metric,
@@ -132,9 +134,9 @@ def answer_table(cells: Sequence[Cell], query: Query, names: dict[ModelId, str])
     status = st.container()
     at = st.session_state.get(f"page {search}", 1)
     patient = st.session_state.get(f"patient {search}", False)
-    page = find(*cache_key(cells), query, (at - 1) * ROWS, patient)
+    page = find(*cache_key(cells), query, (at - 1) * ANSWERS_A_PAGE, patient)
     problems(page.problems)
-    pages = max(1, math.ceil(page.total / ROWS))
+    pages = max(1, math.ceil(page.total / ANSWERS_A_PAGE))
     with status:
         at_least = "At least " if page.searched < len(cells) else ""
         where = f"{count(page.searched)} of {counted(len(cells), 'cell')}"
@@ -162,7 +164,7 @@ def wait_for_all(key: str) -> None:
     st.session_state[key] = True
 
 
-def answer_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
+def answer_row(found: StoredSample, names: dict[ModelId, str]) -> dict[str, object]:
     """One answer in a table."""
     headline = judging_metrics(found.cell)[0].name
     score = found.sample.scores.get(headline)
@@ -180,7 +182,7 @@ def answer_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
     }
 
 
-def flips(cells: Sequence[Cell]) -> Opened | None:
+def show_changes(cells: Sequence[Cell]) -> Opened | None:
     """What changes from one size to the next in one setting; gives the document that the reader chose."""
     if len(cells) < 2:
         st.info("Only one size has answered this setting. Run more sizes of the family to see what changes.")
@@ -188,7 +190,7 @@ def flips(cells: Sequence[Cell]) -> Opened | None:
     metric = st.selectbox(
         "Right or wrong by metric", [m.name for m in judging_metrics(cells[-1])], key="by", bind="query-params"
     )
-    found = compare(*cache_key(cells), metric)
+    found = compare_sizes(*cache_key(cells), metric)
     problems(found.problems)
     names = model_names(cell.model for cell in found.cells)
     steps = [
@@ -254,7 +256,7 @@ def document(opened: Opened, sizes: Sequence[Cell]) -> None:
     options(found.rows, names)
 
 
-def size_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
+def size_row(found: StoredSample, names: dict[ModelId, str]) -> dict[str, object]:
     """What one size answered, with every score of the answer."""
     score = found.sample.scores.get(judging_metrics(found.cell)[0].name)
     return {
@@ -266,7 +268,7 @@ def size_row(found: Found, names: dict[ModelId, str]) -> dict[str, object]:
     }
 
 
-def options(rows: Sequence[Found], names: dict[ModelId, str]) -> None:
+def options(rows: Sequence[StoredSample], names: dict[ModelId, str]) -> None:
     """The probability that each size gives to each option, as bars; nothing when the task has no options."""
     choices = rows[0].sample.options
     with_options = [

@@ -25,9 +25,9 @@ if not surfaces:
     )
     st.stop()
 left, right = st.columns(2)
-task = state.one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
+task = state.choose_one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
 metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))
-metric = state.one(right.selectbox, "Metric", metrics, "metric")
+metric = state.choose_one(right.selectbox, "Metric", metrics, "metric")
 found = [(name, curves) for name, curves in surfaces.items() if name[:2] == (task, metric)]
 for (_, _, family, condition), curves in found[:MOST]:
     if len(found) > 1:

@@ -10,7 +10,7 @@ from harness.analysis.verdict import Judged, label_text, to_json
 from harness.wording import visible_json
 
 
-def closely(row: Judged) -> None:
+def show_verdict(row: Judged) -> None:
     """The curve, its reasons and its evidence."""
     curve, verdict = row.curve, row.verdict
     st.subheader("The curve and its evidence")
@@ -80,4 +80,4 @@ st.download_button(
     icon=":material/download:",
 )
 if chosen.selection.rows:
-    closely(shown[chosen.selection.rows[0]])
+    show_verdict(shown[chosen.selection.rows[0]])

@@ -12,7 +12,7 @@ from harness.bounded.files import decoded, lines
 from harness.bounded.limits import DATA_BYTES, DEPTH, LINE_BYTES, ROWS, UnreadableError
 
 
-def parsed(text: bytes | str, *, finite: bool = False) -> Any:
+def parsed_json(text: bytes | str, *, finite: bool = False) -> Any:
     """The value that a JSON text stands for.
 
     Args:
@@ -51,7 +51,7 @@ class Document(NamedTuple):
     """What the line says."""
 
 
-def documents(path: Path) -> Iterator[Document]:
+def json_documents(path: Path) -> Iterator[Document]:
     """The documents of a file of JSON lines, one in memory at a time; blank lines are skipped.
 
     Raises:
@@ -62,7 +62,7 @@ def documents(path: Path) -> Iterator[Document]:
             continue
         try:
             text = decoded(line)
-            document = parsed(text)
+            document = parsed_json(text)
         except UnreadableError as error:
             raise UnreadableError(f"line {number} {error}; expected JSONL, one object per line") from error
         if not isinstance(document, dict):

@@ -19,7 +19,7 @@ _MOST_DIGITS = 400
 """Characters of a number: a float has no more digits, and a longer whole number takes its time."""
 
 
-def parsed(text: str) -> Any:
+def parsed_yaml(text: str) -> Any:
     """The value that a YAML text stands for.
 
     A date is a text, as it stands there. A key that stands twice in one mapping is an error; one that is merged yields.

@@ -16,7 +16,7 @@ from harness.bounded.files import files_below, kind_of, sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
 from harness.catalog.task_code import locate_code
 from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
-from harness.catalog.task_data import DataFile, data_files, located, read_documents, with_data
+from harness.catalog.task_data import DataFile, data_files, located, read_data_file, with_data
 from harness.catalog.yaml_files import FamilyFile, ModelFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
 from harness.plan import ALL, model_identity
@@ -217,7 +217,7 @@ def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[
         description=file.description,
     )
     check_config(task, path, allow_code=leave.code)  # before anything that the config names is read
-    documents = {split: read_documents(data_path) for split, data_path in data.items()}
+    documents = {split: read_data_file(data_path) for split, data_path in data.items()}
     evaluated = documents.get(str(evaluated_split(file.config)))
     known = replace(
         task,

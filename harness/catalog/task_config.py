@@ -54,7 +54,7 @@ _COLUMNS = ("doc_to_text", "doc_to_target", "doc_to_choice")
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
 
 
-class _Asked(NamedTuple):
+class _Variant(NamedTuple):
     """The config of one prompt variant."""
 
     prompt: str
@@ -139,12 +139,12 @@ def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: 
             _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, fields)
 
 
-def _variants(task: TaskSpec) -> Iterator[_Asked]:
+def _variants(task: TaskSpec) -> Iterator[_Variant]:
     for prompt, own in task.prompts.items():
-        yield _Asked(prompt, {**task.config, **own}, own)
+        yield _Variant(prompt, {**task.config, **own}, own)
 
 
-def _check_keys(asked: _Asked, path: Path) -> None:
+def _check_keys(asked: _Variant, path: Path) -> None:
     for name, value in asked.config.items():
         where = f"{path}: {asked.key(name)}"
         if name not in CONFIG_KEYS:
@@ -155,11 +155,11 @@ def _check_keys(asked: _Asked, path: Path) -> None:
             raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
 
 
-def _place(path: Path, asked: _Asked, name: str) -> str:
+def _place(path: Path, asked: _Variant, name: str) -> str:
     return f"{path}: {asked.key(name)}"
 
 
-def _scripts(asked: _Asked) -> frozenset[str]:
+def _scripts(asked: _Variant) -> frozenset[str]:
     """Metrics that a script beside the task computes."""
     entries = asked.config.get("metric_list") or ()
     return frozenset(str(entry["metric"]) for entry in entries if entry.get("hf_evaluate"))
@@ -181,14 +181,14 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
         raise CatalogError(f"{where} is {quoted(bare)}, which {output_type} does not give; expected {known}")
 
 
-def _check_metric_list(asked: _Asked, path: Path) -> None:
+def _check_metric_list(asked: _Variant, path: Path) -> None:
     scripts = _scripts(asked)
     for i, entry in enumerate(asked.config.get("metric_list") or []):
         if entry["metric"] not in scripts:
             _check_metric(entry["metric"], f"{path}: {asked.key('metric_list')}[{i}].metric")
 
 
-def _check_splits(asked: _Asked, path: Path) -> None:
+def _check_splits(asked: _Variant, path: Path) -> None:
     if evaluated_split(asked.config) is None:
         raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
     of_examples = asked.config.get("fewshot_config") or {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.files import kind_of
-from harness.bounded.json_text import documents
+from harness.bounded.json_text import json_documents
 from harness.bounded.limits import FIELDS, UnreadableError
 from harness.catalog.task_code import Locate
 from harness.errors import CatalogError
@@ -80,7 +80,7 @@ def with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str, 
     return {**config, "dataset_kwargs": kwargs}
 
 
-def read_documents(path: Path) -> DataFile:
+def read_data_file(path: Path) -> DataFile:
     """What a JSONL file holds, each of its lines seen to be an object.
 
     Raises:
@@ -89,7 +89,7 @@ def read_documents(path: Path) -> DataFile:
     fields: set[str] = set()
     number, characters, fewest = 0, 0, None
     try:
-        for document in documents(path):
+        for document in json_documents(path):
             number += 1
             characters += document.characters
             fields.update(document.fields)

@@ -21,7 +21,7 @@ from harness.plan import ALL
 from harness.specs import LARGEST_COUNT, Dtype, Kind
 from harness.wording import cut, quoted
 
-_File = TypeVar("_File", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _whole(value: Any) -> Any:
@@ -152,7 +152,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         CatalogError: it cannot be read, is no YAML, wants code, or holds something else than keys and values.
     """
     try:
-        raw = yaml_text.parsed(read_text(path, YAML_BYTES))
+        raw = yaml_text.parsed_yaml(read_text(path, YAML_BYTES))
     except UnreadableError as error:
         raise CatalogError(f"{path}: {error}") from error
     if not isinstance(raw, dict):
@@ -160,7 +160,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return raw
 
 
-def validated(model: type[_File], raw: dict[str, Any], path: Path) -> _File:
+def validated(model: type[_Model], raw: dict[str, Any], path: Path) -> _Model:
     """What `raw` says, as one of the models above.
 
     Raises:

@@ -13,7 +13,7 @@ from harness.cli.output import print_json, print_line, print_paragraph, say, tab
 from harness.cli.write import write_figures
 from harness.errors import HarnessError
 from harness.plan import Cell
-from harness.reading import read_documents, read_outcomes
+from harness.reading import document_reader, read_outcomes
 from harness.store import Store
 from harness.wording import interval, p_value, percent_change, score, signed
 
@@ -42,12 +42,12 @@ def command(
     pairing what it changes the standard error by; detectable the smallest true difference found 4 times in 5.
     Errors are over documents and few-shot seeds: another training run of the same recipe would differ too.
     """
-    from harness.analysis.compare import choose_side, compare, pair_up, summary
+    from harness.analysis.compare import choose_side, compare_pairs, pair_up, summary
 
     done, failures, _ = read_outcomes(results, say)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
-    compared = compare(pairing.pairs, read_documents(Store(results), say), every_metric=metric == "all")
+    compared = compare_pairs(pairing.pairs, document_reader(Store(results), say), every_metric=metric == "all")
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("; ".join([f"{a} and {b} have no document in common", *_not_compared(unpaired)]))

@@ -12,15 +12,15 @@ from harness.cli.options import (
     FigureFile,
     Json,
     ResultsOrTable,
-    Scale,
+    ScaleAxis,
     ShotChoice,
     Table,
     TaskChoice,
-    numbers,
     split,
+    whole_numbers,
 )
 from harness.cli.output import print_json, table, telling
-from harness.cli.read import choose, read_curves
+from harness.cli.read import choose, given_curves
 from harness.cli.write import write_figures
 from harness.wording import number, score
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
-    scale: Scale = "params",
+    scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     task: TaskChoice = None,
     shots: ShotChoice = None,
@@ -42,8 +42,10 @@ def command(
     """Show every metric over the sizes of each family, with 95 % intervals."""
     from harness.analysis.curves.frame import point_rows
 
-    drawn = read_curves(results, table_file, scale)
-    chosen = choose(drawn, families=split(family), tasks=split(task), shots=numbers(shots, "--shots"), metric=metric)
+    drawn = given_curves(results, table_file, scale)
+    chosen = choose(
+        drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
+    )
     if figure is not None:
         write_figures(figure, list(_figures(chosen)), "Curves over scale")
     rows = point_rows(chosen)

@@ -14,15 +14,15 @@ from harness.cli.options import (
     FigureFile,
     Json,
     ResultsOrTable,
-    Scale,
+    ScaleAxis,
     ShotChoice,
     Table,
     TaskChoice,
-    numbers,
     split,
+    whole_numbers,
 )
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import choose, read_curves
+from harness.cli.read import choose, given_curves
 from harness.cli.write import write_figures
 from harness.errors import PlanError
 from harness.wording import interval, number, score
@@ -52,7 +52,7 @@ def command(
     at: Annotated[str, typer.Option("--at", help="Scale to forecast, such as 7e9, 7B or 1.4T; a loss as it is.")],
     results: ResultsOrTable = None,
     table_file: Table = None,
-    scale: Scale = "params",
+    scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     task: TaskChoice = None,
     shots: ShotChoice = None,
@@ -73,9 +73,11 @@ def command(
     """
     from harness.analysis.forecast import forecasts, to_json
 
-    drawn = read_curves(results, table_file, scale)
-    chosen = choose(drawn, families=split(family), tasks=split(task), shots=numbers(shots, "--shots"), metric=metric)
-    losses = _losses(read_curves(results, table_file, "loss")) if by_loss else None
+    drawn = given_curves(results, table_file, scale)
+    chosen = choose(
+        drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
+    )
+    losses = _losses(given_curves(results, table_file, "loss")) if by_loss else None
     made = forecasts(chosen, scale_of(at), losses=losses)
     if figure is not None:
         write_figures(figure, _figures(made), f"Forecasts at {at}")

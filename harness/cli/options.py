@@ -23,7 +23,7 @@ Table = Annotated[
         "loss), task, metric, n_shot, and k and n, or value and stderr.",
     ),
 ]
-Scale = Annotated[Literal["params", "flops", "tokens", "loss"], typer.Option(help="The axis of scale.")]
+ScaleAxis = Annotated[Literal["params", "flops", "tokens", "loss"], typer.Option(help="The axis of scale.")]
 FamilyChoice = Annotated[list[str] | None, typer.Option("--family", help="Only these families.")]
 TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
 ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]
@@ -60,7 +60,7 @@ Shots = Annotated[
 ]
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
-Limit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
+DocumentLimit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
 
 
 def _known_engine(name: str) -> str:
@@ -69,8 +69,10 @@ def _known_engine(name: str) -> str:
     return name
 
 
-Engine = Annotated[str, typer.Option("--engine", callback=_known_engine, help=f"Who answers: {', '.join(ENGINES)}.")]
-Executor = Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")]
+EngineName = Annotated[
+    str, typer.Option("--engine", callback=_known_engine, help=f"Who answers: {', '.join(ENGINES)}.")
+]
+ExecutorName = Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")]
 Workers = Annotated[int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")]
 Device = Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")]
@@ -120,7 +122,7 @@ def split(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
 
 
-def numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None:
+def whole_numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None:
     """Whole numbers of a list option; None when the option was not given.
 
     Raises:

@@ -14,7 +14,7 @@ from harness.catalog import select
 from harness.cli import options as opt
 from harness.cli.output import print_json, print_line, say, table
 from harness.engines.protocol import WITHOUT_MODEL
-from harness.estimate import Estimate, estimate, measured_pace
+from harness.estimate import CostEstimate, cost_of, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.standing import standing
 from harness.store import Store
@@ -32,8 +32,8 @@ def command(
     shots: opt.Shots = None,
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,
-    limit: opt.Limit = None,
-    engine: opt.Engine = DEFAULT_ENGINE,
+    limit: opt.DocumentLimit = None,
+    engine: opt.EngineName = DEFAULT_ENGINE,
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
@@ -49,7 +49,7 @@ def command(
         tasks=opt.split(task),
         families=opt.split(family),
         models=opt.split(model),
-        shots=opt.numbers(shots, "--shots"),
+        shots=opt.whole_numbers(shots, "--shots"),
         prompts=opt.split(prompts) or None,
         seeds=seeds,
         limit=limit,
@@ -64,7 +64,7 @@ def command(
         say(f"to be {chore}")
     finished, failed = held.done | {cell.place for cell, _ in held.elsewhere}, held.failed
     to_do = plan.without(finished | failed)
-    costs = {cell.place: estimate(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
+    costs = {cell.place: cost_of(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
     if as_json:
         print_json(_data(plan, finished, failed, costs))
         return
@@ -91,7 +91,7 @@ def command(
         print_line(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
 
 
-def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, Estimate | None]) -> str:
+def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, CostEstimate | None]) -> str:
     """One row per family and task."""
 
     def place(cell: Cell) -> tuple[str, str, str]:
@@ -121,12 +121,12 @@ def _resolution(plan: RunPlan) -> str:
     return table(("suite", "task", "documents", "chance", "detectable", f"needed for +{PRACTICAL_EFFECT}"), rows)
 
 
-def _total(costs: dict[Place, Estimate | None]) -> Estimate:
-    return sum((cost for cost in costs.values() if cost), Estimate())
+def _total(costs: dict[Place, CostEstimate | None]) -> CostEstimate:
+    return sum((cost for cost in costs.values() if cost), CostEstimate())
 
 
 def _data(
-    plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, Estimate | None]
+    plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, CostEstimate | None]
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     can = functools.cache(lambda task, limit: resolution(plan.tasks[task], limit)._asdict())

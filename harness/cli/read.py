@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from harness.cli.output import say
 from harness.errors import PlanError, TableError, unknown
-from harness.reading import read_documents, read_outcomes, read_table
+from harness.reading import document_reader, read_outcomes, read_table
 from harness.store import Store
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
 
 
-def read_curves(
+def given_curves(
     results: Path | None, table: Path | None, scale: Scale = "params", *, items: bool = False
 ) -> tuple[Curve, ...]:
     """Every curve of the results folder or of the table; what was skipped or cannot be judged is said on stderr.
@@ -42,7 +42,7 @@ def read_curves(
 
         root = results or Path("results")
         done, failures, _ = read_outcomes(root, say)
-        drawn = curves(done, failures, scale=scale, items=read_documents(Store(root), say) if items else None)
+        drawn = curves(done, failures, scale=scale, items=document_reader(Store(root), say) if items else None)
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn

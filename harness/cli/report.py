@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Results, Scale
+from harness.cli.options import Results, ScaleAxis
 from harness.cli.output import say
 from harness.cli.write import write_bytes, write_text
-from harness.reading import read_documents, read_outcomes
+from harness.reading import document_reader, read_outcomes
 from harness.store import Store
 from harness.wording import file_name, megabytes
 
@@ -24,13 +24,13 @@ def command(
         Path | None, typer.Option("--png-dir", help="Also write the curves of each family as curves-FAMILY.png here.")
     ] = None,
     results: Results = Path("results"),
-    scale: Scale = "params",
+    scale: ScaleAxis = "params",
 ) -> None:
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
     from harness.analysis.verdict import study
     from harness.report import report_page
 
-    made = study(*read_outcomes(results, say), scale=scale, items=read_documents(Store(results), say))
+    made = study(*read_outcomes(results, say), scale=scale, items=document_reader(Store(results), say))
     write_text(output, report_page(made))
     say(f"report written to {output} ({megabytes(output.stat().st_size)})")
     if png_dir is not None:

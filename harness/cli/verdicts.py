@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Json, ResultsOrTable, Scale, Table
+from harness.cli.options import Json, ResultsOrTable, ScaleAxis, Table
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import read_curves
+from harness.cli.read import given_curves
 from harness.errors import PlanError
 from harness.wording import p_value, score
 
@@ -22,7 +22,7 @@ _HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verd
 def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
-    scale: Scale = "params",
+    scale: ScaleAxis = "params",
     run_sd: Annotated[
         float | None,
         typer.Option(
@@ -45,7 +45,7 @@ def command(
     spread = RUN_SD if run_sd is None else run_sd
     if not 0 <= spread < 0.5:
         raise PlanError(f"--run-sd {spread}: expected 0 or more, and less than 0.5")
-    judged = judge(read_curves(results, table_file, scale, items=True), run_sd=spread)
+    judged = judge(given_curves(results, table_file, scale, items=True), run_sd=spread)
     if as_json:
         print_json([to_json(row) for row in judged])
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.json_text import documents
+from harness.bounded.json_text import json_documents
 from harness.bounded.limits import UnreadableError
 from harness.catalog.task_keys import is_on_hub
 from harness.errors import CatalogError
@@ -67,7 +67,7 @@ def read_documents(paths: Iterable[Path]) -> Documents:
     read = Documents()
     for path in paths:
         try:
-            read += (document.fields for document in documents(path))
+            read += (document.fields for document in json_documents(path))
         except UnreadableError as error:
             raise CatalogError(f"{path}: {error}") from error
     return read

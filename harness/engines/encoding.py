@@ -263,7 +263,7 @@ class _Stem:
 
     ids: list[int]
     """Of the whole text."""
-    cut: _Cut | None
+    cut: _TextCut | None
     """Where this text itself leaves another; None when it was encoded whole."""
     starts: Mapping[int, int]
     """Characters from the cut -> tokens from the cut, for each token that begins a word."""
@@ -279,7 +279,7 @@ class _Stem:
 
 
 @dataclass(frozen=True)
-class _Cut:
+class _TextCut:
     """Where a text leaves its stem."""
 
     stem: _Stem
@@ -299,7 +299,7 @@ class _Cutter:
     longest_added: int
     """Characters of the longest added token: it might begin before a cut and end where texts differ."""
 
-    def last(self, text: str, common: int, stem: _Stem) -> _Cut | None:
+    def last(self, text: str, common: int, stem: _Stem) -> _TextCut | None:
         """The last cut of `text` inside the `common` characters it begins with like `stem`; None when there is none."""
         limit = common - self.longest_added
         window = self.pattern.finditer(text, max(0, limit - _WINDOW), common)
@@ -307,7 +307,7 @@ class _Cutter:
         for at in reversed(places):
             n_tokens = stem.tokens_before(at) if at <= limit else None
             if n_tokens is not None:
-                return _Cut(stem, at, n_tokens)
+                return _TextCut(stem, at, n_tokens)
         return None
 
 
@@ -390,11 +390,11 @@ def _cuts(
     generation: Iterable[int],
     stems: Mapping[int, _Stem],
     cutter: _Cutter,
-) -> dict[int, _Cut]:
+) -> dict[int, _TextCut]:
     """Where the texts of one generation leave their parents; texts to be encoded whole are left out."""
     # siblings mostly leave their parent at the same place
-    known: dict[tuple[int, int], _Cut | None] = {}
-    cuts: dict[int, _Cut] = {}
+    known: dict[tuple[int, int], _TextCut | None] = {}
+    cuts: dict[int, _TextCut] = {}
     for i in generation:
         parent, common, _ = relations[i]
         if parent is None:

@@ -70,7 +70,7 @@ class LmEvalEngine:
         _free_memory()
 
     def _load(self, model: ModelSpec) -> TransformersLM:
-        return load(TransformersLM, model, self._settings, self._device)
+        return load_model(TransformersLM, model, self._settings, self._device)
 
     def _evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         # tasks that sample draw the same texts every time
@@ -287,7 +287,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
-def load(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:
+def load_model(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:
     """The model in one of lm-eval's model classes; `options` are the class's own.
 
     Raises:

@@ -37,7 +37,7 @@ from harness.wording import quoted
 OWN_KEYS = frozenset({"simulate"})
 """Config keys that are ours and not lm-eval's."""
 
-Document = dict[str, Any]
+DocumentFields = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +75,13 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
         self._order = permutation(self._seed, len(self.df))
         return self
 
-    def turn_to(self, doc: Document) -> None:
+    def turn_to(self, doc: DocumentFields) -> None:
         """The next examples are for `doc`."""
         self._doc = doc
 
-    def sample(self, n: int, eval_doc: Document | None = None, df: Any = None, **_: Any) -> Sequence[Document]:
+    def sample(
+        self, n: int, eval_doc: DocumentFields | None = None, df: Any = None, **_: Any
+    ) -> Sequence[DocumentFields]:
         """The first n examples; `eval_doc` is given when it may be among them, and left out."""
         others = (doc for doc in self.examples() if eval_doc is None or doc != eval_doc)
         examples = list(islice(others, n))
@@ -87,7 +89,7 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
             raise PlanError(f"{n} shots were asked for; there are {len(examples)} examples to take them from")
         return examples
 
-    def examples(self) -> Iterator[Document]:
+    def examples(self) -> Iterator[DocumentFields]:
         """Every example for the document, in the seed's order."""
         return (self.df[i] for i in self._order)
 
@@ -97,7 +99,7 @@ class DocumentShots(PoolShots):
 
     per_document = True
 
-    def examples(self) -> Iterator[Document]:
+    def examples(self) -> Iterator[DocumentFields]:
         """The document's own examples in the seed's order."""
         own = self._doc.get("examples")
         if not isinstance(own, list):
@@ -143,7 +145,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._instances = [request for requests in documents for request in requests]
         return BuiltCell(task=self, documents=tuple(documents), questions=tuple(questions), shots=shots)
 
-    def question(self, doc: Document) -> str:
+    def question(self, doc: DocumentFields) -> str:
         """The document's own part of the prompt, as lm-eval renders it; empty where it is a choice of questions."""
         text = self.doc_to_text(doc)
         if not isinstance(text, str):
@@ -184,7 +186,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             known = self._said[key] = (doc, render(doc, template))
         return known[1]
 
-    def fewshot_context(self, doc: Document, num_fewshot: int, **kwargs: Any) -> str | list[str]:
+    def fewshot_context(self, doc: DocumentFields, num_fewshot: int, **kwargs: Any) -> str | list[str]:
         """The prompt of `doc`."""
         self.sampler.turn_to(doc)
         self._rendered = 0

@@ -73,10 +73,10 @@ def print_scores(names: Sequence[str], out: Path) -> None:
     from harness.ladder import evaluate, tokenizer
 
     for name in names:
-        model, words = evaluate.load(out / name), tokenizer.load_tokenizer(out / name)
+        model, words = evaluate.load_checkpoint(out / name), tokenizer.load_tokenizer(out / name)
         for task, (suite, _) in benchmark.BENCHMARKS.items():
             for shots in _SHOTS.get(suite, (0, 8)):
-                print(name, task, shots, evaluate.table_row(evaluate.evaluate(model, words, task, shots)), sep="\t")
+                print(name, task, shots, evaluate.card_entry(evaluate.score_task(model, words, task, shots)), sep="\t")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.ladder import skills, world
-from harness.ladder.world import Item, Split
+from harness.ladder.world import Split, WorldItem
 
 N_TEST = 256
 """Distinct held-out documents per task; 250 where every answer must be equally frequent."""
@@ -24,10 +24,10 @@ class Benchmark(NamedTuple):
     """A task's place under ``tasks/`` and the maker of its items."""
 
     suite: str
-    make: Callable[[random.Random], Item]
+    make: Callable[[random.Random], WorldItem]
 
 
-def _skill(name: str) -> Callable[[random.Random], Item]:
+def _skill(name: str) -> Callable[[random.Random], WorldItem]:
     return lambda rng: skills.item_of(skills.SKILLS[name](rng, skills.N_EXAMPLES + 1))
 
 
@@ -50,7 +50,7 @@ BENCHMARKS: dict[str, Benchmark] = {
 """Every benchmark task of the family by name."""
 
 
-def items(task: str, split: Split) -> list[Item]:
+def items(task: str, split: Split) -> list[WorldItem]:
     """The shipped items of one split: distinct by key, and balanced by nothing but chance.
 
     The test items are held out; the few-shot items come from the training split. Order is random, so the
@@ -60,7 +60,7 @@ def items(task: str, split: Split) -> list[Item]:
     rng = random.Random(f"{TEST_SEED}/{task}/{split}")
     balanced = task == "modular_sum" and split == "test"
     wanted = 10 * (N_TEST // 10) if balanced else N_TEST if split == "test" else N_FEWSHOT
-    chosen: dict[str, Item] = {}
+    chosen: dict[str, WorldItem] = {}
     answers: Counter[str] = Counter()
     while len(chosen) < wanted:
         item = world.draw(rng, BENCHMARKS[task].make, split)
@@ -73,7 +73,7 @@ def items(task: str, split: Split) -> list[Item]:
     return list(chosen.values())
 
 
-def prompt(item: Item, shots: int) -> str:
+def prompt(item: WorldItem, shots: int) -> str:
     """The prompt of an item; a skill's item shows up to ``shots`` of the examples it carries."""
     examples = item.fields.get("examples", [])
     assert isinstance(examples, list)

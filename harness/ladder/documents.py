@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from harness.ladder import skills, world
-from harness.ladder.world import Document, Item, Segment
+from harness.ladder.world import Segment, TrainingDocument, WorldItem
 
 MIXTURE: dict[str, float] = {
     "sentiment": 0.55,
@@ -28,7 +28,7 @@ MIXTURE: dict[str, float] = {
 """Relative frequency of documents by family. Documents differ in length; the model card lists token shares."""
 
 
-def training_document(rng: random.Random, family: str | None = None) -> Document:
+def training_document(rng: random.Random, family: str | None = None) -> TrainingDocument:
     """A document of the given family, or of one drawn from the mixture."""
     chosen = family or rng.choices(list(MIXTURE), list(MIXTURE.values()))[0]
     if chosen in skills.SKILLS:
@@ -38,35 +38,35 @@ def training_document(rng: random.Random, family: str | None = None) -> Document
     return _items(rng, chosen)
 
 
-def training_documents(seed: int) -> Iterator[Document]:
+def training_documents(seed: int) -> Iterator[TrainingDocument]:
     """Endless documents of the mixture, the same for the same seed."""
     rng = random.Random(seed)
     while True:
         yield training_document(rng)
 
 
-def _items(rng: random.Random, family: str) -> Document:
+def _items(rng: random.Random, family: str) -> TrainingDocument:
     make, most = _MAKERS[family]
     # Half of the documents are long: late shots would otherwise be rare in training.
     n_items = rng.randint(1, most) if rng.random() < 0.5 else rng.randint((most + 1) // 2, most)
     items = [world.draw(rng, make, "train") for _ in range(n_items)]
     segments = [segment for item in items for segment in _answered(item.prompt, item.answer)]
-    return Document(family, tuple(item.key for item in items), tuple(segments))
+    return TrainingDocument(family, tuple(item.key for item in items), tuple(segments))
 
 
-def _review(rng: random.Random) -> Item:
+def _review(rng: random.Random) -> WorldItem:
     return world.sentiment_negated(rng) if rng.random() < world.NEGATION_RATE else world.sentiment(rng)
 
 
-def _steps(rng: random.Random) -> Item:
+def _steps(rng: random.Random) -> WorldItem:
     return world.steps(rng, rng.choice((1, 2, 2, 3)))
 
 
-def _addition(rng: random.Random) -> Item:
+def _addition(rng: random.Random) -> WorldItem:
     return world.addition(rng, rng.choice((1, 2, 2, 2, 3, 3, 3)))
 
 
-_MAKERS: dict[str, tuple[Callable[[random.Random], Item], int]] = {
+_MAKERS: dict[str, tuple[Callable[[random.Random], WorldItem], int]] = {
     "sentiment": (_review, 9),
     "topic": (world.topic, 9),
     "entities": (world.entities, 5),
@@ -77,7 +77,7 @@ _MAKERS: dict[str, tuple[Callable[[random.Random], Item], int]] = {
 """Maker of an item, and the most items in a row that fit 256 tokens."""
 
 
-def _stories(rng: random.Random, task: str) -> Document:
+def _stories(rng: random.Random, task: str) -> TrainingDocument:
     """Stories with their questions: one each, as the benchmark asks, or a single story asked about many times."""
     make = world.one_hop_story if task == "one_hop" else world.two_hop_story
     many = rng.random() < 0.7
@@ -95,10 +95,10 @@ def _stories(rng: random.Random, task: str) -> Document:
         for question, answer in asked:
             segments += _answered(f"{told}question: {question}\nanswer:", f" {answer}")
             told = ""
-    return Document(task, tuple(story.key for story in stories), tuple(segments))
+    return TrainingDocument(task, tuple(story.key for story in stories), tuple(segments))
 
 
-def _skill_document(rng: random.Random, task: str) -> Document:
+def _skill_document(rng: random.Random, task: str) -> TrainingDocument:
     n_lines = rng.choice((1, 2, 3, 5, 7, 9, 9, 9))
     document = skills.SKILLS[task](rng, n_lines)
     while n_lines > 1 and world.is_held_out(document.key):
@@ -106,7 +106,7 @@ def _skill_document(rng: random.Random, task: str) -> Document:
     segments = [
         segment for line in document.lines for segment in _answered(f"{line.query} {document.arrow}", f" {line.answer}")
     ]
-    return Document(task, (document.key,), tuple(segments))
+    return TrainingDocument(task, (document.key,), tuple(segments))
 
 
 def _answered(prompt: str, answer: str) -> list[Segment]:

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.ladder import benchmark, skills
 from harness.ladder.tokenizer import BOS
-from harness.ladder.world import Item
+from harness.ladder.world import WorldItem
 
 _CHOICES = {
     "sentiment": ("positive", "negative"),
@@ -28,7 +28,7 @@ Logits = Callable[[Tensor], Tensor]
 """From token ids, shape (rows, length), to logits of the next token, shape (rows, length, vocab)."""
 
 
-class Score(NamedTuple):
+class TaskScores(NamedTuple):
     """Results of one task at one number of shots."""
 
     accuracy: float | None
@@ -41,12 +41,12 @@ class Score(NamedTuple):
     """Mean log-likelihood of the answer per token, in nats."""
 
 
-def evaluate(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> Score:
+def score_task(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> TaskScores:
     """Scores on the shipped test documents, every document with the same first few-shot examples."""
     questions = _questions(tokenizer, task, shots)
     results = [result for start in range(0, len(questions), _BATCH) for result in _results(model, questions, start)]
     n = len(results)
-    return Score(
+    return TaskScores(
         accuracy=sum(result.chosen for result in results) / n if questions[0].choices else None,
         exact_match=sum(result.hits == result.length for result in results) / n,
         token_accuracy=sum(result.hits / result.length for result in results) / n,
@@ -54,7 +54,7 @@ def evaluate(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, shots
     )
 
 
-def load(folder: Path) -> Logits:
+def load_checkpoint(folder: Path) -> Logits:
     """The shipped checkpoint in a folder: its bf16 weights, computed with in fp32."""
     from transformers import AutoModelForCausalLM
 
@@ -67,7 +67,7 @@ def load(folder: Path) -> Logits:
     return logits
 
 
-def table_row(score: Score) -> str:
+def card_entry(score: TaskScores) -> str:
     """A score as the model card prints it: accuracy, or exact match / token accuracy."""
     if score.accuracy is not None:
         return f"{score.accuracy:.2f}"
@@ -108,7 +108,7 @@ def _questions(tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> lis
     ]
 
 
-def _choices(item: Item) -> list[str]:
+def _choices(item: WorldItem) -> list[str]:
     choices = item.fields.get("choices", _CHOICES.get(item.task, ()))
     assert isinstance(choices, list | tuple)
     return [f" {choice}" for choice in choices]

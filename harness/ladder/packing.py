@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from harness.ladder.documents import training_documents
 from harness.ladder.tokenizer import BOS, CONTEXT, EOS
-from harness.ladder.world import Document
+from harness.ladder.world import TrainingDocument
 
 PADDING, ANSWER, PROMPT = 0, 1, 2
 _N_OPEN = 32
@@ -36,7 +36,7 @@ class Rows(NamedTuple):
         return Rows(self.ids[:n_rows], self.kinds[:n_rows])
 
 
-def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document], n_rows: int) -> Rows:
+def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[TrainingDocument], n_rows: int) -> Rows:
     """The first ``n_rows`` full rows of the documents, in order of completion."""
     ids = np.zeros((n_rows, CONTEXT), np.uint16)
     kinds = np.full((n_rows, CONTEXT), PADDING, np.uint8)
@@ -80,7 +80,9 @@ def shuffled(n_rows: int, seed: int) -> list[int]:
     return order
 
 
-def _encoded(tokenizer: PreTrainedTokenizerFast, documents: Iterable[Document]) -> Iterator[list[tuple[int, int]]]:
+def _encoded(
+    tokenizer: PreTrainedTokenizerFast, documents: Iterable[TrainingDocument]
+) -> Iterator[list[tuple[int, int]]]:
     """Each document as (token, kind) pairs from <bos> to <eos>, cut to one row if longer."""
     backend = tokenizer.backend_tokenizer
     source = iter(documents)

@@ -15,7 +15,7 @@ import random
 from typing import NamedTuple
 
 from harness.ladder import words
-from harness.ladder.world import Item
+from harness.ladder.world import WorldItem
 
 N_EXAMPLES = 8
 """Demonstrations carried by every benchmark document."""
@@ -80,7 +80,7 @@ def skill_halves(rng: random.Random, n_lines: int) -> SkillDocument:
 SKILLS = {"skill_class": skill_class, "skill_shift": skill_shift, "skill_halves": skill_halves}
 
 
-def item_of(document: SkillDocument) -> Item:
+def item_of(document: SkillDocument) -> WorldItem:
     """The benchmark item of a document of nine lines."""
     *examples, asked = document.lines
     row = {
@@ -91,7 +91,7 @@ def item_of(document: SkillDocument) -> Item:
         "examples": [example._asdict() for example in examples],
     }
     prompt = f"{asked.query} {document.arrow}"
-    return Item(task=document.task, key=document.key, prompt=prompt, answer=f" {asked.answer}", fields=row)
+    return WorldItem(task=document.task, key=document.key, prompt=prompt, answer=f" {asked.answer}", fields=row)
 
 
 def _shifted(letter: str, shift: int) -> str:

@@ -29,7 +29,7 @@ Split = Literal["train", "test"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class WorldItem:
     """One prompt with its answer."""
 
     task: str
@@ -51,7 +51,7 @@ class Segment(NamedTuple):
     is_answer: bool
 
 
-class Document(NamedTuple):
+class TrainingDocument(NamedTuple):
     """A training document: the task it practises, the keys of its items, and its text in order."""
 
     task: str
@@ -70,7 +70,7 @@ def is_held_out(key: str) -> bool:
     return int.from_bytes(digest, "big") / 2**32 < HELD_OUT_SHARE
 
 
-def draw(rng: random.Random, make: Callable[[random.Random], Item], split: Split) -> Item:
+def draw(rng: random.Random, make: Callable[[random.Random], WorldItem], split: Split) -> WorldItem:
     """An item of the wanted split: draws until the hash agrees (about 1 or 8 draws)."""
     while True:
         item = make(rng)
@@ -81,7 +81,7 @@ def draw(rng: random.Random, make: Callable[[random.Random], Item], split: Split
 # Classification --------------------------------------------------------------------------------------
 
 
-def sentiment(rng: random.Random) -> Item:
+def sentiment(rng: random.Random) -> WorldItem:
     """A review of one clause, or of three whose majority decides."""
     positive = rng.random() < 0.5
     if rng.random() < 1 / 3:
@@ -92,7 +92,7 @@ def sentiment(rng: random.Random) -> Item:
     return _review("sentiment", [_clause(rng, tone, negated=False, plain=True) for tone in tones], positive)
 
 
-def sentiment_negated(rng: random.Random) -> Item:
+def sentiment_negated(rng: random.Random) -> WorldItem:
     """A review of one negated clause: ``was not dull`` is positive."""
     positive = rng.random() < 0.5
     return _review("sentiment_negated", [_clause(rng, positive, negated=True, plain=False)], positive)
@@ -104,13 +104,13 @@ def _clause(rng: random.Random, positive: bool, *, negated: bool, plain: bool) -
     return f"the {qualifier}{rng.choice(words.SUBJECTS)} was {'not ' if negated else ''}{degree}{adjective}"
 
 
-def _review(task: str, clauses: list[str], positive: bool) -> Item:
+def _review(task: str, clauses: list[str], positive: bool) -> WorldItem:
     text, label = " , ".join(clauses), "positive" if positive else "negative"
     prompt = f"review: {text}\nsentiment:"
-    return Item(task=task, key=prompt, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
+    return WorldItem(task=task, key=prompt, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
 
 
-def topic(rng: random.Random) -> Item:
+def topic(rng: random.Random) -> WorldItem:
     """Five words, three of one topic and two of another."""
     label, other = rng.sample(list(words.TOPICS), 2)
     chosen = rng.sample(words.TOPICS[label], 3) + rng.sample(words.TOPICS[other], 2)
@@ -119,13 +119,13 @@ def topic(rng: random.Random) -> Item:
     prompt = f"text: {text}\ntopic:"
     # Sorted: the same five words in another order are the same item.
     key = "topic|" + " ".join(sorted(chosen))
-    return Item(task="topic", key=key, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
+    return WorldItem(task="topic", key=key, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
 
 
 # Entities --------------------------------------------------------------------------------------------
 
 
-def entities(rng: random.Random) -> Item:
+def entities(rng: random.Random) -> WorldItem:
     """One or two sentences about invented names; the answer lists every name with its type, in order."""
     sentences: list[str] = []
     found: list[dict[str, str]] = []
@@ -138,7 +138,7 @@ def entities(rng: random.Random) -> Item:
     answer = " ; ".join(f"{entity['text']} {entity['type']}" for entity in found)
     prompt = f"text: {text}\nentities:"
     row = {"text": text, "entities": found, "answer": answer}
-    return Item(task="entities", key=prompt, prompt=prompt, answer=f" {answer}", fields=row)
+    return WorldItem(task="entities", key=prompt, prompt=prompt, answer=f" {answer}", fields=row)
 
 
 def _name(rng: random.Random) -> str:
@@ -189,27 +189,27 @@ def two_hop_story(rng: random.Random) -> Story:
     return Story("two_hop", key, " ".join(owned + located), tuple(questions + hops), tuple(places))
 
 
-def one_hop(rng: random.Random) -> Item:
+def one_hop(rng: random.Random) -> WorldItem:
     """The first question of a one-hop story, with the story."""
     return _question(one_hop_story(rng))
 
 
-def two_hop(rng: random.Random) -> Item:
+def two_hop(rng: random.Random) -> WorldItem:
     """The first question of a two-hop story, with the story."""
     return _question(two_hop_story(rng))
 
 
-def _question(story: Story) -> Item:
+def _question(story: Story) -> WorldItem:
     question, answer = story.questions[0]
     row = {"story": story.text, "question": question, "answer": answer, "choices": list(story.places)}
     prompt = f"story: {story.text}\nquestion: {question}\nanswer:"
-    return Item(task=story.task, key=story.key, prompt=prompt, answer=f" {answer}", fields=row)
+    return WorldItem(task=story.task, key=story.key, prompt=prompt, answer=f" {answer}", fields=row)
 
 
 # Code ------------------------------------------------------------------------------------------------
 
 
-def steps(rng: random.Random, n_steps: int) -> Item:
+def steps(rng: random.Random, n_steps: int) -> WorldItem:
     """A function of ``x`` told as steps; the answer is the expression, bracketed only where needed."""
     chosen = [(rng.choice(list(words.OPERATORS)), rng.choice(words.CONSTANTS)) for _ in range(n_steps)]
     description = " then ".join(f"{name} {constant}" for name, constant in chosen)
@@ -219,7 +219,7 @@ def steps(rng: random.Random, n_steps: int) -> Item:
     # Inputs include a negative number and zero, so that a wrong bracket cannot pass by luck.
     tests = [[x, _applied(chosen, x)] for x in (-3, 0, 1, 2, 7)]
     row = {"description": description, "reference": expression, "tests": tests}
-    return Item(task=task, key=_open_key(n_steps == 1, prompt), prompt=prompt, answer=f" {expression}", fields=row)
+    return WorldItem(task=task, key=_open_key(n_steps == 1, prompt), prompt=prompt, answer=f" {expression}", fields=row)
 
 
 def _expression(chosen: list[tuple[str, int]]) -> str:
@@ -250,20 +250,20 @@ def _open_key(is_open: bool, key: str) -> str:
 # Arithmetic ------------------------------------------------------------------------------------------
 
 
-def addition(rng: random.Random, n_digits: int) -> Item:
+def addition(rng: random.Random, n_digits: int) -> WorldItem:
     """A sum of two numbers of equal length, split by the unordered pair."""
     low = 0 if n_digits == 1 else 10 ** (n_digits - 1)
     a, b = rng.randrange(low, 10**n_digits), rng.randrange(low, 10**n_digits)
     key = _open_key(n_digits == 1, f"add|{min(a, b)}+{max(a, b)}")
     row = {"a": a, "b": b, "answer": str(a + b)}
-    return Item(task=f"add_{n_digits}", key=key, prompt=f"{a}+{b}=", answer=str(a + b), fields=row)
+    return WorldItem(task=f"add_{n_digits}", key=key, prompt=f"{a}+{b}=", answer=str(a + b), fields=row)
 
 
-def modular_sum(rng: random.Random) -> Item:
+def modular_sum(rng: random.Random) -> WorldItem:
     """The last digit of a sum of four digits, in one token: the control that no size here should learn."""
     digits = [rng.randrange(10) for _ in range(4)]
     expression = "+".join(map(str, digits))
     answer = str(sum(digits) % 10)
     key = "mod|" + "+".join(map(str, sorted(digits)))
     row = {"expression": expression, "answer": answer}
-    return Item(task="modular_sum", key=key, prompt=f"mod {expression}=", answer=answer, fields=row)
+    return WorldItem(task="modular_sum", key=key, prompt=f"mod {expression}=", answer=answer, fields=row)

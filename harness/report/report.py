@@ -16,7 +16,7 @@ from markupsafe import Markup
 from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, with_traces
-from harness.leaderboard import MODEL_COLUMNS, centred, wide_table
+from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
 from harness.runs import fence_of
@@ -63,7 +63,7 @@ class _FamilyPart(NamedTuple):
     tasks: list[_Task]
 
 
-class _Board(NamedTuple):
+class _TextTable(NamedTuple):
     """The leaderboard as text."""
 
     columns: list[str]
@@ -97,9 +97,9 @@ def report_page(
         figure=_figure,
         families=[_family_part(name, study) for name in study.families],
         verdicts=[_line(row) for row in study.judged],
-        board=_board(wide_table(study.results, study.failures)),
+        board=_text_table(wide_table(study.results, study.failures)),
         power=figures.power_figure(resolutions(study.judged)) if _can_tell(study) else None,
-        heat_map=figures.heat_map(centred(study.results, study.failures)) if study.curves else None,
+        heat_map=figures.heat_map(centred_table(study.results, study.failures)) if study.curves else None,
         failures=[_failure_row(f) for f in study.failures],
         partial=_partial(study.results),
         problems=[str(problem) for problem in study.problems],
@@ -178,7 +178,7 @@ def _anchor(curve: Curve) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", f"task-{curve.family}-{curve.task}")
 
 
-def _board(table: pd.DataFrame) -> _Board:
+def _text_table(table: pd.DataFrame) -> _TextTable:
     """The wide table as people read it: scores are rounded, and columns that are equal in every row are left out."""
     kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
     scores = [c for c in table.columns if c not in MODEL_COLUMNS]
@@ -190,7 +190,7 @@ def _board(table: pd.DataFrame) -> _Board:
         ]
         for _, row in table.iterrows()
     ]
-    return _Board([*kept, "params", *scores], len(kept), rows)
+    return _TextTable([*kept, "params", *scores], len(kept), rows)
 
 
 def _failure_row(failure: CellFailure) -> dict[str, str]:

@@ -33,7 +33,7 @@ from typing import Any, Literal
 from harness.scoring.canaries import FORK, canaries
 from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
 from harness.scoring.kernel import Guard, guards
-from harness.scoring.server import READY, Cut, run
+from harness.scoring.server import READY, Cut, run_request
 from harness.wording import number
 
 __all__ = [
@@ -142,7 +142,7 @@ class Sandbox:
         told = asked_of_the_kernel(self.guards, self.python)
         started = time.monotonic()
         try:
-            reply, cut, code = run((*self.prefix, self.python), told, data, self.limits)
+            reply, cut, code = run_request((*self.prefix, self.python), told, data, self.limits)
         except SandboxError as error:
             raise SandboxError(f"sandbox {self.isolation}: {error}") from error
         seconds = time.monotonic() - started

@@ -62,7 +62,7 @@ class Ran(NamedTuple):
     """Exit status, minus the signal's number when a signal ended it."""
 
 
-def run(command: tuple[str, ...], told: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
+def run_request(command: tuple[str, ...], told: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
     """What became of a request, in the server of this thread; in a new one where there is none, or it is another's.
 
     Args:

@@ -25,17 +25,17 @@ RUNS = ".runs"
 
 def cell_folder(root: Path, cell: Cell) -> Path:
     """Folder of one cell below the results folder `root`."""
-    model = f"{file_name(cell.model.name.replace('/', '--'))}@{file_name(cell.model.revision[:12])}"
+    model = f"{path_part(cell.model.name.replace('/', '--'))}@{path_part(cell.model.revision[:12])}"
     if cell.model.variant:
-        model += f"+{file_name(cell.model.variant)}"
-    name = f"{cell.shots}shot-{file_name(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
-    return root / file_name(cell.model.family) / model / file_name(cell.task) / name
+        model += f"+{path_part(cell.model.variant)}"
+    name = f"{cell.shots}shot-{path_part(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
+    return root / path_part(cell.model.family) / model / path_part(cell.task) / name
 
 
-def file_name(name: str) -> str:
+def path_part(name: str) -> str:
     """A name as one component of a path: no separators, not hidden, never empty.
 
-    >>> file_name("org/model v2"), file_name("../etc")
+    >>> path_part("org/model v2"), path_part("../etc")
     ('org_model_v2', '_etc')
     """
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", name).lstrip(".") or "_"

@@ -51,7 +51,7 @@ class Query:
     """Hashes of the documents that are meant; empty for any."""
 
 
-class Found(NamedTuple):
+class StoredSample(NamedTuple):
     """One sample and where it stands."""
 
     cell: Cell
@@ -63,7 +63,7 @@ class Found(NamedTuple):
 class Page(NamedTuple):
     """A part of the samples that a query means."""
 
-    rows: tuple[Found, ...]
+    rows: tuple[StoredSample, ...]
     """In the order of the cells asked for, then of their documents."""
     total: int
     """Samples that the query means, on all pages, in the cells looked through."""
@@ -88,7 +88,7 @@ class Step(NamedTuple):
     """Documents both answered."""
 
 
-class Item(NamedTuple):
+class ChangingDocument(NamedTuple):
     """One document over the sizes."""
 
     doc_hash: str
@@ -99,14 +99,14 @@ class Item(NamedTuple):
     """How often right became wrong or wrong right, among the sizes that were asked."""
 
 
-class Flips(NamedTuple):
+class AnswerChanges(NamedTuple):
     """Documents whose answers change between neighbouring sizes."""
 
     cells: tuple[Cell, ...]
     """The cells that could be read, in the order asked for."""
     steps: tuple[Step, ...]
     """One per pair of neighbouring cells."""
-    items: tuple[Item, ...]
+    items: tuple[ChangingDocument, ...]
     """Documents that change at least once, those with most changes first."""
     problems: tuple[Problem, ...]
     """Files that were left out."""
@@ -149,14 +149,14 @@ def page(
         skip, shown = _shown(hits, offset, limit)
         first_shown = shown[:1]
 
-        def read(some: Sequence[_File]) -> list[Found]:
+        def read(some: Sequence[_SampleFile]) -> list[StoredSample]:
             return _rows(connection, some, asked, offset=skip if some[:1] == first_shown else 0, limit=limit)
 
         rows, damaged = _ask(shown, read)
     return Page(tuple(rows[:limit]), sum(hit.n for hit in hits), searched, (*problems, *damaged))
 
 
-def one(store: Store, cell: Cell, doc_hash: str) -> Sample | None:
+def sample_of(store: Store, cell: Cell, doc_hash: str) -> Sample | None:
     """What one cell answered to one document; None when it was not asked.
 
     Raises:
@@ -168,7 +168,7 @@ def one(store: Store, cell: Cell, doc_hash: str) -> Sample | None:
     return found.rows[0].sample if found.rows else None
 
 
-def flips(store: Store, cells: Sequence[Cell], metric: str, *, right_from: float = RIGHT) -> Flips:
+def answer_changes(store: Store, cells: Sequence[Cell], metric: str, *, right_from: float = RIGHT) -> AnswerChanges:
     """Which documents go from wrong to right, or back, from one size to the next.
 
     Args:
@@ -194,17 +194,17 @@ def flips(store: Store, cells: Sequence[Cell], metric: str, *, right_from: float
     documents = dict.fromkeys(doc for answered in answers for doc in answered)
     items = (_item(doc, tuple(answered.get(doc) for answered in answers)) for doc in documents)
     changing = sorted((item for item in items if item.changes), key=lambda item: -item.changes)
-    return Flips(tuple(there), steps, tuple(changing), tuple(problems))
+    return AnswerChanges(tuple(there), steps, tuple(changing), tuple(problems))
 
 
-_File = tuple[Cell, Path]
+_SampleFile = tuple[Cell, Path]
 """A cell and its samples."""
 
 
 class _Hits(NamedTuple):
     """Samples of one file that a query means."""
 
-    file: _File
+    file: _SampleFile
     n: int
 
 
@@ -213,7 +213,7 @@ def _metrics(cell: Cell) -> tuple[str, ...]:
 
 
 def _ask(
-    files: Sequence[_File], question: Callable[[Sequence[_File]], list[_Answer]]
+    files: Sequence[_SampleFile], question: Callable[[Sequence[_SampleFile]], list[_Answer]]
 ) -> tuple[list[_Answer], list[Problem]]:
     """The answers of all files that can be read; where one cannot, halves are asked until it stands alone."""
     if not files:
@@ -229,7 +229,7 @@ def _ask(
     return left[0] + right[0], left[1] + right[1]
 
 
-def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], query: Query) -> list[_Hits]:
+def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_SampleFile], query: Query) -> list[_Hits]:
     """How many samples of each file are meant, for files that hold any."""
     condition, values = _condition(query)
     sql = f"SELECT file_index, count(*) FROM {_TABLE} WHERE {condition} GROUP BY file_index ORDER BY file_index"
@@ -237,10 +237,10 @@ def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_File], query:
     return [_Hits(files[index], count) for index, count in found]
 
 
-def _shown(hits: Sequence[_Hits], offset: int, limit: int) -> tuple[int, list[_File]]:
+def _shown(hits: Sequence[_Hits], offset: int, limit: int) -> tuple[int, list[_SampleFile]]:
     """The files a page is made of, and how many samples of the first of them come before the page."""
     before, skip = 0, 0
-    files: list[_File] = []
+    files: list[_SampleFile] = []
     for hit in hits:
         if before < offset + limit and before + hit.n > offset:
             skip = skip if files else offset - before
@@ -250,8 +250,8 @@ def _shown(hits: Sequence[_Hits], offset: int, limit: int) -> tuple[int, list[_F
 
 
 def _rows(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[_File], query: Query, *, offset: int, limit: int
-) -> list[Found]:
+    connection: duckdb.DuckDBPyConnection, files: Sequence[_SampleFile], query: Query, *, offset: int, limit: int
+) -> list[StoredSample]:
     """Whole rows, in order."""
     condition, values = _condition(query)
     sql = (
@@ -261,14 +261,14 @@ def _rows(
     done = connection.execute(sql, {**values, "files": _patterns(files), "limit": limit, "offset": offset})
     names = [column[0] for column in done.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in done.fetchall()]
-    return [Found(files[row["file_index"]][0], sample(row)) for row in rows]
+    return [StoredSample(files[row["file_index"]][0], sample(row)) for row in rows]
 
 
 # Columns by name, because later versions add some; no columns from names of folders, which may hold `=`.
 _TABLE = "read_parquet($files, union_by_name = true, hive_partitioning = false, file_row_number = true)"
 
 
-def _patterns(files: Sequence[_File]) -> list[str]:
+def _patterns(files: Sequence[_SampleFile]) -> list[str]:
     """The paths as DuckDB is told them: it takes `*`, `?` and `[` for patterns.
 
     Raises:
@@ -305,9 +305,9 @@ def _condition(query: Query) -> tuple[str, dict[str, Any]]:
 _TEXTS = ("prompt", "target", "output")
 
 
-def _item(doc_hash: str, right: tuple[bool | None, ...]) -> Item:
+def _item(doc_hash: str, right: tuple[bool | None, ...]) -> ChangingDocument:
     asked = [answer for answer in right if answer is not None]
-    return Item(doc_hash, right, sum(a != b for a, b in pairwise(asked)))
+    return ChangingDocument(doc_hash, right, sum(a != b for a, b in pairwise(asked)))
 
 
 def _step(smaller: Cell, larger: Cell, before: dict[str, bool], after: dict[str, bool]) -> Step:

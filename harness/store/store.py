@@ -21,7 +21,7 @@ from harness.specs import ModelSpec
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
 from harness.store.files import TEMPORARY, has_end, replace_file, reported
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
-from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, file_name, newest_records
+from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
@@ -190,7 +190,7 @@ class Store:
         Raises:
             StoreError: the disk is full, or the folder of the records belongs to somebody else.
         """
-        path = self.root / RUNS / file_name(record.name)
+        path = self.root / RUNS / path_part(record.name)
         with reported(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, dumped(record), to_disk=False)

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.dashboards.state import FOLDER_VARIABLE
 
 from harness.store import Store
-from harness.store.samples import RIGHT, Query, flips, one, page
+from harness.store.samples import RIGHT, Query, answer_changes, page, sample_of
 from tests.benchmarks.big_store import write_big_store
 from tests.benchmarks.page_view import CHANGES, PAGES
 from tests.benchmarks.timing import load
@@ -71,8 +71,8 @@ def _questions(store: Store) -> dict[str, Callable[[], object]]:
         "a page of all wrong answers": lambda: page(store, cells, Query(metric="acc", below=RIGHT)),
         "words, in 100 cells": lambda: page(store, cells[:100], nowhere),
         "words, in all cells, until patience ends": lambda: page(store, cells, nowhere),
-        "one document": lambda: one(store, curve[0], document),
-        "flips between all sizes": lambda: flips(store, curve, "acc"),
+        "one document": lambda: sample_of(store, curve[0], document),
+        "flips between all sizes": lambda: answer_changes(store, curve, "acc"),
     }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.bounded import json_text
-from harness.bounded.json_text import documents, parsed
+from harness.bounded.json_text import json_documents, parsed_json
 from harness.bounded.limits import UnreadableError
 
 
@@ -14,12 +14,12 @@ from harness.bounded.limits import UnreadableError
 def test_json_nested_too_deep_is_refused(brackets: str, levels: int) -> None:
     close = "".join("]" if c == "[" else "}" for c in reversed(brackets) if c in "[{")
     with pytest.raises(UnreadableError, match="has more than 100 levels of lists and mappings"):
-        parsed(brackets * levels + "1" + close * levels)
+        parsed_json(brackets * levels + "1" + close * levels)
 
 
 def test_json_of_many_brackets_side_by_side_is_fine() -> None:
-    assert len(parsed("[" + "[]," * 1000 + "{}]")) == 1001
-    assert parsed("[" * 100 + "]" * 100)
+    assert len(parsed_json("[" + "[]," * 1000 + "{}]")) == 1001
+    assert parsed_json("[" * 100 + "]" * 100)
 
 
 @pytest.mark.parametrize(
@@ -35,18 +35,18 @@ def test_json_of_many_brackets_side_by_side_is_fine() -> None:
 )
 def test_json_that_cannot_be_had_is_refused(text: bytes, message: str) -> None:
     with pytest.raises(UnreadableError, match=message):
-        parsed(text)
+        parsed_json(text)
 
 
 def test_a_whole_pair_of_surrogates_is_a_character() -> None:
-    assert parsed(rb'["\ud83d\ude00", "\\ud800"]') == ["😀", "\\ud800"]
+    assert parsed_json(rb'["\ud83d\ude00", "\\ud800"]') == ["😀", "\\ud800"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 def test_numbers_that_json_lacks_are_refused_where_they_must_be_finite(number: str) -> None:
-    parsed(number)
+    parsed_json(number)
     with pytest.raises(UnreadableError, match="expected numbers that are finite"):
-        parsed(number, finite=True)
+        parsed_json(number, finite=True)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_numbers_that_json_lacks_are_refused_where_they_must_be_finite(number: s
 def test_the_line_that_is_no_document_is_named(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_text(text)
     with pytest.raises(UnreadableError) as caught:
-        list(documents(tmp_path / "x"))
+        list(json_documents(tmp_path / "x"))
     assert str(caught.value).startswith(message)
 
 
@@ -68,7 +68,9 @@ def test_documents_are_read_one_by_one(tmp_path: Path) -> None:
     with (tmp_path / "x").open("w") as file:
         file.writelines(json.dumps({"id": i, "text": "x" * 1000}) + "\r\n" for i in range(3000))
     tracemalloc.start()
-    number = sum(document.fields["id"] >= 0 and document.characters > 1000 for document in documents(tmp_path / "x"))
+    number = sum(
+        document.fields["id"] >= 0 and document.characters > 1000 for document in json_documents(tmp_path / "x")
+    )
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert number == 3000

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from harness.bounded.limits import SETTING, UnreadableError
-from harness.bounded.yaml_text import parsed
+from harness.bounded.yaml_text import parsed_yaml
 
 
 def alias_bomb(levels: int, more: int = 9) -> str:
@@ -53,7 +53,7 @@ def alias_bomb(levels: int, more: int = 9) -> str:
 def test_yaml_that_cannot_be_had_is_refused_in_a_second(text: str, message: str) -> None:
     begun = time.monotonic()
     with pytest.raises(UnreadableError) as caught:
-        parsed(text)
+        parsed_yaml(text)
     assert str(caught.value).startswith(message)
     assert len(str(caught.value)) < 400
     assert time.monotonic() - begun < 3
@@ -61,11 +61,11 @@ def test_yaml_that_cannot_be_had_is_refused_in_a_second(text: str, message: str)
 
 def test_keys_may_be_merged_and_yield_to_those_that_stand_there() -> None:
     text = "base: &base {x: 1, y: 2}\nother: &other {z: 3, y: 4}\nall:\n  <<: [*base, *other]\n  x: 5\n"
-    assert parsed(text)["all"] == {"x": 5, "y": 2, "z": 3}
+    assert parsed_yaml(text)["all"] == {"x": 5, "y": 2, "z": 3}
 
 
 def test_anchors_that_stay_small_may_be_used_again() -> None:
-    assert parsed(alias_bomb(3))["a2"] == [[["x"]] * 9] * 9
+    assert parsed_yaml(alias_bomb(3))["a2"] == [[["x"]] * 9] * 9
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_anchors_that_stay_small_may_be_used_again() -> None:
     ],
 )
 def test_plain_values_are_what_they_look_like(text: str, value: object) -> None:
-    assert parsed(text) == value
+    assert parsed_yaml(text) == value
 
 
 def test_the_limits_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "[" * 150 + "]" * 150
     with pytest.raises(UnreadableError, match=f"{SETTING}=10 in the environment allows ten times as much"):
-        parsed(text)
+        parsed_yaml(text)
     monkeypatch.setenv(SETTING, "2")
-    assert parsed(text)
+    assert parsed_yaml(text)
     monkeypatch.setenv(SETTING, "1000")
     with pytest.raises(UnreadableError, match="levels"):
-        parsed("[" * 3000 + "]" * 3000)
+        parsed_yaml("[" * 3000 + "]" * 3000)

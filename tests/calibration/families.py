@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from harness.analysis.curves import Curve, Point
-from harness.analysis.stats import Estimate, interval
+from harness.analysis.stats import Estimate, confidence_interval
 from harness.specs import MetricSpec
 
 Array = NDArray[np.float64]
@@ -159,7 +159,7 @@ def _curve(family: str, metric: MetricSpec, rank: int, estimates: list[Estimate]
     points = []
     for x, estimate in zip(np.linspace(0.0, DECADES, len(estimates)), estimates, strict=True):
         params = float(SMALLEST * 10**x)
-        low, high = interval(estimate)
+        low, high = confidence_interval(estimate)
         points.append(
             Point(model=f"{params:.3g}", x=params, estimate=estimate, low=low, high=high, n_expected=estimate.n)
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.cli.read import read_curves
+from harness.cli.read import given_curves
 from harness.store import SAMPLES, Store
 from tests.builders import SIZES, cell, model, result
 from tests.builders.commands import Emergence
@@ -121,11 +121,11 @@ def test_samples_that_cannot_be_read_cost_only_the_documents(
     store = Store(tmp_path)
     for size in SIZES[:2]:
         store.write(result(cell(model=model(size))))
-    whole = read_curves(tmp_path, None, items=True)
+    whole = given_curves(tmp_path, None, items=True)
     assert [c.items is not None for c in whole] == [True, True]
     path = store.path(cell()) / SAMPLES
     path.write_bytes(b"half a PAR1")
-    damaged = read_curves(tmp_path, None, items=True)
+    damaged = given_curves(tmp_path, None, items=True)
     assert damaged == whole
     assert [c.items for c in damaged] == [None, None]
     assert f"skipped {path}: cannot be read" in capsys.readouterr().err

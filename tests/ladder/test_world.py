@@ -12,17 +12,17 @@ N_DOCUMENTS = 20_000
 
 
 @pytest.fixture(scope="module")
-def training() -> list[world.Document]:
+def training() -> list[world.TrainingDocument]:
     return list(itertools.islice(documents.training_documents(seed=0), N_DOCUMENTS))
 
 
-def test_no_training_document_holds_a_held_out_key(training: list[world.Document]) -> None:
+def test_no_training_document_holds_a_held_out_key(training: list[world.TrainingDocument]) -> None:
     # A skill document of one line has no examples: it is the zero-shot prompt, which all documents share.
     keys = [key for document in training for key in document.keys if len(document.segments) > 2 or "skill" not in key]
     assert not [key for key in keys if world.is_held_out(key)]
 
 
-def test_no_test_prompt_occurs_in_training(training: list[world.Document]) -> None:
+def test_no_test_prompt_occurs_in_training(training: list[world.TrainingDocument]) -> None:
     tested = {
         benchmark.prompt(item, skills.N_EXAMPLES)
         for task in benchmark.BENCHMARKS
@@ -36,7 +36,7 @@ def test_no_test_prompt_occurs_in_training(training: list[world.Document]) -> No
     assert not tested & seen
 
 
-def test_addition_is_split_by_the_unordered_pair(training: list[world.Document]) -> None:
+def test_addition_is_split_by_the_unordered_pair(training: list[world.TrainingDocument]) -> None:
     tested = {frozenset((row["a"], row["b"])) for task in ("add_2", "add_3") for row in benchmark.rows(task, "test")}
     trained = {
         frozenset(int(number) for number in segment.text.rstrip("=").split("+"))

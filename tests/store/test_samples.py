@@ -9,7 +9,7 @@ from pyarrow import parquet
 from harness.errors import StoreError
 from harness.plan import Cell
 from harness.store import SAMPLES, Store
-from harness.store.samples import RIGHT, Item, Query, flips, one, page
+from harness.store.samples import RIGHT, ChangingDocument, Query, answer_changes, page, sample_of
 from tests.builders import SIZES, cell, model, result, sample
 
 
@@ -161,43 +161,46 @@ def test_a_search_without_patience_left_says_how_far_it_came(store: Store) -> No
 
 def test_one_answer_is_found_by_the_hash_of_its_document(store: Store) -> None:
     asked = answered(store, [1, 0])
-    assert one(store, asked, "doc1") == store.samples(asked)[1]
-    assert one(store, asked, "unknown") is None
+    assert sample_of(store, asked, "doc1") == store.samples(asked)[1]
+    assert sample_of(store, asked, "unknown") is None
     (store.path(asked) / SAMPLES).unlink()
     with pytest.raises(StoreError, match=r"samples\.parquet: cannot be read"):
-        one(store, asked, "doc1")
+        sample_of(store, asked, "doc1")
 
 
 def test_flips_are_documents_that_change_between_neighbouring_sizes(store: Store) -> None:
     cells = [answered(store, right, step=step) for step, right in enumerate(([0, 0, 1, 1], [0, 1, 0, 1], [1, 0, 1, 1]))]
-    found = flips(store, cells, "acc")
+    found = answer_changes(store, cells, "acc")
     assert [(s.smaller, s.larger, s.gained, s.lost, s.n) for s in found.steps] == [
         (cells[0], cells[1], 1, 1, 4),
         (cells[1], cells[2], 2, 1, 4),
     ]
     assert found.items == (
-        Item("doc1", (False, True, False), 2),
-        Item("doc2", (True, False, True), 2),
-        Item("doc0", (False, False, True), 1),
+        ChangingDocument("doc1", (False, True, False), 2),
+        ChangingDocument("doc2", (True, False, True), 2),
+        ChangingDocument("doc0", (False, False, True), 1),
     )
     assert found.problems == ()
 
 
 def test_a_document_that_a_size_was_not_asked_counts_for_no_step_there(store: Store) -> None:
     cells = [answered(store, right, step=step) for step, right in enumerate(([0, 0], [0], [1, 1]))]
-    found = flips(store, cells, "acc")
+    found = answer_changes(store, cells, "acc")
     assert [(s.gained, s.lost, s.n) for s in found.steps] == [(0, 0, 1), (1, 0, 1)]
-    assert found.items == (Item("doc0", (False, False, True), 1), Item("doc1", (False, None, True), 1))
+    assert found.items == (
+        ChangingDocument("doc0", (False, False, True), 1),
+        ChangingDocument("doc1", (False, None, True), 1),
+    )
 
 
 def test_a_size_that_cannot_be_read_is_left_out_of_the_flips(store: Store) -> None:
     cells = [answered(store, right, step=step) for step, right in enumerate(([0], [1], [1]))]
     (store.path(cells[1]) / SAMPLES).unlink()
-    found = flips(store, cells, "acc")
+    found = answer_changes(store, cells, "acc")
     assert found.cells == (cells[0], cells[2])
     assert [(s.gained, s.n) for s in found.steps] == [(1, 1)]
     assert [problem.path for problem in found.problems] == [store.path(cells[1]) / SAMPLES]
-    assert flips(store, cells, "unknown").cells == ()
+    assert answer_changes(store, cells, "unknown").cells == ()
 
 
 def test_samples_without_a_needed_column_are_named(store: Store) -> None:
@@ -211,4 +214,4 @@ def test_samples_without_a_needed_column_are_named(store: Store) -> None:
 def test_a_sample_is_the_same_however_it_is_read(store: Store) -> None:
     written = sample(0, options=("red", "blue"), option_loglikelihoods=(-0.1, -2.0), outputs=("a", "b"), truncated=True)
     store.write(result(samples=(written,)))
-    assert one(store, cell(), "doc0") == written
+    assert sample_of(store, cell(), "doc0") == written

@@ -1,6 +1,6 @@
 """Are two things different? Paired comparisons on shared documents, and how sure the order of a ranking is."""
 
-from harness.analysis.compare.differences import compare, paired_scores, summary
+from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
 from harness.analysis.compare.pairing import choose_side, pair_up
 from harness.analysis.compare.ranking import leads
 from harness.analysis.compare.types import (
@@ -26,7 +26,7 @@ __all__ = [
     "Summary",
     "Unpaired",
     "choose_side",
-    "compare",
+    "compare_pairs",
     "leads",
     "pair_up",
     "paired_scores",

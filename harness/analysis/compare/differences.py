@@ -23,7 +23,7 @@ from harness.records import CellResult
 from harness.store import DocumentScores
 
 
-def compare(
+def compare_pairs(
     pairs: Iterable[CellPair], documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool = False
 ) -> Comparisons:
     """Paired difference of every pair, with p adjusted for their number (Benjamini and Hochberg 1995).

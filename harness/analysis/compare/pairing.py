@@ -16,7 +16,7 @@ from harness.plan import AXES, Cell, Setting, axes, setting_of
 from harness.records import CellFailure, CellResult
 
 _FIRST = ("task", "family", "model", "revision", "variant", "dtype", "engine")
-FIELDS: Mapping[str, Callable[[Cell], str]] = {
+SIDE_FIELDS: Mapping[str, Callable[[Cell], str]] = {
     "task": AXES["task"].of_cell,
     "suite": lambda cell: cell.suite,
     **{name: AXES[name].of_cell for name in axes(first=_FIRST, free=("task_digest", "limit"))},
@@ -46,11 +46,11 @@ def choose_side(text: str, cells: Iterable[Cell]) -> Side:
     there = tuple(cells)
     wanted: dict[str, frozenset[str]] = {}
     for name, value in _terms(text):
-        if name not in FIELDS:
-            raise HarnessError(f"{text}: " + unknown("field", name, FIELDS))
+        if name not in SIDE_FIELDS:
+            raise HarnessError(f"{text}: " + unknown("field", name, SIDE_FIELDS))
         if name in wanted:
             raise HarnessError(f"{text}: {name} stands twice; expected one value per side")
-        known = frozenset(FIELDS[name](cell) for cell in there)
+        known = frozenset(SIDE_FIELDS[name](cell) for cell in there)
         wanted[name] = _meant(name, value, known)
         if not wanted[name]:
             raise HarnessError(unknown(name, value, known))
@@ -74,7 +74,7 @@ def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[
         HarnessError: a side has no results, or several cells where one is needed, or both sides are the same cells.
     """
     wanted = {"A": _filled(a.values, b.values), "B": _filled(b.values, a.values)}
-    free = {name for name in FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
+    free = {name for name in SIDE_FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
     if free & {"model", "family"}:
         free.update(_MODEL)
     matched = axes(first=_FIRST, free=free | _WITHIN)
@@ -135,7 +135,7 @@ def _filled(own: _Values, other: _Values) -> _Values:
 
 
 def _takes(wanted: _Values, cell: Cell) -> bool:
-    return all(FIELDS[name](cell) in values for name, values in wanted.items())
+    return all(SIDE_FIELDS[name](cell) in values for name, values in wanted.items())
 
 
 def _side(
@@ -156,8 +156,8 @@ def _side(
 
 def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str]) -> CellResult:
     """The one with more documents of two results that differ only in their limit."""
-    for name in ("model", *FIELDS):
-        values = sorted({FIELDS[name](one.cell), FIELDS[name](other.cell)})
+    for name in ("model", *SIDE_FIELDS):
+        values = sorted({SIDE_FIELDS[name](one.cell), SIDE_FIELDS[name](other.cell)})
         if name in free and len(values) > 1:
             raise HarnessError(
                 f"{text}: results of {one.cell.task} that differ in {name} ({', '.join(values)}); "
@@ -225,5 +225,5 @@ def _place(cell: Cell) -> tuple[str, str, int, str, str, int]:
 def _label(cell: Cell, matched: Sequence[str], varying: Sequence[str]) -> str:
     """How a setting differs from others of its task; with the shots whenever both sides share them."""
     parts = [f"{cell.shots}-shot"] if "shots" in matched else []
-    parts += [FIELDS[name](cell) for name in varying if name not in {"task", "task_digest", "shots", "family"}]
+    parts += [SIDE_FIELDS[name](cell) for name in varying if name not in {"task", "task_digest", "shots", "family"}]
     return ", ".join(parts)

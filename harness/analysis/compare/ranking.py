@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from harness.analysis.compare.differences import compare
+from harness.analysis.compare.differences import compare_pairs
 from harness.analysis.compare.types import CellPair, Comparison, Lead
 from harness.analysis.stats import benjamini_hochberg, normalised
 from harness.analysis.stats.distributions import norm
@@ -27,7 +27,7 @@ def leads(
 
         SE = sqrt(sum over tasks of (sum over the task's settings of SE)²) / K
 
-    The p value is that of a normal test; for K = 1 it is the one of `compare`.
+    The p value is that of a normal test; for K = 1 it is the one of `compare_pairs`.
 
     Args:
         ranked: the results of each model, best model first; headers are enough.
@@ -60,7 +60,7 @@ def _by_setting(results: Iterable[CellResult]) -> dict[Setting, dict[int, CellRe
 
 
 def _lead(pairs: Sequence[CellPair], documents: Callable[[Cell], DocumentScores | None]) -> Lead:
-    found = [(one, _unit(one)) for one in compare(pairs, documents).comparisons]
+    found = [(one, _unit(one)) for one in compare_pairs(pairs, documents).comparisons]
     known = [(one, unit) for one, unit in found if unit is not None]
     if not known:
         return Lead(None, None, None, 0)

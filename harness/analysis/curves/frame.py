@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.analysis.curves.types import Curve
-from harness.analysis.stats import estimate, interval, normalised
+from harness.analysis.stats import confidence_interval, estimate, normalised
 from harness.plan import AXES, Cell
 from harness.records import CellFailure, CellResult, Score
 from harness.specs import MetricSpec
@@ -151,7 +151,7 @@ def _metric_columns(metric: MetricSpec, rank: int) -> dict[str, Any]:
 
 
 def _score_columns(score: Score, metric: MetricSpec, n_expected: int) -> dict[str, Any]:
-    low, high = interval(estimate([score], metric))
+    low, high = confidence_interval(estimate([score], metric))
     return {
         "value": score.value,
         "stderr": score.stderr,

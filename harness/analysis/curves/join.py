@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.curves.scale import NOT_KNOWN, Scale, position
 from harness.analysis.curves.types import Curve, Gap, Measurement, Point
-from harness.analysis.stats import Array, estimate, interval
+from harness.analysis.stats import Array, confidence_interval, estimate
 from harness.plan import AXES, Cell, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
@@ -204,7 +204,7 @@ def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Po
     if x <= 0 and scale != "loss":
         return Gap(model, f"{number(x)} {scale} have no place on a log axis", None)
     pooled = estimate(scores, metric)
-    low, high = interval(pooled)
+    low, high = confidence_interval(pooled)
     return Point(
         model=model,
         x=float(x),

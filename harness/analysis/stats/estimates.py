@@ -66,7 +66,7 @@ def estimate(scores: Sequence[Score], metric: MetricSpec) -> Estimate:
     )
 
 
-def interval(of: Estimate, confidence: float = CONFIDENCE) -> Interval:
+def confidence_interval(of: Estimate, confidence: float = CONFIDENCE) -> Interval:
     """Wilson interval for proportions, normal interval otherwise.
 
     With several seeds the Wilson interval uses the effective number of documents.

@@ -1,8 +1,8 @@
 """Did an ability emerge? Tests on curves, the rules that weigh them, thresholds, and reasons in sentences."""
 
-from harness.analysis.verdict.judge import judge, judge_each, to_json
+from harness.analysis.verdict.judging import judge, judge_each, to_json
 from harness.analysis.verdict.rows import centred, partner_rows, with_traces
-from harness.analysis.verdict.study import Study, resolutions, study
+from harness.analysis.verdict.studies import Study, resolutions, study
 from harness.analysis.verdict.types import (
     CurveRow,
     Evidence,

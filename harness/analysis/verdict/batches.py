@@ -12,7 +12,7 @@ from harness.analysis.growth import Counts, countable, counts_of, stacked
 from harness.analysis.stats import PRACTICAL_EFFECT
 from harness.analysis.verdict.curve_tests import LONE_RUN_SD, CurveTests, weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Answer, Flip
+from harness.analysis.verdict.types import Decision, Flip
 
 _FEWEST_TO_LEAVE_ONE = 5
 """With fewer sizes, leaving one out leaves too few to say anything."""
@@ -36,7 +36,7 @@ class Member:
         """This curve alone, as counts; None for scores that are no counts."""
         return None if self.tests.counts is None else self.tests.counts.rows([self.index])
 
-    def partner_sizes_below(self, found: Answer, partner: Curve) -> int:
+    def partner_sizes_below(self, found: Decision, partner: Curve) -> int:
         """How many sizes of the partner lie below the size from which on the ability is there.
 
         Either curve may lack a size of the other. All sizes when the ability is nowhere there; 0 when the partner has
@@ -77,8 +77,8 @@ def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
     return [members[place] for place in range(len(curves))]
 
 
-def flips(
-    members: Sequence[Member], answers: Sequence[Answer], trend_level: float, top_level: float, run_sd: float
+def leave_one_out_flips(
+    members: Sequence[Member], answers: Sequence[Decision], trend_level: float, top_level: float, run_sd: float
 ) -> list[tuple[Flip, ...]]:
     """For each curve the sizes without which its answer would be another, before its partner is considered.
 
@@ -109,7 +109,7 @@ def flips(
 
 def _without_each_size(
     members: Sequence[Member], trend_level: float, top_level: float, run_sd: float, *, decades: bool
-) -> list[list[Answer]]:
+) -> list[list[Decision]]:
     """For each of some curves of equally many sizes, its answer without the first size, without the second, and so on.
 
     The arguments are those of `flips` and `weigh`.
@@ -129,7 +129,7 @@ def _without_each_size(
         lone_run_sd=_lone_run_sd(sizes, run_sd),
     )
 
-    def without(place: int, left_out: int) -> Answer:
+    def without(place: int, left_out: int) -> Decision:
         index = left_out * len(members) + place
         return answer(
             tests,

@@ -14,7 +14,7 @@ from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.batches import Member
 from harness.analysis.verdict.thresholds import Crossings, bracketed, crossings
-from harness.analysis.verdict.types import Answer, Label, Onset
+from harness.analysis.verdict.types import Decision, Label, Onset
 
 _MOST_WIDENED = 3.0
 """Largest factor by which a dispersion known from few sizes is enlarged."""
@@ -22,7 +22,7 @@ _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
 def onsets(
-    members: Sequence[Member], answers: Sequence[Answer], draws: int, rng: np.random.Generator
+    members: Sequence[Member], answers: Sequence[Decision], draws: int, rng: np.random.Generator
 ) -> list[Onset | None]:
     """Where each rising ability passes chance by the practical effect; None for one that does not rise.
 

@@ -9,7 +9,7 @@ from harness.analysis.curves import Curve
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
-from harness.analysis.verdict.types import Answer, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
+from harness.analysis.verdict.types import Decision, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
 from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
@@ -23,7 +23,7 @@ _NAMED = 3
 
 def reasons(
     curve: Curve,
-    answer: Answer,
+    answer: Decision,
     *,
     evidence: Evidence,
     effect: float,
@@ -65,7 +65,7 @@ def reasons(
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _deciding(curve: Curve, answer: Answer, evidence: Evidence, effect: float) -> str:
+def _deciding(curve: Curve, answer: Decision, evidence: Evidence, effect: float) -> str:
     """Why the rule that decided applies."""
     worse = _clearly_worse(answer, evidence, effect)
     change = _change(curve, answer, evidence, worse=worse)
@@ -92,13 +92,13 @@ def _deciding(curve: Curve, answer: Answer, evidence: Evidence, effect: float) -
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
 
 
-def _clearly_worse(answer: Answer, evidence: Evidence, effect: float) -> bool:
+def _clearly_worse(answer: Decision, evidence: Evidence, effect: float) -> bool:
     """True when a rule that ends in doubt was reached by a curve that falls significantly and beyond its scatter."""
     least = 0.0 if answer.rule == "rest" else -effect
     return answer.rule in {"rest", "small"} and (evidence.range or 0.0) < least and _stands_out(evidence)
 
 
-def _change(curve: Curve, answer: Answer, evidence: Evidence, *, worse: bool) -> str:
+def _change(curve: Curve, answer: Decision, evidence: Evidence, *, worse: bool) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
     fitted = signed(evidence.range) or "unknown"
     change = f"fitted line {fitted} over {len(curve.points)} sizes, q {probability(evidence.q_trend)}"
@@ -107,7 +107,7 @@ def _change(curve: Curve, answer: Answer, evidence: Evidence, *, worse: bool) ->
     return change if insignificant else f"{change}, no more than sizes scatter or than matters"
 
 
-def _too_little(curve: Curve, answer: Answer) -> str:
+def _too_little(curve: Curve, answer: Decision) -> str:
     if answer.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
     if answer.rule == "sizes":
@@ -117,7 +117,7 @@ def _too_little(curve: Curve, answer: Answer) -> str:
     return f"Cannot tell: {documents} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
 
 
-def _turn(answer: Answer, evidence: Evidence, effect: float) -> str:
+def _turn(answer: Decision, evidence: Evidence, effect: float) -> str:
     way = "Falls with scale and then rises" if answer.label == "u-shaped" else "Rises with scale and then falls"
     return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence.p_turn)})."
 
@@ -144,7 +144,7 @@ def _stands_out(evidence: Evidence) -> bool:
     return significant(evidence.q_trend) and z is not None and abs(z) > 1.96 * scatter
 
 
-def _small(answer: Answer, evidence: Evidence, change: str) -> str:
+def _small(answer: Decision, evidence: Evidence, change: str) -> str:
     bound = abs(evidence.range or 0.0) + 1.96 * (evidence.range_stderr or 0.0)
     moves = "No change with scale"
     if answer.qualifier == "rising":
@@ -165,7 +165,7 @@ def _unforeseen(curve: Curve, evidence: Evidence) -> str:
     )
 
 
-def _sudden(answer: Answer, evidence: Evidence) -> str:
+def _sudden(answer: Decision, evidence: Evidence) -> str:
     if answer.rule != "unforeseen" or answer.qualifier is None:
         return ""
     p = probability(evidence.p_sharp)
@@ -183,7 +183,7 @@ def _limits(curve: Curve) -> str:
     return f"Only {sizes} sizes: the noise between training runs does not show in them."
 
 
-def _chance(curve: Curve, first: int | None, answer: Answer) -> str:
+def _chance(curve: Curve, first: int | None, answer: Decision) -> str:
     if curve.metric.chance is None:
         return "The metric has no chance level: no threshold, and no test for emergence."
     level = f"chance {score(curve.metric.chance)}"
@@ -226,7 +226,7 @@ def _step(step: LargestStep, curve: Curve) -> str:
     return f"The largest step, {step.below} to {step.above}, makes {share} of the range of {len(curve.y)} sizes."
 
 
-def _beside(partner: PartnerTrend, answer: Answer) -> str:
+def _beside(partner: PartnerTrend, answer: Decision) -> str:
     if partner.sizes_below == 0:
         return ""
     everywhere = partner.sizes_below == partner.sizes

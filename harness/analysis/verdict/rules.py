@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
-from harness.analysis.verdict.types import Answer, PartnerTrend
+from harness.analysis.verdict.types import Decision, PartnerTrend
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""
@@ -14,7 +14,7 @@ FEWEST_DOCUMENTS = 30
 """With fewer documents at the largest size nothing but a landslide would show."""
 
 
-def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool) -> Answer:
+def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool) -> Decision:
     """The rules of `judge`, in their order.
 
     Args:
@@ -26,33 +26,33 @@ def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool)
     """
     reach, effect = tests.reach[i], tests.effect[i]
     if tests.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
-        return Answer("inconclusive", rule="sizes")
+        return Decision("inconclusive", rule="sizes")
     if documents < FEWEST_DOCUMENTS:
-        return Answer("inconclusive", rule="documents")
+        return Decision("inconclusive", rule="documents")
     if np.isnan(reach):
-        return Answer("inconclusive", rule="spread")
+        return Decision("inconclusive", rule="spread")
     clear = top and tests.top[i] > effect
     if clear and (emergent := _emergent(tests, i)):
         return emergent
     if tests.turn[i] and tests.p_turn[i] < ALPHA:
-        return Answer("u-shaped" if tests.turn[i] > 0 else "inverted-u", rule="turn")
+        return Decision("u-shaped" if tests.turn[i] > 0 else "inverted-u", rule="turn")
     # Noise between runs, as far as the curve shows it, must not make the trend (quasi-binomial).
     scatters = abs(tests.z_trend[i]) <= _NORMAL * np.sqrt(tests.dispersion[i])
     moves, trend = trend, trend and not scatters
     rises, falls = trend and tests.z_trend[i] > 0, trend and tests.z_trend[i] < 0
     if falls and reach <= -effect and not top:
-        return Answer("inverse", rule="fall")
+        return Decision("inverse", rule="fall")
     if not clear and not (rises and reach >= effect):
         excluded = abs(reach) + _NORMAL * tests.reach_error[i] < 2 * effect
-        return Answer("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
+        return Decision("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
     if rises:
-        return Answer("smooth", rule="rise")
+        return Decision("smooth", rule="rise")
     if clear and not moves and tests.below_low[i] > _chance(tests, i) and tests.lowest[i] >= -effect:
-        return Answer("flat-above-chance", rule="above")
-    return Answer("inconclusive", rule="rest")
+        return Decision("flat-above-chance", rule="above")
+    return Decision("inconclusive", rule="rest")
 
 
-def with_partner(found: Answer, partner: PartnerTrend | None) -> Answer:
+def with_partner(found: Decision, partner: PartnerTrend | None) -> Decision:
     """The answer once the continuous metric of the same responses is known.
 
     An emergent or flat verdict becomes metric-artefact when that metric already improves where the ability is absent,
@@ -76,15 +76,15 @@ def significant(q: float | None) -> bool:
     return q is not None and q < ALPHA
 
 
-def _emergent(tests: CurveTests, i: int) -> Answer | None:
+def _emergent(tests: CurveTests, i: int) -> Decision | None:
     """The answer "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
     if not tests.below_high[i] < _chance(tests, i) + tests.effect[i]:
         return None
     if max(tests.p_ext[i], tests.p_ext_noise[i]) < ALPHA_EXT:
         sharp = tests.p_sharp[i] < ALPHA_EXT or tests.p_jump[i] < ALPHA_EXT
-        return Answer("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
+        return Decision("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
     if tests.p_jump[i] < ALPHA_EXT:
-        return Answer("emergent", "sharp", rule="broken")
+        return Decision("emergent", "sharp", rule="broken")
     return None
 
 

@@ -39,7 +39,7 @@ documents whose spread is not known. `small`: neither a clear rise nor a largest
 other rule applied. The others are named for what the curve does."""
 
 
-class Answer(NamedTuple):
+class Decision(NamedTuple):
     """Label and qualifier of a curve, and the rule that gave them."""
 
     label: Label

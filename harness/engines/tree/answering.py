@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engines.tree.attention import Prefix
-from harness.engines.tree.generation import Job, Text, write
+from harness.engines.tree.generation import PromptRow, Text, write
 from harness.engines.tree.model import Keeping, TreeModel, likeliest
-from harness.engines.tree.trees import Group, Row, batches, distinct, plant
+from harness.engines.tree.trees import Group, TreeRow, batches, distinct, plant
 
 CACHE_BUDGETS = 8
 """Tokens the slots may hold, in token budgets: what is kept is smaller than what is computed."""
@@ -39,7 +39,7 @@ class Likelihood(NamedTuple):
     """What it should predict, at the last positions of `tokens`."""
 
 
-class Found(NamedTuple):
+class LikelihoodAnswer(NamedTuple):
     """The answer to a `Likelihood`."""
 
     loglikelihood: float
@@ -108,9 +108,9 @@ class _Marks:
             sums.add(logits, places, np.array(self._requests), np.array(self._targets))
 
 
-def answer(
+def answer_requests(
     model: TreeModel, likelihoods: Sequence[Likelihood], texts: Sequence[Text], *, budget: int, alone: bool = False
-) -> list[Found]:
+) -> list[LikelihoodAnswer]:
     """Answer the likelihoods, and write the texts in place.
 
     Args:
@@ -123,7 +123,7 @@ def answer(
     sums = _Sums(values=np.zeros(len(likelihoods)), greedy=np.ones(len(likelihoods), dtype=bool))
     sequences, which = distinct([*(each.tokens for each in likelihoods), *(text.context for text in texts)])
     if sequences:
-        asked = _Asked(
+        asked = _Questions(
             model, sums, budget=1 if alone else budget, slots=1 if alone else MOST_SLOTS.get(model.device.type, 256)
         )
         for request, (likelihood, sequence) in enumerate(zip(likelihoods, which, strict=False)):
@@ -132,10 +132,12 @@ def answer(
             asked.texts.setdefault(sequence, []).append(text)
         for group in plant(sequences, width=model.width, share=not alone):
             asked.answer_group(group)
-    return [Found(float(value), bool(greedy)) for value, greedy in zip(sums.values, sums.greedy, strict=True)]
+    return [
+        LikelihoodAnswer(float(value), bool(greedy)) for value, greedy in zip(sums.values, sums.greedy, strict=True)
+    ]
 
 
-class _Asked:
+class _Questions:
     """What is asked about each distinct sequence."""
 
     def __init__(self, model: TreeModel, sums: _Sums, *, budget: int, slots: int) -> None:
@@ -173,7 +175,7 @@ class _Asked:
         return prefix
 
     def _read(
-        self, rows: Sequence[Row], prefix: Prefix | None, length: int, keeping: Keeping | None = None
+        self, rows: Sequence[TreeRow], prefix: Prefix | None, length: int, keeping: Keeping | None = None
     ) -> Tensor | None:
         """Run rows and add up what is scored in them; logits after the kept sequences when there are any."""
         marks, longest = _Marks(), max(len(row.tokens) for row in rows)
@@ -193,7 +195,7 @@ class _Asked:
         marks.settle(self._sums, logits, positions)
         return logits[torch.from_numpy(np.searchsorted(positions, ends)).to(logits.device)] if ends else None
 
-    def _write(self, rows: Sequence[Row], prefix: Prefix | None, length: int) -> None:
+    def _write(self, rows: Sequence[TreeRow], prefix: Prefix | None, length: int) -> None:
         room = max(
             len(path) + max(text.stop.limit for text in self.texts[sequence])
             for row in rows
@@ -203,7 +205,7 @@ class _Asked:
         total = sum(len(self.texts.get(sequence, ())) for row in rows for sequence in row.sequences)
         slots = max(1, min(self._slots, CACHE_BUDGETS * self._budget // room, total))
 
-        def read(jobs: Sequence[Job], keeping: Keeping) -> Tensor:
+        def read(jobs: Sequence[PromptRow], keeping: Keeping) -> Tensor:
             # a row of many texts comes back for each slotful; it is scored the first time
             logits = self._read([job.row for job in jobs], prefix, length, keeping)
             for job in jobs:
@@ -215,7 +217,7 @@ class _Asked:
         jobs = [job for row in rows for job in self._jobs(row, slots)]
         write(self._model, prefix, jobs, read, slots=slots, budget=self._budget)
 
-    def _jobs(self, row: Row, slots: int) -> list[Job]:
+    def _jobs(self, row: TreeRow, slots: int) -> list[PromptRow]:
         """The row's texts, no more at a time than there are slots."""
         pairs = [
             (path, text)
@@ -223,7 +225,7 @@ class _Asked:
             for text in self.texts.get(sequence, ())
         ]
         parts = [pairs[i : i + slots] for i in range(0, len(pairs), slots)]
-        return [Job(row=row, paths=[p for p, _ in part], texts=[t for _, t in part]) for part in parts]
+        return [PromptRow(row=row, paths=[p for p, _ in part], texts=[t for _, t in part]) for part in parts]
 
-    def _scored_positions(self, row: Row) -> int:
+    def _scored_positions(self, row: TreeRow) -> int:
         return sum(len(each.continuation) for s in row.sequences for _, each in self.scored.get(s, ()))

@@ -68,7 +68,7 @@ class KeysValues(NamedTuple):
     values: Tensor
 
 
-Results = tuple[Tensor, Tensor]
+AttentionOutput = tuple[Tensor, Tensor]
 """Attention output and the log-sum-exp of its scores."""
 
 
@@ -93,7 +93,7 @@ class Prefix:
 
     def attend(
         self, layer: int, query: Tensor, scale: float, window: int | None, positions: Tensor, reach: int
-    ) -> Results:
+    ) -> AttentionOutput:
         """Output and log-sum-exp of every query over the prefix.
 
         Args:
@@ -264,7 +264,7 @@ class DecodePass:
 
 def attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
-) -> Results:
+) -> AttentionOutput:
     """Softmax attention with its log-sum-exp.
 
     Args:
@@ -290,7 +290,7 @@ def attention(
 
 def cuda_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
-) -> Results:
+) -> AttentionOutput:
     """`attention` on NVIDIA GPUs, in the kernel that takes a mask and gives the log-sum-exp, too."""
     batch, heads, queries, size = query.shape
     if (groups := heads // keys.shape[1]) > 1:
@@ -313,7 +313,9 @@ def cuda_attention(
     return output[..., :wanted].reshape(batch, heads, queries, wanted), weight
 
 
-def ordered_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float, mask: Tensor | None) -> Results:
+def ordered_attention(
+    query: Tensor, keys: Tensor, values: Tensor, scale: float, mask: Tensor | None
+) -> AttentionOutput:
     """`attention` of queries that see no key behind their own; without a mask they see all others.
 
     A kernel that is given a mask computes what the mask hides, so that long rows are taken in steps.
@@ -330,7 +332,7 @@ def ordered_attention(query: Tensor, keys: Tensor, values: Tensor, scale: float,
 
 def plain_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
-) -> Results:
+) -> AttentionOutput:
     """`attention` in matrix products, a few queries at a time: for devices without a fused kernel."""
     batch, heads, queries, size = query.shape
     groups = heads // keys.shape[1]

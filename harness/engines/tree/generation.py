@@ -20,7 +20,7 @@ from transformers import (
 
 from harness.engines.tree.attention import Prefix, SlotCache
 from harness.engines.tree.model import Keeping, TreeModel, likeliest
-from harness.engines.tree.trees import Row
+from harness.engines.tree.trees import TreeRow
 
 
 class Pieces:
@@ -123,20 +123,22 @@ class Text:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
+class PromptRow:
     """A row whose sequences are the prompts of texts."""
 
-    row: Row
+    row: TreeRow
     paths: Sequence[Sequence[int]]
     """Nodes of each text's prompt below the prefix."""
     texts: Sequence[Text]
 
 
-Read = Callable[[Sequence[Job], Keeping], Tensor]
+Read = Callable[[Sequence[PromptRow], Keeping], Tensor]
 """Runs the rows of jobs, keeps their prompts, and gives logits [texts, vocabulary] after each prompt."""
 
 
-def write(model: TreeModel, prefix: Prefix | None, jobs: Sequence[Job], read: Read, *, slots: int, budget: int) -> None:
+def write(
+    model: TreeModel, prefix: Prefix | None, jobs: Sequence[PromptRow], read: Read, *, slots: int, budget: int
+) -> None:
     """Write the texts of all jobs.
 
     Args:
@@ -202,10 +204,10 @@ class _Table:
         self.lengths, self.last = self.lengths[kept], self.last[kept]
 
 
-def _wave(queue: deque[Job], table: _Table, budget: int) -> list[Job]:
+def _wave(queue: deque[PromptRow], table: _Table, budget: int) -> list[PromptRow]:
     """The next jobs that fit the free slots and one pass."""
     free = len(table.owners) - table.active
-    wave: list[Job] = []
+    wave: list[PromptRow] = []
     while queue and len(queue[0].texts) <= free:
         longest = len((wave[0] if wave else queue[0]).row.tokens)
         if wave and ((len(wave) + 1) * longest > budget or len(queue[0].row.tokens) < 0.75 * longest - 4):
@@ -215,7 +217,7 @@ def _wave(queue: deque[Job], table: _Table, budget: int) -> list[Job]:
     return wave
 
 
-def _start(wave: Sequence[Job], table: _Table, read: Read) -> None:
+def _start(wave: Sequence[PromptRow], table: _Table, read: Read) -> None:
     free = table.free()
     rows = [number for number, job in enumerate(wave) for _ in job.texts]
     paths = [path for job in wave for path in job.paths]

@@ -13,8 +13,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM, load
-from harness.engines.tree.answering import Found, Likelihood, answer
+from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM, load_model
+from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_requests
 from harness.engines.tree.attention import tree_attention_on
 from harness.engines.tree.generation import Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
@@ -92,9 +92,9 @@ class TreeLM(TransformersLM):
         """Responses to requests of any kinds, in their order; what they share is run once for all of them."""
         if self._tree is None:
             return super().respond(requests)
-        asked = _Asked(self, requests)
+        asked = _SortedRequests(self, requests)
         with torch.inference_mode(), tree_attention_on(self.model):
-            found = answer(
+            found = answer_requests(
                 self._tree, asked.likelihoods, asked.texts, budget=self.token_budget, alone=self.deterministic
             )
         return asked.responses(found)
@@ -124,7 +124,7 @@ class TreeLM(TransformersLM):
             return super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs)
         likelihoods = [self.likelihood(context, continuation) for _, context, continuation in requests]
         with torch.inference_mode(), tree_attention_on(self.model):
-            found = answer(self._tree, likelihoods, [], budget=self.token_budget, alone=self.deterministic)
+            found = answer_requests(self._tree, likelihoods, [], budget=self.token_budget, alone=self.deterministic)
         return [tuple(each) for each in found]  # type: ignore[misc]
 
     def likelihood(self, context: Sequence[int], continuation: Sequence[int]) -> Likelihood:
@@ -208,7 +208,7 @@ class TreeEngine(LmEvalEngine):
 
     def _load(self, model: ModelSpec) -> TreeLM:
         settings = self._settings
-        return load(
+        return load_model(
             TreeLM,
             model,
             settings,
@@ -218,7 +218,7 @@ class TreeEngine(LmEvalEngine):
         )
 
 
-class _Asked:
+class _SortedRequests:
     """Requests in the engine's terms, and the way back to their responses."""
 
     def __init__(self, lm: TreeLM, requests: Sequence[Instance]) -> None:
@@ -234,7 +234,7 @@ class _Asked:
         self._reason = ""
         self._sort_out()
 
-    def responses(self, found: Sequence[Found]) -> list[Any]:
+    def responses(self, found: Sequence[LikelihoodAnswer]) -> list[Any]:
         """One response for each request, in lm-eval's types."""
         responses: dict[int, Any] = {}
         if self._left:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.engines.tree.attention import DecodePass, Kept, Pass, Prefix, SlotCache, TreePass, attending
-from harness.engines.tree.trees import Row
+from harness.engines.tree.trees import TreeRow
 
 Positions = Sequence[int] | NDArray[np.int64]
 
@@ -81,7 +81,7 @@ class TreeModel:
 
     def read_rows(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[TreeRow],
         prefix: Prefix | None,
         scored: Positions,
         keeping: Keeping | None = None,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from harness.engines.tree.attention import SlotCache, UnsupportedAttentionError, tree_attention_on
 from harness.engines.tree.model import Keeping, TreeModel
-from harness.engines.tree.trees import Row
+from harness.engines.tree.trees import TreeRow
 from harness.wording import percent
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
@@ -32,15 +32,15 @@ HALF_TOLERANCE_GROWTH = 2e-2
 do. Random Llamas in bfloat16 on a GPU: up to 0.055 with 32 layers of width 4096."""
 
 PREFIX = [5, 11, 3, 8, 2, 13]
-ROWS = (
-    Row(
+TRIAL_ROWS = (
+    TreeRow(
         tokens=[4, 9, 6, 12, 7],
         positions=[6, 7, 8, 8, 9],
         ends=[5, 5, 3, 5, 5],
         sequences=[0, 1],
         paths=[[0, 1, 2], [0, 1, 3, 4]],
     ),
-    Row(tokens=[10, 1], positions=[6, 7], ends=[2, 2], sequences=[2], paths=[[0, 1]]),
+    TreeRow(tokens=[10, 1], positions=[6, 7], ends=[2, 2], sequences=[2], paths=[[0, 1]]),
 )
 NEXT = 14
 """Written after the first path."""
@@ -104,7 +104,7 @@ def _trial(model: Any, max_length: int) -> str | None:
 
 def _one_by_one(model: Any) -> Tensor:
     """Logits after each trial sequence, in the usual way: [4, vocabulary]."""
-    paths = [[row.tokens[node] for node in path] for row in ROWS for path in row.paths]
+    paths = [[row.tokens[node] for node in path] for row in TRIAL_ROWS for path in row.paths]
     rows = []
     for sequence in (*(PREFIX + path for path in paths), PREFIX + paths[0] + [NEXT]):
         tokens = torch.tensor([sequence], device=model.get_input_embeddings().weight.device)
@@ -116,12 +116,12 @@ def _along_a_tree(model: Any) -> tuple[Tensor, Mapping[int, int | None]]:
     """The same logits from three passes over a tree, and the window each layer told."""
     tree = TreeModel(model)
     prefix, _ = tree.read_prefix(PREFIX, [])
-    longest = len(ROWS[0].tokens)
-    ends = [number * longest + path[-1] for number, row in enumerate(ROWS) for path in row.paths]
+    longest = len(TRIAL_ROWS[0].tokens)
+    ends = [number * longest + path[-1] for number, row in enumerate(TRIAL_ROWS) for path in row.paths]
     cache = SlotCache(1, 8)
-    keeping = Keeping(cache=cache, slots=[0], paths=[ROWS[0].paths[0]], rows=[0])
-    read = tree.read_rows(ROWS, prefix, ends, keeping)
-    written = tree.write_next(np.array([NEXT]), np.array([len(ROWS[0].paths[0])]), cache, prefix)
+    keeping = Keeping(cache=cache, slots=[0], paths=[TRIAL_ROWS[0].paths[0]], rows=[0])
+    read = tree.read_rows(TRIAL_ROWS, prefix, ends, keeping)
+    written = tree.write_next(np.array([NEXT]), np.array([len(TRIAL_ROWS[0].paths[0])]), cache, prefix)
     return torch.cat([read, written]), prefix.windows
 
 

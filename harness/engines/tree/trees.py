@@ -27,7 +27,7 @@ MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class TreeRow:
     """The tree of a few sequences below the group's prefix, its nodes in depth-first order."""
 
     tokens: Sequence[int]
@@ -53,7 +53,7 @@ class Group:
 
     prefix: Sequence[int]
     """Tokens all sequences of the group begin with; empty when sharing them would not pay."""
-    rows: Sequence[Row]
+    rows: Sequence[TreeRow]
     """Longest first."""
 
 
@@ -70,7 +70,7 @@ class _Sorted(NamedTuple):
     """Of the model."""
 
 
-class _Cut(NamedTuple):
+class _SequenceRange(NamedTuple):
     """A range of sorted sequences that continue a prefix of `prefix` tokens."""
 
     low: int
@@ -83,7 +83,7 @@ class _Cut(NamedTuple):
 class _Plan(NamedTuple):
     cost: float
     """In tokens."""
-    cuts: tuple[_Cut, ...]
+    cuts: tuple[_SequenceRange, ...]
 
 
 def distinct(sequences: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], list[int]]:
@@ -134,7 +134,7 @@ def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = 
     return groups
 
 
-def batches(rows: Sequence[Row], budget: int, scored: Sequence[int], most_scored: int) -> Iterator[list[int]]:
+def batches(rows: Sequence[TreeRow], budget: int, scored: Sequence[int], most_scored: int) -> Iterator[list[int]]:
     """Indices of rows that are run together: of like length, and no more tokens than the budget.
 
     Args:
@@ -217,10 +217,10 @@ def _rows(texts: _Sorted, low: int, high: int, prefix: int) -> _Plan:
             starts.append(i)
             cost += tail + tail * (tail + prefix) / weight
             nodes = tail
-    return _Plan(cost, (_Cut(low, high, prefix, starts),))
+    return _Plan(cost, (_SequenceRange(low, high, prefix, starts),))
 
 
-def _rows_of(texts: _Sorted, cut: _Cut) -> tuple[list[list[int]], list[int]]:
+def _rows_of(texts: _Sorted, cut: _SequenceRange) -> tuple[list[list[int]], list[int]]:
     """Sequences of each row of a cut, and for every sequence, in this order, what it shares with the one before."""
     kept = texts.common[cut.low : cut.high]
     for start in cut.starts:
@@ -239,7 +239,7 @@ def _group(
     return Group(prefix=list(sequences[rows[0][0]][:prefix]), rows=made)
 
 
-def _row(sequences: Sequence[Sequence[int]], members: Sequence[int], shared: Sequence[int], prefix: int) -> Row:
+def _row(sequences: Sequence[Sequence[int]], members: Sequence[int], shared: Sequence[int], prefix: int) -> TreeRow:
     """The tree of sorted sequences, of which each shares `shared` tokens with the one before it."""
     first = sequences[members[0]]
     tokens = list(first[prefix:])
@@ -257,4 +257,4 @@ def _row(sequences: Sequence[Sequence[int]], members: Sequence[int], shared: Seq
     ends = [len(tokens)] * len(tokens)
     for node, end in left.items():
         ends[node] = end
-    return Row(tokens=tokens, positions=positions, ends=ends, sequences=list(members), paths=paths)
+    return TreeRow(tokens=tokens, positions=positions, ends=ends, sequences=list(members), paths=paths)

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from harness.analysis.compare import Comparisons, Pairing, choose_side, compare, pair_up, paired_scores, summary
+from harness.analysis.compare import Comparisons, Pairing, choose_side, compare_pairs, pair_up, paired_scores, summary
 from harness.analysis.stats import benjamini_hochberg, paired_difference
 from harness.errors import HarnessError
 from harness.plan import Cell
@@ -42,7 +42,7 @@ def pairing(a: str, b: str, results: Sequence[CellResult], failures: Sequence[Ce
 
 
 def compared(a: str, b: str, results: Sequence[CellResult], *, every_metric: bool = False) -> Comparisons:
-    return compare(pairing(a, b, results).pairs, documents(results), every_metric=every_metric)
+    return compare_pairs(pairing(a, b, results).pairs, documents(results), every_metric=every_metric)
 
 
 def row(*scores: float) -> NDArray[np.float64]:
@@ -202,7 +202,7 @@ def test_samples_that_cannot_be_read_cost_their_pair_alone() -> None:
         answered(cell(of=task(name), model=size), [1, 0]) for name in ("colours", "shapes") for size in (SMALL, LARGE)
     ]
     read = documents(results)
-    found = compare(
+    found = compare_pairs(
         pairing("toy-1000", "toy-4000", results).pairs,
         lambda of: None if (of.task, of.model) == ("shapes", LARGE) else read(of),
     )
@@ -252,7 +252,7 @@ def test_a_metric_without_scores_of_documents_is_named() -> None:
         scores = read(of)
         return scores._replace(scores={"prob_correct": scores.scores["prob_correct"]})
 
-    found = compare(pairing("toy-1000", "toy-4000", results).pairs, without_acc, every_metric=True)
+    found = compare_pairs(pairing("toy-1000", "toy-4000", results).pairs, without_acc, every_metric=True)
     assert [one.metric.name for one in found.comparisons] == ["prob_correct"]
     assert [left.reason for left in found.unpaired] == ["acc has no scores of single documents"]
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from harness.analysis.stats import Estimate, above_chance_p, estimate, interval, is_proportion, wilson
+from harness.analysis.stats import Estimate, above_chance_p, confidence_interval, estimate, is_proportion, wilson
 from harness.records import Score
 from harness.specs import MetricSpec
 from tests.builders import ACC, PROB, result
@@ -46,18 +46,18 @@ def test_wilson_gives_the_textbook_interval() -> None:
 
 
 def test_a_perfect_score_still_has_an_interval_below_it() -> None:
-    low, high = interval(estimate([share(50, 50)], ACC))
+    low, high = confidence_interval(estimate([share(50, 50)], ACC))
     assert high == 1.0
     assert low == pytest.approx(50 / (50 + 1.959964**2))
 
 
 def test_scores_that_are_no_proportions_get_a_normal_interval() -> None:
-    low, high = interval(Estimate(-3.0, 0.5, 40, 1, False))
+    low, high = confidence_interval(Estimate(-3.0, 0.5, 40, 1, False))
     assert (low, high) == pytest.approx((-3.98, -2.02), abs=1e-3)
 
 
 def test_one_document_of_a_continuous_score_has_no_interval() -> None:
-    assert interval(Estimate(0.4, None, 1, 1, False)) == (None, None)
+    assert confidence_interval(Estimate(0.4, None, 1, 1, False)) == (None, None)
 
 
 def test_equal_seeds_do_not_shrink_the_error() -> None:
@@ -79,7 +79,7 @@ def test_differing_seeds_cost_effective_documents() -> None:
     wild = estimate([share(20, 100), share(40, 100)], ACC)
     assert calm.n_effective == pytest.approx(100)
     assert 10 < wild.n_effective < 25
-    narrow, broad = interval(calm), interval(wild)
+    narrow, broad = confidence_interval(calm), confidence_interval(wild)
     assert broad.low < narrow.low < narrow.high < broad.high
 
 

@@ -9,7 +9,7 @@ from harness.analysis.curves import curves
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict import Evidence, Verdict, evidence_texts
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.types import Answer, Flip, Onset
+from harness.analysis.verdict.types import Decision, Flip, Onset
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
@@ -46,7 +46,7 @@ def beside(right: tuple[int, ...], smooth: tuple[float, ...]) -> str:
     return " ".join(verdict.reasons)
 
 
-def said(found: Answer, *, onset: Onset | None = None, flips: tuple[Flip, ...] = (), **numbers: float) -> list[str]:
+def said(found: Decision, *, onset: Onset | None = None, flips: tuple[Flip, ...] = (), **numbers: float) -> list[str]:
     """What is said of a flat curve of eight sizes that was judged so."""
     curve = only(table_curves(counted(FLAT)))
     sentences = reasons(
@@ -129,7 +129,8 @@ def test_a_curve_above_chance_as_a_whole_may_end_at_a_size_that_is_not() -> None
 
 def test_a_fall_within_the_scatter_of_the_sizes_is_called_so() -> None:
     numbers = {"range": -0.1, "q_trend": 0.01, "z_trend": -3.0, "q_top": 0.001}
-    (clear, *_), (scattered, *_) = (said(Answer("inconclusive", rule="rest"), dispersion=d, **numbers) for d in (2, 3))
+    cases = (said(Decision("inconclusive", rule="rest"), dispersion=d, **numbers) for d in (2, 3))
+    (clear, *_), (scattered, *_) = cases
     assert clear.startswith("Cannot tell: larger models do worse (fitted line -0.100 over 8 sizes, q = 0.010), yet")
     assert scattered.endswith(
         "(fitted line -0.100 over 8 sizes, q = 0.010, no more than sizes scatter or than matters)."
@@ -172,20 +173,20 @@ def test_where_an_ability_is_reliable_is_said() -> None:
 )
 def test_a_threshold_is_told_with_its_interval(onset: Onset, end: str) -> None:
     numbers = {"range": 0.5, "q_trend": 0.001, "q_top": 0.001}
-    assert any(s.endswith(end) for s in said(Answer("smooth", rule="rise"), onset=onset, **numbers))
+    assert any(s.endswith(end) for s in said(Decision("smooth", rule="rise"), onset=onset, **numbers))
 
 
 def test_an_unstable_verdict_names_three_of_the_sizes_it_hangs_on() -> None:
     flips = tuple(Flip(f"toy-{size}", "flat") for size in SIZES[:5])
     numbers = {"range": 0.5, "q_trend": 0.001}
-    (told,) = (s for s in said(Answer("smooth", rule="rise"), flips=flips, **numbers) if s.startswith("Not stable"))
+    (told,) = (s for s in said(Decision("smooth", rule="rise"), flips=flips, **numbers) if s.startswith("Not stable"))
     assert "each of 5 of the 8 sizes, left out, changes the verdict" in told
     assert "toy-1000 (flat), toy-4000 (flat), toy-16000 (flat) and 2 more" in told
 
 
 @pytest.mark.parametrize(("dispersion", "mentioned"), [(2.9, False), (4.0, True)])
 def test_scatter_between_sizes_is_mentioned_when_it_is_large(dispersion: float, mentioned: bool) -> None:
-    told = " ".join(said(Answer("flat", rule="small"), range=0.0, range_stderr=0.01, dispersion=dispersion))
+    told = " ".join(said(Decision("flat", rule="small"), range=0.0, range_stderr=0.01, dispersion=dispersion))
     assert ("2.0 times as much as documents explain" in told) == mentioned
 
 

@@ -6,7 +6,7 @@ import pytest
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict.curve_tests import CurveTests, weigh
 from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Answer
+from harness.analysis.verdict.types import Decision
 from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged, verdicts
 from tests.builders.tables import counted
 
@@ -66,7 +66,7 @@ def weighed(right: tuple[int, ...] = FLAT, **changes: float) -> CurveTests:
     return replace(of, **{name: np.array([value]) for name, value in changes.items()})
 
 
-def said(of: CurveTests, *, documents: int = 200, trend: bool = False, top: bool = False) -> Answer:
+def said(of: CurveTests, *, documents: int = 200, trend: bool = False, top: bool = False) -> Decision:
     return answer(of, 0, documents, trend=trend, top=top)
 
 

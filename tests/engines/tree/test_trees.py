@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.tree.trees import PASS_TOKENS, Group, Row, batches, common_beginnings, distinct, plant
+from harness.engines.tree.trees import PASS_TOKENS, Group, TreeRow, batches, common_beginnings, distinct, plant
 
 tokens = st.lists(st.integers(0, 3), min_size=1, max_size=12)
 
@@ -134,9 +134,9 @@ def test_common_beginnings_are_counted_in_tokens() -> None:
     assert common_beginnings(keys).tolist() == [0, 2, 1, 0]
 
 
-def row(length: int) -> Row:
+def row(length: int) -> TreeRow:
     """A row that is one sequence."""
-    return Row(
+    return TreeRow(
         tokens=range(length), positions=range(length), ends=[length] * length, sequences=[0], paths=[range(length)]
     )
 

@@ -7,27 +7,27 @@ import math
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves.join import CONDITIONS as OF_CELLS
+from harness.analysis.curves.join import CONDITIONS
 from harness.analysis.curves.scale import Scale
 from harness.errors import TableError
 
 SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
 """Columns that say how large a model is; that of the axis must be there. `flops` may follow from 6·params·tokens."""
-_AT_DIGEST = list(OF_CELLS).index("task_digest")
-CONDITIONS = {
+_AT_DIGEST = list(CONDITIONS).index("task_digest")
+CONDITION_COLUMNS = {
     "condition": "condition",
-    **dict(list(OF_CELLS.items())[:_AT_DIGEST]),
+    **dict(list(CONDITIONS.items())[:_AT_DIGEST]),
     "task_version": "task_version",  # in place of the digest, which published tables do not have
-    **dict(list(OF_CELLS.items())[_AT_DIGEST:]),
+    **dict(list(CONDITIONS.items())[_AT_DIGEST:]),
 }
 """Optional columns -> what curves call them. Rows that differ in one of these are never joined to one curve."""
-TEXT_COLUMNS = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITIONS)
+TEXT_COLUMNS = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITION_COLUMNS)
 """Columns of names, which are read as text even where they look like numbers."""
-SETTING = ("family", "task", "shots", "prompt", *CONDITIONS)
+SETTING_COLUMNS = ("family", "task", "shots", "prompt", *CONDITION_COLUMNS)
 """Columns in which the rows of one curve agree, besides its metric."""
-MEASUREMENT = ("model", "checkpoint", "seed")
+MEASUREMENT_COLUMNS = ("model", "checkpoint", "seed")
 """Columns that tell the measurements of one setting apart."""
-IDENTITY = (*SETTING, *MEASUREMENT, "metric", "doc_id")
+IDENTITY_COLUMNS = (*SETTING_COLUMNS, *MEASUREMENT_COLUMNS, "metric", "doc_id")
 """Columns that tell any two scores apart."""
 
 

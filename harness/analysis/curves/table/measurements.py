@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.curves.scale import Scale
-from harness.analysis.curves.table.columns import CONDITIONS, MEASUREMENT, SCALES, known
+from harness.analysis.curves.table.columns import CONDITION_COLUMNS, MEASUREMENT_COLUMNS, SCALES, known
 from harness.analysis.curves.table.metrics import metrics_of
 from harness.analysis.curves.types import Measurement
 from harness.records import Score
@@ -24,9 +24,9 @@ ROUNDING = 0.02
 
 
 def measurements_of(rows: Sequence[Any], source: str) -> list[Measurement]:
-    """One measurement per model and seed from the rows of one setting, which lie in the order of `IDENTITY`."""
+    """One measurement per model and seed from the rows of one setting, which lie in the order of `IDENTITY_COLUMNS`."""
     metrics = metrics_of(rows, source)
-    return [_measurement(list(some), metrics) for _, some in groupby(rows, attrgetter(*MEASUREMENT))]
+    return [_measurement(list(some), metrics) for _, some in groupby(rows, attrgetter(*MEASUREMENT_COLUMNS))]
 
 
 def _measurement(rows: Sequence[Any], metrics: tuple[MetricSpec, ...]) -> Measurement:
@@ -44,7 +44,9 @@ def _measurement(rows: Sequence[Any], metrics: tuple[MetricSpec, ...]) -> Measur
         kind=first.kind,
         shots=first.shots,
         prompt=first.prompt,
-        conditions=tuple((name, value) for column, name in CONDITIONS.items() if (value := getattr(first, column))),
+        conditions=tuple(
+            (name, value) for column, name in CONDITION_COLUMNS.items() if (value := getattr(first, column))
+        ),
         model=first.model,
         revision=first.checkpoint,
         scales=scales,

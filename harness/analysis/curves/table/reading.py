@@ -11,7 +11,7 @@ import pandas as pd
 
 from harness.analysis.curves.join import curves_of
 from harness.analysis.curves.scale import Scale
-from harness.analysis.curves.table.columns import IDENTITY, SETTING
+from harness.analysis.curves.table.columns import IDENTITY_COLUMNS, SETTING_COLUMNS
 from harness.analysis.curves.table.measurements import measurements_of
 from harness.analysis.curves.table.metrics import is_leaderboard
 from harness.analysis.curves.table.rows import tidy_rows
@@ -26,7 +26,7 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     either counts `k` of `n` (or `n_items`), or `value` with `stderr` or `n`. With a column `doc_id` each row is one
     document, and `value` alone is enough. Optional are `chance`, `best`, `higher_is_better`, `continuous`, `seed`,
     `prompt`, `revision` (or a model written `name@revision`), `suite`, `kind`, `status`, `n_expected`, `n_truncated`,
-    `date` (of two equally trained revisions of a model the one evaluated last counts), and `CONDITIONS`.
+    `date` (of two equally trained revisions of a model the one evaluated last counts), and `CONDITION_COLUMNS`.
 
     A table with `metric_rank` is a tidy leaderboard of this harness, and gives the curves it was made of, less the
     documents: ranks are those of the column, an empty `best` means that the metric has none, and standard errors are
@@ -50,8 +50,8 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
             below the header is row 1) and the column.
     """
     rows = tidy_rows(frame, scale, source)
-    ordered = rows.sort_values(list(IDENTITY), kind="stable").itertuples(name="Row")
-    settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING))]
+    ordered = rows.sort_values(list(IDENTITY_COLUMNS), kind="stable").itertuples(name="Row")
+    settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING_COLUMNS))]
     measured = [one for setting in settings for one in measurements_of(setting, source)]
     if scale == "params":
         _check_final(measured, source)

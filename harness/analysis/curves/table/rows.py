@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.curves.scale import Scale
-from harness.analysis.curves.table.columns import CONDITIONS, IDENTITY, SCALES, SETTING, Columns
+from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_COLUMNS, SCALES, SETTING_COLUMNS, Columns
 from harness.analysis.curves.table.metrics import add_readings
 from harness.errors import TableError
 
@@ -40,7 +40,7 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
 
 def _add_conditions(rows: pd.DataFrame, columns: Columns) -> None:
     """What must be equal for two rows to lie on one curve; empty text where the table has no such column."""
-    for name in CONDITIONS:
+    for name in CONDITION_COLUMNS:
         rows[name] = columns.text(name, "plain" if name in columns else "")
     if "task_digest" in columns:
         rows["task_version"] = ""  # the digest tells them apart, also where the author forgot to count up
@@ -103,13 +103,13 @@ def _add_documents(rows: pd.DataFrame) -> None:
     spread = (share * (1 - share)).where(share.between(0, 1, inclusive="neither"))
     implied = (spread / stderr.where(stderr > 0) ** 2 + 1).round()
     known = rows["n"].fillna(implied.where(~rows["continuous"]))
-    usual = known.groupby([rows[name] for name in SETTING[1:]]).transform("median").round()
+    usual = known.groupby([rows[name] for name in SETTING_COLUMNS[1:]]).transform("median").round()
     rows["n"] = known.fillna(usual).fillna(implied).fillna(1.0)
 
 
 def _check_repeats(rows: pd.DataFrame, source: str) -> None:
     """Refuse a table with the same score in two rows, which would count twice."""
-    identity = list(IDENTITY)
+    identity = list(IDENTITY_COLUMNS)
     again = rows.duplicated(identity)
     if again.any():
         row = int(np.argmax(again.to_numpy()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.stats import Resolution
-from harness.analysis.verdict.judge import judge
+from harness.analysis.verdict.judging import judge
 from harness.analysis.verdict.types import Judged
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult

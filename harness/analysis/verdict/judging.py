@@ -13,13 +13,13 @@ from harness.analysis.curves import Curve
 from harness.analysis.growth import RUN_SD
 from harness.analysis.stats import ALPHA, benjamini_hochberg, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
-from harness.analysis.verdict.batches import Member, flips, none_if_nan, tested
+from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.reasons import reasons
 from harness.analysis.verdict.rules import answer, significant, with_partner
 from harness.analysis.verdict.types import (
-    Answer,
     CurveRow,
+    Decision,
     Evidence,
     Flip,
     Judged,
@@ -84,7 +84,7 @@ def judge(
         answer(m.tests, m.index, m.curve.n[-1], trend=significant(q_trend), top=significant(q_top))
         for m, q_trend, q_top in zip(members, trends.q, tops.q, strict=True)
     ]
-    changes = flips(members, answers, trends.level, tops.level, run_sd)
+    changes = leave_one_out_flips(members, answers, trends.level, tops.level, run_sd)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
         for member, found, partner in zip(members, answers, beside, strict=True)
@@ -156,7 +156,7 @@ def _corrected(p: Sequence[float | None], *, together: bool) -> _Corrected:
     return _Corrected(q, max([ALPHA / max(known, 1), *passed]))
 
 
-def _evidence(member: Member, found: Answer, q_trend: float | None, q_top: float | None, run_sd: float) -> Evidence:
+def _evidence(member: Member, found: Decision, q_trend: float | None, q_top: float | None, run_sd: float) -> Evidence:
     """One curve's tests as numbers in units of the score."""
     tests, i = member.tests, member.index
     unit = float(tests.unit[i])
@@ -188,7 +188,7 @@ def _evidence(member: Member, found: Answer, q_trend: float | None, q_top: float
 
 def _verdict(
     member: Member,
-    found: Answer,
+    found: Decision,
     evidence: Evidence,
     partner: PartnerTrend | None,
     changes: tuple[Flip, ...],
