@@ -33,7 +33,7 @@ from harness.analysis.stats import (
     trends,
 )
 from harness.analysis.stats.distributions import binom
-from harness.analysis.verdict.extrapolation import apparent, jump, pooled_bounds, sharp
+from harness.analysis.verdict.extrapolation import apparent, narrow, pooled_bounds, sharp
 from harness.analysis.verdict.ushape import arms
 
 ALPHA_EXT = 0.01
@@ -258,7 +258,7 @@ def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps:
     if decades:
         unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
         asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
-        broken = jump(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
+        broken = narrow(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
         p_jump[chosen[asked]] = broken.p
         inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
         found.held_out[chosen[asked[inner]]] = broken.held_out[inner]

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.growth import FORMS, Counts, Form, dispersion, fit, fit_smallest, loglik_terms, saturated
-from harness.analysis.stats import LUCKY_MATCHES, Array, Index
+from harness.analysis.growth import FORMS, Counts, Form, dispersion, fit, fit_smallest, saturated
+from harness.analysis.stats import Array, Index
 from harness.analysis.stats.distributions import beta, binom, chi2
 
 LAWS = ("linear", "power", "error-power")
@@ -110,14 +110,16 @@ def sharp(counts: Counts) -> Surprise:
     return _corrected(np.array(tried), np.array(levels), tests)
 
 
-def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise:
-    """p_jump: likelihood ratio of "chance, then a line" against the best smooth curve, over all sizes.
+def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise:
+    """p_jump: likelihood ratio of a rise of any width against the best smooth curve, over all sizes.
 
-    D = 2 [l(chance, first j) + l(line, last m - j) - l(smooth, all)] / phi is held against chi-squared with 2 degrees
-    of freedom, for every j with three sizes before it and two after; the result is the smallest p times the number of
-    j. phi >= 1 is the Pearson dispersion about the broken curve, so that noise between runs is not taken for a break. A
-    j counts only when the first j sizes, pooled, are below chance + `effect` (upper 95 % bound) and each later one is
-    above it.
+    D = 2 [l(logistic curve with a top, any width) - l(best smooth curve)] / phi against chi-squared with 1 degree of
+    freedom. Smooth curves are those of `sharp`, the straight line, the power law of the error, a logistic curve with a
+    top at least `SMOOTH_WIDTH` decades wide, and a straight line that leaves chance at least so far below the largest
+    size. phi >= 1 is the Pearson dispersion about the free curve, so that noise between runs is not taken for a jump.
+    A curve is asked only when its smallest sizes, three or more, pooled, are below chance + `effect` (upper 95 % bound)
+    and the largest one is above it. A curve that saturates after its jump is one of these: more sizes make the test
+    stronger, while a comparison with a straight line after the jump loses every such curve.
 
     Args:
         counts: the curves; positions must be log10 of a scale.
@@ -125,49 +127,44 @@ def jump(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise
         needed: only p below this must be exact. Once a curve's p is above it, no further smooth curve is tried on it,
             though a better fit would make p larger still.
     """
-    places = range(3, counts.sizes - 1)
-    clear = counts.k / counts.n > (counts.chance + effect)[:, None]
-    p = np.ones((len(counts), max(len(places), 1)))
-    possible = np.zeros(p.shape, dtype=bool)
-    for at, j in enumerate(places):
-        absent = pooled_bounds(counts, j)[1] < counts.chance + effect
-        possible[:, at] = absent & clear[:, j:].all(axis=1)
-    topped = FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
-    worth = possible.any(axis=1)
-    row, column = np.nonzero(possible)
-    if len(row):
-        broken, scatter = _broken(counts.rows(row), places.start + column)
-        best = np.full(len(counts), -np.inf)
-        p[row, column] = 0.0
-        # The costliest form comes last: every smooth curve that fits better raises p, and few curves are left by then.
-        for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms(), topped):
-            asked = np.flatnonzero(worth & (p.min(axis=1) * p.shape[1] < needed))
-            if len(asked):
-                best[asked] = np.maximum(best[asked], fit(form, counts.rows(asked)).loglik)
-                p[row, column] = chi2.sf(np.maximum(2 * (broken - best[row]) / scatter, 0.0), 2)
+    p, absent = np.ones(len(counts)), _absent_sizes(counts, effect)
+    asked = np.flatnonzero((absent > 0) & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
+    if len(asked):
+        some = counts.rows(asked)
+        free = fit(FORMS["logistic-top"], some)
+        scatter = dispersion(some, free.mean(some.x), free.form.p)
+        best = np.full(len(asked), -np.inf)
+        p[asked] = 0.0
+        # The costliest form last: every smooth curve that fits better raises p, and few are still asked for then.
+        for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms(), _long_hinge(some), _wide_logistic()):
+            open_ = np.flatnonzero(p[asked] < needed)
+            if len(open_):
+                best[open_] = np.maximum(best[open_], fit(form, some.rows(open_)).loglik)
+                p[asked] = chi2.sf(np.maximum(2 * (free.loglik - best) / scatter, 0.0), 1)
     return Surprise(
-        p=np.minimum(p.min(axis=1) * p.shape[1], 1.0),
-        held_out=np.where(worth, counts.sizes - 3 - p.argmin(axis=1), 1),
+        p=p,
+        held_out=np.where(absent > 0, counts.sizes - absent, 1),
         foreseen=np.full(len(counts), np.nan),
     )
 
 
-def _broken(counts: Counts, j: Index) -> tuple[Array, Array]:
-    """Log-likelihood and dispersion of the broken curve: chance for the first j sizes, a line for the others.
+def _absent_sizes(counts: Counts, effect: float) -> Index:
+    """How many of the smallest sizes (three or more) are together below chance + `effect`, (B,); 0 when none are."""
+    most = np.zeros(len(counts), dtype=int)
+    for sizes in range(3, counts.sizes):
+        most[pooled_bounds(counts, sizes)[1] < counts.chance + effect] = sizes
+    return most
 
-    Args:
-        counts: the curves.
-        j: number of sizes at chance of each curve, (B,).
 
-    Returns:
-        Both of shape (B,).
-    """
-    before = np.arange(counts.sizes) < j[:, None]
-    floor = np.maximum(counts.chance, LUCKY_MATCHES)[:, None]
-    ends = np.stack([counts.x[np.arange(len(counts)), j], counts.x[:, -1]], axis=1)
-    line = fit(FORMS["linear"], counts.only(~before), ends=ends)
-    absent = (loglik_terms(counts.k, counts.n, floor) * before).sum(axis=1)
-    return absent + line.loglik, dispersion(counts, np.where(before, floor, line.mean(counts.x)), 2)
+def _wide_logistic() -> Form:
+    """A logistic curve with a top whose rise takes `SMOOTH_WIDTH` decades or more."""
+    return FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
+
+
+def _long_hinge(counts: Counts) -> Form:
+    """A straight line that leaves chance `SMOOTH_WIDTH` decades or more below the largest size."""
+    span = float((counts.x[:, -1] - counts.x[:, 0]).min())
+    return FORMS["hinge"].bounded(upper={"share": max(1.0 - SMOOTH_WIDTH / span, 0.0)})
 
 
 def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:

@@ -18,6 +18,10 @@ from harness.analysis.stats.distributions import t as student
 
 FEWEST_PER_ARM = 3
 """Sizes (or models) a line needs before its slope can be called a trend."""
+_LINES = 4
+"""Parameters of two lines: sizes beyond these show how far the sizes scatter about them."""
+_LEAST = 0.05
+"""Scores nearer to 0 or 1 are taken to vary like this one when the scatter of sizes is weighed."""
 BREAKS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Where along the models the line may break, as quantiles of scale."""
 
@@ -43,10 +47,11 @@ def arms(x: Array, k: Array, n: Array, *, effect: float) -> Arms:
 
     All sizes up to a split form the left arm and all others the right one. A split counts when each arm has at least
     `FEWEST_PER_ARM` sizes, the arms run in opposite directions and each changes by at least `effect`. m sizes have
-    m - 5 splits, and the p of the best one is multiplied by their number (Bonferroni). The size at the turn belongs to
-    one arm only: if both shared it, one unlucky training run would bend both at once, which makes 3 to 7 times as many
-    false turns. Counts do not contain the spread between training runs, which thousands of documents would show as a
-    turn: reduce k and n for it beforehand.
+    m - 5 splits, and the best one's p is multiplied by their number (Bonferroni). The size at the turn belongs to one
+    arm only: shared by both, one unlucky training run would bend both at once, which makes 3 to 7 times as many false
+    turns. Training runs differ by more than their documents explain, and a few unlucky ones would make a turn: either
+    trend is divided by the root of the Pearson dispersion about the two lines (quasi-binomial, at least 1; McCullagh and
+    Nelder 1989, section 4.5), and where the sizes do scatter its p is that of Student's t with m - 4 degrees of freedom.
 
     Args:
         x: positions, (B, m), ascending along m.
@@ -87,13 +92,17 @@ def _arms(x: Array, y: Array, weight: Array, *, binomial: bool, effect: float) -
             _line(x[:, side], y[:, side], weight[:, side], binomial=binomial)
             for side in (slice(None, split), slice(split, None))
         ]
-        z, reach = (np.stack([line[part] for line in lines], axis=1) for part in (0, 1))
+        z, reach, misfit = (np.stack([line[part] for line in lines], axis=1) for part in (0, 1, 2))
+        free = np.maximum(known[:, -1] - _LINES, 1)
+        scatter = misfit.sum(axis=1) / free
+        z = z / np.sqrt(np.maximum(scatter, 1.0))[:, None]
         left = known[:, split - 1]
         # After a size left out the split is the same as the one before it: tested once.
         new = weight[:, split - 1] > 0
         testable = (left >= FEWEST_PER_ARM) & (known[:, -1] - left >= FEWEST_PER_ARM) & new
         tests += testable
-        p = 2 * norm.sf(np.abs(z).min(axis=1))
+        weaker = np.abs(z).min(axis=1)
+        p = 2 * np.where(scatter > 1.0, student.sf(weaker, free), norm.sf(weaker))
         turns = testable & (z[:, 0] * z[:, 1] < 0) & (np.abs(reach).min(axis=1) >= effect) & (p < best.p)
         best.p[turns] = p[turns]
         best.turn[turns] = np.sign(z[turns, 1]).astype(int)
@@ -103,8 +112,8 @@ def _arms(x: Array, y: Array, weight: Array, *, binomial: bool, effect: float) -
     return best._replace(p=np.where(best.turn == 0, 1.0, np.minimum(best.p * tests, 1.0)))
 
 
-def _line(x: Array, y: Array, weight: Array, *, binomial: bool) -> tuple[Array, Array]:
-    """Trend statistic and rise over the sizes of the weighted straight line of each curve."""
+def _line(x: Array, y: Array, weight: Array, *, binomial: bool) -> tuple[Array, Array, Array]:
+    """Trend statistic, rise over the sizes and chi-squared about the weighted straight line of each curve."""
     total = np.maximum(weight.sum(axis=1), 1e-300)
     centred = x - ((weight * x).sum(axis=1) / total)[:, None]
     level = (weight * y).sum(axis=1) / total
@@ -116,7 +125,10 @@ def _line(x: Array, y: Array, weight: Array, *, binomial: bool) -> tuple[Array, 
     z = np.divide(covariance, np.sqrt(variance * spread), out=np.zeros_like(level), where=sloped & (variance > 1e-12))
     informative = weight > 0
     reach = np.where(informative, x, -np.inf).max(axis=1) - np.where(informative, x, np.inf).min(axis=1)
-    return z, np.where(np.isfinite(reach), slope * reach, 0.0)
+    line = level[:, None] + slope[:, None] * centred
+    spread_of_each = np.maximum(line * (1 - line), _LEAST * (1 - _LEAST)) if binomial else np.ones_like(y)
+    misfit = (weight * (y - line) ** 2 / spread_of_each).sum(axis=1)
+    return z, np.where(np.isfinite(reach), slope * reach, 0.0), misfit
 
 
 class TwoLines(NamedTuple):

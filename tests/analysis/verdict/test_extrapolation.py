@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom
 
 from harness.analysis.growth import Counts
-from harness.analysis.verdict.extrapolation import apparent, held_out, jump, pooled_bounds, sharp
+from harness.analysis.verdict.extrapolation import apparent, held_out, narrow, pooled_bounds, sharp
 from tests.builders.curves import counts
 
 FLAT = (50, 48, 52, 49, 51, 50, 47, 53)
@@ -15,7 +15,7 @@ EARLY = (50, 48, 52, 49, 148, 150, 152, 151)
 
 def p_of(test: str, *curves: tuple[int, ...]) -> list[float]:
     some = counts(curves)
-    return list({"ext": apparent, "sharp": sharp, "jump": lambda c: jump(c, 0.05)}[test](some).p)
+    return list({"ext": apparent, "sharp": sharp, "jump": lambda c: narrow(c, 0.05)}[test](some).p)
 
 
 @pytest.mark.parametrize(("sizes", "tests"), [(2, ()), (3, ()), (4, (1,)), (5, (1,)), (6, (1, 2)), (12, (1, 2))])
@@ -65,13 +65,13 @@ def test_a_break_further_down_is_found_where_holding_out_says_nothing() -> None:
     flat, line, early = p_of("jump", FLAT, LINE, EARLY)
     assert (flat, line) == (1.0, 1.0)
     assert early < 1e-6
-    assert jump(counts((EARLY,)), 0.05).held_out.tolist() == [4]
+    assert narrow(counts((EARLY,)), 0.05).held_out.tolist() == [4]
 
 
 def test_a_wide_logistic_curve_has_no_break() -> None:
     x = np.linspace(7, 10, 12)
     y = 0.25 + 0.75 / (1 + np.exp(-2 * (x - 8.5)))
-    assert jump(counts(np.rint(y * 200)), 0.05).p[0] > 0.05
+    assert narrow(counts(np.rint(y * 200)), 0.05).p[0] > 0.05
 
 
 def test_a_later_size_at_chance_is_not_above_a_break() -> None:
@@ -82,7 +82,7 @@ def test_noise_between_runs_is_not_taken_for_a_break() -> None:
     rng = np.random.default_rng(0)
     x = np.linspace(7, 10, 12)
     y = np.clip(0.25 + 0.05 * np.maximum(x - 8, 0) + rng.normal(0, 0.02, (60, 12)), 0, 1)
-    p = jump(counts(rng.binomial(2000, y), n=2000.0), 0.05).p
+    p = narrow(counts(rng.binomial(2000, y), n=2000.0), 0.05).p
     assert (p < 0.01).mean() <= 0.05
 
 
@@ -90,12 +90,12 @@ def test_steps_of_flat_curves_are_rarely_called_surprising() -> None:
     rng = np.random.default_rng(1)
     flat = counts(rng.binomial(200, 0.25, (200, 8)))
     assert (apparent(flat).p < 0.01).mean() <= 0.02
-    assert (jump(flat, 0.05).p < 0.01).mean() <= 0.02
+    assert (narrow(flat, 0.05).p < 0.01).mean() <= 0.02
 
 
 def test_curves_are_tested_together_as_they_are_alone() -> None:
     some = counts((FLAT, LINE, STEP, TWO, EARLY))
-    for test in (apparent, sharp, lambda c: jump(c, 0.05)):
+    for test in (apparent, sharp, lambda c: narrow(c, 0.05)):
         alone = [float(test(some.rows([row])).p[0]) for row in range(len(some))]
         assert test(some).p == pytest.approx(alone, rel=1e-3, abs=1e-12)
 
@@ -124,7 +124,7 @@ def test_a_break_of_which_only_significance_is_asked_is_judged_the_same() -> Non
     rng = np.random.default_rng(0)
     level = np.where(np.arange(8) < 4, 0.25, rng.uniform(0.3, 0.6, (60, 1)))
     some = counts(rng.binomial(200, level + 0.02 * np.maximum(np.arange(8) - 4, 0)))
-    exact, rough = jump(some, 0.05).p, jump(some, 0.05, needed=0.01).p
+    exact, rough = narrow(some, 0.05).p, narrow(some, 0.05, needed=0.01).p
     significant = exact < 0.01
     assert 0 < significant.sum() < len(some)
     assert rough[significant] == pytest.approx(exact[significant])
