@@ -50,8 +50,9 @@ def arms(x: Array, k: Array, n: Array, *, effect: float) -> Arms:
     m - 5 splits, and the best one's p is multiplied by their number (Bonferroni). The size at the turn belongs to one
     arm only: shared by both, one unlucky training run would bend both at once, which makes 3 to 7 times as many false
     turns. Training runs differ by more than their documents explain, and a few unlucky ones would make a turn: either
-    trend is divided by the root of the Pearson dispersion about the two lines (quasi-binomial, at least 1; McCullagh and
-    Nelder 1989, section 4.5), and where the sizes do scatter its p is that of Student's t with m - 4 degrees of freedom.
+    trend is divided by the root of the Pearson dispersion about the two lines (quasi-binomial, at least 1; McCullagh
+    and Nelder 1989, section 4.5), and where the sizes scatter its p is that of Student's t with m - 4 degrees of
+    freedom.
 
     Args:
         x: positions, (B, m), ascending along m.
