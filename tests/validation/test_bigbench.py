@@ -22,6 +22,9 @@ from tests.builders.tables import Published
 
 LABELS = {"flat (above chance)": "flat-above-chance", "inverted-U": "inverted-u"}
 """Our words for labels of the reference that are spelt otherwise."""
+SCATTERED = {"chess_state_tracking": "flat-above-chance", "color": "flat"}
+"""Called inverted-U in the reference, whose turns take documents as the only noise. Their sizes scatter about two lines
+15 and 3 times as much as documents explain, so noise between training runs makes such a turn as well."""
 UNDERFLOWN = "word_sorting"
 """Its p_ext is so small (4e-20 in the reference) that a slightly other fit moves it by orders of magnitude."""
 
@@ -53,7 +56,8 @@ def _evidence(verdicts: Mapping[str, Verdict], name: str) -> dict[str, float]:
 def test_every_task_has_its_published_verdict(verdicts: Mapping[str, Verdict], published: pd.DataFrame) -> None:
     assert len(verdicts) == 57
     expected = {task: LABELS.get(word, word) for task, word in published["verdict"].items()}
-    assert {task: v.label for task, v in verdicts.items()} == expected
+    assert {task: v.label for task, v in verdicts.items()} == expected | SCATTERED
+    assert {expected[task] for task in SCATTERED} == {"inverted-u"}
 
 
 def test_the_emergent_tasks_are_the_published_ones_also_with_noise_between_runs(
@@ -110,7 +114,8 @@ def test_jumps_are_as_sharp_as_published(verdicts: Mapping[str, Verdict], publis
         # The ten smaller sizes of fact_checker have a likelier smooth curve than the reference found (by 0.4).
         assert ours <= p * 1.01, task
         assert ours == pytest.approx(p, rel=0.01 if task != "fact_checker" else 0.4), task
-        assert str(verdicts[task].qualifier) == ("sharp" if p < 0.01 else "apparent")
+        # 128b alone carries each of the five jumps.
+        assert str(verdicts[task].qualifier) == f"{'sharp' if p < 0.01 else 'apparent'} unconfirmed"
 
 
 def test_smaller_sizes_pooled_have_the_published_bound(

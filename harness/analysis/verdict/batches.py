@@ -12,7 +12,7 @@ from harness.analysis.growth import Counts, countable, counts_of, stacked
 from harness.analysis.stats import PRACTICAL_EFFECT
 from harness.analysis.verdict.curve_tests import LONE_RUN_SD, CurveTests, weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Decision, Flip
+from harness.analysis.verdict.types import Decision, Flip, Levels
 
 _FEWEST_TO_LEAVE_ONE = 5
 """With fewer sizes, leaving one out leaves too few to say anything."""
@@ -47,8 +47,10 @@ class Member:
             partner: the continuous metric of the same answers.
         """
         position, points = self.curve.position, len(self.curve.points)
-        held_out, first = int(self.tests.held_out[self.index]), int(self.tests.first[self.index])
-        absent = points - held_out if found.label == "emergent" else first
+        absent = int(self.tests.first[self.index])
+        if found.label == "emergent":
+            held_out = self.tests.jump_held_out if found.rule == "broken" else self.tests.held_out
+            absent = points - int(held_out[self.index])
         if absent == points:
             return len(partner.points)
         below = sum(at < position[absent] for at in partner.position)
@@ -78,27 +80,26 @@ def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
 
 
 def leave_one_out_flips(
-    members: Sequence[Member], answers: Sequence[Decision], trend_level: float, top_level: float, run_sd: float
-) -> list[tuple[Flip, ...]]:
+    members: Sequence[Member], answers: Sequence[Decision], levels: Levels, run_sd: float
+) -> list[tuple[Flip, ...] | None]:
     """For each curve the sizes without which its answer would be another, before its partner is considered.
+
+    None for a curve of too few sizes to leave one out.
 
     Args:
         members: the curves.
         answers: what they show with all their sizes.
-        trend_level: largest p of a trend that is significant.
-        top_level: largest p of "the largest size is above chance" that is significant.
+        levels: the largest p of each test that is significant.
         run_sd: standard deviation between training runs at a score of one half.
     """
-    found: list[tuple[Flip, ...]] = [()] * len(members)
+    found: list[tuple[Flip, ...] | None] = [None] * len(members)
     batches: dict[tuple[int, bool], list[int]] = {}
     for place, one in enumerate(members):
         sizes = len(one.curve.points)
         if one.tests.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
             batches.setdefault((sizes, one.curve.scale != "loss"), []).append(place)
     for (_, decades), places in batches.items():
-        answers_without = _without_each_size(
-            [members[place] for place in places], trend_level, top_level, run_sd, decades=decades
-        )
+        answers_without = _without_each_size([members[place] for place in places], levels, run_sd, decades=decades)
         for place, without in zip(places, answers_without, strict=True):
             models, label = members[place].curve.models, answers[place].label
             found[place] = tuple(
@@ -108,7 +109,7 @@ def leave_one_out_flips(
 
 
 def _without_each_size(
-    members: Sequence[Member], trend_level: float, top_level: float, run_sd: float, *, decades: bool
+    members: Sequence[Member], levels: Levels, run_sd: float, *, decades: bool
 ) -> list[list[Decision]]:
     """For each of some curves of equally many sizes, its answer without the first size, without the second, and so on.
 
@@ -131,13 +132,7 @@ def _without_each_size(
 
     def without(place: int, left_out: int) -> Decision:
         index = left_out * len(members) + place
-        return answer(
-            tests,
-            index,
-            members[place].curve.n[kept[left_out][-1]],
-            trend=bool(tests.p_trend[index] <= trend_level),
-            top=bool(tests.p_top[index] <= top_level),
-        )
+        return answer(tests, index, members[place].curve.n[kept[left_out][-1]], levels)
 
     return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
 

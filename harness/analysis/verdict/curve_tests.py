@@ -101,7 +101,11 @@ class CurveTests:
     p_sharp: Array
     """Sharp emergence, see `extrapolation.sharp`, (B,)."""
     p_jump: Array
-    """Sharp emergence further down the curve, see `extrapolation.jump`, (B,)."""
+    """Sharp emergence anywhere on the curve, see `extrapolation.narrow`, (B,)."""
+    jump_held_out: Index
+    """How many of the largest sizes lie above those that `narrow` finds without the ability, (B,)."""
+    jump_below_high: Array
+    """Upper 95 % bound (one-sided, exact) of the pooled score of the sizes below these, (B,)."""
     breakthroughness: Array
     """Range over the median step, see `curves.shape`, (B,)."""
     linearity: Array
@@ -139,6 +143,7 @@ def weigh(
     wary = counts if lone_run_sd is None else _with_run_noise(counts, lone_run_sd)
     foretold = _extrapolated(wary, spread, foresee=foresee, jumps=jumps, decades=decades)
     low, high = _below(counts, foretold.held_out)
+    jump_below_high = _below(counts, foretold.jump_held_out)[1]
     steps = shape(y)
     turning = arms(counts.x, counts.k, counts.n, effect=PRACTICAL_EFFECT)
     return CurveTests(
@@ -160,6 +165,7 @@ def weigh(
         p_turn=turning.p,
         below_low=low,
         below_high=high,
+        jump_below_high=jump_below_high,
         lowest=y.min(axis=1) - counts.chance,
         breakthroughness=steps.breakthroughness,
         linearity=steps.linearity,
@@ -209,6 +215,8 @@ def weigh_alone(curve: Curve) -> CurveTests:
         lowest=none if metric.chance is None else y.min(axis=1) - direction * metric.chance / unit,
         p_sharp=none,
         p_jump=none,
+        jump_held_out=np.ones(1, dtype=int),
+        jump_below_high=none,
         breakthroughness=steps.breakthroughness,
         linearity=steps.linearity,
     )
@@ -236,13 +244,15 @@ class _Extrapolated(NamedTuple):
     foreseen: Array
     p_sharp: Array
     p_jump: Array
+    jump_held_out: Index
 
 
 def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps: bool, decades: bool) -> _Extrapolated:
     """The tests of `extrapolation` on the curves worth it; the arguments are those of `weigh`."""
     absent = [np.full(len(counts), np.nan) for _ in range(5)]
     p_ext, p_ext_noise, foreseen, p_sharp, p_jump = absent
-    found = _Extrapolated(p_ext, p_ext_noise, np.ones(len(counts), dtype=int), foreseen, p_sharp, p_jump)
+    held_out, jump_held_out = np.ones(len(counts), dtype=int), np.ones(len(counts), dtype=int)
+    found = _Extrapolated(p_ext, p_ext_noise, held_out, foreseen, p_sharp, p_jump, jump_held_out)
     chosen = np.arange(len(counts)) if foresee is None else np.flatnonzero(foresee)
     if counts.sizes < FEWEST_TO_EXTRAPOLATE or not len(chosen):
         return found
@@ -259,9 +269,7 @@ def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps:
         unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
         asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
         broken = narrow(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
-        p_jump[chosen[asked]] = broken.p
-        inner = (broken.p < ALPHA_EXT) & ~unforeseen[asked]
-        found.held_out[chosen[asked[inner]]] = broken.held_out[inner]
+        p_jump[chosen[asked]], jump_held_out[chosen[asked]] = broken.p, broken.held_out
     return found
 
 

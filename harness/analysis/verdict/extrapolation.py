@@ -5,8 +5,8 @@ be predicted simply by extrapolating the performance of smaller models" (Wei et 
 extrapolates simple growth laws fitted to the smaller sizes and asks how surprising the largest one is.
 
 `sharp`: no smooth curve at all, fitted to every size, describes the jump. Far fewer abilities pass this test, because a
-steep power law of which only the last size rises above the noise looks exactly like a step. `jump` asks the same of a
-rise with several sizes above it, about which the largest sizes, held out, say nothing.
+steep power law of which only the last size rises above the noise looks exactly like a step. `narrow` asks of a rise
+anywhere on the curve whether it is narrower than a decade: with several sizes above it, the largest ones say nothing.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.growth import RUN_SD
-from harness.analysis.stats import ALPHA, benjamini_hochberg, minimum_detectable_effect
+from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
+from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.rules import answer, significant, with_partner
+from harness.analysis.verdict.rules import answer, unconfirmed, with_partner
 from harness.analysis.verdict.types import (
     CurveRow,
     Decision,
@@ -24,6 +25,7 @@ from harness.analysis.verdict.types import (
     Flip,
     Judged,
     LargestStep,
+    Levels,
     Onset,
     PartnerTrend,
     Verdict,
@@ -35,20 +37,20 @@ def judge(
 ) -> tuple[Judged, ...]:
     """Every headline curve with its verdict, in the order given.
 
-    Tests are corrected over all judged curves at once (Benjamini-Hochberg), separately for trends and for "the
-    largest size is above chance". Judge all curves of a study together: a curve picked out of many and judged alone
-    looks surer than it is. Rules, in this order (delta = `PRACTICAL_EFFECT`):
+    Each kind of test is corrected over all judged curves at once (Benjamini-Hochberg). Judge all curves of a study
+    together: a curve picked out of many and judged alone looks surer than it is. Rules, in this order (delta =
+    `PRACTICAL_EFFECT`):
 
     1. fewer than `FEWEST_SIZES_FOR_A_TREND` sizes or `FEWEST_DOCUMENTS` documents at the largest -> inconclusive;
     2. largest size above chance by delta, smaller sizes pooled below chance + delta, and either the largest not
-       foreseen by extrapolation (p_ext) or a break that no smooth curve fits (p_jump), at `ALPHA_EXT` -> emergent,
-       `sharp` or `apparent`. This comes before the rule on turns, because a jump after which one size falls back looks
-       like a turn;
+       foreseen by extrapolation (p_ext) or a rise narrower than every smooth curve (p_jump), at `ALPHA_EXT` ->
+       emergent, `sharp` or `apparent`. This comes before the rule on turns, because a jump after which one size falls
+       back looks like a turn;
     3. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
     4. significant fall by at least delta to a level not above chance -> inverse;
     5. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
        is excluded, else inconclusive; `rising` when the trend is significant;
-    6. significant rise -> smooth;
+    6. significant rise -> smooth; `rough` when the sizes scatter widely about it;
     7. above chance at all sizes taken together, without trend -> flat-above-chance;
     8. everything else -> inconclusive.
 
@@ -56,7 +58,7 @@ def judge(
 
     Then the continuous metric of the same answers is considered: an emergent or flat verdict becomes metric-artefact
     when that metric already improves among the sizes at which the ability is absent, and an emergent one
-    `metric-robust` when it does not.
+    `metric-robust` when it does not. Last, a jump or a turn that rests on a single size is `unconfirmed`.
 
     Args:
         curves: every metric of every setting; continuous partners are found among them.
@@ -78,23 +80,23 @@ def judge(
     partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
     members = tested([c for c in given if c.rank == 0], run_sd)
     beside = [partners.get(member.curve.setting) for member in members]
-    trends = _corrected([none_if_nan(m.tests.p_trend[m.index]) for m in members], together=together)
-    tops = _corrected([none_if_nan(m.tests.p_top[m.index]) for m in members], together=together)
-    answers = [
-        answer(m.tests, m.index, m.curve.n[-1], trend=significant(q_trend), top=significant(q_top))
-        for m, q_trend, q_top in zip(members, trends.q, tops.q, strict=True)
-    ]
-    changes = leave_one_out_flips(members, answers, trends.level, tops.level, run_sd)
+    corrected = _all_corrected(members, together=together)
+    levels = Levels(*(test.level for test in corrected))
+    answers = [answer(m.tests, m.index, m.curve.n[-1], levels) for m in members]
+    changes = leave_one_out_flips(members, answers, levels, run_sd)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
         for member, found, partner in zip(members, answers, beside, strict=True)
     ]
     partner_tests = partner_trends(list(zip(beside, sizes_below, strict=True)), together=together)
-    answers = [with_partner(found, test) for found, test in zip(answers, partner_tests, strict=True)]
+    answers = [
+        unconfirmed(with_partner(found, test), change)
+        for found, test, change in zip(answers, partner_tests, changes, strict=True)
+    ]
     found_onsets = onsets(members, answers, draws, np.random.default_rng(seed))
     evidence = [
-        _evidence(member, found, q_trend, q_top, run_sd)
-        for member, found, q_trend, q_top in zip(members, answers, trends.q, tops.q, strict=True)
+        _evidence(member, found, q, run_sd)
+        for member, found, *q in zip(members, answers, *(test.q for test in corrected), strict=True)
     ]
     verdicts = map(_verdict, members, answers, evidence, partner_tests, changes, found_onsets)
     return tuple(
@@ -149,18 +151,40 @@ class _Corrected(NamedTuple):
     """Largest p that is significant after correction: what a curve with one size less must reach."""
 
 
-def _corrected(p: Sequence[float | None], *, together: bool) -> _Corrected:
-    q = benjamini_hochberg(p) if together else tuple(p)
-    passed = [raw for raw, corrected in zip(p, q, strict=True) if raw is not None and significant(corrected)]
-    known = sum(value is not None for value in p)
-    return _Corrected(q, max([ALPHA / max(known, 1), *passed]))
+def _all_corrected(members: Sequence[Member], *, together: bool) -> tuple[_Corrected, ...]:
+    """The tests of every curve corrected, in the order of `Levels`."""
+
+    def corrected(p: Callable[[CurveTests], Array], alpha: float) -> _Corrected:
+        return _corrected([none_if_nan(p(m.tests)[m.index]) for m in members], alpha, together=together)
+
+    return (
+        corrected(lambda tests: tests.p_trend, ALPHA),
+        corrected(lambda tests: tests.p_top, ALPHA),
+        corrected(lambda tests: np.maximum(tests.p_ext, tests.p_ext_noise), ALPHA_EXT),
+        corrected(lambda tests: tests.p_jump, ALPHA_EXT),
+        corrected(lambda tests: tests.p_turn, ALPHA),
+    )
 
 
-def _evidence(member: Member, found: Decision, q_trend: float | None, q_top: float | None, run_sd: float) -> Evidence:
+def _corrected(p: Sequence[float | None], alpha: float, *, together: bool) -> _Corrected:
+    just_below = math.nextafter(alpha, 0.0)
+    if not together:
+        return _Corrected(tuple(p), just_below)
+    q = benjamini_hochberg(p)
+    pairs = [(raw, value) for raw, value in zip(p, q, strict=True) if raw is not None and value is not None]
+    significant = [raw for raw, value in pairs if value < alpha]
+    return _Corrected(q, max([just_below / max(len(pairs), 1), *significant]))
+
+
+def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float) -> Evidence:
     """One curve's tests as numbers in units of the score."""
     tests, i = member.tests, member.index
     unit = float(tests.unit[i])
     extrapolated = not np.isnan(tests.p_ext[i])
+    q_trend, q_top, q_ext, q_jump, q_turn = q
+    by_jump = found.rule == "broken"
+    held_out = (tests.jump_held_out if by_jump else tests.held_out)[i]
+    below_high = (tests.jump_below_high if by_jump else tests.below_high)[i]
     return Evidence(
         p_trend=none_if_nan(tests.p_trend[i]),
         q_trend=q_trend,
@@ -172,9 +196,9 @@ def _evidence(member: Member, found: Decision, q_trend: float | None, q_top: flo
         gain=none_if_nan(tests.top[i] * unit),
         p_ext=none_if_nan(tests.p_ext[i]),
         p_ext_noise=none_if_nan(tests.p_ext_noise[i]),
-        held_out=float(tests.held_out[i]) if extrapolated else None,
+        held_out=float(held_out) if extrapolated else None,
         foreseen=none_if_nan(tests.foreseen[i] * unit),
-        below_high=none_if_nan(tests.below_high[i] * unit),
+        below_high=none_if_nan(below_high * unit),
         p_sharp=none_if_nan(tests.p_sharp[i]) if found.rule in {"unforeseen", "broken"} else None,
         p_jump=none_if_nan(tests.p_jump[i]),
         p_turn=none_if_nan(tests.p_turn[i]),
@@ -183,6 +207,9 @@ def _evidence(member: Member, found: Decision, q_trend: float | None, q_top: flo
         linearity=none_if_nan(tests.linearity[i]),
         mde=_detectable(member.curve),
         run_sd=run_sd,
+        q_ext=q_ext,
+        q_jump=q_jump,
+        q_turn=q_turn,
     )
 
 
@@ -191,7 +218,7 @@ def _verdict(
     found: Decision,
     evidence: Evidence,
     partner: PartnerTrend | None,
-    changes: tuple[Flip, ...],
+    changes: tuple[Flip, ...] | None,
     onset: Onset | None,
 ) -> Verdict:
     curve, tests, i = member.curve, member.tests, member.index
@@ -208,7 +235,7 @@ def _verdict(
         evidence=evidence,
         largest_step=step,
         partner_trend=partner,
-        flips=changes,
+        flips=changes or (),
         reasons=reasons(
             curve,
             found,
@@ -218,7 +245,7 @@ def _verdict(
             onset=onset,
             largest_step=step,
             partner=partner,
-            flips=changes,
+            flips=changes or (),
         ),
     )
 

@@ -133,8 +133,8 @@ def _rise(curve: Curve, evidence: Evidence, change: str) -> str:
 def _broken(curve: Curve, evidence: Evidence) -> str:
     absent = len(curve.points) - int(evidence.held_out or 1)
     return (
-        f"Absent in the {absent} smallest sizes (at most {score(evidence.below_high)}) "
-        f"and there in all larger ones: no smooth curve fits the break (p {probability(evidence.p_jump)})."
+        f"Absent in the {absent} smallest sizes (at most {score(evidence.below_high)}), and then a rise within less "
+        f"than a decade of scale: no smooth curve fits it (p {probability(evidence.p_jump)})."
     )
 
 

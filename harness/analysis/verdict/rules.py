@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
-from harness.analysis.verdict.types import Decision, PartnerTrend
+from harness.analysis.verdict.types import Decision, Flip, Levels, PartnerTrend
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""
@@ -14,15 +14,18 @@ FEWEST_DOCUMENTS = 30
 """With fewer documents at the largest size nothing but a landslide would show."""
 
 
-def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool) -> Decision:
+ROUGH = 3.0
+"""Dispersion about the best growth form from which on a rise is called rough."""
+
+
+def answer(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decision:
     """The rules of `judge`, in their order.
 
     Args:
         tests: the tests on a batch of curves.
         i: which curve of the batch.
         documents: how many documents its largest size has.
-        trend: its trend is significant after correction.
-        top: its largest size is above chance after correction.
+        levels: the largest p of each test that is significant.
     """
     reach, effect = tests.reach[i], tests.effect[i]
     if tests.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
@@ -31,10 +34,11 @@ def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool)
         return Decision("inconclusive", rule="documents")
     if np.isnan(reach):
         return Decision("inconclusive", rule="spread")
+    top, trend = bool(tests.p_top[i] <= levels.top), bool(tests.p_trend[i] <= levels.trend)
     clear = top and tests.top[i] > effect
-    if clear and (emergent := _emergent(tests, i)):
+    if clear and (emergent := _emergent(tests, i, levels)):
         return emergent
-    if tests.turn[i] and tests.p_turn[i] < ALPHA:
+    if tests.turn[i] and tests.p_turn[i] <= levels.turn:
         return Decision("u-shaped" if tests.turn[i] > 0 else "inverted-u", rule="turn")
     # Noise between runs, as far as the curve shows it, must not make the trend (quasi-binomial).
     scatters = abs(tests.z_trend[i]) <= _NORMAL * np.sqrt(tests.dispersion[i])
@@ -46,7 +50,7 @@ def answer(tests: CurveTests, i: int, documents: int, *, trend: bool, top: bool)
         excluded = abs(reach) + _NORMAL * tests.reach_error[i] < 2 * effect
         return Decision("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
     if rises:
-        return Decision("smooth", rule="rise")
+        return Decision("smooth", "rough" if tests.dispersion[i] > ROUGH else None, rule="rise")
     if clear and not moves and tests.below_low[i] > _chance(tests, i) and tests.lowest[i] >= -effect:
         return Decision("flat-above-chance", rule="above")
     return Decision("inconclusive", rule="rest")
@@ -71,19 +75,25 @@ def with_partner(found: Decision, partner: PartnerTrend | None) -> Decision:
     return found._replace(qualifier=f"{found.qualifier} metric-robust")
 
 
-def significant(q: float | None) -> bool:
-    """True when there is a corrected p, and it is below `ALPHA`."""
-    return q is not None and q < ALPHA
+def unconfirmed(found: Decision, flips: tuple[Flip, ...] | None) -> Decision:
+    """The answer with the qualifier `unconfirmed` when it claims a jump or a turn that rests on a single size.
+
+    Args:
+        found: the answer with all sizes.
+        flips: the sizes without which it would be another; None when there are too few sizes to leave one out.
+    """
+    if found.rule not in {"unforeseen", "broken", "turn"} or flips == ():
+        return found
+    return found._replace(qualifier=f"{found.qualifier} unconfirmed" if found.qualifier else "unconfirmed")
 
 
-def _emergent(tests: CurveTests, i: int) -> Decision | None:
+def _emergent(tests: CurveTests, i: int, levels: Levels) -> Decision | None:
     """The answer "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
-    if not tests.below_high[i] < _chance(tests, i) + tests.effect[i]:
-        return None
-    if max(tests.p_ext[i], tests.p_ext_noise[i]) < ALPHA_EXT:
+    absent = tests.below_high[i] < _chance(tests, i) + tests.effect[i]
+    if absent and max(tests.p_ext[i], tests.p_ext_noise[i]) <= levels.ext:
         sharp = tests.p_sharp[i] < ALPHA_EXT or tests.p_jump[i] < ALPHA_EXT
         return Decision("emergent", "sharp" if sharp else "apparent", rule="unforeseen")
-    if tests.p_jump[i] < ALPHA_EXT:
+    if tests.p_jump[i] <= levels.jump:
         return Decision("emergent", "sharp", rule="broken")
     return None
 

@@ -35,7 +35,7 @@ Rule = Literal[
 ]
 """Which rule of `judge` decided. The first three found too little to judge: too few sizes, too few documents, or
 documents whose spread is not known. `small`: neither a clear rise nor a largest size clearly above chance;
-`unforeseen`: extrapolation does not foresee the largest sizes; `broken`: no smooth curve fits the break; `rest`: no
+`unforeseen`: extrapolation does not foresee the largest sizes; `broken`: no smooth curve fits the rise; `rest`: no
 other rule applied. The others are named for what the curve does."""
 
 
@@ -45,9 +45,24 @@ class Decision(NamedTuple):
     label: Label
     """The short answer."""
     qualifier: str | None = None
-    """`sharp` or `apparent`, perhaps followed by `metric-robust`; or `rising`; None when there is nothing to add."""
+    """As in `Verdict.qualifier`."""
     rule: Rule = "rest"
     """The rule that decided."""
+
+
+class Levels(NamedTuple):
+    """The largest p of each test that is significant once all curves judged together are corrected for."""
+
+    trend: float
+    """Of a trend over scale."""
+    top: float
+    """Of "the largest size is above chance"."""
+    ext: float
+    """Of "the largest sizes are not foreseen"."""
+    jump: float
+    """Of "the rise is narrower than any smooth one"."""
+    turn: float
+    """Of two arms of opposite sign."""
 
 
 class LargestStep(NamedTuple):
@@ -142,7 +157,7 @@ class Evidence:
     p_sharp: float | None
     """Sharp emergence: likelihood-ratio p of the largest sizes leaving every smooth curve."""
     p_jump: float | None
-    """Sharp emergence further down: likelihood-ratio p of "chance, then a line" against every smooth curve."""
+    """Sharp emergence anywhere on the curve: likelihood-ratio p of a rise of any width against every smooth curve."""
     p_turn: float | None
     """Larger p of two arms of opposite sign, corrected over the places where they could meet."""
     dispersion: float | None
@@ -155,6 +170,12 @@ class Evidence:
     """Smallest gain over chance that the largest size would have shown (level 5 %, power 80 %)."""
     run_sd: float
     """Spread between training runs that was assumed, at a score of one half."""
+    q_ext: float | None
+    """The larger of p_ext and p_ext_noise, corrected over all curves judged together (Benjamini-Hochberg)."""
+    q_jump: float | None
+    """p_jump, corrected over all curves judged together (Benjamini-Hochberg)."""
+    q_turn: float | None
+    """p_turn, corrected over all curves judged together (Benjamini-Hochberg)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,8 +185,10 @@ class Verdict:
     label: Label
     """The short answer."""
     qualifier: str | None
-    """`sharp` or `apparent`, perhaps followed by `metric-robust`, for an emergent ability; `rising` for a flat curve
-    that rises significantly but by less than matters; else None."""
+    """For an emergent ability `sharp` or `apparent`, perhaps followed by `metric-robust`; for a flat curve that rises
+    significantly but by less than matters `rising`; for a smooth rise about which the sizes scatter widely `rough`. For
+    an emergent ability and for a turn also `unconfirmed`, when it rests on a single size. None when there is nothing to
+    add."""
     threshold: float | None
     """Scale at which the ability passes chance by the practical effect; None when it does not rise, or passed that
     level before the smallest size."""

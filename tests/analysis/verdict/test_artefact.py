@@ -47,7 +47,7 @@ def test_a_jump_is_made_by_the_metric_when_the_continuous_score_improves_before_
 def test_a_jump_of_both_scores_is_robust_to_the_metric() -> None:
     verdict = judged(STEP, LATE)
     assert verdict.label == "emergent"
-    assert str(verdict.qualifier).endswith(" metric-robust")
+    assert "metric-robust" in str(verdict.qualifier).split()
     assert verdict.partner_trend is not None
     assert verdict.partner_trend.rises_below is False
 
@@ -79,7 +79,7 @@ def test_a_partner_that_lacks_sizes_is_heard_at_those_below_the_jump_alone() -> 
     trend = verdict.partner_trend
     assert trend is not None
     assert (trend.sizes, trend.sizes_below, trend.rises_below) == (7, 6, False)
-    assert str(verdict.qualifier).endswith(" metric-robust")
+    assert "metric-robust" in str(verdict.qualifier).split()
 
 
 def test_a_partner_that_ends_below_the_jump_says_nothing_of_it() -> None:
@@ -87,7 +87,7 @@ def test_a_partner_that_ends_below_the_jump_says_nothing_of_it() -> None:
     (verdict,) = verdicts([headline, without(partner, 7)], draws=0)
     assert verdict.partner_trend is not None
     assert verdict.partner_trend.rises_below is None
-    assert (verdict.label, verdict.qualifier) == ("emergent", judged(STEP, LATE).qualifier.split()[0])
+    assert (verdict.label, verdict.qualifier) == ("emergent", "apparent unconfirmed")
 
 
 def test_a_flat_score_is_held_against_all_sizes_of_a_partner_that_lacks_some() -> None:

@@ -130,3 +130,24 @@ def test_a_break_of_which_only_significance_is_asked_is_judged_the_same() -> Non
     assert rough[significant] == pytest.approx(exact[significant])
     assert np.all(rough[~significant] >= 0.01)
     assert np.all(rough <= exact)
+
+
+@pytest.mark.parametrize("sizes", [8, 12, 24])
+def test_more_sizes_do_not_hide_a_narrow_rise(sizes: int) -> None:
+    rng = np.random.default_rng(sizes)
+    x = np.broadcast_to(np.linspace(7.0, 10.0, sizes), (100, sizes))
+    share = 0.6 / (1 + np.exp(-2 * np.log(9) / 0.5 * (x - rng.uniform(8.5, 8.95, (100, 1)))))
+    n = np.full(x.shape, 1000.0)
+    some = Counts(x=x, k=rng.binomial(1000, share).astype(float), n=n, chance=np.zeros(100))
+    assert (narrow(some, 0.05).p < 0.01).mean() >= 0.9
+
+
+@pytest.mark.parametrize("run_sd", [0.0, 0.02, 0.05])
+def test_a_rise_of_two_decades_is_not_narrow_whatever_its_runs_scatter(run_sd: float) -> None:
+    rng = np.random.default_rng(2)
+    x = np.broadcast_to(np.linspace(7.0, 10.0, 12), (300, 12))
+    share = 0.6 / (1 + np.exp(-2 * np.log(9) / 2.0 * (x - rng.uniform(8.5, 9.0, (300, 1)))))
+    trained = np.clip(share + 2 * run_sd * np.sqrt(share * (1 - share)) * rng.standard_normal(x.shape), 0, 1)
+    n = np.full(x.shape, 900.0)
+    some = Counts(x=x, k=rng.binomial(900, trained).astype(float), n=n, chance=np.zeros(300))
+    assert (narrow(some, 0.05).p < 0.01).mean() <= 0.01

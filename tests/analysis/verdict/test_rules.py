@@ -5,8 +5,8 @@ import pytest
 
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict.curve_tests import CurveTests, weigh
-from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Decision
+from harness.analysis.verdict.rules import answer, unconfirmed
+from harness.analysis.verdict.types import Decision, Flip, Levels
 from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged, verdicts
 from tests.builders.tables import counted
 
@@ -14,9 +14,9 @@ from tests.builders.tables import counted
 @pytest.mark.parametrize(
     ("right", "label", "qualifier"),
     [
-        (STEP, "emergent", "apparent"),
+        (STEP, "emergent", "apparent unconfirmed"),
         (TWO, "emergent", "sharp"),
-        (BREAK, "emergent", "sharp"),
+        (BREAK, "emergent", "sharp unconfirmed"),  # without a size beside it the gap is wider than a decade
         (RISE, "smooth", None),
         (FLAT, "flat", None),
         (HIGH, "flat-above-chance", None),
@@ -67,7 +67,8 @@ def weighed(right: tuple[int, ...] = FLAT, **changes: float) -> CurveTests:
 
 
 def said(of: CurveTests, *, documents: int = 200, trend: bool = False, top: bool = False) -> Decision:
-    return answer(of, 0, documents, trend=trend, top=top)
+    levels = Levels(trend=float(trend) or -1.0, top=float(top) or -1.0, ext=0.0099, jump=0.0099, turn=0.0499)
+    return answer(of, 0, documents, levels)
 
 
 def test_a_significant_turn_comes_before_everything_but_too_little_data_and_a_jump() -> None:
@@ -84,8 +85,8 @@ def test_emergent_needs_a_largest_size_above_chance_after_correction() -> None:
 
 
 def test_emergent_needs_smaller_sizes_that_lack_the_ability() -> None:
-    assert said(weighed(STEP, below_high=0.301), trend=True, top=True).rule == "rise"
-    assert said(weighed(STEP, below_high=0.299), trend=True, top=True).rule == "unforeseen"
+    assert said(weighed(STEP, below_high=0.301, p_jump=1.0), trend=True, top=True).rule == "rise"
+    assert said(weighed(STEP, below_high=0.299, p_jump=1.0), trend=True, top=True).rule == "unforeseen"
 
 
 @pytest.mark.parametrize(("p", "rule"), [(0.009, "unforeseen"), (0.011, "rise")])
@@ -133,3 +134,20 @@ def test_above_chance_must_hold_for_all_sizes_together_and_none_far_below() -> N
     assert said(weighed(HIGH, below_low=0.24), top=True).rule == "rest"
     falling = weighed(HIGH, z_trend=-3.0)
     assert said(falling, trend=True, top=True).rule == "rest"
+
+
+def test_a_rise_about_which_the_sizes_scatter_widely_is_rough() -> None:
+    steady, scattered = weighed(RISE, z_trend=9.0, dispersion=2.9), weighed(RISE, z_trend=9.0, dispersion=3.1)
+    assert said(steady, trend=True, top=True) == Decision("smooth", None, "rise")
+    assert said(scattered, trend=True, top=True) == Decision("smooth", "rough", "rise")
+
+
+def test_a_jump_or_turn_that_rests_on_one_size_is_unconfirmed() -> None:
+    flip = (Flip("8b", "flat"),)
+    assert unconfirmed(Decision("emergent", "sharp metric-robust", "broken"), flip).qualifier == (
+        "sharp metric-robust unconfirmed"
+    )
+    assert unconfirmed(Decision("u-shaped", None, "turn"), flip).qualifier == "unconfirmed"
+    assert unconfirmed(Decision("emergent", "sharp", "unforeseen"), ()).qualifier == "sharp"
+    assert unconfirmed(Decision("emergent", "sharp", "unforeseen"), None).qualifier == "sharp unconfirmed"
+    assert unconfirmed(Decision("smooth", None, "rise"), flip).qualifier is None

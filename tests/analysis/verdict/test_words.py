@@ -79,7 +79,7 @@ def test_small_p_values_are_short_and_missing_ones_a_dash() -> None:
 def test_a_row_of_a_table_counts_the_sizes_that_decide_and_keeps_all_numbers() -> None:
     row = row_of((50, 49, 51, 50, 48, 52, 50, 160))
     cells = table_row(row)
-    assert (cells.verdict, cells.deciding_sizes) == ("emergent (apparent)", "1 of 8")
+    assert (cells.verdict, cells.deciding_sizes) == ("emergent (apparent, unconfirmed)", "1 of 8")
     assert [part.split()[0] for part in cells.evidence.split(", ")] == list(evidence_texts())
 
 
