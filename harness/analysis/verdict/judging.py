@@ -172,8 +172,8 @@ def _corrected(p: Sequence[float | None], alpha: float, *, together: bool) -> _C
         return _Corrected(tuple(p), just_below)
     q = benjamini_hochberg(p)
     pairs = [(raw, value) for raw, value in zip(p, q, strict=True) if raw is not None and value is not None]
-    significant = [raw for raw, value in pairs if value < alpha]
-    return _Corrected(q, max([just_below / max(len(pairs), 1), *significant]))
+    passed = [raw for raw, value in pairs if value < alpha]
+    return _Corrected(q, max([just_below / max(len(pairs), 1), *passed]))
 
 
 def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float) -> Evidence:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
 from harness.analysis.verdict.types import Decision, Flip, Levels, PartnerTrend
 
@@ -73,6 +73,11 @@ def with_partner(found: Decision, partner: PartnerTrend | None) -> Decision:
     if found.label == "flat":
         return found
     return found._replace(qualifier=f"{found.qualifier} metric-robust")
+
+
+def significant(q: float | None) -> bool:
+    """True when there is a corrected p, and it is below `ALPHA`."""
+    return q is not None and q < ALPHA
 
 
 def unconfirmed(found: Decision, flips: tuple[Flip, ...] | None) -> Decision:
