@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.catalog import pinned
+from harness.engines.devices import check_device
 from harness.engines.energy import check_installed
 from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
-from harness.errors import ModelError, PlanError, unknown
+from harness.errors import ModelError, PlanError, StoreError, unknown
 from harness.executors.protocol import Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
 from harness.records import CellResult, Outcome
@@ -22,6 +24,7 @@ from harness.runs import Progress, Recorder
 from harness.schedule import lanes
 from harness.standing import Standing, settle, standing
 from harness.store import Problem, Store
+from harness.wording import counted
 
 Watch = Callable[[Outcome, Progress], None]
 """Called with each outcome once it is stored, and with how far the run is then."""
@@ -144,6 +147,7 @@ def prepare(
     """
     settings = settings or EngineSettings()
     _check(plan, settings, workers)
+    check_device(settings.device, here=address is None and _needs_models(plan))
     if isinstance(executor, str):
         executor = open_executor(executor, ExecutorSettings(workers=workers, address=address))
     if _needs_models(plan):
@@ -155,6 +159,7 @@ def prepare(
     found = store.outcomes()
     held = settle(store, standing(plan, found.results, found.failures))
     todo = plan.without(held.done if retry_failed else held.done | held.failed)
+    _check_alone(store, todo)
     done = (*(r for r in found.results if r.cell.place in held.done), *(r for _, r in held.elsewhere))
     return Run(
         plan=plan,
@@ -168,6 +173,23 @@ def prepare(
         settings=settings,
         command=command,
     )
+
+
+def _check_alone(store: Store, todo: RunPlan) -> None:
+    """See that no other run evaluates the same cells into the same folder: each would be paid for twice.
+
+    Raises:
+        StoreError: one does.
+    """
+    mine, now = {cell.place for cell in todo.cells}, datetime.now(UTC)
+    for other in store.runs()[0]:
+        shared = len(mine & other.places)
+        if shared and other.is_heard(now):
+            raise StoreError(
+                f"{store.root}: {counted(shared, 'cell')} of these are evaluated by a run on {other.host}, process "
+                f"{other.pid}; wait for it, choose others, or give another --results. If it was killed on another "
+                "machine, start again in a minute"
+            )
 
 
 def _needs_models(plan: RunPlan) -> bool:

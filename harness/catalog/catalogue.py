@@ -158,7 +158,13 @@ def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping
 
 def _family(file: FamilyFile, path: Path) -> Family:
     models = []
-    for entry in file.models:
+    for index, entry in enumerate(file.models):
+        if entry.variant is not None:
+            raise CatalogError(
+                f"{path}: models[{index}].variant is {entry.variant!r}, and nothing here makes that of a model: its "
+                "answers would be those of the plain weights. Leave it out, and give models whose folders hold treated "
+                "weights a family of their own"
+            )
         folder = None if entry.path is None else _model_folder(path, entry)
         models.append(
             ModelSpec(
@@ -172,7 +178,6 @@ def _family(file: FamilyFile, path: Path) -> Family:
                 path=folder,
                 revision=entry.revision,
                 dtype=entry.dtype or file.dtype,
-                variant=entry.variant,
                 gpus=file.gpus if entry.gpus is None else entry.gpus,
             )
         )
@@ -290,7 +295,15 @@ def _at_home(path: str | Path) -> Path:
 
 
 def _yaml_files(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each file, with the folder that was named."""
+    """Each file once, with the folder that was named first."""
+    seen: set[str] = set()
+    for path, place in _found(places):
+        if (same := os.path.realpath(path)) not in seen:
+            seen.add(same)
+            yield path, place
+
+
+def _found(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     for place in map(_at_home, places):
         try:
             kind = kind_of(place)

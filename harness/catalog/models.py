@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from harness.catalog.architectures import why_no_text
 from harness.errors import ModelError
 from harness.specs import ModelSpec
 from harness.wording import count
@@ -65,11 +66,13 @@ class ModelFolder:
         return [f for p in patterns for f in self.files if f.parent == self.path and fnmatchcase(f.name, p)]
 
     def check(self) -> None:
-        """See that there are weights and a tokenizer.
+        """See that there are weights and a tokenizer, and that the model continues texts.
 
         Raises:
-            ModelError: one of them is missing.
+            ModelError: one of them is missing, or the model does something else.
         """
+        if reason := why_no_text(self.config):
+            raise ModelError(f"{self.path}: {reason}")
         if not self.named(*_WEIGHTS):
             raise ModelError(f"{self.path}: no weights; expected one of {', '.join(_WEIGHTS)}")
         if not self.named(*_TOKENIZERS):
@@ -186,7 +189,8 @@ def pinned(spec: ModelSpec) -> ModelSpec:
     """
     if spec.path is not None:
         return spec if spec.revision != _NOT_RESOLVED else resolved(spec)
-    if cached_commit(spec.name, spec.revision):
+    if commit := cached_commit(spec.name, spec.revision):
+        _check_cached(spec, commit)
         return resolved(spec)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -199,7 +203,15 @@ def pinned(spec: ModelSpec) -> ModelSpec:
             f"{spec.name}@{spec.revision}: not in this machine's hub cache, and the hub gave no answer; "
             f"download it where there is a network (`hf download {spec.name}`) or name a folder with --model"
         ) from error
+    _check_cached(spec, Path(folder).name)
     return replace(spec, revision=Path(folder).name)
+
+
+def _check_cached(spec: ModelSpec, commit: str) -> None:
+    """See that a hub model whose config is in the cache continues texts."""
+    snapshot = _hub_cache() / f"models--{spec.name.replace('/', '--')}" / "snapshots" / commit
+    if (snapshot / "config.json").is_file() and (reason := why_no_text(_config(snapshot))):
+        raise ModelError(f"{spec.name}: {reason}")
 
 
 def cached_commit(name: str, revision: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TextIO
 import typer
 import typer.main
 
+from harness.cli.arguments import check_arguments
 from harness.cli.output import mute, say
 from harness.errors import HarnessError
 from harness.version import __version__
@@ -124,7 +125,12 @@ def _write_what_can_be_written(stream: TextIO) -> None:
 def _call(arguments: list[str]) -> int:
     """Exit code of a verb that came to its end. typer's own call would swallow Ctrl-C, and box what a user mistyped."""
     try:
-        with _log_shown(), typer.main.get_command(app).make_context("emergence", arguments) as context:
+        command: Any = typer.main.get_command(app)
+        for place, text in enumerate(arguments):
+            if text in command.commands:  # all before it belongs to the command itself
+                check_arguments(command.commands[text], arguments[place + 1 :])
+                break
+        with _log_shown(), command.make_context("emergence", arguments) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

@@ -10,18 +10,26 @@ import typer
 from harness.cli.options import Results
 from harness.cli.output import print_file, say, table
 from harness.cli.write import write_text
+from harness.errors import HarnessError
 from harness.reading import read_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_ENDINGS = {".json": "json", ".md": "markdown", ".txt": "text"}
+"""Format of a file by the end of its name, beside CSV."""
+
 
 def command(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File; stdout unless told.")] = None,
     output_format: Annotated[
-        Literal["csv", "markdown", "json", "text"],
-        typer.Option("--format", help="Format; text is for a terminal: a line per setting, a column per model."),
-    ] = "csv",
+        Literal["csv", "markdown", "json", "text"] | None,
+        typer.Option(
+            "--format",
+            help="Format; by the name of the file unless told, and csv on stdout; text is for a terminal: a line per "
+            "setting, a column per model.",
+        ),
+    ] = None,
     profile: Annotated[
         Literal["tidy", "wide"], typer.Option(help="tidy: a row per cell and metric; wide: a row per model.")
     ] = "tidy",
@@ -30,19 +38,33 @@ def command(
     """Export the leaderboard. Missing numbers are empty, never 0."""
     from harness import leaderboard
 
+    chosen = output_format or _format_of(output)
     done, failures, _ = read_outcomes(results, say)
-    if output_format == "text":
+    if chosen == "text":
         profile = "wide"
     rows = leaderboard.tidy_table(done, failures) if profile == "tidy" else leaderboard.wide_table(done, failures)
     if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
-    text = write[output_format](rows)
+    text = write[chosen](rows)
     if output is None:
         print_file(text)
         return
     write_text(output, text)
     say(f"{len(rows)} rows written to {output}")
+
+
+def _format_of(output: Path | None) -> str:
+    """The format that the name of the file tells.
+
+    Raises:
+        HarnessError: it tells none.
+    """
+    if output is None or not output.name or output.suffix.lower() == ".csv":
+        return "csv"
+    if (known := _ENDINGS.get(output.suffix.lower())) is None:
+        raise HarnessError(f"{output}: expected a file named .csv, {', '.join(_ENDINGS)}, or a --format")
+    return known
 
 
 def _text(rows: pd.DataFrame) -> str:

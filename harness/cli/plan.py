@@ -13,15 +13,13 @@ from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.catalog import select
 from harness.cli import options as opt
 from harness.cli.output import print_json, print_line, say, table
+from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import WITHOUT_MODEL
 from harness.estimate import CostEstimate, cost_of, measured_pace
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.standing import standing
 from harness.store import Store
 from harness.wording import duration, number, percent, score
-
-_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
-"""Devices of NVIDIA and AMD, so that torch need not be loaded to look for one."""
 
 
 def command(
@@ -85,7 +83,7 @@ def command(
     if pace is None:
         print_line("the time is a guess until some cells are done: then it follows their measured pace")
     on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
-    if on_gpus and not any(device.exists() for device in _GPUS):
+    if on_gpus and why_no_gpu():
         print_line(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
     if unknown:
         print_line(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")

@@ -10,6 +10,7 @@ import typer
 from harness.cli.options import Results, ScaleAxis
 from harness.cli.output import say
 from harness.cli.write import write_bytes, write_text
+from harness.errors import HarnessError
 from harness.reading import document_reader, read_outcomes
 from harness.store import Store
 from harness.wording import file_name, megabytes
@@ -27,6 +28,8 @@ def command(
     scale: ScaleAxis = "params",
 ) -> None:
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
+    if output.name and output.suffix.lower() not in (".html", ".htm"):
+        raise HarnessError(f"{output}: the report is a page; expected a file named .html")
     from harness.analysis.verdict import study
     from harness.report import report_page
 

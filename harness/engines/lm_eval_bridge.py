@@ -26,7 +26,8 @@ from harness.engines.documents import DocumentCache
 from harness.engines.encoding import Pair, TokenCache, encode_pairs
 from harness.engines.foreign import check_kernels, code_of, no_pickles, pickles
 from harness.engines.protocol import EngineSettings
-from harness.errors import ModelError
+from harness.engines.provenance import host
+from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
@@ -309,11 +310,14 @@ def load_model(kind: type[LM], model: ModelSpec, settings: EngineSettings, devic
                 trust_remote_code=settings.trust_remote_code,
                 tokenizer_code=settings.allow_tokenizer_code,
                 use_safetensors=None if settings.allow_pickle else True,
-                parallelize=model.gpus > 1,
+                parallelize=model.gpus > 1 and device.startswith("cuda"),
+                offload_folder=None,  # lm-eval's default is a folder below the working one
                 **options,
             )
     except (OSError, ValueError, SafetensorError, UnpicklingError) as error:
         raise _unreadable(model, error) from error
+    if {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values())):
+        raise ModelError(f"{model.name}: does not fit into {model.gpus:g} GPUs; give it more with `gpus` in its family")
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm
 
@@ -332,9 +336,18 @@ def _unreadable(model: ModelSpec, error: Exception) -> ModelError:
 
 
 def _device(asked: str) -> str:
-    if asked != "auto":
-        return asked
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device that torch is told.
+
+    Raises:
+        MachineError: the worker has no such device.
+    """
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if int(number or 0) >= known.get(kind, 0):
+        raise MachineError(f"--device {asked}: torch {torch.__version__} finds no such device on {host()}")
+    return asked
 
 
 def _device_name(device: str) -> str:

@@ -75,7 +75,7 @@ def _followed(
     until: datetime | None,
 ) -> RunRecord:
     """One record with what came `until` then, and a plan of what never came; what failed before it is still to come."""
-    wanted = {Place(of.model.family, key) for of in record.plan for keys in of.tasks.values() for key in keys}
+    wanted = record.places
     if not wanted:
         return record
     ended = {place: done[place] for place in wanted & done.keys()}

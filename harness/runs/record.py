@@ -20,7 +20,7 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.plan import Cell
+from harness.plan import Cell, Place
 from harness.records import CellFailure, Outcome
 from harness.specs import ModelSpec
 from harness.version import __version__
@@ -154,6 +154,15 @@ class RunRecord:
         if self.ending is not None:
             return self.ending
         return "going on" if abs(now - self.heard_at) <= SILENCE else "lost"
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where the answers of the cells belong that it was to evaluate; none once all came back."""
+        return frozenset(Place(of.model.family, key) for of in self.plan for keys in of.tasks.values() for key in keys)
+
+    def is_heard(self, now: datetime) -> bool:
+        """True while its file is written every few seconds, so that its process is alive."""
+        return self.ending is None and abs(now - self.heard_at) < _PATIENCE
 
     def came(self, now: datetime) -> str:
         """How far it came, in words; the rate and the time left only while it goes on."""

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.builders.commands import Emergence
+from tests.builders.commands import ROOT, Emergence
 
 
 def change(path: Path, **keys: object) -> None:
@@ -85,3 +85,8 @@ def test_a_family_says_where_its_models_are(emergence: Emergence, toy: Path) -> 
     assert where["steps"].endswith("local folders")
     assert where["embedded"].endswith("in this package")
     assert where["gpt2"].endswith("hub")
+
+
+def test_a_folder_of_the_package_does_not_collide_with_itself(emergence: Emergence) -> None:
+    done = emergence("check", ROOT / "tasks" / "qa", ROOT / "tasks" / "qa" / "suite.yaml")
+    assert (done.code, done.err) == (0, emergence("check").err)

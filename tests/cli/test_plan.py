@@ -33,9 +33,10 @@ def test_plan_says_when_its_times_are_those_of_gpus_that_are_not_here(
     family["models"][-1]["gpus"] = 1
     (toy / "family.yaml").write_text(yaml.safe_dump(family))
     said = "the time takes a GPU for 4 cells whose models ask for one, and none is seen here"
-    engine = ("--engine", "lm-eval")
-    monkeypatch.setattr("harness.cli.plan._GPUS", (Path("/nowhere"),))
-    assert said in emergence("plan", *options, *engine).out
+    slow = ("plan", "--suite", "toy", "--family", "steps", "--include-path", toy, "--engine", "lm-eval")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr("harness.engines.devices._DRIVERS", (Path("/nowhere"),))
+    assert said in emergence(*slow).out
     assert said not in emergence("plan", *options).out
-    monkeypatch.setattr("harness.cli.plan._GPUS", (toy,))
-    assert said not in emergence("plan", *options, *engine).out
+    monkeypatch.setattr("harness.engines.devices._DRIVERS", (toy,))
+    assert said not in emergence(*slow).out

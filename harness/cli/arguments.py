@@ -1,0 +1,93 @@
+"""What was typed, before a verb sees it: one value for an option that holds one, and a word for lm-eval's options."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from harness.errors import PlanError
+
+_ELSEWHERE = {
+    "--model-args": "--model names a folder or a model of --family, and --trust-remote-code stands by itself",
+    "--output-path": "--results names the folder of the results",
+    "--log-samples": "samples are always kept: emergence samples shows them",
+    "--write-out": "prompts are always kept: emergence samples shows them",
+    "--show-config": "what a task asks stands in its YAML file",
+    "--use-cache": "what is done is never asked again: results are the cache",
+    "--cache-requests": "what is done is never asked again: results are the cache",
+    "--max-batch-size": "--batch-size is halved by itself when memory runs out",
+    "--gen-kwargs": "`generation_kwargs` stands in a task's YAML file, since it changes the numbers",
+    "--num-return-sequences": "`repeats` stands in a task's YAML file",
+    "--seed": "--seeds N takes the few-shot seeds 0 to N-1",
+    "--fewshot-as-multiturn": "with --apply-chat-template examples are turns of the chat by themselves",
+    "--predict-only": "every answer is scored, and emergence samples shows the texts",
+    "--check-integrity": "emergence check PATH looks at task files",
+    "--samples": "--limit takes the first so many documents of each task",
+    "--verbosity": "-v stands before the verb: emergence -v run",
+    "--wandb-args": "emergence leaderboard and emergence report write files that other tools can log",
+    "--wandb-config-args": "emergence leaderboard and emergence report write files that other tools can log",
+    "--trackio-args": "emergence leaderboard and emergence report write files that other tools can log",
+    "--hf-hub-log-args": "emergence leaderboard and emergence report write files that can be uploaded",
+    "--metadata": "`metadata` stands in a task's YAML file",
+    "--config": "every option is given on the command line",
+    "--no-include-defaults": "tasks of your own are added to those of the package: choose with --task",
+}
+"""Options of lm-eval that are called otherwise here, each with what to do instead."""
+_SHORT = {
+    "-t": "--task",
+    "-M": "--model",
+    "-a": "--model-args",
+    "-L": "--limit",
+    "-f": "--num-fewshot",
+    "-b": "--batch-size",
+    "-c": "--use-cache",
+    "-E": "--samples",
+    "-s": "--log-samples",
+    "-w": "--write-out",
+    "-x": "--predict-only",
+    "-C": "--config",
+}
+"""lm-eval's short options."""
+_BACKENDS = frozenset({"hf", "hf-auto", "huggingface", "hf-multimodal", "vllm", "sglang", "local-completions"})
+"""What lm-eval's `--model` names: how a model is loaded."""
+
+
+def check_arguments(command: Any, arguments: Sequence[str]) -> None:
+    """See that no option of lm-eval is guessed at, and that none that holds one value is given two.
+
+    Args:
+        command: the verb, as click knows it.
+        arguments: what stands after it.
+
+    Raises:
+        PlanError: the first that is wrong, with what to do.
+    """
+    options = {name: parameter for parameter in command.params for name in parameter.opts if name.startswith("-")}
+    typed = list(_options(arguments))
+    for name in typed:
+        long = _SHORT.get(name, name)
+        if name not in options and long in options:
+            raise PlanError(f"{name} is short for {long} in lm-eval; here it is {long} alone")
+        if name not in options and long in _ELSEWHERE:
+            raise PlanError(f"{name} is an option of lm-eval; here {_ELSEWHERE[long]}")
+    if backends := _BACKENDS & {value for name, value in pairwise(arguments) if name == "--model"}:
+        raise PlanError(
+            f"--model {min(backends)} says in lm-eval how a model is loaded; here --engine does, and --model names a "
+            "folder or a model of --family"
+        )
+    given = Counter(id(options[name]) for name in typed if name in options)
+    for name in typed:
+        option = options.get(name)
+        if option is not None and given[id(option)] > 1 and not (option.multiple or option.is_flag):
+            raise PlanError(f"{name} is given {given[id(option)]} times; expected one value")
+
+
+def _options(arguments: Sequence[str]) -> Iterator[str]:
+    """Names of options, with `-` for `_`, up to the `--` that ends them."""
+    for text in arguments:
+        if text == "--":
+            return
+        if text.startswith("-") and len(text) > 1:
+            yield text.partition("=")[0].replace("_", "-")

@@ -1,0 +1,61 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.catalog.architectures import why_no_text
+from harness.catalog.catalogue import load_catalog
+from tests.builders.commands import Emergence
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "is a BertForMaskedLM, which fills gaps"),
+        ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "is a bert, an encoder"),
+        ({"model_type": "roberta"}, "is a roberta, an encoder"),
+        ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, "sorts texts into classes"),
+        ({"model_type": "new", "architectures": ["NewForTokenClassification"]}, "labels the words"),
+    ],
+)
+def test_a_model_that_does_something_else_is_told(config: dict[str, Any], reason: str) -> None:
+    assert reason in (why_no_text(config) or "")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "llama", "architectures": ["LlamaForCausalLM"]},
+        {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]},
+        {"model_type": "bert", "architectures": ["BertLMHeadModel"]},
+        {"model_type": "bert", "is_decoder": True},
+        {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]},
+        {"model_type": "chatglm", "architectures": ["ChatGLMModel"]},
+        {"model_type": "gpt_neox"},
+        {"model_type": "odd", "architectures": "no list"},
+    ],
+)
+def test_a_model_that_continues_texts_is_left_in_peace(config: dict[str, Any]) -> None:
+    assert why_no_text(config) is None
+
+
+def test_a_masked_model_is_refused_before_anything_is_loaded(emergence: Emergence, tmp_path: Path) -> None:
+    (shipped,) = (m for m in load_catalog().family("embedded").models if m.name == "ladder-12k")
+    shutil.copytree(str(shipped.path), tmp_path / "masked")
+    config = tmp_path / "masked" / "config.json"
+    config.write_text(json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]}))
+    for verb in ("plan", "run"):
+        done = emergence(verb, "--task", "topic", "--model", "./masked")
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "masked: is a BertForMaskedLM, which fills gaps in a text and does not continue it" in done.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_variant_that_nothing_makes_is_refused(emergence: Emergence, toy: Path) -> None:
+    family = "family: mine\nmodels:\n- {name: m, params: 10}\n- {name: m, params: 10, variant: int8}\n"
+    (toy / "family.yaml").write_text(family)
+    done = emergence("check", toy)
+    assert done.code == 2
+    assert f"{toy / 'family.yaml'}: models[1].variant is 'int8', and nothing here makes that of a model" in done.err

@@ -1,0 +1,83 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.catalog import load_catalog, select
+from harness.runs import Recorder
+from harness.store import Store
+from tests.builders.commands import Emergence
+
+INLINE = ("--executor", "inline")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("--model_args pretrained=x", "--model-args is an option of lm-eval; here --model names a folder"),
+        ("--model-args=pretrained=x", "--model-args is an option of lm-eval; here --model names a folder"),
+        ("-a pretrained=x", "-a is an option of lm-eval; here --model names a folder"),
+        ("--output_path out", "--output-path is an option of lm-eval; here --results names the folder"),
+        ("--seed 3", "--seed is an option of lm-eval; here --seeds N takes the few-shot seeds 0 to N-1"),
+        ("--gen_kwargs temperature=1", "`generation_kwargs` stands in a task's YAML file"),
+        ("-t topic", "-t is short for --task in lm-eval; here it is --task alone"),
+        ("-f 5", "-f is short for --num-fewshot in lm-eval; here it is --num-fewshot alone"),
+        ("--model hf", "--model hf says in lm-eval how a model is loaded; here --engine does"),
+    ],
+)
+def test_an_option_of_lm_eval_is_answered_by_our_word_for_it(emergence: Emergence, typed: str, said: str) -> None:
+    done = emergence("run", "--task", "topic", *typed.split())
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "run --task topic --results a --results b",
+        "plan --task topic --limit=1 --limit 2",
+        "status --results a --results=b",
+    ],
+)
+def test_an_option_that_holds_one_value_is_not_given_two(emergence: Emergence, typed: str) -> None:
+    done = emergence(*typed.split())
+    assert done.code == 2
+    assert "is given 2 times; expected one value" in done.err
+
+
+def test_lists_and_flags_may_be_repeated(emergence: Emergence) -> None:
+    done = emergence("plan", "--task", "topic", "--task", "add_2", "--limit", "1", "--json", "--json")
+    assert {row["task"] for row in json.loads(done.out)} == {"topic", "add_2"}
+
+
+def test_the_name_of_the_leaderboard_file_tells_its_format(
+    emergence: Emergence, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert emergence("run", *options, *INLINE, "--model", "m10").code == 0
+    for name in ("lb.json", "lb.csv", "lb.md"):
+        assert emergence("leaderboard", "-o", name).code == 0
+    rows = json.loads((tmp_path / "lb.json").read_text())
+    assert len(rows) == len(list(csv.DictReader((tmp_path / "lb.csv").open())))
+    assert (tmp_path / "lb.md").read_text().startswith("|")
+    assert emergence("leaderboard", "-o", "lb.data", "--format", "csv").code == 0
+    refused = emergence("leaderboard", "-o", "lb.xlsx")
+    assert (refused.code, (tmp_path / "lb.xlsx").exists()) == (2, False)
+    assert "lb.xlsx: expected a file named .csv, .json, .md, .txt, or a --format" in refused.err
+    page = emergence("report", "-o", "rep.pdf")
+    assert (page.code, (tmp_path / "rep.pdf").exists()) == (2, False)
+    assert "rep.pdf: the report is a page; expected a file named .html" in page.err
+
+
+def test_a_second_run_does_not_evaluate_what_another_one_is_at(
+    emergence: Emergence, options: tuple[str, ...], toy: Path, tmp_path: Path
+) -> None:
+    plan = select(load_catalog([toy]), suites=["toy"], families=["steps"], models=["m10"], engine="simulated")
+    asked = ("run", *options, *INLINE)
+    with Recorder(Store(tmp_path / "results"), plan=plan, command="emergence run"):
+        refused = emergence(*asked)
+        assert refused.code == 2
+        assert "4 cells of these are evaluated by a run on " in refused.err
+        assert "wait for it, choose others, or give another --results" in refused.err
+        assert emergence(*asked, "--model", "m100").code == 0
+    assert emergence(*asked).code == 0
