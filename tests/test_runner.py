@@ -1,3 +1,5 @@
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Sequence
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.catalog import load_catalog, select
 from harness.engines.protocol import EngineSettings
 from harness.errors import HarnessError, StoreError
 from harness.plan import Cell, RunPlan
@@ -135,3 +138,19 @@ def test_the_runner_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_sigterm_ends_an_inline_run_in_order_and_its_record_says_so(tmp_path: Path, toy: Path) -> None:
+    plan = select(load_catalog([toy]), suites=["toy"], families=["steps"], engine="simulated")
+    usual = signal.getsignal(signal.SIGTERM)
+
+    def stop(outcome: Outcome, progress: Progress) -> None:
+        if progress.finished == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(plan, results=tmp_path / "results", executor="inline", watch=stop)
+    store = Store(tmp_path / "results")
+    ((record,), _) = store.runs()
+    assert (record.ending, record.progress.done, len(store.results())) == ("interrupted", 3, 3)
+    assert signal.getsignal(signal.SIGTERM) == usual

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +92,7 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def main() -> None:
     """Run the command line. Exit 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
+    _open_what_is_closed()
     _write_what_can_be_written(sys.stdout)
     try:
         code = _call(sys.argv[1:] or ["--help"])
@@ -114,6 +116,12 @@ def main() -> None:
         say(f"error: the output cannot be written: {error.strerror}")
         code = 2
     raise SystemExit(code)
+
+
+def _open_what_is_closed() -> None:
+    """Give a process that was started without stdout or stderr (`>&-`, some batch systems) one that leads nowhere."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _write_what_can_be_written(stream: TextIO) -> None:

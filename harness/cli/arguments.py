@@ -1,4 +1,4 @@
-"""What was typed, before a verb sees it: one value for an option that holds one, and a word for lm-eval's options."""
+"""What was typed, before a verb sees it: one place where one is meant, and a word for lm-eval's options."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ _ELSEWHERE = {
     "--no-include-defaults": "tasks of your own are added to those of the package: choose with --task",
 }
 """Options of lm-eval that are called otherwise here, each with what to do instead."""
+_PLACES = {name: name for name in ("--results", "--table", "--figure", "--output", "--png-dir")} | {"-o": "--output"}
+"""Options that name one file or folder."""
 _SHORT = {
     "-t": "--task",
     "-M": "--model",
@@ -55,7 +57,9 @@ _BACKENDS = frozenset({"hf", "hf-auto", "huggingface", "hf-multimodal", "vllm", 
 
 
 def check_arguments(command: Any, arguments: Sequence[str]) -> None:
-    """See that no option of lm-eval is guessed at, and that none that holds one value is given two.
+    """See that no option of lm-eval is guessed at, and that none that names one file or folder names two.
+
+    Of other options the last one counts, as everywhere: so an alias can be given an option of its own.
 
     Args:
         command: the verb, as click knows it.
@@ -64,7 +68,7 @@ def check_arguments(command: Any, arguments: Sequence[str]) -> None:
     Raises:
         PlanError: the first that is wrong, with what to do.
     """
-    options = {name: parameter for parameter in command.params for name in parameter.opts if name.startswith("-")}
+    options = {name for parameter in command.params for name in parameter.opts}
     typed = list(_options(arguments))
     for name in typed:
         long = _SHORT.get(name, name)
@@ -77,11 +81,10 @@ def check_arguments(command: Any, arguments: Sequence[str]) -> None:
             f"--model {min(backends)} says in lm-eval how a model is loaded; here --engine does, and --model names a "
             "folder or a model of --family"
         )
-    given = Counter(id(options[name]) for name in typed if name in options)
-    for name in typed:
-        option = options.get(name)
-        if option is not None and given[id(option)] > 1 and not (option.multiple or option.is_flag):
-            raise PlanError(f"{name} is given {given[id(option)]} times; expected one value")
+    given = Counter(_PLACES[name] for name in typed if name in _PLACES)
+    for name, times in given.items():
+        if times > 1:
+            raise PlanError(f"{name} is given {times} times; expected one")
 
 
 def _options(arguments: Sequence[str]) -> Iterator[str]:

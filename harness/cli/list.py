@@ -43,8 +43,12 @@ def command(
     for kind in kinds:
         rows = _rows(catalog, kind)
         print_line(f"{kind}:")
-        print(table(list(rows[0]), [[_text(value) for value in row.values()] for row in rows]) if rows else "none")
+        print(_table(rows) if rows else "none")
         print_line()
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    return table(list(rows[0]), [[_text(v) for v in row.values()] for row in rows], fold=("tasks", "description"))
 
 
 def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from harness.wording import visible, visible_json
@@ -17,11 +20,18 @@ _NUMBER = re.compile(r"[-+<]?[\d,.]+(e-?\d+)?[kMBT%]?")
 
 _WIDTH = 118
 """Characters in a line of a paragraph."""
+_NARROWEST = 16
+"""Characters that a folded column has at least."""
 
 
 def print_json(data: Any) -> None:
     """`data` as JSON on stdout; floats keep their digits, absence is null."""
-    print(visible_json(data, indent=2))
+    text = visible_json(data, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # a small locale; what the stream would write instead of a letter is no JSON
+        text = json.dumps(data, indent=2, allow_nan=False)
+    print(text)
 
 
 def print_line(text: str = "") -> None:
@@ -67,10 +77,18 @@ def mute(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A plain table; columns whose cells are all numbers are right-aligned, None is empty."""
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, fold: Collection[str] = ()) -> str:
+    """A plain table; columns whose cells are all numbers are right-aligned, None is empty.
+
+    Args:
+        head: names of the columns.
+        rows: one cell per column.
+        fold: columns of sentences and lists, whose cells take several lines where the terminal is too narrow.
+    """
     head = [visible(name) for name in head]
     cells = [["" if value is None else visible(str(value)) for value in row] for row in rows]
+    if fold:
+        cells = _folded(head, cells, [i for i, name in enumerate(head) if name in fold])
     widths = [max(len(text) for text in column) for column in zip(head, *cells, strict=True)]
     right = [all(_is_number(row[i]) for row in cells) and bool(cells) for i in range(len(head))]
 
@@ -79,6 +97,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         return "  ".join(parts).rstrip()
 
     return "\n".join([line(head), line(["-" * width for width in widths]), *(line(row) for row in cells)])
+
+
+def _folded(head: Sequence[str], cells: Sequence[Sequence[str]], columns: Sequence[int]) -> list[list[str]]:
+    """The cells with each row on as many lines as it needs; the columns to fold share what the others leave."""
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    fixed = sum(width + 2 for i, width in enumerate(widths) if i not in columns)
+    room = shutil.get_terminal_size((_WIDTH, 24)).columns - fixed
+    needs = sorted((widths[i], i) for i in columns)
+    limits = {}
+    for place, (need, i) in enumerate(needs):  # the narrowest first: what it leaves is for the others
+        limits[i] = max(_NARROWEST, min(need, room // (len(needs) - place) - 2))
+        room -= limits[i] + 2
+    folded: list[list[str]] = []
+    for row in cells:
+        parts = [textwrap.wrap(text, limits[i]) if i in limits else [text] for i, text in enumerate(row)]
+        folded += [list(line) for line in zip_longest(*parts, fillvalue="")]
+    return folded
 
 
 def telling(

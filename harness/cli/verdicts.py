@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Json, ResultsOrTable, ScaleAxis, Table
+from harness.cli.options import (
+    FamilyChoice,
+    Json,
+    ResultsOrTable,
+    ScaleAxis,
+    ShotChoice,
+    Table,
+    TaskChoice,
+    numbers,
+    split,
+)
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import given_curves
+from harness.cli.read import choose, given_curves
 from harness.errors import PlanError
 from harness.wording import p_value, score
 
@@ -23,6 +33,9 @@ def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
     scale: ScaleAxis = "params",
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    shots: ShotChoice = None,
     run_sd: Annotated[
         float | None,
         typer.Option(
@@ -36,7 +49,8 @@ def command(
     """Show one verdict per headline curve: label, threshold with interval, evidence, reasons.
 
     Columns: small and large, scores of the smallest and the largest size; threshold, where the curve passes chance by
-    5 points of 100; q, trend over scale, corrected for all curves. Family and setting (prompt, and what curves
+    5 points of 100; q, trend over scale, corrected for all curves, also those that --family, --task and --shots leave
+    out. Family and setting (prompt, and what curves
     cannot be joined for) have a column when there are several.
     """
     from harness.analysis.growth import RUN_SD
@@ -45,7 +59,11 @@ def command(
     spread = RUN_SD if run_sd is None else run_sd
     if not 0 <= spread < 0.5:
         raise PlanError(f"--run-sd {spread}: expected 0 or more, and less than 0.5")
-    judged = judge(given_curves(results, table_file, scale, items=True), run_sd=spread)
+    drawn = given_curves(results, table_file, scale, items=True)
+    families, tasks, counts = split(family), split(task), numbers(shots, "--shots")
+    kept = {(c.family, c.task, c.shots) for c in choose(drawn, families=families, tasks=tasks, shots=counts)}
+    # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is
+    judged = [r for r in judge(drawn, run_sd=spread) if (r.curve.family, r.curve.task, r.curve.shots) in kept]
     if as_json:
         print_json([to_json(row) for row in judged])
         return

@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 
 from harness.engines.protocol import EngineSettings
 from harness.executors.protocol import ExecutorSettings
+from harness.executors.signals import ended_by_sigterm
 from harness.executors.worker import LaneWorker
 from harness.records import Outcome
 from harness.schedule import Lane
@@ -19,12 +20,13 @@ class InlineExecutor:
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run: Ray survives those."""
-        for lane in lanes:
-            worker = LaneWorker(settings)
-            try:
-                failures = worker.open(lane)
-                yield from failures
-                for index in range(0 if failures else len(lane.jobs)):
-                    yield worker.answer(index)
-            finally:
-                worker.close()
+        with ended_by_sigterm():
+            for lane in lanes:
+                worker = LaneWorker(settings)
+                try:
+                    failures = worker.open(lane)
+                    yield from failures
+                    for index in range(0 if failures else len(lane.jobs)):
+                        yield worker.answer(index)
+                finally:
+                    worker.close()

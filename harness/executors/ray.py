@@ -29,6 +29,7 @@ from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings, fai
 from harness.errors import MachineError
 from harness.executors.folder import private_folder
 from harness.executors.protocol import ExecutorSettings
+from harness.executors.signals import ended_by_sigterm
 from harness.executors.worker import LaneWorker
 from harness.plan import Cell
 from harness.records import CellFailure, Outcome
@@ -335,7 +336,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
                 lines[0] += "; if it asks for a token, set RAY_AUTH_MODE=token"
             raise MachineError(f"Ray could not {where} ({lines[0]}); --executor inline runs without Ray") from error
         log.info("Ray is ready after %s", duration(time.perf_counter() - started))
-        stack.enter_context(_ended_by_sigterm())
+        stack.enter_context(ended_by_sigterm())
         yield
 
 
@@ -404,16 +405,3 @@ def _unhurried() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
     if pressed:
         raise KeyboardInterrupt
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Take SIGTERM, which batch systems send, as Ctrl-C: Ray itself would print a crash report and abort."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    usual = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, usual or signal.SIG_DFL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,15 @@ def replace_file(path: Path, data: bytes, *, to_disk: bool = True) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def overwrite_file(path: Path, data: bytes) -> None:
+    """Write where the file lies already, for a disk that has no room for a second one; not safe against a crash."""
+    with path.open("r+b", buffering=0) as file:
+        written = file.write(data)
+        if written is not None and written < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        file.truncate(len(data))
 
 
 @contextmanager

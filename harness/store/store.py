@@ -5,6 +5,7 @@ One process writes; merging two folders is copying them together. Files that can
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import socket
@@ -19,7 +20,7 @@ from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import MOST_BYTES, RunRecord, dumped, loaded
 from harness.specs import ModelSpec
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
-from harness.store.files import TEMPORARY, has_end, replace_file, reported
+from harness.store.files import TEMPORARY, has_end, overwrite_file, replace_file, reported
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
@@ -187,13 +188,24 @@ class Store:
     def write_run(self, record: RunRecord) -> None:
         """Write the record of one run, in place of an earlier one of the same run.
 
+        On a full disk it is written over the earlier one, in the end without its plan: how a run ended can be said
+        where nothing else fits.
+
         Raises:
             StoreError: the disk is full, or the folder of the records belongs to somebody else.
         """
         path = self.root / RUNS / path_part(record.name)
         with reported(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(path, dumped(record), to_disk=False)
+            try:
+                replace_file(path, dumped(record), to_disk=False)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists() or record.ending is None:
+                    raise
+                try:
+                    overwrite_file(path, dumped(record))
+                except OSError:
+                    overwrite_file(path, dumped(replace(record, plan=())))
 
     def runs(self) -> tuple[tuple[RunRecord, ...], tuple[Problem, ...]]:
         """The last runs into this folder, the newest first, and records that were skipped."""

@@ -1,5 +1,8 @@
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from harness.catalog import load_catalog, select
 from harness.runs import Recorder
 from harness.store import Store
-from tests.builders.commands import Emergence
+from tests.builders.commands import ROOT, Emergence
 
 INLINE = ("--executor", "inline")
 
@@ -36,14 +39,20 @@ def test_an_option_of_lm_eval_is_answered_by_our_word_for_it(emergence: Emergenc
     "typed",
     [
         "run --task topic --results a --results b",
-        "plan --task topic --limit=1 --limit 2",
-        "status --results a --results=b",
+        "plan --task topic --results=a --results a",
+        "leaderboard -o a.csv --output b.csv",
+        "curves --table a.csv --table b.csv",
     ],
 )
-def test_an_option_that_holds_one_value_is_not_given_two(emergence: Emergence, typed: str) -> None:
+def test_an_option_that_names_one_place_does_not_name_two(emergence: Emergence, typed: str) -> None:
     done = emergence(*typed.split())
     assert done.code == 2
-    assert "is given 2 times; expected one value" in done.err
+    assert "is given 2 times; expected one" in done.err
+
+
+def test_of_other_options_the_last_one_counts(emergence: Emergence) -> None:
+    done = emergence("plan", "--task", "topic", "--limit", "5", "--limit", "1", "--json")
+    assert {row["documents"] for row in json.loads(done.out)} == {1}
 
 
 def test_lists_and_flags_may_be_repeated(emergence: Emergence) -> None:
@@ -81,3 +90,44 @@ def test_a_second_run_does_not_evaluate_what_another_one_is_at(
         assert "wait for it, choose others, or give another --results" in refused.err
         assert emergence(*asked, "--model", "m100").code == 0
     assert emergence(*asked).code == 0
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_closed_stream_is_no_error(closed: int) -> None:
+    command = f"{sys.executable} -m harness list engines {closed}>&-"
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("simulated" in done.stdout) is (closed == 2)
+
+
+@pytest.mark.processes
+def test_a_small_locale_and_names_in_another_script_give_whole_json(toy: Path, tmp_path: Path) -> None:
+    folder = toy.rename(tmp_path / "каталог")
+    task = folder / "jumps.yaml"
+    task.write_text(task.read_text() + "description: прыжок\n", encoding="utf-8")
+    small = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "harness", "list", "tasks", "--json", "--include-path", "каталог"]
+    done = subprocess.run(command, cwd=tmp_path, env=small, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {row["description"] for row in json.loads(done.stdout) if row["name"] == "jumps"} == {"прыжок"}
+
+
+def test_lists_stay_inside_the_terminal(emergence: Emergence, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = emergence("list", "suites").out.splitlines()
+    assert max(map(len, lines)) <= 100
+    said = " ".join(" ".join(line[-33:].strip() for line in lines).split())
+    assert "Sums written out digit by digit, with a control that should stay flat." in said
+
+
+def test_verdicts_are_chosen_as_curves_are_and_judged_all_together(
+    emergence: Emergence, options: tuple[str, ...]
+) -> None:
+    assert emergence("run", *options, *INLINE).code == 0
+    every = json.loads(emergence("verdicts", "--json").out)
+    chosen = json.loads(emergence("verdicts", "--task", "jumps", "--family", "steps", "--shots", "0", "--json").out)
+    assert chosen == [row for row in every if (row["task"], row["shots"]) == ("jumps", 0)]
+    assert len(every) == 4
+    refused = emergence("verdicts", "--task", "jump")
+    assert (refused.code, refused.err) == (2, "error: unknown task 'jump'; known: jumps, stays\n")

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import resource
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from harness.plan import Cell
 from harness.records import Outcome
 from harness.store import FAILURE, HEADER, SAMPLES, Store
 from tests.builders import cell, failed, model, result, sample
+from tests.builders.runs import record as run_record
 
 
 @pytest.fixture
@@ -311,3 +314,28 @@ def test_a_file_that_goes_while_the_stamp_is_taken_is_passed_over(store: Store) 
     # a link to nothing is listed and cannot be looked at, as a file that has just been taken away
     (store.path(cell(shots=2)) / FAILURE).symlink_to("gone")
     assert store.stamp()[0] == 1
+
+
+def test_a_full_disk_keeps_no_run_from_saying_how_it_ended(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = run_record()
+    store.write_run(going)
+
+    def full(path: Path, data: bytes, **_: bool) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("harness.store.store.replace_file", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        store.write_run(going)
+    store.write_run(replace(going, ending="stopped", error="StoreError: No space left on device"))
+    ((read,), _) = store.runs()
+    assert (read.ending, read.error, read.plan) == ("stopped", "StoreError: No space left on device", going.plan)
+
+    def no_longer(path: Path, data: bytes) -> None:
+        if len(data) > path.stat().st_size:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        path.write_bytes(data)
+
+    monkeypatch.setattr("harness.store.store.overwrite_file", no_longer)
+    store.write_run(replace(going, ending="stopped", error="x" * 500))
+    ((read,), _) = store.runs()
+    assert (read.ending, read.plan) == ("stopped", ())
