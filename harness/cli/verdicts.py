@@ -15,8 +15,8 @@ from harness.cli.options import (
     ShotChoice,
     Table,
     TaskChoice,
-    numbers,
     split,
+    whole_numbers,
 )
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
 from harness.cli.read import choose, given_curves
@@ -60,7 +60,7 @@ def command(
     if not 0 <= spread < 0.5:
         raise PlanError(f"--run-sd {spread}: expected 0 or more, and less than 0.5")
     drawn = given_curves(results, table_file, scale, items=True)
-    families, tasks, counts = split(family), split(task), numbers(shots, "--shots")
+    families, tasks, counts = split(family), split(task), whole_numbers(shots, "--shots")
     kept = {(c.family, c.task, c.shots) for c in choose(drawn, families=families, tasks=tasks, shots=counts)}
     # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is
     judged = [r for r in judge(drawn, run_sd=spread) if (r.curve.family, r.curve.task, r.curve.shots) in kept]
