@@ -16,7 +16,7 @@ UNFENCED ?=
 LONG := packaging or ray or processes or sandbox or parity or calibration or browser
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test browser bench calibrate security dashboard lint docs format lock audit
+.PHONY: help run check test lowest browser bench calibrate security dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what 
 
 test: $(INSTALLED) lint  ## lint, types, import rules and all tests but those marked slow
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lowest: $(INSTALLED)  ## the tests with the lowest package versions that pyproject.toml allows, in an environment beside
+	@$(LOCKED) -r locks/lock.txt
+	@$(PYTHON) -m venv $(VENV)-lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev,png]'
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup -m "not packaging"
 
 lint: $(INSTALLED)  ## ruff, mypy and the import rules
 	$(BIN)/ruff check
