@@ -73,8 +73,8 @@ class CellModel(Protocol):
         """Token ids of a prompt."""
         ...
 
-    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> Sequence[tuple[list[int], list[int]]]:
-        """Token ids of (context, continuation) pairs, split by lm-eval's rule."""
+    def pair_tokens(self, requests: Sequence[Instance]) -> Sequence[tuple[list[int], list[int]]]:
+        """Context and continuation of each request for a likelihood as token ids, split by lm-eval's rule."""
         ...
 
     def respond(self, requests: Sequence[Instance]) -> Sequence[Any]:
@@ -260,7 +260,7 @@ def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_Reference | 
     generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
     asked = [_asked(requests, reference) for requests, reference in zip(built.documents, references, strict=True)]
     scored = [request for requests in asked for request in requests if request.request_type == "loglikelihood"]
-    pairs = iter(lm.pair_tokens([request.args for request in scored]))
+    pairs = iter(lm.pair_tokens(scored))
     read = [request.args[0] for requests in asked for request in requests if request.request_type != "loglikelihood"]
     lm.learn(read)
     found: list[_Lengths] = []

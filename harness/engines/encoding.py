@@ -27,8 +27,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness.errors import HarnessError, ModelError
-from harness.wording import quoted
+from harness.errors import ModelError
 
 _log = logging.getLogger(__name__)
 
@@ -56,14 +55,6 @@ _EDGES = tuple('was X 12 7.5 it\'s (a) — é e\u0301 水 пять 🙂 : "Yes,"
 
 _MARKS = (". ", "\n\n", "  ", "'s ", "\t")
 """What stands around the words in a probe."""
-
-
-class Pair(NamedTuple):
-    """Token ids of a context and of the continuation that is scored after it."""
-
-    context: list[int]
-    """The same list for every pair with the same context; not to be changed."""
-    continuation: list[int]
 
 
 class TokenCache:
@@ -129,45 +120,6 @@ class TokenCache:
     def forget(self) -> None:
         """Drops every text."""
         self._ids.clear()
-
-
-def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_token_id: int) -> list[Pair]:
-    """Token ids of (context, continuation) pairs by the rule of lm-eval's `TemplateLM.loglikelihood`.
-
-    Spaces at the end of a context belong to the continuation. The continuation is what the whole text has more
-    than the context, in tokens: it can be empty. An empty context is the token `prefix_token_id`.
-
-    Raises:
-        HarnessError: a context and its continuation are both empty.
-    """
-    moved = [_move_spaces(context, continuation) for context, continuation in pairs]
-    given = [context != "" for context, _ in pairs]
-    tokens.learn(text for pair, known in zip(moved, given, strict=True) if known for text in pair)
-    tokens.learn((whole for (_, whole), known in zip(moved, given, strict=True) if not known), False)
-    prefix = [prefix_token_id]
-    return [
-        _after_context(context, whole, tokens) if known else _after_prefix(whole, tokens, prefix)
-        for (context, whole), known in zip(moved, given, strict=True)
-    ]
-
-
-def _move_spaces(context: str, continuation: str) -> tuple[str, str]:
-    """The context without the spaces at its end, and the whole text."""
-    return context.rstrip(), context + continuation
-
-
-def _after_context(context: str, whole: str, tokens: TokenCache) -> Pair:
-    ids = tokens.ids(context)
-    return Pair(ids, tokens.ids(whole)[len(ids) :])
-
-
-def _after_prefix(continuation: str, tokens: TokenCache, prefix: list[int]) -> Pair:
-    ids = tokens.ids(continuation, False)
-    if not ids:
-        raise HarnessError(
-            f"an empty context is followed by {quoted(continuation)}, which has no tokens; expected some text"
-        )
-    return Pair(prefix, ids[1:] if ids[:1] == prefix else ids)
 
 
 class _BatchEncoder:

@@ -17,16 +17,21 @@ import torch
 import transformers
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from lm_eval.models.utils import has_bos_prefix
+from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
+from lm_eval.models.utils_hf import stop_sequences_criteria
 from safetensors import SafetensorError
 
 from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
+from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
-from harness.engines.encoding import Pair, TokenCache, encode_pairs
+from harness.engines.encoding import TokenCache
 from harness.engines.foreign import check_kernels, code_of, no_pickles, pickles
+from harness.engines.pairs import Pair, check_scorable, encode_pairs
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
+from harness.engines.stretched import Stretch
+from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, write_texts
 from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
@@ -102,6 +107,10 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         super().__init__(**kwargs)
         self.fallback: str | None = None
         self.foreign_code = code_of([self._config, self._model, self.tokenizer, self._model.generate])
+        self.name = str(self.model.name_or_path)
+        self.stretch = Stretch(self.model)
+        self.eos_text = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+        self._decoder = ContinuationDecoder(self.tokenizer)
         self._bos_text = self.tokenizer.decode(self.prefix_token_id)
         known = self.model.get_input_embeddings().weight.shape[0]
         self._tokens = TokenCache(self.tokenizer, self._special_tokens, known=known)
@@ -147,17 +156,36 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         """Encode texts that will be asked for one by one."""
         self._tokens.learn(texts)
 
-    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> Sequence[Pair]:
-        """Context and continuation of each pair as tokens, split by lm-eval's rule."""
+    def pair_tokens(self, requests: Sequence[Instance]) -> Sequence[Pair]:
+        """Context and continuation of each request for a likelihood as tokens, split by lm-eval's rule.
+
+        Raises:
+            HarnessError: a continuation has nothing to score.
+        """
         if self.backend == "causal":
-            return encode_pairs(pairs, self._tokens, self.prefix_token_id)
-        # an encoder-decoder reads the two apart; without a context it reads one token
-        return [
-            Pair(*self._encode_pair(context, continuation))
-            if context
-            else Pair([self.prefix_token_id], self.tok_encode(continuation, add_special_tokens=False))
-            for context, continuation in pairs
-        ]
+            pairs = encode_pairs([request.args for request in requests], self._tokens, self.prefix_token_id)
+        else:
+            # an encoder-decoder reads the two apart; without a context it reads one token
+            pairs = [
+                Pair(*self._encode_pair(context, continuation))
+                if context
+                else Pair([self.prefix_token_id], self.tok_encode(continuation, add_special_tokens=False))
+                for context, continuation in (request.args for request in requests)
+            ]
+        check_scorable(requests, pairs, self.max_length)
+        return pairs
+
+    def prompt_tokens(self, prompt: str) -> list[int]:
+        """lm-eval's rule for prompts looks for <bos>, the one for likelihoods for the token it puts before a text."""
+        bos = self.tokenizer.bos_token
+        if bos == self._bos_text:
+            tokens = self.tok_encode(prompt)
+        else:
+            tokens = self.tok_encode(
+                prompt, add_special_tokens=not has_bos_prefix(prompt, bos) and self.add_bos_token is not False
+            )
+        # an empty prompt is what an empty context is
+        return tokens or [self.prefix_token_id]
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
@@ -174,28 +202,75 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             add_special_tokens = self.add_bos_token
         return {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
 
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Log-likelihood of each continuation, and whether it is what greedy decoding would write."""
+        pairs = self.pair_tokens(requests)
+        asked = [(request.args, *pair) for request, pair in zip(requests, pairs, strict=True)]
+        return self._loglikelihood_tokens(asked, disable_tqdm=disable_tqdm)
+
     def _loglikelihood_tokens(
         self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
     ) -> list[tuple[float, bool]]:
         # lm-eval's reuse of logits takes the wrong positions when two requests read the same tokens but are scored
         # from different ones on; between single tokens that cannot be
         self.logits_cache = all(len(continuation) == 1 for _, _, continuation in requests)
-        # rolling likelihoods ask for a progress bar whatever the caller says
-        answered: list[tuple[float, bool]]
-        answered = super()._loglikelihood_tokens(requests, disable_tqdm=True, override_bs=override_bs)
-        return answered
+        kinds: dict[int, list[int]] = {}
+        for i, (_, context, continuation) in enumerate(requests):
+            # the last token is only predicted, never read
+            length = min(len(context) + len(continuation) - 1, self.max_length)
+            kinds.setdefault(self.stretch.kind(length), []).append(i)
+        answered: dict[int, tuple[float, bool]] = {}
+        for numbers in kinds.values():
+            # rolling likelihoods ask for a progress bar whatever the caller says
+            found = super()._loglikelihood_tokens(
+                [requests[i] for i in numbers], disable_tqdm=True, override_bs=override_bs
+            )
+            answered.update(zip(numbers, found, strict=True))
+        return [answered[i] for i in range(len(requests))]
+
+    def _model_call(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        self.stretch.start_afresh()
+        logits: torch.Tensor = super()._model_call(*args, **kwargs)
+        return logits
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """A text for each prompt, without its stop string."""
+        if self.backend == "causal" and self.think_end_token is None:
+            return write_texts(self, requests, self._batch_size_for)
         before = self.batch_size_per_gpu
-        if any(self._beams(request.args[1]) > 1 for request in requests):
-            # of a batch of beams lm-eval watches the first few for stop strings, whosever they are
-            self.batch_size_per_gpu = 1
+        self.batch_size_per_gpu = min(self._batch_size_for(request.args[1]) for request in requests)
         try:
             texts: list[str] = super().generate_until(requests, disable_tqdm=disable_tqdm)
         finally:
             self.batch_size_per_gpu = before
         return texts
+
+    def generate(self, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[int]]:
+        """What is written after each prompt of one batch, in tokens."""
+        width = max(map(len, prompts))
+        context = torch.full((len(prompts), width), self.tokenizer.pad_token_id)
+        mask = torch.zeros_like(context)
+        for row, prompt in enumerate(prompts):
+            context[row, width - len(prompt) :] = torch.tensor(prompt)
+            mask[row, width - len(prompt) :] = 1
+        options = dict(rules.options)
+        written = self._model_generate(
+            context.to(self.device),
+            attention_mask=mask.to(self.device),
+            max_length=options.pop("max_length", width + rules.limit),
+            stop=list(rules.stop),
+            use_cache=rules.cache,
+            **options,
+        )
+        return [row[width:] for row in written.tolist()]
+
+    def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
+        """The text of what was written after a prompt, up to its stop string."""
+        return str(postprocess_generated_text(self._decoder.text(prompt, tokens), list(stop), None))
+
+    def _batch_size_for(self, options: Mapping[str, Any]) -> int:
+        # of a batch of beams lm-eval watches the first few for stop strings, whosever they are
+        return 1 if self._beams(options) > 1 else int(self.batch_size_per_gpu)
 
     def _beams(self, options: Mapping[str, Any]) -> int:
         return options.get("num_beams") or self.model.generation_config.num_beams or 1
@@ -234,46 +309,26 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
         if self._beams(kwargs) > 1:
             # beams change places, so that nothing can be said of a row
-            beams: torch.Tensor = super()._model_generate(context, max_length, stop, **kwargs)
-            return beams
-        # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
-        # would run on to the limit.
-        criteria = transformers.StoppingCriteriaList([_StopEachText(self.tokenizer, stop, context.shape)])
+            criteria = stop_sequences_criteria(self.tokenizer, stop, context.shape[1], context.shape[0])
+        else:
+            # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
+            # would run on to the limit.
+            criteria = transformers.StoppingCriteriaList([StopEachText(self.tokenizer, stop, context.shape)])
         if not kwargs.get("do_sample"):
             kwargs = {**kwargs, "do_sample": False}
             kwargs.pop("temperature", None)
+        self.stretch.start_afresh()
         mixed = self.mixed_precision_dtype
         with torch.autocast(device_type=self.device.type, dtype=mixed, enabled=mixed is not None):
             generated: torch.Tensor = self.model.generate(
                 input_ids=context,
                 max_length=max_length,
                 stopping_criteria=criteria,
+                logits_processor=transformers.LogitsProcessorList([RefuseNoNumbers(self.name, self.model.dtype)]),
                 pad_token_id=self.tokenizer.pad_token_id,
-                use_cache=True,
-                **kwargs,
+                **{"use_cache": True, **kwargs},
             )
         return generated
-
-
-class _StopEachText(transformers.StoppingCriteria):
-    """True for every text that holds one of the stop strings after the prompt."""
-
-    def __init__(self, tokenizer: Any, stop: Sequence[str], shape: torch.Size) -> None:
-        self._tokenizer = tokenizer
-        self._stop = tuple(stop)
-        self._prompt = shape[1]
-        longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in stop), default=0)
-        # two tokens more: a stop string may come in other pieces than it is encoded in
-        self._window = longest + 2
-        self._done = [False] * shape[0]
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        window = input_ids[:, self._prompt :][:, -self._window :].tolist()
-        for row, tokens in enumerate(window):
-            if not self._done[row]:
-                text = self._tokenizer.decode(tokens)
-                self._done[row] = any(stop in text for stop in self._stop)
-        return torch.tensor(self._done, dtype=torch.bool, device=input_ids.device)
 
 
 LM = TypeVar("LM", bound=TransformersLM)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lm_eval.api.instance import Instance
+
 from harness.engines.lm_tasks import BuiltCell, metric_name
 from harness.errors import HarnessError
 from harness.plan import Cell
@@ -40,7 +42,7 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
     Raises:
         HarnessError: a log-likelihood is no number, or a metric gives no finite one.
     """
-    _check_likelihoods(cell, answers)
+    _check_likelihoods(cell, built, answers)
     theirs: dict[str, list[Mapping[str, Any]]] = {}
     scores: list[Score] = []
     per_sample: list[dict[str, float]] = [{} for _ in answers]
@@ -84,15 +86,23 @@ def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[An
     return math.sqrt((groups - 1) / groups * math.fsum((value - mean) ** 2 for value in left))
 
 
-def _check_likelihoods(cell: Cell, answers: Sequence[Answer]) -> None:
+def _check_likelihoods(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> None:
     """Refuse what a model with broken weights says: whichever option is preferred among NaN, accuracy is a number."""
-    said = [(*answer.option_loglikelihoods, answer.reference_loglikelihood or 0.0) for answer in answers]
-    bad = sum(any(map(math.isnan, loglikelihoods)) for loglikelihoods in said)
+    bad = sum(map(_no_numbers, built.documents, answers))
     if bad:
         raise HarnessError(
             f"task {cell.task}: scores are not finite: the model's log-likelihoods are nan in {bad} of {len(answers)} "
             f"documents; its weights are damaged, or it needs more than {cell.model.dtype}"
         )
+
+
+def _no_numbers(requests: Sequence[Instance], answer: Answer) -> bool:
+    """True when something said of a document is no number, or all its options are impossible."""
+    responses = (response for request in requests for response in request.resps if not isinstance(response, str))
+    said = [float(response[0] if isinstance(response, tuple) else response) for response in responses]
+    said.append(answer.reference_loglikelihood or 0.0)
+    impossible = bool(answer.options) and all(value == -math.inf for value in answer.option_loglikelihoods)
+    return impossible or any(math.isnan(value) or value == math.inf for value in said)
 
 
 def _filter_of(name: str, built: BuiltCell) -> str:

@@ -375,6 +375,13 @@ def _byte_fallback() -> Any:
     )
 
 
+def _keep_first_space(words: Any) -> None:
+    """lm-eval decodes a text without its prompt, so that the decoder takes the first space from it: ours does not."""
+    words.backend_tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+
+
 # --- what answers ---------------------------------------------------------------------------------------------------
 
 
@@ -427,4 +434,6 @@ def _build(
     if change is not None:
         change(weights)
     words = copy.deepcopy(tokens(tokenizer or chosen.tokenizer))
+    if kind is HFLM and (tokenizer or chosen.tokenizer) == "bytes":
+        _keep_first_space(words)
     return kind(pretrained=weights.to(DEVICE), tokenizer=words, **settings)

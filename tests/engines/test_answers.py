@@ -48,8 +48,8 @@ class Script:
     def tok_encode(self, string: str) -> list[int]:
         return [ord(character) for character in string]
 
-    def pair_tokens(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[list[int], list[int]]]:
-        return [(self.tok_encode(context), self.tok_encode(continuation)) for context, continuation in pairs]
+    def pair_tokens(self, requests: Sequence[Instance]) -> list[tuple[list[int], list[int]]]:
+        return [(self.tok_encode(request.args[0]), self.tok_encode(request.args[1])) for request in requests]
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
         self.calls.append(requests)

@@ -23,6 +23,10 @@ from harness.engines.tree.model import Keeping, TreeModel, likeliest
 from harness.engines.tree.trees import TreeRow
 
 
+class NotNumbersError(Exception):
+    """Logits are no numbers where a text is to be written."""
+
+
 class Pieces:
     """What tokens look like as text; every token is decoded once."""
 
@@ -229,8 +233,16 @@ def _start(wave: Sequence[PromptRow], table: _Table, read: Read) -> None:
 
 
 def _choose(logits: Tensor, texts: Sequence[Text | None]) -> list[tuple[int, int]]:
-    """The next token of each text, with the text's number."""
-    chosen = likeliest(logits).tolist()
+    """The next token of each text, with the text's number.
+
+    Raises:
+        NotNumbersError: the highest logit of a text is no number, so that any token would look chosen.
+    """
+    best = likeliest(logits)
+    highest = logits.gather(-1, best[:, None]).squeeze(-1).isfinite().tolist()
+    if not all(finite for finite, text in zip(highest, texts, strict=True) if text is not None):
+        raise NotNumbersError
+    chosen = best.tolist()
     kinds: dict[Sampling, list[int]] = {}
     for i, text in enumerate(texts):
         if text is not None and text.sampling is not None:

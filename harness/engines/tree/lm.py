@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 from lm_eval.api.instance import Instance
-from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM, load_model
 from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_requests
 from harness.engines.tree.attention import tree_attention_on
-from harness.engines.tree.generation import Pieces, Text
+from harness.engines.tree.generation import NotNumbersError, Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
 from harness.engines.tree.options import NotFollowedError, Rules, rules
 from harness.engines.tree.support import why_not
+from harness.engines.writing import no_numbers
 from harness.specs import ModelSpec
 
 CPU_BUDGET = 2048
@@ -50,7 +50,6 @@ class TreeLM(TransformersLM):
         self.why_not = self._asked_otherwise() or why_not(self.model, self.max_length)
         self._tree = None if self.why_not else TreeModel(self.model)
         self._pieces = Pieces(self._decode, merges_spaces=bool(self.tokenizer.clean_up_tokenization_spaces))
-        self._eos_text = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
 
     @property
     def work(self) -> Work:
@@ -93,16 +92,12 @@ class TreeLM(TransformersLM):
         if self._tree is None:
             return super().respond(requests)
         asked = _SortedRequests(self, requests)
-        with torch.inference_mode(), tree_attention_on(self.model):
-            found = answer_requests(
-                self._tree, asked.likelihoods, asked.texts, budget=self.token_budget, alone=self.deterministic
-            )
-        return asked.responses(found)
+        return asked.responses(self._answer(asked.likelihoods, asked.texts))
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
         """Log-likelihood of each continuation, and whether it is what greedy decoding would write."""
-        if self._tree is None or self.enable_thinking:
-            return super().loglikelihood(requests, disable_tqdm=disable_tqdm)  # type: ignore[no-any-return]
+        if self._tree is None:
+            return super().loglikelihood(requests, disable_tqdm=disable_tqdm)
         return self.respond(requests)
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
@@ -123,9 +118,17 @@ class TreeLM(TransformersLM):
         if self._tree is None:
             return super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs)
         likelihoods = [self.likelihood(context, continuation) for _, context, continuation in requests]
-        with torch.inference_mode(), tree_attention_on(self.model):
-            found = answer_requests(self._tree, likelihoods, [], budget=self.token_budget, alone=self.deterministic)
-        return [tuple(each) for each in found]  # type: ignore[misc]
+        return [tuple(each) for each in self._answer(likelihoods, [])]  # type: ignore[misc]
+
+    def _answer(self, likelihoods: Sequence[Likelihood], texts: Sequence[Text]) -> list[LikelihoodAnswer]:
+        assert self._tree is not None
+        try:
+            with torch.inference_mode(), tree_attention_on(self.model):
+                return answer_requests(
+                    self._tree, likelihoods, texts, budget=self.token_budget, alone=self.deterministic
+                )
+        except NotNumbersError:
+            raise no_numbers(self.name, self.model.dtype) from None
 
     def likelihood(self, context: Sequence[int], continuation: Sequence[int]) -> Likelihood:
         """The request in tokens; a context that is too long loses its beginning, as with `HFLM`."""
@@ -155,7 +158,7 @@ class TreeLM(TransformersLM):
             options,
             self.model,
             most=self.max_gen_toks,
-            eos_text=self._eos_text,
+            eos_text=self.eos_text,
             eos_token=self.eot_token_id,
             pieces=self._pieces,
         )
@@ -171,27 +174,14 @@ class TreeLM(TransformersLM):
         room = self.max_length - how.stop.limit
         assert room > 0, f"{how.stop.limit} new tokens leave no room for a prompt in {self.max_length}"
         number = int.from_bytes(hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()[:8])
-        context = self._prompt_tokens(prompt)[-room:]
+        context = self.prompt_tokens(prompt)[-room:]
         return Text(context=context, stop=how.stop, sampling=how.sampling, seed=(self.seed, number, repeat))
-
-    def finished(self, text: Text) -> str:
-        """What lm-eval is given for a written text."""
-        return str(postprocess_generated_text(self.tok_decode(text.tokens), list(text.stop.strings), None))
 
     def left_to_lm_eval(self, requests: list[Instance], reason: str) -> list[str]:
         """Texts by `HFLM`'s own code."""
         self.fallback = f"it generates with {reason}"
         written: list[str] = super().generate_until(requests, disable_tqdm=True)
         return written
-
-    def _prompt_tokens(self, prompt: str) -> list[int]:
-        """lm-eval's rule for prompts looks for <bos>, the one for likelihoods for the token it puts before a text."""
-        bos = self.tokenizer.bos_token
-        if bos == self._bos_text:
-            return self.tok_encode(prompt)
-        return self.tok_encode(
-            prompt, add_special_tokens=not has_bos_prefix(prompt, bos) and self.add_bos_token is not False
-        )
 
     def _asked_otherwise(self) -> str | None:
         """Settings of `HFLM` that only its own code follows."""
@@ -243,7 +233,7 @@ class _SortedRequests:
         done: dict[int, str] = {}
         for i, text in self._written.items():
             if id(text) not in done:
-                done[id(text)] = self._lm.finished(text)
+                done[id(text)] = self._lm.finished(text.context, text.tokens, text.stop.strings)
             responses[i] = done[id(text)]
         for i, part in self._parts.items():
             if self._requests[i].request_type == "loglikelihood":
@@ -256,7 +246,7 @@ class _SortedRequests:
         return ordered
 
     def _sort_out(self) -> None:
-        pairs = iter(self._lm.pair_tokens([r.args for r in self._requests if r.request_type == "loglikelihood"]))
+        pairs = iter(self._lm.pair_tokens([r for r in self._requests if r.request_type == "loglikelihood"]))
         self._lm.learn(r.args[0] for r in self._requests if r.request_type != "loglikelihood")
         for i, request in enumerate(self._requests):
             if request.request_type == "generate_until":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from harness.engines.stretched import STRETCHED, rope_types
 from harness.engines.tree.attention import SlotCache, UnsupportedAttentionError, tree_attention_on
 from harness.engines.tree.model import Keeping, TreeModel
 from harness.engines.tree.trees import TreeRow
@@ -23,8 +24,6 @@ from harness.wording import percent
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
 """Kinds of layers that are known, as `config.layer_types` names them."""
-STRETCHED = frozenset({"dynamic", "longrope"})
-"""Rotary embeddings that depend on the longest sequence of a batch, so that no two batches need agree."""
 TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
 """Largest difference of the trial's logits, as a share of the largest logit, in 32 and in 16 bits."""
 HALF_TOLERANCE_GROWTH = 2e-2
@@ -74,16 +73,9 @@ def _structure(model: Any) -> str | None:
         return f"it has layers of kind {', '.join(sorted(unknown))}"
     if getattr(config, "attention_chunk_size", None) is not None:
         return "its attention works in chunks"
-    if stretched := sorted(STRETCHED & set(_rope_types(config))):
+    if stretched := sorted(STRETCHED & set(rope_types(config))):
         return f"its rotary embedding ({stretched[0]}) depends on the longest text of a batch"
     return None
-
-
-def _rope_types(config: Any) -> Iterator[str]:
-    found = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    for each in [found, *found.values()]:
-        if isinstance(each, Mapping):
-            yield str(each.get("rope_type", each.get("type", "default")))
 
 
 def _trial(model: Any, max_length: int) -> str | None:

@@ -14,6 +14,7 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
+from harness.errors import HarnessError
 from tests.builders import prompts, zoo
 from tests.builders.prompts import PAIRS, Pair
 from tests.engines.tree.parity import THOROUGH, askable, assert_same, reference_pairs, rolled, scored, written
@@ -57,12 +58,17 @@ def test_texts_about_as_long_as_their_windows_equal_lm_evals(species: str) -> No
     assert rolled(zoo.tree(species), texts) == pytest.approx(rolled(reference, texts), abs=3e-4, rel=2e-6)
 
 
-@pytest.mark.parametrize("make", [zoo.lm_eval, zoo.tree], ids=["lm-eval", "tree"])
-def test_what_cannot_be_scored_is_refused(make: Callable[[str], Any]) -> None:
-    lm = make("llama")
-    for continuation in ("", " red" * 400):
-        with pytest.raises((AssertionError, IndexError)):
-            scored(lm, [("The apple is", continuation)])
+@pytest.mark.parametrize("make", [zoo.bridge, zoo.tree], ids=["lm-eval", "tree"])
+@pytest.mark.parametrize(
+    ("continuation", "said"),
+    [
+        ("", "an answer is empty: '' has no tokens to score"),
+        (" red" * 400, r"the answer ' red red.*' takes \d+ tokens, the model reads 160"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(make: Callable[[str], Any], continuation: str, said: str) -> None:
+    with pytest.raises(HarnessError, match=said):
+        scored(make("llama"), [("The apple is", continuation)])
 
 
 def test_nothing_asked_is_nothing_answered() -> None:

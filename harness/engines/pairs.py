@@ -1,0 +1,105 @@
+"""Contexts and continuations as tokens, by the rule of lm-eval's `TemplateLM.loglikelihood`, for every engine.
+
+Spaces at the end of a context belong to the continuation. Both are encoded as one text, and the continuation is what
+that has more than the context alone, in tokens. lm-eval's rule ends there, and two things can go wrong after it:
+
+* A token may span the two, `Answer` out of `Ans` and `wer`. What it holds of the continuation is then not scored, as
+  with lm-eval; when nothing is left to score, lm-eval ends with an assertion and here the request is refused by name
+  (lm-eval#1297, #1053, #3336).
+* A context of white space is empty once its spaces are moved. lm-eval asserts there, too, unless the tokenizer puts a
+  token before every text; here it is what an empty context is: the token `prefix_token_id`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lm_eval.api.instance import Instance
+
+from harness.engines.encoding import TokenCache
+from harness.errors import HarnessError
+
+_SHOWN = 30
+"""Characters of a context that a message shows."""
+
+
+class Pair(NamedTuple):
+    """Token ids of a context and of the continuation that is scored after it."""
+
+    context: list[int]
+    """The same list for every pair with the same context; not to be changed."""
+    continuation: list[int]
+
+
+def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_token_id: int) -> list[Pair]:
+    """Token ids of (context, continuation) pairs; a continuation can have none.
+
+    Args:
+        pairs: texts.
+        tokens: the tokenizer.
+        prefix_token_id: stands for an empty context.
+    """
+    moved = [(context.rstrip(), context + continuation) for context, continuation in pairs]
+    given = [context != "" for context, _ in pairs]
+    tokens.learn(text for pair, known in zip(moved, given, strict=True) if known for text in pair)
+    tokens.learn((whole for (_, whole), known in zip(moved, given, strict=True) if not known), False)
+    prefix = [prefix_token_id]
+    return [
+        _after_context(tokens.ids(context), tokens.ids(whole))
+        if known and tokens.ids(context)
+        else _after_prefix(tokens.ids(whole, False), prefix)
+        for (context, whole), known in zip(moved, given, strict=True)
+    ]
+
+
+def _after_context(context: list[int], whole: list[int]) -> Pair:
+    return Pair(context, whole[len(context) :])
+
+
+def _after_prefix(continuation: list[int], prefix: list[int]) -> Pair:
+    return Pair(prefix, continuation[1:] if continuation[:1] == prefix else continuation)
+
+
+def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_length: int) -> None:
+    """See that every continuation has tokens to score, and no more than the model reads.
+
+    Args:
+        requests: for likelihoods.
+        pairs: their tokens.
+        max_length: tokens the model reads.
+
+    Raises:
+        HarnessError: one has not; the document and its answer are named.
+    """
+    bad = [(r, p) for r, p in zip(requests, pairs, strict=True) if not 0 < len(p.continuation) <= max_length]
+    if not bad:
+        return
+    request, pair = bad[0]
+    more = len({each.doc_id for each, _ in bad}) - 1
+    others = f" (and so in {more} more)" if more else ""
+    raise HarnessError(f"{_document(request)}{others}: {_why_not(request, pair, max_length)}")
+
+
+def _document(request: Instance) -> str:
+    task = "" if request.task_name is None else f"task {request.task_name}: "
+    return f"{task}document {'?' if request.doc_id is None else request.doc_id}"
+
+
+def _why_not(request: Instance, pair: Pair, max_length: int) -> str:
+    context, continuation = request.args
+    if pair.continuation:
+        return (
+            f"the answer {_short(continuation)} takes {len(pair.continuation)} tokens, the model reads {max_length}; "
+            "an answer is never cut"
+        )
+    if not continuation.strip():
+        return f"an answer is empty: {continuation!r} has no tokens to score; expected some text in every answer"
+    return (
+        f"nothing of the answer {_short(continuation)} is left to score: the tokenizer joins it with the end of the "
+        f"question {context[-_SHOWN:]!r} in one token; put a `target_delimiter` between the two, such as ' '"
+    )
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
