@@ -261,7 +261,7 @@ def model(species: str, tokenizer: TokenizerName | None = None) -> Any:
     causal: Any = transformers.AutoModelForCausalLM
     made = getattr(transformers, kind.model)(config) if kind.model else causal.from_config(config)
     made.float().eval()
-    _enlarge(made, kind)
+    enlarge(made, kind)
     _silence_bytes(made, words)
     # a text that ends on its own, now and then
     made.generation_config.eos_token_id = words.eos_token_id
@@ -270,7 +270,7 @@ def model(species: str, tokenizer: TokenizerName | None = None) -> Any:
     return made
 
 
-def _enlarge(made: Any, kind: Species) -> None:
+def enlarge(made: Any, kind: Species) -> None:
     """Redraw every weight, at a size that makes each token of a context count."""
     generator = torch.Generator().manual_seed(1)
     embeddings = {id(made.get_input_embeddings().weight)}
@@ -391,13 +391,13 @@ def lm_eval(species: str, tokenizer: TokenizerName | None = None) -> Any:
 
     Without its cache of logits: that cache reads the wrong positions when two requests cut one text in two places.
     """
-    return _build(HFLM, species, tokenizer, logits_cache=False)
+    return build(HFLM, species, tokenizer, logits_cache=False)
 
 
 @functools.cache
 def bridge(species: str) -> TransformersLM:
     """The lm-eval engine, one request at a time: whole tasks are compared with it."""
-    made: TransformersLM = _build(TransformersLM, species, None, logits_cache=False)
+    made: TransformersLM = build(TransformersLM, species, None, logits_cache=False)
     return made
 
 
@@ -409,24 +409,25 @@ def tree(species: str, tokenizer: TokenizerName | None = None) -> TreeLM:
 
 def build_tree(species: str, tokenizer: TokenizerName | None = None, **settings: Any) -> TreeLM:
     """The tree engine, on a copy of the weights."""
-    made: TreeLM = _build(TreeLM, species, tokenizer, **settings)
+    made: TreeLM = build(TreeLM, species, tokenizer, **settings)
     return made
 
 
 def build_both(species: str, change: Callable[[Any], None] | None = None, **settings: Any) -> tuple[Any, TreeLM]:
     """lm-eval's `HFLM` and the tree engine with the same settings, after `change` to both models."""
-    reference = _build(HFLM, species, None, logits_cache=False, change=change, **settings)
-    tree: TreeLM = _build(TreeLM, species, None, change=change, **settings)
+    reference = build(HFLM, species, None, logits_cache=False, change=change, **settings)
+    tree: TreeLM = build(TreeLM, species, None, change=change, **settings)
     return reference, tree
 
 
-def _build(
+def build(
     kind: Callable[..., Any],
     species: str,
     tokenizer: TokenizerName | None,
     change: Callable[[Any], None] | None = None,
     **settings: Any,
 ) -> Any:
+    """An engine of any kind, on a copy of the weights after `change` to them."""
     chosen = ZOO[species]
     settings = {"batch_size": 1, "max_length": chosen.max_length, "device": DEVICE, "dtype": "float32"} | settings
     # a model that is given as an object has its dtype already, and stays where it is
