@@ -269,8 +269,11 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return str(postprocess_generated_text(self._decoder.text(prompt, tokens), list(stop), None))
 
     def _batch_size_for(self, options: Mapping[str, Any]) -> int:
-        # of a batch of beams lm-eval watches the first few for stop strings, whosever they are
-        return 1 if self._beams(options) > 1 else int(self.batch_size_per_gpu)
+        """Texts written at a time; one where a text would depend on its neighbours."""
+        # lm-eval watches the first few beams of a batch for stop strings, whosever they are; it lets an encoder-decoder
+        # write for as long as the batch is wide; a recurrent state can take in the padding before a shorter prompt
+        alone = self._beams(options) > 1 or self.backend != "causal" or getattr(self.model, "_is_stateful", False)
+        return 1 if alone else int(self.batch_size_per_gpu)
 
     def _beams(self, options: Mapping[str, Any]) -> int:
         return options.get("num_beams") or self.model.generation_config.num_beams or 1
@@ -313,7 +316,11 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         else:
             # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
             # would run on to the limit.
-            criteria = transformers.StoppingCriteriaList([StopEachText(self.tokenizer, stop, context.shape)])
+            texts, width = context.shape
+            # an encoder-decoder's texts stand alone
+            prompt = width if self.backend == "causal" else 0
+            each = StopEachText(self.tokenizer, stop, texts=texts, prompt=prompt)
+            criteria = transformers.StoppingCriteriaList([each])
         if not kwargs.get("do_sample"):
             kwargs = {**kwargs, "do_sample": False}
             kwargs.pop("temperature", None)

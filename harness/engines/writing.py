@@ -120,14 +120,15 @@ def _batches(
 class StopEachText(transformers.StoppingCriteria):
     """True for every text that holds one of the stop strings after the prompt."""
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str], shape: torch.Size) -> None:
+    def __init__(self, tokenizer: Any, stop: Sequence[str], *, texts: int, prompt: int) -> None:
+        """`prompt`: tokens before each of the texts."""
         self._tokenizer = tokenizer
         self._stop = tuple(stop)
-        self._prompt = shape[1]
+        self._prompt = prompt
         longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in stop), default=0)
         # two tokens more: a stop string may come in other pieces than it is encoded in
         self._window = longest + 2
-        self._done = [False] * shape[0]
+        self._done = [False] * texts
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         """Which of the texts have ended."""
