@@ -1,4 +1,4 @@
-"""Errors a user can fix. Everything else keeps its traceback."""
+"""Errors that a user can fix. All others keep their traceback."""
 
 from collections.abc import Iterable
 
@@ -6,19 +6,19 @@ from harness.wording import cut, quoted
 
 
 class HarnessError(Exception):
-    """Something the user can put right: the message says what is wrong, where, and what is expected."""
+    """An error that the user can fix: the message says what is wrong, where, and what is expected."""
 
 
 class CatalogError(HarnessError):
-    """A family, suite, task or data file does not say what it must."""
+    """A file of a family, a suite, a task or its data is wrong."""
 
 
 class PlanError(HarnessError):
-    """The requested run makes no sense: a shot count that no task can give, an unknown name."""
+    """The run that was asked for is not possible: an unknown name, or more shots than a task has examples."""
 
 
 class ModelError(HarnessError):
-    """A model folder cannot be read: no config, no weights, no tokenizer."""
+    """The folder of a model is not complete: it has no config, no weights or no tokenizer."""
 
 
 class StoreError(HarnessError):
@@ -26,7 +26,7 @@ class StoreError(HarnessError):
 
 
 class TableError(HarnessError):
-    """A table of somebody's results lacks something, or says something that cannot be."""
+    """A table of results lacks a column, or has a value that is not possible."""
 
 
 class MachineError(HarnessError):
@@ -34,5 +34,5 @@ class MachineError(HarnessError):
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """One line for an unknown name: `unknown engine 'tre'; known: lm-eval, simulated`."""
+    """The message for an unknown name: `unknown engine 'tre'; known: lm-eval, simulated`."""
     return f"unknown {what} {quoted(name)}; known: {cut(', '.join(sorted(known)), 2000) or 'none'}"

@@ -18,18 +18,18 @@ OPTIONS_GUESS = 4
 
 
 class Speed(NamedTuple):
-    """What an engine needs where nothing has been measured yet."""
+    """Speed that is assumed for an engine until cells have been measured."""
 
     seconds_per_request: float
-    """Fixed cost of a request beside its arithmetic."""
+    """Fixed time of a request, its arithmetic not included."""
     flops_per_second: float
     """Sustained arithmetic of one CPU core in fp32."""
 
 
 SPEEDS = {"tree": Speed(0.0003, 6e10)}
-"""By engine."""
+"""Engine name -> speed."""
 OTHER_SPEED = Speed(0.002, 2e10)
-"""Of all other engines."""
+"""Speed of every other engine."""
 GPU_FLOPS_PER_SECOND = 2e13
 """Sustained arithmetic of one data-centre GPU in half precision."""
 
@@ -41,7 +41,7 @@ class CostEstimate:
     requests: int = 0
     """Model calls: one per answer option, or each generation and the scoring of the reference answer."""
     tokens: float = 0.0
-    """Prompt tokens over all requests, nothing shared."""
+    """Prompt tokens of all requests, as if no request shared any with another."""
     seconds: float = 0.0
     """Worker seconds: divide by the workers for wall time."""
 

@@ -1,4 +1,4 @@
-"""Public names of a package that load their module only when they are first used (PEP 562)."""
+"""Public names of a package whose modules are loaded when a name is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
     """A `__getattr__` for a package's `__init__`: each public name comes from its module when it is asked for.
 
-    Commands that must start fast import a package for one light name, and do not pay for what its other modules load.
+    Commands that must start fast can then import one light name of a package without loading its other modules.
 
     Args:
         package: `__name__` of the package.

@@ -24,7 +24,7 @@ _NAMED_APART = MODEL_AXES | {"task", "task_digest", "shots", "seed"}
 ModelRow = tuple[Value, ...]
 """Values of `MODEL_COLUMNS`."""
 AVERAGE = "mean_normalized"
-"""Unweighted mean over settings, each centred on chance: 0 is guessing, 1 is perfect. `wide_table` says over which."""
+"""Unweighted mean of scores centred on chance: 0 is guessing, 1 is perfect. `wide_table` explains of which settings."""
 
 _LARGEST_SCORE = 1000
 """From here on a number of a table is no score but FLOPs, seconds or tokens."""
@@ -41,11 +41,12 @@ def tidy_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = 
 def wide_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
-    The average is over the same settings for all models, or it would compare nothing: those that most models share,
-    see `_averaged`. So neither a trial of one setting nor a model that was asked less takes it from the others. A
-    model that lacks one of the settings, because it failed or never ran, has no average. Never averaged are metrics
-    without a chance level, older texts of a task, scores that miss documents, and, beside full ones, those of a
-    limit. `left_out` says what that leaves out.
+    Averages can only be compared when they are over the same settings. They are therefore over the settings that most
+    models share (see `_averaged`), and a model that lacks one of these, because it failed or never ran, has no average.
+    A setting that was tried with a few models, or a model that was evaluated in few settings, leaves the average of the
+    others as it is. Some scores never enter the average: those of metrics without a chance level, of earlier versions
+    of a task that was edited, of cells in which documents are missing, and of a limited number of documents where other
+    cells have all. `left_out` names the settings that are not in the average.
 
     Args:
         results: in any order; headers are enough.
@@ -58,7 +59,7 @@ def wide_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = 
 
 
 def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> str | None:
-    """What the average of the wide table is not over, in one sentence; None when it is over everything.
+    """The settings that are not in the average of the wide table, in one sentence; None when all are.
 
     Args:
         results: as of `wide_table`.
@@ -67,14 +68,16 @@ def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()
     board = _board(results, failures)
     without = sum(board.average(row) is None for row in board.scores)
     out = [name for name in board.metrics if name not in board.averaged]
-    said = [f"left out: {', '.join(out[:3])}" + (f" and {len(out) - 3} more" if len(out) > 3 else "")] if out else []
-    said += [f"{without} of {len(board.scores)} models lack some of these and have none"] if without else []
+    sentences = (
+        [f"left out: {', '.join(out[:3])}" + (f" and {len(out) - 3} more" if len(out) > 3 else "")] if out else []
+    )
+    sentences += [f"{without} of {len(board.scores)} models lack some of these and have none"] if without else []
     over = f"{AVERAGE} is over {len(board.averaged)} of {len(board.metrics)} settings"
-    return "; ".join([over, *said]) if board.metrics and said else None
+    return "; ".join([over, *sentences]) if board.metrics and sentences else None
 
 
 def centred_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
-    """Chance-centred headline scores: one row per model (the index), one column per setting, missing where none is."""
+    """Headline scores centred on chance, missing without a score: a row per model (the index), a column per setting."""
     board = _board(results, failures)
     rows = [
         [None if name not in values else normalised(values[name], metric) for name, metric in board.metrics.items()]
@@ -114,7 +117,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a wide table turned round, for a terminal: a line per setting, a column per model."""
+    """Head and rows of a wide table with a line per setting and a column per model, as it fits a terminal."""
     rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
     head = ["", *_row_names(list(rows.itertuples(index=False, name=None)))]
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
@@ -122,16 +125,16 @@ def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 
 class _Board(NamedTuple):
-    """What the wide table is made of."""
+    """The content of the wide table."""
 
     scores: Mapping[ModelRow, Mapping[str, float]]
     """Row -> column -> headline score over its seeds."""
     metrics: Mapping[str, MetricSpec]
     """Column -> headline metric, in the order of the columns."""
     averaged: Set[str]
-    """Columns that the average is over."""
+    """Columns whose scores are averaged."""
     complete: Mapping[ModelRow, Set[str]]
-    """Row -> columns that are fit for the average, and have a score there."""
+    """Row -> columns in which it has a score that may be averaged."""
 
     def average(self, row: ModelRow) -> float | None:
         """Mean of the chance-centred scores; None unless the row has every score that is averaged."""
@@ -145,7 +148,7 @@ class _Board(NamedTuple):
 
 
 def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _Board:
-    """Every headline score, and over which of them the models are averaged; see `wide_table`."""
+    """Every headline score, and which of them are averaged; see `wide_table`."""
     done = sorted(results, key=lambda r: _place(r.cell))
     digests = _digests(done)
     columns: dict[str, Cell] = {}
@@ -179,7 +182,7 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
 
 
 def row_of(cell: Cell) -> ModelRow:
-    """The values of `MODEL_COLUMNS` that a cell has: which row of the wide table its scores stand in."""
+    """The values of `MODEL_COLUMNS` of a cell, which tell in which row of the wide table its scores stand."""
     values = cell.setting(free=QUESTION_AXES, first=_WHO).values
     return (*values[:4], cell.model.params, *values[4:])
 
@@ -198,15 +201,15 @@ def _place(cell: Cell) -> tuple[str | int, ...]:
 
 
 def _digests(results: Iterable[CellResult]) -> dict[str, list[str]]:
-    """Digests of the texts of each task, the one evaluated last first."""
-    made: dict[str, dict[str, None]] = {}
+    """Task -> digests of its versions, the one that was evaluated last first."""
+    versions: dict[str, dict[str, None]] = {}
     for result in sorted(results, key=lambda r: (r.provenance.started_at, r.cell.task_digest), reverse=True):
-        made.setdefault(result.cell.task, {}).setdefault(result.cell.task_digest)
-    return {task: list(digests) for task, digests in made.items()}
+        versions.setdefault(result.cell.task, {}).setdefault(result.cell.task_digest)
+    return {task: list(digests) for task, digests in versions.items()}
 
 
 def _fit(columns: Mapping[str, Cell], digests: Mapping[str, Sequence[str]]) -> set[str]:
-    """Columns that may be averaged: they can be centred, are of the newest text, and ask as many documents as any."""
+    """Columns that may be averaged: of a metric that can be centred, the newest version of a task, most documents."""
     limits = [cell.limit for cell in columns.values()]
     widest = None if None in limits else max((limit for limit in limits if limit is not None), default=None)
     return {
@@ -219,10 +222,10 @@ def _fit(columns: Mapping[str, Cell], digests: Mapping[str, Sequence[str]]) -> s
 
 
 def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
-    """The settings in which most can be compared: with the largest number of settings times pairs of models.
+    """The set of settings that is averaged, so that as many models as possible are compared in as many settings.
 
-    Pairs count both ways and each model with itself: n settings that m models were all asked weigh n m². Looked at
-    are the settings that two models share, or one was asked; of equals those of more models.
+    The candidates are the settings of each model and the settings that any two models share. A candidate of n settings
+    that m models were all evaluated in counts n m², and the largest count wins; of equal counts that of more models.
 
     Args:
         asked: the settings of each model.
@@ -240,7 +243,7 @@ def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
 
 
 def _row_names(rows: Sequence[ModelRow]) -> list[str]:
-    """Model names; where several rows have the same, with whatever they differ in."""
+    """The names of the models; where several rows have the same name, followed by the values in which they differ."""
     model, revision = MODEL_COLUMNS.index("model"), MODEL_COLUMNS.index("revision")
     alike: dict[Value, list[ModelRow]] = {}
     for row in rows:
@@ -254,16 +257,16 @@ def _row_names(rows: Sequence[ModelRow]) -> list[str]:
 
 
 def _column(cell: Cell, digests: Sequence[str]) -> str:
-    """Task, shots and headline metric; and which text of the task it is, where there are several.
+    """Head of a cell's column: task, shots and headline metric, with the version of the task where there are several.
 
     Args:
-        cell: what was asked.
-        digests: of the texts of its task, the one evaluated last first.
+        cell: the cell.
+        digests: digests of the versions of its task, the one that was evaluated last first.
     """
     parts = [cell.task, f"{cell.shots}-shot"]
     asked = cell.setting(free=_NAMED_APART, first=("prompt", "limit"))
     named = zip(map(AXES.__getitem__, asked.names), asked.values, strict=True)
-    parts += [axis.said(value) for axis, value in named if value != axis.default]
+    parts += [axis.label_of(value) for axis, value in named if value != axis.default]
     if len(digests) > 1:
         parts += [cell.task_digest, "newest" if cell.task_digest == digests[0] else "older"]
     return f"{' '.join(parts)} ({cell.metrics[0].name})"

@@ -1,4 +1,4 @@
-"""Reading what is presented: a results folder, or a table of anybody's results."""
+"""Results to present, read from a results folder or from a table with results of any program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Report = Callable[[str], None]
-"""Is told in a sentence what was skipped."""
+"""Called with a sentence about each file that is skipped."""
 
 
 def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:
@@ -26,10 +26,10 @@ def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:
 
     Args:
         folder: the results folder.
-        report: is told of each file that was skipped.
+        report: called with a sentence about each file that is skipped.
 
     Raises:
-        StoreError: nothing is there to present.
+        StoreError: there is neither a result nor a failure.
     """
     outcomes = Store(folder).outcomes()
     for problem in outcomes.problems:
@@ -40,10 +40,10 @@ def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV file, compressed or not, or a Parquet file, as it is.
+    """The content of a CSV file, compressed or not, or of a Parquet file.
 
     Raises:
-        TableError: it is not there, is neither, or cannot be read.
+        TableError: the file is missing, has another ending, or cannot be read.
     """
     import pandas as pd
 
@@ -78,7 +78,7 @@ def document_reader(store: Store, report: Report = log.warning) -> Callable[[Cel
 
     Args:
         store: the results folder.
-        report: is told of each file that cannot be read.
+        report: called with a sentence about each file that cannot be read.
     """
 
     def read(cell: Cell) -> DocumentScores | None:

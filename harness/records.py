@@ -1,4 +1,4 @@
-"""What came back: scores, samples, results and failures. A failure is a type of its own, never a zero."""
+"""What an evaluation gives: scores, samples, results, failures. A failure is a type of its own, never a score of 0."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Score:
     stderr: float | None
     """Standard error from the samples; None when n is 1."""
     n: int
-    """Documents the value rests on."""
+    """Number of documents that the value is computed from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,10 +54,10 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
-    """Where and with what a cell was evaluated; never part of its identity."""
+    """Where and with what a cell was evaluated; no part of its key."""
 
     started_at: datetime
-    """UTC."""
+    """When the evaluation began (UTC)."""
     seconds: float
     """Wall time of the cell, model loading excluded."""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -67,24 +67,24 @@ class Provenance:
     git_dirty: bool | None = None
     """True when the working folder had uncommitted changes; None outside a repository."""
     device: str = "cpu"
-    """Device the model ran on."""
+    """Device that the model ran on."""
     host: str = ""
-    """Host name."""
+    """Name of the machine."""
     batch_size: int | None = None
     """Batch size that worked; None when the engine has none."""
     token_budget: int | None = None
     """Tokens of one forward pass that worked; None when the engine has no such limit."""
     deterministic: bool = False
-    """True when the numbers were asked to depend on each document alone, bit by bit."""
+    """True when the user asked for numbers that depend on each document alone, bit by bit."""
     fallback: str | None = None
-    """Why the engine that was asked for left this cell to lm-eval's code; None when it answered itself."""
+    """Why lm-eval's code answered in place of the engine that was chosen; None when the engine answered."""
     foreign_code: tuple[str, ...] = ()
-    """Code of others that the user let run, such as `exact_match.py@1f0c9d3e5a7b` of a task; empty when none did."""
+    """Code of others that the user allowed to run, such as `exact_match.py@1f0c9d3e5a7b`; empty when there was none."""
     fence: str | None = None
-    """What held the programs that the model wrote, such as `bubblewrap+landlock+seccomp`, or `none` for their limits
-    alone; None when it wrote none, or before this was recorded."""
+    """What confined the programs that the model wrote, such as `bubblewrap+landlock+seccomp`, or `none` when only their
+    time and memory were limited; None when it wrote no programs, or before this was recorded."""
     energy_wh: float | None = None
-    """Watt hours; None when not measured. See `harness.engines.energy` for what is counted."""
+    """Energy in watt hours; None when not measured. `harness.engines.energy` says what is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,22 +92,22 @@ class CellResult:
     """One cell that was evaluated."""
 
     cell: Cell
-    """What was asked."""
+    """The cell."""
     scores: tuple[Score, ...]
     """In the order of the cell's metrics."""
     samples: tuple[Sample, ...] | None
     """One per document; None when only the header was read."""
     shots_effective: int
-    """Demonstrations the prompts really held; equal to the request, or the cell would have failed."""
+    """Number of demonstrations counted in the prompts; a cell where it differs from the request fails."""
     n_expected: int
-    """Documents the cell should have had."""
+    """Number of documents that the cell should have answered."""
     n_truncated: int = 0
-    """Documents whose prompt was cut."""
+    """Number of documents whose prompt was cut."""
     provenance: Provenance
-    """Where, when and with what."""
+    """Where, when and with what the cell was evaluated."""
 
     def __post_init__(self) -> None:
-        """A number that is none must not be stored, plotted or averaged: such a cell has failed."""
+        """Refuse scores that are not finite numbers: they must not be stored or averaged, and the cell has failed."""
         for score in self.scores:
             if not math.isfinite(score.value) or not math.isfinite(score.stderr or 0.0):
                 raise ValueError(f"metric {score.metric} came out as {score.value} +- {score.stderr}")
@@ -118,15 +118,15 @@ class CellFailure:
     """One cell that could not be evaluated, and why."""
 
     cell: Cell
-    """What was asked."""
+    """The cell."""
     error: str
     """Name of the error, such as `OutOfMemoryError` or `WorkerDied`."""
     message: str
-    """First line, for people."""
+    """First line of the error's text."""
     traceback: str = ""
-    """Full traceback; empty when the worker died without one."""
+    """Full traceback; empty when the worker process died and left none."""
     failed_at: datetime
-    """UTC."""
+    """When it failed (UTC)."""
 
 
 Outcome = CellResult | CellFailure

@@ -35,17 +35,17 @@ class Run:
     """A run that can begin: every check has passed, and the results folder has been read."""
 
     plan: RunPlan
-    """Everything that was asked for, each model with a revision that cannot move."""
+    """Everything that was asked for, each model with a revision that does not change any more."""
     todo: RunPlan
     """The cells that are to be evaluated."""
     standing: Standing
-    """What the results folder holds of the plan."""
+    """What the results folder has of the plan."""
     stored: tuple[CellResult, ...]
     """The results of the cells that are done, without samples."""
     problems: tuple[Problem, ...]
-    """Files of the results folder that cannot be read, and count for nothing."""
+    """Files of the results folder that cannot be read; they are ignored."""
     sandbox: str | None
-    """How this machine holds programs that models write, in words; None when none is to be executed."""
+    """What confines the programs that models write, in words; None when no program is to be executed."""
     store: Store
     """Where outcomes go."""
     executor: Executor
@@ -53,7 +53,7 @@ class Run:
     settings: EngineSettings
     """How they run."""
     command: str
-    """How the run was started, for its record."""
+    """Command that started the run, for its record."""
 
     def evaluate(self, watch: Watch | None = None) -> Progress:
         """Evaluate the cells that are to be evaluated; each outcome is stored before it is counted.
@@ -91,7 +91,7 @@ def evaluate(
     retry_failed: bool = False,
     watch: Watch | None = None,
 ) -> Progress:
-    """Evaluate every cell of a plan that a results folder does not hold yet, as `emergence run` does.
+    """Evaluate every cell of a plan that has no result in the results folder yet, as `emergence run` does.
 
     Args:
         plan: what to evaluate; `harness.catalog.select` makes one.
@@ -157,14 +157,14 @@ def prepare(
     store = Store(Path(results))
     store.check_writable()
     found = store.outcomes()
-    held = settle(store, standing(plan, found.results, found.failures))
-    todo = plan.without(held.done if retry_failed else held.done | held.failed)
+    state = settle(store, standing(plan, found.results, found.failures))
+    todo = plan.without(state.done if retry_failed else state.done | state.failed)
     _check_alone(store, todo)
-    done = (*(r for r in found.results if r.cell.place in held.done), *(r for _, r in held.elsewhere))
+    done = (*(r for r in found.results if r.cell.place in state.done), *(r for _, r in state.elsewhere))
     return Run(
         plan=plan,
         todo=todo,
-        standing=held,
+        standing=state,
         stored=done,
         problems=found.problems,
         sandbox=sandbox if any(plan.tasks[cell.task].unsafe_code for cell in todo.cells) else None,
@@ -197,7 +197,7 @@ def _needs_models(plan: RunPlan) -> bool:
 
 
 def _sandbox(plan: RunPlan, *, allow_unfenced: bool) -> str | None:
-    """How programs of the plan's tasks are held; None when no task executes any."""
+    """What confines programs that models write, in words; None when no task of the plan executes any."""
     if not any(task.unsafe_code for task in plan.tasks.values()):
         return None
     from harness.scoring.sandbox import fenced_sandbox
@@ -206,7 +206,7 @@ def _sandbox(plan: RunPlan, *, allow_unfenced: bool) -> str | None:
 
 
 def _check(plan: RunPlan, settings: EngineSettings, workers: int | None) -> None:
-    """See that the plan can run here, and asks for nothing that the user did not agree to."""
+    """Check that the plan can run here, and needs nothing that the user did not agree to."""
     if settings.energy:
         check_installed()
     for engine in {cell.engine for cell in plan.cells} - ENGINES.keys():

@@ -1,4 +1,4 @@
-"""Which cells share a loaded model, in what order, on how many GPUs. Pure."""
+"""Which cells are answered by one loaded model, and in what order. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Job:
     """A cell with the task it needs."""
 
     cell: Cell
-    """What to evaluate."""
+    """The cell to evaluate."""
     task: TaskSpec
-    """How it is asked."""
+    """Its task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,11 +23,11 @@ class Lane:
     """Cells that one worker answers with one loaded model."""
 
     model: ModelSpec
-    """Loaded once, for all jobs."""
+    """The model, which is loaded once for all jobs."""
     engine: str
-    """Engine that loads it."""
+    """Name of the engine that loads it."""
     jobs: tuple[Job, ...]
-    """In the order they run."""
+    """The cells in the order in which they run."""
 
 
 def lanes(plan: RunPlan) -> tuple[Lane, ...]:
@@ -38,7 +38,7 @@ def lanes(plan: RunPlan) -> tuple[Lane, ...]:
     grouped: dict[tuple[ModelSpec, str], list[Cell]] = {}
     for cell in plan.cells:
         grouped.setdefault((cell.model, cell.engine), []).append(cell)
-    made = [
+    unordered = [
         Lane(
             model=model,
             engine=engine,
@@ -49,7 +49,7 @@ def lanes(plan: RunPlan) -> tuple[Lane, ...]:
         )
         for (model, engine), cells in grouped.items()
     ]
-    return tuple(sorted(made, key=lambda lane: -lane.model.params * sum(_weight(job.cell) for job in lane.jobs)))
+    return tuple(sorted(unordered, key=lambda lane: -lane.model.params * sum(_weight(job.cell) for job in lane.jobs)))
 
 
 def _weight(cell: Cell) -> int:

@@ -1,4 +1,4 @@
-"""What is asked for: models, families, metrics, tasks, suites. Frozen nouns, no I/O."""
+"""Models, families, metrics, tasks and suites: everything that can be asked for. Frozen dataclasses without I/O."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelSpec:
-    """One model of a family, by name and size; loading it is an engine's business."""
+    """One model of a family, described by its name and size; engines load it."""
 
     name: str
     """Hub id (`org/model`) or, for a local model, the name shown to people."""
@@ -64,13 +64,13 @@ class ModelSpec:
 
     @property
     def source(self) -> str:
-        """What a loader is given: the local folder, or the hub id."""
+        """What the model is loaded from: the local folder, or the hub id."""
         return self.path or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Family:
-    """Models trained with the same data and recipe at increasing sizes; otherwise it is not one family."""
+    """Models of increasing size that were trained with the same data and the same recipe."""
 
     name: str
     """Short name used on the command line."""
@@ -86,7 +86,7 @@ class Family:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricSpec:
-    """How one number of a task is read."""
+    """How the values of one metric of a task are to be read."""
 
     name: str
     """Name of the metric as computed: `acc`, `exact_match`, `prob_correct`, ..."""
@@ -102,16 +102,16 @@ class MetricSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskSpec:
-    """One task: an lm-eval task config with what the config cannot say."""
+    """One task: an lm-eval task config, and what such a config has no key for."""
 
     name: str
     """Unique name on the command line."""
     kind: Kind
-    """What sort of ability it is."""
+    """Kind of ability that the task measures."""
     suite: str
-    """Folder the task lives in: its home suite."""
+    """Name of the suite that the task belongs to."""
     metrics: tuple[MetricSpec, ...]
-    """First = headline; at least one continuous partner from the same samples."""
+    """The first is the headline metric; at least one is continuous, and computed from the same samples."""
     config: Mapping[str, Any]
     """lm-eval task config; data files as absolute paths."""
     prompts: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"default": {}})
@@ -131,7 +131,7 @@ class TaskSpec:
     unsafe_code: bool = False
     """True when scoring executes what the model wrote."""
     version: str = "1"
-    """Version of the task's author; the digest notices changes the author forgot."""
+    """Version that the task's author gives; the digest also changes where the author forgot to count up."""
     digest: str = ""
     """12 hex of SHA-256 over config, prompts, metrics and the bytes of the files of data and code."""
     description: str = ""
@@ -158,7 +158,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:
-    """Tasks that are run together, with the sweep they are run over."""
+    """Tasks that are run together, with the shots, prompts and seeds they are run with."""
 
     name: str
     """Short name used on the command line."""
@@ -171,8 +171,8 @@ class Suite:
     seeds: int = 1
     """Number of few-shot seeds: 0, 1, ... seeds-1."""
     limit: int | None = None
-    """First so many documents of each task; None for all."""
+    """Number of documents of each task that are asked, from the first on; None for all."""
     unsafe_code: bool = False
-    """True when a task of the suite executes what the model wrote; must be stated."""
+    """True when a task of the suite executes what the model wrote; the suite's file has to say so."""
     description: str = ""
     """One sentence on what the suite is for."""

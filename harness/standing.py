@@ -1,4 +1,4 @@
-"""How far a results folder is with a plan, and what is set right in it before anything is evaluated."""
+"""Which cells of a plan a results folder has, and corrections of the folder before anything is evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.wording import counted
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What a results folder holds of a plan."""
+    """What a results folder has of a plan."""
 
     done: frozenset[Place]
     """Cells of the plan that have a result in their own family."""
@@ -25,10 +25,10 @@ class Standing:
     elsewhere: tuple[tuple[Cell, CellResult], ...]
     """Cells of the plan without a result, each with the result that another family has of the same key."""
     outdated: tuple[tuple[Outcome, ModelSpec], ...]
-    """Outcomes whose model the plan describes otherwise, each with the plan's model, whatever their task."""
+    """Stored outcomes of any task whose model the plan describes otherwise, each with the model of the plan."""
 
     def chores(self) -> tuple[str, ...]:
-        """What comes before any evaluation, in lines such as `taken over from family mine: 2 cells`."""
+        """The corrections that come before any evaluation, in lines such as `taken over from family mine: 2 cells`."""
         families = Counter(result.cell.model.family for _, result in self.elsewhere)
         lines = [f"taken over from family {family}: {counted(n, 'cell')}" for family, n in sorted(families.items())]
         described = [
@@ -40,7 +40,7 @@ class Standing:
 
 
 def standing(plan: RunPlan, results: Iterable[CellResult], failures: Iterable[CellFailure]) -> Standing:
-    """How far the folder that holds these results and failures is with the plan."""
+    """What a folder with these results and failures has of the plan."""
     evaluated, broken = tuple(results), tuple(failures)
     wanted = frozenset(cell.place for cell in plan.cells)
     done = wanted & {r.cell.place for r in evaluated}
@@ -62,7 +62,7 @@ def settle(store: Store, found: Standing) -> Standing:
     """Copy the answers that other families have, and bring descriptions of models up to date.
 
     Returns:
-        What was set right, and the cells that are done now.
+        What was corrected, and the cells that are done now.
 
     Raises:
         StoreError: the folder cannot be written.

@@ -117,7 +117,7 @@ def run_heading(record: RunRecord, now: datetime) -> str:
         "stopped": f"A run was stopped by an error {silence} ago",
         "lost": f"A run has not been heard of for {silence} and was probably killed; {again}",
     }
-    return f"{stands[record.state(now)]}: {record.came(now)}"
+    return f"{stands[record.state(now)]}: {record.progress_in_words(now)}"
 
 
 def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
@@ -272,7 +272,7 @@ def show_provenance(results: Sequence[CellResult]) -> None:
             alt="Cells answered by lm-eval's code",
         )
     headings = ["Engine", "Device", "Host", "Commit", "Versions", "Deterministic", "Cells", "From (UTC)", "To (UTC)"]
-    table = pd.DataFrame(list(runs.makings(results))[::-1], columns=headings)
+    table = pd.DataFrame(list(runs.setups(results))[::-1], columns=headings)
     order = ["Engine", "Device", "Host", "Commit", "Cells", "From (UTC)", "To (UTC)", "Deterministic", "Versions"]
     st.dataframe(table[order], hide_index=True, column_config=TIMES, key="makings", alt="With what the cells were made")
 

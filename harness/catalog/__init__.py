@@ -1,4 +1,4 @@
-"""What can be evaluated: families, suites and tasks from YAML files and model folders, and what is chosen of them."""
+"""Families, suites and tasks from YAML files and model folders, and the choice that a user makes of them."""
 
 from __future__ import annotations
 

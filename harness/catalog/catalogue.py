@@ -1,4 +1,4 @@
-"""YAML of families, tasks and suites -> specs. Every message names the file and the key."""
+"""The YAML files of families, tasks and suites, read to specs. Every message names the file and the key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Thing = TypeVar("_Thing")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Catalog:
-    """Everything on offer, by name."""
+    """Every family, suite and task that can be chosen, by name."""
 
     families: Mapping[str, Family]
     """Family name -> family."""
@@ -39,7 +39,7 @@ class Catalog:
     files: Mapping[str, Path]
     """`family NAME`, `suite NAME` or `task NAME` -> the file that defines it."""
     fields: Mapping[str, Mapping[str, frozenset[str]]]
-    """Task name -> split -> what any of its documents has; no split where only the hub knows."""
+    """Task name -> split -> names of the fields of its documents; no splits for a task whose data come from the hub."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -66,10 +66,12 @@ class Catalog:
         return _known(self.tasks, name, "task")
 
     def check_templates(self, names: Iterable[str]) -> None:
-        """See that the templates of these tasks fit their documents; a few hundredths of a second for all.
+        """Check that the templates of these tasks ask for fields that their documents have.
+
+        Parsing all templates of the package takes a few hundredths of a second.
 
         Raises:
-            CatalogError: one names a field that no document has, or is damaged.
+            CatalogError: a template asks for a field that no document has, or cannot be parsed.
         """
         for name in dict.fromkeys(names):
             check_templates(self.task(name), self.fields[name], self.files[f"task {name}"])
@@ -82,12 +84,12 @@ def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
 
 
 def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (), allow_code: bool = False) -> Catalog:
-    """Everything that comes with the package and lies in the folders or files of `extra`.
+    """Every family, suite and task of the package, and of the user's own files.
 
     Args:
-        extra: folders and files of the user. A task reads data below its own folder, and below the one it was found in.
+        extra: files of the user, or folders of such files. A task reads data below its own folder and this one.
         data_roots: further folders that tasks may read data from.
-        allow_code: the user agreed that Python files which come with tasks run when these are evaluated.
+        allow_code: whether Python files that come with a task may run when the task is evaluated.
 
     Raises:
         CatalogError: a file is wrong; the message names the file and the key.
@@ -102,7 +104,7 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
     for path, folder in _yaml_files((*_own_folders(), *extra)):
-        spec, splits = _load(path, _Leave((folder, *map(_at_home, data_roots)), allow_code))
+        spec, splits = _load(path, _Permissions((folder, *map(_at_home, data_roots)), allow_code))
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
@@ -125,25 +127,25 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
 
 
 def load_file(path: Path) -> Family | Suite | TaskSpec:
-    """One YAML file; which kind it is shows in its first key: `family`, `suite` or `task`.
+    """The family, suite or task in one YAML file; its first key says which of them it is.
 
     Raises:
-        CatalogError: it cannot be read, or says something wrong.
+        CatalogError: the file cannot be read, or something in it is wrong.
     """
-    return _load(path, _Leave((path.parent,), False))[0]
+    return _load(path, _Permissions((path.parent,), False))[0]
 
 
-class _Leave(NamedTuple):
-    """What the user lets a task file do."""
+class _Permissions(NamedTuple):
+    """What the user permits task files to do."""
 
     roots: tuple[Path, ...]
-    """Folders it may read from, beside its own."""
+    """Folders that a task may read data from, beside its own."""
     code: bool
-    """Whether Python files in them run."""
+    """Whether Python files that come with a task may run."""
 
 
-def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
-    """What a file defines, and the documents of each split of a task whose data are local."""
+def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
+    """The spec in a file, and the documents of each split when it is a task with local data."""
     raw = read_yaml(path)
     if "family" in raw:
         return _family(validated(FamilyFile, raw, path), path), {}
@@ -152,7 +154,7 @@ def _load(path: Path, leave: _Leave) -> tuple[Family | Suite | TaskSpec, Mapping
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw:
-        return _task(validated(TaskFile, raw, path), path, leave)
+        return _task(validated(TaskFile, raw, path), path, permitted)
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
@@ -194,14 +196,14 @@ def _model_folder(path: Path, entry: ModelFile) -> str:
         raise CatalogError(f"{path}: path of {cut(entry.name)} is {quoted(entry.path)}; expected a folder") from error
 
 
-def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[str, DataFile]]:
-    allowed = tuple(root.resolve() for root in (path.parent, *leave.roots))
+def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
+    allowed = tuple(root.resolve() for root in (path.parent, *permitted.roots))
     locate = partial(located, path.parent, allowed)
     data = data_files(file.config, path, locate)
     config = with_data(file.config, data)
     prompts: dict[str, Mapping[str, Any]] = {"default": {}, **file.prompts}
     code: list[Path] = []
-    if leave.code:
+    if permitted.code:
         config, files = locate_code(config, f"{path}: config", locate)
         code += files
         for prompt, own in prompts.items():
@@ -221,7 +223,7 @@ def _task(file: TaskFile, path: Path, leave: _Leave) -> tuple[TaskSpec, Mapping[
         version=file.version,
         description=file.description,
     )
-    check_config(task, path, allow_code=leave.code)  # before anything that the config names is read
+    check_config(task, path, allow_code=permitted.code)  # before anything that the config names is read
     documents = {split: read_data_file(data_path) for split, data_path in data.items()}
     evaluated = documents.get(str(evaluated_split(file.config)))
     known = replace(
@@ -251,7 +253,7 @@ def _shots_available(file: TaskFile, documents: Mapping[str, DataFile], path: Pa
 
 
 def _digest(file: TaskFile, data: Mapping[str, Path], code: Iterable[Path]) -> str:
-    """12 hex digits over what decides a number: config, prompts, metrics and the bytes of data files and of code."""
+    """12 hex digits of what decides a score: config, prompts, metrics, and the bytes of data and code files."""
     decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
     files = [(data[split], DATA_BYTES) for split in sorted(data)] + [(path, CONFIG_BYTES) for path in code]
@@ -282,7 +284,7 @@ def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], path: Path) -> Non
 
 
 def _own_folders() -> Iterator[Path]:
-    """Families and tasks of the package, wherever it is installed."""
+    """The folders of the package's own families and tasks, wherever it is installed."""
     root = Path(__file__).parents[1]
     yield root / "families"
     # `tasks/` of the repository installs as harness.tasks; in an editable install it lies elsewhere than harness/.
@@ -290,12 +292,12 @@ def _own_folders() -> Iterator[Path]:
 
 
 def _at_home(path: str | Path) -> Path:
-    """The path with a leading `~` read as the home folder, which a shell leaves alone in `--option=~/x`."""
+    """The path with a leading `~` replaced by the home folder, which a shell does not do in `--option=~/x`."""
     return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
 
 
 def _yaml_files(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each file once, with the folder that was named first."""
+    """Each YAML file once, with the folder that the user named first."""
     seen: set[str] = set()
     for path, place in _found(places):
         if (same := os.path.realpath(path)) not in seen:

@@ -1,6 +1,6 @@
-"""Models on disk and in the hub's cache: which revision is meant, how large it is, whether it can be read at all.
+"""Models on disk and in the hub's cache: their revision, their size, and whether they are complete.
 
-Nothing here loads a model or imports torch: sizes are read from the header of the safetensors files.
+Nothing here loads a model or imports torch: sizes are read from the headers of the safetensors files.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ _READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".tiktoken", ".jinj
 """Endings of the files that a model is loaded from."""
 _READ_TEXTS = ("vocab.txt", "merges.txt", "dict.txt")
 _TRAINERS = ("trainer_state.json", "training_args.bin", "optimizer.bin", "scheduler.bin")
-"""What a trainer leaves beside a checkpoint, and nothing is loaded from."""
+"""Files that a trainer writes beside a checkpoint and that no model is loaded from."""
 _NOT_RESOLVED = "main"
-"""Revision of a model that nobody has looked for yet."""
+"""Revision of a model whose folder nobody has looked at yet."""
 _EDGE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell checkpoints apart without reading gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A local model's folder as it was found: its config and its files, from one look."""
+    """The config and the files of a local model's folder, from one look at it."""
 
     path: Path
     """The folder."""
     config: Mapping[str, Any]
-    """What config.json says."""
+    """Content of config.json."""
     files: tuple[Path, ...]
-    """Files in it, and those of its own way to generate, which lie one folder deeper; in the order of their paths."""
+    """Files in the folder and in its subfolder `custom_generate`, in the order of their paths."""
 
     @classmethod
     def read(cls, path: Path) -> ModelFolder:
@@ -66,7 +66,7 @@ class ModelFolder:
         return [f for p in patterns for f in self.files if f.parent == self.path and fnmatchcase(f.name, p)]
 
     def check(self) -> None:
-        """See that there are weights and a tokenizer, and that the model continues texts.
+        """Check that there are weights and a tokenizer, and that the model continues texts.
 
         Raises:
             ModelError: one of them is missing, or the model does something else.
@@ -80,7 +80,7 @@ class ModelFolder:
 
     @property
     def pickles(self) -> list[Path]:
-        """Weights that are pickles, where there are none in safetensors."""
+        """Files of weights that are pickles, if there are none in safetensors."""
         return [] if self.named("*.safetensors") else self.named("pytorch_model*.bin")
 
     def parameters(self) -> int:
@@ -97,9 +97,10 @@ class ModelFolder:
         return sum(_tensor_elements(path) for path in files)
 
     def doubt(self, spec: ModelSpec) -> str | None:
-        """What speaks against the `params` a family file gives; None when nothing does, or nothing can be counted.
+        """A warning when the `params` of a family file are far from the number in the weights; None when they are near.
 
-        Quantised weights are packed, several to one stored number, and are not judged.
+        There is no warning when parameters cannot be counted: without safetensors, or for quantised weights, of which
+        several are packed into one stored number.
         """
         if not self.named("*.safetensors") or "quantization_config" in self.config:
             return None
@@ -111,8 +112,8 @@ class ModelFolder:
     def fingerprint(self) -> str:
         """12 hex digits that change when the config, the tokenizer or the weights do.
 
-        Small files are hashed whole, weight files by size and both ends. Notes and a trainer's state may come and go;
-        any other JSON file counts.
+        Small files are hashed whole, weight files by size and both ends. Text files and the state of a
+        trainer are left out; every other JSON file counts.
 
         Raises:
             ModelError: a file cannot be read.
@@ -144,7 +145,7 @@ def complete_folder(path: Path) -> ModelFolder:
 
 
 def check_local_model(spec: ModelSpec) -> None:
-    """See that a local model's folder holds a config, weights and a tokenizer; nothing is said of a model of the hub.
+    """Check that a local model's folder has a config, weights and a tokenizer; models of the hub are not checked.
 
     Raises:
         ModelError: one of them is missing or cannot be read.
@@ -157,7 +158,7 @@ def model_from_folder(path: Path) -> ModelSpec:
     """The spec of a local model that no family file describes: a family of its own, named by its folder.
 
     Raises:
-        ModelError: the folder is no readable model, or its size cannot be told from the files.
+        ModelError: the folder is not a complete model, or its parameters cannot be counted.
     """
     folder = ModelFolder.read(Path(os.path.expanduser(path)).resolve())
     params = folder.parameters()
@@ -167,7 +168,7 @@ def model_from_folder(path: Path) -> ModelSpec:
 
 
 def resolved(spec: ModelSpec) -> ModelSpec:
-    """The spec with the revision it stands for now: a folder's fingerprint, or the commit in the hub's cache.
+    """The spec with the revision that its weights have now: the folder's fingerprint, or the commit in the hub's cache.
 
     A hub model that was never downloaded keeps the revision it was asked for.
 
@@ -180,12 +181,12 @@ def resolved(spec: ModelSpec) -> ModelSpec:
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:
-    """The spec with a revision that cannot move while a run goes on; asks the hub when its cache does not know.
+    """The spec with a revision that does not change while a run goes on; asks the hub for it when its cache has none.
 
-    A local model that was chosen by `select` has its fingerprint for a revision already and comes back as it is.
+    The revision of a local model that `select` has chosen is its fingerprint already, and stays as it is.
 
     Raises:
-        ModelError: a local folder is incomplete, or a hub model is neither cached nor to be reached.
+        ModelError: a local folder cannot be read, or a hub model is not cached and the hub cannot be reached.
     """
     if spec.path is not None:
         return spec if spec.revision != _NOT_RESOLVED else resolved(spec)
@@ -208,14 +209,14 @@ def pinned(spec: ModelSpec) -> ModelSpec:
 
 
 def _check_cached(spec: ModelSpec, commit: str) -> None:
-    """See that a hub model whose config is in the cache continues texts."""
+    """Check that a hub model whose config is in the cache continues texts."""
     snapshot = _hub_cache() / f"models--{spec.name.replace('/', '--')}" / "snapshots" / commit
     if (snapshot / "config.json").is_file() and (reason := why_no_text(_config(snapshot))):
         raise ModelError(f"{spec.name}: {reason}")
 
 
 def cached_commit(name: str, revision: str) -> str | None:
-    """Commit that `revision` of a hub model points to in the local cache; None when it is not there."""
+    """Commit that a revision of a hub model has in the local cache; None when it is not in the cache."""
     repository = _hub_cache() / f"models--{name.replace('/', '--')}"
     reference = repository / "refs" / revision
     if reference.is_file():
@@ -253,7 +254,7 @@ def _files(folder: Path) -> tuple[Path, ...]:
 
 
 def _tensor_elements(path: Path) -> int:
-    """Elements of all tensors of one file, from its header (8 bytes length, then JSON)."""
+    """Number of elements of all tensors in a file, from its header: 8 bytes for its length, then JSON."""
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
@@ -264,7 +265,7 @@ def _tensor_elements(path: Path) -> int:
 
 
 def _hub_cache() -> Path:
-    """Where huggingface_hub keeps downloads, by its own environment variables."""
+    """Folder in which huggingface_hub keeps downloads, by the same environment variables."""
     if explicit := os.environ.get("HF_HUB_CACHE"):
         return Path(explicit)
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"

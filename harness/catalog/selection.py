@@ -1,4 +1,4 @@
-"""What a user's words choose from the catalogue: suites, tasks, families, models and a sweep -> a plan."""
+"""The choice that a user makes from the catalogue, by names of suites, tasks, families and models -> a plan."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_FAMILY = "embedded"
-"""The family that is taken when neither a family nor a folder with a model is named."""
+"""Family that is taken when neither a family nor a folder with a model is named."""
 
 
 def select(
@@ -35,13 +35,13 @@ def select(
     limit: int | None = None,
     engine: str = DEFAULT_ENGINE,
 ) -> RunPlan:
-    """The plan of every chosen model on every chosen task.
+    """A plan of every chosen model on every chosen task.
 
-    The folder of each local model is looked at once, here: its weights are those the plan is about, and a plan that was
-    made before they were trained further does not fit them any more.
+    The folder of each local model is looked at here, once. The plan is about the weights that are in it now; after they
+    have been changed, make a new plan.
 
     Args:
-        catalog: what there is to choose from.
+        catalog: everything that can be chosen, from `load_catalog`.
         suites: names of suites; `all` chooses every one.
         tasks: names of tasks; alone, or as a choice from the suites.
         families: names of families; the embedded one when neither a family nor a folder is named.
@@ -49,7 +49,7 @@ def select(
         shots: numbers of demonstrations; None takes those of each suite.
         prompts: prompt variants, or `all`; None takes those of each suite.
         seeds: number of few-shot seeds; None takes that of each suite.
-        limit: how many documents of each task are asked, from the first; None takes that of each suite.
+        limit: number of documents of each task, from the first on; None takes that of each suite.
         engine: name of the engine that answers.
 
     Raises:
@@ -93,7 +93,7 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> lis
 def _models(
     catalog: Catalog, families: Sequence[str], names: Sequence[str]
 ) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
-    """The folders of family members that are local, and all models chosen, each as it is found now."""
+    """The folders of local members of families, and all chosen models with their present revisions."""
     paths = [name for name in names if _looks_like_folder(name)]
     names = [name for name in names if name not in paths]
     own = [model_from_folder(Path(path)) for path in paths]
@@ -113,7 +113,7 @@ def _models(
 
 
 def _check_names(models: Iterable[ModelSpec]) -> None:
-    """See that no two folders share their last name, by which they and their family are called."""
+    """Check that no two folders have the same name, since the models in them are called by it."""
     paths: dict[str, str | None] = {}
     for model in models:
         if paths.setdefault(model.name, model.path) != model.path:
@@ -124,7 +124,7 @@ def _check_names(models: Iterable[ModelSpec]) -> None:
 
 
 def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:
-    """Of the members those with one of the names."""
+    """The members that have one of the names."""
     chosen = []
     for name in names:
         matches = [m for m in members if _is_called(m, name)]

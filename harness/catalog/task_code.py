@@ -1,8 +1,8 @@
-"""Python files that come with a task and run when it is evaluated: two places of a config can name them.
+"""Python files that come with a task and run when it is evaluated. A config can name them in two places.
 
 `generation_kwargs.custom_generate: FOLDER` has transformers write texts by `FOLDER/custom_generate/generate.py`;
 `metric_list: [{metric: NAME, hf_evaluate: true}]` scores by the script `NAME.py` or `NAME/NAME.py` of the `evaluate`
-library. Both take the user's leave (`--allow-code`), and files beside the task: code of the hub never runs.
+library. Both need the user's permission (`--allow-code`), and files beside the task: code of the hub never runs.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from harness.errors import CatalogError
 from harness.wording import quoted
 
 Locate = Callable[[str, str], Path]
-"""Name in the config, and how a message calls its place -> the file or folder, if a task may read it."""
+"""Finds a file or folder by its name in the config, and by how a message calls the place; refuses what a task may not
+read."""
 
 ENTRY = Path("custom_generate/generate.py")
 """Where transformers looks for the function `generate`."""
 
 
 class Located(NamedTuple):
-    """A config whose code has been found."""
+    """A config whose Python files have been found."""
 
     config: dict[str, Any]
-    """The config with absolute places."""
+    """The config with absolute paths of these files."""
     files: tuple[Path, ...]
     """Every Python file that may run."""
 
@@ -36,8 +37,8 @@ def locate_code(config: Mapping[str, Any], where: str, locate: Locate) -> Locate
     """Find the Python files that a config, or a prompt variant, asks to run.
 
     Args:
-        config: keys and values as they stand in the file; what is not as it should be there is left for later.
-        where: how a message calls it, such as `x.yaml: config`.
+        config: keys and values as they stand in the file; errors in other keys are left to later checks.
+        where: how a message calls the config, such as `x.yaml: config`.
         locate: finds a file or a folder beside the task.
 
     Raises:
@@ -64,19 +65,19 @@ def locate_code(config: Mapping[str, Any], where: str, locate: Locate) -> Locate
     return Located(found, tuple(dict.fromkeys(files)))
 
 
-def code_said(config: Mapping[str, Any]) -> Iterator[str]:
-    """What a located config runs, for the provenance: `exact_match.py@1f0c9d3e5a7b`, 12 hex of SHA-256 of its bytes.
+def code_names(config: Mapping[str, Any]) -> Iterator[str]:
+    """The code that a located config runs, for the provenance: file name and 12 hex digits of SHA-256 of its bytes.
 
     Raises:
-        CatalogError: it names no file, as where the hub is meant.
+        CatalogError: the config names no file, but code of the hub.
     """
     folder = (config.get("generation_kwargs") or {}).get("custom_generate")
     scripts = [entry.get("hf_evaluate") for entry in config.get("metric_list") or ()]
-    for said in ([f"{folder}/{ENTRY}"] if folder else []) + [script for script in scripts if script]:
-        path = Path(str(said))
+    for name in ([f"{folder}/{ENTRY}"] if folder else []) + [script for script in scripts if script]:
+        path = Path(str(name))
         if not (path.is_absolute() and path.is_file()):
             raise CatalogError(
-                f"code of a task: {quoted(said)} is no file; expected one, since code of the hub is not run"
+                f"code of a task: {quoted(name)} is no file; expected one, since code of the hub is not run"
             )
         yield f"{path.name}@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 

@@ -1,7 +1,8 @@
-"""What a task's config asks of lm-eval and of the task's own documents, judged without lm-eval and without a network.
+"""Checks of a task's config against what lm-eval accepts and what the task's documents have.
 
-lm-eval would say most of it too, but only when a model is loaded; and it takes a column that no document has for the
-word itself, so that every answer is wrong. Nothing is said about documents that only the hub knows.
+They need neither lm-eval nor a network. lm-eval finds most of these errors too, but only when a model is loaded; and it
+takes a column that no document has for the word itself, so that every answer is wrong. Documents on the hub are not
+checked.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 }
 """lm-eval's output types, and the metrics it computes for each."""
 LM_EVAL_METRICS = frozenset({name for names in METRICS.values() for name in names} | {"acc_all", "bypass"})
-"""Every metric of lm-eval; the two last it computes for no output type."""
+"""Every metric of lm-eval; the last two belong to no output type."""
 _OF_OPTIONS = ("prob_correct", "brier")
-"""Our metrics that need options."""
+"""Metrics of this harness that need answer options."""
 CONFIG_KEYS = (
     *("task", "task_alias", "tag", "custom_dataset", "dataset_path", "dataset_name", "dataset_kwargs"),
     *("training_split", "validation_split", "test_split", "fewshot_split", "process_docs", "doc_to_text"),
@@ -39,7 +40,7 @@ CONFIG_KEYS = (
     *("metric_list", "output_type", "generation_kwargs", "repeats", "filter_list", "should_decontaminate"),
     *("doc_to_decontamination_query", "gen_prefix", "metadata", "simulate"),
 )
-"""lm-eval's, and `simulate` of the simulated engine."""
+"""Keys of lm-eval, and `simulate` of the simulated engine."""
 
 _TEMPLATES: Mapping[str, tuple[type, ...]] = {
     "doc_to_text": (str, int),
@@ -48,7 +49,7 @@ _TEMPLATES: Mapping[str, tuple[type, ...]] = {
     "description": (str,),
     "gen_prefix": (str,),
 }
-"""Key of a text that is rendered for each document -> what else lm-eval takes there."""
+"""Key of a template, which is rendered for each document -> types that lm-eval accepts there."""
 _COLUMNS = ("doc_to_text", "doc_to_target", "doc_to_choice")
 """Templates that may be the bare name of a column."""
 _SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
@@ -65,12 +66,12 @@ class _Variant(NamedTuple):
     """The variant's keys alone."""
 
     def key(self, name: str) -> str:
-        """Where `name` stands in the file."""
+        """The place of a key in the file."""
         return cut(f"prompts.{self.prompt}.{name}" if name in self.own else f"config.{name}")
 
 
 def evaluated_split(config: Mapping[str, Any]) -> str | None:
-    """The split whose documents are asked, by lm-eval's rule; None when the config names none."""
+    """The split whose documents are evaluated, by lm-eval's rule; None when the config names none."""
     return config.get("test_split") or config.get("validation_split")
 
 
@@ -80,62 +81,62 @@ def example_split(config: Mapping[str, Any]) -> str | None:
 
 
 def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> None:
-    """See that lm-eval will take the task's config, under every prompt.
+    """Check that lm-eval accepts the task's config with every prompt variant.
 
     Args:
         task: the task.
         path: its file, for messages.
-        allow_code: the user agreed that Python files beside the task run.
+        allow_code: whether Python files beside the task may run.
 
     Raises:
         CatalogError: an unknown key, output type, metric or split, no text where a template belongs, or a value that
             could run code or reach beyond the task's own data.
     """
-    for asked in _variants(task):
-        _check_keys(asked, path)
-        check_sections(asked.config, partial(_place, path, asked), allow_code=allow_code)
-        check_numbers(asked.config, partial(_place, path, asked))
-        scripts = _scripts(asked)
-        output_type = asked.config.get("output_type", "generate_until")
+    for variant in _variants(task):
+        _check_keys(variant, path)
+        check_sections(variant.config, partial(_place, path, variant), allow_code=allow_code)
+        check_numbers(variant.config, partial(_place, path, variant))
+        scripts = _scripts(variant)
+        output_type = variant.config.get("output_type", "generate_until")
         if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
-            where = f"{path}: {asked.key('output_type')}"
+            where = f"{path}: {variant.key('output_type')}"
             raise CatalogError(f"{where} is {quoted(output_type)}; expected {', '.join(METRICS)}")
         for i, metric in enumerate(task.metrics):
             if metric.name not in scripts:
                 _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
-        _check_metric_list(asked, path)
-        _check_splits(asked, path)
+        _check_metric_list(variant, path)
+        _check_splits(variant, path)
         for name, kinds in _TEMPLATES.items():
-            text = asked.config.get(name)
+            text = variant.config.get(name)
             if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
-                where = f"{path}: {asked.key(name)}"
+                where = f"{path}: {variant.key(name)}"
                 raise CatalogError(f"{where} is {quoted(text)}; expected a text, in quotes where it begins with {{")
 
 
 def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: Path) -> None:
-    """See that every template of the task speaks of fields its documents have.
+    """Check that every template of the task asks for fields that its documents have.
 
     Args:
         task: the task.
-        fields: split -> what any of its documents has; empty where only the hub knows.
+        fields: split -> names of the fields of its documents; empty when the data come from the hub.
         path: the task's file, for messages.
 
     Raises:
-        CatalogError: a template is damaged, or names a field that no document has.
+        CatalogError: a template cannot be parsed, or asks for a field that no document has.
     """
     if not fields:
         return
-    for asked in _variants(task):
-        split = evaluated_split(asked.config) or ""
+    for variant in _variants(task):
+        split = evaluated_split(variant.config) or ""
         for name in _TEMPLATES:
-            _check_template(asked.config.get(name), name in _COLUMNS, f"{path}: {asked.key(name)}", split, fields)
-        examples = example_split(asked.config)
+            _check_template(variant.config.get(name), name in _COLUMNS, f"{path}: {variant.key(name)}", split, fields)
+        examples = example_split(variant.config)
         if examples is None or task.demonstrations == "document":
             continue
-        of_examples: Mapping[str, Any] = asked.config.get("fewshot_config") or {}
+        of_examples: Mapping[str, Any] = variant.config.get("fewshot_config") or {}
         for name in _COLUMNS:
-            where = f"{asked.key('fewshot_config')}.{name}" if name in of_examples else asked.key(name)
-            template = of_examples.get(name, asked.config.get(name))
+            where = f"{variant.key('fewshot_config')}.{name}" if name in of_examples else variant.key(name)
+            template = of_examples.get(name, variant.config.get(name))
             _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, fields)
 
 
@@ -144,24 +145,24 @@ def _variants(task: TaskSpec) -> Iterator[_Variant]:
         yield _Variant(prompt, {**task.config, **own}, own)
 
 
-def _check_keys(asked: _Variant, path: Path) -> None:
-    for name, value in asked.config.items():
-        where = f"{path}: {asked.key(name)}"
+def _check_keys(variant: _Variant, path: Path) -> None:
+    for name, value in variant.config.items():
+        where = f"{path}: {variant.key(name)}"
         if name not in CONFIG_KEYS:
             raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
         if name in NEVER_IN_A_FILE and value is not None:
             raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
-        if name in DATA_KEYS and name in asked.own:
+        if name in DATA_KEYS and name in variant.own:
             raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
 
 
-def _place(path: Path, asked: _Variant, name: str) -> str:
-    return f"{path}: {asked.key(name)}"
+def _place(path: Path, variant: _Variant, name: str) -> str:
+    return f"{path}: {variant.key(name)}"
 
 
-def _scripts(asked: _Variant) -> frozenset[str]:
+def _scripts(variant: _Variant) -> frozenset[str]:
     """Metrics that a script beside the task computes."""
-    entries = asked.config.get("metric_list") or ()
+    entries = variant.config.get("metric_list") or ()
     return frozenset(str(entry["metric"]) for entry in entries if entry.get("hf_evaluate"))
 
 
@@ -181,22 +182,22 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
         raise CatalogError(f"{where} is {quoted(bare)}, which {output_type} does not give; expected {known}")
 
 
-def _check_metric_list(asked: _Variant, path: Path) -> None:
-    scripts = _scripts(asked)
-    for i, entry in enumerate(asked.config.get("metric_list") or []):
+def _check_metric_list(variant: _Variant, path: Path) -> None:
+    scripts = _scripts(variant)
+    for i, entry in enumerate(variant.config.get("metric_list") or []):
         if entry["metric"] not in scripts:
-            _check_metric(entry["metric"], f"{path}: {asked.key('metric_list')}[{i}].metric")
+            _check_metric(entry["metric"], f"{path}: {variant.key('metric_list')}[{i}].metric")
 
 
-def _check_splits(asked: _Variant, path: Path) -> None:
-    if evaluated_split(asked.config) is None:
+def _check_splits(variant: _Variant, path: Path) -> None:
+    if evaluated_split(variant.config) is None:
         raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
-    of_examples = asked.config.get("fewshot_config") or {}
-    known = sorted((asked.config.get("dataset_kwargs") or {}).get("data_files") or ())
+    of_examples = variant.config.get("fewshot_config") or {}
+    known = sorted((variant.config.get("dataset_kwargs") or {}).get("data_files") or ())
     if not known:
         return
-    named = {asked.key(name): asked.config.get(name) for name in _SPLITS}
-    named[f"{asked.key('fewshot_config')}.split"] = of_examples.get("split")
+    named = {variant.key(name): variant.config.get(name) for name in _SPLITS}
+    named[f"{variant.key('fewshot_config')}.split"] = of_examples.get("split")
     for where, split in named.items():
         if split is not None and split not in known:
             raise CatalogError(f"{path}: {where} is {quoted(split)}; data_files has {cut(', '.join(known))}")

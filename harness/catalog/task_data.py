@@ -1,4 +1,4 @@
-"""Local data of a task: which files it may read, and what its documents have."""
+"""Local data of a task: the files it may read, and the facts about their documents."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from harness.wording import cut, quoted
 
 
 class DataFile(NamedTuple):
-    """What is known of a data file."""
+    """Facts about a data file."""
 
     number: int
-    """Documents in it."""
+    """Number of documents."""
     characters: int
-    """Of all its lines."""
+    """Number of characters of all lines."""
     fields: frozenset[str]
-    """What any document has."""
+    """Names of the fields that any document has."""
     fewest_examples: int
-    """Length of the shortest list `examples` of a document; 0 when one has none."""
+    """Length of the shortest list `examples` of a document; 0 when a document has none."""
 
 
 def data_files(config: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, Path]:
-    """Split -> absolute path, for a task whose data are local; empty for one from the hub.
+    """Split -> absolute path, for a task with local data; empty for a task whose data come from the hub.
 
     Raises:
         CatalogError: the config names no file, or one that the task may not read.
@@ -55,10 +55,10 @@ def _kind(path: Path) -> str | None:
 
 
 def located(folder: Path, allowed: Sequence[Path], name: str, where: str) -> Path:
-    """The file or folder called `name` in a task's folder, behind any links; it must lie below one that is allowed.
+    """The file or folder called `name` in a task's folder, with links followed, if it lies below an allowed folder.
 
     Raises:
-        CatalogError: it does not.
+        CatalogError: it lies elsewhere.
     """
     try:
         found = (folder / name).resolve()
@@ -73,7 +73,7 @@ def located(folder: Path, allowed: Sequence[Path], name: str, where: str) -> Pat
 
 
 def with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str, Any]:
-    """The config with the places of its data, as `data_files` found them."""
+    """The config with the absolute paths of its data files, which `data_files` gives."""
     if not data:
         return dict(config)
     kwargs = {**config["dataset_kwargs"], "data_files": {split: str(path) for split, path in data.items()}}
@@ -81,10 +81,10 @@ def with_data(config: Mapping[str, Any], data: Mapping[str, Path]) -> dict[str, 
 
 
 def read_data_file(path: Path) -> DataFile:
-    """What a JSONL file holds, each of its lines seen to be an object.
+    """The facts about a JSONL file, each line of which has to be an object.
 
     Raises:
-        CatalogError: it cannot be read, holds more than is allowed, or a line is something else.
+        CatalogError: the file cannot be read, is larger than allowed, or has a line that is not an object.
     """
     fields: set[str] = set()
     number, characters, fewest = 0, 0, None

@@ -1,8 +1,8 @@
 """What each section of a task config may hold: keys by name, and nothing else.
 
-lm-eval, transformers and `datasets` take far more than numbers and texts there: scripts to run, folders to read and to
-write, servers to ask. Task files come from others, so only what is named here passes, in `emergence check` and once
-more where a config is used.
+lm-eval, transformers and `datasets` accept far more than numbers and texts there: scripts to run, folders to read and
+write, servers to call. Task files come from others, so only the keys that are named here are accepted, in
+`emergence check` and again where a config is used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AGGREGATIONS = (
     *("bypass", "nanmean", "mean", "median", "perplexity", "weighted_perplexity", "bits_per_byte", "f1"),
     *("matthews_corrcoef", "bleu", "chrf", "chrf++", "ter", "brier_score"),
 )
-"""lm-eval's ways to make one number of all documents."""
+"""lm-eval's names for the ways in which scores of documents become one number."""
 CODE_KEYS = ("custom_generate", "trust_remote_code", "hf_evaluate")
 """Keys of `generation_kwargs` and `metric_list` that run Python files beside the task, where the user allows it."""
 DATASET_KEYS = ("data_files", "revision")
@@ -59,11 +59,11 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
     "regex_pos": _REGEX,
     "multi_choice_regex": (*_REGEX, "ignore_case", "ignore_punctuation", "regexes_to_ignore"),
 }
-"""lm-eval's filters that compute -> their arguments; `custom` runs what it is given."""
+"""lm-eval's filters -> their arguments; without `custom`, which runs any function."""
 NEVER_IN_A_FILE = ("custom_dataset", "process_docs", "process_results", "use_prompt")
-"""Keys that name Python functions, or files with templates; lm-eval ignores or trips over anything else there."""
+"""Keys for Python functions or files with templates; lm-eval ignores any other value, or fails on it."""
 DATA_KEYS = ("dataset_path", "dataset_kwargs")
-"""What no prompt variant may change: which documents are asked."""
+"""Keys that no prompt variant may change, since they say which documents are evaluated."""
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
@@ -72,16 +72,16 @@ LOADERS = (
     *("meshfolder", "pdffolder", "niftifolder", "webdataset", "xml", "hdf5", "eval", "lance", "tsfile", "iceberg"),
     *("vortex", "mmcif", "pdb", "genbank", "fasta", "fastq", "harbor", "pickle", "sql", "spark", "generator", "cache"),
 )
-"""Names that `datasets` takes for a way to read files, and not for a data set on the hub."""
+"""Names that `datasets` takes for a file format, and not for a data set on the hub."""
 
 
 def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool = False) -> None:
-    """See that every section of a config holds keys that are known, and plain values.
+    """Check that every section of a config has only known keys and plain values.
 
     Args:
         config: a task's config, with the keys of one prompt variant.
         where: how a message calls a key, such as `x.yaml: config.metric_list`.
-        allow_code: the user agreed that Python files beside the task run (see `harness.catalog.task_code`).
+        allow_code: whether Python files beside the task may run (see `harness.catalog.task_code`).
 
     Raises:
         CatalogError: a key or a value that is not allowed; the allowed ones are listed.
@@ -98,9 +98,9 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
 
 
 def _check_code(section: Mapping[str, Any], place: str, allowed: bool) -> None:
-    asked = [key for key in CODE_KEYS if section.get(key)]
-    if asked and not allowed:
-        raise CatalogError(f"{place}.{asked[0]} runs Python code that comes with the task; agree with --allow-code")
+    named = [key for key in CODE_KEYS if section.get(key)]
+    if named and not allowed:
+        raise CatalogError(f"{place}.{named[0]} runs Python code that comes with the task; agree with --allow-code")
 
 
 def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) -> None:
@@ -169,7 +169,7 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
 
 
 def is_on_hub(name: Any) -> bool:
-    """True for the name of a data set on the hub, False for a file, a folder, an address or a way to read files."""
+    """True for the name of a data set on the hub, False for a file, a folder, an address or a file format."""
     known = isinstance(name, str) and len(name) <= 96 and _HUB_NAME.fullmatch(name) and name not in LOADERS
     # `datasets` prefers a folder of that name in the current one
     return bool(known) and not Path(name).exists()
@@ -197,7 +197,7 @@ def _check_keys(found: Iterable[Any], known: Iterable[str], place: str) -> None:
 
 
 def _check_plain(value: Any, place: str) -> None:
-    """Numbers, texts and lists of them."""
+    """Accept only numbers, texts and lists of them."""
     if isinstance(value, list | tuple):
         for item in value:
             _check_plain(item, place)

@@ -1,4 +1,4 @@
-"""Numbers and regular expressions of a task config: none so large that a run would not come back from it."""
+"""Numbers and regular expressions of a task config, and limits beyond which a run would not end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PATTERNS = ("regex_pattern", "regexes_to_ignore")
 
 
 def check_numbers(config: Mapping[str, Any], where: Where) -> None:
-    """See that a config asks for no more texts, tokens or beams than anybody wants, and that its expressions are right.
+    """Check that a config asks for a reasonable number of texts, tokens and beams, and that its expressions are valid.
 
     Args:
         config: a task's config, with the keys of one prompt variant; its sections have the right form.
         where: how a message calls a section, such as `x.yaml: config.repeats`.
 
     Raises:
-        CatalogError: a number is too large or none, or a regular expression is damaged.
+        CatalogError: a value is not a number or too large, or a regular expression is not valid.
     """
     repeats = config.get("repeats")
     if repeats is not None:

@@ -1,4 +1,4 @@
-"""A YAML file read strictly: what each key of a family, task or suite must be, and one line for what is wrong.
+"""YAML files, read strictly: the type of each key of a family, task or suite, and one line for the first error.
 
 Every message names the file and the key.
 """
@@ -25,7 +25,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _whole(value: Any) -> Any:
-    """The whole number that a text says exactly: YAML 1.1 reads `7e7` as text, and `true` as 1."""
+    """A text that is exactly a whole number becomes one: YAML 1.1 reads `7e7` as text. And `true` is not 1."""
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "a whole number")
     try:
@@ -149,7 +149,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The keys and values of a YAML file.
 
     Raises:
-        CatalogError: it cannot be read, is no YAML, wants code, or holds something else than keys and values.
+        CatalogError: the file cannot be read, is not YAML, wants to run code, or does not consist of keys and values.
     """
     try:
         raw = yaml_text.parsed_yaml(read_text(path, YAML_BYTES))
@@ -161,10 +161,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def validated(model: type[_Model], raw: dict[str, Any], path: Path) -> _Model:
-    """What `raw` says, as one of the models above.
+    """The content of a file as one of the models above.
 
     Raises:
-        CatalogError: a key is missing or unknown, or its value is not what it must be; the first one is named.
+        CatalogError: a key is missing or unknown, or has a wrong value; the message names the first one.
     """
     try:
         return model.model_validate(raw)
@@ -184,7 +184,7 @@ _EXPECTED = {
     "string_too_short": "a name",
     "too_short": "at least one",
 }
-"""What is expected, where pydantic speaks of Python."""
+"""Expected values in the words of YAML, for errors in which pydantic uses those of Python."""
 
 
 def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:

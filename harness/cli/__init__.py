@@ -1,4 +1,4 @@
-"""The `emergence` command: every verb parses, calls the library, prints. Heavy imports stay inside the verbs."""
+"""The `emergence` command. A verb reads its options, calls the library and prints; heavy imports stay inside it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _VERBS = (
     "dashboard",
 )
 
-_VERBOSE = "Log on stderr what takes time in a run: starting Ray, each model, each cell."
+_VERBOSE = "Log on stderr what a run spends its time on: starting Ray, each model, each cell."
 
 app = typer.Typer(
     name="emergence",
@@ -65,7 +65,7 @@ def _options(
 
 
 class _ToPeople(logging.Handler):
-    """Log records as lines like all others on stderr, above the bar where there is one."""
+    """Writes log records to stderr, as lines like all others and above the progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         origin = "" if record.name.startswith("harness.") else f"{record.name}: "
@@ -91,12 +91,12 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def main() -> None:
-    """Run the command line. Exit 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 some cells failed, 2 something the user can fix, 130 interrupted."""
     _open_what_is_closed()
     _write_what_can_be_written(sys.stdout)
     try:
         code = _call(sys.argv[1:] or ["--help"])
-        sys.stdout.flush()  # or what cannot be written would be told while Python ends
+        sys.stdout.flush()  # or Python would report what cannot be written while it ends
     except HarnessError as error:
         say(f"error: {error}")
         code = 2
@@ -125,13 +125,13 @@ def _open_what_is_closed() -> None:
 
 
 def _write_what_can_be_written(stream: TextIO) -> None:
-    """Write the code of a letter that the stream cannot hold (half a surrogate pair, a small locale), and go on."""
+    """Let the stream write the code of a letter that its encoding does not have, and go on."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
 
 
 def _call(arguments: list[str]) -> int:
-    """Exit code of a verb that came to its end. typer's own call would swallow Ctrl-C, and box what a user mistyped."""
+    """Run a verb and give its exit code. typer's own call would swallow Ctrl-C, and draw boxes around errors."""
     try:
         command: Any = typer.main.get_command(app)
         for place, text in enumerate(arguments):
@@ -146,7 +146,7 @@ def _call(arguments: list[str]) -> int:
 
 
 def _usage(error: Any) -> str:
-    """What is wrong with the arguments, in one line, and where to look."""
+    """What is wrong with the arguments, in one line, and which help to read."""
     message = " ".join(error.format_message().split())
     command = error.ctx.command_path if error.ctx else "emergence"
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try `{command} --help`"

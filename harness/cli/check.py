@@ -1,4 +1,4 @@
-"""`emergence check`: are these families, suites and tasks right?"""
+"""`emergence check`: find errors in files of families, suites and tasks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Validate families, suites and tasks; the first thing that is wrong is named with file and key."""
+    """Validate families, suites and tasks; the first error is named with its file and key."""
     from harness.catalog import load_catalog
 
     catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)

@@ -1,4 +1,4 @@
-"""`emergence compare`: two models or settings on the documents both answered."""
+"""`emergence compare`: two models or settings, on the documents that both answered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIDE = "model, MODEL@REVISION, or terms such as model=pythia-70m,shots=0"
 
 def command(
     a: Annotated[str, typer.Argument(metavar="A", help=f"First side: {_SIDE}.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Second side; what one side names holds for both.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Second side; a term that only one side has applies to both.")],
     results: Results = Path("results"),
     metric: Annotated[
         Literal["headline", "all"], typer.Option(help="Metrics to compare: the headline of each task, or all.")
@@ -33,14 +33,15 @@ def command(
     figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
-    """Show paired differences, second side less first, corrected for the number of tasks.
+    """Show the differences of two sides on the same documents: B minus A, corrected for the number of tasks.
 
-    Fields of terms: task, suite, family, model, revision, variant (`plain` for none), dtype, engine, shots, prompt,
-    seed. What both sides name may differ; everything else is equal in each line, or is not compared.
+    Terms can name task, suite, family, model, revision, variant (`plain` for none), dtype, engine, shots, prompt and
+    seed. The sides may differ in what both of them name. In everything else they are equal, or are not compared.
 
-    Columns: B/=/A documents on which B scored more, both the same, A more; corr. correlation of the two scores;
-    pairing what it changes the standard error by; detectable the smallest true difference found 4 times in 5.
-    Errors are over documents and few-shot seeds: another training run of the same recipe would differ too.
+    Columns: B/=/A, documents on which B scored more, both the same, and A more; corr., correlation of the two scores;
+    pairing, by how much the standard error changes because the documents are the same; detectable, the smallest true
+    difference that would be found 4 times in 5. Errors are over documents and few-shot seeds. They do not say how much
+    another training run of the same recipe would differ.
     """
     from harness.analysis.compare import choose_side, compare_pairs, pair_up, summary
 
@@ -116,7 +117,7 @@ def _row(one: Comparison) -> tuple[object, ...]:
 
 
 def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:
-    """What a reader must know beside the numbers."""
+    """Sentences that a reader needs beside the numbers."""
     comparisons = tuple(comparisons)
     for one in comparisons:
         if one.headline and (one.only_a or one.only_b):
@@ -129,7 +130,7 @@ def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:
 
 
 def _not_compared(unpaired: Iterable[Unpaired]) -> list[str]:
-    """One line per reason."""
+    """One line for each reason why something was not compared."""
     settings: dict[str, list[str]] = {}
     for one in unpaired:
         settings.setdefault(one.reason, []).append(f"{one.task} {one.setting}".strip())
@@ -170,7 +171,7 @@ def _object(one: Comparison) -> dict[str, Any]:
 
 
 def _cells(cells: Sequence[Cell]) -> dict[str, Any]:
-    """One side of a comparison as JSON: what was asked, and the keys of its cells."""
+    """One side of a comparison as JSON: its model and setting, and the keys of its cells."""
     first = cells[0]
     return {
         "family": first.model.family,

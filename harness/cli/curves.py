@@ -58,7 +58,7 @@ def command(
 
 
 def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
-    """One for every metric of a task, all families and settings in it."""
+    """One figure for every metric of a task, with all its families and settings."""
     from harness.analysis.verdict import CurveRow
     from harness.figures import curve_figure
 

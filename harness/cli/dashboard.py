@@ -39,7 +39,7 @@ def command(
 
 
 def _check_free(port: int) -> None:
-    """See that nobody listens at the port, before it is announced."""
+    """Check that the port is free before it is announced."""
     with socket.socket() as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server will: a port just left is free
         try:

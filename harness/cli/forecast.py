@@ -1,4 +1,4 @@
-"""`emergence forecast`: what a larger model of each family would score, and whether such forecasts held before."""
+"""`emergence forecast`: the score of a larger model of each family, and how well such forecasts were so far."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _HEAD = (
 
 
 def command(
-    at: Annotated[str, typer.Option("--at", help="Scale to forecast, such as 7e9, 7B or 1.4T; a loss as it is.")],
+    at: Annotated[str, typer.Option("--at", help="Scale to forecast at, such as 7e9, 7B or 1.4T; or a loss.")],
     results: ResultsOrTable = None,
     table_file: Table = None,
     scale: ScaleAxis = "params",
@@ -60,16 +60,19 @@ def command(
         str, typer.Option(help="The headline of each task, `all`, or the name of a metric.", show_default=True)
     ] = "headline",
     by_loss: Annotated[
-        bool, typer.Option("--by-loss", help="In two steps: from the scale to the loss, from the loss to the score.")
+        bool, typer.Option("--by-loss", help="Forecast the loss from the scale, and the score from the loss.")
     ] = False,
-    reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why to doubt, in sentences.")] = False,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="Add the reasons to doubt each forecast, in sentences.")
+    ] = False,
     figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
     """Show the score expected at a larger scale, with a 95 % prediction interval and its back-test.
 
-    Columns: back-test error, mean absolute error of forecasting each size from the fifth on from the smaller ones, and
-    in brackets that of "like the size before"; inside, how many of these fell into their 95 % interval.
+    The back-test forecasts every size from the fifth on from the sizes below it. Columns: back-test error, the mean
+    absolute error of these forecasts, and in brackets that of "the same as the size before"; inside, how many of these
+    sizes fell into the 95 % interval of their forecast.
     """
     from harness.analysis.forecast import forecasts, to_json
 
@@ -78,31 +81,31 @@ def command(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
     losses = _losses(given_curves(results, table_file, "loss")) if by_loss else None
-    made = forecasts(chosen, scale_of(at), losses=losses)
+    rows = forecasts(chosen, scale_of(at), losses=losses)
     if figure is not None:
-        write_figures(figure, _figures(made), f"Forecasts at {at}")
+        write_figures(figure, _figures(rows), f"Forecasts at {at}")
     if as_json:
-        print_json([to_json(one) for one in made])
+        print_json([to_json(one) for one in rows])
         return
-    print(table(*telling(_HEAD, [_row(one) for one in made], ("setting",))))
+    print(table(*telling(_HEAD, [_row(one) for one in rows], ("setting",))))
     if not reasons:
         say("why to doubt a forecast: --reasons")
         return
     print_line()
-    for one in made:
+    for one in rows:
         text = f"{one.curve.family} {one.curve.task}, {one.curve.label}: {' '.join(_doubts(one).values())}"
         if _doubts(one):
             print_paragraph(text)
 
 
 def scale_of(text: str) -> float:
-    """A size as people write it.
+    """The number that a text such as `7B` stands for.
 
     >>> scale_of("7e9"), scale_of("7B"), scale_of("1.4T"), scale_of("410m"), scale_of("2.5")
     (7000000000.0, 7000000000.0, 1400000000000.0, 410000000.0, 2.5)
 
     Raises:
-        PlanError: it is no number above 0.
+        PlanError: the text is not a number above 0.
     """
     found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?) ?([kKmMbBgGtTpP]?)", text.strip())
     try:
@@ -115,20 +118,20 @@ def scale_of(text: str) -> float:
 
 
 def _losses(over_loss: Iterable[Curve]) -> dict[str, float]:
-    """Loss of each model; of several checkpoints the smallest, which is the most trained one's."""
+    """Loss of each model; of several checkpoints the smallest, which is that of the most trained one."""
     points = sorted((p for curve in over_loss for p in curve.points), key=lambda p: -p.x)
     return {p.model: p.x for p in points}
 
 
-def _figures(made: Iterable[Forecast | NoForecast]) -> list[Any]:
-    """One for each curve that could be carried on."""
+def _figures(rows: Iterable[Forecast | NoForecast]) -> list[Any]:
+    """One figure for each curve that has a forecast."""
     from harness.analysis.forecast import Forecast
     from harness.analysis.growth import traces
     from harness.figures import forecast_figure
 
-    held = [one for one in made if isinstance(one, Forecast)]
-    forms = traces([one.curve for one in held], until=held[0].at if held else None)
-    return [forecast_figure(one, lines) for one, lines in zip(held, forms, strict=True)]
+    forecasted = [one for one in rows if isinstance(one, Forecast)]
+    forms = traces([one.curve for one in forecasted], until=forecasted[0].at if forecasted else None)
+    return [forecast_figure(one, lines) for one, lines in zip(forecasted, forms, strict=True)]
 
 
 def _row(one: Forecast | NoForecast) -> tuple[object, ...]:
@@ -140,7 +143,7 @@ def _row(one: Forecast | NoForecast) -> tuple[object, ...]:
     if not isinstance(one, Forecast):
         return (*start, None, None, None, None, one.reason)
     errors = None if one.error is None else f"{score(one.error)} ({score(one.error_of_last)})"
-    inside = f"{sum(held.inside for held in one.backtest)} of {len(one.backtest)}" if one.backtest else None
+    inside = f"{sum(step.inside for step in one.backtest)} of {len(one.backtest)}" if one.backtest else None
     return (*start, score(one.value), interval(one.low, one.high), errors, inside, ", ".join(one.doubts) or None)
 
 

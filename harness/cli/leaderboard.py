@@ -1,4 +1,4 @@
-"""`emergence leaderboard`: the numbers as a file for others."""
+"""`emergence leaderboard`: the scores as a file for other programs and people."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def command(
     ] = "tidy",
     results: Results = Path("results"),
 ) -> None:
-    """Export the leaderboard. Missing numbers are empty, never 0."""
+    """Export the leaderboard. Numbers that are missing are left empty and are never 0."""
     from harness import leaderboard
 
     chosen = output_format or _format_of(output)

@@ -1,4 +1,4 @@
-"""`emergence list`: what is on offer."""
+"""`emergence list`: the families, suites, tasks and engines that can be chosen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def command(
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the families, suites, tasks and engines on offer."""
+    """Show the families, suites, tasks and engines that can be chosen."""
     from harness.catalog import load_catalog
 
     if what is not None and what not in _KINDS:

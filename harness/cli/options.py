@@ -1,4 +1,4 @@
-"""Options of the verbs, each with its help, and how lists are read; the same option means the same everywhere."""
+"""Options of the verbs with their help, and how lists are read. An option means the same in every verb."""
 
 from __future__ import annotations
 
@@ -29,30 +29,38 @@ TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help=
 ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]
 FigureFile = Annotated[
     Path | None,
-    typer.Option("--figure", help="Draw it too: FILE.html works offline; .png, .svg and .pdf hold one figure each."),
+    typer.Option(
+        "--figure",
+        help="Draw figures into this file too: .html works offline; .png, .svg and .pdf take one figure each.",
+    ),
 ]
 IncludePath = Annotated[
     list[Path] | None,
-    typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Repeatable."),
+    typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Can be repeated."),
 ]
 DataRoots = Annotated[
     list[Path] | None,
     typer.Option(
         "--data-root",
-        help="Folder that your tasks may read data from, beside their own and the included one. Repeatable.",
+        help="Folder that your tasks may read data from, beside their own and that of --include-path. Can be repeated.",
     ),
 ]
 AllowCode = Annotated[
-    bool, typer.Option("--allow-code", help="Run Python files that come with a task: its metrics, its generation.")
+    bool,
+    typer.Option(
+        "--allow-code", help="Run Python files that come with a task, which compute its metrics or write its answers."
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 SuiteNames = Annotated[
-    list[str] | None, typer.Option("--suite", help="Suites to run, or `all`. Repeat, or separate by commas.")
+    list[str] | None,
+    typer.Option("--suite", help="Suites to run, or `all`. Repeat the option, or separate names by commas."),
 ]
 TaskNames = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
 FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families; `embedded` unless told.")]
 ModelNames = Annotated[
-    list[str] | None, typer.Option("--model", help="Only these models of the families; or a folder with a model.")
+    list[str] | None,
+    typer.Option("--model", help="Only these models of the families; or a folder with a model, such as ./folder."),
 ]
 Shots = Annotated[
     list[str] | None,
@@ -60,7 +68,9 @@ Shots = Annotated[
 ]
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
-DocumentLimit = Annotated[int | None, typer.Option("--limit", help="First so many documents of each task.")]
+DocumentLimit = Annotated[
+    int | None, typer.Option("--limit", help="Number of documents of each task, from the first on.")
+]
 
 
 def _known_engine(name: str) -> str:
@@ -70,12 +80,12 @@ def _known_engine(name: str) -> str:
 
 
 EngineName = Annotated[
-    str, typer.Option("--engine", callback=_known_engine, help=f"Who answers: {', '.join(ENGINES)}.")
+    str, typer.Option("--engine", callback=_known_engine, help=f"Engine that answers: {', '.join(ENGINES)}.")
 ]
-ExecutorName = Annotated[str, typer.Option(help="Where it runs: ray or inline (this process).")]
+ExecutorName = Annotated[str, typer.Option(help="Where models run: ray, or inline for this process.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")]
 Workers = Annotated[int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")]
-Device = Annotated[str, typer.Option(help="torch device; auto takes the worker's GPU, else the CPU.")]
+Device = Annotated[str, typer.Option(help="torch device; auto takes the GPU of a worker if it has one, else the CPU.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")]
 TokenBudget = Annotated[
     int | None,
@@ -84,20 +94,22 @@ TokenBudget = Annotated[
     ),
 ]
 Deterministic = Annotated[
-    bool, typer.Option("--deterministic", help="Numbers that depend on the document alone, bit by bit; slower.")
+    bool, typer.Option("--deterministic", help="Compute scores that depend on each document alone, bit by bit; slower.")
 ]
 Energy = Annotated[
     bool,
     typer.Option(
         "--energy",
-        help="Each cell's energy, with codecarbon: measured where RAPL or NVML can be read, otherwise estimated "
-        "from the processor's rated power.",
+        help="Record the energy of each cell, with codecarbon: measured where RAPL or NVML can be read, otherwise "
+        "estimated from the rated power of the processor.",
     ),
 ]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try failed cells once more.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Evaluate cells again that failed before.")]
 Truncation = Annotated[
     Literal["refuse", "allow"],
-    typer.Option(help="Prompts longer than the model's context: refuse the cell, or cut and count them."),
+    typer.Option(
+        help="What to do with prompts longer than the model's context: let the cell fail, or cut and count them."
+    ),
 ]
 UnsafeCode = Annotated[
     bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
@@ -105,7 +117,8 @@ UnsafeCode = Annotated[
 AllowUnfenced = Annotated[
     bool,
     typer.Option(
-        "--allow-unfenced", help="Execute them even where neither Landlock nor bubblewrap keeps them from your files."
+        "--allow-unfenced",
+        help="Execute these programs even where neither Landlock nor bubblewrap keeps them from your files.",
     ),
 ]
 RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.")]
@@ -113,20 +126,23 @@ TokenizerCode = Annotated[
     bool, typer.Option("--allow-tokenizer-code", help="Run Python files that come with a tokenizer.")
 ]
 AllowPickle = Annotated[
-    bool, typer.Option("--allow-pickle", help="Read weights that are no safetensors, such as pytorch_model.bin.")
+    bool,
+    typer.Option(
+        "--allow-pickle", help="Read weights that are not safetensors, such as pytorch_model.bin, which can run code."
+    ),
 ]
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Repeated options and commas alike: `--shots 0 --shots 2,5` is 0, 2, 5."""
+    """The words of a list option, which can be repeated or separated by commas: `--shots 0 --shots 2,5` is 0, 2, 5."""
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
 
 
 def whole_numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None:
-    """Whole numbers of a list option; None when the option was not given.
+    """The whole numbers of a list option; None when the option was not given.
 
     Raises:
-        PlanError: one is no whole number.
+        PlanError: a word is not a whole number.
     """
     parts = split(values)
     try:

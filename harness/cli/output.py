@@ -25,7 +25,7 @@ _NARROWEST = 16
 
 
 def print_json(data: Any) -> None:
-    """`data` as JSON on stdout; floats keep their digits, absence is null."""
+    """Print JSON on stdout; floats keep all their digits, and None is null."""
     text = visible_json(data, indent=2)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
@@ -35,17 +35,17 @@ def print_json(data: Any) -> None:
 
 
 def print_line(text: str = "") -> None:
-    """A line on stdout; what a name in it could tell a terminal to do stays text."""
+    """Print a line on stdout; control characters in names are shown and not obeyed."""
     print(one_line(text))
 
 
 def print_paragraph(text: str) -> None:
-    """A long line on stdout, broken between words and indented from its second line on."""
+    """Print a long line on stdout, broken between words and indented from its second line on."""
     print(textwrap.fill(one_line(text), width=_WIDTH, subsequent_indent="    "))
 
 
 def print_file(text: str) -> None:
-    """The content of a file on stdout: on a terminal without what a terminal obeys, else byte for byte."""
+    """Print the content of a file on stdout: byte for byte, except that a terminal gets no control characters."""
     whole = text if text.endswith("\n") else f"{text}\n"
     if sys.stdout.isatty():
         whole = "".join(f"{visible(line)}\n" for line in whole.split("\n")[:-1])
@@ -53,7 +53,7 @@ def print_file(text: str) -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """A line for the person at the terminal, on stderr. When nobody reads it any more, the work goes on."""
+    """Print a line on stderr for the person at the terminal. The work goes on when stderr has been closed."""
     stream = sys.stderr if stream is None else stream
     try:
         print(one_line(text), file=stream, flush=True)
@@ -71,7 +71,7 @@ def one_line(text: str) -> str:
 
 
 def mute(stream: TextIO) -> None:
-    """Send what is still to come on `stream` to nowhere, because it cannot be written."""
+    """Discard everything that is still to be written to a stream that cannot be written any more."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -119,7 +119,7 @@ def _folded(head: Sequence[str], cells: Sequence[Sequence[str]], columns: Sequen
 def telling(
     head: Sequence[str], rows: Sequence[Sequence[object]], optional: Sequence[str]
 ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    """Head and rows without those optional columns that are the same in every row.
+    """Head and rows without the optional columns whose value is the same in every row.
 
     >>> telling(("family", "task"), [("toy", "a"), ("toy", "b")], ("family",))
     (('task',), [('a',), ('b',)])

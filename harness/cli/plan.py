@@ -1,4 +1,4 @@
-"""`emergence plan`: what a run would do, and what it would cost. Writes nothing."""
+"""`emergence plan`: the cells that a run would evaluate, and what they would cost. Writes nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def command(
     results: opt.Results = Path("results"),
     as_json: opt.Json = False,
 ) -> None:
-    """Show cells done and to do, an estimate of tokens and time, and the smallest effect to be seen. Writes nothing."""
+    """Show which cells are done and to do, an estimate of tokens and time, and detectable effects. Writes nothing."""
     from harness.catalog import load_catalog  # building its validators takes a third of `--help`
 
     plan = select(
@@ -57,10 +57,10 @@ def command(
     for problem in problems:
         say(f"skipped {problem}")
     pace = measured_pace(done, plan.tasks, engine)
-    held = standing(plan, done, failures)
-    for chore in held.chores():
+    state = standing(plan, done, failures)
+    for chore in state.chores():
         say(f"to be {chore}")
-    finished, failed = held.done | {cell.place for cell, _ in held.elsewhere}, held.failed
+    finished, failed = state.done | {cell.place for cell, _ in state.elsewhere}, state.failed
     to_do = plan.without(finished | failed)
     costs = {cell.place: cost_of(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
     if as_json:

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class ProgressReporter:
-    """Shows how far a run has come; every failure is named at once, every model that fell back to lm-eval once.
+    """Shows how far a run is, every failure at once, and once each model for which lm-eval's code answers.
 
     with ProgressReporter(total=40) as reporter:
         run.evaluate(reporter.update)
     """
 
     def __init__(self, *, total: int, stream: TextIO | None = None, every_seconds: float = 5.0) -> None:
-        """`every_seconds` is the least time between two plain lines about success; the last one always comes."""
+        """`every_seconds` is the least time between two lines in a log file; the last cell always has a line."""
         self._total = total
         self._stream = sys.stderr if stream is None else stream
         self._every_seconds = every_seconds
@@ -49,7 +49,7 @@ class ProgressReporter:
             self._bar.stop()
 
     def update(self, outcome: Outcome, progress: Progress) -> None:
-        """Show an outcome that has come, and how far the run is with it."""
+        """Show an outcome, and how far the run is with it."""
         if isinstance(outcome, CellFailure):
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
         elif outcome.provenance.fallback is not None:
@@ -63,7 +63,7 @@ class ProgressReporter:
             self._say(f"{line}, last {label}")
 
     def _warn(self, model: str, reason: str) -> None:
-        """Say once per model and reason that another engine answers than was asked for."""
+        """Say once per model and reason that lm-eval's code answers in place of the chosen engine."""
         if (model, reason) not in self._warned:
             self._warned.add((model, reason))
             self._say(f"warning: {model} runs on lm-eval's code: {reason}")
@@ -76,7 +76,7 @@ class ProgressReporter:
 
 
 def _bar(stream: TextIO) -> Bar:
-    """A bar that is not started yet. rich is imported here because only a terminal needs it."""
+    """A progress bar that is not started yet. rich is imported here, because only a terminal needs it."""
     from rich.console import Console
     from rich.progress import BarColumn, SpinnerColumn, TextColumn
     from rich.progress import Progress as Bar

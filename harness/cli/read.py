@@ -1,4 +1,4 @@
-"""Reading what verbs present: the results folder, or a table of anybody's results."""
+"""What verbs present: the results folder, or a table with results of other programs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 def given_curves(
     results: Path | None, table: Path | None, scale: Scale = "params", *, items: bool = False
 ) -> tuple[Curve, ...]:
-    """Every curve of the results folder or of the table; what was skipped or cannot be judged is said on stderr.
+    """Every curve of the results folder or of the table; files that were skipped are named on stderr.
 
     Args:
         results: folder of results; None takes `results/` when there is no table.
-        table: file with anybody's results; None reads the folder.
+        table: file with results of any program; None reads the folder.
         scale: the x axis.
-        items: fill `Curve.items` from the samples below the folder; documents of a table are always kept.
+        items: read the scores of single documents from the folder into `Curve.items`; those of a table always are.
 
     Raises:
-        HarnessError: both were given, or there is nothing to read, or it cannot be read.
+        HarnessError: both a folder and a table were given, or there is nothing to read, or it cannot be read.
     """
     if table is not None:
         if results is not None:
@@ -56,7 +56,7 @@ def choose(
     shots: Sequence[int] | None = None,
     metric: str = "all",
 ) -> tuple[Curve, ...]:
-    """The curves asked for, in their order; what is not named is not asked about.
+    """The curves that were chosen, in their order; a choice that was not made leaves none out.
 
     Args:
         drawn: all curves.

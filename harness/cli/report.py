@@ -1,4 +1,4 @@
-"""`emergence report`: one self-contained page."""
+"""`emergence report`: one HTML page with everything in it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def command(
     from harness.analysis.verdict import study
     from harness.report import report_page
 
-    made = study(*read_outcomes(results, say), scale=scale, items=document_reader(Store(results), say))
-    write_text(output, report_page(made))
+    whole = study(*read_outcomes(results, say), scale=scale, items=document_reader(Store(results), say))
+    write_text(output, report_page(whole))
     say(f"report written to {output} ({megabytes(output.stat().st_size)})")
     if png_dir is not None:
-        _write_pictures(png_dir, made)
+        _write_pictures(png_dir, whole)
 
 
-def _write_pictures(folder: Path, made: Study) -> None:
+def _write_pictures(folder: Path, whole: Study) -> None:
     from harness.figures import overview, to_picture
 
-    for family in made.families:
+    for family in whole.families:
         path = folder / f"{file_name(f'curves-{family}')}.png"
-        write_bytes(path, to_picture(overview(made.of(family)), width=1200))
+        write_bytes(path, to_picture(overview(whole.of(family)), width=1200))
         say(f"picture written to {path}")

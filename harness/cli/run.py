@@ -1,4 +1,4 @@
-"""`emergence run`: evaluate what is missing."""
+"""`emergence run`: evaluate the cells that are missing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def command(
     allow_code: opt.AllowCode = False,
     results: opt.Results = Path("results"),
 ) -> None:
-    """Evaluate every cell that is missing; what is done stays done. Exit 1 when a cell failed."""
+    """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
     from harness.catalog import load_catalog  # building its validators takes a third of `--help`
 
     settings = EngineSettings(
@@ -91,22 +91,21 @@ def command(
     for line in _before(run):
         say(line)
     with ProgressReporter(total=len(run.todo.cells)) as reporter:
-        came = run.evaluate(reporter.update)
-    say(
-        f"{came.done} cells evaluated, {came.failed} failed, in {duration(came.elapsed_seconds)}; results in {results}/"
-    )
-    if came.failed or _left_alone(run):
+        progress = run.evaluate(reporter.update)
+    took = duration(progress.elapsed_seconds)
+    say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {results}/")
+    if progress.failed or _left_alone(run):
         say("what failed and why: emergence status")
         raise typer.Exit(1)
 
 
 def _left_alone(run: Run) -> int:
-    """Cells that failed before and are not tried again."""
+    """Number of cells that failed before and are not evaluated again."""
     return len(run.standing.failed - {cell.place for cell in run.todo.cells})
 
 
 def _before(run: Run) -> Iterator[str]:
-    """What the results folder holds of the plan, and what a reader should know before the first cell."""
+    """What the results folder has of the plan, and what a user should know before the first cell."""
     yield from (f"skipped {problem}" for problem in run.problems)
     yield from run.standing.chores()
     if done := len(run.standing.done):

@@ -1,4 +1,4 @@
-"""`emergence status`: what the results folder holds, and which runs fill it."""
+"""`emergence status`: the content of the results folder, and the runs that write to it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from harness.store import Store
 from harness.wording import counted, moment
 
 LAST_RUNS = 3
-"""Ended runs that are named; `--json` has all that are known."""
+"""Number of ended runs that are shown; `--json` has all of them."""
 
 
 def command(results: Results = Path("results"), as_json: Json = False) -> None:
-    """Show cells done and failed, why they failed, how far runs are, prompts cut, fallbacks, mixed provenance."""
+    """Show which cells are done, which failed and why, how far runs are, and what is unusual about the results."""
     store = Store(results)
     done, failures, problems = store.outcomes()
     records, damaged = store.runs()
@@ -56,7 +56,7 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     going = [record for record in records if record.state(now) == "going on"]
     ended = [record for record in records if record.state(now) != "going on"]
     for record in (*going, *ended[:LAST_RUNS]):
-        print_line(f"run: {said(record, now)}")
+        print_line(f"run: {run_line(record, now)}")
     for of in cut:
         print_line(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
     for (model, reason), n in left.items():
@@ -65,15 +65,15 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
         print_line(f"mixed {name}: {', '.join(values)}")
 
 
-def said(record: RunRecord, now: datetime) -> str:
-    """One run in one line."""
+def run_line(record: RunRecord, now: datetime) -> str:
+    """A run in one line."""
     where = f"{moment(record.started_at)} on {record.host}, process {record.pid}"
-    return f"{where}: {record.came(now)}; {record.said(now)}; {record.command}"
+    return f"{where}: {record.progress_in_words(now)}; {record.state_in_words(now)}; {record.command}"
 
 
 def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
-    """One run for `--json`; what is not known is null."""
-    came, state = record.progress, record.state(now)
+    """A run for `--json`; values that are not known are null."""
+    progress, state = record.progress, record.state(now)
     return {
         "state": state,
         "started_at": record.started_at.isoformat(),
@@ -82,10 +82,10 @@ def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
         "pid": record.pid,
         "command": record.command,
         "done_before": record.done_before,
-        "planned": came.total,
-        "done": came.done,
-        "failed": came.failed,
-        "rate_per_minute": came.rate,
-        "eta_seconds": came.eta_seconds if state == "going on" else None,
+        "planned": progress.total,
+        "done": progress.done,
+        "failed": progress.failed,
+        "rate_per_minute": progress.rate,
+        "eta_seconds": progress.eta_seconds if state == "going on" else None,
         "error": record.error or None,
     }

@@ -43,7 +43,7 @@ def command(
             help="Standard deviation of a score of one half between two training runs of one model; 0.006 unless told.",
         ),
     ] = None,
-    reasons: Annotated[bool, typer.Option("--reasons", help="Say below the table why, in sentences.")] = False,
+    reasons: Annotated[bool, typer.Option("--reasons", help="Add the reasons for each verdict, in sentences.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show one verdict per headline curve: label, threshold with interval, evidence, reasons.

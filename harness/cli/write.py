@@ -1,4 +1,4 @@
-"""Writing what a user asked to have in a file."""
+"""Files that verbs write for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write all of `text` as UTF-8, its line ends as they are, or leave the old file alone.
+    """Write a text as UTF-8 with its line ends as they are; the old file stays when that fails.
 
     Raises:
         HarnessError: the file cannot be written.
@@ -22,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write all of `content` or leave the old file alone.
+    """Write a file as a whole; the old file stays when that fails.
 
     Raises:
         HarnessError: the file cannot be written.
@@ -41,12 +41,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_figures(path: Path, drawn: Sequence[Any], title: str) -> None:
-    """Write figures to a page, or the only one to a picture, and say so on stderr.
+    """Write figures to an HTML page, or a single one to a picture, and say so on stderr.
 
     Args:
-        path: `.html` takes any number; `.png`, `.svg` and `.pdf` take one.
-        drawn: any of `harness.figures`.
-        title: of the page.
+        path: file to write; `.html` takes any number of figures, `.png`, `.svg` and `.pdf` take one.
+        drawn: figures made by functions of `harness.figures`.
+        title: title of the page.
 
     Raises:
         HarnessError: there is nothing to draw, the file is of another kind, or cannot be written.

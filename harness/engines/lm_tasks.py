@@ -24,7 +24,7 @@ from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.samplers import ContextSampler
 from lm_eval.api.task import ConfigurableTask, TaskConfig
 
-from harness.catalog.task_code import code_said
+from harness.catalog.task_code import code_names
 from harness.catalog.task_keys import check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.engines.documents import DocumentCache, Splits
@@ -210,7 +210,7 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: b
     """
     _use_safe_templates()
     config = task_config(cell, task, allow_code=allow_code)
-    code = tuple(code_said(config))
+    code = tuple(code_names(config))
     _use_scripts(config)
     splits = data.splits(task, config)
     _check_splits(task, config, splits)

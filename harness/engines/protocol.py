@@ -1,4 +1,4 @@
-"""How a model answers: the protocol every engine keeps, and the one place where any error becomes a failure."""
+"""How a model answers: the protocol of engines, and the one place where any error of a cell becomes its failure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.specs import ModelSpec, TaskSpec
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineSettings:
-    """How to run, not what to ask: nothing here may change a number (but `truncation`, which is recorded)."""
+    """How models run. Nothing here may change a score, except `truncation`, whose effect is recorded."""
 
     device: str = "auto"
     """torch device; `auto` takes the GPU a worker was given, else the CPU."""
@@ -25,7 +25,7 @@ class EngineSettings:
     token_budget: int | None = None
     """Tokens per forward pass of the tree engine; halved when memory runs out. None: 2048 on a CPU, 16384 on a GPU."""
     deterministic: bool = False
-    """Numbers that depend on the document alone, bit by bit, whatever else is in the batch; slower."""
+    """Compute scores that depend on each document alone, bit by bit, whatever else is in its batch; slower."""
     threads: int | None = 1
     """CPU threads of one worker; None leaves torch's default."""
     trust_remote_code: bool = False
@@ -33,13 +33,13 @@ class EngineSettings:
     allow_tokenizer_code: bool = False
     """Run Python files that come with a model's tokenizer."""
     allow_pickle: bool = False
-    """Read weights that are no safetensors."""
+    """Read weights that are not in safetensors: pickles, which can run code."""
     allow_code: bool = False
     """Run Python files that come with a task (see `harness.catalog.task_code`)."""
     confirm_run_unsafe_code: bool = False
-    """The user agreed that model-written programs are executed."""
+    """The user agreed that programs which a model wrote are executed, in a sandbox."""
     allow_unfenced: bool = False
-    """And that they are where they could reach the user's files, this machine's sockets or the network."""
+    """The user agreed that they are executed even where nothing keeps them from the user's files and the network."""
     truncation: Literal["refuse", "allow"] = "refuse"
     """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
     energy: bool = False
@@ -47,7 +47,7 @@ class EngineSettings:
 
 
 class Engine(Protocol):
-    """One loaded model that answers cells. Opened once per lane, closed at its end."""
+    """One loaded model that answers cells. It is opened at the beginning of a lane and closed at its end."""
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. Any exception means the cell failed."""
@@ -66,11 +66,11 @@ ENGINES: dict[str, str] = {
 """Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
 
 WITHOUT_MODEL = frozenset({"simulated"})
-"""Engines that load no model, so that it need not be there."""
+"""Engines that load no model, so that the model need not be on this machine."""
 
 
 def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine:
-    """Load `model` in the engine called `name`.
+    """Load a model in the engine called `name`.
 
     Raises:
         HarnessError: the engine is not known, or the model cannot be read.
@@ -83,7 +83,7 @@ def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine
 
 
 def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
-    """Evaluate one cell; whatever goes wrong comes back as a failure of that cell alone."""
+    """Evaluate one cell; whatever error there is becomes a failure of this cell alone."""
     try:
         return engine.evaluate(cell, task)
     except Exception as error:  # the one broad except: a failing cell must not end a run
@@ -91,7 +91,7 @@ def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
 
 
 def failure(cell: Cell, error: Exception) -> CellFailure:
-    """The record of `error`, with its traceback."""
+    """The failure of a cell with this error and its traceback."""
     lines = str(error).strip().splitlines()
     return CellFailure(
         cell=cell,

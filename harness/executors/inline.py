@@ -19,7 +19,7 @@ class InlineExecutor:
         del settings  # neither a width nor an address means anything here
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
-        """One outcome per job, in the order of the lanes. A crash of the process ends the run: Ray survives those."""
+        """One outcome per job, in the order of the lanes. A crash of the process ends the run; Ray would go on."""
         with ended_by_sigterm():
             for lane in lanes:
                 worker = LaneWorker(settings)

@@ -1,4 +1,4 @@
-"""Where lanes run: one protocol, so that nothing else learns whether Ray is there."""
+"""Where lanes run: one protocol, so that no other module depends on Ray."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.schedule import Lane
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutorSettings:
-    """Where and how wide to run."""
+    """Where lanes run, and how many at the same time."""
 
     workers: int | None = None
     """Most models loaded at the same time; None asks the machine (its CPUs or GPUs)."""
@@ -24,10 +24,10 @@ class ExecutorSettings:
 
 
 class Executor(Protocol):
-    """Runs lanes and yields every job's outcome exactly once, in whatever order they finish."""
+    """Runs lanes and yields the outcome of every job exactly once, in the order in which they finish."""
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
-        """One outcome per job: a raising cell and a dead worker are failures, not exceptions.
+        """One outcome per job; the error of a cell and the death of a worker are failures, not exceptions.
 
         Closing the iterator early ends every process it started.
         """

@@ -1,4 +1,4 @@
-"""What is done with lanes, wherever they run: open a lane's model once, answer its jobs one by one, close."""
+"""What every executor does with a lane: load its model once, answer its jobs one by one, free the model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class LaneWorker:
-    """One lane after the other with its loaded model. The inline executor calls it, Ray makes an actor of it."""
+    """Answers one lane after the other. The inline executor calls it, the Ray executor makes an actor of it."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
@@ -25,7 +25,7 @@ class LaneWorker:
         self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
-        """Load the model of `lane`: nothing when it is ready, otherwise one failure per job of the lane."""
+        """Load the model of a lane; gives a failure for each job of the lane when that fails, and nothing otherwise."""
         self._lane = lane
         started = time.perf_counter()
         try:
@@ -36,7 +36,7 @@ class LaneWorker:
         return ()
 
     def answer(self, index: int) -> Outcome:
-        """The outcome of the lane's job number `index`."""
+        """Answer the job number `index` of the lane."""
         assert self._lane is not None, "open() first"
         assert self._engine is not None, "the model was not loaded"
         job = self._lane.jobs[index]

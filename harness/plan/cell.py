@@ -12,13 +12,13 @@ from harness.plan.setting import Setting, axes, identity, setting_of
 from harness.specs import Kind, MetricSpec, ModelSpec
 
 DEFAULT_ENGINE = "tree"
-"""Who answers when nobody says otherwise."""
+"""Engine that answers unless another one is chosen."""
 DESCRIPTIVE_FIELDS = ("params", "params_non_embedding", "params_active", "tokens", "loss")
-"""What is told of a model and changes no answer: it can be put right without evaluating anew."""
+"""Fields that describe a model and change none of its answers: stored results can be corrected without a new run."""
 
 
 class Place(NamedTuple):
-    """Where a cell's answers belong: a model that two families name has a place in each."""
+    """The family and the key of a cell: a model that two families name has a place in each of them."""
 
     family: str
     """Family name."""
@@ -28,32 +28,32 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """One number-producing unit: model x task x shots x prompt x seed."""
+    """What is evaluated, stored and compared as one: a model, a task, a number of shots, a prompt and a seed."""
 
     model: ModelSpec
     """The model that answers."""
     task: str
     """Task name."""
     suite: str
-    """Home suite of the task: a label, not part of the identity."""
+    """Suite that the task belongs to: a label that is no part of the key."""
     kind: Kind
     """Kind of ability."""
     task_version: str
-    """Version given by the task's author."""
+    """Version that the task's author gives."""
     task_digest: str
-    """Digest of the task's config and data; results of an edited task stay apart from earlier ones."""
+    """Digest of the task's config and data, so that results of an edited task stay apart from earlier ones."""
     metrics: tuple[MetricSpec, ...]
-    """Metrics, first = headline."""
+    """Metrics of the task; the first is the headline."""
     shots: int
     """Demonstrations before the question."""
     prompt: str = "default"
     """Name of the prompt variant."""
     seed: int = 0
-    """Fixes the permutation of the few-shot pool; k shots are its first k."""
+    """Few-shot seed: it fixes one permutation of the examples, of which k shots are the first k."""
     limit: int | None = None
-    """First so many documents; None for all."""
+    """Number of documents that are asked, from the first on; None for all."""
     engine: str = DEFAULT_ENGINE
-    """Name of the engine that answers."""
+    """Name of the engine."""
 
     def setting(self, *, free: Collection[str] = (), first: Sequence[str] = ()) -> Setting:
         """The values that cells must share to be compared.
@@ -72,10 +72,10 @@ class Cell:
 
     @property
     def place(self) -> Place:
-        """Family and key: what is done, failed or to do. The family draws the curve and does not change the number."""
+        """Family and key, by which cells are done, failed or to do: each family has a curve of its own."""
         return Place(self.model.family, self.key)
 
     @property
     def label(self) -> str:
-        """Short text for progress and messages."""
+        """Short text for progress lines and messages."""
         return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}"

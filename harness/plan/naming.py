@@ -22,7 +22,7 @@ def size_setting(cell: Cell) -> Setting:
 
 
 def by_size(cells: Iterable[Cell]) -> dict[Setting, tuple[Cell, ...]]:
-    """The cells of each setting from the smallest model to the largest, settings by task, family, shots and prompt."""
+    """The cells of each setting, smallest model first; the settings are ordered by task, family, shots and prompt."""
     groups: dict[Setting, list[Cell]] = defaultdict(list)
     for cell in cells:
         groups[size_setting(cell)].append(cell)
@@ -36,12 +36,12 @@ def _in_order(value: Value) -> tuple[int, str]:
 
 
 def labels(settings: Iterable[Setting]) -> dict[Setting, str]:
-    """What to call each setting: task and shots, and of the rest what is not the same in all of them."""
+    """A short name for each setting: its task and shots, and the other values that are not the same in all settings."""
     given = tuple(settings)
     varying = {"task", "shots"} | {name for name in AXES if len({s.value(name) for s in given if name in s.names}) > 1}
     if len({(s.value("task"), s.value("task_digest")) for s in given}) == len({s.value("task") for s in given}):
         varying.discard("task_digest")  # every task has its own
-    return {s: ", ".join(AXES[name].said(s.value(name)) for name in s.names if name in varying) for s in given}
+    return {s: ", ".join(AXES[name].label_of(s.value(name)) for name in s.names if name in varying) for s in given}
 
 
 class ModelId(NamedTuple):
@@ -58,12 +58,12 @@ class ModelId(NamedTuple):
 
 
 def model_id(model: ModelSpec) -> ModelId:
-    """The model without what can differ from run to run, such as its folder."""
+    """What identifies a model, without what can differ from run to run, such as its folder."""
     return ModelId(model.family, model.name, model.revision, model.variant)
 
 
 def model_names(models: Iterable[ModelSpec]) -> dict[ModelId, str]:
-    """What to call each model: name and variant, with the revision when two share them. Smallest model first."""
+    """A short name for each model, smallest first: name and variant, with the revision where two models share them."""
     known = {model_id(model): model for model in models}
     ordered = sorted(known, key=lambda m: (m.family, known[m].params, m.name, m.variant or "", m.revision))
     short = {m: f"{m.name}+{m.variant}" if m.variant else m.name for m in ordered}

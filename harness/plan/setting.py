@@ -52,7 +52,7 @@ class Axis:
     label: Callable[[Value], str] | None = None
     """The value where no title stands beside it, such as `5-shot`; None where `text` explains itself."""
 
-    def said(self, value: Value) -> str:
+    def label_of(self, value: Value) -> str:
         """The value in the label of a setting."""
         return (self.label or self.text)(value)
 
@@ -144,7 +144,7 @@ _UNLESS_DEFAULT = tuple(axis for axis in AXES.values() if axis.in_key == "unless
 
 
 def identity(cell: Cell, added: Iterable[Axis] = _UNLESS_DEFAULT) -> tuple[Value, ...]:
-    """What a cell's key is made of: its values on all axes that change the number.
+    """The values of a cell from which its key is computed: those on all axes that can change a score.
 
     Args:
         cell: the cell.

@@ -16,10 +16,10 @@ ALL = "all"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunPlan:
-    """Cells to produce, with the tasks they need."""
+    """The cells that a run is to evaluate, with their tasks."""
 
     cells: tuple[Cell, ...]
-    """Distinct by place, in the order asked for."""
+    """Each place once, in the order in which suites, tasks and models were given."""
     tasks: Mapping[str, TaskSpec]
     """Task name -> spec, for every task of the cells."""
     pickles: tuple[Path, ...] = ()
@@ -27,19 +27,19 @@ class RunPlan:
     they are allowed."""
 
     def without(self, places: Iterable[Place]) -> RunPlan:
-        """The plan less the cells whose places are given."""
+        """The plan without the cells at these places."""
         gone = frozenset(places)
         return replace(self, cells=tuple(c for c in self.cells if c.place not in gone))
 
     def with_models(self, change: Callable[[ModelSpec], ModelSpec]) -> RunPlan:
-        """The plan with every model replaced by what `change` makes of it, asked once per model."""
+        """The plan with every model replaced by `change(model)`, which is called once per model."""
         changed = {model: change(model) for model in dict.fromkeys(c.model for c in self.cells)}
         return replace(self, cells=tuple(replace(c, model=changed[c.model]) for c in self.cells))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
-    """What the user asked to vary; None leaves the choice to each suite."""
+    """What the user wants to vary; None leaves the choice to each suite."""
 
     shots: tuple[int, ...] | None = None
     """Shot counts."""
@@ -48,7 +48,7 @@ class Sweep:
     seeds: int | None = None
     """Number of few-shot seeds."""
     limit: int | None = None
-    """First so many documents."""
+    """Number of documents of each task, from the first on."""
 
 
 def expand(
@@ -59,7 +59,7 @@ def expand(
     sweep: Sweep | None = None,
     engine: str = DEFAULT_ENGINE,
 ) -> RunPlan:
-    """Every cell that suites x models x sweep ask for, each once.
+    """Every cell of these suites, models and sweep, each once.
 
     At 0 shots with greedy decoding all seeds ask the same questions and get the same answers: seed 0 alone is kept.
 
@@ -67,8 +67,8 @@ def expand(
         suites: in the order their cells should run.
         tasks: every task the suites name.
         models: models to evaluate.
-        sweep: the user's own choice of shots, prompts, seeds and limit; None takes the suites'.
-        engine: name of the engine, part of each cell's identity.
+        sweep: shots, prompts, seeds and limit that the user chose; None takes those of each suite.
+        engine: name of the engine, part of each cell's key.
 
     Raises:
         PlanError: a negative number, an unknown prompt, or more shots than a task can give.

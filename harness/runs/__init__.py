@@ -1,4 +1,4 @@
-"""What a run leaves behind about itself, and how far runs are."""
+"""Records that runs keep of themselves in the results folder, and how far runs are."""
 
 from harness.runs.progress import costs, fallbacks, fence_of, finished_at, mixed, up_to_date
 from harness.runs.record import MOST_BYTES, Progress, RunRecord, dumped, loaded, planned

@@ -1,4 +1,4 @@
-"""What records and results say about runs: how far they got, how fast, with what, and at what cost."""
+"""What records and results show about runs: how far they are, how fast, with which versions, and at what cost."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from harness.scoring.metrics import runs_programs
 
 
 def finished_at(outcome: Outcome) -> datetime:
-    """When the cell was answered, or failed (UTC)."""
+    """When the cell was evaluated, or failed (UTC)."""
     if isinstance(outcome, CellFailure):
         return outcome.failed_at
     return outcome.provenance.started_at + timedelta(seconds=outcome.provenance.seconds)
 
 
 def pace(outcomes: Iterable[Outcome], *, window: timedelta = timedelta(minutes=10)) -> float | None:
-    """Cells per minute over the window that ends with the newest; None when fewer than two cells lie in it."""
+    """Cells per minute in the window that ends with the newest cell; None when it has fewer than two cells."""
     times = sorted(finished_at(outcome) for outcome in outcomes)
     recent = [time for time in times if time >= times[-1] - window]
     if len(recent) < 2 or recent[0] == recent[-1]:
@@ -31,9 +31,10 @@ def pace(outcomes: Iterable[Outcome], *, window: timedelta = timedelta(minutes=1
 
 
 def current(records: Sequence[RunRecord], now: datetime) -> tuple[RunRecord, ...]:
-    """The runs whose plans still hold: those that go on, and those that broke off and after which none was started.
+    """The runs whose plans are still to be carried out: runs that go on, and runs that ended early and were the last.
 
-    What broke off before a later run was taken up by it or given up: a slip of the keys shall not be owed for ever.
+    The rest of a run that ended early is not waited for once another run was started: the later run evaluates it too,
+    or the user has given it up. So the cells of a mistyped command are not shown as missing for ever.
     """
     starts = [record.started_at for record in records]
     return tuple(
@@ -46,10 +47,11 @@ def current(records: Sequence[RunRecord], now: datetime) -> tuple[RunRecord, ...
 def up_to_date(
     records: Sequence[RunRecord], results: Sequence[CellResult], failures: Sequence[CellFailure], now: datetime
 ) -> tuple[RunRecord, ...]:
-    """The records, those whose plans hold with the progress that the cells show and a plan of what is left of them.
+    """The records; those of `current` runs with the progress that the cells show, and with a plan of the missing cells.
 
-    A run writes each cell at once and its record every ten seconds; one that was killed never wrote its last counts.
-    What was finished after another run was started is credited to a run only while it is heard of.
+    A run writes each cell at once, but its record only every ten seconds, and a run that was killed has not written its
+    last counts. A cell that was finished after the next run was started counts for the earlier run only if that one
+    still showed signs of life.
     """
     hold = current(records, now)
     if not hold:
@@ -63,7 +65,7 @@ def up_to_date(
 
 
 def _next_start(record: RunRecord, records: Iterable[RunRecord]) -> datetime | None:
-    """When the next run was started since this one was heard of; None when none was."""
+    """When the first run was started after the last sign of life of this one; None when there is none."""
     return min((other.started_at for other in records if other.started_at > record.heard_at), default=None)
 
 
@@ -74,19 +76,24 @@ def _followed(
     now: datetime,
     until: datetime | None,
 ) -> RunRecord:
-    """One record with what came `until` then, and a plan of what never came; what failed before it is still to come."""
+    """A record with the cells that came back before `until`, and a plan of those that did not come back at all.
+
+    A cell that failed before the run began is still to be evaluated by it.
+    """
     wanted = record.places
     if not wanted:
         return record
     ended = {place: done[place] for place in wanted & done.keys()}
     broken = {of: failed[of] for of in (wanted & failed.keys()) - ended.keys() if failed[of] >= record.started_at}
-    came, lost = ([at for at in times.values() if until is None or at < until] for times in (ended, broken))
+    answered, failures = ([at for at in times.values() if until is None or at < until] for times in (ended, broken))
     # times of other machines may lie before the run or after now
-    after = sorted((at - record.started_at).total_seconds() for at in (*came, *lost) if record.started_at <= at <= now)
+    after = sorted(
+        (at - record.started_at).total_seconds() for at in (*answered, *failures) if record.started_at <= at <= now
+    )
     progress = Progress(
         total=len(wanted),
-        done=len(came),
-        failed=len(lost),
+        done=len(answered),
+        failed=len(failures),
         elapsed_seconds=after[-1] if after else 0.0,
         first_seconds=after[0] if after else None,
     )
@@ -99,20 +106,22 @@ def _only(places: Set[Place], of: Planned) -> dict[str, tuple[str, ...]]:
 
 
 class Tally(NamedTuple):
-    """How far one model is with one task."""
+    """How many cells of one task one model has."""
 
     family: str
+    """Family name."""
     model: str
-    """Its name, as in `plan.model_names`."""
+    """Name of the model, as in `plan.model_names`."""
     task: str
+    """Task name."""
     done: int
-    """Cells with a result."""
+    """Number of cells with a result."""
     failed: int
-    """Cells whose last attempt failed."""
+    """Number of cells whose last attempt failed."""
     absent: int
-    """Cells that another model of the family has, done or failed, and this one has not: to come, or left out."""
+    """Number of cells that another model of the family has, done or failed, and this model has not."""
     planned: int
-    """Cells that runs planned and that have not come back; one that failed before and is to be tried again is both."""
+    """Number of cells that runs are still to evaluate; a failed cell that is to be tried again is also in `failed`."""
 
 
 def tallies(
@@ -120,8 +129,11 @@ def tallies(
 ) -> tuple[Tally, ...]:
     """Every model of every family, smallest first, with every task of that family.
 
-    `runs` are those whose plans hold, up to date. Where there is none, what the other sizes were asked already is the
-    best witness of what is still to do.
+    Args:
+        results: every result.
+        failures: every failure.
+        runs: the `current` runs, `up_to_date`. Without any, the cells of the other sizes are the best sign of what is
+            still to be evaluated.
     """
     done = {(model_id(r.cell.model), size_setting(r.cell)) for r in results}
     failed = {(model_id(f.cell.model), size_setting(f.cell)) for f in failures} - done
@@ -154,29 +166,30 @@ def tallies(
 
 
 class Cost(NamedTuple):
-    """What one model took."""
+    """Time and energy that the cells of one model took."""
 
     family: str
+    """Family name."""
     model: str
-    """Its name, as in `plan.model_names`."""
+    """Name of the model, as in `plan.model_names`."""
     params: int
     """Total parameters."""
     cells: int
-    """Cells with a result."""
+    """Number of cells with a result."""
     documents: int
-    """Documents answered in them."""
+    """Number of documents in these cells."""
     truncated: int
-    """Documents whose prompt was cut."""
+    """Number of documents whose prompt was cut."""
     seconds: float
     """Wall time of the cells, model loading excluded."""
     energy_wh: float | None
-    """Watt hours of the cells that were measured; None when none was."""
+    """Energy in watt hours of the cells whose energy was measured; None when there are none."""
     measured: int
-    """Cells whose energy was measured."""
+    """Number of cells whose energy was measured."""
 
 
 def costs(results: Iterable[CellResult]) -> tuple[Cost, ...]:
-    """Time and energy by model, smallest first."""
+    """Time and energy of each model, smallest first."""
     by_model: dict[ModelId, list[CellResult]] = defaultdict(list)
     for result in results:
         by_model[model_id(result.cell.model)].append(result)
@@ -200,36 +213,39 @@ def _cost(name: str, results: Sequence[CellResult]) -> Cost:
     )
 
 
-class Making(NamedTuple):
-    """One way in which cells were made."""
+class Setup(NamedTuple):
+    """Versions and machine with which some of the cells were evaluated."""
 
     engine: str
+    """Name of the engine."""
     device: str
+    """Device that the models ran on."""
     host: str
+    """Name of the machine."""
     commit: str
     """Commit of the working folder, `+` behind it when there were uncommitted changes; empty outside a repository."""
     versions: str
     """Packages and their versions."""
     deterministic: bool
-    """True when numbers were asked to depend on each document alone."""
+    """True when the user asked for numbers that depend on each document alone, bit by bit."""
     cells: int
-    """Cells made so."""
+    """Number of these cells."""
     first_at: datetime
-    """Start of the first of them (UTC)."""
+    """When the first of them was begun (UTC)."""
     last_at: datetime
-    """End of the last of them (UTC)."""
+    """When the last of them was finished (UTC)."""
 
 
-def makings(results: Iterable[CellResult]) -> tuple[Making, ...]:
-    """With what the cells were made, the newest last; one row when everything was made alike."""
+def setups(results: Iterable[CellResult]) -> tuple[Setup, ...]:
+    """Every combination of versions and machine with which cells were evaluated, the newest last."""
     groups: dict[tuple[str, str, str, str, str, bool], list[CellResult]] = defaultdict(list)
     for result in results:
-        made = result.provenance
-        commit = (made.git_commit or "")[:10] + ("+" if made.git_dirty else "")
-        versions = ", ".join(f"{name} {version}" for name, version in sorted(made.versions.items()))
-        groups[result.cell.engine, made.device, made.host, commit, versions, made.deterministic].append(result)
+        ran = result.provenance
+        commit = (ran.git_commit or "")[:10] + ("+" if ran.git_dirty else "")
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(ran.versions.items()))
+        groups[result.cell.engine, ran.device, ran.host, commit, versions, ran.deterministic].append(result)
     found = [
-        Making(
+        Setup(
             *alike,
             cells=len(group),
             first_at=min(r.provenance.started_at for r in group),
@@ -241,12 +257,12 @@ def makings(results: Iterable[CellResult]) -> tuple[Making, ...]:
 
 
 def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
-    """Provenance that is not the same for all cells: such numbers may differ for reasons that are not the model."""
+    """Provenance that is not the same for all cells: their scores may differ for other reasons than the model."""
     seen: dict[str, set[str]] = {}
     for result in results:
-        made = result.provenance
-        facts = {**made.versions, "device": made.device, "engine": result.cell.engine}
-        facts["deterministic"] = "yes" if made.deterministic else "no"
+        ran = result.provenance
+        facts = {**ran.versions, "device": ran.device, "engine": result.cell.engine}
+        facts["deterministic"] = "yes" if ran.deterministic else "no"
         if (fence := fence_of(result)) is not None:
             facts["fence"] = fence
         for name, value in facts.items():
@@ -255,13 +271,13 @@ def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
 
 
 def fence_of(result: CellResult) -> str | None:
-    """What held the programs of a cell; None when it has none."""
+    """What confined the programs of a cell; None when its task executes none."""
     if not any(runs_programs(metric.name) for metric in result.cell.metrics):
         return None
     return result.provenance.fence or "not recorded"
 
 
 def fallbacks(results: Sequence[CellResult]) -> dict[tuple[str, str], int]:
-    """Cells that were left to lm-eval's code, by model and reason."""
+    """Number of cells that lm-eval's code answered in place of the engine, by model and reason."""
     found = Counter((r.cell.model.name, r.provenance.fallback) for r in results if r.provenance.fallback is not None)
     return {(model, reason): n for (model, reason), n in sorted(found.items()) if reason is not None}

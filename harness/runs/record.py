@@ -1,13 +1,14 @@
-"""What a run leaves in the results folder about itself: what it planned, how far it came, whether it goes on. Pure.
+"""The record that a run keeps of itself: what it was to evaluate, how far it is, whether it goes on. Pure.
 
     results/.runs/<UTC start>-<host>-<pid>.json
 
-holds, in this order: `format`; `harness_version`; `started_at` and `heard_at` (UTC; the run writes the file anew every
-ten seconds, so that an old `heard_at` without an `ending` tells of a run that was killed); `host` and `pid`; `command`;
-`done_before`, cells of the plan that needed no work; `progress`, counts and times as the terminal shows them; `ending`
-and `error`; last and longest `plan`, per model and task the keys of the cells to evaluate, about 20 bytes each. A run
-that finished needs them no more and leaves them out. Several runs into one folder have a file each. Only the Runs page
-and `emergence status` read these files; scores and verdicts rest on cells alone, and a file can be deleted at any time.
+has these keys, in this order: `format`; `harness_version`; `started_at` and `heard_at` (UTC; the run writes the file
+again every ten seconds, so an old `heard_at` without an `ending` means that the run was killed); `host` and `pid`;
+`command`; `done_before`, the number of cells of the plan that needed no work; `progress`, the counts and times that the
+terminal shows; `ending` and `error`; last and longest `plan`, per model and task the keys of the cells to evaluate,
+about 20 bytes each. A run that has finished needs no plan any more and leaves it out. Several runs into one folder have
+a file each. Only the Runs page and `emergence status` read these files. Scores and verdicts depend on cells alone, and
+the files can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -32,56 +33,57 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Number of the file's format. A reader refuses higher numbers."""
 SILENCE = timedelta(minutes=5)
-"""A run that has written nothing for so long is taken for killed. Generous: clocks differ, and disks hang."""
+"""Time without a sign of life after which a run counts as killed; generous, because clocks differ and disks hang."""
 _PATIENCE = timedelta(minutes=1)
-"""Silence that people are told of."""
+"""Time without a sign of life that is mentioned to people."""
 MOST_BYTES = 16 * 2**20
 """A larger file is not read; a plan of 10,000 cells takes 0.3 MB."""
 _MOST_TEXT = 2000
 
 Ending = Literal["finished", "interrupted", "stopped", "lost"]
-"""Every cell came back; ended by Ctrl-C or a batch system; ended by an error; its process is gone and never said why.
-The last is no run's own word: who reads the file on the same machine finds it out."""
+"""`finished`: every cell counts back. `interrupted`: ended by Ctrl-C or a batch system. `stopped`: ended by an error.
+`lost`: its process is gone and wrote no ending, which a reader of the file on the same machine finds out."""
 State = Ending | Literal["going on"]
-"""Lost is also what has not been heard of for `SILENCE`."""
+"""A run without a sign of life for `SILENCE` counts as lost too."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a run has come, at one moment."""
+    """How far a run is at one moment."""
 
     total: int
-    """Cells to evaluate in this run."""
+    """Number of cells to evaluate in this run."""
     skipped: int = 0
-    """Cells of the plan that were left out because they are done, or failed before."""
+    """Number of cells of the plan that are left out because they are done, or failed before."""
     done: int = 0
-    """Cells evaluated."""
+    """Number of cells that were evaluated."""
     failed: int = 0
-    """Cells that failed."""
+    """Number of cells that failed."""
     elapsed_seconds: float = 0.0
-    """Since the run began, starting workers and loading models included."""
+    """Time since the run began, including the start of workers and the loading of models."""
     first_seconds: float | None = None
-    """When the first cell came back; None before. The rate counts from there, or starting up would spoil it."""
+    """Time until the first cell counts back; None before. The rate is counted from there, since starting takes its own
+    time."""
 
     @property
     def finished(self) -> int:
-        """Cells that came back, either way."""
+        """Number of cells that were evaluated or failed."""
         return self.done + self.failed
 
     @property
     def rate(self) -> float | None:
-        """Cells per minute since the first came back; None before the second, and in the first second after it."""
+        """Cells per minute since the first counts back; None before the second, and for a second after the first."""
         if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds - self.first_seconds < 1.0:
             return None
         return 60.0 * (self.finished - 1) / (self.elapsed_seconds - self.first_seconds)
 
     @property
     def eta_seconds(self) -> float | None:
-        """Time left at this rate; None while there is none."""
+        """Time left at this rate, in seconds; None while there is no rate."""
         return None if self.rate is None else 60.0 * (self.total - self.finished) / self.rate
 
     def after(self, outcome: Outcome, *, elapsed_seconds: float) -> Progress:
-        """The progress once `outcome` has come back."""
+        """The progress with one more outcome."""
         failed = isinstance(outcome, CellFailure)
         return replace(
             self,
@@ -92,7 +94,7 @@ class Progress:
         )
 
     def line(self) -> str:
-        """One line for people.
+        """The progress in one line.
 
         >>> Progress(total=40, done=11, failed=1, first_seconds=8.0, elapsed_seconds=30.0).line()
         '12/40 cells, 1 failed, 30/min, ETA 0:56'
@@ -111,7 +113,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """What one model is to be asked."""
+    """The cells that one model is to answer."""
 
     model: ModelSpec
     """The model."""
@@ -121,56 +123,56 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
-    """One run, as its file told last."""
+    """One run, as its file describes it."""
 
     started_at: datetime
-    """When its work began (UTC)."""
+    """When the run began (UTC)."""
     heard_at: datetime
     """When the file was written (UTC); the end of the run when there is an `ending`."""
     host: str
-    """Name of the machine that leads the run."""
+    """Name of the machine on which the process that leads the run is."""
     pid: int
-    """Process there."""
+    """Number of that process."""
     command: str
-    """The command line, ready to be given again."""
+    """The command line, which can be given again as it is."""
     done_before: int
-    """Cells of the plan that were left out because they are done, or failed before."""
+    """Number of cells of the plan that were left out because they are done, or failed before."""
     progress: Progress
-    """Of the cells to evaluate."""
+    """How far the run is with the cells to evaluate."""
     ending: Ending | None = None
-    """How it ended; None while it goes on, and for ever when it was killed, unless a reader knows better."""
+    """How the run ended; None while it goes on, and in the file of a run that was killed."""
     error: str = ""
-    """What stopped it, in one line; empty unless `ending` is `stopped`."""
+    """The error that stopped the run, in one line; empty unless `ending` is `stopped`."""
     plan: tuple[Planned, ...] = ()
-    """The cells to evaluate; empty once all came back."""
+    """The cells to evaluate; empty once all have come back."""
 
     @property
     def name(self) -> str:
-        """Name of its file, less what a file system might not take; sorts by start."""
+        """Name of its file, before characters that a file system refuses are replaced; names sort by start."""
         return f"{self.started_at:%Y%m%dT%H%M%S.%fZ}-{self.host}-{self.pid}.json"
 
     def state(self, now: datetime) -> State:
-        """How the run stands, as far as its file tells."""
+        """Whether the run goes on, or how it ended, as far as its file shows."""
         if self.ending is not None:
             return self.ending
         return "going on" if abs(now - self.heard_at) <= SILENCE else "lost"
 
     @property
     def places(self) -> frozenset[Place]:
-        """Where the answers of the cells belong that it was to evaluate; none once all came back."""
+        """Places of the cells that the run was to evaluate; empty once all have come back."""
         return frozenset(Place(of.model.family, key) for of in self.plan for keys in of.tasks.values() for key in keys)
 
     def is_heard(self, now: datetime) -> bool:
-        """True while its file is written every few seconds, so that its process is alive."""
+        """True while the file is written every few seconds, which shows that the process is alive."""
         return self.ending is None and abs(now - self.heard_at) < _PATIENCE
 
-    def came(self, now: datetime) -> str:
-        """How far it came, in words; the rate and the time left only while it goes on."""
+    def progress_in_words(self, now: datetime) -> str:
+        """How far the run is, in words; with the rate and the time left only while it goes on."""
         of = self.progress if self.state(now) == "going on" else replace(self.progress, first_seconds=None)
         return of.line()
 
-    def said(self, now: datetime) -> str:
-        """The state in words."""
+    def state_in_words(self, now: datetime) -> str:
+        """Whether the run goes on, or how it ended, in words."""
         at = moment(self.heard_at)
         match self.state(now):
             case "going on":
@@ -186,7 +188,7 @@ class RunRecord:
 
 
 def planned(cells: Iterable[Cell]) -> tuple[Planned, ...]:
-    """The cells by model and task, in the order in which they are planned."""
+    """The cells by model and task, in their order."""
     models: dict[ModelSpec, dict[str, list[str]]] = {}
     for cell in cells:
         models.setdefault(cell.model, {}).setdefault(cell.task, []).append(cell.key)
@@ -237,14 +239,14 @@ def loaded(data: bytes) -> RunRecord:
 
 
 def _check(record: RunRecord) -> None:
-    """A file can hold anything, and nothing in it may break the page that shows it."""
+    """Refuse values that no run writes: a damaged file must not break the page that shows it."""
     if not all(time.tzinfo and 2000 <= time.year < 2200 for time in (record.started_at, record.heard_at)):
         raise ValueError("is damaged: a time is no UTC time of our days")
-    came = record.progress
-    if min(came.done, came.failed, record.done_before) < 0 or not came.finished <= came.total < 10**9:
-        raise ValueError(_plain(f"is damaged: {came.done} cells done and {came.failed} failed of {came.total}"))
-    if not 0.0 <= (came.first_seconds or 0.0) <= came.elapsed_seconds < 1e10 or not isfinite(came.rate or 0.0):
-        raise ValueError(f"is damaged: {came.elapsed_seconds} s since the start")
+    counts = record.progress
+    if min(counts.done, counts.failed, record.done_before) < 0 or not counts.finished <= counts.total < 10**9:
+        raise ValueError(_plain(f"is damaged: {counts.done} cells done and {counts.failed} failed of {counts.total}"))
+    if not 0.0 <= (counts.first_seconds or 0.0) <= counts.elapsed_seconds < 1e10 or not isfinite(counts.rate or 0.0):
+        raise ValueError(f"is damaged: {counts.elapsed_seconds} s since the start")
     models = [of.model for of in record.plan]
     names = [text for m in models for text in (m.family, m.name, m.revision, m.variant or "")]
     if any(len(name) > _MOST_TEXT for name in (*names, *(task for of in record.plan for task in of.tasks))):
@@ -259,5 +261,5 @@ def _adapter() -> TypeAdapter[Any]:
 
 
 def _plain(text: str) -> str:
-    """One line of bounded length that no terminal obeys."""
+    """The text as one line of bounded length, without characters that a terminal would obey."""
     return visible(text[:_MOST_TEXT])

@@ -1,4 +1,4 @@
-"""Keeps the record of a run while the run goes on."""
+"""Writes the record of a run again and again while the run goes on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RunStore(Protocol):
     """Where run records are kept: the results folder."""
 
     def write_run(self, record: RunRecord) -> None:
-        """Write the record of one run anew.
+        """Write the record of one run, in place of an earlier one of the same run.
 
         Raises:
             StoreError: it cannot be written.
@@ -31,20 +31,20 @@ class RunStore(Protocol):
 
 
 class Recorder:
-    """Keeps the record of a run in the store, from the first cell to the last and whatever ends it.
+    """Keeps the record of a run in the store, from its beginning to its end, whatever ends it.
 
     with Recorder(store, plan=todo, command="emergence run ...") as recorder:
-        for outcome in run(...):
+        for outcome in outcomes:
             recorder.update(progress)
 
-    A thread writes it, so that a cell or a model that takes an hour is not taken for a death. A record that cannot be
-    written at first is given up; that is logged and costs the run nothing.
+    A thread writes the record every few seconds, so that a run also shows signs of life while a cell takes an hour.
+    When the first record cannot be written, a warning is logged and the run goes on without one.
     """
 
     def __init__(
         self, store: RunStore, *, plan: RunPlan, command: str, done_before: int = 0, every_seconds: float = 10.0
     ) -> None:
-        """`plan` holds the cells to evaluate; without any there is nothing to record."""
+        """`plan` has the cells to evaluate; a run without any keeps no record."""
         self._store = store
         self._every_seconds = every_seconds
         now = datetime.now(UTC)
@@ -72,7 +72,7 @@ class Recorder:
         return self
 
     def update(self, progress: Progress) -> None:
-        """Take down how far the run has come; it is written with the next beat."""
+        """Note how far the run is; the thread writes it the next time."""
         self._record = replace(self._record, progress=progress)
 
     def __exit__(
@@ -87,8 +87,8 @@ class Recorder:
         elif isinstance(error, KeyboardInterrupt):
             self._record = replace(self._record, ending="interrupted")
         else:
-            said = " ".join([f"{type(error).__name__}:", *str(error).split()])
-            self._record = replace(self._record, ending="stopped", error=said)
+            line = " ".join([f"{type(error).__name__}:", *str(error).split()])
+            self._record = replace(self._record, ending="stopped", error=line)
         with suppress(StoreError):
             self._write()
 

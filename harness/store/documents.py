@@ -1,4 +1,4 @@
-"""The Parquet file of a cell: one row per document, with what was asked, what came back and what it scored."""
+"""The Parquet file of a cell: one row per document, with the prompt, the answer and the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers of cells: one JSON file that says what was asked and what came back, without the samples."""
+"""Headers of cells: a JSON file each, with the cell, its scores and its provenance, without the samples."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """Where everything lies below a results folder, and how its files are found.
 
-results/<family>/<org--model>@<revision>[+variant]/<task>/<shots>shot-<prompt>-seed<k>-<key8>/
-cell.json          self-describing header, written last: where it is, the cell is complete
-samples.parquet    one row per document
-failure.json       instead of both, when the cell failed
-results/.runs/         what each run planned and how far it came (see `runs.record`); results do not need it
+    results/<family>/<org--model>@<revision>[+variant]/<task>/<shots>shot-<prompt>-seed<k>-<key8>/
+        cell.json          self-describing header, written last: where it is, the cell is complete
+        samples.parquet    one row per document
+        failure.json       instead of both, when the cell failed
+    results/.runs/         what each run was to evaluate and how far it is (see `runs.record`)
+
+Merging two results folders is copying them together. Records of runs can be deleted at any time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Looking through the answers of many cells without loading them: DuckDB reads the Parquet files below `results/`.
+"""Search in the answers of many cells without loading them: DuckDB reads the Parquet files below `results/`.
 
-A store holds one file per cell, thousands of them with millions of rows. A question is answered from the columns it is
-about; whole rows are read for the page that is shown and for nothing else. Words to search for are bound as parameters,
-never written into SQL. Files that cannot be read are named beside the answer and cost only their own rows.
+A store has one file per cell: thousands of files with millions of rows. A search reads only the columns that it needs,
+and whole rows only for the page that is shown. Words to search for are bound as parameters and never written into SQL.
+Files that cannot be read are named beside the answer, which lacks only their rows.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from harness.records import Sample
 from harness.store import SAMPLES, SCORE, Problem, Store, sample
 
 RIGHT = 0.5
-"""Score from which an answer counts as right: sharp metrics give 0 or 1, and half the way is taken for the others."""
+"""Score from which an answer counts as right: half of what is possible, for metrics that give more than 0 and 1."""
 PATIENCE = 0.7
-"""Seconds after which a search begins nothing more: with what it has begun, a reader waits for about one."""
+"""Seconds after which a search reads no further files; with those it is reading, it takes about one second."""
 _BATCH = 100
-"""Files of one query: opening them is most of its cost, and between queries a search can stop."""
+"""Number of files of one query. Opening files is most of its cost, and a search can stop between two queries."""
 # Nothing is ever fetched from a network, and Parquet is built in.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -37,79 +37,79 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Query:
-    """Which samples are meant; what is not said does not matter."""
+    """Which samples are wanted; a field at its default excludes none."""
 
     text: str = ""
-    """Stands in the prompt, the target or the output, in capitals or not; empty for any."""
+    """Text that occurs in the prompt, the target or the output, in upper or lower case; empty for any."""
     metric: str | None = None
-    """Name of the metric the two bounds are about; None for no bounds."""
+    """Name of the metric to which the two bounds apply; None for no bounds."""
     at_least: float | None = None
-    """Lowest score, in the metric's own unit; `RIGHT` gives right answers, None any."""
+    """Lowest score, in the unit of the metric; `RIGHT` gives right answers, None any."""
     below: float | None = None
-    """Score that is not reached; `RIGHT` gives wrong answers, None any."""
+    """Bound below which the score is; `RIGHT` gives wrong answers, None any."""
     documents: tuple[str, ...] = ()
-    """Hashes of the documents that are meant; empty for any."""
+    """Hashes of the documents that are wanted; empty for any."""
 
 
 class StoredSample(NamedTuple):
-    """One sample and where it stands."""
+    """One sample with the cell it belongs to."""
 
     cell: Cell
-    """The cell it is an answer of."""
+    """The cell."""
     sample: Sample
-    """The whole answer."""
+    """The sample, with all its texts."""
 
 
 class Page(NamedTuple):
-    """A part of the samples that a query means."""
+    """One page of the samples that match a query."""
 
     rows: tuple[StoredSample, ...]
-    """In the order of the cells asked for, then of their documents."""
+    """The samples, in the order of the cells and then of their documents."""
     total: int
-    """Samples that the query means, on all pages, in the cells looked through."""
+    """Number of samples on all pages, as far as cells were searched."""
     searched: int
-    """Cells looked through; fewer than asked for when patience ended."""
+    """Number of cells that were searched; less than all when the time was up."""
     problems: tuple[Problem, ...]
-    """Files that were left out."""
+    """Files that could not be read and were left out."""
 
 
 class Step(NamedTuple):
-    """What changes from one size to the next."""
+    """How answers change from one size to the next."""
 
     smaller: Cell
-    """The cell before the step."""
+    """The cell of the smaller model."""
     larger: Cell
-    """The cell after it."""
+    """The cell of the larger model."""
     gained: int
-    """Documents answered wrong before and right after."""
+    """Number of documents that only the larger model answered right."""
     lost: int
-    """Documents answered right before and wrong after."""
+    """Number of documents that only the smaller model answered right."""
     n: int
-    """Documents both answered."""
+    """Number of documents that both answered."""
 
 
 class ChangingDocument(NamedTuple):
-    """One document over the sizes."""
+    """One document, and which sizes answered it right."""
 
     doc_hash: str
     """Hash of the document."""
     right: tuple[bool | None, ...]
     """One per cell; None where the document was not asked."""
     changes: int
-    """How often right became wrong or wrong right, among the sizes that were asked."""
+    """How often the answer changes between right and wrong from one size to the next."""
 
 
 class AnswerChanges(NamedTuple):
     """Documents whose answers change between neighbouring sizes."""
 
     cells: tuple[Cell, ...]
-    """The cells that could be read, in the order asked for."""
+    """The cells that could be read, smallest model first."""
     steps: tuple[Step, ...]
     """One per pair of neighbouring cells."""
     items: tuple[ChangingDocument, ...]
-    """Documents that change at least once, those with most changes first."""
+    """Documents whose answers change at least once, those with most changes first."""
     problems: tuple[Problem, ...]
-    """Files that were left out."""
+    """Files that could not be read and were left out."""
 
 
 def page(
@@ -121,15 +121,15 @@ def page(
     limit: int = 50,
     patience: float | None = PATIENCE,
 ) -> Page:
-    """The samples that `query` means, from `offset` on.
+    """One page of the samples that match a query.
 
     Args:
-        store: where the cells lie.
-        cells: complete cells, in the order wanted.
-        query: which of their samples; None for all.
-        offset: samples before the page.
-        limit: samples on it.
-        patience: seconds after which no further cells are looked through; None looks through all.
+        store: the results folder.
+        cells: complete cells, in the order in which their samples are wanted.
+        query: which of their samples are wanted; None for all.
+        offset: number of samples before the page.
+        limit: largest number of samples on the page.
+        patience: seconds after which no further cells are searched; None searches all.
     """
     asked = query or Query()
     files = [(cell, store.path(cell) / SAMPLES) for cell in cells if asked.metric in {None, *_metrics(cell)}]
@@ -169,12 +169,12 @@ def sample_of(store: Store, cell: Cell, doc_hash: str) -> Sample | None:
 
 
 def answer_changes(store: Store, cells: Sequence[Cell], metric: str, *, right_from: float = RIGHT) -> AnswerChanges:
-    """Which documents go from wrong to right, or back, from one size to the next.
+    """The documents that are answered right by one size and wrong by the next, or the other way round.
 
     Args:
-        store: where the cells lie.
+        store: the results folder.
         cells: one complete cell per size of one task and setting, ascending; the same seed in each.
-        metric: name of the metric that tells right from wrong.
+        metric: name of the metric by which answers are right or wrong.
         right_from: lowest score of a right answer.
     """
     there: list[Cell] = []
@@ -202,7 +202,7 @@ _SampleFile = tuple[Cell, Path]
 
 
 class _Hits(NamedTuple):
-    """Samples of one file that a query means."""
+    """Number of samples of one file that match a query."""
 
     file: _SampleFile
     n: int
@@ -215,7 +215,7 @@ def _metrics(cell: Cell) -> tuple[str, ...]:
 def _ask(
     files: Sequence[_SampleFile], question: Callable[[Sequence[_SampleFile]], list[_Answer]]
 ) -> tuple[list[_Answer], list[Problem]]:
-    """The answers of all files that can be read; where one cannot, halves are asked until it stands alone."""
+    """The answers of all files that can be read. When a query fails, halves of its files are tried, down to the one."""
     if not files:
         return [], []
     try:
@@ -230,7 +230,7 @@ def _ask(
 
 
 def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_SampleFile], query: Query) -> list[_Hits]:
-    """How many samples of each file are meant, for files that hold any."""
+    """Number of samples in each file that match, for files that have any."""
     condition, values = _condition(query)
     sql = f"SELECT file_index, count(*) FROM {_TABLE} WHERE {condition} GROUP BY file_index ORDER BY file_index"
     found = connection.execute(sql, {**values, "files": _patterns(files)}).fetchall()
@@ -238,7 +238,7 @@ def _count(connection: duckdb.DuckDBPyConnection, files: Sequence[_SampleFile], 
 
 
 def _shown(hits: Sequence[_Hits], offset: int, limit: int) -> tuple[int, list[_SampleFile]]:
-    """The files a page is made of, and how many samples of the first of them come before the page."""
+    """The files that a page shows, and how many matching samples of the first of them come before the page."""
     before, skip = 0, 0
     files: list[_SampleFile] = []
     for hit in hits:
@@ -269,10 +269,10 @@ _TABLE = "read_parquet($files, union_by_name = true, hive_partitioning = false, 
 
 
 def _patterns(files: Sequence[_SampleFile]) -> list[str]:
-    """The paths as DuckDB is told them: it takes `*`, `?` and `[` for patterns.
+    """The paths as DuckDB wants them, since it takes `*`, `?` and `[` for patterns.
 
     Raises:
-        StoreError: a file is missing; DuckDB would pass over a pattern that fits nothing, and count files wrongly.
+        StoreError: a file is missing; DuckDB would ignore it and give the others wrong numbers.
     """
     for _, path in files:
         if not path.is_file():
@@ -281,9 +281,9 @@ def _patterns(files: Sequence[_SampleFile]) -> list[str]:
 
 
 def _condition(query: Query) -> tuple[str, dict[str, Any]]:
-    """SQL that holds for the samples meant, and the values it is bound to.
+    """The SQL condition of a query, and the values of its parameters.
 
-    Texts are cast because a file without rows has columns without a type.
+    Texts are cast, because the columns of a file without rows have no type.
     """
     parts: list[str] = ["true"]
     values: dict[str, Any] = {}

@@ -233,7 +233,7 @@ class Store:
 
 
 def _record(path: Path) -> RunRecord:
-    """One run record; a run of this machine whose process is gone without a word has ended as `lost`."""
+    """One run record; a run whose process on this machine is gone has ended as `lost`."""
     with path.open("rb") as file:
         data = file.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:

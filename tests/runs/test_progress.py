@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from harness.records import CellResult
-from harness.runs.progress import costs, current, fallbacks, makings, mixed, pace, tallies, up_to_date
+from harness.runs.progress import costs, current, fallbacks, mixed, pace, setups, tallies, up_to_date
 from harness.runs.record import Progress, RunRecord, planned
 from harness.specs import MetricSpec
 from tests.builders import cell, failed, model, result, task
@@ -165,7 +165,7 @@ def test_energy_is_that_of_the_cells_that_were_measured() -> None:
 def test_cells_made_alike_are_one_row() -> None:
     old = made(result(), versions={"torch": "2.8"}, git_commit="c" * 40, git_dirty=True)
     new = made(result(), versions={"torch": "2.9"}, started_at=START + timedelta(days=1))
-    first, second = makings([new, old, old])
+    first, second = setups([new, old, old])
     assert (first.versions, first.commit, first.cells) == ("torch 2.8", "cccccccccc+", 2)
     assert (second.versions, second.commit, second.cells) == ("torch 2.9", "", 1)
     assert second.last_at - first.first_at == timedelta(days=1, seconds=1)

@@ -85,7 +85,7 @@ def test_records_are_no_results(store: Store) -> None:
 def test_a_run_that_is_silent_for_five_minutes_was_killed(seconds: float, ending: Any, state: str, said: str) -> None:
     one = record(ending=ending, error="OSError: no")
     now = one.heard_at + timedelta(seconds=seconds)
-    assert (one.state(now), one.said(now)) == (state, said)
+    assert (one.state(now), one.state_in_words(now)) == (state, said)
 
 
 def test_a_run_whose_process_is_gone_from_this_machine_was_killed(store: Store) -> None:
@@ -108,8 +108,8 @@ def test_a_run_whose_process_is_gone_from_this_machine_was_killed(store: Store) 
 
 
 def test_time_left_is_told_only_while_a_run_goes_on() -> None:
-    assert record().came(START) == "2/4 cells, 1 failed, 3/min, ETA 0:40"
-    assert record(ending="interrupted").came(START) == "2/4 cells, 1 failed"
+    assert record().progress_in_words(START) == "2/4 cells, 1 failed, 3/min, ETA 0:40"
+    assert record(ending="interrupted").progress_in_words(START) == "2/4 cells, 1 failed"
 
 
 def test_what_cannot_be_a_record_is_named_and_skipped(store: Store) -> None:
