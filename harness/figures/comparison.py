@@ -33,29 +33,8 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
     )
     for better, colour, symbol, legend in looks:
         rows = [(name, one) for name, one in zip(names, comparisons, strict=True) if one.better == better]
-        if not rows:
-            continue
-        found = [one.scores for _, one in rows]
-        figure.add_trace(
-            go.Scatter(
-                x=[f.difference for f in found],
-                y=[name for name, _ in rows],
-                name=legend,
-                mode="markers",
-                marker={"color": colour, "symbol": symbol, "size": 8},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [None if f.high is None else f.high - f.difference for f in found],
-                    "arrayminus": [None if f.low is None else f.difference - f.low for f in found],
-                    "thickness": 1.4,
-                    "width": 3,
-                    "color": colour,
-                },
-                customdata=[_hover(one) for _, one in rows],
-                hovertemplate="%{customdata}<extra></extra>",
-            )
-        )
+        if rows:
+            figure.add_trace(_differences(rows, colour, symbol, legend))
     figure.add_vline(x=0, line={"color": GREY, "dash": "dash", "width": 1.2})
     figure.update_xaxes(title_text=f"Difference of scores, {literal(b)} minus {literal(a)}")
     figure.update_yaxes(
@@ -66,14 +45,40 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         range=[-0.7, len(names) - 0.3],
         dtick=1,
     )
+    return captioned(figure, _caption(comparisons))
+
+
+def _differences(rows: Sequence[tuple[str, Comparison]], colour: str, symbol: str, legend: str) -> go.Scatter:
+    """Points with their intervals, each in a row of its own that has a name."""
+    scores = [one.scores for _, one in rows]
+    return go.Scatter(
+        x=[s.difference for s in scores],
+        y=[name for name, _ in rows],
+        name=legend,
+        mode="markers",
+        marker={"color": colour, "symbol": symbol, "size": 8},
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [None if s.high is None else s.high - s.difference for s in scores],
+            "arrayminus": [None if s.low is None else s.difference - s.low for s in scores],
+            "thickness": 1.4,
+            "width": 3,
+            "color": colour,
+        },
+        customdata=[_hover(one) for _, one in rows],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _caption(comparisons: Sequence[Comparison]) -> str:
     documents = span(one.scores.n for one in comparisons)
     lower = [one.metric.name for one in comparisons if not one.metric.higher_is_better]
     note = (
         f"Bars: 95 % interval of the paired difference, n = {documents} documents that both answered. Coloured: q < "
         f"0.05 after correction for {len(comparisons)} comparisons (Benjamini-Hochberg)."
     )
-    down = f" Less is better for {', '.join(dict.fromkeys(lower))}." if lower else ""
-    return captioned(figure, note + down)
+    return note + (f" Less is better for {', '.join(dict.fromkeys(lower))}." if lower else "")
 
 
 def _names(comparisons: Sequence[Comparison]) -> list[str]:

@@ -11,10 +11,10 @@ from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES
 from harness.analysis.verdict import CurveRow, Judged, partner_rows
+from harness.figures.captions import describe
 from harness.figures.panel import (
     Drawn,
     add,
-    describe,
     draw_chance,
     draw_row,
     draw_thresholds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -64,6 +64,19 @@ class _Grid(NamedTuple):
     """Score with its interval and documents."""
 
 
+class _Panel(NamedTuple):
+    """One of the heat maps that stand above each other."""
+
+    title: str
+    """What stands above it."""
+    values: list[list[float | None]]
+    """Row by row of shots."""
+    colours: dict[str, Any]
+    """How plotly colours the values."""
+    write: Callable[[float | None], str]
+    """Writes a value; empty for None."""
+
+
 def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
     """What demonstrations add at each size: scores, and the gain over the fewest shots beside them.
 
@@ -72,52 +85,52 @@ def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
     """
     first, grid = curves[0], _grid(curves)
     least = min(curve.shots for curve in curves)
-    panels: list[tuple[str, list[list[float | None]], dict[str, Any]]] = [
-        ("score", grid.scores, {"colorscale": "Cividis", **_range(grid.scores, first.metric.best)})
-    ]
+    panels = [_Panel("score", grid.scores, {"colorscale": "Cividis", **_range(grid.scores, first.metric.best)}, score)]
     if len(grid.shots) > 1:
         extent = max((abs(gain) for row in grid.gains for gain in row if gain is not None), default=0.0) or 1.0
         # Red and blue of RdBu stay apart with every common colour blindness; white is no gain.
-        panels.append((f"gain over {least}-shot", grid.gains, {"colorscale": "RdBu", "zmin": -extent, "zmax": extent}))
-    figure = make_subplots(
-        rows=len(panels), cols=1, subplot_titles=[title for title, _, _ in panels], vertical_spacing=0.2
-    )
+        colours = {"colorscale": "RdBu", "zmin": -extent, "zmax": extent}
+        panels.append(_Panel(f"gain over {least}-shot", grid.gains, colours, signed))
+    figure = make_subplots(rows=len(panels), cols=1, subplot_titles=[p.title for p in panels], vertical_spacing=0.2)
     figure.update_layout(
         layout(f"{first.task}: {first.metric.name}", height=150 + len(panels) * (60 + 34 * len(grid.shots)))
     )
-    for row, (_, values, colours) in enumerate(panels, start=1):
+    for row, panel in enumerate(panels, start=1):
         domain = figure.layout["yaxis" if row == 1 else f"yaxis{row}"].domain
-        heat = go.Heatmap(
-            z=values,
-            x=grid.sizes,
-            y=grid.shots,
-            text=[["" if v is None else (signed(v) if row > 1 else score(v)) for v in line] for line in values],
-            texttemplate="%{text}",
-            customdata=grid.hovers,
-            hovertemplate="%{customdata}<extra></extra>",
-            hoverongaps=False,
-            xgap=2,
-            ygap=2,
-            colorbar={
-                "thickness": 12,
-                "len": domain[1] - domain[0],
-                "y": sum(domain) / 2,
-                "outlinewidth": 0,
-            },
-            **colours,
-        )
-        figure.add_trace(heat, row=row, col=1)
+        figure.add_trace(_heat(panel, grid, domain), row=row, col=1)
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_xaxes(title_text=AXIS_TITLES[first.scale].removesuffix(" (log scale)"), row=len(panels), col=1)
     figure.update_yaxes(type="category", showgrid=False, title_text="Shots")
-    counts = [n for curve in curves for n in curve.n]
-    note = f"{score_title(first)}; n = {span(counts)} documents per cell. Blank: no score."
+    return captioned(figure, _caption(curves))
+
+
+def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float]) -> go.Heatmap:
+    """One panel; `domain` is its lower and upper end as shares of the figure's height."""
+    return go.Heatmap(
+        z=panel.values,
+        x=grid.sizes,
+        y=grid.shots,
+        text=[[panel.write(value) for value in row] for row in panel.values],
+        texttemplate="%{text}",
+        customdata=grid.hovers,
+        hovertemplate="%{customdata}<extra></extra>",
+        hoverongaps=False,
+        xgap=2,
+        ygap=2,
+        colorbar={"thickness": 12, "len": domain[1] - domain[0], "y": sum(domain) / 2, "outlinewidth": 0},
+        **panel.colours,
+    )
+
+
+def _caption(curves: Sequence[Curve]) -> str:
+    documents = span(n for curve in curves for n in curve.n)
+    note = f"{score_title(curves[0])}; n = {documents} documents per cell. Blank: no score."
     widest = max(
         ((p.high - p.low) / 2 for c in curves for p in c.points if p.low is not None and p.high is not None),
         default=None,
     )
     error = "" if widest is None else f" Scores are sure to within {score(widest)} at most (half a 95 % interval)."
-    return captioned(figure, note + error)
+    return note + error
 
 
 def _range(scores: list[list[float | None]], best: float | None) -> dict[str, float]:

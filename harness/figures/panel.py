@@ -11,11 +11,10 @@ import plotly.graph_objects as go
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Point
 from harness.analysis.growth import MISFIT, Trace
-from harness.analysis.verdict import CurveRow, Judged, threshold_text
+from harness.analysis.verdict import CurveRow, Judged
 from harness.figures.style import COLOURS, GREY, SYMBOLS, faint, literal
-from harness.wording import count, counted, interval, number, one_decimal, score, span
+from harness.wording import count, counted, interval, number, score
 
-_NAMED_GAPS = 3
 _STRIP = 0.035
 """Height of a threshold's strip where several share a panel, as a share of the panel."""
 _OTHER_FORMS = 0.25
@@ -60,7 +59,7 @@ def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Dr
         weight: thickness of lines and markers, 1 in a large panel.
     """
     line = lines[row.curve.family, row.curve.label]
-    traces = row.traces if _described(row) else ()
+    traces = row.traces if described(row) else ()
     for rank, trace in reversed([*enumerate(traces)]):
         yield _form(trace, line, best=rank == 0)
     yield draw_points(row.curve, line, joined=not traces, weight=weight)
@@ -112,7 +111,7 @@ def _ring(curve: Curve, x: float, line: Line, weight: float) -> Drawn:
     }
 
 
-def _described(row: CurveRow) -> bool:
+def described(row: CurveRow) -> bool:
     """True when the best growth form is near enough to the curve to be drawn through it."""
     return bool(row.traces) and row.traces[0].scatter <= MISFIT
 
@@ -212,7 +211,7 @@ def draw_thresholds(figure: go.Figure, rows: Sequence[CurveRow], lines: Lines) -
 
     Bands and strips are shapes and not traces, because they must not stretch the axes.
     """
-    found = _with_threshold(rows)
+    found = with_threshold(rows)
     shapes = []
     for place, row in enumerate(found):
         curve, verdict = row.curve, row.verdict
@@ -235,7 +234,8 @@ def draw_thresholds(figure: go.Figure, rows: Sequence[CurveRow], lines: Lines) -
     figure.update_layout(shapes=shapes)
 
 
-def _with_threshold(rows: Sequence[CurveRow]) -> list[Judged]:
+def with_threshold(rows: Sequence[CurveRow]) -> list[Judged]:
+    """The judged rows whose threshold can be drawn."""
     return [row for row in rows if isinstance(row, Judged) and row.verdict.threshold is not None]
 
 
@@ -273,61 +273,3 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
         "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
         **title,
     }
-
-
-def describe(
-    rows: Sequence[CurveRow], lines: Lines, *, partners: Sequence[CurveRow] = (), thresholds: bool = True
-) -> str:
-    """The caption: what error bars, rings, bands and lines mean, how many documents there are, and what is missing.
-
-    Args:
-        rows: the curves that are drawn.
-        lines: names of the settings.
-        partners: continuous metrics that are drawn beside them.
-        thresholds: True when thresholds are drawn.
-    """
-    curves = [row.curve for row in (*rows, *partners)]
-    documents = span(n for c in curves for n in c.n)
-    seeds = max(e.seeds for c in curves for e in c.estimates)
-    bars = f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
-    parts = [bars + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")]
-    if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
-        parts.append("Ring: this size and all larger ones are above chance.")
-    parts += _about_thresholds(rows) if thresholds else []
-    parts += _about_forms(rows, lines)
-    missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
-    if missing:
-        more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""
-        parts.append(f"No point where there is no score: {', '.join(missing[:_NAMED_GAPS])}{more}.")
-    return " ".join(parts)
-
-
-def _about_thresholds(rows: Sequence[CurveRow]) -> list[str]:
-    found = _with_threshold(rows)
-    if not found:
-        return []
-    each = "; ".join(f"{row.curve.label} {threshold_text(row)}" for row in found)
-    where = "Shaded" if len(found) == 1 else "Strips"
-    return [f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}."]
-
-
-def _about_forms(rows: Sequence[CurveRow], lines: Lines) -> list[str]:
-    """Sentences on which growth form describes each curve best, and on the curves that none describes."""
-    described, without = [], []
-    for row in rows:
-        if row.traces:
-            best, name = row.traces[0], lines[row.curve.family, row.curve.label].name
-            if _described(row):
-                described.append(f"{name} {best.form} ({number(best.weight)})")
-            else:
-                without.append(f"{name} ({one_decimal(best.scatter)})")
-    parts = []
-    if described:
-        forms = ", ".join(described)
-        parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {forms}.")
-    if without:
-        parts.append(
-            "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "
-            f"{', '.join(without)}."
-        )
-    return parts

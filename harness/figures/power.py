@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -15,6 +16,8 @@ _REFERENCES = (0.0, 0.1, 0.25, 0.5)
 """Chance levels that get a line when the tasks have more levels than there are colours."""
 _NAMED_TASKS = 12
 """Up to this many tasks are named in the plot; the names of more would lie on each other."""
+_DOCUMENT_TICKS = [n for decade in (1, 10, 100, 1000, 10_000, 100_000) for n in (decade, 2 * decade, 5 * decade)]
+_EFFECT_TICKS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
 
 
 def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
@@ -31,49 +34,18 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     figure = go.Figure(layout=layout("Smallest detectable gain over chance", height=420))
     figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}, margin_t=UNTITLED)
     chances = sorted({r.chance for r in known.values() if r.chance is not None})
-    levels = chances if len(chances) <= len(COLOURS) else _REFERENCES
-    for level, colour, symbol in zip(levels, COLOURS, SYMBOLS, strict=False):
-        at = {task: r for task, r in known.items() if r.chance == level} if levels is chances else {}
-        line = go.Scatter(
-            x=documents,
-            y=[minimum_detectable_effect(n, level) for n in documents],
-            name=f"chance {number(level)}",
-            legendgroup=f"chance {number(level)}",
-            mode="lines",
-            line={"color": colour, "width": 1.6},
-            hoverinfo="skip",
-            showlegend=not at,
-        )
-        figure.add_trace(line)
+    own_lines = len(chances) <= len(COLOURS)
+    for level, colour, symbol in zip(chances if own_lines else _REFERENCES, COLOURS, SYMBOLS, strict=False):
+        at = {task: r for task, r in known.items() if r.chance == level} if own_lines else {}
+        figure.add_trace(_line(level, documents, colour, named=not at))
         if at:
             figure.add_trace(_points(at, f"chance {number(level)}", colour, symbol, named=len(known) <= _NAMED_TASKS))
-    if levels is _REFERENCES:
+    if not own_lines:
         figure.add_trace(_points(known, "tasks", GREY, SYMBOLS[0], named=False))
-    figure.add_trace(
-        go.Scatter(
-            x=[low, high],
-            y=[PRACTICAL_EFFECT, PRACTICAL_EFFECT],
-            name="effect that matters",
-            mode="lines",
-            line={"color": GREY, "dash": "dash", "width": 1.2},
-            hoverinfo="skip",
-        )
-    )
-    ticks = [n for decade in (1, 10, 100, 1000, 10_000, 100_000) for n in (decade, 2 * decade, 5 * decade)]
-    figure.update_xaxes(
-        type="log",
-        title_text="Documents (log scale)",
-        tickvals=ticks,
-        ticktext=[*map(number, ticks)],
-        range=[math.log10(low) - 0.05, math.log10(high) + 0.15],
-    )
-    effects = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
-    figure.update_yaxes(
-        type="log",
-        title_text="Smallest detectable gain (log scale)",
-        tickvals=effects,
-        ticktext=[*map(number, effects)],
-    )
+    figure.add_trace(_effect_that_matters(low, high))
+    figure.update_xaxes(_axis("Documents (log scale)", _DOCUMENT_TICKS))
+    figure.update_xaxes(range=[math.log10(low) - 0.05, math.log10(high) + 0.15])
+    figure.update_yaxes(_axis("Smallest detectable gain (log scale)", _EFFECT_TICKS))
     unknown = len(tasks) - len(known)
     note = (
         f"A gain this large over chance is found with {percent(POWER)} power by a one-sided test at "
@@ -81,6 +53,35 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
         "bars: nothing is measured."
     )
     return captioned(figure, note + (f" Not shown: {unknown} tasks for which it cannot be told." if unknown else ""))
+
+
+def _line(chance: float, documents: Sequence[float], colour: str, *, named: bool) -> go.Scatter:
+    """The smallest detectable gain at one chance level."""
+    return go.Scatter(
+        x=documents,
+        y=[minimum_detectable_effect(n, chance) for n in documents],
+        name=f"chance {number(chance)}",
+        legendgroup=f"chance {number(chance)}",
+        mode="lines",
+        line={"color": colour, "width": 1.6},
+        hoverinfo="skip",
+        showlegend=named,
+    )
+
+
+def _effect_that_matters(low: float, high: float) -> go.Scatter:
+    return go.Scatter(
+        x=[low, high],
+        y=[PRACTICAL_EFFECT, PRACTICAL_EFFECT],
+        name="effect that matters",
+        mode="lines",
+        line={"color": GREY, "dash": "dash", "width": 1.2},
+        hoverinfo="skip",
+    )
+
+
+def _axis(title: str, ticks: Sequence[float]) -> dict[str, Any]:
+    return {"type": "log", "title_text": title, "tickvals": ticks, "ticktext": [*map(number, ticks)]}
 
 
 def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str, *, named: bool) -> go.Scatter:

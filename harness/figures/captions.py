@@ -1,0 +1,71 @@
+"""What the caption of curves says: error bars, documents, rings, thresholds, growth forms and gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.analysis.verdict import CurveRow, Judged, threshold_text
+from harness.figures.panel import Lines, described, with_threshold
+from harness.wording import number, one_decimal, span
+
+_NAMED_GAPS = 3
+"""Up to this many missing points are named; of more the number is given."""
+
+
+def describe(
+    rows: Sequence[CurveRow], lines: Lines, *, partners: Sequence[CurveRow] = (), thresholds: bool = True
+) -> str:
+    """The caption: what error bars, rings, bands and lines mean, how many documents there are, and what is missing.
+
+    Args:
+        rows: the curves that are drawn.
+        lines: names of the settings.
+        partners: continuous metrics that are drawn beside them.
+        thresholds: True when thresholds are drawn.
+    """
+    curves = [row.curve for row in (*rows, *partners)]
+    documents = span(n for c in curves for n in c.n)
+    seeds = max(e.seeds for c in curves for e in c.estimates)
+    bars = f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
+    parts = [bars + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")]
+    if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
+        parts.append("Ring: this size and all larger ones are above chance.")
+    parts += _about_thresholds(rows) if thresholds else []
+    parts += _about_forms(rows, lines)
+    missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
+    if missing:
+        more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""
+        parts.append(f"No point where there is no score: {', '.join(missing[:_NAMED_GAPS])}{more}.")
+    return " ".join(parts)
+
+
+def _about_thresholds(rows: Sequence[CurveRow]) -> list[str]:
+    found = with_threshold(rows)
+    if not found:
+        return []
+    each = "; ".join(f"{row.curve.label} {threshold_text(row)}" for row in found)
+    where = "Shaded" if len(found) == 1 else "Strips"
+    return [f"{where}: where the curve passes chance by 5 points of 100, with its 95 % interval: {each}."]
+
+
+def _about_forms(rows: Sequence[CurveRow], lines: Lines) -> list[str]:
+    """Sentences on which growth form describes each curve best, and on the curves that none describes."""
+    fitting: list[str] = []
+    without: list[str] = []
+    for row in rows:
+        if row.traces:
+            best, name = row.traces[0], lines[row.curve.family, row.curve.label].name
+            if described(row):
+                fitting.append(f"{name} {best.form} ({number(best.weight)})")
+            else:
+                without.append(f"{name} ({one_decimal(best.scatter)})")
+    parts = []
+    if fitting:
+        forms = ", ".join(fitting)
+        parts.append(f"Thin lines: the growth form that describes each curve best (Akaike weight): {forms}.")
+    if without:
+        parts.append(
+            "No growth form describes these: sizes scatter more than documents explain, by the factor in brackets: "
+            f"{', '.join(without)}."
+        )
+    return parts
