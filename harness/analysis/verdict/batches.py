@@ -10,9 +10,9 @@ import numpy as np
 from harness.analysis.curves import Curve
 from harness.analysis.growth import Counts, countable, counts_of, stacked
 from harness.analysis.stats import PRACTICAL_EFFECT
-from harness.analysis.verdict.curve_tests import LONE_RUN_SD, CurveTests, weigh, weigh_alone, worth_extrapolating
-from harness.analysis.verdict.rules import answer
-from harness.analysis.verdict.types import Decision, Flip, Levels
+from harness.analysis.verdict.curve_tests import LONE_RUN_SD, weigh, weigh_alone, worth_extrapolating
+from harness.analysis.verdict.rules import decide
+from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels
 
 _FEWEST_TO_LEAVE_ONE = 5
 """With fewer sizes, leaving one out leaves too few to say anything."""
@@ -80,15 +80,15 @@ def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
 
 
 def leave_one_out_flips(
-    members: Sequence[Member], answers: Sequence[Decision], levels: Levels, run_sd: float
+    members: Sequence[Member], decisions: Sequence[Decision], levels: Levels, run_sd: float
 ) -> list[tuple[Flip, ...] | None]:
-    """For each curve the sizes without which its answer would be another, before its partner is considered.
+    """For each curve the sizes without which its label would be another, before its partner is considered.
 
     None for a curve of too few sizes to leave one out.
 
     Args:
         members: the curves.
-        answers: what they show with all their sizes.
+        decisions: what they show with all their sizes.
         levels: the largest p of each test that is significant.
         run_sd: standard deviation between training runs at a score of one half.
     """
@@ -99,9 +99,9 @@ def leave_one_out_flips(
         if one.tests.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
             batches.setdefault((sizes, one.curve.scale != "loss"), []).append(place)
     for (_, decades), places in batches.items():
-        answers_without = _without_each_size([members[place] for place in places], levels, run_sd, decades=decades)
-        for place, without in zip(places, answers_without, strict=True):
-            models, label = members[place].curve.models, answers[place].label
+        decisions_without = _without_each_size([members[place] for place in places], levels, run_sd, decades=decades)
+        for place, without in zip(places, decisions_without, strict=True):
+            models, label = members[place].curve.models, decisions[place].label
             found[place] = tuple(
                 Flip(model, other.label) for model, other in zip(models, without, strict=True) if other.label != label
             )
@@ -111,9 +111,9 @@ def leave_one_out_flips(
 def _without_each_size(
     members: Sequence[Member], levels: Levels, run_sd: float, *, decades: bool
 ) -> list[list[Decision]]:
-    """For each of some curves of equally many sizes, its answer without the first size, without the second, and so on.
+    """For each of some curves of equally many sizes, the decisions without the first size, the second, and so on.
 
-    The arguments are those of `flips` and `weigh`.
+    The arguments are those of `leave_one_out_flips` and `weigh`.
     """
     counts = stacked([one for member in members if (one := member.counts)])
     sizes = counts.sizes
@@ -132,7 +132,7 @@ def _without_each_size(
 
     def without(place: int, left_out: int) -> Decision:
         index = left_out * len(members) + place
-        return answer(tests, index, members[place].curve.n[kept[left_out][-1]], levels)
+        return decide(tests, index, members[place].curve.n[kept[left_out][-1]], levels)
 
     return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
 

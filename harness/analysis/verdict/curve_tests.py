@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +34,7 @@ from harness.analysis.stats import (
 )
 from harness.analysis.stats.distributions import binom
 from harness.analysis.verdict.extrapolation import apparent, narrow, pooled_bounds, sharp
+from harness.analysis.verdict.types import CurveTests
 from harness.analysis.verdict.ushape import arms
 
 ALPHA_EXT = 0.01
@@ -41,75 +42,6 @@ ALPHA_EXT = 0.01
 LONE_RUN_SD = 0.034
 """Spread between training runs assumed where too few sizes are known to see it in the curve: the largest found among
 reruns on ten common tasks (BoolQ, OLMo ladder)."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CurveTests:
-    """Every test on B curves of m sizes each, before any is corrected; scores as shares of the best score.
-
-    All fields are arrays over the curves; NaN stands where a test does not exist.
-    """
-
-    counts: Counts | None
-    """The curves, with documents discounted for the noise between runs; None for scores that are no counts."""
-    unit: Array
-    """What a share of 1 is in units of the metric, (B,)."""
-    effect: Array
-    """Smallest change that matters, as a share of `unit`; 0 for a metric without a scale, (B,)."""
-    z_trend: Array
-    """Cochran-Armitage statistic over the positions, positive when the score rises, (B,)."""
-    p_trend: Array
-    """Its two-sided p, (B,)."""
-    reach: Array
-    """Rise of the weighted straight line from the smallest to the largest size, (B,)."""
-    reach_error: Array
-    """Standard error of `reach`, (B,)."""
-    p_top: Array
-    """Exact one-sided p of the largest size against chance, (B,)."""
-    top: Array
-    """Gain of the largest size over chance, (B,)."""
-    above: Mask
-    """Sizes reliably above chance, (B, m)."""
-    first: Index
-    """Index of the first size from which all are above chance; m when there is none, (B,)."""
-    dispersion: Array
-    """Pearson dispersion about the form that describes the curve best, at least 1, (B,). It shows noise between
-    training runs that the documents do not account for."""
-    freedom: Index
-    """Sizes minus parameters of that form, (B,)."""
-    fits: Mapping[str, Fits]
-    """The forms that were fitted to find `dispersion`, by name; empty where it was known already."""
-    turn: Index
-    """1 when the curve falls and then rises, -1 when it rises and then falls, 0 otherwise, however large `p_turn` is,
-    (B,)."""
-    p_turn: Array
-    """Larger p of the two arms, corrected over the places where they could meet, (B,)."""
-    p_ext: Array
-    """Apparent emergence, see `extrapolation.apparent`, (B,)."""
-    p_ext_noise: Array
-    """The same with documents discounted for `dispersion`, where `p_ext` is small and the curve scatters, (B,)."""
-    held_out: Index
-    """How many of the largest sizes were held out where `p_ext` was smallest, (B,); 1 where it was not computed."""
-    foreseen: Array
-    """Best prediction for the sizes held out, (B,)."""
-    below_low: Array
-    """Lower 95 % bound (one-sided, exact) of the pooled score of all sizes but those held out, (B,)."""
-    below_high: Array
-    """Upper 95 % bound (one-sided, exact) of the same, (B,)."""
-    lowest: Array
-    """Smallest score of the curve minus chance, (B,)."""
-    p_sharp: Array
-    """Sharp emergence, see `extrapolation.sharp`, (B,)."""
-    p_jump: Array
-    """Sharp emergence anywhere on the curve, see `extrapolation.narrow`, (B,)."""
-    jump_held_out: Index
-    """How many of the largest sizes lie above those that `narrow` finds without the ability, (B,)."""
-    jump_below_high: Array
-    """Upper 95 % bound (one-sided, exact) of the pooled score of the sizes below these, (B,)."""
-    breakthroughness: Array
-    """Range over the median step, see `curves.shape`, (B,)."""
-    linearity: Array
-    """Range over the root mean square step, see `curves.shape`, (B,)."""
 
 
 def weigh(

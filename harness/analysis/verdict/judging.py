@@ -14,12 +14,13 @@ from harness.analysis.growth import RUN_SD
 from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
-from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
+from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.rules import answer, unconfirmed, with_partner
+from harness.analysis.verdict.rules import decide, unconfirmed, with_partner
 from harness.analysis.verdict.types import (
     CurveRow,
+    CurveTests,
     Decision,
     Evidence,
     Flip,
@@ -82,23 +83,23 @@ def judge(
     beside = [partners.get(member.curve.setting) for member in members]
     corrected = _all_corrected(members, together=together)
     levels = Levels(*(test.level for test in corrected))
-    answers = [answer(m.tests, m.index, m.curve.n[-1], levels) for m in members]
-    changes = leave_one_out_flips(members, answers, levels, run_sd)
+    decisions = [decide(m.tests, m.index, m.curve.n[-1], levels) for m in members]
+    changes = leave_one_out_flips(members, decisions, levels, run_sd)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
-        for member, found, partner in zip(members, answers, beside, strict=True)
+        for member, found, partner in zip(members, decisions, beside, strict=True)
     ]
     partner_tests = partner_trends(list(zip(beside, sizes_below, strict=True)), together=together)
-    answers = [
+    decisions = [
         unconfirmed(with_partner(found, test), change)
-        for found, test, change in zip(answers, partner_tests, changes, strict=True)
+        for found, test, change in zip(decisions, partner_tests, changes, strict=True)
     ]
-    found_onsets = onsets(members, answers, draws, np.random.default_rng(seed))
+    found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))
     evidence = [
         _evidence(member, found, q, run_sd)
-        for member, found, *q in zip(members, answers, *(test.q for test in corrected), strict=True)
+        for member, found, *q in zip(members, decisions, *(test.q for test in corrected), strict=True)
     ]
-    verdicts = map(_verdict, members, answers, evidence, partner_tests, changes, found_onsets)
+    verdicts = map(_verdict, members, decisions, evidence, partner_tests, changes, found_onsets)
     return tuple(
         Judged(curve=member.curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
         for member, verdict, partner in zip(members, verdicts, beside, strict=True)

@@ -22,19 +22,19 @@ _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
 def onsets(
-    members: Sequence[Member], answers: Sequence[Decision], draws: int, rng: np.random.Generator
+    members: Sequence[Member], decisions: Sequence[Decision], draws: int, rng: np.random.Generator
 ) -> list[Onset | None]:
     """Where each rising ability passes chance by the practical effect; None for one that does not rise.
 
     Args:
         members: the curves.
-        answers: what they show.
+        decisions: what they show.
         draws: how many redrawn curves stand behind each interval; 0 leaves the intervals open.
         rng: source of chance for the redrawing.
     """
     found: list[Onset | None] = [None] * len(members)
     batches: dict[int, list[int]] = {}
-    for place, (one, said) in enumerate(zip(members, answers, strict=True)):
+    for place, (one, said) in enumerate(zip(members, decisions, strict=True)):
         # A form with two parameters needs four sizes to be weighed against another.
         if said.label in _RISING and one.tests.counts is not None and len(one.curve.points) >= FEWEST_TO_EXTRAPOLATE:
             batches.setdefault(len(one.curve.points), []).append(place)

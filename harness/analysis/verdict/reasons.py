@@ -23,7 +23,7 @@ _NAMED = 3
 
 def reasons(
     curve: Curve,
-    answer: Decision,
+    decision: Decision,
     *,
     evidence: Evidence,
     effect: float,
@@ -37,7 +37,7 @@ def reasons(
 
     Args:
         curve: the curve that was judged.
-        answer: its label and the rule that gave it.
+        decision: its label and the rule that gave it.
         evidence: the numbers behind the label.
         effect: smallest change that matters, in units of the score.
         first: index of the first size from which all are above chance; None when there is none.
@@ -46,18 +46,18 @@ def reasons(
         partner: what the continuous metric of the same answers does; None when the task has none.
         flips: sizes without which the label would be another.
     """
-    if answer.rule == "spread" and len(set(curve.x)) == 1:
+    if decision.rule == "spread" and len(set(curve.x)) == 1:
         return (f"Cannot tell: {same_place_text(curve)}.",)
     sentences = [
-        _deciding(curve, answer, evidence, effect),
-        _limits(curve) if answer.label == "inconclusive" else "",
-        _chance(curve, first, answer),
-        _onset(curve, onset, effect) if answer.label in {"emergent", "metric-artefact", "smooth"} else "",
-        _sudden(answer, evidence),
-        _step(largest_step, curve) if answer.rule == "rise" and largest_step else "",
-        _beside(partner, answer) if partner else "",
+        _deciding(curve, decision, evidence, effect),
+        _limits(curve) if decision.label == "inconclusive" else "",
+        _chance(curve, first, decision),
+        _onset(curve, onset, effect) if decision.label in {"emergent", "metric-artefact", "smooth"} else "",
+        _sudden(decision, evidence),
+        _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
+        _beside(partner, decision) if partner else "",
         _scatter(evidence),
-        _carried(flips, answer.label, len(curve.points)),
+        _carried(flips, decision.label, len(curve.points)),
         _documents(curve, evidence),
         _gaps(curve),
         _split(curve),
@@ -65,19 +65,19 @@ def reasons(
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _deciding(curve: Curve, answer: Decision, evidence: Evidence, effect: float) -> str:
+def _deciding(curve: Curve, decision: Decision, evidence: Evidence, effect: float) -> str:
     """Why the rule that decided applies."""
-    worse = _clearly_worse(answer, evidence, effect)
-    change = _change(curve, answer, evidence, worse=worse)
-    match answer.rule:
+    worse = _clearly_worse(decision, evidence, effect)
+    change = _change(curve, decision, evidence, worse=worse)
+    match decision.rule:
         case "sizes" | "documents" | "spread":
-            return _too_little(curve, answer)
+            return _too_little(curve, decision)
         case "turn":
-            return _turn(answer, evidence, effect)
+            return _turn(decision, evidence, effect)
         case "fall":
             return f"Larger models do worse ({change})."
-        case "small" if not (worse and answer.label == "inconclusive"):
-            return _small(answer, evidence, change)
+        case "small" if not (worse and decision.label == "inconclusive"):
+            return _small(decision, evidence, change)
         case "unforeseen":
             return _unforeseen(curve, evidence)
         case "broken":
@@ -92,33 +92,33 @@ def _deciding(curve: Curve, answer: Decision, evidence: Evidence, effect: float)
     return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
 
 
-def _clearly_worse(answer: Decision, evidence: Evidence, effect: float) -> bool:
+def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> bool:
     """True when a rule that ends in doubt was reached by a curve that falls significantly and beyond its scatter."""
-    least = 0.0 if answer.rule == "rest" else -effect
-    return answer.rule in {"rest", "small"} and (evidence.range or 0.0) < least and _stands_out(evidence)
+    least = 0.0 if decision.rule == "rest" else -effect
+    return decision.rule in {"rest", "small"} and (evidence.range or 0.0) < least and _stands_out(evidence)
 
 
-def _change(curve: Curve, answer: Decision, evidence: Evidence, *, worse: bool) -> str:
+def _change(curve: Curve, decision: Decision, evidence: Evidence, *, worse: bool) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
     fitted = signed(evidence.range) or "unknown"
     change = f"fitted line {fitted} over {len(curve.points)} sizes, q {probability(evidence.q_trend)}"
-    unclear = answer.rule in {"small", "above", "rest"} and answer.qualifier is None and not worse
+    unclear = decision.rule in {"small", "above", "rest"} and decision.qualifier is None and not worse
     insignificant = not (unclear and significant(evidence.q_trend))
     return change if insignificant else f"{change}, no more than sizes scatter or than matters"
 
 
-def _too_little(curve: Curve, answer: Decision) -> str:
-    if answer.rule == "spread":
+def _too_little(curve: Curve, decision: Decision) -> str:
+    if decision.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
-    if answer.rule == "sizes":
+    if decision.rule == "sizes":
         sizes = counted(len(curve.points), "size")
         return f"Cannot tell: {sizes}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     documents = counted(curve.points[-1].estimate.n, "document")
     return f"Cannot tell: {documents} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
 
 
-def _turn(answer: Decision, evidence: Evidence, effect: float) -> str:
-    way = "Falls with scale and then rises" if answer.label == "u-shaped" else "Rises with scale and then falls"
+def _turn(decision: Decision, evidence: Evidence, effect: float) -> str:
+    way = "Falls with scale and then rises" if decision.label == "u-shaped" else "Rises with scale and then falls"
     return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence.p_turn)})."
 
 
@@ -139,17 +139,17 @@ def _broken(curve: Curve, evidence: Evidence) -> str:
 
 
 def _stands_out(evidence: Evidence) -> bool:
-    """True when the trend is significant, and also larger than the scatter of the sizes; see `rules.answer`."""
+    """True when the trend is significant, and also larger than the scatter of the sizes; see `rules.decide`."""
     z, scatter = evidence.z_trend, math.sqrt(evidence.dispersion or 1.0)
     return significant(evidence.q_trend) and z is not None and abs(z) > 1.96 * scatter
 
 
-def _small(answer: Decision, evidence: Evidence, change: str) -> str:
+def _small(decision: Decision, evidence: Evidence, change: str) -> str:
     bound = abs(evidence.range or 0.0) + 1.96 * (evidence.range_stderr or 0.0)
     moves = "No change with scale"
-    if answer.qualifier == "rising":
+    if decision.qualifier == "rising":
         moves = "Rises significantly, but by less than matters"
-    if answer.label == "flat":
+    if decision.label == "flat":
         return f"{moves} ({change}); a change of {score(bound)} or more is excluded."
     return f"Cannot tell: no clear trend ({change}), but a change up to {score(bound)} is not excluded."
 
@@ -165,11 +165,11 @@ def _unforeseen(curve: Curve, evidence: Evidence) -> str:
     )
 
 
-def _sudden(answer: Decision, evidence: Evidence) -> str:
-    if answer.rule != "unforeseen" or answer.qualifier is None:
+def _sudden(decision: Decision, evidence: Evidence) -> str:
+    if decision.rule != "unforeseen" or decision.qualifier is None:
         return ""
     p = probability(evidence.p_sharp)
-    if answer.qualifier.startswith("sharp"):
+    if decision.qualifier.startswith("sharp"):
         return f"Sharp: no smooth curve over all sizes fits the jump (p {p})."
     if evidence.p_sharp is None:
         return "Apparent: whether a smooth curve would fit cannot be tested on this scale."
@@ -183,13 +183,13 @@ def _limits(curve: Curve) -> str:
     return f"Only {sizes} sizes: the noise between training runs does not show in them."
 
 
-def _chance(curve: Curve, first: int | None, answer: Decision) -> str:
+def _chance(curve: Curve, first: int | None, decision: Decision) -> str:
     if curve.metric.chance is None:
         return "The metric has no chance level: no threshold, and no test for emergence."
     level = f"chance {score(curve.metric.chance)}"
     if first is None:
-        below = answer.rule == "rise" and curve.y[-1] <= curve.metric.chance
-        if answer.rule in {"rest", "above"}:
+        below = decision.rule == "rise" and curve.y[-1] <= curve.metric.chance
+        if decision.rule in {"rest", "above"}:
             return f"Tested size by size (5 % / {len(curve.points)}), the largest is not above it ({level})."
         return f"The largest size is not reliably above chance ({level})" + (
             ": what rises is a score below chance." if below else "."
@@ -226,7 +226,7 @@ def _step(step: LargestStep, curve: Curve) -> str:
     return f"The largest step, {step.below} to {step.above}, makes {share} of the range of {len(curve.y)} sizes."
 
 
-def _beside(partner: PartnerTrend, answer: Decision) -> str:
+def _beside(partner: PartnerTrend, decision: Decision) -> str:
     if partner.sizes_below == 0:
         return ""
     everywhere = partner.sizes_below == partner.sizes
@@ -237,8 +237,8 @@ def _beside(partner: PartnerTrend, answer: Decision) -> str:
     of_range = "" if partner.share_below is None else f", {percent(min(partner.share_below, 1))} of its range"
     share = "" if everywhere else of_range
     if partner.rises_below:
-        what = "flatness" if answer.rule == "small" else "jump"
-        blame = f"The {what} is made by the metric: " if answer.label == "metric-artefact" else ""
+        what = "flatness" if decision.rule == "small" else "jump"
+        blame = f"The {what} is made by the metric: " if decision.label == "metric-artefact" else ""
         return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
     if partner.z_below is not None and significant(partner.q_below):
         moves = "gets worse" if partner.z_below < 0 else "improves only little"

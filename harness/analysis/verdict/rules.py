@@ -1,24 +1,22 @@
-"""From the tests to one word: the order of the questions behind a verdict, and what each answer needs."""
+"""From the tests to one word: the order of the questions behind a verdict, and what each decision needs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
-from harness.analysis.verdict.curve_tests import ALPHA_EXT, CurveTests
-from harness.analysis.verdict.types import Decision, Flip, Levels, PartnerTrend
+from harness.analysis.verdict.curve_tests import ALPHA_EXT
+from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels, PartnerTrend
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""
 FEWEST_DOCUMENTS = 30
-"""With fewer documents at the largest size nothing but a landslide would show."""
-
-
+"""With fewer documents at the largest size only a very large effect would show."""
 ROUGH = 3.0
 """Dispersion about the best growth form from which on a rise is called rough."""
 
 
-def answer(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decision:
+def decide(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decision:
     """The rules of `judge`, in their order.
 
     Args:
@@ -56,23 +54,23 @@ def answer(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decisio
     return Decision("inconclusive", rule="rest")
 
 
-def with_partner(found: Decision, partner: PartnerTrend | None) -> Decision:
-    """The answer once the continuous metric of the same responses is known.
+def with_partner(decision: Decision, partner: PartnerTrend | None) -> Decision:
+    """The decision once the continuous metric of the same answers is known.
 
     An emergent or flat verdict becomes metric-artefact when that metric already improves where the ability is absent,
     and an emergent one metric-robust when it does not.
 
     Args:
-        found: what the headline metric shows.
+        decision: what the headline metric shows.
         partner: what the continuous metric does; None when the task has none.
     """
-    if partner is None or partner.rises_below is None or found.label not in {"emergent", "flat"}:
-        return found
+    if partner is None or partner.rises_below is None or decision.label not in {"emergent", "flat"}:
+        return decision
     if partner.rises_below:
-        return found._replace(label="metric-artefact")
-    if found.label == "flat":
-        return found
-    return found._replace(qualifier=f"{found.qualifier} metric-robust")
+        return decision._replace(label="metric-artefact")
+    if decision.label == "flat":
+        return decision
+    return decision._replace(qualifier=f"{decision.qualifier} metric-robust")
 
 
 def significant(q: float | None) -> bool:
@@ -80,20 +78,20 @@ def significant(q: float | None) -> bool:
     return q is not None and q < ALPHA
 
 
-def unconfirmed(found: Decision, flips: tuple[Flip, ...] | None) -> Decision:
-    """The answer with the qualifier `unconfirmed` when it claims a jump or a turn that rests on a single size.
+def unconfirmed(decision: Decision, flips: tuple[Flip, ...] | None) -> Decision:
+    """The decision with the qualifier `unconfirmed` when it claims a jump or a turn that rests on a single size.
 
     Args:
-        found: the answer with all sizes.
+        decision: the decision with all sizes.
         flips: the sizes without which it would be another; None when there are too few sizes to leave one out.
     """
-    if found.rule not in {"unforeseen", "broken", "turn"} or flips == ():
-        return found
-    return found._replace(qualifier=f"{found.qualifier} unconfirmed" if found.qualifier else "unconfirmed")
+    if decision.rule not in {"unforeseen", "broken", "turn"} or flips == ():
+        return decision
+    return decision._replace(qualifier=f"{decision.qualifier} unconfirmed" if decision.qualifier else "unconfirmed")
 
 
 def _emergent(tests: CurveTests, i: int, levels: Levels) -> Decision | None:
-    """The answer "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
+    """The decision "emergent" when smaller sizes lack the ability and neither a law nor a smooth curve foresees it."""
     absent = tests.below_high[i] < _chance(tests, i) + tests.effect[i]
     if absent and max(tests.p_ext[i], tests.p_ext_noise[i]) <= levels.ext:
         sharp = tests.p_sharp[i] < ALPHA_EXT or tests.p_jump[i] < ALPHA_EXT

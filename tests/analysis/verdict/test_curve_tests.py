@@ -11,7 +11,8 @@ from harness.analysis.curves import Curve
 from harness.analysis.curves.table import table_curves
 from harness.analysis.growth import countable, counts_of
 from harness.analysis.stats import trend
-from harness.analysis.verdict.curve_tests import CurveTests, weigh, weigh_alone, worth_extrapolating
+from harness.analysis.verdict.curve_tests import weigh, weigh_alone, worth_extrapolating
+from harness.analysis.verdict.types import CurveTests
 from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, counts, only
 from tests.builders.tables import counted, scored
 

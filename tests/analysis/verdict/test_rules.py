@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict.curve_tests import CurveTests, weigh
-from harness.analysis.verdict.rules import answer, unconfirmed
-from harness.analysis.verdict.types import Decision, Flip, Levels
+from harness.analysis.verdict.curve_tests import weigh
+from harness.analysis.verdict.rules import decide, unconfirmed
+from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels
 from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged, verdicts
 from tests.builders.tables import counted
 
@@ -68,7 +68,7 @@ def weighed(right: tuple[int, ...] = FLAT, **changes: float) -> CurveTests:
 
 def said(of: CurveTests, *, documents: int = 200, trend: bool = False, top: bool = False) -> Decision:
     levels = Levels(trend=float(trend) or -1.0, top=float(top) or -1.0, ext=0.0099, jump=0.0099, turn=0.0499)
-    return answer(of, 0, documents, levels)
+    return decide(of, 0, documents, levels)
 
 
 def test_a_significant_turn_comes_before_everything_but_too_little_data_and_a_jump() -> None:
