@@ -127,6 +127,9 @@ class CellFailure:
     """Full traceback; empty when the worker process died and left none."""
     failed_at: datetime
     """When it failed (UTC)."""
+    circumstances: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """Option of the run -> value, such as `device` -> `cpu`: where one has changed, the cell is tried again; empty for
+    failures from before this was recorded."""
 
 
 Outcome = CellResult | CellFailure

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import ModelError, PlanError, StoreError, unknown
 from harness.executors.protocol import Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
-from harness.records import CellResult, Outcome
+from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder
 from harness.schedule import lanes
 from harness.standing import Standing, settle, standing
@@ -52,6 +53,10 @@ class Run:
     """Where the models run."""
     settings: EngineSettings
     """How they run."""
+    circumstances: Mapping[str, str | int | float | bool | None]
+    """Option -> value of what may decide whether a cell fails."""
+    again: Mapping[str, int]
+    """Option that has changed -> cells that failed before and are tried again for it."""
     command: str
     """Command that started the run, for its record."""
 
@@ -71,7 +76,9 @@ class Run:
         before = len(self.plan.cells) - len(self.todo.cells)
         recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
         with recorder, closing(self.executor.run(lanes(self.todo), self.settings)) as outcomes:
-            for outcome in outcomes:
+            for came in outcomes:
+                failed = isinstance(came, CellFailure)
+                outcome = replace(came, circumstances=self.circumstances) if failed else came
                 self.store.write(outcome)
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
@@ -158,7 +165,10 @@ def prepare(
     store.check_writable()
     found = store.outcomes()
     state = settle(store, standing(plan, found.results, found.failures))
-    todo = plan.without(state.done if retry_failed else state.done | state.failed)
+    around = _circumstances(settings, workers, executor)
+    changed = {f.cell.place: _changed(f, around) for f in found.failures if f.cell.place in state.failed}
+    hopeless = {place for place, options in changed.items() if not options}
+    todo = plan.without(state.done if retry_failed else state.done | hopeless)
     _check_alone(store, todo)
     done = (*(r for r in found.results if r.cell.place in state.done), *(r for _, r in state.elsewhere))
     return Run(
@@ -171,8 +181,24 @@ def prepare(
         store=store,
         executor=executor,
         settings=settings,
+        circumstances=around,
+        again=Counter(option for options in changed.values() for option in options),
         command=command,
     )
+
+
+def _circumstances(
+    settings: EngineSettings, workers: int | None, executor: Executor
+) -> dict[str, str | int | float | bool | None]:
+    """What may decide whether a cell fails, beside the cell itself."""
+    options = {name: value for name, value in asdict(settings).items() if name not in ("energy", "threads")}
+    return {**options, "workers": workers, "executor": type(executor).__name__}
+
+
+def _changed(failure: CellFailure, around: Mapping[str, str | int | float | bool | None]) -> tuple[str, ...]:
+    """Options that are other than when the cell failed, as they are typed; none for failures that do not tell."""
+    told = failure.circumstances
+    return tuple(f"--{name.replace('_', '-')}" for name in around if name in told and told[name] != around[name])
 
 
 def _check_alone(store: Store, todo: RunPlan) -> None:

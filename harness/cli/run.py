@@ -16,7 +16,7 @@ from harness.cli.progress import ProgressReporter
 from harness.engines.protocol import EngineSettings
 from harness.plan import DEFAULT_ENGINE
 from harness.runner import Run, prepare
-from harness.wording import duration
+from harness.wording import counted, duration
 
 
 def command(
@@ -95,7 +95,7 @@ def command(
     took = duration(progress.elapsed_seconds)
     say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {results}/")
     if progress.failed or _left_alone(run):
-        say("what failed and why: emergence status")
+        say(f"what failed and why: {shlex.join(['emergence', 'status', '--results', str(results)])}")
         raise typer.Exit(1)
 
 
@@ -112,8 +112,9 @@ def _before(run: Run) -> Iterator[str]:
         yield f"{done} of {len(run.plan.cells)} cells are done already"
     if run.settings.deterministic and (loose := sum(not r.provenance.deterministic for r in run.stored)):
         yield f"{loose} of them without --deterministic, and they stay so; give another --results for new ones"
+    for option, cells in run.again.items():
+        yield f"{counted(cells, 'cell')} failed before with another {option}: tried again"
     if left := _left_alone(run):
-        despite = " despite --truncation allow" if run.settings.truncation == "allow" else ""
-        yield f"{left} cells failed before and are left alone{despite}; try them again with --retry-failed"
+        yield f"{left} cells failed before and are left alone; try them again with --retry-failed"
     if run.sandbox is not None:
         yield f"programs that models write run in a sandbox, here {run.sandbox}"

@@ -7,7 +7,6 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -19,24 +18,24 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
-from safetensors import SafetensorError
 
 from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
-from harness.engines.foreign import check_kernels, code_of, no_pickles, pickles
+from harness.engines.foreign import check_kernels, code_of, pickles
 from harness.engines.pairs import Pair, check_scorable, encode_pairs
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
+from harness.engines.unreadable import unreadable
 from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, write_texts
-from harness.errors import MachineError, ModelError
+from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.wording import duration
+from harness.wording import counted, duration
 
 log = logging.getLogger(__name__)
 
@@ -308,6 +307,14 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         if info["missing_keys"]:
             missing = sorted(info["missing_keys"])
             raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
+        # what transformers itself knows to be of no use is not among them
+        if left := sorted(info["unexpected_keys"]):
+            log.warning(
+                "%s: %s of the folder are not used, %s first: is config.json the one that was saved with them?",
+                self._model.name_or_path,
+                counted(len(left), "weight"),
+                left[0],
+            )
 
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
         if self._beams(kwargs) > 1:
@@ -376,25 +383,14 @@ def load_model(kind: type[LM], model: ModelSpec, settings: EngineSettings, devic
                 offload_folder=None,  # lm-eval's default is a folder below the working one
                 **options,
             )
-    except (OSError, ValueError, SafetensorError, UnpicklingError) as error:
-        raise _unreadable(model, error) from error
+    except Exception as error:  # of a damaged folder transformers trips over whatever comes first
+        if isinstance(error, HarnessError) or is_out_of_memory(error):
+            raise
+        raise unreadable(model, error) from error
     if {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values())):
         raise ModelError(f"{model.name}: does not fit into {model.gpus:g} GPUs; give it more with `gpus` in its family")
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm
-
-
-def _unreadable(model: ModelSpec, error: Exception) -> ModelError:
-    """What transformers says of a folder that is damaged, or of a model that is not there or not taken as it is."""
-    said = str(error)
-    if "trust_remote_code" in said:
-        return ModelError(
-            f"{model.source}: the model comes with Python code of its own; agree with --trust-remote-code"
-        )
-    if "use_safetensors" in said or "no file named model.safetensors" in said:
-        return no_pickles(model.source)
-    lines = said.strip().splitlines() or [type(error).__name__]
-    return ModelError(f"{model.source}: cannot be loaded: {lines[0]}")
 
 
 def _device(asked: str) -> str:

@@ -1,5 +1,7 @@
 import csv
 import io
+import json
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -111,14 +113,56 @@ def test_cells_done_without_deterministic_are_counted_when_it_is_asked_for(
     assert "--deterministic" not in emergence("run", *options, *INLINE).err
 
 
-def test_cells_that_failed_are_left_alone_whatever_is_allowed_now(
-    emergence: Emergence, options: tuple[str, ...], toy: Path
-) -> None:
+def failing(toy: Path) -> None:
+    """Make the simulated engine fail on one of the toy tasks."""
     spec = yaml.safe_load((toy / "stays.yaml").read_text())
     spec["config"]["simulate"] = {"fail": True}
     (toy / "stays.yaml").write_text(yaml.safe_dump(spec))
+
+
+@pytest.mark.parametrize(
+    ("changed", "option"),
+    [
+        (("--truncation", "allow"), "--truncation"),
+        (("--device", "cpu"), "--device"),
+        (("--batch-size", "4"), "--batch-size"),
+        (("--trust-remote-code",), "--trust-remote-code"),
+        (("--workers", "1"), "--workers"),
+    ],
+)
+def test_cells_that_failed_are_tried_again_when_a_setting_has_changed(
+    emergence: Emergence, options: tuple[str, ...], toy: Path, changed: tuple[str, ...], option: str
+) -> None:
+    failing(toy)
     asked = ("run", *options, *INLINE, "--model", "m10", "--shots", "0")
     assert "1 failed" in emergence(*asked).err
-    again = emergence(*asked, "--truncation", "allow")
-    assert "1 cells failed before and are left alone despite --truncation allow; try them again" in again.err
-    assert "despite" not in emergence(*asked).err
+    same = emergence(*asked)
+    assert "1 cells failed before and are left alone; try them again with --retry-failed" in same.err
+    again = emergence(*asked, *changed)
+    assert f"1 cell failed before with another {option}: tried again\n" in again.err
+    assert "0 cells evaluated, 1 failed" in again.err
+    assert "left alone" in emergence(*asked, *changed).err
+
+
+def test_cells_that_failed_before_settings_were_recorded_are_left_alone(
+    emergence: Emergence, options: tuple[str, ...], toy: Path
+) -> None:
+    failing(toy)
+    asked = ("run", *options, *INLINE, "--model", "m10", "--shots", "0")
+    emergence(*asked)
+    (path,) = Path("results").rglob("failure.json")
+    old = json.loads(path.read_text())
+    del old["circumstances"]
+    path.write_text(json.dumps(old))
+    assert "1 cells failed before and are left alone" in emergence(*asked, "--truncation", "allow").err
+
+
+def test_the_last_line_of_a_run_with_failures_is_a_command_that_tells_why(
+    emergence: Emergence, options: tuple[str, ...], toy: Path
+) -> None:
+    failing(toy)
+    done = emergence("run", *options, *INLINE, "--model", "m10", "--results", "my results")
+    what, _, command = done.err.splitlines()[-1].partition(": ")
+    assert (done.code, what, command) == (1, "what failed and why", "emergence status --results 'my results'")
+    told = emergence(*shlex.split(command)[1:]).out
+    assert "failed: m10 stays 0-shot default seed 0: RuntimeError: the task asks the simulated engine to fail" in told
