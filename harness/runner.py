@@ -77,14 +77,17 @@ class Run:
         recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
         with recorder, closing(self.executor.run(lanes(self.todo), self.settings)) as outcomes:
             for came in outcomes:
-                failed = isinstance(came, CellFailure)
-                outcome = replace(came, circumstances=self.circumstances) if failed else came
+                outcome = self._told(came)
                 self.store.write(outcome)
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
                 if watch is not None:
                     watch(outcome, progress)
         return progress
+
+    def _told(self, outcome: Outcome) -> Outcome:
+        """A failure with the options of the run, so that a later one sees what has changed."""
+        return replace(outcome, circumstances=self.circumstances) if isinstance(outcome, CellFailure) else outcome
 
 
 def evaluate(
