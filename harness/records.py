@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from harness.plan import Cell
+from harness.plausible import AMOUNT, COUNT, INDEX, SIZE_BOUNDS, Bound, check_reading, check_score, check_time
+from harness.specs import ModelSpec
+from harness.wording import quoted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,3 +136,58 @@ class CellFailure:
 
 
 Outcome = CellResult | CellFailure
+
+
+def implausible(outcome: Outcome) -> str | None:
+    """What cannot be in a result or a failure, by the bounds that tables of others keep too; None when nothing is.
+
+    A result with such a number must not be averaged or drawn, and breaks tables of whole numbers and of times.
+    """
+    try:
+        _check_cell(outcome.cell)
+        if isinstance(outcome, CellFailure):
+            check_time("failed_at", outcome.failed_at)
+        else:
+            _check_result(outcome)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def check_model(model: ModelSpec) -> None:
+    """See that a model is no larger than any can be.
+
+    Raises:
+        ValueError: it is.
+    """
+    for name in ("params", "params_non_embedding", "params_active", "tokens", "loss"):
+        SIZE_BOUNDS[name].check(name, getattr(model, name))
+    AMOUNT.check("gpus", model.gpus)
+
+
+def _check_cell(cell: Cell) -> None:
+    check_model(cell.model)
+    for name in ("shots", "seed", "limit"):
+        INDEX.check(name, getattr(cell, name))
+    names = [metric.name for metric in cell.metrics]
+    if not names or len({*names}) < len(names):
+        raise ValueError(f"metrics are {quoted(names)}; expected one or more, each once")
+    for metric in cell.metrics:
+        check_reading(metric.chance, metric.best, higher=metric.higher_is_better, continuous=metric.continuous)
+
+
+def _check_result(result: CellResult) -> None:
+    metrics = {metric.name: metric for metric in result.cell.metrics}
+    names = [score.metric for score in result.scores]
+    if not names or len({*names}) < len(names) or not metrics.keys() >= {*names}:
+        raise ValueError(f"scores are of {quoted(names)}; expected one each of {quoted([*metrics])}")
+    for score in result.scores:
+        metric = metrics[score.metric]
+        COUNT.check("n", score.n)
+        check_score(score.metric, score.value, score.stderr, best=metric.best, higher=metric.higher_is_better)
+    COUNT.check("n_expected", result.n_expected)
+    INDEX.check("shots_effective", result.shots_effective)
+    Bound(0, result.n_expected).check("n_truncated", result.n_truncated)
+    check_time("started_at", result.provenance.started_at)
+    AMOUNT.check("seconds", result.provenance.seconds)
+    AMOUNT.check("energy_wh", result.provenance.energy_wh)

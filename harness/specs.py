@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-LARGEST_COUNT = 10**18
-"""Of parameters, tokens, documents, seeds; the whole numbers of a table have 64 bits."""
 Dtype = Literal["float32", "bfloat16", "float16"]
 Kind = Literal[
     "classification",

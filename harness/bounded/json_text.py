@@ -12,15 +12,16 @@ from harness.bounded.files import decoded, lines
 from harness.bounded.limits import DATA_BYTES, DEPTH, LINE_BYTES, ROWS, UnreadableError
 
 
-def parsed_json(text: bytes | str, *, finite: bool = False) -> Any:
+def parsed_json(text: bytes | str, *, finite: bool = False, whole: bool = True) -> Any:
     """The value that a JSON text stands for.
 
     Args:
         text: the text, or its bytes in UTF-8.
         finite: refuse what JSON does not have and Python reads: `NaN`, `Infinity`, numbers too large for a float.
+        whole: refuse half of a character (a lone surrogate), which no file and no terminal takes.
 
     Raises:
-        UnreadableError: it is no JSON, is nested too deep, or holds half of a character (a lone surrogate).
+        UnreadableError: it is no JSON, is nested too deep, or holds what is to be refused.
     """
     text = decoded(text) if isinstance(text, bytes) else text
     try:
@@ -37,7 +38,7 @@ def parsed_json(text: bytes | str, *, finite: bool = False) -> Any:
     # a look at the text spares nearly every document the walk
     if text.count("[") + text.count("{") > most and deeper_than(value, most):
         raise DEPTH.exceeded()
-    if "\\ud" in text or "\\uD" in text:
+    if whole and ("\\ud" in text or "\\uD" in text):
         _check_characters(value)
     return value
 

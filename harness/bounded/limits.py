@@ -70,8 +70,9 @@ DATA_BYTES = Limit(most=2_000_000_000, unit="bytes", of="a data file of a task")
 LINE_BYTES = Limit(most=16_000_000, unit="bytes", of="a line of a data file")
 ROWS = Limit(most=2_000_000, unit="rows", of="documents of a data file or of a cell, rows of a table")
 FIELDS = Limit(most=10_000, unit="different fields", of="the documents of a data file")
-COLUMNS = Limit(most=1_000, unit="columns", of="a table")
+TABLE_COLUMNS = Limit(most=1_000, unit="columns", of="a table")
 TABLE_BYTES = Limit(most=500_000_000, unit="bytes", of="a table, or the answers of a cell, when they are unpacked")
+FOOTER_BYTES = Limit(most=10_000_000, unit="bytes in its footer", of="a Parquet file")
 TEMPLATE = Limit(most=100_000, unit="characters", of="a template of a task")
 PATTERN = Limit(most=10_000, unit="characters", of="a regular expression of a task")
 REPEATS = Limit(most=10_000, unit="repeats", of="`repeats` of a task: texts for each document")
@@ -84,8 +85,8 @@ TENSOR_BYTES = Limit(most=25_000_000, unit="bytes in its header", of="a safetens
 PARTS = Limit(most=200_000, unit="layers and experts", of="`config.json` of a model")
 
 LIMITS = (
-    *(YAML_BYTES, YAML_VALUES, DEPTH, FOLDERS, DATA_BYTES, LINE_BYTES, ROWS, FIELDS, COLUMNS, TABLE_BYTES),
-    *(TEMPLATE, PATTERN, HEADER_BYTES, RECORD_BYTES, CONFIG_BYTES, TENSOR_BYTES, PARTS),
+    *(YAML_BYTES, YAML_VALUES, DEPTH, FOLDERS, DATA_BYTES, LINE_BYTES, ROWS, FIELDS, TABLE_COLUMNS, TABLE_BYTES),
+    *(FOOTER_BYTES, TEMPLATE, PATTERN, HEADER_BYTES, RECORD_BYTES, CONFIG_BYTES, TENSOR_BYTES, PARTS),
 )
 """Every limit, in the order of the documentation."""
 

@@ -18,7 +18,8 @@ from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.errors import CatalogError
 from harness.plan import ALL
-from harness.specs import LARGEST_COUNT, Dtype, Kind
+from harness.plausible import LARGEST_COUNT, check_reading
+from harness.specs import Dtype, Kind
 from harness.wording import cut, quoted
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -76,6 +77,11 @@ class MetricFile(_Strict):
     chance: Annotated[_Number, Field(ge=0, le=1)] | None = 0.0
     best: _Number | None = 1.0
     continuous: bool = False
+
+    @model_validator(mode="after")
+    def _reading(self) -> MetricFile:
+        check_reading(self.chance, self.best, higher=self.higher_is_better, continuous=self.continuous)
+        return self
 
 
 class TaskFile(_Strict):
@@ -201,7 +207,7 @@ def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
     if problem["type"] == "missing":
         return f"`{key}` is missing"
     if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
     expected = _EXPECTED.get(problem["type"]) or re.sub(r"^Input should be (a valid )?", "", problem["msg"])
     if problem["type"] == "string_too_long":
         expected = f"at most {problem['ctx']['max_length']} characters, because a file of the results is named after it"

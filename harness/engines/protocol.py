@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from harness.errors import HarnessError, unknown
 from harness.plan import Cell
-from harness.records import CellFailure, CellResult, Outcome
+from harness.records import CellFailure, CellResult, Outcome, implausible
 from harness.specs import ModelSpec, TaskSpec
 
 
@@ -85,7 +85,10 @@ def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine
 def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
     """Evaluate one cell; whatever error there is becomes a failure of this cell alone."""
     try:
-        return engine.evaluate(cell, task)
+        result = engine.evaluate(cell, task)
+        if problem := implausible(result):
+            raise HarnessError(f"task {task.name}: {problem}")
+        return result
     except Exception as error:  # the one broad except: a failing cell must not end a run
         return failure(cell, error)
 

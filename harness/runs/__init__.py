@@ -1,11 +1,10 @@
 """Records that runs keep of themselves in the results folder, and how far runs are."""
 
 from harness.runs.progress import costs, fallbacks, fence_of, finished_at, mixed, up_to_date
-from harness.runs.record import MOST_BYTES, Progress, RunRecord, dumped, loaded, planned
+from harness.runs.record import Progress, RunRecord, dumped, loaded, planned
 from harness.runs.recorder import Recorder
 
 __all__ = [
-    "MOST_BYTES",
     "Progress",
     "Recorder",
     "RunRecord",

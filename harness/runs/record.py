@@ -21,8 +21,10 @@ from functools import cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.bounded.json_text import parsed_json
+from harness.bounded.limits import UnreadableError
 from harness.plan import Cell, Place
-from harness.records import CellFailure, Outcome
+from harness.records import CellFailure, Outcome, check_model
 from harness.specs import ModelSpec
 from harness.version import __version__
 from harness.wording import clock, moment, number, visible
@@ -36,8 +38,6 @@ SILENCE = timedelta(minutes=5)
 """Time without a sign of life after which a run counts as killed; generous, because clocks differ and disks hang."""
 _PATIENCE = timedelta(minutes=1)
 """Time without a sign of life that is mentioned to people."""
-MOST_BYTES = 16 * 2**20
-"""A larger file is not read; a plan of 10,000 cells takes 0.3 MB."""
 _MOST_TEXT = 2000
 
 Ending = Literal["finished", "interrupted", "stopped", "lost"]
@@ -214,9 +214,9 @@ def loaded(data: bytes) -> RunRecord:
     from pydantic import ValidationError
 
     try:
-        raw = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ValueError("is damaged: not JSON") from None
+        raw = parsed_json(data, finite=True, whole=False)  # a command line can hold bytes that are no UTF-8
+    except UnreadableError as error:
+        raise ValueError(f"is damaged: {str(error).replace('is not JSON', 'not JSON')}") from error
     if not isinstance(raw, dict) or not isinstance(raw.get("format"), int):
         raise ValueError("is no record of a run: `format` is missing")
     if raw["format"] != FORMAT:
@@ -248,6 +248,8 @@ def _check(record: RunRecord) -> None:
     if not 0.0 <= (counts.first_seconds or 0.0) <= counts.elapsed_seconds < 1e10 or not isfinite(counts.rate or 0.0):
         raise ValueError(f"is damaged: {counts.elapsed_seconds} s since the start")
     models = [of.model for of in record.plan]
+    for model in models:
+        check_model(model)
     names = [text for m in models for text in (m.family, m.name, m.revision, m.variant or "")]
     if any(len(name) > _MOST_TEXT for name in (*names, *(task for of in record.plan for task in of.tasks))):
         raise ValueError("is damaged: a name in its plan is too long")

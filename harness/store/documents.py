@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness.bounded import parquet_file
+from harness.bounded.limits import UnreadableError
 from harness.errors import StoreError
 from harness.records import Sample
+from harness.wording import cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,13 +76,30 @@ def read_scores(path: Path) -> DocumentScores:
     Raises:
         StoreError: the file is missing or damaged.
     """
+    import numpy as np
+
     columns = _columns(path, only=("doc_hash", SCORE))
+    if "doc_hash" not in columns.column_names or columns["doc_hash"].null_count:
+        raise StoreError(f"{path}: is damaged: column doc_hash is missing or empty")
     scores = {
-        name.removeprefix(SCORE): columns[name].to_numpy()
+        name.removeprefix(SCORE): columns[name].to_numpy().astype(float)
         for name in columns.column_names
         if name.startswith(SCORE) and not columns[name].null_count
     }
+    for name, values in scores.items():
+        if not np.isfinite(values).all():
+            raise StoreError(f"{path}: is damaged: column {cut(SCORE + name)} has scores that are not finite")
     return DocumentScores(tuple(columns["doc_hash"].to_pylist()), scores)
+
+
+def check_samples(path: Path) -> None:
+    """See that a cell's Parquet file has the columns it must have, and not more of them or more rows than is allowed.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    with _reported(path), parquet_file.opened_parquet(path, _types(), never=_OF_READERS):
+        pass
 
 
 def sample(row: Mapping[str, Any]) -> Sample:
@@ -97,17 +119,43 @@ def sample(row: Mapping[str, Any]) -> Sample:
     return Sample(scores=scores, **plain)
 
 
+_OF_READERS = frozenset({"file_index", "file_row_number", "filename"})
+"""Columns that DuckDB adds to those of a file; one of the file's own would stand in their place."""
+
+
 def _columns(path: Path, only: tuple[str, ...] = ("",)) -> Any:
-    """The columns of a file whose names start with one of `only`, as a pyarrow table."""
-    import pyarrow
-    from pyarrow import parquet
+    """Our columns of a file whose names start with one of `only`, as a pyarrow table."""
+    with _reported(path):
+        return parquet_file.read_parquet(path, _types(), only, never=_OF_READERS)
 
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
     try:
-        with parquet.ParquetFile(path) as file:
-            return file.read(columns=[name for name in file.schema_arrow.names if name.startswith(only)])
-    except (OSError, pyarrow.ArrowException) as error:
-        raise StoreError(f"{path}: cannot be read: {_first_line(error)}") from error
+        yield
+    except UnreadableError as error:
+        raise StoreError(f"{path}: {error}") from error
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+@cache
+def _types() -> Mapping[str, parquet_file.ColumnTest]:
+    """What our columns may be; a file without rows has columns without a type."""
+    from pyarrow import types
+
+    def text(kind: Any) -> bool:
+        return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind))
+
+    def number(kind: Any) -> bool:
+        return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind))
+
+    def several(of: Callable[[Any], bool]) -> parquet_file.ColumnTest:
+        return lambda kind: types.is_null(kind) or (types.is_list(kind) and of(kind.value_type))
+
+    return {
+        "doc_id": number,
+        **dict.fromkeys(("doc_hash", "prompt_hash", "prompt", "target", "output"), text),
+        **dict.fromkeys(("options", "outputs"), several(text)),
+        "option_loglikelihoods": several(number),
+        "truncated": lambda kind: types.is_boolean(kind) or types.is_null(kind),
+        SCORE: number,
+    }

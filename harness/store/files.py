@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.bounded.files import open_regular
+from harness.bounded.limits import UnreadableError
 from harness.errors import StoreError
 
 TEMPORARY = ".writing-"
@@ -55,8 +57,8 @@ def reported(path: Path) -> Iterator[None]:
 def has_end(parquet: str) -> bool:
     """Whether a Parquet file has its last bytes, which a copy that broke off lacks. Reads no more than these."""
     try:
-        with open(parquet, "rb", buffering=0) as file:
+        with open_regular(Path(parquet)) as file:
             file.seek(-len(_END), os.SEEK_END)
             return file.read(len(_END)) == _END
-    except OSError:  # too short, or unreadable
+    except (OSError, UnreadableError):  # too short, unreadable, or no file
         return False

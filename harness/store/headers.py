@@ -9,15 +9,21 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.bounded.files import read_bytes
+from harness.bounded.json_text import parsed_json
+from harness.bounded.limits import HEADER_BYTES, UnreadableError
 from harness.plan import DESCRIPTIVE_FIELDS
-from harness.records import CellFailure, CellResult, Outcome
+from harness.records import CellFailure, CellResult, Outcome, implausible
 from harness.specs import ModelSpec
 from harness.store.layout import FAILURE
 from harness.version import __version__
+from harness.wording import count, cut, quoted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_MOST_TEXT = 2000
+"""Characters of a name, a version, a message."""
 SCHEMA = 1
 """Number of the header format. A reader refuses higher numbers and never rewrites lower ones."""
 
@@ -38,21 +44,38 @@ class Problem:
 def read_header(path: Path) -> CellResult | CellFailure | Problem:
     """What one header or failure file says, or why it was skipped."""
     try:
-        raw = json.loads(path.read_bytes())
-    except OSError as error:
-        return Problem(path=path, message=f"cannot be read: {error.strerror}")
-    except ValueError:
-        return Problem(path=path, message="is damaged: not JSON; evaluate the cell again or restore the file")
+        raw = parsed_json(read_bytes(path, HEADER_BYTES), finite=True)
+        _check_texts(raw)
+    except UnreadableError as error:
+        return Problem(path=path, message=_said(str(error)))
     if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int) or "cell" not in raw:
         return Problem(path=path, message="is no result of this program: `schema` or `cell` is missing")
+    versions = f"(schema {quoted(raw['schema'])}; this one reads {SCHEMA})"
     if raw["schema"] > SCHEMA:
-        return Problem(
-            path=path,
-            message=f"was written by a newer version (schema {raw['schema']}; this one reads {SCHEMA}): upgrade",
-        )
+        return Problem(path=path, message=f"was written by a newer version {versions}: upgrade")
     if raw["schema"] < SCHEMA:
-        return Problem(path=path, message=f"is too old (schema {raw['schema']}; this one reads {SCHEMA}): run it again")
+        return Problem(path=path, message=f"is too old {versions}: run it again")
     return _outcome(raw, path)
+
+
+def _said(error: str) -> str:
+    """A header that cannot be read is most often one that was cut off, or a disk that failed."""
+    if error.startswith("cannot be read"):
+        return error
+    return f"is damaged: {error.replace('is not JSON', 'not JSON')}; evaluate the cell again or restore the file"
+
+
+def _check_texts(raw: Any) -> None:
+    """See that no text but a traceback and its message is longer than any name is."""
+    inside = [raw]
+    while inside:
+        one = inside.pop()
+        if isinstance(one, str) and len(one) > _MOST_TEXT:
+            raise UnreadableError(f"has a text of {count(len(one))} characters; expected at most {count(_MOST_TEXT)}")
+        if isinstance(one, dict):
+            inside += [*one, *(value for key, value in one.items() if key not in ("message", "traceback"))]
+        elif isinstance(one, list):
+            inside += one
 
 
 def _outcome(raw: Mapping[str, Any], path: Path) -> CellResult | CellFailure | Problem:
@@ -63,11 +86,16 @@ def _outcome(raw: Mapping[str, Any], path: Path) -> CellResult | CellFailure | P
         outcome: CellResult | CellFailure = _adapter(path.name == FAILURE).validate_python(body)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return Problem(path=path, message=f"is damaged: {where}: {first['msg']}")
+        where = cut(".".join(str(part) for part in first["loc"]))
+        return Problem(path=path, message=f"is damaged: {where}: {cut(first['msg'])}")
+    if problem := implausible(outcome):
+        return Problem(path=path, message=f"is damaged: {problem}")
     key = raw.get("key")
     if outcome.cell.key != key:
-        return Problem(path=path, message=f"is damaged: key {key} does not belong to its cell ({outcome.cell.key})")
+        found = cut(str(key))
+        return Problem(path=path, message=f"is damaged: key {found} does not belong to its cell ({outcome.cell.key})")
+    if isinstance(outcome, CellFailure) and len(outcome.message) > _MOST_TEXT:
+        return replace(outcome, message=cut(outcome.message, _MOST_TEXT))
     return outcome
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from harness.bounded.limits import FOLDERS
 from harness.plan import Cell
 
 HEADER = "cell.json"
@@ -46,21 +47,32 @@ def path_part(name: str) -> str:
 def cell_files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], os.DirEntry[str] | None]]:
     """Header and failure files below a folder, ordered by path, each with the samples that lie beside it, if any.
 
-    Not `os.walk`: the dashboard looks at each click whether anything changed, and this takes half the time.
+    A folder that lies deeper than allowed comes in place of what it holds. Not `os.walk`: the dashboard looks at each
+    click whether anything changed, and this takes half the time.
     """
-    try:
-        with os.scandir(folder) as listing:
-            entries = {entry.name: entry for entry in listing}
-    except OSError:
-        return
-    for name in (HEADER, FAILURE):
-        if name in entries:
-            yield entries[name], entries.get(SAMPLES)
-            break  # a header next to a failure means that a later attempt went well
-    for name in sorted(entries):
+    deepest = FOLDERS.allowed
+    waiting: list[tuple[str | Path, int]] = [(folder, 1)]
+    while waiting:
+        here, depth = waiting.pop()
+        try:
+            with os.scandir(here) as listing:
+                entries = {entry.name: entry for entry in listing}
+        except OSError:
+            continue
+        for name in (HEADER, FAILURE):
+            if name in entries:
+                yield entries[name], entries.get(SAMPLES)
+                break  # a header next to a failure means that a later attempt went well
         # the folder of a cell is never hidden; hidden ones hold the records of runs, or are not ours
-        if not name.startswith(".") and entries[name].is_dir(follow_symlinks=False):
-            yield from cell_files(entries[name].path)
+        inside = [
+            entries[name]
+            for name in sorted(entries, reverse=True)
+            if not name.startswith(".") and entries[name].is_dir(follow_symlinks=False)
+        ]
+        if depth < deepest:
+            waiting += [(entry.path, depth + 1) for entry in inside]
+        else:
+            yield from ((entry, None) for entry in reversed(inside))
 
 
 def newest_records(root: Path, most: int) -> list[Path]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +21,8 @@ from harness.errors import StoreError
 from harness.plan import Cell
 from harness.records import Sample
 from harness.store import SAMPLES, SCORE, Problem, Store, sample
+from harness.store.documents import check_samples
+from harness.wording import cut
 
 RIGHT = 0.5
 """Score from which an answer counts as right: half of what is possible, for metrics that give more than 0 and 1."""
@@ -31,6 +34,7 @@ _BATCH = 100
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
+    "memory_limit": "1GB",  # of texts that few bytes stand for; a search needs far less
 }
 _Answer = TypeVar("_Answer")
 
@@ -223,7 +227,9 @@ def _ask(
     except (duckdb.Error, StoreError, ValueError) as error:
         if len(files) == 1:
             first_line, _, _ = str(error).partition("\n")
-            return [], [Problem(path=files[0][1], message=f"cannot be read: {first_line}")]
+            return [], [
+                Problem(path=files[0][1], message=f"cannot be read: {cut(first_line.removeprefix('cannot be read: '))}")
+            ]
     middle = len(files) // 2
     left, right = _ask(files[:middle], question), _ask(files[middle:], question)
     return left[0] + right[0], left[1] + right[1]
@@ -272,12 +278,25 @@ def _patterns(files: Sequence[_SampleFile]) -> list[str]:
     """The paths as DuckDB wants them, since it takes `*`, `?` and `[` for patterns.
 
     Raises:
-        StoreError: a file is missing; DuckDB would ignore it and give the others wrong numbers.
+        StoreError: a file is missing, and DuckDB would ignore it and give the others wrong numbers; or its columns are
+            not what they must be, and DuckDB would take them for something else.
     """
     for _, path in files:
-        if not path.is_file():
-            raise StoreError("no such file")
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise StoreError("no such file") from error
+        _check_once(path, status.st_mtime_ns, status.st_size)
     return ["".join(f"[{c}]" if c in "*?[" else c for c in str(path.absolute())) for _, path in files]
+
+
+@lru_cache(maxsize=100_000)
+def _check_once(path: Path, *_: int) -> None:
+    """See that a file can be read; one that has not changed since is not looked at again."""
+    try:
+        check_samples(path)
+    except StoreError as error:
+        raise StoreError(str(error).removeprefix(f"{path}: ")) from error
 
 
 def _condition(query: Query) -> tuple[str, dict[str, Any]]:

@@ -15,9 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.bounded.files import read_bytes
+from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
 from harness.plan import Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
-from harness.runs import MOST_BYTES, RunRecord, dumped, loaded
+from harness.runs import RunRecord, dumped, loaded
 from harness.specs import ModelSpec
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
 from harness.store.files import TEMPORARY, has_end, overwrite_file, replace_file, reported
@@ -90,8 +92,8 @@ class Store:
         """
         folder = self.path(cell)
         try:
-            samples = (self.path(result.cell) / SAMPLES).read_bytes()
-        except OSError:
+            samples = read_bytes(self.path(result.cell) / SAMPLES, TABLE_BYTES)
+        except UnreadableError:
             return False
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -109,8 +111,11 @@ class Store:
         """
         path = self.path(outcome.cell) / (FAILURE if isinstance(outcome, CellFailure) else HEADER)
         try:
-            header = path.read_bytes()
-        except OSError:
+            header = read_bytes(path, HEADER_BYTES)
+        except UnreadableError:
+            return False
+        found = read_header(path)
+        if isinstance(found, Problem) or found.cell.place != outcome.cell.place:
             return False
         with reported(path):
             replace_file(path, described_bytes(header, model))
@@ -180,7 +185,7 @@ class Store:
         """
         known: list[tuple[str, int, int, int | None]] = []
         for entry, samples in cell_files(self.root):
-            with suppress(FileNotFoundError):  # a run that goes on removes a failure when the cell goes well
+            with suppress(OSError):  # a run that goes on removes a failure when the cell goes well; links in a ring
                 status = entry.stat()
                 known.append((entry.path, status.st_mtime_ns, status.st_size, samples and samples.stat().st_size))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
@@ -214,8 +219,6 @@ class Store:
         for path in newest_records(self.root, MOST_RUNS):
             try:
                 records.append(_record(path))
-            except OSError as error:
-                problems.append(Problem(path=path, message=f"cannot be read: {error.strerror}"))
             except ValueError as error:
                 problems.append(Problem(path=path, message=str(error)))
         return tuple(sorted(records, key=lambda r: r.started_at, reverse=True)), tuple(problems)
@@ -223,6 +226,9 @@ class Store:
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
         for entry, samples in cell_files(self.root):
             path = Path(entry.path)
+            if entry.name not in (HEADER, FAILURE):
+                yield Problem(path=path, message=str(FOLDERS.exceeded(where="lies too deep:")))
+                continue
             read = read_header(path)
             if not isinstance(read, CellResult) or (samples and has_end(samples.path)):
                 yield read
@@ -234,11 +240,7 @@ class Store:
 
 def _record(path: Path) -> RunRecord:
     """One run record; a run whose process on this machine is gone has ended as `lost`."""
-    with path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise ValueError("is too large for the record of a run")
-    record = loaded(data)
+    record = loaded(read_bytes(path, RECORD_BYTES))
     gone = record.ending is None and _is_gone(record.host, record.pid)
     return replace(record, ending="lost") if gone else record
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.runs import record as run_record
+from harness.bounded.limits import RECORD_BYTES, SETTING
 from harness.runs.record import dumped, loaded, planned
 from harness.store import RUNS, Store
 from harness.store import store as stores
@@ -120,14 +120,17 @@ def test_what_cannot_be_a_record_is_named_and_skipped(store: Store) -> None:
 
     wrong = {
         "half.json": (dumped(record())[:100], "is damaged: not JSON"),
-        "deep.json": (b"[" * 100_000, "is damaged: not JSON"),
+        "deep.json": (b"[" * 100_000, "is damaged: has more than 100 levels"),
         "list.json": (b"[]", "`format` is missing"),
         "newer.json": (but(format=2), "has format 2; this version reads 1"),
         "naive.json": (but(started_at="2026-01-01T00:00:00"), "no UTC time of our days"),
         "ancient.json": (but(heard_at="0001-01-01T00:00:00+14:00"), "no UTC time of our days"),
         "too-many.json": (but(progress={"total": 1, "done": 2}), "2 cells done and 0 failed of 1"),
         "huge.json": (but(progress={"total": 10**400}), "is damaged"),
-        "nan.json": (but(progress={"total": 1, "elapsed_seconds": float("nan")}), "nan s since the start"),
+        "nan.json": (
+            but(progress={"total": 1, "elapsed_seconds": float("nan")}),
+            "is damaged: has NaN; expected numbers that are finite",
+        ),
         "ending.json": (but(ending="\x1b[31mwell"), "is damaged: ending"),
         "names.json": (
             but(plan=[{"model": {**good["plan"][0]["model"], "name": "x" * 9999}, "tasks": {}}]),
@@ -147,10 +150,10 @@ def test_what_cannot_be_a_record_is_named_and_skipped(store: Store) -> None:
 
 
 def test_a_file_too_large_for_a_record_is_not_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "MOST_BYTES", 100)
     store.write_run(record())
+    monkeypatch.setenv(SETTING, "0.00001")
     [problem] = store.runs()[1]
-    assert "too large" in problem.message
+    assert "bytes; expected at most 160 (" in problem.message
 
 
 def test_what_is_no_file_is_left_alone(store: Store) -> None:
@@ -189,4 +192,4 @@ def test_a_plan_of_ten_thousand_cells_is_small() -> None:
         for number in range(100)
         for shots in range(10)
     ]
-    assert len(dumped(record(plan=planned(cells)))) < 300_000 < run_record.MOST_BYTES
+    assert len(dumped(record(plan=planned(cells)))) < 300_000 < RECORD_BYTES.most

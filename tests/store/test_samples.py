@@ -215,3 +215,40 @@ def test_a_sample_is_the_same_however_it_is_read(store: Store) -> None:
     written = sample(0, options=("red", "blue"), option_loglikelihoods=(-0.1, -2.0), outputs=("a", "b"), truncated=True)
     store.write(result(samples=(written,)))
     assert sample_of(store, cell(), "doc0") == written
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("file_index", [0, 0, 0], "has a column 'file_index'; expected none of this name"),
+        ("file_row_number", [0, 0, 0], "has a column 'file_row_number'; expected none of this name"),
+        ("filename", ["x", "x", "x"], "has a column 'filename'; expected none of this name"),
+        ("score:acc", ["1", "1", "1"], "column 'score:acc' holds string; expected numbers or texts"),
+    ],
+)
+def test_columns_that_mislead_cost_only_the_rows_of_their_file(
+    store: Store, column: str, values: list[object], message: str
+) -> None:
+    cells = [answered(store, [1, 0, 1], step=step) for step in range(3)]
+    path = store.path(cells[1]) / SAMPLES
+    table = parquet.read_table(path)
+    table = table.drop_columns([column]) if column in table.column_names else table
+    parquet.write_table(table.append_column(column, pa.array(values)), path, compression="zstd")
+    found = page(store, cells, Query(text="e", metric="acc", at_least=RIGHT))
+    assert places(found.rows) == [(0, 0), (0, 2), (2, 0), (2, 2)]
+    (problem,) = found.problems
+    assert problem.path == path
+    assert message in problem.message
+
+
+def test_answers_that_unpack_to_more_than_a_gigabyte_are_left_out(store: Store) -> None:
+    cells = [answered(store, [1.0] * 60, step=step) for step in range(2)]
+    path = store.path(cells[0]) / SAMPLES
+    table = parquet.read_table(path).drop_columns(["output"])
+    output = pa.DictionaryArray.from_arrays([0] * 60, ["x" * 20_000_000])
+    parquet.write_table(table.append_column("output", output), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 100_000
+    found = page(store, cells, limit=100)
+    assert {row.cell for row in found.rows} == {cells[1]}
+    (problem,) = found.problems
+    assert "Out of Memory Error" in problem.message

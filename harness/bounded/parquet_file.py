@@ -1,0 +1,161 @@
+"""Parquet files of others: weighed before they are unpacked, because a hundred bytes can stand for gigabytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.bounded.files import open_regular
+from harness.bounded.limits import FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_COLUMNS, UnreadableError
+from harness.wording import cut, quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+ColumnTest = Callable[["pa.DataType"], bool]
+"""Whether a column may have a type."""
+
+_END = b"PAR1"
+_PIECE = 64_000_000
+"""Bytes unpacked at a time while a column is weighed."""
+_SMALL = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "FIXED_LEN_BYTE_ARRAY": 32}
+"""Physical type -> bytes of a value; the last holds decimals, the only ones of fixed length that are let through."""
+
+
+def read_parquet(
+    path: Path,
+    types: Mapping[str, ColumnTest] | ColumnTest,
+    only: Sequence[str] = ("",),
+    *,
+    never: Collection[str] = (),
+) -> pa.Table:
+    """The columns of a file whose names start with one of `only`.
+
+    Args:
+        path: the file.
+        types: what every column may be; or a mapping from name, or beginning up to `:`, where others are left out.
+        only: beginnings of the names that are wanted.
+        never: names of columns that must not be there.
+
+    Raises:
+        UnreadableError: it cannot be read, holds more than the limits allow, or a column is something else.
+    """
+    with opened_parquet(path, types, never=never) as file:
+        named = [name for name in file.schema_arrow.names if name.startswith(tuple(only)) and _fits(types, name)]
+        _check_bytes(path, file, named)
+        return file.read(columns=named)
+
+
+@contextmanager
+def opened_parquet(
+    path: Path, types: Mapping[str, ColumnTest] | ColumnTest, *, never: Collection[str] = ()
+) -> Iterator[ParquetFile]:
+    """A file whose rows, columns and types are as they must be; nothing of them has been unpacked.
+
+    Raises:
+        UnreadableError: see `read_parquet`.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    _check_footer(path)
+    try:
+        with parquet.ParquetFile(path, arrow_extensions_enabled=False) as file:
+            ROWS.check(file.metadata.num_rows)
+            TABLE_COLUMNS.check(file.metadata.num_columns)
+            for name in file.schema_arrow.names:
+                if name in never:
+                    raise UnreadableError(f"has a column {quoted(name)}; expected none of this name")
+            _check_types(file.schema_arrow, types)
+            yield file
+    except (OSError, pa.ArrowException, NotImplementedError, MemoryError, RecursionError) as error:
+        first_line, _, _ = str(error).strip().partition("\n")
+        raise UnreadableError(f"cannot be read: {cut(first_line) or type(error).__name__}") from error
+    except UnicodeError as error:
+        raise UnreadableError("cannot be read: a name or a text is not UTF-8") from error
+
+
+def _check_footer(path: Path) -> None:
+    """See that a file ends as Parquet does and that its footer is not too long to be looked at."""
+    with open_regular(path) as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - 8))
+        end = file.read(8)
+    if len(end) < 8 or end[4:] != _END:
+        raise UnreadableError("cannot be read: it does not end as a Parquet file does")
+    FOOTER_BYTES.check(int.from_bytes(end[:4], "little"))
+
+
+def _fits(types: Mapping[str, ColumnTest] | ColumnTest, name: str) -> ColumnTest | None:
+    """What a column may be; None where nobody asks for it."""
+    if not isinstance(types, Mapping):
+        return types
+    known = name if name in types else f"{name.partition(':')[0]}:"
+    return types.get(known)
+
+
+def _check_types(schema: pa.Schema, types: Mapping[str, ColumnTest] | ColumnTest) -> None:
+    seen: set[str] = set()
+    for field in schema:
+        if field.name in seen:
+            raise UnreadableError(f"column {quoted(field.name)} stands twice")
+        seen.add(field.name)
+        fits = _fits(types, field.name)
+        if fits is not None and not fits(field.type):
+            raise UnreadableError(
+                f"column {quoted(field.name)} holds {cut(str(field.type))}; expected numbers or texts"
+            )
+
+
+def _check_bytes(path: Path, file: ParquetFile, named: Sequence[str]) -> None:
+    """See that the columns do not unpack to more than is allowed."""
+    chunks: dict[str, list[Any]] = {}
+    for i in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(i)
+        for j in range(group.num_columns):
+            chunk = group.column(j)
+            if chunk.path_in_schema.partition(".")[0] in named or chunk.path_in_schema in named:
+                chunks.setdefault(chunk.path_in_schema, []).append(chunk)
+    total = 0
+    for leaf, some in chunks.items():
+        most = sum(_most_bytes(chunk) for chunk in some)
+        total += most if total + most <= TABLE_BYTES.allowed else _weighed(path, leaf, some)
+        if total > TABLE_BYTES.allowed:
+            raise TABLE_BYTES.exceeded()
+
+
+def _most_bytes(chunk: Any) -> int:
+    """What a column of one group of rows can unpack to, from what the file says of it."""
+    if chunk.physical_type in _SMALL:
+        return _SMALL[chunk.physical_type] * int(chunk.num_values)
+    again = {"DELTA_BYTE_ARRAY", "PLAIN_DICTIONARY", "RLE_DICTIONARY"} & {*chunk.encodings}
+    # where values are packed by reference to others, each can be as long as all that is stored
+    return int(chunk.total_uncompressed_size) * (int(chunk.num_values) if again else 1) + 4 * int(chunk.num_values)
+
+
+def _weighed(path: Path, leaf: str, chunks: Sequence[Any]) -> int:
+    """Bytes that a column of texts unpacks to, at least where that is too much; few are in memory at a time."""
+    from pyarrow import compute, parquet, types
+
+    largest = max(int(chunk.total_uncompressed_size) for chunk in chunks)
+    # texts of a dictionary stay one of each where pyarrow is told to keep it
+    dictionary = all(chunk.has_dictionary_page and "DELTA_BYTE_ARRAY" not in chunk.encodings for chunk in chunks)
+    size = 65_536 if dictionary else max(1, min(65_536, _PIECE // max(1, largest)))
+    total = 0
+    kept = [leaf] if dictionary else []
+    with parquet.ParquetFile(path, read_dictionary=kept, arrow_extensions_enabled=False) as file:
+        for batch in file.iter_batches(batch_size=size, columns=[leaf]):
+            part = batch.column(0)
+            while types.is_list(part.type) or types.is_large_list(part.type):
+                part = part.flatten()
+            if types.is_dictionary(part.type):
+                lengths = compute.binary_length(part.dictionary).take(part.indices)
+            else:
+                lengths = compute.binary_length(part)
+            total += (compute.sum(lengths).as_py() or 0) + 4 * len(part)
+            if total > TABLE_BYTES.allowed:
+                break
+    return total

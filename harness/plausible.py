@@ -1,0 +1,153 @@
+"""What no size, score or metric can be, said once: stored results and tables of others keep to the same bounds.
+
+The functions take single numbers or whole columns, with NaN for what is not known, and never find fault with that.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from harness.wording import cut, quoted
+
+LARGEST_COUNT = 10**18
+"""Of parameters, tokens, documents, seeds; the whole numbers of a table have 64 bits."""
+ROUNDING = 1e-9
+"""By so much a value may be better than the best score."""
+
+
+class Bound(NamedTuple):
+    """The least and the most that a number can be."""
+
+    least: float
+    """Smallest value that is allowed."""
+    most: float
+    """Largest value that is allowed."""
+
+    def broken(self, value: Any) -> Any:
+        """Whether a number, or each of a column, lies outside."""
+        return (value < self.least) | (value > self.most)
+
+    def check(self, name: str, value: float | None) -> None:
+        """See that a number called `name` lies within, if it is known.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if value is not None and not self.least <= value <= self.most:
+            raise ValueError(f"{name} is {quoted(value)}; expected {self.expected}")
+
+    @property
+    def expected(self) -> str:
+        """The bounds in words."""
+        return f"{self.least:g} to {self.most:g}"
+
+
+SIZE_BOUNDS = {
+    **dict.fromkeys(("params", "params_non_embedding", "params_active"), Bound(1, LARGEST_COUNT)),
+    "tokens": Bound(0, LARGEST_COUNT),
+    "flops": Bound(0, 1e40),
+    "loss": Bound(0, 1e9),
+}
+"""What says how large a model is -> its bounds."""
+COUNT = Bound(1, LARGEST_COUNT)
+"""Documents that a score rests on."""
+INDEX = Bound(0, LARGEST_COUNT)
+"""Shots, seeds, documents that were cut."""
+AMOUNT = Bound(0, 1e300)
+"""Standard errors, seconds, energy, shares of a GPU: anything that is finite and not below 0."""
+
+UNBOUNDED = frozenset(
+    "loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood logits".split()
+)
+"""Metrics with such a word in their name have no best value of their own."""
+SHARES = frozenset(
+    "acc acc_norm acc_bytes acc_mutual_info acc_all exact_match f1 token_f1 span_f1 prob_correct brier "
+    "brier_score edit_similarity".split()
+)
+"""Metrics that lie between 0 and 1, or 0 and 100, whatever is said of them."""
+
+
+def words(name: str) -> frozenset[str]:
+    """The words of a metric's name: `prob_correct` has prob and correct."""
+    return frozenset(re.split(r"[^a-z]+", name.lower()))
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric can never be below 0; a filter may stand behind its name, as in `exact_match,strict`."""
+    return name.partition(",")[0] in SHARES or name.startswith("pass_at_")
+
+
+def beyond_best(value: Any, best: Any, direction: Any) -> Any:
+    """Whether a value or a chance level is better than the best score; `direction` is -1 where less is better."""
+    return (value - best) * direction > ROUNDING
+
+
+def too_wide(stderr: Any, value: Any, full: Any) -> Any:
+    """Whether a standard error is larger than scores from 0 to `full` have.
+
+    Their standard deviation is at most half of it, and two of them are the fewest.
+    """
+    return (full > 0) & (value >= 0) & (value <= full) & (stderr > full / 2 + ROUNDING)
+
+
+def check_reading(chance: float | None, best: float | None, *, higher: bool, continuous: bool) -> None:
+    """See that the chance level and the best score of a metric do not contradict each other.
+
+    Args:
+        chance: expected score without the ability.
+        best: score of a perfect answer.
+        higher: whether a higher score is better.
+        continuous: whether the metric is the smooth partner of another.
+
+    Raises:
+        ValueError: they do.
+    """
+    level, top = _known(chance), _known(best)
+    if math.isinf(level) or math.isinf(top):
+        raise ValueError(f"chance is {chance} and best {best}; expected numbers that are finite")
+    if beyond_best(level, top, 1 if higher else -1):
+        raise ValueError(f"chance is {level:g}; expected no better than the best score, {top:g}")
+    if higher and not continuous:
+        Bound(0, 1.0 if math.isnan(top) else max(1.0, top)).check("chance", chance)
+
+
+def check_score(name: str, value: float, stderr: float | None, *, best: float | None, higher: bool) -> None:
+    """See that a metric can have such a score.
+
+    Args:
+        name: of the metric.
+        value: the score.
+        stderr: its standard error.
+        best: score of a perfect answer.
+        higher: whether a higher score is better.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    came, top, spread = f"metric {cut(name)} came out as {value} +- {stderr}", _known(best), _known(stderr)
+    if not math.isfinite(value) or not math.isfinite(stderr or 0.0):
+        raise ValueError(f"{came}; expected numbers that are finite")
+    if beyond_best(value, top, 1 if higher else -1):
+        raise ValueError(f"{came}; expected no better than the best score, {top:g}")
+    if value < 0 and is_share(name):
+        raise ValueError(f"{came}; expected 0 or more")
+    if spread < 0 or (higher and too_wide(spread, value, top)):
+        most = f"to {top / 2:g}, as any score from 0 to {top:g} has" if spread > 0 else "or more"
+        raise ValueError(f"{came}; expected a standard error of 0 {most}")
+
+
+def check_time(name: str, time: datetime) -> None:
+    """See that a time is one of our days, with its zone.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if time.tzinfo is None or not 1970 <= time.year < 2200:
+        raise ValueError(f"{name} is {time}; expected a time of our days with its zone, such as 2025-03-01T09:30:00Z")
+
+
+def _known(number: float | None) -> float:
+    return math.nan if number is None else float(number)
