@@ -130,16 +130,20 @@ def _axes(free: frozenset[str], first: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @cache
-def _readers(names: tuple[str, ...]) -> tuple[Callable[[Cell], Value], ...]:
-    return tuple(attrgetter(AXES[name].field) for name in names)
+def _reader(names: tuple[str, ...]) -> Callable[[Cell], tuple[Value, ...]]:
+    fields = [AXES[name].field for name in names]
+    if len(fields) < 2:  # of which attrgetter makes no tuple
+        return lambda cell: tuple(attrgetter(field)(cell) for field in fields)
+    read: Callable[[Cell], tuple[Value, ...]] = attrgetter(*fields)
+    return read
 
 
 def setting_of(cell: Cell, names: tuple[str, ...]) -> Setting:
     """The setting of a cell on the axes with these names, which `axes` gives."""
-    return Setting(names, tuple([read(cell) for read in _readers(names)]))
+    return Setting(names, _reader(names)(cell))
 
 
-_IN_EVERY_KEY = tuple(attrgetter(axis.field) for axis in AXES.values() if axis.in_key == "always")
+_IN_EVERY_KEY = tuple(axis.name for axis in AXES.values() if axis.in_key == "always")
 _UNLESS_DEFAULT = tuple(axis for axis in AXES.values() if axis.in_key == "unless default")
 
 
@@ -151,8 +155,7 @@ def identity(cell: Cell, added: Iterable[Axis] = _UNLESS_DEFAULT) -> tuple[Value
         added: axes whose default is left out, so that cells from before they were added keep their keys.
     """
     values = [(axis, attrgetter(axis.field)(cell)) for axis in added]
-    known = [read(cell) for read in _IN_EVERY_KEY]
-    return (*known, *(f"{axis.name}={value}" for axis, value in values if value != axis.default))
+    return (*_reader(_IN_EVERY_KEY)(cell), *(f"{axis.name}={value}" for axis, value in values if value != axis.default))
 
 
 _OF_MODEL = tuple(axis.field.removeprefix("model.") for axis in AXES.values() if axis.field.startswith("model."))
