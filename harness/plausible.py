@@ -1,6 +1,6 @@
-"""What no size, score or metric can be, said once: stored results and tables of others keep to the same bounds.
+"""Bounds of sizes, scores and metrics, stated once for stored results and for tables of other programs.
 
-The functions take single numbers or whole columns, with NaN for what is not known, and never find fault with that.
+The functions take single numbers or whole columns. NaN stands for a number that is not known, and is accepted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from harness.wording import cut, quoted
 
 LARGEST_COUNT = 10**18
-"""Of parameters, tokens, documents, seeds; the whole numbers of a table have 64 bits."""
+"""Largest number of parameters, tokens, documents or seeds; whole numbers of a table have 64 bits."""
 ROUNDING = 1e-9
-"""By so much a value may be better than the best score."""
+"""Amount by which rounding may make a value better than the best score."""
 
 
 class Bound(NamedTuple):
@@ -27,11 +27,11 @@ class Bound(NamedTuple):
     """Largest value that is allowed."""
 
     def broken(self, value: Any) -> Any:
-        """Whether a number, or each of a column, lies outside."""
+        """Whether a number, or each number of a column, lies outside the bounds."""
         return (value < self.least) | (value > self.most)
 
     def check(self, name: str, value: float | None) -> None:
-        """See that a number called `name` lies within, if it is known.
+        """Check that a number called `name` lies within the bounds, if it is known.
 
         Raises:
             ValueError: it does not.
@@ -53,7 +53,7 @@ SIZE_BOUNDS = {
 }
 """What says how large a model is -> its bounds."""
 COUNT = Bound(1, LARGEST_COUNT)
-"""Documents that a score rests on."""
+"""Bounds of the number of documents of a score."""
 INDEX = Bound(0, LARGEST_COUNT)
 """Shots, seeds, documents that were cut."""
 AMOUNT = Bound(0, 1e300)
@@ -94,7 +94,7 @@ def too_wide(stderr: Any, value: Any, full: Any) -> Any:
 
 
 def check_reading(chance: float | None, best: float | None, *, higher: bool, continuous: bool) -> None:
-    """See that the chance level and the best score of a metric do not contradict each other.
+    """Check that the chance level and the best score of a metric do not contradict each other.
 
     Args:
         chance: expected score without the ability.
@@ -115,7 +115,7 @@ def check_reading(chance: float | None, best: float | None, *, higher: bool, con
 
 
 def check_score(name: str, value: float, stderr: float | None, *, best: float | None, higher: bool) -> None:
-    """See that a metric can have such a score.
+    """Check that a metric can have such a score.
 
     Args:
         name: of the metric.
@@ -140,7 +140,7 @@ def check_score(name: str, value: float, stderr: float | None, *, best: float | 
 
 
 def check_time(name: str, time: datetime) -> None:
-    """See that a time is one of our days, with its zone.
+    """Check that a time has a zone, and a year in which there were language models.
 
     Raises:
         ValueError: it is not.

@@ -155,7 +155,7 @@ def implausible(outcome: Outcome) -> str | None:
 
 
 def check_model(model: ModelSpec) -> None:
-    """See that a model is no larger than any can be.
+    """Check that a model is no larger than any can be.
 
     Raises:
         ValueError: it is.

@@ -205,7 +205,7 @@ def _changed(failure: CellFailure, around: Mapping[str, str | int | float | bool
 
 
 def _check_alone(store: Store, todo: RunPlan) -> None:
-    """See that no other run evaluates the same cells into the same folder: each would be paid for twice.
+    """Check that no other run evaluates the same cells into the same folder: each would be paid for twice.
 
     Raises:
         StoreError: one does.

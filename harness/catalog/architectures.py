@@ -1,4 +1,4 @@
-"""Which models can continue a text, told from their config before any weights are loaded."""
+"""Whether a model can continue a text, by its config and before any weights are loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OTHER_HEADS = {
     "ForImageClassification": "sorts pictures into classes",
     "ForCTC": "writes down speech",
 }
-"""What an architecture is made for, by the end of its class's name."""
+"""End of the name of an architecture's class -> what such a model does."""
 _BIDIRECTIONAL = frozenset(
     "albert bert camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm eurobert flaubert "
     "fnet funnel ibert layoutlm longformer luke megatron-bert mobilebert modernbert mpnet mra nezha nystromformer "

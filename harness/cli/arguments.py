@@ -1,4 +1,4 @@
-"""What was typed, before a verb sees it: one place where one is meant, and a word for lm-eval's options."""
+"""Checks of what was typed before a verb sees it: options of lm-eval, and options that name a single place."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ _BACKENDS = frozenset({"hf", "hf-auto", "huggingface", "hf-multimodal", "vllm", 
 
 
 def check_arguments(command: Any, arguments: Sequence[str]) -> None:
-    """See that no option of lm-eval is guessed at, and that none that names one file or folder names two.
+    """Refuse options that only lm-eval has, and two values of an option that names a single file or folder.
 
-    Of other options the last one counts, as everywhere: so an alias can be given an option of its own.
+    Of other options the last value counts, as is usual, so that it can replace the value in a shell alias.
 
     Args:
         command: the verb, as click knows it.
         arguments: what stands after it.
 
     Raises:
-        PlanError: the first that is wrong, with what to do.
+        PlanError: an argument is wrong; the message says what to do.
     """
     options = {name for parameter in command.params for name in parameter.opts}
     typed = list(_options(arguments))

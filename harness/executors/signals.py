@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C; Python by itself would end without a word, and Ray with a crash report."""
+    """Handle SIGTERM like Ctrl-C; Python would end without a message, and Ray with a crash report."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

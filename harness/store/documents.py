@@ -93,7 +93,7 @@ def read_scores(path: Path) -> DocumentScores:
 
 
 def check_samples(path: Path) -> None:
-    """See that a cell's Parquet file has the columns it must have, and not more of them or more rows than is allowed.
+    """Check that a cell's Parquet file has the columns it must have, and not more of them or more rows than is allowed.
 
     Raises:
         StoreError: the file is missing or damaged.

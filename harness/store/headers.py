@@ -66,7 +66,7 @@ def _said(error: str) -> str:
 
 
 def _check_texts(raw: Any) -> None:
-    """See that no text but a traceback and its message is longer than any name is."""
+    """Check that no text but a traceback and its message is longer than any name is."""
     inside = [raw]
     while inside:
         one = inside.pop()

@@ -292,7 +292,7 @@ def _patterns(files: Sequence[_SampleFile]) -> list[str]:
 
 @lru_cache(maxsize=100_000)
 def _check_once(path: Path, *_: int) -> None:
-    """See that a file can be read; one that has not changed since is not looked at again."""
+    """Check that a file can be read; one that has not changed since is not looked at again."""
     try:
         check_samples(path)
     except StoreError as error:
