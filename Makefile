@@ -15,6 +15,9 @@ UNFENCED ?=
 # Markers of pyproject.toml whose tests `make check` leaves out.
 LONG := packaging or ray or processes or sandbox or parity or calibration or browser
 
+# Tests of a file stay together, on as many cores as there are: what a file makes ready is made once.
+FILES := -n auto --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help run check test lowest browser bench calibrate security dashboard lint docs format lock audit
 
@@ -46,16 +49,16 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
 check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what to run before each commit
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not ($(LONG))"
+	$(BIN)/python -m pytest $(FILES) -m "not ($(LONG))"
 
 test: $(INSTALLED) lint  ## lint, types, import rules and all tests but those marked slow
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest $(FILES)
 
 lowest: $(INSTALLED)  ## the tests with the lowest package versions that pyproject.toml allows, in an environment beside
 	@$(LOCKED) -r locks/lock.txt
 	@$(PYTHON) -m venv $(VENV)-lowest
 	$(BIN)/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev,png]'
-	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup -m "not packaging"
+	$(VENV)-lowest/bin/python -m pytest $(FILES) -m "not packaging"
 
 lint: $(INSTALLED)  ## ruff, mypy and the import rules
 	$(BIN)/ruff check

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")
+"""Markers of tests that take long, the longest first."""
 pytest.register_assert_rewrite("tests.builders", "tests.engines.tree.parity", "tests.executors.processes")
 
 
@@ -33,8 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if "slow" not in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
         items[:] = chosen
-    # the longest test first, so that it does not run alone at the end
-    items.sort(key=lambda item: "test_packaging" not in item.nodeid)
+    # files that take long come first, so that none runs alone at the end
+    rank = {item.path: len(LONGEST) for item in items}
+    for item in items:
+        found = (LONGEST.index(mark.name) for mark in item.iter_markers() if mark.name in LONGEST)
+        rank[item.path] = min(rank[item.path], *found, len(LONGEST))
+    items.sort(key=lambda item: rank[item.path])
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: apt-get install chromium, or set CHROMIUM"),
-    pytest.mark.xdist_group("browser"),  # one store, one server and one browser for all
 ]
 PAGES = ("Overview", "Curves", "Verdicts", "Shots × scale", "Leaderboard", "Compare", "Samples", "Runs")
 WINDOW = {"width": 1400, "height": 1000}

@@ -19,8 +19,6 @@ from tests import builders
 from tests.builders.commands import EXECUTORS
 from tests.executors.engines import TOY
 
-pytestmark = pytest.mark.xdist_group("contract of executors")  # one run for all
-
 TASKS = {
     "a": builders.task("a"),
     "b": builders.task("b", config={"do": "raise"}),

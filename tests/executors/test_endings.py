@@ -108,7 +108,6 @@ def run_until_it_lingers(driver: Driver) -> list[str]:
 
 
 @pytest.mark.ray
-@pytest.mark.xdist_group("drivers of Ray")  # started together for all
 class TestEndingTheDriver:
     def test_kill_leaves_no_process_and_no_folder_and_nothing_was_printed(self, drivers: dict[str, Driver]) -> None:
         driver = drivers["killed"]

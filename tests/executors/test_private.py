@@ -77,7 +77,6 @@ def sockets(folder: Path) -> list[Path]:
 
 
 @pytest.mark.ray
-@pytest.mark.xdist_group("private Ray")  # one of them for all
 class TestARunningRay:
     def test_every_process_listens_on_loopback_only(self, running: Running) -> None:
         addresses = {command: listening(pid) for pid, command in running.processes.items()}
