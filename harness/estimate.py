@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.engines.protocol import WITHOUT_MODEL
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import TaskSpec
@@ -32,6 +34,16 @@ OTHER_SPEED = Speed(0.002, 2e10)
 """Speed of every other engine."""
 GPU_FLOPS_PER_SECOND = 2e13
 """Sustained arithmetic of one data-centre GPU in half precision."""
+
+
+START_SECONDS = 10.0
+"""Start of Ray and a worker's import of torch and transformers, on idle cores."""
+OPEN_SECONDS = 1.5
+"""Loading of any model, beside the reading of its weights: its tokenizer, and a trial of the engine."""
+LOAD_BYTES_PER_SECOND = 5e8
+"""Reading of weights from a disk."""
+CELL_SECONDS = 0.2
+"""Building of a cell's prompts and writing of its answers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,8 +86,29 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> CostEstimate | 
     speed = SPEEDS.get(cell.engine, OTHER_SPEED)
     rate = GPU_FLOPS_PER_SECOND if cell.model.gpus else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
-    seconds = pace * (requests * speed.seconds_per_request + arithmetic)
+    own = 0.0 if cell.engine in WITHOUT_MODEL else CELL_SECONDS
+    seconds = pace * (own + requests * speed.seconds_per_request + arithmetic)
     return CostEstimate(requests=requests, tokens=tokens, seconds=seconds)
+
+
+def opening_seconds(cells: Iterable[Cell]) -> float:
+    """Worker seconds until the models of these cells are loaded, each once."""
+    models = {(cell.model, cell.engine) for cell in cells if cell.engine not in WITHOUT_MODEL}
+    return math.fsum(OPEN_SECONDS + 4.0 * model.params / LOAD_BYTES_PER_SECOND for model, _ in models)
+
+
+def wall_seconds(cells: Iterable[Cell], work: float, workers: int) -> float:
+    """Time of a run from the command to its last line.
+
+    Args:
+        cells: what it evaluates.
+        work: worker seconds of all cells.
+        workers: models loaded at once.
+    """
+    todo = tuple(cells)
+    lanes = {(cell.model, cell.engine) for cell in todo}
+    start = START_SECONDS if any(cell.engine not in WITHOUT_MODEL for cell in todo) else 0.0
+    return start + (work + opening_seconds(todo)) / max(1, min(workers, len(lanes)))
 
 
 def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:

@@ -85,6 +85,10 @@ class Run:
                     watch(outcome, progress)
         return progress
 
+    def loading(self) -> tuple[str, ...]:
+        """What is being loaded now: models, or Ray; nothing where the executor does not tell."""
+        return tuple(getattr(self.executor, "loading", ()))
+
     def _told(self, outcome: Outcome) -> Outcome:
         """A failure with the options of the run, so that a later one sees what has changed."""
         return replace(outcome, circumstances=self.circumstances) if isinstance(outcome, CellFailure) else outcome

@@ -13,7 +13,7 @@ from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.curves import curves
 from harness.analysis.forecast import Forecast, forecasts
 from harness.analysis.growth import traces
-from harness.analysis.stats import Resolution, minimum_detectable_effect
+from harness.analysis.stats import Resolution, detectable_effect
 from harness.analysis.verdict import CurveRow, Study, resolutions, study, with_traces
 from harness.errors import MachineError
 from harness.leaderboard import centred_table
@@ -271,12 +271,12 @@ def test_the_power_of_tasks_lies_on_the_line_of_their_chance() -> None:
     figure = figures.power_figure(tasks)
     points = next(t for t in figure.data if "markers" in (t.mode or ""))
     assert dict(zip(points.text, points.x, strict=True)) == {"colours": 200, "shapes": 400}
-    assert points.y == pytest.approx([minimum_detectable_effect(n, 0.25) for n in (200, 400)])
+    assert points.y == pytest.approx([detectable_effect(n, 0.25) for n in (200, 400)])
     assert "Not shown: 1 tasks" in figures.caption(figure)
 
 
 def test_many_chance_levels_share_lines_of_reference() -> None:
-    tasks = {f"t{i}": Resolution(100, i / 20, minimum_detectable_effect(100, i / 20), None) for i in range(1, 9)}
+    tasks = {f"t{i}": Resolution(100, i / 20, detectable_effect(100, i / 20), None) for i in range(1, 9)}
     figure = figures.power_figure(tasks)
     *references, points, matters = figure.data
     assert [line.name for line in references] == ["chance 0", "chance 0.1", "chance 0.25", "chance 0.5"]

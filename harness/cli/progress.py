@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from harness.cli.output import one_line, say
 from harness.records import CellFailure, Outcome
 from harness.runs import Progress
+from harness.wording import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -21,8 +25,30 @@ class ProgressReporter:
         run.evaluate(reporter.update)
     """
 
-    def __init__(self, *, total: int, stream: TextIO | None = None, every_seconds: float = 5.0) -> None:
-        """`every_seconds` is the least time between two lines in a log file; the last cell always has a line."""
+    def __init__(
+        self,
+        *,
+        total: int,
+        loading: Callable[[], Sequence[str]] = tuple,
+        stream: TextIO | None = None,
+        every_seconds: float = 5.0,
+        silence_seconds: float = 9.0,
+    ) -> None:
+        """Show nothing yet.
+
+        Args:
+            total: cells to evaluate.
+            loading: tells what is being loaded at the moment it is called.
+            stream: where to write; None for stderr.
+            every_seconds: least time between two lines in a log file; the last cell always has a line.
+            silence_seconds: most time between two lines, so that nobody takes a large model for a dead run.
+        """
+        self._loading = loading
+        self._silence_seconds = silence_seconds
+        self._progress = Progress(total=total)
+        self._over = threading.Event()
+        self._pulse = threading.Thread(target=self._tell, name="progress", daemon=True)
+        self._came_at = self._said_at = time.monotonic()
         self._total = total
         self._stream = sys.stderr if stream is None else stream
         self._every_seconds = every_seconds
@@ -33,20 +59,36 @@ class ProgressReporter:
     def __enter__(self) -> Self:
         if not self._total:
             return self
-        line = Progress(total=self._total).line()
+        line = self._progress.line()
         if self._stream.isatty():
             self._bar = _bar(self._stream)
             self._bar.add_task(line, total=self._total, label="starting")
             self._bar.start()
         else:
             self._say(line)
+        self._pulse.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        if self._pulse.ident is not None:
+            self._pulse.join()
         if self._bar is not None:
             self._bar.stop()
+
+    def _tell(self) -> None:
+        """Say what a run is at that says nothing itself."""
+        while not self._over.wait(min(1.0, self._silence_seconds / 2)):
+            since = time.monotonic() - self._came_at
+            doing = f"{_loading_text(self._loading())}, {duration(since)}"
+            if self._bar is not None:
+                if since > self._silence_seconds or not self._progress.finished:
+                    [task] = self._bar.task_ids
+                    self._bar.update(task, label=one_line(doing))
+            elif time.monotonic() - self._said_at >= self._silence_seconds:
+                self._say(f"{self._progress.line()}, {doing}")
 
     def update(self, outcome: Outcome, progress: Progress) -> None:
         """Show an outcome, and how far the run is with it."""
@@ -54,6 +96,7 @@ class ProgressReporter:
             self._say(f"FAILED {outcome.cell.label}: {outcome.error}: {outcome.message}")
         elif outcome.provenance.fallback is not None:
             self._warn(outcome.cell.model.name, outcome.provenance.fallback)
+        self._progress, self._came_at = progress, time.monotonic()
         label, line = one_line(outcome.cell.label), progress.line()
         if self._bar is not None:
             [task] = self._bar.task_ids
@@ -69,10 +112,23 @@ class ProgressReporter:
             self._say(f"warning: {model} runs on lm-eval's code: {reason}")
 
     def _say(self, text: str) -> None:
+        self._said_at = time.monotonic()
         if self._bar is None:
             say(text, self._stream)
         else:  # above the bar; the text is nobody's markup
             self._bar.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _loading_text(names: Sequence[str]) -> str:
+    """What is being loaded, in words.
+
+    >>> _loading_text(["a", "b", "c", "d", "e"]), _loading_text([])
+    ('loading a, b, c and 2 more', 'answering')
+    """
+    if not names:
+        return "answering"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"loading {', '.join(names[:3])}{more}"
 
 
 def _bar(stream: TextIO) -> Bar:

@@ -90,7 +90,7 @@ def command(
     )
     for line in _before(run):
         say(line)
-    with ProgressReporter(total=len(run.todo.cells)) as reporter:
+    with ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter:
         progress = run.evaluate(reporter.update)
     took = duration(progress.elapsed_seconds)
     say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {results}/")

@@ -17,14 +17,17 @@ class InlineExecutor:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         del settings  # neither a width nor an address means anything here
+        self.loading: tuple[str, ...] = ()
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run; Ray would go on."""
         with ended_by_sigterm():
             for lane in lanes:
                 worker = LaneWorker(settings)
+                self.loading = (lane.model.name,)
                 try:
                     failures = worker.open(lane)
+                    self.loading = ()
                     yield from failures
                     for index in range(0 if failures else len(lane.jobs)):
                         yield worker.answer(index)

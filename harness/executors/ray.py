@@ -68,6 +68,13 @@ class RayExecutor:
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
+        self._starting = False
+        self._runs: Sequence[_LaneRun] = ()
+
+    @property
+    def loading(self) -> tuple[str, ...]:
+        """Names of the models that are being loaded now, or of Ray while it starts."""
+        return ("Ray",) if self._starting else tuple(run.lane.model.name for run in self._runs if run.is_loading)
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, as they finish.
@@ -77,18 +84,20 @@ class RayExecutor:
         """
         if not any(lane.jobs for lane in lanes):
             return
+        self._starting = True
         with _cluster(self._settings):
+            self._starting = False
             cpus = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
             workers = self._settings.workers or max(1, cpus // (settings.threads or 1))
             private = self._settings.address is None
             nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
             # all of them before the first cell: a model that cannot run is not for the results to remember
-            runs = [
+            self._runs = [
                 _LaneRun(lane, settings, private, worker_gpus(lane, settings.device, nodes))
                 for lane in lanes
                 if lane.jobs
             ]
-            yield from _outcomes(runs, workers)
+            yield from _outcomes(self._runs, workers)
 
 
 def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
@@ -180,6 +189,11 @@ class _LaneRun:
         self._opening_deaths = 0
         self._shared: Any = None
         self._actor: Any = None
+
+    @property
+    def is_loading(self) -> bool:
+        """True from the start of the worker until its model is there."""
+        return self._actor is not None and self._job is None
 
     @property
     def may_follow(self) -> bool:

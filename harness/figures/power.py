@@ -8,7 +8,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, minimum_detectable_effect
+from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, detectable_effect
 from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout, literal
 from harness.wording import count, number, percent, score
 
@@ -49,7 +49,7 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     unknown = len(tasks) - len(known)
     note = (
         f"A gain this large over chance is found with {percent(POWER)} power by a one-sided test at "
-        f"{percent(ALPHA)} (normal approximation). Each point is a task with its n documents per model; no error "
+        f"{percent(ALPHA)} (exact binomial). Each point is a task with its n documents per model; no error "
         "bars: nothing is measured."
     )
     return captioned(figure, note + (f" Not shown: {unknown} tasks for which it cannot be told." if unknown else ""))
@@ -59,7 +59,7 @@ def _line(chance: float, documents: Sequence[float], colour: str, *, named: bool
     """The smallest detectable gain at one chance level."""
     return go.Scatter(
         x=documents,
-        y=[minimum_detectable_effect(n, chance) for n in documents],
+        y=[detectable_effect(round(n), chance) for n in documents],
         name=f"chance {number(chance)}",
         legendgroup=f"chance {number(chance)}",
         mode="lines",

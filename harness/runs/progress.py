@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.plan import ModelId, Place, Setting, model_id, model_names, size_setting
 from harness.records import CellFailure, CellResult, Outcome
-from harness.runs.record import Planned, Progress, RunRecord
+from harness.runs.record import Planned, Progress, RunRecord, marks_of
 from harness.scoring.metrics import runs_programs
 
 
@@ -96,6 +96,7 @@ def _followed(
         failed=len(failures),
         elapsed_seconds=after[-1] if after else 0.0,
         first_seconds=after[0] if after else None,
+        marks=marks_of(after),
     )
     left = wanted - ended.keys() - broken.keys()
     return replace(record, progress=progress, plan=tuple(replace(of, tasks=_only(left, of)) for of in record.plan))

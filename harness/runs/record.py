@@ -14,8 +14,8 @@ the files can be deleted at any time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from math import isfinite
@@ -38,6 +38,8 @@ SILENCE = timedelta(minutes=5)
 """Time without a sign of life after which a run counts as killed; generous, because clocks differ and disks hang."""
 _PATIENCE = timedelta(minutes=1)
 """Time without a sign of life that is mentioned to people."""
+_WINDOW_SECONDS, _MARK_SECONDS = 60.0, 5.0
+"""Time over which a rate is taken, and between two marks in it."""
 _MOST_TEXT = 2000
 
 Ending = Literal["finished", "interrupted", "stopped", "lost"]
@@ -64,6 +66,8 @@ class Progress:
     first_seconds: float | None = None
     """Time until the first cell counts back; None before. The rate is counted from there, since starting takes its own
     time."""
+    marks: tuple[tuple[float, int], ...] = field(default=(), compare=False)
+    """Seconds since the run began, and cells that had come back then, every few seconds of about the last minute."""
 
     @property
     def finished(self) -> int:
@@ -72,10 +76,16 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Cells per minute since the first counts back; None before the second, and for a second after the first."""
-        if self.first_seconds is None or self.finished < 2 or self.elapsed_seconds - self.first_seconds < 1.0:
+        """Cells per minute in about the last minute; None before the second cell, and for a second after the first.
+
+        Models of a family differ in speed by orders of magnitude: what was true an hour ago tells nothing.
+        """
+        if self.first_seconds is None:
             return None
-        return 60.0 * (self.finished - 1) / (self.elapsed_seconds - self.first_seconds)
+        since, before = self.marks[0] if self.marks else (self.first_seconds, 1)
+        if self.finished <= before or self.elapsed_seconds - since < 1.0:
+            return None
+        return 60.0 * (self.finished - before) / (self.elapsed_seconds - since)
 
     @property
     def eta_seconds(self) -> float | None:
@@ -91,6 +101,7 @@ class Progress:
             failed=self.failed + failed,
             elapsed_seconds=elapsed_seconds,
             first_seconds=elapsed_seconds if self.first_seconds is None else self.first_seconds,
+            marks=_marked(self.marks, elapsed_seconds, self.finished + 1),
         )
 
     def line(self) -> str:
@@ -109,6 +120,25 @@ class Progress:
         if self.eta_seconds:
             parts.append(f"ETA {clock(self.eta_seconds)}")
         return ", ".join(parts)
+
+
+def marks_of(times: Sequence[float]) -> tuple[tuple[float, int], ...]:
+    """The mark that a rate is taken from, where it is known when each cell came back.
+
+    Args:
+        times: seconds since the run began, ascending.
+    """
+    past = sum(at <= times[-1] - _WINDOW_SECONDS for at in times) if times else 0
+    first = max(past - 1, 0)
+    return ((times[first], first + 1),) if times else ()
+
+
+def _marked(marks: tuple[tuple[float, int], ...], now: float, finished: int) -> tuple[tuple[float, int], ...]:
+    """The marks with one for now where the last is old enough, and of those over a minute old only the newest."""
+    if not marks or now - marks[-1][0] >= _MARK_SECONDS:
+        marks = (*marks, (now, finished))
+    past = sum(at <= now - _WINDOW_SECONDS for at, _ in marks)
+    return marks[max(past - 1, 0) :]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,13 +1,20 @@
 import io
+import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from harness.cli.output import one_line
 from harness.cli.progress import ProgressReporter
+from harness.engines.protocol import EngineSettings
+from harness.executors.protocol import ExecutorSettings, open_executor
+from harness.plan import RunPlan
 from harness.records import CellResult, Outcome
 from harness.runs import Progress
-from tests.builders import cell, failed, hostile, model, result
+from harness.schedule import lanes
+from tests.builders import cell, failed, hostile, model, result, task
+from tests.builders.commands import EXECUTORS
 
 
 class Told:
@@ -105,3 +112,46 @@ def test_progress_obeys_no_name(name: str, terminal: bool) -> None:
     shown = stream.getvalue()
     assert one_line(name) in shown
     assert name not in shown
+
+
+def test_a_silent_run_says_what_it_is_at() -> None:
+    stream, at = io.StringIO(), ["toy-1b"]
+    with ProgressReporter(total=2, loading=lambda: at, stream=stream, silence_seconds=0.1) as reporter:
+        wait_for(stream, "loading toy-1b")
+        at.clear()
+        Told(reporter, 2)(result(cell()), 1.0)
+        wait_for(stream, "answering")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "0/2 cells"
+    assert lines[1].startswith("0/2 cells, loading toy-1b, ")
+    assert lines[-1].startswith("1/2 cells, answering, ")
+
+
+def wait_for(stream: io.StringIO, word: str) -> None:
+    until = time.monotonic() + 5.0
+    while word not in stream.getvalue() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_an_executor_tells_what_it_loads(executor: str) -> None:
+    asked = cell(engine="simulated", model=model(1000, name="own"))
+    running = open_executor(executor, ExecutorSettings(workers=1))
+    seen: list[tuple[str, ...]] = []
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.0005):
+            seen.append(running.loading)  # type: ignore[attr-defined]
+
+    watching = threading.Thread(target=look)
+    watching.start()
+    made = lanes(RunPlan(cells=(asked,), tasks={asked.task: task()}))
+    outcomes = list(running.run(made, EngineSettings()))
+    over.set()
+    watching.join()
+    assert len(outcomes) == 1
+    assert seen[-1] == ()
+    if executor == "ray":
+        assert ("Ray",) in seen
+        assert ("own",) in seen

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import StoreError
 from harness.plan import RunPlan
 from harness.runs import Progress, Recorder, RunRecord
+from harness.runs.record import marks_of
 from harness.store import RUNS, Store
 from tests.builders import cell, failed, result, task
 
@@ -147,3 +148,21 @@ def test_rate_and_time_left_are_unknown_until_two_cells_tell_them() -> None:
     progress = Progress(total=3).after(result(), elapsed_seconds=60.0)
     assert progress.rate is None
     assert progress.eta_seconds is None
+
+
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    progress = Progress(total=1000)
+    for second in range(1, 101):  # a small model: a cell each second
+        progress = progress.after(result(), elapsed_seconds=float(second))
+    assert progress.rate == pytest.approx(60.0)
+    for minute in range(1, 4):  # a large one: a cell each minute
+        progress = progress.after(result(), elapsed_seconds=100.0 + 60.0 * minute)
+    assert progress.rate == pytest.approx(1.0)
+    assert progress.eta_seconds == pytest.approx(60.0 * 897)
+    assert len(progress.marks) < 20
+
+
+def test_old_records_without_marks_keep_the_rate_since_the_first_cell() -> None:
+    assert Progress(total=9, done=3, first_seconds=10.0, elapsed_seconds=70.0).rate == pytest.approx(2.0)
+    assert marks_of(()) == ()
+    assert marks_of((5.0, 10.0, 100.0, 120.0)) == ((10.0, 2),)

@@ -1,8 +1,9 @@
 """What a number of documents can show, and how many are needed to show something.
 
-Before a run the exact binomial test is used, elsewhere the normal approximations of textbooks (Fleiss, Levin and Paik
-2003, "Statistical Methods for Rates and Proportions", chapters 2 and 4). In the formulas z(q) is the q-quantile of the
-standard normal distribution. Imports nothing heavy, because `emergence plan` shows these numbers and must start fast.
+For right and wrong answers the exact binomial test is used, elsewhere the normal approximations of textbooks (Fleiss,
+Levin and Paik 2003, "Statistical Methods for Rates and Proportions", chapters 2 and 4). In the formulas z(q) is the
+q-quantile of the standard normal distribution. Imports nothing heavy, because `emergence plan` shows these numbers and
+must start fast.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from collections.abc import Iterable
 from statistics import NormalDist
 
 from harness.analysis.stats.chance import assumed_chance
@@ -196,19 +198,34 @@ def _first_enough(start: int, chance: float) -> int:
 
 def _significant_from(n: int, c: float, alpha: float) -> int:
     """The smallest k with P(X >= k | n, c) <= alpha; n + 1 when there is none."""
-    left = 1.0
-    for k in range(n + 1):
-        if left <= alpha:
-            return k
-        left -= _exactly(k, n, c)
-    return n + 1
+    low, high = 0, n + 1  # P(X >= 0) is 1, P(X >= n + 1) is 0
+    while high - low > 1:
+        k = (low + high) // 2
+        low, high = (low, k) if _at_least(k, n, c) <= alpha else (k, high)
+    return high
 
 
 def _at_least(k: int, n: int, p: float) -> float:
     """P(X >= k | n, p), p > 0."""
     if p >= 1:
         return float(k <= n)
-    return 1.0 - math.fsum(_exactly(i, n, p) for i in range(k))
+    if k <= 0 or k > n:
+        return float(k <= 0)
+    # each sum begins next to k, where its terms are largest, and ends where they do not count any more
+    if k > n * p:
+        return _sum(_exactly(k, n, p), ((n - i) / (i + 1) * p / (1 - p) for i in range(k, n)))
+    return 1.0 - _sum(_exactly(k - 1, n, p), (i / (n - i + 1) * (1 - p) / p for i in range(k - 1, 0, -1)))
+
+
+def _sum(term: float, ratios: Iterable[float]) -> float:
+    """A falling series: its first term and the ratio of each to the one before."""
+    total = term
+    for ratio in ratios:
+        term *= ratio
+        total += term
+        if term < 1e-17 * total:
+            break
+    return total
 
 
 def _exactly(k: int, n: int, p: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.growth import RUN_SD
-from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, minimum_detectable_effect
+from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, detectable_effect, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
@@ -267,5 +267,5 @@ def _detectable(curve: Curve) -> float | None:
     if curve.metric.chance is None:
         return None
     if top.proportion:
-        return minimum_detectable_effect(top.n_effective, curve.metric.chance)
+        return detectable_effect(max(1, round(top.n_effective)), curve.metric.chance)
     return minimum_detectable_effect(top.n, 0.0, stderr=top.stderr) if top.stderr else None

@@ -1,7 +1,6 @@
 from dataclasses import replace
 
-import pytest
-
+from harness.analysis.stats import detectable_effect, resolution
 from harness.analysis.verdict import Study, resolutions, study
 from harness.plan import Cell
 from harness.specs import MetricSpec
@@ -31,7 +30,7 @@ def test_the_finest_curve_of_a_task_says_what_its_documents_can_show() -> None:
     made = study([*grown(RISE), *grown(RISE, shots=2, n=400)])
     found = resolutions(made.judged)["colours"]
     assert (found.documents, found.chance) == (400, 0.25)
-    assert found.mde == pytest.approx(0.0538, abs=1e-3)
+    assert found.mde == resolution(task(n_docs=400), None).mde == detectable_effect(400, 0.25)
 
 
 def test_a_task_without_chance_level_has_no_effect_to_detect() -> None:
