@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.engines.protocol import WITHOUT_MODEL
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import TaskSpec
@@ -26,16 +25,16 @@ class Speed(NamedTuple):
     """Fixed time of a request, its arithmetic not included."""
     flops_per_second: float
     """Sustained arithmetic of one CPU core in fp32."""
+    loads: bool = True
+    """False for an engine without a model: nothing is imported or loaded."""
 
 
-SPEEDS = {"tree": Speed(0.0003, 6e10)}
+SPEEDS = {"tree": Speed(0.0003, 6e10), "simulated": Speed(0.002, 2e10, loads=False)}
 """Engine name -> speed."""
 OTHER_SPEED = Speed(0.002, 2e10)
 """Speed of every other engine."""
 GPU_FLOPS_PER_SECOND = 2e13
 """Sustained arithmetic of one data-centre GPU in half precision."""
-
-
 START_SECONDS = 10.0
 """Start of Ray and a worker's import of torch and transformers, on idle cores."""
 OPEN_SECONDS = 1.5
@@ -83,17 +82,17 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> CostEstimate | 
     tokens = requests * (1 + shots) * document
     # on trees the examples are read once per cell, and a document once for all its requests
     read = (docs + shots) * document if cell.engine == "tree" else tokens
-    speed = SPEEDS.get(cell.engine, OTHER_SPEED)
+    speed = _speed(cell)
     rate = GPU_FLOPS_PER_SECOND if cell.model.gpus else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
-    own = 0.0 if cell.engine in WITHOUT_MODEL else CELL_SECONDS
+    own = CELL_SECONDS if speed.loads else 0.0
     seconds = pace * (own + requests * speed.seconds_per_request + arithmetic)
     return CostEstimate(requests=requests, tokens=tokens, seconds=seconds)
 
 
 def opening_seconds(cells: Iterable[Cell]) -> float:
     """Worker seconds until the models of these cells are loaded, each once."""
-    models = {(cell.model, cell.engine) for cell in cells if cell.engine not in WITHOUT_MODEL}
+    models = {(cell.model, cell.engine) for cell in cells if _speed(cell).loads}
     return math.fsum(OPEN_SECONDS + 4.0 * model.params / LOAD_BYTES_PER_SECOND for model, _ in models)
 
 
@@ -107,7 +106,7 @@ def wall_seconds(cells: Iterable[Cell], work: float, workers: int) -> float:
     """
     todo = tuple(cells)
     lanes = {(cell.model, cell.engine) for cell in todo}
-    start = START_SECONDS if any(cell.engine not in WITHOUT_MODEL for cell in todo) else 0.0
+    start = START_SECONDS if any(_speed(cell).loads for cell in todo) else 0.0
     return start + (work + opening_seconds(todo)) / max(1, min(workers, len(lanes)))
 
 
@@ -122,6 +121,10 @@ def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], 
         if guess and guess.seconds > 0:
             ratios.append(result.provenance.seconds / guess.seconds)
     return statistics.median(ratios) if ratios else None
+
+
+def _speed(cell: Cell) -> Speed:
+    return SPEEDS.get(cell.engine, OTHER_SPEED)
 
 
 def _requests_per_document(task: TaskSpec) -> int:

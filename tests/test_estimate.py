@@ -2,7 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from harness.estimate import CostEstimate, cost_of, measured_pace
+from harness.estimate import (
+    LOAD_BYTES_PER_SECOND,
+    OPEN_SECONDS,
+    START_SECONDS,
+    CostEstimate,
+    cost_of,
+    measured_pace,
+    opening_seconds,
+    wall_seconds,
+)
 from tests.builders import cell, model, result, task
 
 CHOICE = task(config={"output_type": "multiple_choice", "doc_to_choice": ["a", "b"]})
@@ -63,3 +72,14 @@ def test_the_pace_of_done_cells_corrects_the_estimate() -> None:
 def test_estimates_add_up() -> None:
     one = CostEstimate(requests=1, tokens=2.0, seconds=3.0)
     assert one + one == CostEstimate(requests=2, tokens=4.0, seconds=6.0)
+
+
+def test_a_run_takes_the_time_to_start_and_to_load_each_model_once() -> None:
+    small, large = model(10**6, name="small"), model(10**9, name="large")
+    cells = [cell(model=of, seed=seed, shots=1, engine="tree") for of in (small, large) for seed in range(3)]
+    loading = 2 * OPEN_SECONDS + 4 * (10**6 + 10**9) / LOAD_BYTES_PER_SECOND
+    assert opening_seconds(cells) == pytest.approx(loading)
+    assert wall_seconds(cells, 100.0, 2) == pytest.approx(START_SECONDS + (100.0 + loading) / 2)
+    assert wall_seconds(cells, 100.0, 16) == wall_seconds(cells, 100.0, 2), "a model is loaded by one worker"
+    assert wall_seconds([cell(engine="simulated")], 3.0, 2) == 3.0
+    assert wall_seconds([], 0.0, 2) == 0.0

@@ -15,7 +15,7 @@ from harness.cli import options as opt
 from harness.cli.output import print_json, print_line, say, table
 from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import WITHOUT_MODEL
-from harness.estimate import CostEstimate, cost_of, measured_pace, opening_seconds, wall_seconds
+from harness.estimate import START_SECONDS, CostEstimate, cost_of, measured_pace, opening_seconds, wall_seconds
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.standing import standing
 from harness.store import Store
@@ -80,9 +80,10 @@ def command(
         f"{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
         f"{duration(total.seconds)} of work"
     )
-    opening, wall = opening_seconds(to_do.cells), wall_seconds(to_do.cells, total.seconds, workers)
-    loading = f", {duration(opening)} of it to load models," if opening else ""
-    print_line(f"about {duration(wall)} from start to end with {workers} workers{loading} where nothing else runs")
+    wall = duration(wall_seconds(to_do.cells, total.seconds, workers))
+    opening = opening_seconds(to_do.cells)
+    loads = f": {duration(START_SECONDS)} to start, and {duration(opening)} of work to load models" if opening else ""
+    print_line(f"about {wall} from start to end with {workers} workers on an idle machine{loads}")
     if pace is None:
         print_line("the time is a guess until some cells are done: then it follows their measured pace")
     on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
