@@ -30,6 +30,7 @@ _VERBS = (
     "verdicts",
     "forecast",
     "compare",
+    "samples",
     "leaderboard",
     "report",
     "dashboard",
