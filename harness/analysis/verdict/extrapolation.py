@@ -12,6 +12,8 @@ anywhere on the curve whether it is narrower than a decade: with several sizes a
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +39,8 @@ SMOOTH_WIDTH = 1.0
 
 
 _STEEPEST = 2 * np.log(9) / SMOOTH_WIDTH
+_SAME_SPAN = 3
+"""Digits behind the point in which the decades that two curves span must agree to be fitted together."""
 
 
 class Surprise(NamedTuple):
@@ -128,7 +132,8 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
             though a better fit would make p larger still.
     """
     p, absent = np.ones(len(counts)), _absent_sizes(counts, effect)
-    asked = np.flatnonzero((absent > 0) & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
+    apart = counts.x[:, 0] < counts.x[:, -1]
+    asked = np.flatnonzero(apart & (absent > 0) & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
     if len(asked):
         some = counts.rows(asked)
         free = fit(FORMS["logistic-top"], some)
@@ -136,10 +141,15 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
         best = np.full(len(asked), -np.inf)
         p[asked] = 0.0
         # The costliest form last: every smooth curve that fits better raises p, and few are still asked for then.
-        for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms(), _long_hinge(some), _wide_logistic()):
+        smooth: list[Callable[[Counts], Array]] = [
+            *(partial(_loglik, form) for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms())),
+            _long_hinge,
+            partial(_loglik, _wide_logistic()),
+        ]
+        for loglik in smooth:
             open_ = np.flatnonzero(p[asked] < needed)
             if len(open_):
-                best[open_] = np.maximum(best[open_], fit(form, some.rows(open_)).loglik)
+                best[open_] = np.maximum(best[open_], loglik(some.rows(open_)))
                 p[asked] = chi2.sf(np.maximum(2 * (free.loglik - best) / scatter, 0.0), 1)
     return Surprise(
         p=p,
@@ -161,10 +171,23 @@ def _wide_logistic() -> Form:
     return FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
 
 
-def _long_hinge(counts: Counts) -> Form:
-    """A straight line that leaves chance `SMOOTH_WIDTH` decades or more below the largest size."""
-    span = float((counts.x[:, -1] - counts.x[:, 0]).min())
-    return FORMS["hinge"].bounded(upper={"share": max(1.0 - SMOOTH_WIDTH / span, 0.0)})
+def _loglik(form: Form, counts: Counts) -> Array:
+    return fit(form, counts).loglik
+
+
+def _long_hinge(counts: Counts) -> Array:
+    """Log-likelihood of a straight line that leaves chance `SMOOTH_WIDTH` decades or more below the largest size, (B,).
+
+    Where the line may leave chance depends on the decades that a curve spans, so that curves which span equally many
+    are fitted together.
+    """
+    spans = np.round(counts.x[:, -1] - counts.x[:, 0], _SAME_SPAN)
+    loglik = np.empty(len(counts))
+    for span in np.unique(spans):
+        rows = np.flatnonzero(spans == span)
+        form = FORMS["hinge"].bounded(upper={"share": max(1.0 - SMOOTH_WIDTH / span, 0.0)})
+        loglik[rows] = fit(form, counts.rows(rows)).loglik
+    return loglik
 
 
 def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from harness.analysis.growth import Counts
+from harness.analysis.growth import Counts, stacked
 from harness.analysis.verdict.extrapolation import apparent, held_out, narrow, pooled_bounds, sharp
 from tests.builders.curves import counts
 
@@ -151,3 +151,17 @@ def test_a_rise_of_two_decades_is_not_narrow_whatever_its_runs_scatter(run_sd: f
     n = np.full(x.shape, 900.0)
     some = Counts(x=x, k=rng.binomial(900, trained).astype(float), n=n, chance=np.zeros(300))
     assert (narrow(some, 0.05).p < 0.01).mean() <= 0.01
+
+
+def test_a_rise_is_judged_the_same_beside_a_curve_that_spans_less() -> None:
+    # It leaves chance a decade below the largest size, which only curves of more than a decade can do.
+    late = counts((250, 250, 250, 250, 250, 307, 479, 650), n=1000.0)
+    short = Counts(x=9.9 + (late.x - 7.0) / 30, k=late.k, n=late.n, chance=late.chance)
+    beside = narrow(stacked([late, short]), 0.05).p[0]
+    assert beside == pytest.approx(narrow(late, 0.05).p[0], rel=1e-3)
+
+
+def test_models_at_one_place_of_the_axis_have_no_narrow_rise() -> None:
+    step = counts((STEP,))
+    together = Counts(x=np.full_like(step.x, 8.0), k=step.k, n=step.n, chance=step.chance)
+    assert narrow(together, 0.05).p.tolist() == [1.0]
