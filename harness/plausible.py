@@ -26,9 +26,12 @@ class Bound(NamedTuple):
     most: float
     """Largest value that is allowed."""
 
+    above: bool = False
+    """Whether the least itself is too little."""
+
     def broken(self, value: Any) -> Any:
         """Whether a number, or each number of a column, lies outside the bounds."""
-        return (value < self.least) | (value > self.most)
+        return (value <= self.least if self.above else value < self.least) | (value > self.most)
 
     def check(self, name: str, value: float | None) -> None:
         """Check that a number called `name` lies within the bounds, if it is known.
@@ -36,17 +39,20 @@ class Bound(NamedTuple):
         Raises:
             ValueError: it does not.
         """
-        if value is not None and not self.least <= value <= self.most:
+        if value is not None and (math.isnan(value) or self.broken(value)):
             raise ValueError(f"{name} is {quoted(value)}; expected {self.expected}")
 
     @property
     def expected(self) -> str:
         """The bounds in words."""
-        return f"{self.least:g} to {self.most:g}"
+        if self.most < 1e6:
+            return f"{self.least:g} to {self.most:g}"
+        least = f"more than {self.least:g}" if self.above else f"{self.least:g} or more"
+        return least + (f", up to {self.most:g}" if self.most < 1e100 else "")
 
 
 SIZE_BOUNDS = {
-    **dict.fromkeys(("params", "params_non_embedding", "params_active"), Bound(1, LARGEST_COUNT)),
+    **dict.fromkeys(("params", "params_non_embedding", "params_active"), Bound(0, LARGEST_COUNT, above=True)),
     "tokens": Bound(0, LARGEST_COUNT),
     "flops": Bound(0, 1e40),
     "loss": Bound(0, 1e9),
@@ -70,7 +76,7 @@ SHARES = frozenset(
 """Metrics that lie between 0 and 1, or 0 and 100, whatever is said of them."""
 
 
-def words(name: str) -> frozenset[str]:
+def words_of(name: str) -> frozenset[str]:
     """The words of a metric's name: `prob_correct` has prob and correct."""
     return frozenset(re.split(r"[^a-z]+", name.lower()))
 

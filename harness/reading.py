@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.bounded import csv_file, parquet_file
+from harness.bounded.files import kind_of
+from harness.bounded.limits import UnreadableError
 from harness.errors import StoreError, TableError
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
@@ -50,17 +53,15 @@ def read_table(path: Path) -> pd.DataFrame:
     from harness.analysis.curves.table import TEXT_COLUMNS
 
     try:
+        if kind_of(path) is None:
+            raise TableError(f"{path}: no such file")
         if path.suffix == ".parquet":
-            return pd.read_parquet(path)
-        if ".csv" in path.suffixes[-2:]:
-            return _as_written(pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
-    except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
-    except (
-        OSError,
-        ValueError,
-    ) as error:  # whatever is wrong with a file's content is a ValueError of pandas' or Arrow's
-        raise TableError(f"{path}: cannot be read: {str(error).strip().splitlines()[0]}") from error
+            return parquet_file.read_frame(path)
+        if path.name.endswith(csv_file.ENDINGS):
+            with csv_file.opened_csv(path) as content:
+                return _as_written(pd.read_csv(content, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
+    except UnreadableError as error:
+        raise TableError(f"{path}: {error}") from error
     raise TableError(f"{path}: expected a file named .csv or .parquet")
 
 

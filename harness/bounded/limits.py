@@ -71,12 +71,13 @@ LINE_BYTES = Limit(most=16_000_000, unit="bytes", of="a line of a data file")
 ROWS = Limit(most=2_000_000, unit="rows", of="documents of a data file or of a cell, rows of a table")
 FIELDS = Limit(most=10_000, unit="different fields", of="the documents of a data file")
 TABLE_COLUMNS = Limit(most=1_000, unit="columns", of="a table")
+TABLE_CELLS = Limit(most=100_000_000, unit="cells", of="a table: rows times columns")
 TABLE_BYTES = Limit(most=500_000_000, unit="bytes", of="a table, or the answers of a cell, when they are unpacked")
 FOOTER_BYTES = Limit(most=10_000_000, unit="bytes in its footer", of="a Parquet file")
 TEMPLATE = Limit(most=100_000, unit="characters", of="a template of a task")
 PATTERN = Limit(most=10_000, unit="characters", of="a regular expression of a task")
 REPEATS = Limit(most=10_000, unit="repeats", of="`repeats` of a task: texts for each document")
-NUMBER = Limit(most=1_000_000, unit="", of="whole numbers in `generation_kwargs`, such as tokens of a text")
+NUMBER = Limit(most=1_000_000, unit="tokens", of="any whole number in `generation_kwargs` of a task")
 BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")
 HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.json` of a cell")
 RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
@@ -84,10 +85,7 @@ CONFIG_BYTES = Limit(most=10_000_000, unit="bytes", of="`config.json` of a model
 TENSOR_BYTES = Limit(most=25_000_000, unit="bytes in its header", of="a safetensors file of a model")
 PARTS = Limit(most=200_000, unit="layers and experts", of="`config.json` of a model")
 
-LIMITS = (
-    *(YAML_BYTES, YAML_VALUES, DEPTH, FOLDERS, DATA_BYTES, LINE_BYTES, ROWS, FIELDS, TABLE_COLUMNS, TABLE_BYTES),
-    *(FOOTER_BYTES, TEMPLATE, PATTERN, HEADER_BYTES, RECORD_BYTES, CONFIG_BYTES, TENSOR_BYTES, PARTS),
-)
+LIMITS = tuple(limit for limit in [*globals().values()] if isinstance(limit, Limit))
 """Every limit, in the order of the documentation."""
 
 

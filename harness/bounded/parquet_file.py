@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.bounded.files import open_regular
-from harness.bounded.limits import FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_COLUMNS, UnreadableError
+from harness.bounded.limits import FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.wording import cut, quoted
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
@@ -49,6 +50,17 @@ def read_parquet(
         return file.read(columns=named)
 
 
+def read_frame(path: Path) -> pd.DataFrame:
+    """A table of numbers, texts, truth values and times; what pandas noted in the file about itself is passed over.
+
+    Raises:
+        UnreadableError: see `read_parquet`.
+    """
+    with _reported():
+        frame: pd.DataFrame = read_parquet(path, of_tables).to_pandas(ignore_metadata=True, timestamp_as_object=True)
+    return frame
+
+
 @contextmanager
 def opened_parquet(
     path: Path, types: Mapping[str, ColumnTest] | ColumnTest, *, never: Collection[str] = ()
@@ -58,24 +70,42 @@ def opened_parquet(
     Raises:
         UnreadableError: see `read_parquet`.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     _check_footer(path)
+    with _reported(), parquet.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        ROWS.check(file.metadata.num_rows)
+        TABLE_COLUMNS.check(file.metadata.num_columns)
+        TABLE_CELLS.check(file.metadata.num_rows * file.metadata.num_columns)
+        for name in file.schema_arrow.names:
+            if name in never:
+                raise UnreadableError(f"has a column {quoted(name)}; expected none of this name")
+        _check_types(file.schema_arrow, types)
+        yield file
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turns every error of pyarrow into one line."""
+    import pyarrow as pa
+
     try:
-        with parquet.ParquetFile(path, arrow_extensions_enabled=False) as file:
-            ROWS.check(file.metadata.num_rows)
-            TABLE_COLUMNS.check(file.metadata.num_columns)
-            for name in file.schema_arrow.names:
-                if name in never:
-                    raise UnreadableError(f"has a column {quoted(name)}; expected none of this name")
-            _check_types(file.schema_arrow, types)
-            yield file
-    except (OSError, pa.ArrowException, NotImplementedError, MemoryError, RecursionError) as error:
+        yield
+    except UnreadableError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, OverflowError, NotImplementedError, MemoryError) as error:
         first_line, _, _ = str(error).strip().partition("\n")
         raise UnreadableError(f"cannot be read: {cut(first_line) or type(error).__name__}") from error
-    except UnicodeError as error:
-        raise UnreadableError("cannot be read: a name or a text is not UTF-8") from error
+
+
+def of_tables(kind: pa.DataType) -> bool:
+    """Whether a column of a table may have a type: numbers, texts, truth values, times, or nothing."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return of_tables(kind.value_type)
+    tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_temporal, types.is_null)
+    return any(test(kind) for test in (*tests, types.is_string, types.is_large_string, types.is_string_view))
 
 
 def _check_footer(path: Path) -> None:
@@ -86,7 +116,10 @@ def _check_footer(path: Path) -> None:
         end = file.read(8)
     if len(end) < 8 or end[4:] != _END:
         raise UnreadableError("cannot be read: it does not end as a Parquet file does")
-    FOOTER_BYTES.check(int.from_bytes(end[:4], "little"))
+    footer = int.from_bytes(end[:4], "little")
+    if footer > size - 12:
+        raise UnreadableError("cannot be read: it is shorter than its footer")
+    FOOTER_BYTES.check(footer)
 
 
 def _fits(types: Mapping[str, ColumnTest] | ColumnTest, name: str) -> ColumnTest | None:

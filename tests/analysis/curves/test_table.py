@@ -242,7 +242,7 @@ def test_a_missing_column_is_named(name: str) -> None:
         ({"n": 0}, "row 3, column n: is 0; expected 1 or more"),
         ({"n": None}, "row 3, column n: is empty; expected the number of documents that k is of"),
         ({"params": 0}, "row 3, column params: is 0; expected more than 0"),
-        ({"params": -7}, "row 3, column params: is -7; expected a size, not below 0"),
+        ({"params": -7}, "row 3, column params: is -7; expected more than 0"),
         ({"params": "7B"}, "row 3, column params: is 7B; expected a number"),
         ({"params": None}, "row 3, column params: is empty; expected a number"),
         ({"params": math.inf}, "row 3, column params: is inf; expected a finite number"),

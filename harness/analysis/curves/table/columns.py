@@ -10,6 +10,8 @@ import pandas as pd
 from harness.analysis.curves.join import CONDITIONS
 from harness.analysis.curves.scale import Scale
 from harness.errors import TableError
+from harness.plausible import Bound
+from harness.wording import cut
 
 SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
 """Columns that say how large a model is; that of the axis must be there. `flops` may follow from 6·params·tokens."""
@@ -31,12 +33,18 @@ IDENTITY_COLUMNS = (*SETTING_COLUMNS, *MEASUREMENT_COLUMNS, "metric", "doc_id")
 """Columns that tell any two scores apart."""
 
 
+_MOST_NAME = 2000
+"""Characters of a name, as of the names in stored results."""
+
+
 class Columns:
     """The columns of a table by name; its methods refuse a wrong field with a `TableError` that names the row."""
 
     def __init__(self, frame: pd.DataFrame, source: str) -> None:
         self.frame = frame.reset_index(drop=True)
         self.source = source
+        for column in frame.columns[frame.columns.duplicated()]:
+            raise TableError(f"{source}: column {cut(str(column))} stands twice")
         if not len(frame):
             raise TableError(f"{source}: has no rows")
 
@@ -48,9 +56,8 @@ class Columns:
         for name in names:
             if name in self:
                 return name
-        raise TableError(
-            f"{self.source}: column {' or '.join(names)} is missing; it has {', '.join(map(str, self.frame.columns))}"
-        )
+        has = cut(", ".join(map(str, self.frame.columns)), 2000)
+        raise TableError(f"{self.source}: column {' or '.join(names)} is missing; it has {has}")
 
     def text(self, column: str, default: str | None = None) -> pd.Series:
         """Text without gaps; an absent column or an empty field is the default, or refused when there is none."""
@@ -60,20 +67,27 @@ class Columns:
         read = self.frame[column].astype("string").fillna("").str.strip()
         if default is None:
             self.check(read != "", column, "a name")
+        self.check(read.str.len() <= _MOST_NAME, column, f"at most {_MOST_NAME} characters")
         return read.where(read != "", default or "").astype(object)
 
-    def numbers(self, column: str, *, needed: bool = False, whole: bool = False) -> pd.Series:
-        """Finite numbers; NaN where the field is empty or the column is not there."""
+    def numbers(
+        self, column: str, *, needed: bool = False, whole: bool = False, bound: Bound | None = None
+    ) -> pd.Series:
+        """Finite numbers within their bounds; NaN where the field is empty or the column is not there."""
         if column not in self and not needed:
             return pd.Series(np.nan, index=self.frame.index)
         column = self.one_of(column)
         given = self.frame[column]
+        if given.dtype.kind in "mM":  # pandas would take a time for nanoseconds
+            given = given.astype("string")
         read = pd.to_numeric(given, errors="coerce").astype(float)
         empty = given.astype("string").fillna("").str.strip() == ""
         self.check(~read.isna() | (empty & (not needed)), column, "a number")
         self.check(read.abs() != math.inf, column, "a finite number")
         if whole:
             self.check(read.isna() | (read % 1 == 0), column, "a whole number")
+        if bound is not None:
+            self.check(~bound.broken(read), column, bound.expected)
         return read
 
     def flags(self, column: str) -> pd.Series:
@@ -90,7 +104,7 @@ class Columns:
             return
         row = int(np.argmin(right.to_numpy(dtype=bool)))
         value = self.frame[column].iloc[row]
-        found = "is empty" if pd.isna(value) or str(value).strip() == "" else f"is {value}"
+        found = "is empty" if pd.isna(value) or str(value).strip() == "" else f"is {cut(str(value))}"
         wanted = expected if isinstance(expected, str) else expected.iloc[row]
         raise TableError(f"{self.source}: row {row + 1}, column {column}: {found}; expected {wanted}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from harness.analysis.curves.table.columns import Columns, known
 from harness.errors import TableError
+from harness.plausible import UNBOUNDED, beyond_best, is_share, too_wide, words_of
 from harness.specs import MetricSpec
 
 SMOOTH = frozenset(
@@ -21,10 +21,6 @@ SMOOTH = frozenset(
 """A metric is continuous when a word of its name is one of these, unless the column `continuous` says otherwise."""
 SMALLER_IS_BETTER = frozenset("brier loss nll entropy perplexity ppl bits bpb distance ter".split())
 """A word of these in its name makes a metric a loss, unless the column `higher_is_better` says otherwise."""
-UNBOUNDED = frozenset(
-    "loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood logits".split()
-)
-"""Metrics with such a word in their name have no best value, unless the column `best` gives one."""
 PREFERRED = frozenset({"prob", "probability", "brier"})
 """Continuous metrics that say how the right answer stands among the others: the partner of choice."""
 _READINGS = ("chance", "best", "higher_is_better", "continuous", "metric_rank")
@@ -34,7 +30,7 @@ _UNSCORED = MetricSpec(name="")
 
 def add_readings(rows: pd.DataFrame, columns: Columns) -> None:
     """How each row's metric is read: continuous or not, direction, chance level and best score (NaN when not known)."""
-    words = rows["metric"].map(_words)
+    words = rows["metric"].map(words_of)
     rows["continuous"] = columns.flags("continuous").fillna(words.map(lambda w: float(bool(w & SMOOTH)))) == 1
     rows["higher_is_better"] = (
         columns.flags("higher_is_better").fillna(words.map(lambda w: float(not w & SMALLER_IS_BETTER))) == 1
@@ -64,16 +60,14 @@ def _add_best(rows: pd.DataFrame, columns: Columns, words: pd.Series, given: pd.
 
 def _check_bounds(rows: pd.DataFrame, columns: Columns, by_name: pd.Series) -> None:
     """Refuse what no metric can give: better than the best score, or a spread wider than its range allows."""
-    foreign = rows["metric_rank"].isna()
     direction = np.where(rows["higher_is_better"], 1, -1)
     better = "no better than the best score, " + rows["best"].map("{:g}".format)
-    columns.check(~((rows["chance"] - rows["best"]) * direction > 0), "chance", better)
-    columns.check(~((rows["value"] - rows["best"]) * direction > 1e-9) | ~foreign, "value", better)
-    # Scores from 0 to `full` have a standard deviation of at most half of it, and two of them are the fewest.
+    columns.check(~beyond_best(rows["chance"], rows["best"], direction), "chance", better)
+    columns.check(~beyond_best(rows["value"], rows["best"], direction), "value", better)
+    columns.check(~((rows["value"] < 0) & rows["metric"].map(is_share)), "value", "0 or more")
     full = rows["best"].where(rows["higher_is_better"], np.where(by_name & ~rows["continuous"], 1.0, np.nan))
-    full = full.where(foreign & (full > 0) & rows["value"].between(0, full))
     most = "at most " + (full / 2).map("{:g}".format) + ", as any score from 0 to " + full.map("{:g}".format) + " has"
-    columns.check(~(rows["stderr"] > full / 2), "stderr", most)
+    columns.check(~too_wide(rows["stderr"], rows["value"], full), "stderr", most)
 
 
 def is_leaderboard(rows: pd.DataFrame) -> bool:
@@ -104,7 +98,7 @@ def metrics_of(rows: Sequence[Any], source: str) -> tuple[MetricSpec, ...]:
     if _reading(rows[0], "metric_rank") is not None:
         return _by_rank(specs, source)
     return tuple(
-        sorted((spec for _, spec in specs), key=lambda m: (m.continuous, not _words(m.name) & PREFERRED, m.name))
+        sorted((spec for _, spec in specs), key=lambda m: (m.continuous, not words_of(m.name) & PREFERRED, m.name))
     )
 
 
@@ -135,8 +129,3 @@ def _reading(row: Any, column: str) -> float | None:
     """What a row says in one of `_READINGS`; None where it says nothing."""
     value = getattr(row, column)
     return None if math.isnan(value) else value
-
-
-def _words(name: str) -> frozenset[str]:
-    """The words of a metric's name: `prob_correct` has prob and correct."""
-    return frozenset(re.split(r"[^a-z]+", name.lower()))

@@ -9,6 +9,7 @@ from harness.analysis.curves.scale import Scale
 from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_COLUMNS, SCALES, SETTING_COLUMNS, Columns
 from harness.analysis.curves.table.metrics import add_readings
 from harness.errors import TableError
+from harness.plausible import AMOUNT, COUNT, INDEX, SIZE_BOUNDS
 
 
 def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
@@ -17,11 +18,11 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     rows = pd.DataFrame({name: columns.text(name) for name in ("family", "task", "metric")})
     parts = [name.partition("@") for name in columns.text("model")]
     rows["model"] = [name for name, _, _ in parts]
-    rows["shots"] = columns.numbers(columns.one_of("n_shot", "shots"), needed=True, whole=True).astype(int)
-    columns.check(rows["shots"] >= 0, columns.one_of("n_shot", "shots"), "0 or more")
+    shots = columns.one_of("n_shot", "shots")
+    rows["shots"] = columns.numbers(shots, needed=True, whole=True, bound=INDEX).astype(int)
     rows["prompt"] = columns.text("prompt", "default")
     rows["suite"], rows["kind"] = columns.text("suite", ""), columns.text("kind", "")
-    rows["seed"] = columns.numbers("seed", whole=True).fillna(0).astype(int)
+    rows["seed"] = columns.numbers("seed", whole=True, bound=INDEX).fillna(0).astype(int)
     rows["doc_id"] = columns.text("doc_id") if "doc_id" in columns else ""
     _add_conditions(rows, columns)
     _add_sizes(rows, columns, scale)
@@ -45,7 +46,7 @@ def _add_conditions(rows: pd.DataFrame, columns: Columns) -> None:
     if "task_digest" in columns:
         rows["task_version"] = ""  # the digest tells them apart, also where the author forgot to count up
     if "limit" in columns:
-        limit = columns.numbers("limit", whole=True)
+        limit = columns.numbers("limit", whole=True, bound=INDEX)
         rows["limit"] = limit.map("first {:.0f}".format).where(limit.notna(), "all")
 
 
@@ -60,9 +61,7 @@ def _add_sizes(rows: pd.DataFrame, columns: Columns, scale: Scale) -> None:
     if scale != "flops" or "params" not in columns or "tokens" not in columns:
         columns.one_of(scale)
     for name in SCALES:
-        rows[name] = columns.numbers(name, needed=name == scale == "params")
-        columns.check(rows[name].isna() | (rows[name] >= 0), name, "a size, not below 0")
-    columns.check(rows["params"] != 0, "params", "more than 0")
+        rows[name] = columns.numbers(name, needed=name == scale == "params", bound=SIZE_BOUNDS[name])
     rows["flops"] = rows["flops"].fillna(6.0 * rows["params"] * rows["tokens"])
     if rows[scale].isna().all():
         raise TableError(f"{columns.source}: column {scale}: is empty in every row; expected the x axis")
@@ -72,13 +71,10 @@ def _add_scores(rows: pd.DataFrame, columns: Columns) -> None:
     """Value, standard error (NaN unknown) and documents (NaN unknown) of every row."""
     columns.one_of("k", "value")
     rows["failed"] = columns.text("status", "").str.lower() == "failed"
-    counted = columns.numbers("k", whole=True)
+    counted = columns.numbers("k", whole=True, bound=INDEX)
     n_column = "n" if "n" in columns or "n_items" not in columns else "n_items"
-    n = columns.numbers(n_column, whole=True)
-    value, stderr = columns.numbers("value"), columns.numbers("stderr")
-    columns.check(n.isna() | (n > 0), n_column, "1 or more")
-    columns.check(stderr.isna() | (stderr >= 0), "stderr", "0 or more")
-    columns.check(counted.isna() | (counted >= 0), "k", "0 or more")
+    n = columns.numbers(n_column, whole=True, bound=COUNT)
+    value, stderr = columns.numbers("value"), columns.numbers("stderr", bound=AMOUNT)
     if counted.notna().any():
         columns.check(counted.isna() | n.notna(), columns.one_of(n_column), "the number of documents that k is of")
         columns.check(counted.isna() | (counted <= n), "k", n.map("at most n = {:g}".format))
@@ -93,7 +89,7 @@ def _add_scores(rows: pd.DataFrame, columns: Columns) -> None:
     rows["stderr"] = stderr.where(counted.isna())
     rows["n"] = n
     for name in ("n_expected", "n_truncated"):
-        rows[name] = columns.numbers(name, whole=True)
+        rows[name] = columns.numbers(name, whole=True, bound=INDEX)
 
 
 def _add_documents(rows: pd.DataFrame) -> None:

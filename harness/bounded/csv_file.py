@@ -1,0 +1,98 @@
+"""CSV files of others, packed or not: counted before they are read, because a small packed file can hold gigabytes."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from harness.bounded.files import open_regular
+from harness.bounded.limits import ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.wording import cut
+
+ENDINGS = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip")
+"""Names of files that can be read."""
+_OPENERS: Mapping[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_PIECE = 1 << 20
+_DIRECTORY = 100_000
+"""Bytes of a zip file's list of files, which is read whole; one file takes about a hundred."""
+_UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, RuntimeError)
+"""What goes wrong while something is unpacked; a zip file with a password is a `RuntimeError`."""
+
+
+@contextmanager
+def opened_csv(path: Path) -> Iterator[IO[bytes]]:
+    """The unpacked content of a file, which holds no more than is allowed; errors of reading it are ours too.
+
+    Raises:
+        UnreadableError: it cannot be read or unpacked, or holds more bytes, rows, columns or cells than allowed.
+    """
+    with _unpacked(path) as content:
+        _check(content)
+    with _unpacked(path) as content:
+        yield content
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with open_regular(path) as file:
+            TABLE_BYTES.check(os.fstat(file.fileno()).st_size)
+            if path.suffix == ".zip":
+                _check_directory(file)
+                with zipfile.ZipFile(file) as archive:
+                    yield archive.open(_only(archive))
+            elif path.suffix in _OPENERS:
+                with _OPENERS[path.suffix](file) as content:
+                    yield content
+            else:
+                yield file
+    except UnreadableError:
+        raise
+    except (*_UNPACKING, ValueError, OverflowError) as error:
+        first_line, _, _ = str(error).strip().partition("\n")
+        raise UnreadableError(f"cannot be read: {cut(first_line) or type(error).__name__}") from error
+
+
+def _check_directory(file: BinaryIO) -> None:
+    """See that a zip file lists few files, before its list is read."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 66_000))  # the end of the list and a comment of at most 65,535 bytes
+    end = file.read()[-66_000:].rpartition(b"PK\5\6")[2]
+    if int.from_bytes(end[8:12], "little") > _DIRECTORY:
+        raise UnreadableError("cannot be read: it holds many files; expected one")
+    file.seek(0)
+
+
+def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    inside = archive.infolist()
+    if len(inside) != 1:
+        raise UnreadableError(f"cannot be read: it holds {len(inside)} files; expected one")
+    return inside[0]
+
+
+def _check(content: IO[bytes]) -> None:
+    """Count what a file holds; a comma or a line feed within quotes counts too, so that real tables count less."""
+    head, in_head, size, rows = 1, True, 0, 0
+    most_bytes, most_rows = TABLE_BYTES.allowed, ROWS.allowed
+    while piece := content.read(_PIECE):
+        size += len(piece)
+        if in_head:
+            first, end, _ = piece.partition(b"\n")
+            head += max(first.count(b","), first.count(b";"), first.count(b"\t"))
+            in_head = not end
+            TABLE_COLUMNS.check(head)
+        rows += max(piece.count(b"\n"), piece.count(b"\r"))
+        if size > most_bytes:
+            raise TABLE_BYTES.exceeded()
+        if rows > most_rows + 1:
+            raise ROWS.exceeded()
+    TABLE_CELLS.check(rows * head)
