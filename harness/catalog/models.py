@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -17,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.architectures import why_no_text
+from harness.catalog.weights import check_dtype, check_kind, check_weight_files, elements
 from harness.errors import ModelError
 from harness.specs import ModelSpec
 from harness.wording import count
 
-_WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "*.gguf")
 _TOKENIZERS = (
     "tokenizer.json",
     "tokenizer.model",
@@ -57,8 +55,9 @@ class ModelFolder:
         """Look at the folder.
 
         Raises:
-            ModelError: there is no such folder, or no config of a transformers model in it.
+            ModelError: there is no such folder, no config of a transformers model in it, or an adapter.
         """
+        check_kind(path)
         return cls(path, _config(path), _files(path))
 
     def named(self, *patterns: str) -> list[Path]:
@@ -66,15 +65,14 @@ class ModelFolder:
         return [f for p in patterns for f in self.files if f.parent == self.path and fnmatchcase(f.name, p)]
 
     def check(self) -> None:
-        """Check that there are weights and a tokenizer, and that the model continues texts.
+        """Check that weights and a tokenizer are there and whole, and that the model continues texts.
 
         Raises:
-            ModelError: one of them is missing, or the model does something else.
+            ModelError: one of them is missing or damaged, or the model does something else.
         """
         if reason := why_no_text(self.config):
             raise ModelError(f"{self.path}: {reason}")
-        if not self.named(*_WEIGHTS):
-            raise ModelError(f"{self.path}: no weights; expected one of {', '.join(_WEIGHTS)}")
+        check_weight_files(self.path, self.config)
         if not self.named(*_TOKENIZERS):
             raise ModelError(f"{self.path}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
 
@@ -91,10 +89,11 @@ class ModelFolder:
         """
         files = self.named("*.safetensors")
         if not files:
+            check_weight_files(self.path, self.config)
             raise ModelError(
                 f"{self.path}: no *.safetensors to count parameters in; describe the model in a family file"
             )
-        return sum(_tensor_elements(path) for path in files)
+        return sum(map(elements, files))
 
     def doubt(self, spec: ModelSpec) -> str | None:
         """A warning when the `params` of a family file are far from the number in the weights; None when they are near.
@@ -231,7 +230,8 @@ def _is_read(path: Path) -> bool:
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not folder.is_dir():
-        raise ModelError(f"{folder}: no such folder; expected config.json, weights and a tokenizer")
+        found = "is a file" if folder.exists() else "no such folder"
+        raise ModelError(f"{folder}: {found}; expected config.json, weights and a tokenizer")
     if not path.is_file():
         raise ModelError(f"{folder}: no config; expected config.json")
     try:
@@ -242,6 +242,7 @@ def _config(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: is not JSON") from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f"{path}: `model_type` is missing; expected the config of a transformers model")
+    check_dtype(config, path)
     return config
 
 
@@ -251,17 +252,6 @@ def _files(folder: Path) -> tuple[Path, ...]:
         return tuple(sorted(path for path in found if path.is_file()))
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read: {error.strerror}") from error
-
-
-def _tensor_elements(path: Path) -> int:
-    """Number of elements of all tensors in a file, from its header: 8 bytes for its length, then JSON."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-    except (OSError, ValueError, struct.error, KeyError, AttributeError, MemoryError, OverflowError) as error:
-        raise ModelError(f"{path}: is no readable safetensors file") from error
 
 
 def _hub_cache() -> Path:

@@ -1,0 +1,154 @@
+"""The weight files of a model's folder: what a loader reads, and whether it is there and whole. Only headers are read.
+
+A loader would find most of this out as well, but after the run has begun, and in words that name another cause: it takes
+whatever is not safetensors for a pickle, and a folder with an adapter for the model that the adapter was made for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ModelError
+from harness.wording import count, quoted
+
+INDEX = "model.safetensors.index.json"
+"""Says which of several safetensors files holds each weight."""
+_READ = ("model.safetensors", INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""What a loader looks for, in this order."""
+_POINTER = b"version https://git-lfs"
+_DTYPES = frozenset(
+    "float64 double float32 float float16 half bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
+    "float8_e8m0fnu float4_e2m1fn_x2 int64 int32 int16 int8 uint8".split()
+)
+"""Names of number formats in a config."""
+
+
+def check_kind(folder: Path) -> None:
+    """Check that the folder holds neither an adapter nor weights in GGUF alone.
+
+    Raises:
+        ModelError: it does. A loader would take an adapter's base from wherever the adapter says.
+    """
+    found = sorted(path.name for path in folder.glob("*.*") if path.is_file())
+    if "adapter_config.json" in found:
+        raise ModelError(
+            f"{folder}: adapter_config.json makes it a PEFT adapter{_base(folder)}, not a model; merge the two "
+            "(merge_and_unload, then save_pretrained, with the tokenizer) and name the folder of the merged model"
+        )
+    if (gguf := [name for name in found if name.endswith(".gguf")]) and not {*_READ} & {*found}:
+        raise ModelError(
+            f"{folder}: the weights are GGUF ({gguf[0]}), which is not read; name the folder of the model that was "
+            "converted, or convert it back: from_pretrained of transformers with gguf_file, then save_pretrained, with "
+            "the tokenizer"
+        )
+
+
+def _base(folder: Path) -> str:
+    """What an adapter was made for."""
+    try:
+        base = json.loads((folder / "adapter_config.json").read_bytes())["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return "" if base is None else f" of {quoted(base)}"
+
+
+def check_dtype(config: Mapping[str, Any], path: Path) -> None:
+    """Check the number format that a config names, if it names one; weights are read in the one a family file says.
+
+    Raises:
+        ModelError: there is no such format.
+    """
+    for key in ("dtype", "torch_dtype"):
+        named = config.get(key)
+        names = named.values() if isinstance(named, Mapping) else [named]
+        for name in names:
+            if name is not None and str(name) not in _DTYPES:
+                raise ModelError(f"{path}: {key} is {quoted(name)}; expected float32, bfloat16, float16 or none")
+
+
+def check_weight_files(folder: Path, config: Mapping[str, Any]) -> None:
+    """Check that every file a loader reads weights from is there and whole.
+
+    Raises:
+        ModelError: one is not; or there is none that is read.
+    """
+    name = config.get("transformers_weights") or next((name for name in _READ if (folder / name).is_file()), None)
+    if name is None:
+        raise ModelError(f"{folder}: {_why_no_weights(folder)}")
+    shards = weight_map(folder / name) if str(name).endswith(".index.json") else {str(name): ()}
+    for shard, weights in shards.items():
+        if not (folder / shard).is_file():
+            others = sum(not (folder / each).is_file() for each in shards) - 1
+            more = f", and {count(others)} more" if others else ""
+            raise ModelError(f"{folder}: {shard} is missing{more}; {name} says that weights are in it")
+        held = tensors(folder / shard) if shard.endswith(".safetensors") else None
+        if held is not None and (lost := sorted(set(weights) - set(held))):
+            raise ModelError(f"{folder / shard}: has no weight {quoted(lost[0])}, which {name} says is in it")
+
+
+def weight_map(index: Path) -> dict[str, Sequence[str]]:
+    """File of a sharded model -> the weights that are in it.
+
+    Raises:
+        ModelError: the index is damaged, or names a file elsewhere.
+    """
+    try:
+        said = json.loads(index.read_bytes())["weight_map"]
+        shards: dict[str, list[str]] = {}
+        for weight, shard in said.items():
+            shards.setdefault(Path(shard).name, []).append(weight)
+            if Path(shard).name != shard:
+                raise ModelError(f"{index}: {quoted(weight)} is in {quoted(shard)}; expected a file of the same folder")
+    except OSError as error:
+        raise ModelError(f"{index}: cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{index}: is no index of weights; expected JSON with a `weight_map` of names") from error
+    return dict(shards)
+
+
+def tensors(path: Path) -> dict[str, Sequence[int]]:
+    """Name of each tensor in a safetensors file -> its shape, from the header: 8 bytes for its length, then JSON.
+
+    Raises:
+        ModelError: the file is damaged, or shorter than its header says.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+            if start == _POINTER[:8] and file.read(len(_POINTER) - 8) == _POINTER[8:]:
+                raise ModelError(f"{path}: is a pointer of Git LFS and not the weights; fetch them with `git lfs pull`")
+            (length,) = struct.unpack("<Q", start)
+            header = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}
+        size = path.stat().st_size
+        due = 8 + length + max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
+        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
+    except (
+        *(OSError, ValueError, struct.error, KeyError, IndexError, TypeError),
+        *(AttributeError, MemoryError, OverflowError, RecursionError),
+    ) as error:
+        raise ModelError(f"{path}: is no readable safetensors file") from error
+    if size < due:
+        raise ModelError(f"{path}: is cut short: it has {count(size)} of {count(due)} bytes; copy it once more")
+    return shapes
+
+
+def elements(path: Path) -> int:
+    """Number of elements of all tensors in a safetensors file.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    return sum(map(math.prod, tensors(path).values()))
+
+
+def _why_no_weights(folder: Path) -> str:
+    expected = f"expected model.safetensors, or {INDEX} that names its parts"
+    others = sorted(path.name for path in folder.glob("*.safetensors"))
+    if others:
+        return f"no weights that a loader finds: there is {others[0]}; {expected}"
+    return f"no weights; expected one of {', '.join(_READ)}"
