@@ -73,8 +73,10 @@ class ModelFolder:
         if reason := why_no_text(self.config):
             raise ModelError(f"{self.path}: {reason}")
         check_weight_files(self.path, self.config)
-        if not self.named(*_TOKENIZERS):
+        if not (tokenizers := [path.name for path in self.named(*_TOKENIZERS)]):
             raise ModelError(f"{self.path}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
+        if tokenizers == ["vocab.json"] and not self.named("merges.txt"):
+            raise ModelError(f"{self.path}: half a tokenizer, vocab.json alone; expected merges.txt or tokenizer.json")
 
     @property
     def pickles(self) -> list[Path]:

@@ -1,7 +1,7 @@
 """The weight files of a model's folder: what a loader reads, and whether it is there and whole. Only headers are read.
 
-A loader would find most of this out as well, but after the run has begun, and in words that name another cause: it takes
-whatever is not safetensors for a pickle, and a folder with an adapter for the model that the adapter was made for.
+A loader would find most of this out as well, but after the run has begun, and in words that name another cause: it
+takes what is not safetensors for a pickle, and a folder with an adapter for the model that the adapter was made for.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def tensors(path: Path) -> dict[str, Sequence[int]]:
             header = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}
         size = path.stat().st_size
         due = 8 + length + max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-        shapes = {name: tuple(map(int, entry["shape"])) for name, entry in header.items()}
+        shapes: dict[str, Sequence[int]] = {name: [*map(int, entry["shape"])] for name, entry in header.items()}
     except (
         *(OSError, ValueError, struct.error, KeyError, IndexError, TypeError),
         *(AttributeError, MemoryError, OverflowError, RecursionError),

@@ -18,6 +18,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
@@ -25,12 +26,12 @@ from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
 from harness.engines.foreign import check_kernels, code_of, pickles
-from harness.engines.pairs import Pair, check_scorable, encode_pairs
+from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_token
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
 from harness.engines.unreadable import unreadable
-from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, write_texts
+from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
@@ -108,11 +109,27 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         self.foreign_code = code_of([self._config, self._model, self.tokenizer, self._model.generate])
         self.name = str(self.model.name_or_path)
         self.stretch = Stretch(self.model)
-        self.eos_text = self.tok_decode(self.eot_token_id, skip_special_tokens=False)
+        end = self.eot_token_id
+        self.eos_text = None if end is None else self.tok_decode(end, skip_special_tokens=False)
         self._decoder = ContinuationDecoder(self.tokenizer)
-        self._bos_text = self.tokenizer.decode(self.prefix_token_id)
+        start = super().prefix_token_id
+        self._bos_text = None if start is None else self.tokenizer.decode(start)
         known = self.model.get_input_embeddings().weight.shape[0]
+        # where a tokenizer has no padding lm-eval gives it one that the model does not know; what is padded is not read
+        self._padding = self.tokenizer.pad_token_id if (self.tokenizer.pad_token_id or 0) < known else 0
         self._tokens = TokenCache(self.tokenizer, self._special_tokens, known=known)
+
+    @property
+    def prefix_token_id(self) -> int:
+        """The token that stands for an empty text: the one that begins a text, or else the one that ends it.
+
+        Raises:
+            ModelError: the tokenizer has neither.
+        """
+        token: int | None = super().prefix_token_id
+        if token is None:
+            raise no_first_token(self.name)
+        return token
 
     @property
     def batch_size_used(self) -> int | None:
@@ -162,7 +179,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             HarnessError: a continuation has nothing to score.
         """
         if self.backend == "causal":
-            pairs = encode_pairs([request.args for request in requests], self._tokens, self.prefix_token_id)
+            start = super().prefix_token_id
+            pairs = encode_pairs([request.args for request in requests], self._tokens, start)
         else:
             # an encoder-decoder reads the two apart; without a context it reads one token
             pairs = [
@@ -247,7 +265,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def generate(self, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[int]]:
         """What is written after each prompt of one batch, in tokens."""
         width = max(map(len, prompts))
-        context = torch.full((len(prompts), width), self.tokenizer.pad_token_id)
+        context = torch.full((len(prompts), width), self._padding)
         mask = torch.zeros_like(context)
         for row, prompt in enumerate(prompts):
             context[row, width - len(prompt) :] = torch.tensor(prompt)
@@ -261,11 +279,16 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             use_cache=rules.cache,
             **options,
         )
-        return [row[width:] for row in written.tolist()]
+        return [until_end(row[width:], self._ends(options)) for row in written.tolist()]
 
     def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
         """The text of what was written after a prompt, up to its stop string."""
         return str(postprocess_generated_text(self._decoder.text(prompt, tokens), list(stop), None))
+
+    def _ends(self, options: Mapping[str, Any]) -> frozenset[int]:
+        """Tokens that end a text; what comes after one is padding."""
+        named = options.get("eos_token_id", self.model.generation_config.eos_token_id)
+        return frozenset(named if isinstance(named, list) else [named]) - {None}
 
     def _batch_size_for(self, options: Mapping[str, Any]) -> int:
         """Texts written at a time; one where a text would depend on its neighbours."""
@@ -278,6 +301,9 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return options.get("num_beams") or self.model.generation_config.num_beams or 1
 
     def _get_config(self, pretrained: str, *, trust_remote_code: bool = False, **kwargs: Any) -> None:
+        if find_adapter_config_file(pretrained, revision=kwargs.get("revision")):
+            # transformers would load the adapter's base, whatever weights lie beside it
+            raise ModelError(f"{pretrained}: is a PEFT adapter and not a model; merge it with its base and name that")
         super()._get_config(pretrained, trust_remote_code=trust_remote_code, **kwargs)
         if not trust_remote_code:
             check_kernels(self._config, pretrained)
@@ -339,7 +365,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 max_length=max_length,
                 stopping_criteria=criteria,
                 logits_processor=transformers.LogitsProcessorList([RefuseNoNumbers(self.name, self.model.dtype)]),
-                pad_token_id=self.tokenizer.pad_token_id,
+                pad_token_id=self._padding,
                 **{"use_cache": True, **kwargs},
             )
         return generated

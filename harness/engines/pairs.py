@@ -18,8 +18,9 @@ from typing import NamedTuple
 from lm_eval.api.instance import Instance
 
 from harness.engines.encoding import TokenCache
-from harness.errors import HarnessError
+from harness.errors import HarnessError, ModelError
 
+_NO_FIRST_TOKEN = "the tokenizer has no token that begins or ends a text, which would stand for it"
 _SHOWN = 30
 """Characters of a context that a message shows."""
 
@@ -32,19 +33,19 @@ class Pair(NamedTuple):
     continuation: list[int]
 
 
-def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_token_id: int) -> list[Pair]:
-    """Token ids of (context, continuation) pairs; a continuation can have none.
+def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_token_id: int | None) -> list[Pair]:
+    """Token ids of (context, continuation) pairs; either can have none.
 
     Args:
         pairs: texts.
         tokens: the tokenizer.
-        prefix_token_id: stands for an empty context.
+        prefix_token_id: stands for an empty context; None when the tokenizer has no such token.
     """
     moved = [(context.rstrip(), context + continuation) for context, continuation in pairs]
     given = [context != "" for context, _ in pairs]
     tokens.learn(text for pair, known in zip(moved, given, strict=True) if known for text in pair)
     tokens.learn((whole for (_, whole), known in zip(moved, given, strict=True) if not known), False)
-    prefix = [prefix_token_id]
+    prefix = [] if prefix_token_id is None else [prefix_token_id]
     return [
         _after_context(tokens.ids(context), tokens.ids(whole))
         if known and tokens.ids(context)
@@ -58,11 +59,11 @@ def _after_context(context: list[int], whole: list[int]) -> Pair:
 
 
 def _after_prefix(continuation: list[int], prefix: list[int]) -> Pair:
-    return Pair(prefix, continuation[1:] if continuation[:1] == prefix else continuation)
+    return Pair(prefix, continuation[1:] if prefix and continuation[:1] == prefix else continuation)
 
 
 def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_length: int) -> None:
-    """See that every continuation has tokens to score, and no more than the model reads.
+    """See that every continuation has tokens to score, no more than the model reads, and one to follow.
 
     Args:
         requests: for likelihoods.
@@ -72,13 +73,19 @@ def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_leng
     Raises:
         HarnessError: one has not; the document and its answer are named.
     """
-    bad = [(r, p) for r, p in zip(requests, pairs, strict=True) if not 0 < len(p.continuation) <= max_length]
+    scorable = [bool(pair.context) and 0 < len(pair.continuation) <= max_length for pair in pairs]
+    bad = [(r, p) for r, p, known in zip(requests, pairs, scorable, strict=True) if not known]
     if not bad:
         return
     request, pair = bad[0]
     more = len({each.doc_id for each, _ in bad}) - 1
     others = f" (and so in {more} more)" if more else ""
     raise HarnessError(f"{_document(request)}{others}: {_why_not(request, pair, max_length)}")
+
+
+def no_first_token(name: str) -> ModelError:
+    """What is said of a model that is to answer an empty text without a token to stand for it."""
+    return ModelError(f"{name}: a text is empty, and {_NO_FIRST_TOKEN}")
 
 
 def _document(request: Instance) -> str:
@@ -88,6 +95,8 @@ def _document(request: Instance) -> str:
 
 def _why_not(request: Instance, pair: Pair, max_length: int) -> str:
     context, continuation = request.args
+    if not pair.context:
+        return f"the question is empty, and {_NO_FIRST_TOKEN}"
     if pair.continuation:
         return (
             f"the answer {_short(continuation)} takes {len(pair.continuation)} tokens, the model reads {max_length}; "

@@ -35,6 +35,11 @@ def _reason(model: ModelSpec, error: Exception) -> str:
         return damaged
     if "ignore_mismatched_sizes" in said:
         return "the weights have other shapes than config.json says; expected the config that was saved with them"
+    if "instantiate the backend tokenizer" in said:
+        return (
+            "the tokenizer has no tokenizer.json, and to make one of its other files takes sentencepiece or tiktoken; "
+            "install them, or save the tokenizer once more where they are"
+        )
     if found := _FIELD.search(said):
         value = "null" if found["value"] == "None" else found["value"]
         return f"config.json: {found['field']} is {value}; expected {found['expected']}"

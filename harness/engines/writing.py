@@ -8,7 +8,7 @@ on their neighbours are kept apart (`stretched`), and logits that are no numbers
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -95,6 +95,15 @@ def write_texts(lm: Writer, requests: Sequence[Instance], batch_size: Callable[[
             for i, tokens in zip(batch, written, strict=True):
                 texts[i] = lm.finished(prompts[i], tokens, stop)
     return texts
+
+
+def until_end(tokens: Sequence[int], ends: Set[int]) -> list[int]:
+    """The tokens up to the first that ends a text; a batch pads what comes after.
+
+    >>> until_end([5, 2, 0, 0], {2})
+    [5, 2]
+    """
+    return list(tokens[: next((i + 1 for i, token in enumerate(tokens) if token in ends), None)])
 
 
 def stop_strings(until: Any, eos_text: str | None) -> list[str]:

@@ -158,7 +158,7 @@ class TreeLM(TransformersLM):
             options,
             self.model,
             most=self.max_gen_toks,
-            eos_text=self.eos_text,
+            eos_text=self.eos_text or None,
             eos_token=self.eot_token_id,
             pieces=self._pieces,
         )

@@ -61,14 +61,16 @@ class Rules(NamedTuple):
     """None for the likeliest token each time."""
 
 
-def rules(options: Mapping[str, Any], model: Any, *, most: int, eos_text: str, eos_token: int, pieces: Pieces) -> Rules:
+def rules(
+    options: Mapping[str, Any], model: Any, *, most: int, eos_text: str | None, eos_token: int | None, pieces: Pieces
+) -> Rules:
     """The rules that lm-eval's options and the model's own generation config make together.
 
     Args:
         options: `generation_kwargs` of a request.
         model: of transformers.
         most: new tokens where the options do not say.
-        eos_text: text of the tokenizer's end token, which ends a text as any stop string does.
+        eos_text: text of the tokenizer's end token, which ends a text as any stop string does; None without one.
         eos_token: the token itself.
         pieces: decodes tokens.
 
