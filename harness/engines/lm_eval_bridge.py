@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,19 +20,18 @@ from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
-from harness.engines.foreign import check_kernels, code_of, pickles
+from harness.engines.foreign import check_kernels, code_of
+from harness.engines.loading import is_out_of_memory, load_model
 from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_token
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.unreadable import unreadable
 from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, until_end, write_texts
-from harness.errors import HarnessError, MachineError, ModelError
+from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
@@ -369,54 +368,6 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 **{"use_cache": True, **kwargs},
             )
         return generated
-
-
-LM = TypeVar("LM", bound=TransformersLM)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """True for memory that ran out on a GPU or on the CPU, where torch says so only in words."""
-    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    said = ("can't allocate memory", "out of memory", "_status_alloc_failed")  # the last by CUDA's libraries
-    return isinstance(error, RuntimeError) and any(words in text for words in said)
-
-
-def load_model(kind: type[LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:
-    """The model in one of lm-eval's model classes; `options` are the class's own.
-
-    Raises:
-        ModelError: the model cannot be read.
-    """
-    if model.path is not None:
-        check_local_model(model)
-    elif model.variant is not None:
-        raise ModelError(f"{model.name}: variant {model.variant!r} needs a folder with the treated weights")
-    try:
-        with pickles(allowed=settings.allow_pickle) as read:
-            lm = kind(
-                pretrained=model.source,
-                revision="main" if model.path else model.revision,
-                dtype=model.dtype,
-                device=device,
-                # padding changes the last bits of a number, and it depends on what else is in the batch
-                batch_size=1 if settings.deterministic else settings.batch_size,
-                trust_remote_code=settings.trust_remote_code,
-                tokenizer_code=settings.allow_tokenizer_code,
-                use_safetensors=None if settings.allow_pickle else True,
-                parallelize=model.gpus > 1 and device.startswith("cuda"),
-                offload_folder=None,  # lm-eval's default is a folder below the working one
-                **options,
-            )
-    except Exception as error:  # of a damaged folder transformers trips over whatever comes first
-        if isinstance(error, HarnessError) or is_out_of_memory(error):
-            raise
-        raise unreadable(model, error) from error
-    if {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values())):
-        raise ModelError(f"{model.name}: does not fit into {model.gpus:g} GPUs; give it more with `gpus` in its family")
-    lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
-    return lm
 
 
 def _device(asked: str) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.catalog import load_catalog
-from harness.engines.lm_eval_bridge import TransformersLM, load_model
+from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
 from harness.specs import ModelSpec

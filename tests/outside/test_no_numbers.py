@@ -65,7 +65,7 @@ def generating(folder: Path, **changes: Any) -> TaskSpec:
 def test_an_option_whose_likelihood_is_no_number_is_no_accuracy(
     engine: str, damage: str, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Of options that are all NaN the first one looks preferred (lm-eval#1645, inspect_ai's NaN that became 0)."""
+    """Of options that are all NaN the first one looks preferred (lm-eval#1340)."""
     said = refused(engine, folders(damage), choosing(tmp_path), dtype="float16")
     # documents that share a pass can share what is no number
     assert re.fullmatch(
@@ -104,7 +104,7 @@ def test_a_text_of_no_numbers_is_no_answer(
 def test_a_text_that_is_drawn_or_searched_is_no_answer_either(
     engine: str, sampling: dict[str, Any], folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    """Sampling from NaN can raise or pick anything."""
+    """Sampling from NaN can raise or pick anything (transformers#25446)."""
     task = generating(tmp_path, **writing(until=["\n"], **sampling), target_delimiter="")
     assert "the model's logits are no numbers" in refused(engine, folders("everywhere"), task, dtype="float16")
 

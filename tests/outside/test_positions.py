@@ -90,7 +90,7 @@ def test_texts_are_what_each_prefix_alone_would_go_on_with(species: str, kind: C
 
 @pytest.mark.parametrize("species", ["recurrent-gemma", "mamba", "t5", "falcon-alibi", "gpt2", "opt"])
 def test_texts_do_not_depend_on_the_padding_of_a_batch(species: str) -> None:
-    """Padding enters a recurrent state, and lengthens what an encoder-decoder may write (lm-eval#1645)."""
+    """Padding enters a recurrent state, and lengthens what an encoder-decoder may write (lm-eval#704)."""
     requests = prompts.texts(prompts.prompts()[2:4], until=["\n"], max_gen_toks=4)
     assert batched(TransformersLM, species).generate_until(requests) == zoo.bridge(species).generate_until(requests)
 
