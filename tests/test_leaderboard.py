@@ -106,7 +106,7 @@ def test_a_hostile_name_starts_no_formula_and_reads_back_the_same(tmp_path: Path
 
 def without_reasons(curve: Curve) -> Curve:
     """A curve as the tidy table knows it: that a cell failed, and not why."""
-    return replace(curve, missing=tuple(gap._replace(reason="") for gap in curve.missing))
+    return replace(curve, gaps=tuple(gap._replace(reason="") for gap in curve.gaps))
 
 
 def test_wide_has_a_row_per_model_and_a_column_per_setting() -> None:

@@ -30,7 +30,7 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.writing import RefuseNoNumbers, Rules, StopEachText, until_end, write_texts
+from harness.engines.writing import RefuseNoNumbers, BatchRules, StopEachText, until_end, write_texts
 from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
@@ -261,7 +261,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             self.batch_size_per_gpu = before
         return texts
 
-    def generate(self, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[int]]:
+    def generate(self, prompts: Sequence[Sequence[int]], rules: BatchRules) -> list[list[int]]:
         """What is written after each prompt of one batch, in tokens."""
         width = max(map(len, prompts))
         context = torch.full((len(prompts), width), self._padding)

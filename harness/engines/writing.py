@@ -45,7 +45,7 @@ class Writer(Protocol):
         """Token ids of a prompt."""
         ...
 
-    def generate(self, prompts: Sequence[Sequence[int]], rules: Rules) -> list[list[int]]:
+    def generate(self, prompts: Sequence[Sequence[int]], rules: BatchRules) -> list[list[int]]:
         """What is written after each prompt of one batch, in tokens."""
         ...
 
@@ -55,7 +55,7 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rules:
+class BatchRules:
     """How the texts of a batch are written."""
 
     stop: Sequence[str]
@@ -90,7 +90,7 @@ def write_texts(lm: Writer, requests: Sequence[Instance], batch_size: Callable[[
         # as lm-eval sorts them: the longest first, so that memory runs out at once if it does
         order = sorted(numbers, key=lambda i: (-len(prompts[i]), requests[i].args[0]))
         for batch, cache in _batches(order, prompts, limit, lm.stretch, batch_size(asked)):
-            rules = Rules(stop=stop, limit=limit, cache=cache, options=options)
+            rules = BatchRules(stop=stop, limit=limit, cache=cache, options=options)
             written = lm.generate([prompts[i] for i in batch], rules)
             for i, tokens in zip(batch, written, strict=True):
                 texts[i] = lm.finished(prompts[i], tokens, stop)

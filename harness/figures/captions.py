@@ -32,7 +32,7 @@ def describe(
         parts.append("Ring: this size and all larger ones are above chance.")
     parts += _about_thresholds(rows) if thresholds else []
     parts += _about_forms(rows, lines)
-    missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.missing))
+    missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.gaps))
     if missing:
         more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""
         parts.append(f"No point where there is no score: {', '.join(missing[:_NAMED_GAPS])}{more}.")

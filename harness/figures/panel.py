@@ -153,7 +153,7 @@ def _places(curve: Curve) -> list[_Place]:
         )
         for p in curve.points
     ]
-    gaps = [_Place(x=gap.x) for gap in curve.missing if gap.x is not None]
+    gaps = [_Place(x=gap.x) for gap in curve.gaps if gap.x is not None]
     return sorted([*points, *gaps], key=lambda place: place.x)
 
 

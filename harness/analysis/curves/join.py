@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -135,48 +135,65 @@ def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_S
     return frozenset(size for size, seen in tokens.items() if len(seen) > 1)
 
 
+class _Checkpoint(NamedTuple):
+    """One model after one amount of training."""
+
+    seeds: Sequence[Measurement]
+    """Its measurements, one per few-shot seed."""
+    documents: Sequence[DocumentScores | None]
+    """Scores of single documents, seed by seed; None where they cannot be read."""
+
+
 def _of_conditions(
     measurements: Sequence[Measurement], *, scale: Scale, conditions: _Conditions, split: str | None
 ) -> list[Curve]:
     """One curve per metric, from measurements with the same conditions."""
     failures = [m for m in measurements if m.failure is not None]
-    checkpoints = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
-    read = [[m.documents() for m in seeds] for seeds in checkpoints]
-    made = []
-    for rank, metric in enumerate(measurements[0].metrics):
-        drawn = []
-        missing = []
-        for seeds, documents in zip(checkpoints, read, strict=True):
-            found = _point(seeds, metric, scale)
-            if isinstance(found, Gap):
-                missing.append(found)
-            else:
-                drawn.append((found, seeds, documents))
-        drawn.sort(key=lambda one: (position(scale, one[0].x), one[0].model))
-        points = tuple(point for point, _, _ in drawn)
-        seen = {p.model for p in points} | {g.model for g in missing}
-        missing += [Gap(f.model, str(f.failure), f.scales[scale]) for f in failures if f.model not in seen]
-        if points:
-            first = measurements[0]
-            made.append(
-                Curve(
-                    family=first.family,
-                    task=first.task,
-                    suite=first.suite,
-                    kind=first.kind,
-                    shots=first.shots,
-                    prompt=first.prompt,
-                    metric=metric,
-                    rank=rank,
-                    scale=scale,
-                    points=points,
-                    missing=tuple(sorted(set(missing), key=lambda g: (g.x or 0.0, g.model, g.reason))),
-                    conditions=_text(conditions),
-                    split=split,
-                    items=_items([(seeds, documents) for _, seeds, documents in drawn], metric, points),
-                )
-            )
-    return made
+    seeds = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
+    checkpoints = [_Checkpoint(members, [m.documents() for m in members]) for members in seeds]
+    first = replace(measurements[0], conditions=conditions)
+    curves = (
+        _curve(first, rank, checkpoints, failures, scale=scale, split=split) for rank in range(len(first.metrics))
+    )
+    return [curve for curve in curves if curve is not None]
+
+
+def _curve(
+    first: Measurement,
+    rank: int,
+    checkpoints: Sequence[_Checkpoint],
+    failures: Sequence[Measurement],
+    *,
+    scale: Scale,
+    split: str | None,
+) -> Curve | None:
+    """The curve of one metric; None when no checkpoint has a point on it."""
+    metric = first.metrics[rank]
+    placed = [(_point(checkpoint.seeds, metric, scale), checkpoint) for checkpoint in checkpoints]
+    on_curve = [(point, checkpoint) for point, checkpoint in placed if isinstance(point, Point)]
+    on_curve.sort(key=lambda pair: (position(scale, pair[0].x), pair[0].model))
+    points = tuple(point for point, _ in on_curve)
+    gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]
+    evaluated = {point.model for point in points} | {gap.model for gap in gaps}
+    gaps += [Gap(f.model, str(f.failure), f.scales[scale]) for f in failures if f.model not in evaluated]
+    if not points:
+        return None
+    return Curve(
+        family=first.family,
+        task=first.task,
+        suite=first.suite,
+        kind=first.kind,
+        shots=first.shots,
+        prompt=first.prompt,
+        metric=metric,
+        rank=rank,
+        scale=scale,
+        points=points,
+        gaps=tuple(sorted(set(gaps), key=lambda gap: (gap.x or 0.0, gap.model, gap.reason))),
+        conditions=_text(first.conditions),
+        split=split,
+        items=_items([checkpoint for _, checkpoint in on_curve], metric, points),
+    )
 
 
 def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
@@ -216,17 +233,13 @@ def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Po
     )
 
 
-def _items(
-    sizes: Sequence[tuple[Sequence[Measurement], Sequence[DocumentScores | None]]],
-    metric: MetricSpec,
-    points: Sequence[Point],
-) -> Array | None:
+def _items(checkpoints: Sequence[_Checkpoint], metric: MetricSpec, points: Sequence[Point]) -> Array | None:
     """Scores by size, seed and document, documents ordered by their hashes; None for the reasons of `Curve.items`."""
-    if len({tuple(m.seed for m in seeds) for seeds, _ in sizes}) > 1:
+    if len({tuple(m.seed for m in one.seeds) for one in checkpoints}) > 1:
         return None
     every: list[list[Array]] = []
     hashes: list[str] | None = None
-    for _, documents in sizes:
+    for _, documents in checkpoints:
         rows = []
         for read in documents:
             if read is None or not read.doc_hash or metric.name not in read.scores:

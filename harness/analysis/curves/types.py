@@ -70,7 +70,7 @@ class Curve:
     """The measure of size on the x axis."""
     points: tuple[Point, ...]
     """At least one point; sizes ascending, losses descending."""
-    missing: tuple[Gap, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     """Models without a point, because they failed or their scale is not known. They are never drawn as 0."""
     conditions: str
     """What all points share, in words: engine, dtype, variant, task digest, limit."""

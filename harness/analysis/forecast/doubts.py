@@ -42,8 +42,8 @@ def doubts(forecast: Forecast, *, begun: bool) -> dict[str, str]:
 
 
 _AT_CHANCE = (
-    "No size is reliably above chance. An ability that has not begun to show cannot be foreseen: this says where the "
-    "score goes if it does not emerge."
+    "No size is reliably above chance. An ability that does not show yet cannot be foreseen: the forecast says where "
+    "the score goes if it does not emerge."
 )
 
 
@@ -101,7 +101,8 @@ def _forms_disagree(forecast: Forecast) -> str | None:
     (least, low_form), (most, high_form) = min(heavy), max(heavy)
     if not best or most - least <= _DISAGREE * best:
         return None
-    return f"Forms that fit about as well part by then: {low_form} says {number(least)}, {high_form} {number(most)}."
+    both = f"{low_form} says {number(least)}, {high_form} {number(most)}"
+    return f"Forms that fit about equally well differ by then: {both}."
 
 
 def _missed_before(forecast: Forecast) -> str | None:

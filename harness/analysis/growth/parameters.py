@@ -50,7 +50,7 @@ def fitted_forms(curve: Curve, *, run_sd: float = RUN_SD, intervals: bool = True
             loglik=float(one.loglik[0]),
             aicc=float(one.aicc(counts.sizes)[0]),
             weight=float(weight),
-            held_out=float(leave_one_out(one.form, counts).sum()),
+            left_out_score=float(leave_one_out(one.form, counts).sum()),
             scale=curve.scale,
             best=best,
             fits=one,

@@ -239,7 +239,7 @@ class FittedForm:
     """Corrected information criterion. Smaller is better, and only differences have a meaning."""
     weight: float
     """Akaike weight among the fitted forms, 0 to 1."""
-    held_out: float
+    left_out_score: float
     """Log score of each size when it is predicted from all others, summed over sizes (leave-one-out elpd). Larger is
     better, and a size with many documents has more weight."""
     scale: Scale

@@ -134,7 +134,7 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "reasons": list(verdict.reasons),
         "models": list(curve.models),
         "n": list(curve.n),
-        "missing": [gap.model for gap in curve.missing],
+        "missing": [gap.model for gap in curve.gaps],
     }
 
 

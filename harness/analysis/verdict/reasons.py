@@ -283,9 +283,9 @@ def _documents(curve: Curve, evidence: Evidence) -> str:
 
 
 def _gaps(curve: Curve) -> str:
-    if not curve.missing:
+    if not curve.gaps:
         return ""
-    return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.missing) + "."
+    return "No point for " + ", ".join(f"{g.model} ({g.reason})" for g in curve.gaps) + "."
 
 
 def _split(curve: Curve) -> str:

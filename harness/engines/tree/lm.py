@@ -18,7 +18,7 @@ from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_
 from harness.engines.tree.attention import tree_attention_on
 from harness.engines.tree.generation import NotNumbersError, Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
-from harness.engines.tree.options import NotFollowedError, Rules, rules
+from harness.engines.tree.options import NotFollowedError, TextRules, rules
 from harness.engines.tree.support import why_not
 from harness.engines.writing import no_numbers
 from harness.specs import ModelSpec
@@ -147,7 +147,7 @@ class TreeLM(TransformersLM):
         )
         return [self.likelihood(*make_disjoint_window(pair)) for pair in pairs]
 
-    def rules(self, options: Mapping[str, Any]) -> Rules:
+    def rules(self, options: Mapping[str, Any]) -> TextRules:
         """How lm-eval's generation options are followed.
 
         Raises:
@@ -164,7 +164,7 @@ class TreeLM(TransformersLM):
             pieces=self._pieces,
         )
 
-    def text(self, prompt: str, how: Rules, repeat: int) -> Text:
+    def text(self, prompt: str, how: TextRules, repeat: int) -> Text:
         """A text to write after a prompt, which loses its beginning when it is too long.
 
         Args:
@@ -220,7 +220,7 @@ class _SortedRequests:
         self._parts: dict[int, range] = {}
         self._written: dict[int, Text] = {}
         self._texts: dict[tuple[str, str], list[Text]] = {}
-        self._rules: dict[str, Rules | None] = {}
+        self._rules: dict[str, TextRules | None] = {}
         self._left: list[int] = []
         self._reason = ""
         self._sort_out()

@@ -52,7 +52,7 @@ class NotFollowedError(Exception):
     """An option that only lm-eval's code follows; the text names it."""
 
 
-class Rules(NamedTuple):
+class TextRules(NamedTuple):
     """How a text is written."""
 
     stop: Stop
@@ -63,7 +63,7 @@ class Rules(NamedTuple):
 
 def rules(
     options: Mapping[str, Any], model: Any, *, most: int, eos_text: str | None, eos_token: int | None, pieces: Pieces
-) -> Rules:
+) -> TextRules:
     """The rules that lm-eval's options and the model's own generation config make together.
 
     Args:
@@ -91,7 +91,7 @@ def rules(
             raise NotFollowedError(f"{name} {quoted(value)}")
     ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
     tokens = frozenset({eos_token, *ends} - {None})
-    return Rules(
+    return TextRules(
         stop=Stop(strings=tuple(until), tokens=tokens, limit=limit, pieces=pieces),
         sampling=_sampling(config) if settings.get("do_sample") else None,
     )

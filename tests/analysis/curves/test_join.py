@@ -47,18 +47,18 @@ def test_a_failed_cell_is_a_named_gap_and_never_a_zero() -> None:
     curve = only(curves(results, [failed(lost.cell, error="OutOfMemoryError", message="2 GiB")]))
     assert len(curve.points) == 7
     assert 0.0 not in curve.y
-    assert curve.missing == (("toy-64000", "OutOfMemoryError: 2 GiB", 64000.0),)
+    assert curve.gaps == (("toy-64000", "OutOfMemoryError: 2 GiB", 64000.0),)
 
 
 def test_a_failure_with_a_result_is_no_gap() -> None:
     results = grown(RISING)
-    assert only(curves(results, [failed(results[3].cell)])).missing == ()
+    assert only(curves(results, [failed(results[3].cell)])).gaps == ()
 
 
 def test_a_failed_seed_leaves_the_point_of_the_others() -> None:
     first, second = grown(RISING, shots=2, seed=0), grown(RISING, shots=2, seed=1)
     curve = only(curves([*first, *second[:-1]], [failed(second[-1].cell)]))
-    assert curve.missing == ()
+    assert curve.gaps == ()
     assert [e.seeds for e in curve.estimates] == [2] * 7 + [1]
 
 
@@ -106,7 +106,7 @@ def test_flops_axis_uses_training_compute_and_names_models_without_tokens() -> N
     results[0] = counted(replace(results[0].cell, model=unknown), 50, 200)
     curve = only(curves(results, scale="flops"))
     assert curve.x[0] == pytest.approx(6 * 4000 * 80_000)
-    assert curve.missing == (("toy-1000", "training tokens not known", None),)
+    assert curve.gaps == (("toy-1000", "training tokens not known", None),)
 
 
 def test_positions_are_decades_of_size_ascending() -> None:
@@ -125,7 +125,7 @@ def test_the_loss_axis_runs_from_the_worst_model_to_the_best() -> None:
     assert curve.x == (3.0, 2.0, 1.0)
     assert curve.position == (-3.0, -2.0, -1.0)
     assert curve.y == pytest.approx((0.25, 0.3, 0.45))
-    assert curve.missing == (("toy-64000", "loss not known", None),)
+    assert curve.gaps == (("toy-64000", "loss not known", None),)
 
 
 @pytest.mark.parametrize("scale", ["params", "flops", "tokens", "loss"])
@@ -187,7 +187,7 @@ def test_failures_under_other_conditions_do_not_split_a_curve() -> None:
     results = grown(RISING)
     other = failed(replace(results[0].cell, engine="lm-eval"))
     curve = only(curves(results, [other]))
-    assert (curve.split, curve.missing) == (None, ())
+    assert (curve.split, curve.gaps) == (None, ())
 
 
 # Scores of single documents.

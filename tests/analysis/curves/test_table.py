@@ -123,7 +123,7 @@ def test_our_own_leaderboard_gives_the_curves_of_the_results() -> None:
     ours, theirs = curves(results, [gone]), table_curves(exported)
     assert [c.points for c in theirs] == [c.points for c in ours]
     assert [(c.metric, c.rank, c.kind, c.suite) for c in theirs] == [(c.metric, c.rank, c.kind, c.suite) for c in ours]
-    assert [[g.model for g in c.missing] for c in theirs] == [[g.model for g in c.missing] for c in ours]
+    assert [[g.model for g in c.gaps] for c in theirs] == [[g.model for g in c.gaps] for c in ours]
 
 
 # How metrics are read.
@@ -189,7 +189,7 @@ def test_compute_follows_from_parameters_and_tokens() -> None:
 def test_models_of_unknown_or_no_place_on_the_axis_are_gaps() -> None:
     curve = only(table_curves(counted(tokens=[None, 0, *SIZES[2:]]), "tokens"))
     assert len(curve.points) == 6
-    assert [(g.model, g.reason) for g in curve.missing] == [
+    assert [(g.model, g.reason) for g in curve.gaps] == [
         ("toy-1000", "training tokens not known"),
         ("toy-4000", "0 tokens have no place on a log axis"),
     ]

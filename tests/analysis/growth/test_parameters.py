@@ -33,7 +33,7 @@ def test_a_logistic_curve_is_recognised_and_its_parameters_are_those_it_was_made
     assert best.form == "logistic"
     assert [f.aicc for f in found] == sorted(f.aicc for f in found)
     assert sum(f.weight for f in found) == pytest.approx(1.0)
-    assert best.held_out == max(f.held_out for f in found)
+    assert best.left_out_score == max(f.left_out_score for f in found)
     midpoint, slope = best.parameters["midpoint"], best.parameters["slope"]
     assert midpoint.value == pytest.approx(50_000, rel=0.02)
     assert slope.value == pytest.approx(2.0, rel=0.02)
