@@ -30,7 +30,7 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.writing import RefuseNoNumbers, BatchRules, StopEachText, until_end, write_texts
+from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
