@@ -13,6 +13,15 @@ class CatalogError(HarnessError):
     """A file of a family, a suite, a task or its data is wrong."""
 
 
+class DocumentError(CatalogError):
+    """One document of a task cannot be asked or scored."""
+
+    def __init__(self, message: str, *, doc_id: int | None = None) -> None:
+        """`doc_id`: its position in the evaluated split."""
+        super().__init__(message)
+        self.doc_id = doc_id
+
+
 class PlanError(HarnessError):
     """The run that was asked for is not possible: an unknown name, or more shots than a task has examples."""
 

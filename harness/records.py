@@ -49,6 +49,8 @@ class Sample:
     """Answer options, empty for generation."""
     option_loglikelihoods: tuple[float, ...] = ()
     """Natural-log likelihood of each option given the prompt; empty for generation."""
+    targets: tuple[str, ...] = ()
+    """All reference answers where a document has several, `target` the first; empty for a single one."""
     outputs: tuple[str, ...] = ()
     """All generated texts when the task asks for several (`repeats`), `output` the first; empty for a single one."""
     truncated: bool = False
@@ -106,6 +108,10 @@ class CellResult:
     """Number of documents that the cell should have answered."""
     n_truncated: int = 0
     """Number of documents whose prompt was cut."""
+    n_copies: int = 0
+    """Number of documents of which the demonstrations held a copy, same question and answer; it was left out for them."""
+    n_ambiguous: int = 0
+    """Number of documents whose label is the number of one option, and read so, and the text of another."""
     provenance: Provenance
     """Where, when and with what the cell was evaluated."""
 

@@ -7,8 +7,9 @@ from statistics import fmean
 import pytest
 
 from harness.catalog.catalogue import Catalog, load_catalog
+from harness.engines.cell_task import BuiltCell
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_tasks import BuiltCell, build_cell
+from harness.engines.lm_tasks import build_cell
 from harness.scoring.metrics import Answer, corpus_metric
 from harness.specs import TaskSpec
 from tests import builders

@@ -16,7 +16,7 @@ from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.errors import CatalogError, unknown
 from harness.scoring import templates
-from harness.scoring.metrics import OWN_METRICS, is_own, programs_needed
+from harness.scoring.metrics import OF_OPTIONS, OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
 from harness.wording import cut, quoted
 
@@ -30,8 +30,6 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 """lm-eval's output types, and the metrics it computes for each."""
 LM_EVAL_METRICS = frozenset({name for names in METRICS.values() for name in names} | {"acc_all", "bypass"})
 """Every metric of lm-eval; the last two belong to no output type."""
-_OF_OPTIONS = ("prob_correct", "brier")
-"""Metrics of this harness that need answer options."""
 CONFIG_KEYS = (
     *("task", "task_alias", "tag", "custom_dataset", "dataset_path", "dataset_name", "dataset_kwargs"),
     *("training_split", "validation_split", "test_split", "fewshot_split", "process_docs", "doc_to_text"),
@@ -176,7 +174,7 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
     bare = name.partition(",")[0]  # `exact_match,strict-match` names a filter too
     _check_metric(bare, where)
     with_options = output_type == "multiple_choice"
-    own = [metric for metric in OWN_METRICS if with_options or metric not in _OF_OPTIONS]
+    own = [metric for metric in OWN_METRICS if with_options or metric not in OF_OPTIONS]
     if not (bare in METRICS[output_type] or bare in own or programs_needed(bare)):
         known = ", ".join(sorted((*METRICS[output_type], *own)))
         raise CatalogError(f"{where} is {quoted(bare)}, which {output_type} does not give; expected {known}")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
+from harness.engines.cell_task import BuiltCell, CellTask
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_tasks import BuiltCell, CellTask, build_cell
+from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.engines.scores import score_cell
@@ -98,8 +99,8 @@ class _Lengths:
 
     excess: int
     """Tokens that do not fit; 0 or less when all do."""
-    reference_tokens: int | None
-    """Tokens of the reference answer; None when there is none."""
+    references: tuple[int | None, ...]
+    """Tokens of each reference answer; None for one that is empty."""
 
 
 def evaluate_with(
@@ -129,13 +130,13 @@ def evaluate_with(
     fence = _fence(cell, settings)
     built = build_cell(cell, task, data, allow_code=settings.allow_code)
     _check_programs(cell, built)
-    references = tuple(_reference(built.task, requests) for requests in built.documents)
+    references = tuple(_references(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
     _check_fit(cell, lm, lengths, settings)
     _respond(lm, built, references)
     answers = [
-        _answer(built.task, requests, question, reference, length.reference_tokens)
-        for requests, question, reference, length in zip(
+        _answer(built.task, requests, question, of_document, length.references)
+        for requests, question, of_document, length in zip(
             built.documents, built.questions, references, lengths, strict=True
         )
     ]
@@ -151,6 +152,8 @@ def evaluate_with(
         shots_effective=built.shots,
         n_expected=len(samples),
         n_truncated=sum(sample.truncated for sample in samples),
+        n_copies=built.n_copies,
+        n_ambiguous=built.n_ambiguous,
         provenance=watch.provenance(
             device=device,
             batch_size=lm.batch_size_used,
@@ -201,14 +204,21 @@ def _check_programs(cell: Cell, built: BuiltCell) -> None:
 # --- requests -------------------------------------------------------------------------------------------------------
 
 
-def _reference(task: CellTask, requests: Sequence[Instance]) -> _Reference | None:
-    first = requests[0]
+_References = Sequence[_Reference | None]
+"""One for each right answer of a document; None for one that is empty."""
+
+
+def _references(task: CellTask, requests: Sequence[Instance]) -> _References:
+    right = task.right(requests[0].doc)
     if task.OUTPUT_TYPE == "multiple_choice":
-        gold = _gold(task, first.doc)
-        return _Reference(request=requests[gold], text=task.doc_to_choice(first.doc)[gold])
+        numbered = zip(right.positions, right.texts, strict=True)
+        return [_Reference(request=requests[position], text=text) for position, text in numbered]
     if task.OUTPUT_TYPE != "generate_until":
-        return _Reference(request=first, text=_target(task, first.doc))
-    text = _target(task, first.doc)
+        return [_Reference(request=request, text=text) for request, text in zip(requests, right.texts, strict=False)]
+    return [_reference(task, requests[0], text) for text in right.texts]
+
+
+def _reference(task: CellTask, first: Instance, text: str) -> _Reference | None:
     continuation = _delimiter(task, first.args[0], text) + text
     if not continuation:
         return None
@@ -229,64 +239,41 @@ def _delimiter(task: CellTask, prompt: str, text: str) -> str:
     return "" if prompt[-1:].isspace() or text[:1].isspace() else " "
 
 
-def _gold(task: CellTask, doc: Mapping[str, Any]) -> int:
-    """Position of the right option; the first of several."""
-    gold = task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc)
-    options = task.doc_to_choice(doc)
-    if isinstance(gold, list):
-        gold = gold[0] if gold else None
-    if isinstance(gold, str):
-        gold = options.index(gold) if gold in options else None
-    if not isinstance(gold, int) or not 0 <= gold < len(options):
-        raise HarnessError(f"task {task.config.task}: the right option {gold!r} is not among {options}")
-    return gold
-
-
-def _target(task: CellTask, doc: Mapping[str, Any]) -> str:
-    """The reference answer; the first of several."""
-    target = task.doc_to_target(doc)
-    if isinstance(target, list):
-        target = target[0] if target else ""
-    if isinstance(target, int) and task.config.doc_to_choice is not None:
-        target = task.doc_to_choice(doc)[target]
-    return str(target)
-
-
 # --- lengths --------------------------------------------------------------------------------------------------------
 
 
-def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_Reference | None]) -> list[_Lengths]:
+def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> list[_Lengths]:
     room = lm.max_length
     generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
-    asked = [_asked(requests, reference) for requests, reference in zip(built.documents, references, strict=True)]
+    asked = [_asked(*each) for each in zip(built.documents, references, strict=True)]
     scored = [request for requests in asked for request in requests if request.request_type == "loglikelihood"]
     pairs = iter(lm.pair_tokens(scored))
     read = [request.args[0] for requests in asked for request in requests if request.request_type != "loglikelihood"]
     lm.learn(read)
     found: list[_Lengths] = []
-    for requests, reference in zip(asked, references, strict=True):
-        excess, reference_tokens = 0, None
+    for requests, of_document in zip(asked, references, strict=True):
+        excess = 0
+        tokens: dict[int, int] = {}
         for request in requests:
             if request.request_type == "loglikelihood":
                 prompt, answer = next(pairs)
                 # the last token is only predicted, never read
                 excess = max(excess, len(prompt) + len(answer) - 1 - room)
-                if reference is not None and request is reference.request:
-                    reference_tokens = len(answer)
+                tokens[id(request)] = len(answer)
             elif request.request_type == "generate_until":
                 excess = max(excess, len(lm.tok_encode(request.args[0])) + generated - room)
-            elif reference is not None:
+            else:
                 # rolling: windows over the whole text, nothing is cut
-                reference_tokens = len(lm.tok_encode(request.args[0]))
-        found.append(_Lengths(excess=excess, reference_tokens=reference_tokens))
+                tokens[id(request)] = len(lm.tok_encode(request.args[0]))
+        lengths = tuple(None if each is None else tokens[id(each.request)] for each in of_document)
+        found.append(_Lengths(excess=excess, references=lengths))
     return found
 
 
-def _asked(requests: Sequence[Instance], reference: _Reference | None) -> Sequence[Instance]:
-    """A document's own requests, and its reference's where that is one more."""
-    if reference is None or any(reference.request is request for request in requests):
-        return requests
-    return [*requests, reference.request]
+def _asked(requests: Sequence[Instance], references: _References) -> Sequence[Instance]:
+    """A document's own requests, and those of its references where these are others."""
+    own = set(map(id, requests))
+    return [*requests, *(each.request for each in references if each is not None and id(each.request) not in own)]
 
 
 def _new_tokens(lm: CellModel, task: CellTask) -> int:
@@ -312,12 +299,12 @@ def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings:
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_Reference | None]) -> None:
+def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> None:
     """Fill in the responses: one call, so that a prompt can be read once for all that is asked after it."""
     asked = [
         request
-        for requests, reference in zip(built.documents, references, strict=True)
-        for request in _asked(requests, reference)
+        for requests, of_document in zip(built.documents, references, strict=True)
+        for request in _asked(requests, of_document)
         for _ in range(request.repeats or 1)
     ]
     for request, response in zip(asked, lm.respond(asked), strict=True):
@@ -329,47 +316,50 @@ def _answer(
     task: CellTask,
     requests: Sequence[Instance],
     question: str,
-    reference: _Reference | None,
-    reference_tokens: int | None,
+    references: _References,
+    tokens: Sequence[int | None],
 ) -> Answer:
     doc = requests[0].doc
+    right = task.right(doc)
     options: tuple[str, ...] = ()
     loglikelihoods: tuple[float, ...] = ()
-    gold = None
-    outputs: tuple[str, ...]
     if task.OUTPUT_TYPE == "multiple_choice":
-        options = tuple(task.doc_to_choice(doc))
+        options = task.options(doc)
         # mutual information asks for every option again, without the question
         loglikelihoods = tuple(float(request.resps[0][0]) for request in requests[: len(options)])
-        gold = _gold(task, doc)
-        target, outputs = options[gold], (options[loglikelihoods.index(max(loglikelihoods))],)
+        outputs: tuple[str, ...] = (options[loglikelihoods.index(max(loglikelihoods))],)
     else:
-        target = _target(task, doc)
-        outputs = _outputs(task, requests[0], target)
-    return Answer(
-        doc=doc,
-        target=target,
-        output=outputs[0],
-        outputs=outputs if len(outputs) > 1 else (),
-        question=question,
-        options=options,
-        option_loglikelihoods=loglikelihoods,
-        gold=gold,
-        reference_loglikelihood=None if reference is None else _loglikelihood(reference.request),
-        reference_tokens=None if reference is None else reference_tokens,
-        reference_bytes=None if reference is None else len(reference.text.encode()),
-    )
+        outputs = _outputs(task, requests, right.texts)
+    against = [
+        Answer(
+            doc=doc,
+            target=text,
+            output=outputs[0],
+            outputs=outputs if len(outputs) > 1 else (),
+            question=question,
+            options=options,
+            option_loglikelihoods=loglikelihoods,
+            gold=right.positions[i] if options else None,
+            right=right.positions if options and len(right.positions) > 1 else (),
+            reference_loglikelihood=None if reference is None else _loglikelihood(reference.request),
+            reference_tokens=n_tokens,
+            reference_bytes=None if reference is None else len(reference.text.encode()),
+        )
+        for i, (text, reference, n_tokens) in enumerate(zip(right.texts, references, tokens, strict=True))
+    ]
+    return replace(against[0], also=tuple(against[1:]))
 
 
-def _outputs(task: CellTask, request: Instance, target: str) -> tuple[str, ...]:
+def _outputs(task: CellTask, requests: Sequence[Instance], targets: Sequence[str]) -> tuple[str, ...]:
     """What the model wrote, after the task's first filter; every text of several when the task has no filters."""
+    request = requests[0]
     if task.OUTPUT_TYPE == "generate_until":
         # lm-eval puts in a filter of its own, which keeps the first
         kept = next(iter(request.filtered_resps.values())) if task.config.filter_list else request.resps
         return tuple(map(str, kept)) if isinstance(kept, list) else (str(kept),)
     if task.OUTPUT_TYPE == "loglikelihood":
-        greedy = request.resps[0][1]
-        return (target if greedy else "",)
+        greedy = (target for target, asked in zip(targets, requests, strict=True) if asked.resps[0][1])
+        return (next(greedy, ""),)
     return ("",)
 
 
@@ -389,6 +379,7 @@ def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, f
         prompt_hash=short_hash("\x00".join(prompts)),
         prompt=first.args[0],
         target=answer.target,
+        targets=(answer.target, *(other.target for other in answer.also)) if answer.also else (),
         output=generated[0],
         outputs=generated if len(generated) > 1 else (),
         scores=scores,

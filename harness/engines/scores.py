@@ -9,7 +9,8 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 
-from harness.engines.lm_tasks import BuiltCell, metric_name
+from harness.engines.cell_task import BuiltCell
+from harness.engines.lm_tasks import metric_name
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import Score
@@ -127,7 +128,7 @@ def _lm_eval_score(
     for row in rows:
         if name not in row:
             raise HarnessError(f"metric {name}: lm-eval does not compute it for this task; it gives: {', '.join(row)}")
-    items = [row[name] for row in rows]
+    items = _evened([row[name] for row in rows])
     aggregate = built.task.aggregation()[name]
     value = float(aggregate(items))
     if aggregate.__name__ == "mean":
@@ -135,3 +136,13 @@ def _lm_eval_score(
         return value, mean_stderr(values)[1], values
     # (gold, prediction) pairs and the like: only all documents together have a score
     return value, jackknife_stderr(lambda some: float(aggregate(some)), items), None
+
+
+def _evened(items: list[Any]) -> list[Any]:
+    """Where documents have several references, as many for each: sacrebleu takes None for one that is not there."""
+    if not any(isinstance(item, Sequence) and isinstance(item[0], list) for item in items if item):
+        return items
+    references = [item[0] if isinstance(item[0], list) else [item[0]] for item in items]
+    most = max(map(len, references))
+    padded = [each + [None] * (most - len(each)) for each in references]
+    return [(refs, item[1]) for refs, item in zip(padded, items, strict=True)]

@@ -27,15 +27,25 @@ def softmax(loglikelihoods: Sequence[float]) -> tuple[float, ...]:
 
 
 def prob_correct(answer: Answer) -> float:
-    """Probability of the right option among the options."""
-    gold = _gold(answer)
-    return softmax(answer.option_loglikelihoods)[gold]
+    """Probability of the right option among the options; of several right ones, the sum (TruthfulQA's MC2).
+
+    Lin et al. 2022, TruthfulQA, section 3.2.
+    """
+    right = _right(answer)
+    probabilities = softmax(answer.option_loglikelihoods)
+    return math.fsum(probabilities[position] for position in right)
 
 
 def brier(answer: Answer) -> float:
-    """Brier score of the options, sum_j (p_j - [j = gold])^2: 0 is perfect, 2 the worst (Brier 1950, eq. 2)."""
-    gold = _gold(answer)
-    return sum((p - (j == gold)) ** 2 for j, p in enumerate(softmax(answer.option_loglikelihoods)))
+    """Brier score of the options, sum_j (p_j - [j = right])^2: 0 is perfect, 2 the worst (Brier 1950, eq. 2).
+
+    Several right options count as one, whose probability is their sum.
+    """
+    right = _right(answer)
+    probabilities = softmax(answer.option_loglikelihoods)
+    missed = 1 - math.fsum(probabilities[position] for position in right)
+    first, *others = right
+    return sum(missed**2 if j == first else p**2 for j, p in enumerate(probabilities) if j not in others)
 
 
 def loglikelihood_per_token(answer: Answer) -> float:
@@ -48,10 +58,10 @@ def loglikelihood_per_byte(answer: Answer) -> float:
     return _reference(answer) / _length(answer.reference_bytes, "bytes")
 
 
-def _gold(answer: Answer) -> int:
+def _right(answer: Answer) -> tuple[int, ...]:
     if answer.gold is None or not answer.options:
         raise HarnessError("prob_correct and brier need options with one right answer: a multiple_choice task")
-    return answer.gold
+    return answer.right or (answer.gold,)
 
 
 def _reference(answer: Answer) -> float:

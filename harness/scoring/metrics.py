@@ -35,12 +35,16 @@ class Answer:
     """Natural-log likelihood of each option given the prompt; empty for generation."""
     gold: int | None = None
     """Position of the right option; None for generation."""
+    right: tuple[int, ...] = ()
+    """Positions of all right options where there are several; empty for a single one."""
     reference_loglikelihood: float | None = None
     """Natural-log likelihood of the reference answer given the prompt; None when it was not asked for."""
     reference_tokens: int | None = None
     """Tokens of the reference answer; None when its likelihood was not asked for."""
     reference_bytes: int | None = None
     """UTF-8 bytes of the reference answer; None when its likelihood was not asked for."""
+    also: tuple[Answer, ...] = ()
+    """The same answer beside each further reference answer of the document; empty for a single one."""
 
 
 class CorpusValue(NamedTuple):
@@ -70,6 +74,9 @@ SAMPLE_METRICS: dict[str, str] = {
     "token_f1_unicode": "harness.scoring.text:token_f1_unicode",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
+
+OF_OPTIONS = ("prob_correct", "brier")
+"""Our metrics that need options."""
 
 CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
@@ -110,9 +117,14 @@ def runs_programs(name: str) -> bool:
 
 
 def sample_metric(name: str) -> SampleMetric:
-    """The function behind a name of `SAMPLE_METRICS`."""
+    """The function behind a name of `SAMPLE_METRICS`; beside several reference answers the best score counts.
+
+    Metrics of options see all right options at once.
+    """
     metric: SampleMetric = _load(SAMPLE_METRICS[name])
-    return metric
+    if name in OF_OPTIONS:
+        return metric
+    return lambda answer: max(map(metric, (answer, *answer.also)))
 
 
 def corpus_metric(name: str) -> CorpusMetric:

@@ -48,7 +48,7 @@ def samples_bytes(samples: Sequence[Sample], metrics: Sequence[str]) -> bytes:
     names = list(dict.fromkeys([*metrics, *(name for s in samples for name in s.scores)]))
     for name in names:
         columns[SCORE + name] = pa.array([s.scores.get(name) for s in samples], pa.float64())
-    for name in ("options", "outputs"):
+    for name in ("options", "targets", "outputs"):
         columns[name] = pa.array([list(getattr(s, name)) for s in samples], pa.list_(pa.string()))
     columns["option_loglikelihoods"] = pa.array(
         [list(s.option_loglikelihoods) for s in samples], pa.list_(pa.float64())
@@ -114,7 +114,7 @@ def sample(row: Mapping[str, Any]) -> Sample:
     for field in fields(Sample):
         if field.name != "scores" and field.name not in plain and field.default is MISSING:
             raise ValueError(f"column {field.name} is missing or empty")
-    for name in ("options", "option_loglikelihoods", "outputs"):
+    for name in ("options", "option_loglikelihoods", "targets", "outputs"):
         plain[name] = tuple(plain.get(name, ()))
     return Sample(scores=scores, **plain)
 

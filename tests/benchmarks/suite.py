@@ -26,7 +26,7 @@ import yaml
 from harness.catalog.catalogue import Catalog, load_catalog
 from harness.cli.output import say, table
 from harness.engines.documents import read_documents
-from harness.engines.lm_tasks import permutation
+from harness.engines.shots import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
 from harness.store import Store

@@ -15,7 +15,7 @@ import yaml
 
 from harness.engines.documents import read_documents
 from harness.engines.lm_eval_bridge import LmEvalEngine
-from harness.engines.lm_tasks import permutation
+from harness.engines.shots import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell, zoo

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.engines.documents import DocumentCache, read_documents
-from harness.engines.lm_tasks import build_cell, permutation
+from harness.engines.lm_tasks import build_cell
+from harness.engines.shots import permutation
 from harness.errors import CatalogError, HarnessError, PlanError
 from harness.specs import TaskSpec
 from tests.builders import cell
@@ -214,7 +215,7 @@ def test_an_unknown_metric_lists_the_known_ones(choice_task: TaskSpec, data: Doc
         ({"fewshot_split": "train"}, "task choice: fewshot_split: unknown split 'train'; known: fewshot, test"),
         ({"fewshot_config": {"split": "dev"}}, "task choice: fewshot_config.split: unknown split 'dev'"),
         ({"test_split": None}, "task choice: neither test_split nor validation_split"),
-        ({"doc_to_text": "{{quest}}"}, "task choice: prompt default: template fails on a document: 'quest'"),
+        ({"doc_to_text": "{{quest}}"}, "task choice: document 0: template fails: 'quest'"),
     ],
 )
 def test_a_config_that_does_not_fit_is_explained(
@@ -276,15 +277,15 @@ def test_a_data_set_that_cannot_be_had_is_one_clear_line(
 
 def test_an_example_without_a_field_of_the_prompt_is_explained(own_examples: TaskSpec, data: DocumentCache) -> None:
     task = configured(own_examples, doc_to_choice="{{examples and options}}")
-    with pytest.raises(CatalogError, match="task own: prompt default: template fails on a document: 'examples'"):
+    with pytest.raises(CatalogError, match="task own: document 0: example 2: template fails: 'examples' is undefined"):
         build_cell(cell(of=task, shots=1), task, data)
-    task = configured(own_examples, doc_to_target="examples")
-    with pytest.raises(CatalogError, match="task own: prompt default: a document has no field 'examples'"):
+    task = configured(own_examples, fewshot_config={"doc_to_choice": "examples"})
+    with pytest.raises(CatalogError, match="task own: document 0: example 2: there is no field 'examples'"):
         build_cell(cell(of=task, shots=1), task, data)
 
 
 def test_a_template_cannot_reach_beyond_its_document(choice_task: TaskSpec) -> None:
     escape = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     spec = replace(choice_task, config={**choice_task.config, "doc_to_text": escape})
-    with pytest.raises(CatalogError, match="template fails on a document: access to attribute '__class__'"):
+    with pytest.raises(CatalogError, match="document 0: template fails: access to attribute '__class__'"):
         build_cell(cell(of=spec), spec, DocumentCache())

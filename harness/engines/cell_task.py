@@ -1,0 +1,307 @@
+"""lm-eval's task, asked for one cell: its prompts and its scores, by what a document asks and which answers are right.
+
+lm-eval renders the prompts and computes its metrics. What `harness.scoring.questions` says of a document is told to it,
+one right answer at a time: it decides by the first document whether targets are lists, and most of its metrics know a
+single right answer. Of several the best score counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from numbers import Number
+from typing import Any
+
+import jinja2
+from lm_eval.api.instance import Instance
+from lm_eval.api.task import ConfigurableTask
+
+from harness.engines.shots import DocumentFields, Example
+from harness.errors import DocumentError, HarnessError, PlanError
+from harness.scoring.copies import Asked, Pool, asked_by
+from harness.scoring.questions import Questions, Right, settled
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuiltCell:
+    """A cell ready to be answered."""
+
+    task: CellTask
+    """lm-eval's task: filters, metrics, targets."""
+    documents: tuple[tuple[Instance, ...], ...]
+    """Requests of each document, in the order of their `idx`."""
+    questions: tuple[str, ...]
+    """Each document's own part of its prompt, after the examples; empty where the options stand in the question."""
+    shots: int
+    """Examples every prompt holds, counted."""
+    n_copies: int = 0
+    """Documents of which the examples held a copy, left out for them; the document itself is none."""
+    n_ambiguous: int = 0
+    """Documents whose label is the number of one option and the text of another."""
+    foreign_code: tuple[str, ...] = ()
+    """Python files of the task that run, each with the hash of its bytes."""
+
+
+class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
+    """lm-eval's task, with the sampler told which document it draws for and the rendered examples counted.
+
+    What a document says in the config's fields is worked out once: lm-eval asks for it up to five times.
+    """
+
+    def __init__(self, *, shares_split: bool = False, **kwargs: Any) -> None:
+        """`shares_split`: examples come from the split that is evaluated."""
+        self._shares_split = shares_split
+        self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
+        self._rendered = 0
+        self._one: Any = None
+        self._pool: Pool | None = None
+        self._of_documents: Questions | None = None
+        with self._named(0):
+            super().__init__(**kwargs)
+            self._of_documents = settled(self._questions(), self.eval_docs)
+        self._said.clear()
+        # what is true of the first document alone
+        self.multiple_target = 0
+        self.multiple_input = len(self.options(self.eval_docs[0])) if self._of_documents.asks_options else 0
+
+    def build(self, shots: int, limit: int | None) -> BuiltCell:
+        """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
+        documents: list[tuple[Instance, ...]] = []
+        questions: list[str] = []
+        copies = ambiguous = 0
+        head: str | None = None
+        for doc_id, doc in self.doc_iterator(limit=limit):
+            with self._named(doc_id):
+                question = self.question(doc)
+                ambiguous += self.right(doc).doubt is not None
+                left_out = self.left_out(doc) if shots else frozenset()
+                copies += any(not self._is_itself(doc, doc_id, place) for place in left_out)
+                usual = self._shows_the_usual(doc, left_out, shots)
+                if head is not None and usual:
+                    context: str | list[str] = head + question
+                else:
+                    context = self._context(doc, doc_id, shots)
+                    if isinstance(context, str) and usual and self._one_head():
+                        assert context.endswith(question)
+                        head = context[: len(context) - len(question)]
+                metadata = (self.config.task, doc_id, self.config.repeats)
+                made = self.construct_requests(doc=doc, ctx=context, metadata=metadata)
+            documents.append(tuple(made) if isinstance(made, list) else (made,))
+            questions.append(question)
+        self._instances = [request for requests in documents for request in requests]
+        return BuiltCell(
+            task=self,
+            documents=tuple(documents),
+            questions=tuple(questions),
+            shots=shots,
+            n_copies=copies,
+            n_ambiguous=ambiguous,
+        )
+
+    # --- what a document asks ---------------------------------------------------------------------------------------
+
+    def question(self, doc: DocumentFields) -> str:
+        """The document's own part of the prompt, as lm-eval renders it; empty where it is a choice of questions."""
+        text = self.doc_to_text(doc)
+        if not isinstance(text, str):
+            return ""
+        turn = self.build_qa_turn(
+            q=text, gen_prefix=self.doc_to_prefix(doc), tgt_delim=self.config.target_delimiter, few_delim=""
+        )
+        return "".join(message.to_text() for message in turn)
+
+    def right(self, doc: DocumentFields) -> Right:
+        """Every right answer to the document."""
+        right: Right = self._once("right", doc, self._ways(doc).right)
+        return right
+
+    def options(self, doc: DocumentFields) -> tuple[str, ...]:
+        """The document's options; none where the task has none."""
+        options: tuple[str, ...] = self._once("options", doc, self._ways(doc).options)
+        return options
+
+    def doc_to_text(self, doc: DocumentFields, doc_to_text: Any = None) -> Any:
+        """The question: a text, or the number of the right one of several."""
+        return self._once("text", doc, self._ways(doc).question)
+
+    def doc_to_choice(self, doc: DocumentFields, doc_to_choice: Any = None) -> list[str]:
+        """The options."""
+        options = list(self.options(doc))
+        # lm-eval looks at the first letter of the first document's options, and an empty one has none
+        return options if self._of_documents is not None else [option or " " for option in options]
+
+    def doc_to_target(self, doc: DocumentFields, doc_to_target: Any = None) -> Any:
+        """The reference answer that lm-eval is asked about, or its number among the options; an example's text."""
+        if self._one is not None:
+            return self._one
+        if isinstance(self.doc_to_text(doc), int):
+            return self._once("continuation", doc, self._ways(doc).continuation)
+        if isinstance(doc, Example):
+            return self.right(doc).texts[0]
+        return self._targets(doc)[0]
+
+    def _targets(self, doc: DocumentFields) -> Sequence[Any]:
+        """Each right answer, as lm-eval is told of it."""
+        right = self.right(doc)
+        return right.positions or right.texts
+
+    def _ways(self, doc: DocumentFields) -> Questions:
+        asked = self._of_documents or self._questions()
+        if not isinstance(doc, Example):
+            return asked
+        shown = self.fewshot_cfg
+        return replace(asked, text=shown.doc_to_text, target=shown.doc_to_target, choice=shown.doc_to_choice)
+
+    def _questions(self) -> Questions:
+        config = self.config
+        return Questions(
+            text=config.doc_to_text,
+            target=config.doc_to_target,
+            choice=config.doc_to_choice,
+            columns=frozenset(self.features),
+        )
+
+    def _once(self, what: str, doc: DocumentFields, work_out: Callable[[DocumentFields], Any]) -> Any:
+        key = (what, id(doc))
+        known = self._said.get(key)
+        if known is None:
+            try:
+                # the document is kept, so that its id is nobody else's
+                known = self._said[key] = (doc, work_out(doc))
+            except HarnessError as error:
+                if isinstance(doc, Example):
+                    raise HarnessError(f"example {doc.place}: {error}") from error
+                raise
+        return known[1]
+
+    @contextmanager
+    def _named(self, doc_id: int) -> Iterator[None]:
+        """Errors about a document say which."""
+        try:
+            yield
+        except (DocumentError, PlanError):
+            raise
+        except HarnessError as error:
+            raise DocumentError(f"task {self.config.task}: document {doc_id}: {error}", doc_id=doc_id) from error
+        except jinja2.TemplateError as error:
+            said = f"task {self.config.task}: document {doc_id}: template fails: {error}"
+            raise DocumentError(said, doc_id=doc_id) from error
+
+    # --- prompts ----------------------------------------------------------------------------------------------------
+
+    def left_out(self, doc: DocumentFields) -> frozenset[int]:
+        """Positions of the examples that ask what the document asks and show its answer."""
+        examples = self.sampler.pool(doc)
+        if self._pool is None or self.sampler.per_document:
+            self._pool = Pool(self._shown(example) for example in examples)
+        return self._pool.copies(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
+
+    def _shown(self, example: Example) -> Asked | None:
+        """What an example asks: by the templates of documents where it has their fields, else by its own."""
+        for ways in (self._of_documents, self._ways(example)):
+            assert ways is not None
+            try:
+                return asked_by(ways.question(example), ways.options(example), ways.right(example))
+            except HarnessError:
+                continue
+        return None
+
+    def _is_itself(self, doc: DocumentFields, doc_id: int, place: int) -> bool:
+        return self._shares_split and bool(self.sampler.pool(doc)[place].place == doc_id)
+
+    def _shows_the_usual(self, doc: DocumentFields, left_out: frozenset[int], shots: int) -> bool:
+        """True when the document's examples are those of nearly all others."""
+        if not shots:
+            return True
+        usual = self.sampler.order(len(self.sampler.pool(doc)))[:shots]
+        return not (self.sampler.per_document or left_out.intersection(usual))
+
+    def _one_head(self) -> bool:
+        """True when every prompt with the usual examples begins with the same text."""
+        description = self.config.description or ""
+        return "{" not in description and description not in self.features
+
+    def _context(self, doc: DocumentFields, doc_id: int, shots: int) -> str | list[str]:
+        context: str | list[str] = self.fewshot_context(
+            doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc)
+        )
+        # counted and not assumed: lm-eval lets a config's zero win over a request without a word
+        if self._rendered != shots:
+            raise DocumentError(
+                f"task {self.config.task}: document {doc_id} has {self._rendered} shots, asked were {shots}; "
+                "`num_fewshot: 0` in a task config forbids any other number",
+                doc_id=doc_id,
+            )
+        return context
+
+    def fewshot_context(self, doc: DocumentFields, num_fewshot: int, **kwargs: Any) -> str | list[str]:
+        """The prompt of `doc`."""
+        if num_fewshot:
+            self.sampler.turn_to(doc, self.left_out(doc))
+        self._rendered = 0
+        context: str | list[str] = super().fewshot_context(doc=doc, num_fewshot=num_fewshot, **kwargs)
+        return context
+
+    def build_qa_turn(self, *, a: Any = None, **kwargs: Any) -> list[Any]:
+        """One question of the prompt; an example is the one that comes with its answer."""
+        self._rendered += a is not None
+        turn: list[Any] = super().build_qa_turn(a=a, **kwargs)
+        return turn
+
+    def construct_requests(self, doc: DocumentFields, ctx: Any, **kwargs: Any) -> Any:
+        """The document's requests; where the likelihood of its answer is asked, one for each right one."""
+        targets = self._targets(doc) if self.OUTPUT_TYPE == "loglikelihood" else ()
+        if len(targets) < 2:
+            return super().construct_requests(doc, ctx, **kwargs)
+        requests = []
+        for idx, target in enumerate(targets):
+            with self._told(target):
+                request = super().construct_requests(doc, ctx, **kwargs)
+            request.idx = idx
+            requests.append(request)
+        return requests
+
+    # --- scores -----------------------------------------------------------------------------------------------------
+
+    def process_results(self, doc: DocumentFields, results: Sequence[Any]) -> Mapping[str, Any]:
+        """What lm-eval's metrics say of a document, the best of what they say for each right answer."""
+        targets = self._targets(doc)
+        if len(targets) == 1 or callable(self.config.process_results) or self.multiple_input:
+            row: Mapping[str, Any] = super().process_results(doc, results)
+            return row
+        rows = []
+        for i, target in enumerate(targets):
+            with self._told(target):
+                of_one = results[i : i + 1] if self.OUTPUT_TYPE == "loglikelihood" else results
+                rows.append(super().process_results(doc, of_one))
+        # of a likelihood the larger is better, also where `perplexity` is made of it
+        larger = {} if self.OUTPUT_TYPE == "loglikelihood" else self.higher_is_better()
+        return {name: best([row[name] for row in rows], larger=larger.get(name, True)) for name in rows[0]}
+
+    @contextmanager
+    def _told(self, target: Any) -> Iterator[None]:
+        """lm-eval takes `target` for the one right answer."""
+        self._one = target
+        try:
+            yield
+        finally:
+            self._one = None
+
+
+def best(values: Sequence[Any], *, larger: bool) -> Any:
+    """What a metric says of a document with several right answers, from what it says for each.
+
+    Numbers: the best. Where all documents together have a score, the metric keeps a pair for each: the right option and
+    the preferred one (the preferred counts as right if it is one), the right option and how likely each is (the
+    likeliest right one), or a reference and a text (all references: sacrebleu takes several).
+    """
+    first = values[0]
+    if isinstance(first, Number):
+        return max(values) if larger else min(values)
+    told, found = [value[0] for value in values], first[1]
+    if isinstance(told[0], str):
+        return told, found
+    if isinstance(found, Number):
+        return (found if found in told else told[0]), found
+    return max(told, key=lambda position: found[position]), found

@@ -1,0 +1,210 @@
+"""What a document asks and which answers to it are right: lm-eval's rules, for every engine and for `emergence check`.
+
+A template that is the bare name of a field gives what the document has there; any other is rendered. Where options are
+given, the right one is named by its number or by its text, and lm-eval takes rendered digits for a number. Three things
+are otherwise here (`docs/known-traps.md`):
+
+* digits that are no number of an option are looked up among the options first;
+* what is neither option nor number is refused, and never a wrong answer of the model's;
+* each document says for itself whether it has one right answer or several, and not the first one for all.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from harness.errors import HarnessError
+from harness.scoring.rendering import rendered
+from harness.wording import cut, quoted
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+"""Digits that lm-eval reads as the number of an option, the first being 0."""
+
+
+class Right(NamedTuple):
+    """The right answers to one document."""
+
+    texts: tuple[str, ...]
+    """As they are written, the one that an example shows first; at least one."""
+    positions: tuple[int, ...] = ()
+    """Their places among the options, in the same order; empty where there are no options."""
+    doubt: str | None = None
+    """Both readings of a label that is the number of one option and the text of another; None for a clear one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Questions:
+    """The templates of a task, or of its examples, which may have others."""
+
+    text: Any
+    """Template of the question, or a function of the document; None when there is none."""
+    target: Any
+    """Template of the right answer, a list of several, a function, or the number of an option."""
+    choice: Any = None
+    """Template of the options, or the options; None for a task without."""
+    columns: Collection[str] = ()
+    """Fields that a template can name alone: those of the evaluated documents."""
+    asks_options: bool = True
+    """True when digits of a question may be the number of an option that is the question."""
+
+    def question(self, doc: Mapping[str, Any]) -> str | int:
+        """The question; where the options are questions and the answer is given, the number of the right one.
+
+        Raises:
+            HarnessError: it is no text.
+        """
+        said = self._value(self.text, doc)
+        if isinstance(said, int) and not isinstance(said, bool) and self.choice is not None and self.asks_options:
+            return said
+        if self.choice is not None and self.asks_options and self._is_written(self.text) and _NUMBER.fullmatch(said):
+            return int(said)
+        return _text(said, "doc_to_text")
+
+    def options(self, doc: Mapping[str, Any]) -> tuple[str, ...]:
+        """The options; none where the task has none.
+
+        Raises:
+            HarnessError: they are no list of texts.
+        """
+        if self.choice is None:
+            return ()
+        said = self._value(self.choice, doc)
+        if self._is_written(self.choice):
+            said = _literal(said)
+        elif isinstance(self.choice, Mapping):
+            said = list(self.choice.values())
+        if not isinstance(said, list | tuple) or not said:
+            raise HarnessError(f"doc_to_choice gives {quoted(said)}; expected a list of options")
+        return tuple(_text(option, f"doc_to_choice[{i}]") for i, option in enumerate(said))
+
+    def continuation(self, doc: Mapping[str, Any]) -> str:
+        """What is written after each of the options, where these are the questions.
+
+        Raises:
+            HarnessError: it is no text.
+        """
+        return _text(self._value(self.target, doc), "doc_to_target")
+
+    def right(self, doc: Mapping[str, Any]) -> Right:
+        """Every right answer.
+
+        Raises:
+            HarnessError: there is none, or one that is no option and no number of an option.
+        """
+        if self.choice is None:
+            return Right(_texts(self._value(self.target, doc), self._is_written(self.target)))
+        options = self.options(doc)
+        asked = self.question(doc) if self.text is not None and self.asks_options else ""
+        if isinstance(asked, int):
+            position, _ = _position(asked, options, True)
+            return Right((options[position],), (position,))
+        said = self._value(self.target, doc)
+        written = self._is_written(self.target)
+        several = _literal(said) if written and said[:1] == "[" else said
+        if not isinstance(several, list | tuple):
+            position, doubt = _position(said, options, written)
+            return Right((options[position],), (position,), doubt)
+        named = _unmarked(several, options)
+        positions = tuple(dict.fromkeys(_position(one, options, False)[0] for one in named))
+        if not positions:
+            raise HarnessError(f"the right answer is {quoted(said)}, which names no option")
+        return Right(tuple(options[position] for position in positions), positions)
+
+    def _value(self, template: Any, doc: Mapping[str, Any]) -> Any:
+        if callable(template):
+            return template(doc)
+        if not isinstance(template, str):
+            return template
+        if template not in self.columns:
+            return rendered(template, doc)
+        if template not in doc:
+            raise HarnessError(f"there is no field {quoted(template)}")
+        return doc[template]
+
+    def _is_written(self, template: Any) -> bool:
+        """True for a template that is rendered, whose digits and brackets are those of a text."""
+        return isinstance(template, str) and template not in self.columns
+
+
+def settled(questions: Questions, documents: Iterable[Mapping[str, Any]]) -> Questions:
+    """The same, once it is known whether the options are the questions: of every document, or of none.
+
+    lm-eval looks at the first document alone, and takes a question of digits for the number of an option.
+    """
+    by_number = (isinstance(questions.question(doc), int) and _has(questions, doc) for doc in documents)
+    return questions if questions.choice is None or all(by_number) else replace(questions, asks_options=False)
+
+
+def _has(questions: Questions, doc: Mapping[str, Any]) -> bool:
+    return int(questions.question(doc)) < len(questions.options(doc))
+
+
+def _position(said: Any, options: Sequence[str], written: bool) -> tuple[int, str | None]:
+    """The option that a label names, and what speaks against it.
+
+    Args:
+        said: the label.
+        options: the options.
+        written: digits are a number before they are a text, by lm-eval's rule for templates.
+    """
+    number = word = None
+    if isinstance(said, str):
+        word = options.index(said) if said in options else None
+        if _NUMBER.fullmatch(said) and int(said) < len(options) and (written or not any(map(str.isdigit, options))):
+            number = int(said)
+    elif isinstance(said, int) and 0 <= said < len(options):
+        number = int(said)
+    found = word if number is None else number
+    if found is None:
+        raise HarnessError(f"the right answer is {quoted(said)}, no option and no number of one; {_shown(options)}")
+    if number is None or word is None or number == word:
+        return found, None
+    return found, (
+        f"the right answer {quoted(said)} is taken for option number {number}, {quoted(options[number])} "
+        f"(the first is number 0), and could be the option {quoted(options[word])}"
+    )
+
+
+def _shown(options: Sequence[str]) -> str:
+    return f"the options are {cut(', '.join(map(quoted, options)))}"
+
+
+def _unmarked(several: Sequence[Any], options: Sequence[str]) -> Sequence[Any]:
+    """Numbers or texts of right options, also where a list marks each option with 1 or 0, as TruthfulQA's does."""
+    marks = len(several) == len(options) > 1 and all(isinstance(one, int) and one in (0, 1) for one in several)
+    return [i for i, mark in enumerate(several) if mark] if marks else several
+
+
+def _texts(said: Any, written: bool) -> tuple[str, ...]:
+    """Right answers of a task without options; a text of a list of texts is several."""
+    if written and isinstance(said, str):
+        several = _literal(said) if said[:1] == "[" else said
+        if not (isinstance(several, list) and several and all(isinstance(one, str) for one in several)):
+            return (said,)
+        said = several
+    if not isinstance(said, list | tuple):
+        return (_text(said, "doc_to_target"),)
+    if not said:
+        raise HarnessError("doc_to_target gives an empty list; expected at least one right answer")
+    return tuple(dict.fromkeys(_text(one, f"doc_to_target[{i}]") for i, one in enumerate(said)))
+
+
+def _literal(text: str) -> Any:
+    """The list that a text writes, as Python would; the text itself where it writes nothing."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
+
+
+def _text(said: Any, where: str) -> str:
+    """A text, or the text of a number."""
+    if isinstance(said, str):
+        return said
+    if isinstance(said, int | float):
+        return str(said)
+    raise HarnessError(f"{where} gives {quoted(said)}; expected a text")
