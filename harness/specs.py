@@ -153,6 +153,11 @@ class TaskSpec:
         sampled = asked.get("do_sample", float(asked.get("temperature") or 0.0) > 0.0)
         return config.get("output_type") == "generate_until" and bool(sampled)
 
+    def shuffles(self, prompt: str) -> bool:
+        """True when each seed takes other demonstrations, False when they are taken as they stand."""
+        shown = {**self.config, **self.prompts[prompt]}.get("fewshot_config") or {}
+        return shown.get("sampler") != "first_n"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Suite:

@@ -15,7 +15,14 @@ from typing import Any, NamedTuple, TypeVar
 from harness.bounded.files import files_below, kind_of, sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
 from harness.catalog.task_code import locate_code
-from harness.catalog.task_config import check_config, check_templates, evaluated_split, example_split
+from harness.catalog.task_config import (
+    check_config,
+    check_templates,
+    chosen_examples,
+    evaluated_split,
+    example_split,
+    written_examples,
+)
 from harness.catalog.task_data import DataFile, data_files, located, read_data_file, with_data
 from harness.catalog.yaml_files import FamilyFile, ModelFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
@@ -245,11 +252,15 @@ def _shots_available(file: TaskFile, documents: Mapping[str, DataFile], path: Pa
         if not fewest:
             raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`")
         return fewest
-    split = example_split(file.config)
-    if split is None:
-        return 0
+    split, samples, chosen = example_split(file.config), written_examples(file.config), chosen_examples(file.config)
+    number = len(samples or ()) if split is None else documents[split].number
+    if chosen is not None:
+        if too_far := [place for place in chosen if place >= number]:
+            where = f"{path}: config.fewshot_config.fewshot_indices"
+            raise CatalogError(f"{where} has {too_far[0]}; there are {number} demonstrations, the first is 0")
+        number = len(chosen)
     # a document is no example of itself
-    return documents[split].number - (split == evaluated)
+    return number - (split == evaluated)
 
 
 def _digest(file: TaskFile, data: Mapping[str, Path], code: Iterable[Path]) -> str:

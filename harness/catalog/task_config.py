@@ -7,7 +7,7 @@ checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,8 +74,21 @@ def evaluated_split(config: Mapping[str, Any]) -> str | None:
 
 
 def example_split(config: Mapping[str, Any]) -> str | None:
-    """The split that demonstrations come from; None when the config names none."""
-    return (config.get("fewshot_config") or {}).get("split") or config.get("fewshot_split")
+    """The split that demonstrations come from, by lm-eval's rule; None when they stand in the config itself."""
+    named = (config.get("fewshot_config") or {}).get("split") or config.get("fewshot_split")
+    if named or written_examples(config) is not None:
+        return named
+    return config.get("training_split") or config.get("validation_split") or config.get("test_split")
+
+
+def written_examples(config: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The demonstrations that stand in the config; None when they come from a split."""
+    return (config.get("fewshot_config") or {}).get("samples")
+
+
+def chosen_examples(config: Mapping[str, Any]) -> list[int] | None:
+    """Numbers of the demonstrations that may be taken; None for all."""
+    return (config.get("fewshot_config") or {}).get("fewshot_indices")
 
 
 def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> None:
@@ -128,14 +141,19 @@ def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: 
         split = evaluated_split(variant.config) or ""
         for name in _TEMPLATES:
             _check_template(variant.config.get(name), name in _COLUMNS, f"{path}: {variant.key(name)}", split, fields)
-        examples = example_split(variant.config)
-        if examples is None or task.demonstrations == "document":
+        if task.demonstrations == "document":
             continue
+        examples = example_split(variant.config) or f"{variant.key('fewshot_config')}.samples"
+        known = {**fields, examples: fields.get(examples) or _fields(written_examples(variant.config) or ())}
         of_examples: Mapping[str, Any] = variant.config.get("fewshot_config") or {}
         for name in _COLUMNS:
             where = f"{variant.key('fewshot_config')}.{name}" if name in of_examples else variant.key(name)
             template = of_examples.get(name, variant.config.get(name))
-            _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, fields)
+            _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, known)
+
+
+def _fields(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    return frozenset(name for document in documents for name in document)
 
 
 def _variants(task: TaskSpec) -> Iterator[_Variant]:
@@ -150,6 +168,8 @@ def _check_keys(variant: _Variant, path: Path) -> None:
             raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
         if name in NEVER_IN_A_FILE and value is not None:
             raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
+        if name == "num_fewshot" and name in variant.own and value is not None:
+            raise CatalogError(f"{where} is set; expected none, since it would override the shots asked for")
         if name in DATA_KEYS and name in variant.own:
             raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
 

@@ -143,6 +143,17 @@ def _check_fewshot(fewshot: Mapping[str, Any], place: str) -> None:
     sampler = fewshot.get("sampler", "default")
     if sampler not in SAMPLERS:
         raise CatalogError(f"{place}.sampler: {unknown('sampler', str(sampler), SAMPLERS)}")
+    samples, places = fewshot.get("samples"), fewshot.get("fewshot_indices")
+    if samples is not None and not (isinstance(samples, list) and all(isinstance(one, Mapping) for one in samples)):
+        raise CatalogError(f"{place}.samples is {quoted(samples)}; expected a list of documents, each with its fields")
+    if samples is not None and fewshot.get("split") is not None:
+        raise CatalogError(f"{place} has samples and split; expected one of the two, since lm-eval takes the split")
+    if places is not None and not (isinstance(places, list) and all(map(_is_count, places))):
+        raise CatalogError(f"{place}.fewshot_indices is {quoted(places)}; expected numbers, the first being 0")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _check_data(config: Mapping[str, Any], where: Where) -> None:

@@ -50,7 +50,7 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: b
     _check_splits(task, config, splits)
     made = CellTask(
         config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits},
-        shares_split=example_split(config) == evaluated_split(config),
+        shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
     )
     # lm-eval's own rule, kept: 0 in a config means that the prompt has its examples built in.
     if made.config.num_fewshot != 0:

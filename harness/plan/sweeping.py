@@ -61,7 +61,8 @@ def expand(
 ) -> RunPlan:
     """Every cell of these suites, models and sweep, each once.
 
-    At 0 shots with greedy decoding all seeds ask the same questions and get the same answers: seed 0 alone is kept.
+    At 0 shots, or with demonstrations in the order of their file, all seeds ask the same questions and greedy decoding
+    gives the same answers: seed 0 alone is kept.
 
     Args:
         suites: in the order their cells should run.
@@ -88,7 +89,8 @@ def expand(
                 for n_shots in shots:
                     _check_shots(task, n_shots)
                     for prompt in prompts:
-                        for seed in range(seeds if n_shots or task.draws(prompt) else 1):
+                        drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt)
+                        for seed in range(seeds if drawn else 1):
                             cell = Cell(
                                 model=model,
                                 task=task.name,
