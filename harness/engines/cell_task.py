@@ -17,7 +17,7 @@ import jinja2
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
-from harness.engines.shots import DocumentFields, Example
+from harness.engines.shots import Demonstration, DocumentFields
 from harness.errors import DocumentError, HarnessError, PlanError
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.questions import Questions, Right, settled
@@ -137,7 +137,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             return self._one
         if isinstance(self.doc_to_text(doc), int):
             return self._once("continuation", doc, self._ways(doc).continuation)
-        if isinstance(doc, Example):
+        if isinstance(doc, Demonstration):
             return self.right(doc).texts[0]
         return self._targets(doc)[0]
 
@@ -148,7 +148,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
     def _ways(self, doc: DocumentFields) -> Questions:
         asked = self._of_documents or self._questions()
-        if not isinstance(doc, Example):
+        if not isinstance(doc, Demonstration):
             return asked
         shown = self.fewshot_cfg
         return replace(asked, text=shown.doc_to_text, target=shown.doc_to_target, choice=shown.doc_to_choice)
@@ -170,7 +170,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
                 # the document is kept, so that its id is nobody else's
                 known = self._said[key] = (doc, work_out(doc))
             except HarnessError as error:
-                if isinstance(doc, Example):
+                if isinstance(doc, Demonstration):
                     raise HarnessError(f"example {doc.place}: {error}") from error
                 raise
         return known[1]
@@ -197,7 +197,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             self._pool = Pool(self._shown(example) for example in examples)
         return self._pool.copies(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
 
-    def _shown(self, example: Example) -> Asked | None:
+    def _shown(self, example: Demonstration) -> Asked | None:
         """What an example asks: by the templates of documents where it has their fields, else by its own."""
         for ways in (self._of_documents, self._ways(example)):
             assert ways is not None

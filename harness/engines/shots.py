@@ -19,7 +19,7 @@ from harness.errors import CatalogError, PlanError
 DocumentFields = Mapping[str, Any]
 
 
-class Example(dict[str, Any]):
+class Demonstration(dict[str, Any]):
     """A document that is shown with its answer."""
 
     def __init__(self, doc: DocumentFields, place: int) -> None:
@@ -45,10 +45,10 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
 
     def __init__(self, df: Sequence[DocumentFields] | None = None, **kwargs: Any) -> None:
         super().__init__(df, **kwargs)
-        self._all = [Example(doc, place) for place, doc in enumerate(df or ())]
+        self._all = [Demonstration(doc, place) for place, doc in enumerate(df or ())]
         self._seed = 0
         self._orders: dict[int, list[int]] = {}
-        self._next: Iterable[Example] = ()
+        self._next: Iterable[Demonstration] = ()
 
     def set_rnd(self, rnd: int | None) -> PoolShots:
         """Fix the seed (lm-eval's name for it)."""
@@ -67,7 +67,7 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
                 raise CatalogError(f"fewshot_config.fewshot_indices has {place}; there are {len(self._all)} examples")
         self._all = [self._all[place] for place in places]
 
-    def pool(self, doc: DocumentFields) -> list[Example]:
+    def pool(self, doc: DocumentFields) -> list[Demonstration]:
         """Every example for a document."""
         return self._all
 
@@ -82,7 +82,9 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
         pool = self.pool(doc)
         self._next = (pool[i] for i in self.order(len(pool)) if i not in left_out)
 
-    def sample(self, n: int, eval_doc: DocumentFields | None = None, df: Any = None, **_: Any) -> Sequence[Example]:
+    def sample(
+        self, n: int, eval_doc: DocumentFields | None = None, df: Any = None, **_: Any
+    ) -> Sequence[Demonstration]:
         """The first n of them; lm-eval says which document not to show, and here that is known already."""
         examples = list(islice(self._next, n))
         if len(examples) < n:
@@ -97,15 +99,15 @@ class DocumentShots(PoolShots):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._own: tuple[DocumentFields | None, list[Example]] = (None, [])
+        self._own: tuple[DocumentFields | None, list[Demonstration]] = (None, [])
 
-    def pool(self, doc: DocumentFields) -> list[Example]:
+    def pool(self, doc: DocumentFields) -> list[Demonstration]:
         """The document's own examples."""
         if self._own[0] is not doc:
             own = doc.get("examples")
             if not isinstance(own, list):
                 raise CatalogError("there is no list `examples`; a task with demonstrations: document needs one")
-            self._own = (doc, [Example(example, place) for place, example in enumerate(own)])
+            self._own = (doc, [Demonstration(example, place) for place, example in enumerate(own)])
         return self._own[1]
 
 
