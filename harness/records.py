@@ -109,7 +109,7 @@ class CellResult:
     n_truncated: int = 0
     """Number of documents whose prompt was cut."""
     n_copies: int = 0
-    """Number of documents of which the demonstrations held a copy, same question and answer; it was left out for them."""
+    """Number of documents with a copy among the demonstrations, which was left out for them."""
     n_ambiguous: int = 0
     """Number of documents whose label is the number of one option, and read so, and the text of another."""
     provenance: Provenance
@@ -193,7 +193,8 @@ def _check_result(result: CellResult) -> None:
         check_score(score.metric, score.value, score.stderr, best=metric.best, higher=metric.higher_is_better)
     COUNT.check("n_expected", result.n_expected)
     INDEX.check("shots_effective", result.shots_effective)
-    Bound(0, result.n_expected).check("n_truncated", result.n_truncated)
+    for name in ("n_truncated", "n_copies", "n_ambiguous"):
+        Bound(0, result.n_expected).check(name, getattr(result, name))
     check_time("started_at", result.provenance.started_at)
     AMOUNT.check("seconds", result.provenance.seconds)
     AMOUNT.check("energy_wh", result.provenance.energy_wh)
