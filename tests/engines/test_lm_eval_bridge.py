@@ -369,7 +369,7 @@ def test_weights_that_were_not_downloaded_are_one_clear_line(
     folder = tmp_path / "copy"
     shutil.copytree(model_folder, folder)
     (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"copy: cannot be loaded: ") as caught:
+    with pytest.raises(ModelError, match=r"model\.safetensors: is a pointer of Git LFS and not the weights") as caught:
         LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
     assert "\n" not in str(caught.value)
 
