@@ -16,9 +16,9 @@ from typing import Any
 from harness.errors import ModelError
 from harness.wording import count, quoted
 
-INDEX = "model.safetensors.index.json"
+SHARD_INDEX = "model.safetensors.index.json"
 """Says which of several safetensors files holds each weight."""
-_READ = ("model.safetensors", INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
+_READ = ("model.safetensors", SHARD_INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
 """What a loader looks for, in this order."""
 _POINTER = b"version https://git-lfs"
 _DTYPES = frozenset(
@@ -147,7 +147,7 @@ def elements(path: Path) -> int:
 
 
 def _why_no_weights(folder: Path) -> str:
-    expected = f"expected model.safetensors, or {INDEX} that names its parts"
+    expected = f"expected model.safetensors, or {SHARD_INDEX} that names its parts"
     others = sorted(path.name for path in folder.glob("*.safetensors"))
     if others:
         return f"no weights that a loader finds: there is {others[0]}; {expected}"
