@@ -69,3 +69,24 @@ def imported(node: ast.AST) -> list[str]:
         absolute = "tests." + module if node.level else module
         return [f"{absolute}.{alias.name}" for alias in node.names]
     return []
+
+
+BY_THEIR_OWN_NAME = (
+    "harness.analysis.curves.frame",  # loads pandas
+    "harness.analysis.curves.table",  # loads pandas
+    "harness.analysis.stats.distributions",  # has the names of scipy.stats
+)
+
+
+def test_packages_of_the_analysis_are_used_through_their_public_names() -> None:
+    root = Path(__file__).parent.parent
+    around = [
+        f"{path.relative_to(root)}:{node.lineno} imports {node.module}"
+        for top in ("harness", "dashboards")
+        for path in sorted((root / top).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module not in BY_THEIR_OWN_NAME
+        if (node.module or "").startswith("harness.analysis.") and (node.module or "").count(".") > 2
+        if (root / "harness" / "analysis" / (node.module or "").split(".")[2]) not in path.parents
+    ]
+    assert around == []
