@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say, table
 from harness.errors import StoreError
+from harness.records import CellResult
 from harness.runs import RunRecord, costs, fallbacks, mixed, up_to_date
 from harness.store import Store
 from harness.wording import counted, moment
@@ -27,7 +29,7 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
         say(f"skipped {problem}")
     if not (done or failures or problems or records or damaged):
         raise StoreError(f"{results}: no results and no runs; expected a folder that `emergence run` wrote to")
-    differing, left = mixed(done), fallbacks(done)
+    differing, left, doubtful = mixed(done), fallbacks(done), _doubtful(done)
     cut = [cost for cost in costs(done) if cost.truncated]
     now = datetime.now(UTC)
     records = up_to_date(records, done, failures, now)
@@ -41,6 +43,8 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
                     {"family": of.family, "model": of.model, "documents": of.documents, "cut": of.truncated}
                     for of in cut
                 ],
+                "copies": {task: found.n_copies for task, found in doubtful.items() if found.n_copies},
+                "ambiguous_labels": {task: found.n_ambiguous for task, found in doubtful.items() if found.n_ambiguous},
                 "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in left.items()],
                 "mixed": differing,
                 "problems": [str(problem) for problem in (*problems, *damaged)],
@@ -59,10 +63,24 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
         print_line(f"run: {run_line(record, now)}")
     for of in cut:
         print_line(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
+    for task, of_task in doubtful.items():
+        if of_task.n_copies:
+            print_line(f"copies: {task}: {of_task.n_copies} of {of_task.n_expected} documents among the demonstrations")
+        if of_task.n_ambiguous:
+            print_line(
+                f"labels: {task}: {of_task.n_ambiguous} of {of_task.n_expected} are a number and a text of options"
+            )
     for (model, reason), n in left.items():
         print_line(f"lm-eval's code: {model}: {counted(n, 'cell')}: {reason}")
     for name, values in differing.items():
         print_line(f"mixed {name}: {', '.join(values)}")
+
+
+def _doubtful(done: Iterable[CellResult]) -> dict[str, CellResult]:
+    """Task -> its result with most copies and labels of two readings, for tasks with any."""
+    doubtful = [result for result in done if result.n_copies or result.n_ambiguous]
+    doubtful.sort(key=lambda result: (result.cell.task, result.n_copies + result.n_ambiguous))
+    return {result.cell.task: result for result in doubtful}
 
 
 def run_line(record: RunRecord, now: datetime) -> str:

@@ -211,6 +211,12 @@ def _partial(results: Sequence[CellResult]) -> list[str]:
             found.append(f"{result.cell.label}: {fewest} of {result.n_expected} documents")
         if result.n_truncated:
             found.append(f"{result.cell.label}: {result.n_truncated} prompts did not fit and lost their beginning")
+        if result.n_copies:
+            copies = f"{result.n_copies} of {result.n_expected} documents had a copy among the demonstrations"
+            found.append(f"{result.cell.label}: {copies}, which was left out for them")
+        if result.n_ambiguous:
+            labels = f"{result.n_ambiguous} of {result.n_expected} labels are the number of one option"
+            found.append(f"{result.cell.label}: {labels}, and read so, and the text of another")
     return found
 
 
