@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "n/a", "NULL", "null", "None", "NaN", "nan", "-NaN", "-nan"]
+"""What programs write for a number that is missing; a name may read so."""
 Report = Callable[[str], None]
 """Called with a sentence about each file that is skipped."""
 
@@ -59,7 +61,13 @@ def read_table(path: Path) -> pd.DataFrame:
             return parquet_file.read_frame(path)
         if path.name.endswith(csv_file.ENDINGS):
             with csv_file.opened_csv(path) as content:
-                return _as_written(pd.read_csv(content, dtype=dict.fromkeys(TEXT_COLUMNS, "string")))
+                columns = pd.read_csv(content, nrows=0).columns
+                content.seek(0)
+                missing = {name: [""] if name in TEXT_COLUMNS else _MISSING for name in columns}
+                table = pd.read_csv(
+                    content, dtype=dict.fromkeys(TEXT_COLUMNS, "string"), keep_default_na=False, na_values=missing
+                )
+                return _as_written(table)
     except UnreadableError as error:
         raise TableError(f"{path}: {error}") from error
     raise TableError(f"{path}: expected a file named .csv or .parquet")
