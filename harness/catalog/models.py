@@ -57,8 +57,9 @@ class ModelFolder:
         Raises:
             ModelError: there is no such folder, no config of a transformers model in it, or an adapter.
         """
-        check_kind(path)
-        return cls(path, _config(path), _files(path))
+        files = _files(path) if path.is_dir() else ()
+        check_kind(path, [file.name for file in files if file.parent == path])
+        return cls(path, _config(path), files)
 
     def named(self, *patterns: str) -> list[Path]:
         """Files directly in the folder whose names fit one of the patterns, in order."""

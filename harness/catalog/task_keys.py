@@ -91,10 +91,19 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     _check_keys(generation, (*GENERATION_KEYS, *CODE_KEYS[:2]), where("generation_kwargs"))
     for name, value in generation.items():
         _check_plain(value, f"{where('generation_kwargs')}.{name}")
+    _check_stops(generation.get("until", []), f"{where('generation_kwargs')}.until")
     _check_metrics(config, where, allow_code)
     _check_filters(config, where)
     _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
     _check_data(config, where)
+
+
+def _check_stops(until: Any, place: str) -> None:
+    """Check that every stop string is a text: an empty one stands in every text, and lm-eval stops at one token."""
+    stops = until if isinstance(until, list) else [until]
+    for stop in stops:
+        if not isinstance(stop, str) or not stop:
+            raise CatalogError(f"{place} is {quoted(until)}; expected texts that end an answer, or [] for none")
 
 
 def _check_code(section: Mapping[str, Any], place: str, allowed: bool) -> None:

@@ -6,6 +6,7 @@ takes what is not safetensors for a pickle, and a folder with an adapter for the
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import struct
@@ -28,13 +29,16 @@ _DTYPES = frozenset(
 """Names of number formats in a config."""
 
 
-def check_kind(folder: Path) -> None:
+def check_kind(folder: Path, found: Sequence[str]) -> None:
     """Check that the folder holds neither an adapter nor weights in GGUF alone.
+
+    Args:
+        folder: of a model.
+        found: names of its files, in order.
 
     Raises:
         ModelError: it does. A loader would take an adapter's base from wherever the adapter says.
     """
-    found = sorted(path.name for path in folder.glob("*.*") if path.is_file())
     if "adapter_config.json" in found:
         raise ModelError(
             f"{folder}: adapter_config.json makes it a PEFT adapter{_base(folder)}, not a model; merge the two "
@@ -111,12 +115,22 @@ def weight_map(index: Path) -> dict[str, Sequence[str]]:
     return dict(shards)
 
 
-def tensors(path: Path) -> dict[str, Sequence[int]]:
+def tensors(path: Path) -> Mapping[str, Sequence[int]]:
     """Name of each tensor in a safetensors file -> its shape, from the header: 8 bytes for its length, then JSON.
 
     Raises:
         ModelError: the file is damaged, or shorter than its header says.
     """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
+    return _header(path, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)
+def _header(path: Path, size: int, modified: int) -> Mapping[str, Sequence[int]]:
+    """The shapes in a file of this size and time: a plan and its run look at one header several times."""
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -124,7 +138,6 @@ def tensors(path: Path) -> dict[str, Sequence[int]]:
                 raise ModelError(f"{path}: is a pointer of Git LFS and not the weights; fetch them with `git lfs pull`")
             (length,) = struct.unpack("<Q", start)
             header = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}
-        size = path.stat().st_size
         due = 8 + length + max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
         shapes: dict[str, Sequence[int]] = {name: [*map(int, entry["shape"])] for name, entry in header.items()}
     except (
