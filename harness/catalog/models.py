@@ -84,6 +84,17 @@ class ModelFolder:
         """Files of weights that are pickles, if there are none in safetensors."""
         return [] if self.named("*.safetensors") else self.named("pytorch_model*.bin")
 
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether the tokenizer says how turns of a chat are written."""
+        if self.named("chat_template.jinja", "chat_template.json"):
+            return True
+        try:
+            content = json.loads((self.path / "tokenizer_config.json").read_bytes())
+        except (OSError, ValueError):
+            return False
+        return isinstance(content, dict) and bool(content.get("chat_template"))
+
     def parameters(self) -> int:
         """Parameters in the safetensors files; a tied output layer is stored, and counted, once.
 

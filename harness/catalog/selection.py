@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.catalog.models import ModelFolder, complete_folder, model_from_folder, resolved
-from harness.errors import PlanError, unknown
+from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.specs import ModelSpec, Suite
 
@@ -33,6 +33,8 @@ def select(
     prompts: Sequence[str] | None = None,
     seeds: int | None = None,
     limit: int | None = None,
+    chat: bool = False,
+    system: str | None = None,
     engine: str = DEFAULT_ENGINE,
 ) -> RunPlan:
     """A plan of every chosen model on every chosen task.
@@ -49,6 +51,8 @@ def select(
         shots: numbers of demonstrations; None takes those of each suite.
         prompts: prompt variants, or `all`; None takes those of each suite.
         seeds: number of few-shot seeds; None takes that of each suite.
+        chat: ask in turns, by each model's own chat template.
+        system: system instruction before every prompt; None for none.
         limit: number of documents of each task, from the first on; None takes that of each suite.
         engine: name of the engine that answers.
 
@@ -68,9 +72,26 @@ def select(
         prompts=None if prompts is None else tuple(prompts),
         seeds=seeds,
         limit=limit,
+        chat=chat,
+        system=system or None,
     )
+    _check_chat(specs, chat)
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
+
+
+def _check_chat(models: Iterable[ModelSpec], chat: bool) -> None:
+    """See that local models can be asked in turns, or say that they could be.
+
+    Raises:
+        ModelError: one was to be asked in turns and has no chat template.
+    """
+    local = {model.path: model.name for model in models if model.path}
+    able = [name for path, name in local.items() if path and ModelFolder.read(Path(path)).has_chat_template]
+    if chat and (without := [path for path, name in local.items() if name not in able]):
+        raise ModelError(f"{without[0]}: its tokenizer has no chat template; leave --apply-chat-template out")
+    if able and not chat:
+        log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", ", ".join(able))
 
 
 def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:

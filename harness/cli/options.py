@@ -72,6 +72,19 @@ DocumentLimit = Annotated[
     int | None, typer.Option("--limit", help="Number of documents of each task, from the first on.")
 ]
 
+ChatTemplate = Annotated[
+    bool,
+    typer.Option(
+        "--apply-chat-template",
+        help="Ask in turns, by each model's own chat template, examples as earlier turns; such cells have curves of "
+        "their own.",
+    ),
+]
+SystemInstruction = Annotated[
+    str | None,
+    typer.Option("--system-instruction", help="Text before every prompt, or the system turn of a chat template."),
+]
+
 
 def _known_engine(name: str) -> str:
     if name not in ENGINES:

@@ -31,6 +31,8 @@ def command(
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,
     limit: opt.DocumentLimit = None,
+    apply_chat_template: opt.ChatTemplate = False,
+    system_instruction: opt.SystemInstruction = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
@@ -51,6 +53,8 @@ def command(
         prompts=opt.split(prompts) or None,
         seeds=seeds,
         limit=limit,
+        chat=apply_chat_template,
+        system=system_instruction,
         engine=engine,
     )
     done, failures, problems = Store(results).outcomes()

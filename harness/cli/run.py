@@ -28,6 +28,8 @@ def command(
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,
     limit: opt.DocumentLimit = None,
+    apply_chat_template: opt.ChatTemplate = False,
+    system_instruction: opt.SystemInstruction = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
     executor: opt.ExecutorName = "ray",
     address: opt.Address = None,
@@ -76,6 +78,8 @@ def command(
         prompts=opt.split(prompts) or None,
         seeds=seeds,
         limit=limit,
+        chat=apply_chat_template,
+        system=system_instruction,
         engine=engine,
     )
     run = prepare(

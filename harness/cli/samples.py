@@ -143,6 +143,8 @@ def _of(cell: Cell) -> dict[str, Any]:
         "shots": cell.shots,
         "prompt": cell.prompt,
         "seed": cell.seed,
+        "chat": cell.chat,
+        "system": cell.system,
     }
 
 

@@ -70,6 +70,15 @@ class CellModel(Protocol):
         """Encode texts that will be asked for one by one."""
         ...
 
+    def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
+        """Turns of a chat, each with `role` and `content`, as the text that the model reads.
+
+        Args:
+            turns: from the first to the last.
+            begins_answer: the last turn begins the answer; otherwise the answer is a turn that follows.
+        """
+        ...
+
     def tok_encode(self, string: str) -> list[int]:
         """Token ids of a prompt."""
         ...
@@ -128,7 +137,9 @@ def evaluate_with(
     watch = Stopwatch()
     _check_consent(cell, task, settings)
     fence = _fence(cell, settings)
-    built = build_cell(cell, task, data, allow_code=settings.allow_code)
+    built = build_cell(
+        cell, task, data, allow_code=settings.allow_code, write_turns=lm.chat_text if cell.chat else None
+    )
     _check_programs(cell, built)
     references = tuple(_references(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
@@ -235,7 +246,7 @@ def _reference(task: CellTask, first: Instance, text: str) -> _Reference | None:
 def _delimiter(task: CellTask, prompt: str, text: str) -> str:
     """What stands between a demonstration's question and its answer, as lm-eval renders it."""
     if not task.config.gen_prefix:
-        return str(task.config.target_delimiter)
+        return "" if task.in_turns else str(task.config.target_delimiter)
     return "" if prompt[-1:].isspace() or text[:1].isspace() else " "
 
 

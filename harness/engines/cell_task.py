@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Number
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from lm_eval.api.instance import Instance
@@ -21,6 +21,14 @@ from harness.engines.shots import Demonstration, DocumentFields
 from harness.errors import DocumentError, HarnessError, PlanError
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.questions import Questions, Right, settled
+
+
+class Turns(Protocol):
+    """Writes the turns of a chat as the text that a model reads: `answers.CellModel.chat_text`."""
+
+    def __call__(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
+        """The text."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,8 +57,19 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     What a document says in the config's fields is worked out once: lm-eval asks for it up to five times.
     """
 
-    def __init__(self, *, shares_split: bool = False, **kwargs: Any) -> None:
-        """`shares_split`: examples come from the split that is evaluated."""
+    def __init__(
+        self, *, shares_split: bool = False, turns: Turns | None = None, system: str | None = None, **kwargs: Any
+    ) -> None:
+        """Make lm-eval's task of a config.
+
+        Args:
+            shares_split: examples come from the split that is evaluated.
+            turns: writes the turns of a chat as a text; None asks in plain text.
+            system: system instruction; None for none.
+            kwargs: as for `ConfigurableTask`.
+        """
+        self._turns = turns
+        self._system = system
         self._shares_split = shares_split
         self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
         self._rendered = 0
@@ -64,6 +83,11 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         # what is true of the first document alone
         self.multiple_target = 0
         self.multiple_input = len(self.options(self.eval_docs[0])) if self._of_documents.asks_options else 0
+
+    @property
+    def in_turns(self) -> bool:
+        """True when prompts are turns of a chat, so that nothing stands between a question and its answer."""
+        return self._turns is not None
 
     def build(self, shots: int, limit: int | None) -> BuiltCell:
         """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
@@ -86,7 +110,9 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
                         assert context.endswith(question)
                         head = context[: len(context) - len(question)]
                 metadata = (self.config.task, doc_id, self.config.repeats)
-                made = self.construct_requests(doc=doc, ctx=context, metadata=metadata)
+                made = self.construct_requests(
+                    doc=doc, ctx=context, metadata=metadata, apply_chat_template=self.in_turns
+                )
             documents.append(tuple(made) if isinstance(made, list) else (made,))
             questions.append(question)
         self._instances = [request for requests in documents for request in requests]
@@ -219,6 +245,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
     def _one_head(self) -> bool:
         """True when every prompt with the usual examples begins with the same text."""
+        if self.in_turns:
+            return False
         description = self.config.description or ""
         return "{" not in description and description not in self.features
 
@@ -240,8 +268,20 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         if num_fewshot:
             self.sampler.turn_to(doc, self.left_out(doc))
         self._rendered = 0
-        context: str | list[str] = super().fewshot_context(doc=doc, num_fewshot=num_fewshot, **kwargs)
+        context: str | list[str] = super().fewshot_context(
+            doc=doc,
+            num_fewshot=num_fewshot,
+            system_instruction=self._system,
+            apply_chat_template=self.in_turns,
+            fewshot_as_multiturn=True,
+            chat_template=None if self._turns is None else self._written,
+            **kwargs,
+        )
         return context
+
+    def _written(self, turns: Sequence[Mapping[str, str]], add_generation_prompt: bool) -> str:
+        assert self._turns is not None
+        return self._turns(turns, begins_answer=not add_generation_prompt)
 
     def build_qa_turn(self, *, a: Any = None, **kwargs: Any) -> list[Any]:
         """One question of the prompt; an example is the one that comes with its answer."""

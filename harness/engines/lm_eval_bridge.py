@@ -12,6 +12,7 @@ from typing import Any
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import jinja2
 import torch
 import transformers
 from lm_eval.api.instance import Instance
@@ -31,7 +32,7 @@ from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
-from harness.errors import MachineError, ModelError
+from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
@@ -52,6 +53,7 @@ class LmEvalEngine:
         if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
             log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
+        self._local, self._told = model.path is not None, False  # of local models it is told before the run
         started = time.perf_counter()
         self._lm = self._load(model)
         took, where = duration(time.perf_counter() - started), _device_name(self._device)
@@ -81,6 +83,11 @@ class LmEvalEngine:
         # tasks that sample draw the same texts every time
         torch.manual_seed(cell.seed)
         self._lm.begin(cell.seed)
+        if not (self._told or cell.chat or self._local) and self._lm.tokenizer.chat_template is not None:
+            log.warning(
+                "%s: asked in plain text in spite of a chat template; see --apply-chat-template", cell.model.name
+            )
+            self._told = True
         try:
             return evaluate_with(
                 self._lm,
@@ -202,6 +209,26 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             )
         # an empty prompt is what an empty context is
         return tokens or [self.prefix_token_id]
+
+    def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
+        """Turns of a chat as the model's template writes them.
+
+        Raises:
+            HarnessError: there is no template, or it refuses the turns; lm-eval would leave out a system turn.
+        """
+        if self.tokenizer.chat_template is None:
+            raise HarnessError("the tokenizer has no chat template; leave --apply-chat-template out")
+        try:
+            text = self.tokenizer.apply_chat_template(
+                [dict(turn) for turn in turns],
+                tokenize=False,
+                add_generation_prompt=not begins_answer,
+                continue_final_message=begins_answer,
+            )
+        except (jinja2.TemplateError, ValueError) as error:
+            roles = ", ".join(dict.fromkeys(turn["role"] for turn in turns))
+            raise HarnessError(f"the model's chat template refuses turns of {roles}: {error}") from error
+        return str(text)
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any

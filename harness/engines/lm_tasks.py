@@ -20,7 +20,7 @@ from harness.catalog.task_code import code_names
 from harness.catalog.task_config import evaluated_split, example_split
 from harness.catalog.task_keys import check_sections
 from harness.catalog.task_numbers import check_numbers
-from harness.engines.cell_task import BuiltCell, CellTask
+from harness.engines.cell_task import BuiltCell, CellTask, Turns
 from harness.engines.documents import DocumentCache, Splits
 from harness.engines.shots import sampler
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
@@ -34,8 +34,17 @@ OWN_KEYS = frozenset({"simulate"})
 """Config keys that are ours and not lm-eval's."""
 
 
-def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: bool = False) -> BuiltCell:
+def build_cell(
+    cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: bool = False, write_turns: Turns | None = None
+) -> BuiltCell:
     """The requests of `cell`; Python files of the task run only where the user allowed it.
+
+    Args:
+        cell: what to ask.
+        task: the cell's task.
+        data: documents read so far.
+        allow_code: the user agreed that Python files of the task run.
+        write_turns: writes the turns of a chat by the model's template, for cells that ask in turns.
 
     Raises:
         CatalogError: the task's config or data do not fit lm-eval.
@@ -51,7 +60,11 @@ def build_cell(cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: b
     made = CellTask(
         config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits},
         shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
+        turns=write_turns if cell.chat else None,
+        system=cell.system,
     )
+    if (cell.chat or cell.system) and made.OUTPUT_TYPE == "loglikelihood_rolling":
+        raise PlanError(f"task {task.name}: scores whole texts, which are no turns of a chat and have no instruction")
     # lm-eval's own rule, kept: 0 in a config means that the prompt has its examples built in.
     if made.config.num_fewshot != 0:
         made.set_config("num_fewshot", cell.shots)

@@ -52,6 +52,11 @@ class Cell:
     """Few-shot seed: it fixes one permutation of the examples, of which k shots are the first k."""
     limit: int | None = None
     """Number of documents that are asked, from the first on; None for all."""
+    chat: str | None = None
+    """`template` wraps the prompt in turns by the model's own chat template, examples included; None asks in plain
+    text."""
+    system: str | None = None
+    """System instruction before the prompt; None for none."""
     engine: str = DEFAULT_ENGINE
     """Name of the engine."""
 

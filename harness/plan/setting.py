@@ -10,6 +10,7 @@ A new axis is a field of `Cell` or `ModelSpec` with a default, and a line in `AX
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.specs import ModelSpec
 
 Value = str | int | None
+_SHOWN = 40
+"""Characters of a system instruction that stand in a label."""
 
 
 def _plain(value: Value) -> str:
@@ -29,6 +32,23 @@ def _plain(value: Value) -> str:
 
 def _documents(value: Value) -> str:
     return "all" if value is None else f"first {value}"
+
+
+def _chat(value: Value) -> str:
+    return "plain text" if value is None else f"chat {value}"
+
+
+def _instruction(value: Value) -> str:
+    """The first words of a system instruction, and what tells it from others that begin with them."""
+    if value is None:
+        return "plain"
+    text = " ".join(str(value).split())
+    digest = hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return text if text == value and len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({digest})"
+
+
+def _system(value: Value) -> str:
+    return "no system instruction" if value is None else f"system {_instruction(value)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +75,10 @@ class Axis:
     def label_of(self, value: Value) -> str:
         """The value in the label of a setting."""
         return (self.label or self.text)(value)
+
+    def goes_without_saying(self, value: Value) -> bool:
+        """True for the default of an axis that was added later: earlier results and tables do not name it."""
+        return self.in_key == "unless default" and value == self.default
 
     def of_cell(self, cell: Cell) -> str:
         """The value of a cell, in words."""
@@ -85,6 +109,8 @@ AXES: Mapping[str, Axis] = {
             label=lambda value: "all documents" if value is None else _documents(value),
         ),
         Axis(name="engine", field="engine", of="model"),
+        Axis(name="chat", field="chat", of="question", in_key="unless default", label=_chat),
+        Axis(name="system", field="system", of="question", in_key="unless default", text=_instruction, label=_system),
     )
 }
 """Every axis by name, in the order of the values in a key: a new one goes to the end."""

@@ -49,6 +49,10 @@ class Sweep:
     """Number of few-shot seeds."""
     limit: int | None = None
     """Number of documents of each task, from the first on."""
+    chat: bool = False
+    """True wraps prompts in turns by each model's own chat template."""
+    system: str | None = None
+    """System instruction before every prompt; None for none."""
 
 
 def expand(
@@ -103,6 +107,8 @@ def expand(
                                 prompt=prompt,
                                 seed=seed,
                                 limit=limit,
+                                chat="template" if sweep.chat else None,
+                                system=sweep.system,
                                 engine=engine,
                             )
                             cells.setdefault(cell.place, cell)

@@ -35,6 +35,10 @@ class Saying:
     def learn(self, texts: Sequence[str]) -> None:
         """Nothing to learn."""
 
+    def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
+        """A line for each turn."""
+        return "".join(f"{turn['role']}: {turn['content']}\n" for turn in turns)
+
     def tok_encode(self, string: str) -> list[int]:
         """A token for each character."""
         return [ord(character) for character in string]

@@ -11,7 +11,7 @@ import numpy as np
 from harness.analysis.curves.scale import NOT_KNOWN, Scale, position
 from harness.analysis.curves.types import Curve, Gap, Measurement, Point
 from harness.analysis.stats import Array, confidence_interval, estimate
-from harness.plan import AXES, Cell, axes
+from harness.plan import AXES, Cell, Setting, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 from harness.wording import number
@@ -115,7 +115,7 @@ def _of_cell(cell: Cell) -> Measurement:
         kind=cell.kind,
         shots=cell.shots,
         prompt=cell.prompt,
-        conditions=tuple(zip(CONDITIONS.values(), cell.setting(free=_FREE, first=_FIRST).texts(), strict=True)),
+        conditions=_conditions(cell.setting(free=_FREE, first=_FIRST)),
         model=model.name,
         revision=model.revision,
         scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},
@@ -142,6 +142,15 @@ class _Checkpoint(NamedTuple):
     """Its measurements, one per few-shot seed."""
     documents: Sequence[DocumentScores | None]
     """Scores of single documents, seed by seed; None where they cannot be read."""
+
+
+def _conditions(setting: Setting) -> _Conditions:
+    """Name and value of each condition, without those that go without saying."""
+    return tuple(
+        (CONDITIONS[name], AXES[name].text(value))
+        for name, value in zip(setting.names, setting.values, strict=True)
+        if not AXES[name].goes_without_saying(value)
+    )
 
 
 def _of_conditions(

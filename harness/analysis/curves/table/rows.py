@@ -9,6 +9,7 @@ from harness.analysis.curves.scale import Scale
 from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_COLUMNS, SCALES, SETTING_COLUMNS, Columns
 from harness.analysis.curves.table.metrics import add_readings
 from harness.errors import TableError
+from harness.plan import AXES
 from harness.plausible import AMOUNT, COUNT, INDEX, SIZE_BOUNDS
 
 
@@ -42,7 +43,11 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
 def _add_conditions(rows: pd.DataFrame, columns: Columns) -> None:
     """What must be equal for two rows to lie on one curve; empty text where the table has no such column."""
     for name in CONDITION_COLUMNS:
-        rows[name] = columns.text(name, "plain" if name in columns else "")
+        axis = AXES.get(name)
+        added = axis is not None and axis.goes_without_saying(axis.default)
+        rows[name] = columns.text(name, "plain" if name in columns and not added else "")
+        if axis is not None and added:
+            rows[name] = rows[name].map(lambda value, text=axis.text: text(value) if value else value)
     if "task_digest" in columns:
         rows["task_version"] = ""  # the digest tells them apart, also where the author forgot to count up
     if "limit" in columns:
