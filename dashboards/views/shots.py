@@ -29,10 +29,12 @@ task = state.choose_one(left.selectbox, "Task", sorted({name[0] for name in surf
 metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))
 metric = state.choose_one(right.selectbox, "Metric", metrics, "metric")
 found = [(name, curves) for name, curves in surfaces.items() if name[:2] == (task, metric)]
-for (_, _, family, condition), curves in found[:MOST]:
+for number, ((_, _, family, condition), curves) in enumerate(found[:MOST], start=1):
     if len(found) > 1:
         st.text(f"{family}: {condition}")
-    name = "-".join(filter(None, ("shots", family, task, curves[0].prompt)))
+    # families, prompts and engines can be called alike once they are joined, and each figure needs a name of its own
+    which = f"shots-{number}" if len(found) > 1 else "shots"
+    name = "-".join(filter(None, (which, family, task, curves[0].prompt)))
     charts.show(
         lambda curves=curves: figures.shots_by_scale(curves),
         name,

@@ -38,6 +38,14 @@ def kind_of(path: Path) -> str | None:
     return "a file" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
+def is_regular(path: Path) -> bool:
+    """Whether there is a regular file of this name, which may be any text."""
+    try:
+        return kind_of(path) == "a file"
+    except UnreadableError:
+        return False
+
+
 def open_regular(path: Path) -> BinaryIO:
     """A regular file, open for reading; opening a pipe does not wait for somebody to write.
 

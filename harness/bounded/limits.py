@@ -83,7 +83,11 @@ HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.
 RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
 CONFIG_BYTES = Limit(most=10_000_000, unit="bytes", of="`config.json` of a model, a Python file of a task")
 TENSOR_BYTES = Limit(most=25_000_000, unit="bytes in its header", of="a safetensors file of a model")
-PARTS = Limit(most=200_000, unit="layers and experts", of="`config.json` of a model")
+REFERENCE_BYTES = Limit(most=200, unit="bytes", of="the name of a commit in the hub's cache")
+MODEL_TEXT_BYTES = Limit(most=200_000_000, unit="bytes", of="a tokenizer's file, or another text, of a model")
+MODEL_LAYERS = Limit(most=10_000, unit="layers", of="`config.json` of a model")
+EXPERTS = Limit(most=200_000, unit="experts in all layers", of="`config.json` of a model")
+WIDTH = Limit(most=100_000_000, unit="units", of="a size in `config.json` of a model, such as its vocabulary")
 
 LIMITS = tuple(limit for limit in [*globals().values()] if isinstance(limit, Limit))
 """Every limit, in the order of the documentation."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from harness.bounded.limits import EXPERTS, MODEL_LAYERS, WIDTH
+from harness.wording import cut
 
 _OTHER_HEADS = {
     "ForMaskedLM": "fills gaps in a text",
@@ -35,8 +39,36 @@ def why_no_text(config: Mapping[str, Any]) -> str | None:
         for end, made_for in _OTHER_HEADS.items():
             if name.endswith(end):
                 return f"is a {name}, which {made_for} and does not continue it; expected a causal language model"
-    kind = config.get("model_type")
+    kind = str(config.get("model_type"))
     decodes = config.get("is_decoder") or any(name.endswith(("LMHeadModel", "ForCausalLM")) for name in architectures)
     if kind in _BIDIRECTIONAL and not decodes:
         return f"is a {kind}, an encoder that reads a text from both sides; expected a causal language model"
     return None
+
+
+_SIZE = re.compile("size|width|dim|positions|vocab|heads|embd|inner|ctx")
+"""Words in the names of sizes; transformers makes room for them before it looks at the weights."""
+
+
+def check_sizes(config: Mapping[str, Any]) -> None:
+    """Check that a config.json describes no larger model than anybody can load.
+
+    Raises:
+        UnreadableError: it does, and transformers would build it for hours or until the memory is full.
+    """
+    layers = experts = 1
+    parts: list[Any] = [config]
+    while parts:
+        part = parts.pop()
+        for name, value in part.items() if isinstance(part, Mapping) else enumerate(part):
+            if isinstance(value, Mapping | list):
+                parts.append(value)
+            elif isinstance(value, int) and isinstance(name, str):
+                if "layer" in name:
+                    layers = max(layers, value)
+                elif "expert" in name:
+                    experts = max(experts, value)
+                elif _SIZE.search(name) and value > WIDTH.allowed:
+                    raise WIDTH.exceeded(value, cut(name))
+    MODEL_LAYERS.check(layers)
+    EXPERTS.check(layers * experts if experts > 1 else 1)

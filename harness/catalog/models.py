@@ -6,19 +6,23 @@ Nothing here loads a model or imports torch: sizes are read from the headers of 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.architectures import why_no_text
+from harness.bounded.files import kind_of, read_bytes, read_text
+from harness.bounded.json_text import parsed_json
+from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, REFERENCE_BYTES, UnreadableError
+from harness.catalog.architectures import check_sizes, why_no_text
 from harness.catalog.weights import check_dtype, check_kind, check_weight_files, elements
 from harness.errors import ModelError
+from harness.plausible import LARGEST_COUNT, MOST_NAME
 from harness.specs import ModelSpec
-from harness.wording import count
+from harness.wording import count, cut, quoted
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -33,6 +37,8 @@ _READ = (".json", ".safetensors", ".bin", ".gguf", ".model", ".tiktoken", ".jinj
 _READ_TEXTS = ("vocab.txt", "merges.txt", "dict.txt")
 _TRAINERS = ("trainer_state.json", "training_args.bin", "optimizer.bin", "scheduler.bin")
 """Files that a trainer writes beside a checkpoint and that no model is loaded from."""
+_TEXTS = (".json", ".txt", ".jinja", ".model", ".tiktoken", ".codes", ".tokenizer", ".py")
+"""Endings of the files that are read whole; weights may be larger."""
 _NOT_RESOLVED = "main"
 """Revision of a model whose folder nobody has looked at yet."""
 _EDGE = 1 << 20
@@ -90,8 +96,8 @@ class ModelFolder:
         if self.named("chat_template.jinja", "chat_template.json"):
             return True
         try:
-            content = json.loads((self.path / "tokenizer_config.json").read_bytes())
-        except (OSError, ValueError):
+            content = parsed_json(read_bytes(self.path / "tokenizer_config.json", MODEL_TEXT_BYTES))
+        except UnreadableError:
             return False
         return isinstance(content, dict) and bool(content.get("chat_template"))
 
@@ -107,7 +113,10 @@ class ModelFolder:
             raise ModelError(
                 f"{self.path}: no *.safetensors to count parameters in; describe the model in a family file"
             )
-        return sum(map(elements, files))
+        parameters = sum(map(elements, files))
+        if not 0 < parameters <= LARGEST_COUNT:
+            raise ModelError(f"{self.path}: the weights have {quoted(parameters)} parameters; expected 1 or more")
+        return parameters
 
     def doubt(self, spec: ModelSpec) -> str | None:
         """A warning when the `params` of a family file are far from the number in the weights; None when they are near.
@@ -173,10 +182,20 @@ def model_from_folder(path: Path) -> ModelSpec:
     Raises:
         ModelError: the folder is not a complete model, or its parameters cannot be counted.
     """
-    folder = ModelFolder.read(Path(os.path.expanduser(path)).resolve())
+    try:
+        place = Path(os.path.expanduser(path)).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # links in a ring
+        raise ModelError(f"{path}: cannot be read: {cut(str(error))}") from error
+    folder = ModelFolder.read(place)
     params = folder.parameters()
     folder.check()
     name = folder.path.name
+    # a name that is no UTF-8 is half characters to Python
+    if not 0 < len(name) <= MOST_NAME or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ModelError(
+            f"{folder.path}: the folder's name is {quoted(name)}; expected 1 to {MOST_NAME} characters in UTF-8, since "
+            "results are named after it"
+        )
     return ModelSpec(name=name, family=name, params=params, path=str(folder.path), revision=folder.fingerprint())
 
 
@@ -233,8 +252,18 @@ def cached_commit(name: str, revision: str) -> str | None:
     repository = _hub_cache() / f"models--{name.replace('/', '--')}"
     reference = repository / "refs" / revision
     if reference.is_file():
-        return reference.read_text().strip()
+        return _commit(reference)
     return revision if (repository / "snapshots" / revision).is_dir() else None
+
+
+def _commit(reference: Path) -> str:
+    try:
+        commit = read_text(reference, REFERENCE_BYTES).strip()
+    except UnreadableError as error:
+        raise ModelError(f"{reference}: {error}") from error
+    if not re.fullmatch(r"[0-9A-Za-z._-]+", commit):
+        raise ModelError(f"{reference}: is {quoted(commit)}; expected a commit")
+    return commit
 
 
 def _is_read(path: Path) -> bool:
@@ -243,17 +272,17 @@ def _is_read(path: Path) -> bool:
 
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "no such folder"
+    if (kind := _kind(folder)) != "a folder":
+        found = f"is {kind}" if kind else "no such folder"
         raise ModelError(f"{folder}: {found}; expected config.json, weights and a tokenizer")
-    if not path.is_file():
+    if _kind(path) is None:
         raise ModelError(f"{folder}: no config; expected config.json")
     try:
-        config = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ModelError(f"{path}: is not JSON") from error
+        config = parsed_json(read_bytes(path, CONFIG_BYTES))
+        if isinstance(config, dict):
+            check_sizes(config)
+    except UnreadableError as error:
+        raise ModelError(f"{path}: {error}") from error
     if not isinstance(config, dict) or "model_type" not in config:
         raise ModelError(f"{path}: `model_type` is missing; expected the config of a transformers model")
     check_dtype(config, path)
@@ -262,10 +291,30 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _files(folder: Path) -> tuple[Path, ...]:
     try:
-        found = (*folder.iterdir(), *folder.glob("custom_generate/*"))
-        return tuple(sorted(path for path in found if path.is_file()))
+        found = sorted((*folder.iterdir(), *folder.glob("custom_generate/*")))
     except OSError as error:
         raise ModelError(f"{folder}: cannot be read: {error.strerror}") from error
+    return tuple(path for path in found if _is_file(path))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a path is a file rather than a folder; transformers would wait for a pipe, and read a device for ever."""
+    kind = _kind(path)
+    if kind not in (None, "a file", "a folder"):
+        raise ModelError(f"{path}: is {kind}; expected a regular file")
+    if kind == "a file" and path.name.endswith(_TEXTS):
+        try:
+            MODEL_TEXT_BYTES.check(path.stat().st_size)
+        except UnreadableError as error:
+            raise ModelError(f"{path}: {error}") from error
+    return kind == "a file"
+
+
+def _kind(path: Path) -> str | None:
+    try:
+        return kind_of(path)
+    except UnreadableError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def _hub_cache() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from harness.wording import count, cut, quoted
 
 _OWN_LIMITS: Mapping[str, Limit] = {"num_beams": BEAMS}
 """Key of `generation_kwargs` -> its limit, where `NUMBER` allows too much."""
+_NUMBERS = ("temperature", "top_p", "top_k", "min_p", "max_gen_toks", "max_new_tokens", "num_beams")
 _PATTERNS = ("regex_pattern", "regexes_to_ignore")
 
 
@@ -32,6 +34,8 @@ def check_numbers(config: Mapping[str, Any], where: Where) -> None:
             raise CatalogError(f"{where('repeats')} is {quoted(repeats)}; expected a whole number, 1 or more")
         _check(repeats, REPEATS, where("repeats"))
     for name, value in (config.get("generation_kwargs") or {}).items():
+        if name in _NUMBERS and not (value is None or (isinstance(value, int | float) and math.isfinite(value))):
+            raise CatalogError(f"{where('generation_kwargs')}.{name} is {quoted(value)}; expected a number")
         for number in _whole_numbers(value):
             _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")
     for i, entry in enumerate(config.get("metric_list") or ()):

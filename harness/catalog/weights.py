@@ -7,13 +7,15 @@ takes what is not safetensors for a pickle, and a folder with an adapter for the
 from __future__ import annotations
 
 import functools
-import json
 import math
-import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.bounded.files import is_regular, read_bytes
+from harness.bounded.json_text import parsed_json
+from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
+from harness.bounded.safetensors_file import safetensors_header
 from harness.errors import ModelError
 from harness.wording import count, quoted
 
@@ -21,7 +23,6 @@ SHARD_INDEX = "model.safetensors.index.json"
 """Says which of several safetensors files holds each weight."""
 _READ = ("model.safetensors", SHARD_INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
 """What a loader looks for, in this order."""
-_POINTER = b"version https://git-lfs"
 _DTYPES = frozenset(
     "float64 double float32 float float16 half bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
     "float8_e8m0fnu float4_e2m1fn_x2 int64 int32 int16 int8 uint8".split()
@@ -55,8 +56,8 @@ def check_kind(folder: Path, found: Sequence[str]) -> None:
 def _base(folder: Path) -> str:
     """What an adapter was made for."""
     try:
-        base = json.loads((folder / "adapter_config.json").read_bytes())["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError):
+        base = parsed_json(read_bytes(folder / "adapter_config.json", CONFIG_BYTES))["base_model_name_or_path"]
+    except (UnreadableError, KeyError, TypeError):
         return ""
     return "" if base is None else f" of {quoted(base)}"
 
@@ -81,13 +82,15 @@ def check_weight_files(folder: Path, config: Mapping[str, Any]) -> None:
     Raises:
         ModelError: one is not; or there is none that is read.
     """
-    name = config.get("transformers_weights") or next((name for name in _READ if (folder / name).is_file()), None)
+    name = config.get("transformers_weights") or next((name for name in _READ if is_regular(folder / name)), None)
+    if name is not None and not isinstance(name, str):
+        raise ModelError(f"{folder}: config.json: transformers_weights is {quoted(name)}; expected the name of a file")
     if name is None:
         raise ModelError(f"{folder}: {_why_no_weights(folder)}")
-    shards = weight_map(folder / name) if str(name).endswith(".index.json") else {str(name): ()}
+    shards = weight_map(folder / name) if name.endswith(".index.json") else {name: ()}
     for shard, weights in shards.items():
-        if not (folder / shard).is_file():
-            others = sum(not (folder / each).is_file() for each in shards) - 1
+        if not is_regular(folder / shard):
+            others = sum(not is_regular(folder / each) for each in shards) - 1
             more = f", and {count(others)} more" if others else ""
             raise ModelError(f"{folder}: {shard} is missing{more}; {name} says that weights are in it")
         held = tensors(folder / shard) if shard.endswith(".safetensors") else None
@@ -102,14 +105,14 @@ def weight_map(index: Path) -> dict[str, Sequence[str]]:
         ModelError: the index is damaged, or names a file elsewhere.
     """
     try:
-        said = json.loads(index.read_bytes())["weight_map"]
+        said = parsed_json(read_bytes(index, MODEL_TEXT_BYTES))["weight_map"]
         shards: dict[str, list[str]] = {}
         for weight, shard in said.items():
             shards.setdefault(Path(shard).name, []).append(weight)
             if Path(shard).name != shard:
                 raise ModelError(f"{index}: {quoted(weight)} is in {quoted(shard)}; expected a file of the same folder")
-    except OSError as error:
-        raise ModelError(f"{index}: cannot be read: {error.strerror}") from error
+    except UnreadableError as error:
+        raise ModelError(f"{index}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{index}: is no index of weights; expected JSON with a `weight_map` of names") from error
     return dict(shards)
@@ -132,22 +135,13 @@ def tensors(path: Path) -> Mapping[str, Sequence[int]]:
 def _header(path: Path, size: int, modified: int) -> Mapping[str, Sequence[int]]:
     """The shapes in a file of this size and time: a plan and its run look at one header several times."""
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
-            if start == _POINTER[:8] and file.read(len(_POINTER) - 8) == _POINTER[8:]:
-                raise ModelError(f"{path}: is a pointer of Git LFS and not the weights; fetch them with `git lfs pull`")
-            (length,) = struct.unpack("<Q", start)
-            header = {name: entry for name, entry in json.loads(file.read(length)).items() if name != "__metadata__"}
-        due = 8 + length + max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
-        shapes: dict[str, Sequence[int]] = {name: [*map(int, entry["shape"])] for name, entry in header.items()}
-    except (
-        *(OSError, ValueError, struct.error, KeyError, IndexError, TypeError),
-        *(AttributeError, MemoryError, OverflowError, RecursionError),
-    ) as error:
-        raise ModelError(f"{path}: is no readable safetensors file") from error
+        header = safetensors_header(path)
+    except UnreadableError as error:
+        raise ModelError(f"{path}: {error}") from error
+    due = header.bytes + max((tensor.end for tensor in header.tensors.values()), default=0)
     if size < due:
         raise ModelError(f"{path}: is cut short: it has {count(size)} of {count(due)} bytes; copy it once more")
-    return shapes
+    return {name: tensor.shape for name, tensor in header.tensors.items()}
 
 
 def elements(path: Path) -> int:

@@ -18,7 +18,7 @@ from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.errors import CatalogError
 from harness.plan import ALL
-from harness.plausible import LARGEST_COUNT, check_reading
+from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
 from harness.specs import Dtype, Kind
 from harness.wording import cut, quoted
 
@@ -51,8 +51,6 @@ def _free(value: str) -> str:
     return value
 
 
-MOST_NAME = 200
-"""Characters of a name: with what the results folder adds to it, it is to fit the 255 bytes of a file's name."""
 _MOST_VARIANT = 40
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
 _FreeName = Annotated[_Name, BeforeValidator(_free)]

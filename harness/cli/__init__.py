@@ -19,6 +19,7 @@ from harness.cli.arguments import check_arguments
 from harness.cli.output import mute, say
 from harness.errors import HarnessError
 from harness.version import __version__
+from harness.wording import cut
 
 _VERBS = (
     "list",
@@ -87,6 +88,10 @@ for _verb in _VERBS:
     app.command(_verb)(import_module(f"harness.cli.{_verb}").command)
 
 
+_OF_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+"""What is wrong with a place that a user names, and nothing that the program could have done otherwise."""
+_MOST_ERROR = 2000
+"""Characters of a message, however many names it lists."""
 # typer brings a click of its own or uses the installed one, by its version; both have this class
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -99,7 +104,7 @@ def main() -> None:
         code = _call(sys.argv[1:] or ["--help"])
         sys.stdout.flush()  # or Python would report what cannot be written while it ends
     except HarnessError as error:
-        say(f"error: {error}")
+        say(f"error: {cut(str(error), _MOST_ERROR)}")
         code = 2
     except _UsageError as error:
         say(f"error: {_usage(error)}")
@@ -111,6 +116,9 @@ def main() -> None:
         mute(sys.stdout)
         code = 0
     except OSError as error:
+        if error.filename is not None and error.errno in _OF_PLACES:
+            say(f"error: {error.filename}: {error.strerror}")
+            raise SystemExit(2) from error
         if error.errno != errno.ENOSPC:
             raise
         mute(sys.stdout)

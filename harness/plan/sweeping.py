@@ -8,8 +8,12 @@ from pathlib import Path
 
 from harness.errors import PlanError, unknown
 from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
+from harness.plausible import COUNT, INDEX, LARGEST_COUNT
 from harness.specs import ModelSpec, Suite, TaskSpec
+from harness.wording import count, quoted
 
+MOST_CELLS = 1_000_000
+"""Of one plan; more would take minutes to list, and nobody has evaluated so many."""
 ALL = "all"
 """The word for every suite, or for every prompt of a task: no name of one."""
 
@@ -80,6 +84,7 @@ def expand(
     """
     sweep = sweep or Sweep()
     _check(sweep)
+    _check_number(suites, tasks, models, sweep)
     cells: dict[Place, Cell] = {}
     used: dict[str, TaskSpec] = {}
     for suite in suites:
@@ -117,12 +122,31 @@ def expand(
 
 def _check(sweep: Sweep) -> None:
     for shots in sweep.shots or ():
-        if shots < 0:
-            raise PlanError(f"--shots {shots}: expected 0 or more")
-    if sweep.seeds is not None and sweep.seeds < 1:
-        raise PlanError(f"--seeds {sweep.seeds}: expected 1 or more (the number of few-shot seeds)")
-    if sweep.limit is not None and sweep.limit < 1:
-        raise PlanError(f"--limit {sweep.limit}: expected 1 or more documents")
+        if not 0 <= shots <= LARGEST_COUNT:
+            raise PlanError(f"--shots {quoted(shots)}: expected {INDEX.expected}")
+    if sweep.seeds is not None and not 1 <= sweep.seeds <= LARGEST_COUNT:
+        raise PlanError(f"--seeds {quoted(sweep.seeds)}: expected 1 or more (the number of few-shot seeds)")
+    if sweep.limit is not None and not 1 <= sweep.limit <= LARGEST_COUNT:
+        raise PlanError(f"--limit {quoted(sweep.limit)}: expected {COUNT.expected}")
+
+
+def _check_number(
+    suites: Sequence[Suite], tasks: Mapping[str, TaskSpec], models: Sequence[ModelSpec], sweep: Sweep
+) -> None:
+    """See that the cells can be listed at all, before a single one is made."""
+    number = 0
+    for suite in suites:
+        shots = suite.shots if sweep.shots is None else sweep.shots
+        seeds = suite.seeds if sweep.seeds is None else sweep.seeds
+        for name in suite.tasks:
+            prompts = _prompts(tasks[name], suite.prompts if sweep.prompts is None else sweep.prompts)
+            drawn = tasks[name].draws
+            number += len(models) * sum(seeds if n or drawn(prompt) else 1 for n in shots for prompt in prompts)
+    if number > MOST_CELLS:
+        raise PlanError(
+            f"the plan has {count(number)} cells; expected at most {count(MOST_CELLS)}: ask for fewer seeds, shots, "
+            "prompts, tasks or models"
+        )
 
 
 def _check_shots(task: TaskSpec, shots: int) -> None:

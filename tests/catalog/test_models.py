@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -6,6 +8,7 @@ import pytest
 
 from harness.catalog.models import (
     ModelFolder,
+    cached_commit,
     check_local_model,
     model_from_folder,
     pinned,
@@ -139,3 +142,144 @@ def test_a_run_refuses_a_hub_model_that_cannot_be_had(tmp_path: Path, monkeypatc
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match="not in this machine's hub cache"):
         pinned(ModelSpec(name="org/m", family="f", params=1))
+
+
+def config(folder: Path, content: dict[str, object] | str) -> None:
+    text = content if isinstance(content, str) else json.dumps({"model_type": "llama", **content})
+    (folder / "config.json").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"num_hidden_layers": 10**7}, "config.json: has 10,000,000 layers; expected at most 10,000 ("),
+        ({"text_config": {"n_layer": 10**7}}, "config.json: has 10,000,000 layers; expected at most 10,000 ("),
+        (
+            {"layers": 9_000, "num_experts": 9_000},
+            "config.json: has 81,000,000 experts in all layers; expected at",
+        ),
+        ({"vocab_size": 10**12}, "config.json: vocab_size has 1,000,000,000,000 units; expected at most 100,000,000 ("),
+        ({"x": [{"hidden_size": 10**9}]}, "config.json: hidden_size has 1,000,000,000 units; expected at most"),
+        ("[" * 5_000 + "]" * 5_000, "config.json: has more than 100 levels of lists and mappings"),
+        ('{"model_type": "llama", "x": ' + "[" * 200 + "]" * 200 + "}", "config.json: has more than 100 levels"),
+        (" " * 10_000_001, "config.json: has 10,000,001 bytes; expected at most 10,000,000"),
+        ("[1]", "config.json: `model_type` is missing"),
+    ],
+)
+def test_a_config_of_more_than_anybody_loads_is_refused(
+    folder: Path, content: dict[str, object] | str, message: str
+) -> None:
+    config(folder, content)
+    with pytest.raises(ModelError) as caught:
+        model_from_folder(folder)
+    assert message in str(caught.value)
+
+
+def test_a_model_type_that_is_no_name_breaks_nothing(folder: Path) -> None:
+    config(folder, '{"model_type": ["bert"], "architectures": {"a": 1}}')
+    assert model_from_folder(folder).params == 17
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b"", "its header does not fit into it"),
+        (b"\xff" * 8 + b"{}", "its header does not fit into it"),
+        (struct.pack("<Q", 4 * 2**30) + b"{}", "its header does not fit into it"),
+        (struct.pack("<Q", 2) + b"[]", "its header is no mapping"),
+        (struct.pack("<Q", 2) + b"{x", "is not JSON"),
+        *(
+            (struct.pack("<Q", len(text)) + text, message)
+            for text, message in (
+                *(
+                    (b'{"a": %s}' % tensor, "a tensor has no `shape` or no `data_offsets`, lists of whole numbers")
+                    for tensor in (
+                        b"1",
+                        b'{"shape": ["3", "4"], "data_offsets": [0, 0]}',
+                        b'{"shape": [-3], "data_offsets": [0, 0]}',
+                        b'{"shape": [true], "data_offsets": [0, 0]}',
+                        b'{"shape": {"x": 1}, "data_offsets": [0, 0]}',
+                        b'{"shape": [%s], "data_offsets": [0, 0]}' % b",".join([b"9"] * 99),
+                        b'{"shape": [1], "data_offsets": [0]}',
+                        b'{"shape": [1]}',
+                    )
+                ),
+                (b'{"a": ' + b"[" * 9000 + b"]" * 9000 + b"}", "has more than 100 levels"),
+                (b'{"a": {"shape": [0], "data_offsets": [0, 0]}}', "the weights have 0 parameters; expected 1 or more"),
+                (
+                    b'{"a": {"shape": [999999999999999, 9999], "data_offsets": [0, 0]}}',
+                    "parameters; expected 1 or more",
+                ),
+            )
+        ),
+    ],
+)
+def test_weights_whose_header_is_none_are_refused(folder: Path, header: bytes, message: str) -> None:
+    (folder / "model.safetensors").write_bytes(header)
+    with pytest.raises(ModelError) as caught:
+        model_from_folder(folder)
+    assert message in str(caught.value)
+
+
+def test_a_header_longer_than_any_is_not_read(folder: Path) -> None:
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", 2**31))
+        file.truncate(2**32)  # takes no room on the disk
+    with pytest.raises(ModelError, match="has 2,147,483,648 bytes in its header; expected at most 25,000,000"):
+        model_from_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "merges.txt", "model.safetensors", "new.jinja"])
+def test_a_pipe_or_device_in_a_model_folder_is_refused(folder: Path, name: str) -> None:
+    for make, kind in ((os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/zero"), "a device")):
+        (folder / name).unlink(missing_ok=True)
+        make(folder / name)
+        with pytest.raises(ModelError, match=f"{name}: is {kind}; expected a regular file"):
+            model_from_folder(folder)
+
+
+def test_a_folder_whose_name_no_result_can_have_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name in ("x" * 201, os.fsdecode(b"\xff")):
+        copy = tmp_path / name
+        copy.mkdir()
+        for file in ("config.json", "tokenizer.json", "model.safetensors"):
+            shutil.copy(folder / file, copy)
+        with pytest.raises(ModelError, match="since results are named after it"):
+            model_from_folder(copy)
+    (tmp_path / "ring").symlink_to("ring")
+    with pytest.raises(ModelError, match="cannot be read: "):
+        model_from_folder(tmp_path / "ring")
+
+
+def test_a_commit_in_the_cache_is_one_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    reference = tmp_path / "models--org--x" / "refs" / "main"
+    reference.parent.mkdir(parents=True)
+    for content in ("../../secret", "x" * 999, ""):
+        reference.write_text(content)
+        with pytest.raises(ModelError, match=r"expected a commit|expected at most 200"):
+            cached_commit("org/x", "main")
+    reference.write_text("abc123\n")
+    assert cached_commit("org/x", "main") == "abc123"
+
+
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ('{"weight_map": {"a": "' + "x" * 300 + '"}}', "is missing"),
+        ('{"weight_map": {"a": "a\\u0000b"}}', "is missing"),
+        ('{"weight_map": {"a": 3}}', "is no index of weights"),
+        ("[" * 9000, "has more than 100 levels"),
+    ],
+)
+def test_an_index_of_weights_that_is_none_is_refused(folder: Path, index: str, message: str) -> None:
+    (folder / "model.safetensors").rename(folder / "x.safetensors")
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ModelError, match=message):
+        model_from_folder(folder)
+
+
+def test_weights_are_a_file_by_name(folder: Path) -> None:
+    config(folder, {"transformers_weights": ["a"]})
+    with pytest.raises(ModelError, match=r"transformers_weights is \['a'\]; expected the name of a file"):
+        model_from_folder(folder)

@@ -181,6 +181,8 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"repeats": True}, "config.repeats is True; expected a whole number, 1 or more"),
     ({"generation_kwargs": {"max_gen_toks": 10**9}}, "generation_kwargs.max_gen_toks is 1000000000; expected at most"),
     ({"generation_kwargs": {"num_beams": 10**5}}, "generation_kwargs.num_beams is 100000; expected at most 1,000 ("),
+    ({"generation_kwargs": {"temperature": "hot"}}, "generation_kwargs.temperature is 'hot'; expected a number"),
+    ({"generation_kwargs": {"max_gen_toks": float("inf")}}, "generation_kwargs.max_gen_toks is inf; expected a number"),
     ({"generation_kwargs": {"bad_words_ids": [[10**9]]}}, "generation_kwargs.bad_words_ids is 1000000000; expected"),
     (filtered(function="take_first_k", k=10**9), "config.filter_list[0].filter[0].k is 1000000000; expected at most"),
     (filtered(function="regex", regex_pattern="("), "regex_pattern is '(', which is no regular expression: missing )"),

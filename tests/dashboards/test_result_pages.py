@@ -234,6 +234,15 @@ def test_shots_by_scale_shows_the_gain_from_demonstrations() -> None:
     assert app.selectbox(key="of").value == "shapes"
 
 
+def test_every_page_shows_engines_families_and_prompts_that_are_called_alike(own: Store) -> None:
+    for engine, family, prompt in (("tree", "toy", "default"), ("simulated", "a-b", "c"), ("simulated", "a", "b-c")):
+        for shots in (0, 2):
+            for one in grown(RISE, of=task("shapes"), shots=shots, engine=engine, prompt=prompt):
+                model = replace(one.cell.model, family=family)
+                own.write(replace(one, cell=replace(one.cell, model=model), samples=()))
+    assert [len(charts(app)) for app in walk(of="shapes")][PAGES.index("shots")] == 4
+
+
 def test_shots_by_scale_needs_several_shot_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Store(tmp_path)
     for one in grown(RISE):

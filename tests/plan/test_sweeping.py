@@ -122,3 +122,19 @@ def test_cells_of_a_model_share_a_lane_and_the_most_expensive_lane_is_first() ->
 def test_cells_of_a_task_follow_one_another() -> None:
     names = [job.cell.task for job in lanes(expand([SUITE], TASKS, [model()]))[0].jobs]
     assert names == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        (Sweep(seeds=10**9), "the plan has 2,000,000,002 cells; expected at most 1,000,000: ask for fewer seeds"),
+        (Sweep(seeds=10**30), "--seeds 1000000000000000000000000000000: expected 1 or more"),
+        (Sweep(limit=10**30), "--limit 1000000000000000000000000000000: expected 1 or more, up to 1e+18"),
+        (Sweep(shots=(10**30,)), "--shots 1000000000000000000000000000000: expected 0 or more, up to 1e+18"),
+        (Sweep(limit=10**5000), "--limit a number of thousands of digits: expected 1 or more"),
+    ],
+)
+def test_a_plan_that_nobody_could_list_is_refused_at_once(sweep: Sweep, message: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        expand([SUITE], TASKS, [model()], sweep=sweep)
+    assert message in str(caught.value)
