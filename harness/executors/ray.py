@@ -59,7 +59,7 @@ _OBJECT_STORE_BYTES = 200 * 2**20
 _GROUP = {"ray.io/node-group", "ray.io/node_group"}
 """Labels, by Ray's version, of nodes that Ray's or Kubernetes' autoscaler looks after: larger ones may come."""
 
-_OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+_OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "EMERGENCE_LIMITS")
 """Settings of the driver that workers on other machines must share."""
 
 
