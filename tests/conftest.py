@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -41,6 +42,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         found = (LONGEST.index(mark.name) for mark in item.iter_markers() if mark.name in LONGEST)
         rank[item.path] = min(rank[item.path], *found, len(LONGEST))
     items.sort(key=lambda item: rank[item.path])
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()  # or an engine that frees memory would look through all that was imported, each time
 
 
 @pytest.fixture

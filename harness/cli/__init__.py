@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Annotated, Any, TextIO
@@ -142,7 +143,7 @@ def _write_what_can_be_written(stream: TextIO) -> None:
 def _call(arguments: list[str]) -> int:
     """Run a verb and give its exit code. typer's own call would swallow Ctrl-C, and draw boxes around errors."""
     try:
-        command: Any = typer.main.get_command(app)
+        command = _command()
         for place, text in enumerate(arguments):
             if text in command.commands:  # all before it belongs to the command itself
                 check_arguments(command.commands[text], arguments[place + 1 :])
@@ -152,6 +153,12 @@ def _call(arguments: list[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+@cache
+def _command() -> Any:
+    """All verbs; putting them together takes as long as many a verb itself."""
+    return typer.main.get_command(app)
 
 
 def _usage(error: Any) -> str:

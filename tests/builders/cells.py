@@ -125,14 +125,15 @@ SIZES = tuple(1000 * 4**step for step in range(8))
 
 
 def grown(
-    right: Sequence[int], *, n: int = 200, smooth: Sequence[float] | None = None, **changes: Any
+    right: Sequence[int], *, n: int | Sequence[int] = 200, smooth: Sequence[float] | None = None, **changes: Any
 ) -> tuple[CellResult, ...]:
-    """One header per size of the family `toy`: `right[i]` of `n` documents right at size i.
+    """One header per size of the family `toy`: `right[i]` of `n` (or `n[i]`) documents right at size i.
 
     `smooth` gives the continuous partner of each size (default: chance); `changes` go to each cell.
     """
     values = smooth or [0.25] * len(right)
+    documents = [n] * len(right) if isinstance(n, int) else n
     return tuple(
-        counted(cell(model=model(params), **changes), k, n, smooth=value)
-        for params, k, value in zip(SIZES, right, values, strict=False)
+        counted(cell(model=model(params), **changes), k, of, smooth=value)
+        for params, k, of, value in zip(SIZES, right, documents, values, strict=False)
     )

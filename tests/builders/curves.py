@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from harness.analysis.curves import Curve
-from harness.analysis.curves.table import table_curves
+from harness.analysis.curves import Curve, curves
 from harness.analysis.growth import Counts
 from harness.analysis.verdict import Verdict, judge
-from tests.builders.tables import counted
+from tests.builders.cells import ACC, PROB, grown, task
 
 X = np.linspace(7.0, 10.0, 8)
 """Eight sizes over three decades, as log10 of parameters."""
@@ -47,12 +47,18 @@ def only(drawn: Sequence[Curve]) -> Curve:
     return curve
 
 
-def judged(right: Sequence[int], n: int | Sequence[int] = 200, **columns: Any) -> Verdict:
-    """The verdict on a table of one curve, without an interval of its threshold."""
-    (verdict,) = verdicts(table_curves(counted(right, n=n, **columns)), draws=0)
+def curve(right: Sequence[int], *, n: int | Sequence[int] = 200, name: str = "colours", **metric: Any) -> Curve:
+    """The headline curve of a task: `right` of `n` at each size; `metric` are changes of its metric."""
+    asked = task(name, metrics=(replace(ACC, **metric), PROB))
+    return next(one for one in curves(grown(right, n=n, of=asked)) if one.rank == 0)
+
+
+def judged(right: Sequence[int], n: int | Sequence[int] = 200, **metric: Any) -> Verdict:
+    """The verdict on one curve, without an interval of its threshold."""
+    (verdict,) = verdicts([curve(right, n=n, **metric)], draws=0)
     return verdict
 
 
-def verdicts(curves: Iterable[Curve], **options: Any) -> list[Verdict]:
+def verdicts(drawn: Iterable[Curve], **options: Any) -> list[Verdict]:
     """The verdicts on the headline curves among some, in their order; the options are those of `judge`."""
-    return [row.verdict for row in judge(curves, **options)]
+    return [row.verdict for row in judge(drawn, **options)]

@@ -5,7 +5,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from harness.analysis.curves import Curve, curves
@@ -14,7 +13,7 @@ from harness.analysis.verdict import Judged, Verdict, evidence_texts, judge, jud
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
-from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, judged, only, verdicts
+from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, curve, judged, verdicts
 from tests.builders.tables import counted
 
 CONTRACT = {
@@ -26,16 +25,16 @@ NUMBERS = {"p_trend", "q_trend", "z_trend", "p_top", "q_top", "p_ext", "p_sharp"
 
 def several(*rights: tuple[int, ...], n: int = 200) -> tuple[Curve, ...]:
     """One task per row of successes."""
-    return table_curves(pd.concat([counted(r, n=n, task=f"task-{i:02d}") for i, r in enumerate(rights)]))
+    return tuple(curve(right, n=n, name=f"task-{i:02d}") for i, right in enumerate(rights))
 
 
-def row_of(right: tuple[int, ...], **columns: object) -> Judged:
-    (row,) = judge(table_curves(counted(right, **columns)))
+def row_of(right: tuple[int, ...], **metric: object) -> Judged:
+    (row,) = judge([curve(right, **metric)])
     return row
 
 
-def located(right: tuple[int, ...], **columns: object) -> Verdict:
-    return row_of(right, **columns).verdict
+def located(right: tuple[int, ...], **metric: object) -> Verdict:
+    return row_of(right, **metric).verdict
 
 
 def test_verdicts_come_in_the_order_of_the_curves_and_skip_the_partners() -> None:
@@ -121,7 +120,7 @@ def test_the_largest_step_is_a_share_of_the_range() -> None:
 def test_the_same_seed_gives_the_same_thresholds() -> None:
     one, other = located(RISE), located(RISE)
     assert one == other
-    (third,) = verdicts(table_curves(counted(RISE)), seed=1)
+    (third,) = verdicts([curve(RISE)], seed=1)
     assert third.threshold == one.threshold
     assert third.threshold_low != one.threshold_low
 
@@ -159,13 +158,14 @@ def told(row: Judged, *without: str) -> dict[str, object]:
 @pytest.mark.parametrize("right", [STEP, RISE, FLAT, FALL, HIGH])
 def test_the_order_of_rows_changes_nothing(right: tuple[int, ...]) -> None:
     rows = counted(right)
-    (shuffled,) = judge(table_curves(rows.sample(frac=1, random_state=3)))
-    assert to_json(shuffled) == to_json(row_of(right))
+    one, other = (to_json(judge(table_curves(table))[0]) for table in (rows, rows.sample(frac=1, random_state=3)))
+    assert one == other
 
 
 @pytest.mark.parametrize("right", [STEP, TWO, RISE, FLAT, FALL])
 def test_parameters_in_thousands_move_the_threshold_and_nothing_else(right: tuple[int, ...]) -> None:
-    one, other = located(right), located(right, params=np.array(SIZES) * 1000)
+    one = located(right)
+    (other,) = verdicts(table_curves(counted(right, params=np.array(SIZES) * 1000)))
     scales = ("threshold", "threshold_low", "threshold_high", "reliable_from")
     for name in scales:
         before, after = getattr(one, name), getattr(other, name)
@@ -178,7 +178,8 @@ def test_parameters_in_thousands_move_the_threshold_and_nothing_else(right: tupl
 
 
 def test_another_name_for_the_family_changes_nothing_else() -> None:
-    assert told(row_of(STEP, family="renamed"), "family") == told(row_of(STEP), "family")
+    one, other = (judge(table_curves(counted(STEP, family=name)))[0] for name in ("toy", "renamed"))
+    assert told(one, "family") == told(other, "family")
 
 
 @pytest.mark.parametrize(("right", "label"), [(0, "flat"), (200, "flat-above-chance"), (50, "flat")])
@@ -201,15 +202,14 @@ def test_three_sizes_have_a_direction_and_no_threshold() -> None:
 
 
 def test_a_curve_over_a_loss_has_the_same_verdict_and_a_loss_as_threshold() -> None:
-    (curve,) = table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss")
-    (verdict,) = verdicts([curve])
+    (verdict,) = verdicts(table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss"))
     assert verdict.label == "smooth"
     assert 2.25 < (verdict.threshold_low or 0) <= (verdict.threshold or 0) <= (verdict.threshold_high or 9) <= 4
 
 
 def test_noise_between_runs_makes_verdicts_more_careful() -> None:
-    rows = counted((250, 260, 270, 280, 285, 290, 300, 310), n=1000)
-    sure, unsure = (verdicts([only(table_curves(rows))], run_sd=sd, draws=0)[0] for sd in (0.0, 0.15))
+    rise = curve((250, 260, 270, 280, 285, 290, 300, 310), n=1000)
+    sure, unsure = (verdicts([rise], run_sd=sd, draws=0)[0] for sd in (0.0, 0.15))
     assert (sure.label, unsure.label) == ("smooth", "inconclusive")
     assert unsure.evidence.run_sd == 0.15
 
@@ -217,15 +217,14 @@ def test_noise_between_runs_makes_verdicts_more_careful() -> None:
 def test_the_threshold_of_known_documents_is_as_unsure_as_their_runs_are() -> None:
     late = (50, 51, 50, 49, 62, 80, 120, 160)
     right = np.array([[np.arange(200) < k] for k in late], dtype=float)
-    (curve,) = (replace(c, items=right) for c in curves(grown(late)) if c.rank == 0)
-    (sure,), (unsure,) = (verdicts([curve], run_sd=run_sd) for run_sd in (0.0, 0.06))
+    known = replace(curve(late), items=right)
+    (sure,), (unsure,) = (verdicts([known], run_sd=run_sd) for run_sd in (0.0, 0.06))
     assert (unsure.threshold_high or 0) > 1.4 * (sure.threshold_high or 0)
     assert (unsure.threshold_low or 0) < (sure.threshold_low or 0)
 
 
 def test_a_large_noise_between_runs_is_not_counted_twice_when_a_size_is_left_out() -> None:
     # Five sizes: the noise told is larger than the one assumed where a curve cannot show its own.
-    counts = np.array([250, 252, 249, 251, 990]) * 10
-    (verdict,) = verdicts(table_curves(counted(tuple(counts), n=10_000)), run_sd=0.05, draws=0)
+    (verdict,) = verdicts([curve((2500, 2520, 2490, 2510, 9900), n=10_000)], run_sd=0.05, draws=0)
     assert verdict.label == "emergent"
     assert [flip.label for flip in verdict.flips if flip.model == f"toy-{SIZES[0]}"] == []

@@ -13,7 +13,7 @@ from harness.analysis.verdict.types import Decision, Flip, Onset
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
-from tests.builders.curves import BREAK, DIP, EARLY, FALL, FLAT, HIGH, HUMP, LATE, RISE, STEP, TWO, only, verdicts
+from tests.builders.curves import BREAK, DIP, EARLY, FALL, FLAT, HIGH, HUMP, LATE, RISE, STEP, TWO, curve, verdicts
 from tests.builders.tables import counted
 
 CURVES: dict[str, tuple[int, ...]] = {
@@ -36,8 +36,8 @@ SENTENCE = re.compile(r"[A-Za-z][^\n]*[.]")
 EMPTY: dict[str, float | None] = dict.fromkeys(evidence_texts())
 
 
-def judged(right: tuple[int, ...], **columns: object) -> Verdict:
-    (verdict,) = verdicts(table_curves(counted(right, **columns)), draws=50)
+def judged(right: tuple[int, ...], n: int = 200, **metric: object) -> Verdict:
+    (verdict,) = verdicts([curve(right, n=n, **metric)], draws=50)
     return verdict
 
 
@@ -48,9 +48,8 @@ def beside(right: tuple[int, ...], smooth: tuple[float, ...]) -> str:
 
 def said(found: Decision, *, onset: Onset | None = None, flips: tuple[Flip, ...] = (), **numbers: float) -> list[str]:
     """What is said of a flat curve of eight sizes that was judged so."""
-    curve = only(table_curves(counted(FLAT)))
     sentences = reasons(
-        curve,
+        curve(FLAT),
         found,
         evidence=Evidence(**{**EMPTY, **numbers}),  # type: ignore[arg-type]
         effect=0.05,
@@ -66,8 +65,7 @@ def said(found: Decision, *, onset: Onset | None = None, flips: tuple[Flip, ...]
 @pytest.mark.parametrize("kind", CURVES)
 @pytest.mark.parametrize("chance", [0.25, None])
 def test_every_verdict_is_told_in_whole_sentences(kind: str, chance: float | None) -> None:
-    columns = {} if chance is not None else {"chance": ""}
-    verdict = judged(CURVES[kind], **columns)
+    verdict = judged(CURVES[kind], chance=chance)
     assert len(verdict.reasons) >= 2
     for sentence in verdict.reasons:
         assert SENTENCE.fullmatch(sentence), sentence
@@ -200,11 +198,10 @@ def test_models_without_a_point_and_splits_are_told() -> None:
     lost = failed(cell_of(model=model_of(SIZES[7])))
     (verdict,) = verdicts(curves(grown(RISE[:6]), [lost]), draws=0)
     assert f"No point for toy-{SIZES[7]} (ValueError: no answer)." in verdict.reasons
-    (split,) = verdicts([replace(only(table_curves(counted(RISE))), split="dtype int8")], draws=0)
+    (split,) = verdicts([replace(curve(RISE), split="dtype int8")], draws=0)
     assert split.reasons[-1].startswith("Only results with dtype int8;")
 
 
 def test_a_curve_over_a_loss_speaks_of_losses() -> None:
-    (curve,) = table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss")
-    (verdict,) = verdicts([curve], draws=50)
+    (verdict,) = verdicts(table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss"), draws=50)
     assert any(re.search(r"Passes .* at \d\.\d+ loss, 95 % interval", s) for s in verdict.reasons)

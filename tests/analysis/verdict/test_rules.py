@@ -3,12 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict.curve_tests import weigh
 from harness.analysis.verdict.rules import decide, unconfirmed
 from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels
-from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, judged, verdicts
-from tests.builders.tables import counted
+from tests.builders.curves import BREAK, DIP, FALL, FLAT, HIGH, HUMP, RISE, STEP, TWO, counts, curve, judged, verdicts
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,7 @@ def test_what_few_documents_leave_open_is_inconclusive() -> None:
 
 def test_a_rise_too_small_to_matter_is_flat_and_rising() -> None:
     rise = (2500, 2504, 2510, 2540, 2560, 2590, 2620, 2650)
-    (verdict,) = verdicts(table_curves(counted(rise, n=10_000)), run_sd=0.0, draws=0)
+    (verdict,) = verdicts([curve(rise, n=10_000)], run_sd=0.0, draws=0)
     assert (verdict.label, verdict.qualifier) == ("flat", "rising")
 
 
