@@ -176,17 +176,25 @@ def check_local_model(spec: ModelSpec) -> None:
         complete_folder(Path(spec.path))
 
 
-def model_from_folder(path: Path) -> ModelSpec:
-    """The spec of a local model that no family file describes: a family of its own, named by its folder.
+def named_folder(path: Path) -> ModelFolder:
+    """The folder of a local model as a user names it, looked at once.
 
     Raises:
-        ModelError: the folder is not a complete model, or its parameters cannot be counted.
+        ModelError: it cannot be read, or holds no model.
     """
     try:
         place = Path(os.path.expanduser(path)).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # links in a ring
         raise ModelError(f"{path}: cannot be read: {cut(str(error))}") from error
-    folder = ModelFolder.read(place)
+    return ModelFolder.read(place)
+
+
+def model_of_folder(folder: ModelFolder) -> ModelSpec:
+    """The spec of a local model that no family file describes: a family of its own, named by its folder.
+
+    Raises:
+        ModelError: the folder is not a complete model, or its parameters cannot be counted.
+    """
     params = folder.parameters()
     folder.check()
     name = folder.path.name

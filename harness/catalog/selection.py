@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.catalog.models import ModelFolder, complete_folder, model_from_folder, resolved
+from harness.catalog.models import ModelFolder, complete_folder, model_of_folder, named_folder, resolved
 from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.specs import ModelSpec, Suite
@@ -75,23 +75,24 @@ def select(
         chat=chat,
         system=system or None,
     )
-    _check_chat(specs, chat)
+    _check_chat(folders, specs, chat)
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
 
 
-def _check_chat(models: Iterable[ModelSpec], chat: bool) -> None:
-    """See that local models can be asked in turns, or say that they could be.
+def _check_chat(folders: Sequence[ModelFolder], models: Iterable[ModelSpec], chat: bool) -> None:
+    """Check that local models can be asked in turns, or say that they could be.
 
     Raises:
         ModelError: one was to be asked in turns and has no chat template.
     """
-    local = {model.path: model.name for model in models if model.path}
-    able = [name for path, name in local.items() if path and ModelFolder.read(Path(path)).has_chat_template]
-    if chat and (without := [path for path, name in local.items() if name not in able]):
+    names = {model.path: model.name for model in models}
+    able = {folder.path: names[str(folder.path)] for folder in folders if folder.has_chat_template}
+    if chat and (without := [folder.path for folder in folders if folder.path not in able]):
         raise ModelError(f"{without[0]}: its tokenizer has no chat template; leave --apply-chat-template out")
     if able and not chat:
-        log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", ", ".join(able))
+        named = ", ".join(able.values())
+        log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", named)
 
 
 def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:
@@ -114,10 +115,11 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> lis
 def _models(
     catalog: Catalog, families: Sequence[str], names: Sequence[str]
 ) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
-    """The folders of local members of families, and all chosen models with their present revisions."""
+    """The folders of the local models, and all chosen models with their present revisions."""
     paths = [name for name in names if _looks_like_folder(name)]
     names = [name for name in names if name not in paths]
-    own = [model_from_folder(Path(path)) for path in paths]
+    own_folders = [named_folder(Path(path)) for path in paths]
+    own = [model_of_folder(folder) for folder in own_folders]
     _check_names(own)
     members: list[ModelSpec] = []
     if families or names or not paths:
@@ -130,7 +132,7 @@ def _models(
             log.warning("%s", doubt)
     found = {path: folder.fingerprint() for path, folder in folders.items()}
     members = [replace(m, revision=found[m.path]) if m.path else resolved(m) for m in members]
-    return list(folders.values()), tuple(dict.fromkeys((*own, *members)))
+    return [*own_folders, *folders.values()], tuple(dict.fromkeys((*own, *members)))
 
 
 def _check_names(models: Iterable[ModelSpec]) -> None:

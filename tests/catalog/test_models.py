@@ -10,12 +10,17 @@ from harness.catalog.models import (
     ModelFolder,
     cached_commit,
     check_local_model,
-    model_from_folder,
+    model_of_folder,
+    named_folder,
     pinned,
     resolved,
 )
 from harness.errors import ModelError
 from harness.specs import ModelSpec
+
+
+def model_from_folder(path: Path) -> ModelSpec:
+    return model_of_folder(named_folder(path))
 
 
 def safetensors(path: Path, shapes: dict[str, list[int]]) -> None:
