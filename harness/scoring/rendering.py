@@ -38,9 +38,18 @@ def environment() -> SandboxedEnvironment:
     compiles a template for every text, most of a small model's time, and copies a chain of dicts.
     """
     import jinja2
+    from jinja2.exceptions import SecurityError
     from jinja2.sandbox import SandboxedEnvironment
 
-    safe = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    class Templates(SandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if _is_large(operator, left, right):
+                raise SecurityError(f"{operator} would fill the memory")
+            return super().call_binop(context, operator, left, right)
+
+    safe = Templates(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     safe.filters["regex_replace"] = _regex_replace
     compile_template = safe.from_string
 
@@ -52,6 +61,17 @@ def environment() -> SandboxedEnvironment:
 
     safe.from_string = compiled  # type: ignore[assignment,method-assign]
     return safe
+
+
+def _is_large(operator: str, left: Any, right: Any) -> bool:
+    """Whether a product or a power has more than some millions of characters, such as `'a' * 10**10`."""
+    if operator == "**":
+        return isinstance(left, int) and isinstance(right, int) and left.bit_length() * right > _LARGE
+    pairs = ((left, right), (right, left))
+    return any(isinstance(a, str | list | tuple) and isinstance(b, int) and len(a) * b > _LARGE for a, b in pairs)
+
+
+_LARGE = 16_000_000
 
 
 def _regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
