@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def heavy_after(*arguments: str) -> list[str]:
     """Heavy modules a fresh interpreter has loaded after one command."""
     program = f"""
 import sys
+import tomllib
 sys.argv = ["emergence", *{arguments!r}]
 try:
     from harness.cli import main
@@ -90,3 +92,11 @@ def test_packages_of_the_analysis_are_used_through_their_public_names() -> None:
         if (root / "harness" / "analysis" / (node.module or "").split(".")[2]) not in path.parents
     ]
     assert around == []
+
+
+def test_every_package_is_shipped() -> None:
+    root = Path(__file__).parents[1]
+    listed = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(root) for path in (root / "harness").rglob("__init__.py")}
+    folders |= {Path("harness") / path.parent.relative_to(root) for path in (root / "dashboards").rglob("__init__.py")}
+    assert set(listed) == {".".join(folder.parts) for folder in folders} | {"harness.tasks"}
