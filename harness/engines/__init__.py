@@ -1,1 +1,1 @@
-"""How a model answers: one engine per way of asking, all behind `protocol.Engine`."""
+"""Engines: each runs a model in its own way, and all implement `protocol.Engine`."""

@@ -1,7 +1,7 @@
-"""One cell answered by any of lm-eval's model objects, so that engines differ only in how they run the model.
+"""Evaluate one cell with any of lm-eval's model objects, so that engines differ only in how they run the model.
 
-A task that generates asks twice: for the text, and for the likelihood of the reference answer after the same prompt.
-The first gives the sharp metric, the second its smooth partner.
+For a task that generates text, the model gets two requests: to write the text, and to give the likelihood of the
+reference answer after the same prompt. The first gives the all-or-nothing metric, the second its smooth partner.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from harness.scoring.sandbox import fenced_sandbox
 from harness.specs import TaskSpec
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
-"""One text for equal documents."""
+"""Encodes equal documents as the same text, whatever the order of their fields."""
 
 
 class CellModel(Protocol):
-    """What a cell asks of a model: some of lm-eval's `TemplateLM`, and many texts or requests at once."""
+    """The methods a cell needs of a model: part of lm-eval's `TemplateLM`, and methods for many texts or requests."""
 
     @property
     def max_length(self) -> int:
-        """Tokens the model reads, those it writes included."""
+        """Context length in tokens, including the tokens that the model writes."""
         ...
 
     @property
     def max_gen_toks(self) -> int:
-        """Tokens to generate when a request does not say."""
+        """Number of tokens to generate when a request does not set one."""
         ...
 
     @property
@@ -58,24 +58,25 @@ class CellModel(Protocol):
 
     @property
     def fallback(self) -> str | None:
-        """Why lm-eval's code answered the cell or a part of it, known once it is answered; None when it did not."""
+        """Why lm-eval's own code answered some or all requests of the last cell; None when it answered none."""
         ...
 
     @property
     def foreign_code(self) -> tuple[str, ...]:
-        """What of others ran, by the user's leave, when the model was loaded."""
+        """Code of other authors that ran, with the user's permission, when the model was loaded."""
         ...
 
     def learn(self, texts: Sequence[str]) -> None:
-        """Encode texts that will be asked for one by one."""
+        """Encode, in one batch, texts whose tokens will later be requested one by one."""
         ...
 
     def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
-        """Turns of a chat, each with `role` and `content`, as the text that the model reads.
+        """Write the turns of a chat, each with `role` and `content`, as the text that the model reads.
 
         Args:
-            turns: from the first to the last.
-            begins_answer: the last turn begins the answer; otherwise the answer is a turn that follows.
+            turns: the turns, from the first to the last.
+            begins_answer: True when the last turn is the beginning of the answer, which the model continues; False when
+                the model writes the answer as a new turn.
         """
         ...
 
@@ -84,11 +85,11 @@ class CellModel(Protocol):
         ...
 
     def pair_tokens(self, requests: Sequence[Instance]) -> Sequence[tuple[list[int], list[int]]]:
-        """Context and continuation of each request for a likelihood as token ids, split by lm-eval's rule."""
+        """Token ids of the context and the continuation of each likelihood request, split by lm-eval's rule."""
         ...
 
     def respond(self, requests: Sequence[Instance]) -> Sequence[Any]:
-        """Responses to requests of any kinds in their order; a request that comes n times is answered n times."""
+        """Responses to requests of any type, in their order; one that occurs n times is answered n times."""
         ...
 
 
@@ -97,19 +98,19 @@ class _Reference:
     """The likelihood request of a document's reference answer."""
 
     request: Instance
-    """(prompt, answer); one of the document's own requests when options are scored."""
+    """Its arguments are (prompt, answer). It is one of the document's own requests when options are scored."""
     text: str
     """The answer without the delimiter before it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Lengths:
-    """What a document's requests take of the model's context."""
+    """How many tokens of the model's context a document's requests need."""
 
     excess: int
-    """Tokens that do not fit; 0 or less when all do."""
+    """Number of tokens by which the longest request exceeds the context; 0 or less when all requests fit."""
     references: tuple[int | None, ...]
-    """Tokens of each reference answer; None for one that is empty."""
+    """Number of tokens of each reference answer; None for an empty answer."""
 
 
 def evaluate_with(
@@ -121,18 +122,19 @@ def evaluate_with(
     settings: EngineSettings,
     device: str = "cpu",
 ) -> CellResult:
-    """Build the cell's requests, let `lm` answer them, score the answers.
+    """Build the cell's requests, let `lm` answer them, and score the answers.
 
     Args:
         lm: the model.
-        cell: what to evaluate.
+        cell: the cell to evaluate.
         task: the cell's task.
-        data: documents read so far.
-        settings: unsafe code, truncation, and what else the provenance says was asked for.
-        device: for the provenance.
+        data: cache of the documents read so far.
+        settings: permission to run unsafe code, truncation, and other settings that the provenance records.
+        device: name of the device, for the provenance.
 
     Raises:
-        HarnessError: unsafe code without consent or fence, prompts that do not fit, or what `build_cell` raises.
+        HarnessError: programs would run without consent or without a sandbox, prompts do not fit the context, or
+            `build_cell` raises an error.
     """
     watch = Stopwatch()
     _check_consent(cell, task, settings)
@@ -178,7 +180,7 @@ def evaluate_with(
 
 
 def short_hash(text: str) -> str:
-    """First 16 hex digits of SHA-256."""
+    """First 16 hex digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -198,14 +200,14 @@ def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None
 
 
 def _fence(cell: Cell, settings: EngineSettings) -> str | None:
-    """What will hold the programs of this cell on this machine; None when it has none."""
+    """Description of the sandbox for the programs of this cell on this machine; None when the cell runs none."""
     if not any(runs_programs(metric.name) for metric in cell.metrics):
         return None
     return fenced_sandbox(allow_unfenced=settings.allow_unfenced).fence
 
 
 def _check_programs(cell: Cell, built: BuiltCell) -> None:
-    """Find out before the model is asked whether it will write programs enough."""
+    """Refuse, before the model runs, metrics that need more programs per document than the task generates."""
     asked = built.task.config.repeats
     for metric in cell.metrics:
         if (programs_needed(metric.name) or 0) > asked:
@@ -216,7 +218,7 @@ def _check_programs(cell: Cell, built: BuiltCell) -> None:
 
 
 _References = Sequence[_Reference | None]
-"""One for each right answer of a document; None for one that is empty."""
+"""One reference for each right answer of a document; None for an empty answer."""
 
 
 def _references(task: CellTask, requests: Sequence[Instance]) -> _References:
@@ -244,7 +246,7 @@ def _reference(task: CellTask, first: Instance, text: str) -> _Reference | None:
 
 
 def _delimiter(task: CellTask, prompt: str, text: str) -> str:
-    """What stands between a demonstration's question and its answer, as lm-eval renders it."""
+    """The text between the question of an example and its answer, as lm-eval renders it."""
     if not task.config.gen_prefix:
         return "" if task.in_turns else str(task.config.target_delimiter)
     return "" if prompt[-1:].isspace() or text[:1].isspace() else " "
@@ -268,13 +270,13 @@ def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References])
         for request in requests:
             if request.request_type == "loglikelihood":
                 prompt, answer = next(pairs)
-                # the last token is only predicted, never read
+                # the last token is only predicted, so it needs no room in the context
                 excess = max(excess, len(prompt) + len(answer) - 1 - room)
                 tokens[id(request)] = len(answer)
             elif request.request_type == "generate_until":
                 excess = max(excess, len(lm.tok_encode(request.args[0])) + generated - room)
             else:
-                # rolling: windows over the whole text, nothing is cut
+                # rolling likelihood: windows cover the whole text, so nothing is truncated
                 tokens[id(request)] = len(lm.tok_encode(request.args[0]))
         lengths = tuple(None if each is None else tokens[id(each.request)] for each in of_document)
         found.append(_Lengths(excess=excess, references=lengths))
@@ -282,7 +284,7 @@ def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References])
 
 
 def _asked(requests: Sequence[Instance], references: _References) -> Sequence[Instance]:
-    """A document's own requests, and those of its references where these are others."""
+    """A document's own requests, followed by those requests of its references that are not among them."""
     own = set(map(id, requests))
     return [*requests, *(each.request for each in references if each is not None and id(each.request) not in own)]
 
@@ -311,7 +313,7 @@ def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings:
 
 
 def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> None:
-    """Fill in the responses: one call, so that a prompt can be read once for all that is asked after it."""
+    """Fill in the responses. All requests go in one call, so that a prompt they share needs to be read only once."""
     asked = [
         request
         for requests, of_document in zip(built.documents, references, strict=True)
@@ -336,7 +338,7 @@ def _answer(
     loglikelihoods: tuple[float, ...] = ()
     if task.OUTPUT_TYPE == "multiple_choice":
         options = task.options(doc)
-        # mutual information asks for every option again, without the question
+        # `acc_mutual_info` adds a second request for every option, without the question
         loglikelihoods = tuple(float(request.resps[0][0]) for request in requests[: len(options)])
         outputs: tuple[str, ...] = (options[loglikelihoods.index(max(loglikelihoods))],)
     else:
@@ -362,10 +364,10 @@ def _answer(
 
 
 def _outputs(task: CellTask, requests: Sequence[Instance], targets: Sequence[str]) -> tuple[str, ...]:
-    """What the model wrote, after the task's first filter; every text of several when the task has no filters."""
+    """Texts the model wrote, after the task's first filter; without filters, every one of the repeated texts."""
     request = requests[0]
     if task.OUTPUT_TYPE == "generate_until":
-        # lm-eval puts in a filter of its own, which keeps the first
+        # for a task without filters lm-eval adds its own, which keeps only the first text
         kept = next(iter(request.filtered_resps.values())) if task.config.filter_list else request.resps
         return tuple(map(str, kept)) if isinstance(kept, list) else (str(kept),)
     if task.OUTPUT_TYPE == "loglikelihood":
@@ -382,7 +384,7 @@ def _loglikelihood(request: Instance) -> float:
 def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, float], *, truncated: bool) -> Sample:
     first = requests[0]
     generated = tuple(first.resps) if first.request_type == "generate_until" else (answer.output,)
-    # two contexts when the options stand in the question
+    # a task whose options are part of the question has one prompt for each option
     prompts = dict.fromkeys(request.args[0] for request in requests)
     return Sample(
         doc_id=first.doc_id,

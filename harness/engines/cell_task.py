@@ -1,8 +1,9 @@
-"""lm-eval's task, asked for one cell: its prompts and its scores, by what a document asks and which answers are right.
+"""lm-eval's task for one cell: builds its prompts and computes its scores.
 
-lm-eval renders the prompts and computes its metrics. What `harness.scoring.questions` says of a document is told to it,
-one right answer at a time: it decides by the first document whether targets are lists, and most of its metrics know a
-single right answer. Of several the best score counts.
+lm-eval renders the prompts and computes its metrics. `harness.scoring.questions` determines what each document asks and
+which answers are right; these are passed to lm-eval one right answer at a time, because lm-eval decides by the first
+document alone whether targets are lists, and because most of its metrics accept a single right answer. When a document
+has several right answers, the best score counts.
 """
 
 from __future__ import annotations
@@ -33,38 +34,39 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BuiltCell:
-    """A cell ready to be answered."""
+    """The requests of a cell, ready to be answered by a model."""
 
     task: CellTask
-    """lm-eval's task: filters, metrics, targets."""
+    """lm-eval's task, with its filters, metrics and targets."""
     documents: tuple[tuple[Instance, ...], ...]
     """Requests of each document, in the order of their `idx`."""
     questions: tuple[str, ...]
-    """Each document's own part of its prompt, after the examples; empty where the options stand in the question."""
+    """The part of each prompt after the examples; empty for tasks whose options are part of the question."""
     shots: int
-    """Examples every prompt holds, counted."""
+    """Number of examples in every prompt, as counted while the prompts were rendered."""
     n_copies: int = 0
-    """Documents of which the examples held a copy, left out for them; the document itself is none."""
+    """Number of documents for which a copy among the examples was left out; the document itself is not a copy."""
     n_ambiguous: int = 0
-    """Documents whose label is the number of one option and the text of another."""
+    """Number of documents whose label is both the number of one option and the text of another."""
     foreign_code: tuple[str, ...] = ()
-    """Python files of the task that run, each with the hash of its bytes."""
+    """Python files of the task that were run, each with the hash of its bytes."""
 
 
 class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
-    """lm-eval's task, with the sampler told which document it draws for and the rendered examples counted.
+    """lm-eval's task, which also tells the sampler which document it draws for and counts the rendered examples.
 
-    What a document says in the config's fields is worked out once: lm-eval asks for it up to five times.
+    The question, the options and the right answers of a document are worked out once and kept, because lm-eval asks
+    for them up to five times.
     """
 
     def __init__(
         self, *, shares_split: bool = False, turns: Turns | None = None, system: str | None = None, **kwargs: Any
     ) -> None:
-        """Make lm-eval's task of a config.
+        """Create lm-eval's task from a config.
 
         Args:
-            shares_split: examples come from the split that is evaluated.
-            turns: writes the turns of a chat as a text; None asks in plain text.
+            shares_split: True when examples come from the split that is evaluated.
+            turns: function that writes the turns of a chat as a text; None for prompts in plain text.
             system: system instruction; None for none.
             kwargs: as for `ConfigurableTask`.
         """
@@ -80,13 +82,13 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             super().__init__(**kwargs)
             self._of_documents = settled(self._questions(), self.eval_docs)
         self._said.clear()
-        # what is true of the first document alone
+        # lm-eval sets both from the first document alone, so they are set here for all documents
         self.multiple_target = 0
         self.multiple_input = len(self.options(self.eval_docs[0])) if self._of_documents.asks_options else 0
 
     @property
     def in_turns(self) -> bool:
-        """True when prompts are turns of a chat, so that nothing stands between a question and its answer."""
+        """True when prompts are turns of a chat, so that no delimiter separates a question from its answer."""
         return self._turns is not None
 
     def build(self, shots: int, limit: int | None) -> BuiltCell:
@@ -128,7 +130,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     # --- what a document asks ---------------------------------------------------------------------------------------
 
     def question(self, doc: DocumentFields) -> str:
-        """The document's own part of the prompt, as lm-eval renders it; empty where it is a choice of questions."""
+        """The document's part of the prompt, as lm-eval renders it; empty when the options are whole questions."""
         text = self.doc_to_text(doc)
         if not isinstance(text, str):
             return ""
@@ -143,22 +145,22 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         return right
 
     def options(self, doc: DocumentFields) -> tuple[str, ...]:
-        """The document's options; none where the task has none."""
+        """The document's options; empty when the task has no options."""
         options: tuple[str, ...] = self._once("options", doc, self._ways(doc).options)
         return options
 
     def doc_to_text(self, doc: DocumentFields, doc_to_text: Any = None) -> Any:
-        """The question: a text, or the number of the right one of several."""
+        """The question as a text, or the number of the right question when the options are whole questions."""
         return self._once("text", doc, self._ways(doc).question)
 
     def doc_to_choice(self, doc: DocumentFields, doc_to_choice: Any = None) -> list[str]:
         """The options."""
         options = list(self.options(doc))
-        # lm-eval looks at the first letter of the first document's options, and an empty one has none
+        # while it is created, lm-eval reads the first letter of each option, which fails for an empty option
         return options if self._of_documents is not None else [option or " " for option in options]
 
     def doc_to_target(self, doc: DocumentFields, doc_to_target: Any = None) -> Any:
-        """The reference answer that lm-eval is asked about, or its number among the options; an example's text."""
+        """The reference answer that lm-eval works with, or its number among the options; of an example, its text."""
         if self._one is not None:
             return self._one
         if isinstance(self.doc_to_text(doc), int):
@@ -168,7 +170,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         return self._targets(doc)[0]
 
     def _targets(self, doc: DocumentFields) -> Sequence[Any]:
-        """Each right answer, as lm-eval is told of it."""
+        """Every right answer in the form lm-eval gets: its number among the options, or else its text."""
         right = self.right(doc)
         return right.positions or right.texts
 
@@ -193,7 +195,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         known = self._said.get(key)
         if known is None:
             try:
-                # the document is kept, so that its id is nobody else's
+                # keep a reference to the document, so that no other object can get the same id
                 known = self._said[key] = (doc, work_out(doc))
             except HarnessError as error:
                 if isinstance(doc, Demonstration):
@@ -203,7 +205,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
     @contextmanager
     def _named(self, doc_id: int) -> Iterator[None]:
-        """Errors about a document say which."""
+        """Add the task and the number of the document to the message of any error raised inside."""
         try:
             yield
         except (DocumentError, PlanError):
@@ -217,14 +219,14 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     # --- prompts ----------------------------------------------------------------------------------------------------
 
     def left_out(self, doc: DocumentFields) -> frozenset[int]:
-        """Positions of the examples that ask what the document asks and show its answer."""
+        """Positions of the examples that ask the same question as the document and thus show its answer."""
         examples = self.sampler.pool(doc)
         if self._pool is None or self.sampler.per_document:
             self._pool = Pool(self._shown(example) for example in examples)
         return self._pool.copies(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
 
     def _shown(self, example: Demonstration) -> Asked | None:
-        """What an example asks: by the templates of documents where it has their fields, else by its own."""
+        """The question of an example, by the documents' templates if it has their fields, else by its own templates."""
         for ways in (self._of_documents, self._ways(example)):
             assert ways is not None
             try:
@@ -237,7 +239,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         return self._shares_split and bool(self.sampler.pool(doc)[place].place == doc_id)
 
     def _shows_the_usual(self, doc: DocumentFields, left_out: frozenset[int], shots: int) -> bool:
-        """True when the document's examples are those of nearly all others."""
+        """True when the document is shown the same examples as nearly all other documents."""
         if not shots:
             return True
         usual = self.sampler.order(len(self.sampler.pool(doc)))[:shots]
@@ -254,7 +256,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         context: str | list[str] = self.fewshot_context(
             doc, self.config.num_fewshot, gen_prefix=self.doc_to_prefix(doc)
         )
-        # counted and not assumed: lm-eval lets a config's zero win over a request without a word
+        # the examples are counted because lm-eval silently prefers `num_fewshot: 0` in a config to the number requested
         if self._rendered != shots:
             raise DocumentError(
                 f"task {self.config.task}: document {doc_id} has {self._rendered} shots, asked were {shots}; "
@@ -284,13 +286,13 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         return self._turns(turns, begins_answer=not add_generation_prompt)
 
     def build_qa_turn(self, *, a: Any = None, **kwargs: Any) -> list[Any]:
-        """One question of the prompt; an example is the one that comes with its answer."""
+        """One question of the prompt; it is counted as an example when it comes with its answer."""
         self._rendered += a is not None
         turn: list[Any] = super().build_qa_turn(a=a, **kwargs)
         return turn
 
     def construct_requests(self, doc: DocumentFields, ctx: Any, **kwargs: Any) -> Any:
-        """The document's requests; where the likelihood of its answer is asked, one for each right one."""
+        """The document's requests; for a task that scores the answer's likelihood, one for each right answer."""
         targets = self._targets(doc) if self.OUTPUT_TYPE == "loglikelihood" else ()
         if len(targets) < 2:
             return super().construct_requests(doc, ctx, **kwargs)
@@ -305,7 +307,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     # --- scores -----------------------------------------------------------------------------------------------------
 
     def process_results(self, doc: DocumentFields, results: Sequence[Any]) -> Mapping[str, Any]:
-        """What lm-eval's metrics say of a document, the best of what they say for each right answer."""
+        """The values of lm-eval's metrics for a document; with several right answers, the best value of each metric."""
         targets = self._targets(doc)
         if len(targets) == 1 or callable(self.config.process_results) or self.multiple_input:
             row: Mapping[str, Any] = super().process_results(doc, results)
@@ -315,13 +317,13 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             with self._told(target):
                 of_one = results[i : i + 1] if self.OUTPUT_TYPE == "loglikelihood" else results
                 rows.append(super().process_results(doc, of_one))
-        # of a likelihood the larger is better, also where `perplexity` is made of it
+        # a larger likelihood is better, even for `perplexity`, which is computed from it afterwards
         larger = {} if self.OUTPUT_TYPE == "loglikelihood" else self.higher_is_better()
         return {name: best([row[name] for row in rows], larger=larger.get(name, True)) for name in rows[0]}
 
     @contextmanager
     def _told(self, target: Any) -> Iterator[None]:
-        """lm-eval takes `target` for the one right answer."""
+        """While inside, lm-eval takes `target` for the only right answer."""
         self._one = target
         try:
             yield
@@ -330,11 +332,14 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
 
 def best(values: Sequence[Any], *, larger: bool) -> Any:
-    """What a metric says of a document with several right answers, from what it says for each.
+    """Combine the values of a metric for each right answer of a document into one value.
 
-    Numbers: the best. Where all documents together have a score, the metric keeps a pair for each: the right option and
-    the preferred one (the preferred counts as right if it is one), the right option and how likely each is (the
-    likeliest right one), or a reference and a text (all references: sacrebleu takes several).
+    Of numbers, the best is taken. A metric that has a score only for all documents together keeps a pair for each
+    document, which is combined by its type:
+
+    * right option and preferred option: the preferred option counts as right if it is among the right ones;
+    * right option and the likelihood of every option: the likeliest right option is taken;
+    * reference and generated text: all references are kept, since sacrebleu accepts several.
     """
     first = values[0]
     if isinstance(first, Number):

@@ -1,4 +1,4 @@
-"""The text of tokens that continue a prompt, decoded where they stand.
+"""Decode tokens that continue a prompt together with the end of that prompt.
 
 SentencePiece puts a space before every text and takes it away when a text is decoded. Tokens of a continuation decoded
 by themselves lose a space that belongs to them: the first line of a program loses its indentation, and what would pass
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 _TAIL = 8
-"""Tokens of the prompt that are decoded too: what a tokenizer does at a token depends on its neighbours alone."""
+"""Tokens of the prompt that are decoded too. A few suffice: a token's text depends only on its neighbours."""
 _PROBE = "word word\n    word"
-"""Its tokens begin with one space, with several and with none."""
+"""A text whose tokens begin with one space, with several spaces or with none."""
 
 
 class ContinuationDecoder:
@@ -36,13 +36,13 @@ class ContinuationDecoder:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
 
     def _depends_on_place(self) -> bool:
-        """Whether a token's text is another one at the beginning than behind another token."""
+        """Whether a token decodes differently at the beginning of a text than after another token."""
         probe = self._tokenizer.encode(_PROBE, add_special_tokens=False)
         first = self._decode(probe[:1])
         return any(self._decode([probe[0], token]) != first + self._decode([token]) for token in probe)
 
     def _tail(self, prompt: Sequence[int]) -> Sequence[int]:
-        """The end of the prompt, from a whole character on: bytes are decoded together."""
+        """The last tokens of the prompt, beginning at a whole character, whose bytes are decoded together."""
         start = max(0, len(prompt) - _TAIL)
         while start > 0 and "\ufffd" in self._decode([prompt[start]]):
             start -= 1

@@ -11,21 +11,21 @@ from harness.errors import MachineError
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,4})?")
 _DRIVERS = tuple(map(Path, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg", "/dev/nvhost-gpu")))
-"""Of NVIDIA, of AMD, of either under WSL, and of NVIDIA's Jetson."""
+"""Device files of NVIDIA GPUs, of AMD GPUs, of either under WSL, and of NVIDIA's Jetson."""
 _HIDING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 def check_device(name: str, *, here: bool) -> None:
-    """See that a device has such a name, and that this machine has it.
+    """Check that this is the name of a device, and that this machine has the device.
 
-    torch takes a minute to say so on a cluster's worker, and lm-eval takes any other word for the CPU.
+    On a worker of a cluster it takes a minute until torch reports this, and lm-eval takes any other word for the CPU.
 
     Args:
         name: `auto`, `cpu`, `cuda`, `cuda:0`, ... or `mps`.
         here: False when the models run on other machines, of which nothing is known.
 
     Raises:
-        MachineError: it is no device, or not here.
+        MachineError: there is no such device, or this machine does not have it.
     """
     if not _DEVICE.fullmatch(name):
         raise MachineError(f"--device {name}: expected auto, cpu, cuda, the number of a GPU such as cuda:0, or mps")

@@ -1,4 +1,4 @@
-"""Documents of a task: local JSON lines read directly, anything else through `datasets`. Read once per engine."""
+"""Read a task's documents once per engine: local JSON lines directly, anything else through `datasets`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def local_files(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if config.get("dataset_path") != "json" or callable(config.get("custom_dataset")):
         return None
     files = (config.get("dataset_kwargs") or {}).get("data_files")
-    # one split has the name that `datasets` gives it
+    # files without a split's name form the split `train`, as in `datasets`
     return files if files is None or isinstance(files, Mapping) else {"train": files}
 
 
@@ -99,7 +99,7 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
 
 
 def _from_hub(path: str, name: str | None, revision: str | None) -> Splits:
-    """What `datasets.load_dataset` does, with a look at the files that the data set's card names."""
+    """Load a data set as `datasets.load_dataset` does, but check the files that the data set's card names."""
     import datasets
 
     builder = datasets.load_dataset_builder(path, name, revision=revision)

@@ -1,20 +1,20 @@
-"""Token ids of a cell's texts: each text is encoded once, and what texts begin with in common is encoded once.
+"""Token ids of a cell's texts: each text is encoded once, and so is each beginning that texts have in common.
 
 A few-shot cell asks for the same examples before every document, and for the same context before every option.
 Texts that begin alike are cut at a space or after a newline inside their common beginning; the tokens before
 the cut are taken from one of them, and only the rest of the others is encoded.
 
-The ids are those of `tokenizer.encode` on the whole text, and that is earned, not assumed. A tokenizer looks at
-a text in pieces (words) and encodes each piece by itself, so a cut between two pieces changes nothing as long as
+The ids are those of `tokenizer.encode` on the whole text, which has to be ensured. A tokenizer looks at a text in
+pieces (words) and encodes each piece by itself, so a cut between two pieces changes nothing under these conditions:
 
-* a piece really ends there: the backend numbers the pieces, and a cut is made nowhere else. Tokenizers that do
-  not split a text (SentencePiece BPE as in Llama 2 and Gemma, where merges cross spaces) have no such place;
-* what follows cannot move it: two words more and the longest added token are common too;
-* the rest of a text, encoded alone, starts like the middle of one: tried once per tokenizer on difficult text;
-* nothing is added at the end (EOS, [SEP]): tried likewise.
+* A piece really ends at the cut: the backend numbers the pieces, and a cut is made nowhere else. Tokenizers that do
+  not split a text (SentencePiece BPE as in Llama 2 and Gemma, where merges cross spaces) have no such place.
+* The text after the cut cannot move it: the common beginning goes on for two words and the longest added token.
+* The rest of a text, encoded alone, gets the tokens it has inside the text: tried once per tokenizer on hard texts.
+* The tokenizer adds no token at the end (EOS, [SEP]): tried in the same way.
 
-On top of this a sample of every batch is compared with `tokenizer.encode`; any difference, and the batch is
-encoded whole, or in the last resort one text at a time.
+In addition, a sample of every batch is compared with `tokenizer.encode`. If there is any difference, the texts of the
+batch are encoded without cuts, or in the last resort one text at a time.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ from harness.errors import ModelError
 _log = logging.getLogger(__name__)
 
 _FEW = 8
-"""A batch of so few texts is encoded one by one; checking it would cost as much."""
+"""Batches of up to this many texts are encoded one by one, since checking them would cost as much."""
 
 _WORTHWHILE = 32
-"""Characters two texts must have in common before one is cut."""
+"""Number of characters that two texts must begin with in common for one to be cut."""
 
 _SLACK = 48
-"""Characters a text gives up to share with an earlier text: fewer texts are then kept with their positions."""
+"""Common characters a text may give up to share with an earlier text, so that fewer texts keep their positions."""
 
 _CUTS = (r"(?<=\S) (?=\S)", r"(?<=\n)(?=\S)")
 """Places to cut: before a single space between two words, and between a newline and a word. Both stand between
 characters that no normalisation joins. Tokenizers that put a space before every text can only take the first."""
 
 _PIECES_AFTER = 2
-"""Places to cut that must follow a cut inside the common beginning, as two further words that are complete."""
+"""Number of further places to cut that must follow a cut inside the common beginning, as two complete words do."""
 
 _WINDOW = 256
-"""Characters before the end of a common beginning that are searched for a cut."""
+"""How many characters before the end of a common beginning are searched for a place to cut."""
 
 _EDGES = tuple('was X 12 7.5 it\'s (a) — é e\u0301 水 пять 🙂 : "Yes," _x \\ ▁'.split())
 """Ends and beginnings of words that tokenizers treat specially."""
 
 _MARKS = (". ", "\n\n", "  ", "'s ", "\t")
-"""What stands around the words in a probe."""
+"""Separators between the words of a probe."""
 
 
 class TokenCache:
@@ -70,14 +70,14 @@ class TokenCache:
         """An empty cache.
 
         Args:
-            tokenizer: of transformers, fast or slow.
-            special_tokens: keyword arguments of `tokenizer.encode` for a text and the wish of the caller
-                (None: as lm-eval does by itself); `{}` or `{"add_special_tokens": ...}`.
-            known: tokens that the model knows; None when nobody need look.
+            tokenizer: a tokenizer of transformers, fast or slow.
+            special_tokens: function of a text and of whether the caller wants special tokens (None: as lm-eval decides)
+                that returns keyword arguments for `tokenizer.encode`, `{}` or `{"add_special_tokens": ...}`.
+            known: number of token ids that the model knows; None to skip this check.
         """
         self._tokenizer = tokenizer
         self._special_tokens = special_tokens
-        # a model may well know fewer than its tokenizer has, as long as no text needs the others
+        # a model may know fewer tokens than its tokenizer has, as long as no text contains the others
         self._known = known if known is not None and known < len(tokenizer) else None
         self._ids: dict[tuple[str, bool | None], list[int]] = {}
         self._encoder = _BatchEncoder(tokenizer) if tokenizer.is_fast else None
@@ -86,7 +86,7 @@ class TokenCache:
         """Token ids of `text`; the caller must not change the list.
 
         Raises:
-            ModelError: the model does not know one of them.
+            ModelError: the model does not know one of the tokens.
         """
         key = (text, add_special_tokens)
         if key not in self._ids:
@@ -94,7 +94,7 @@ class TokenCache:
         return self._ids[key]
 
     def learn(self, texts: Iterable[str], add_special_tokens: bool | None = None) -> None:
-        """Encodes all texts not seen before in one go, which is faster than asking for each."""
+        """Encodes all new texts in one batch, which is faster than encoding each when its ids are needed."""
         unseen = (text for text in dict.fromkeys(texts) if (text, add_special_tokens) not in self._ids)
         if self._encoder is None:
             for text in unseen:
@@ -109,7 +109,7 @@ class TokenCache:
                 self._keep((text, add_special_tokens), ids)
 
     def _keep(self, key: tuple[str, bool | None], ids: list[int]) -> None:
-        # before the model runs: on a GPU an unknown token ends all work of the process, not this call alone
+        # checked before the model runs: on a GPU an unknown token makes every later call of the process fail too
         if self._known is not None and max(ids, default=0) >= self._known:
             raise ModelError(
                 f"the tokenizer has {len(self._tokenizer)} tokens and the model knows {self._known}; "
@@ -123,7 +123,7 @@ class TokenCache:
 
 
 class _BatchEncoder:
-    """Encodes many texts with the backend of a fast tokenizer; never anything but what `tokenizer.encode` says."""
+    """Encodes many texts with the backend of a fast tokenizer, with the same ids as `tokenizer.encode`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -164,7 +164,7 @@ class _BatchEncoder:
     def _probe(self, special: bool | None) -> _Cutter | None:
         """Where this tokenizer's texts can be cut; None when nowhere."""
         added = self._tokenizer.backend_tokenizer.get_added_tokens_decoder().values()
-        # such a token looks at the character before it, which a cut takes away
+        # whether such a token matches depends on the character before it, which a cut takes away
         if any(token.single_word for token in added):
             return None
         probes = [(text, self._whole(text, special)) for text in _probes()]
@@ -173,7 +173,7 @@ class _BatchEncoder:
         return _Cutter(re.compile("|".join(clean)), longest) if clean else None
 
     def _is_clean(self, cut: str, probes: Iterable[tuple[str, list[int]]], special: bool | None) -> bool:
-        """True when probes (texts with their tokens) can be cut like this, and no such cut changes their tokens."""
+        """True when probes (texts with their tokens) can be cut at this pattern and no cut changes their tokens."""
         backend = self._tokenizer.backend_tokenizer
         n_cuts = 0
         for text, whole in probes:
@@ -214,11 +214,11 @@ class _Stem:
     """An encoded text whose beginning others share."""
 
     ids: list[int]
-    """Of the whole text."""
+    """Token ids of the whole text."""
     cut: _TextCut | None
-    """Where this text itself leaves another; None when it was encoded whole."""
+    """Where this text itself departs from another text; None when it was encoded whole."""
     starts: Mapping[int, int]
-    """Characters from the cut -> tokens from the cut, for each token that begins a word."""
+    """For each token that begins a word: number of characters after the cut -> number of tokens after the cut."""
 
     def tokens_before(self, at: int) -> int | None:
         """How many tokens come before the word that begins at character `at`; None when no word does."""
@@ -232,10 +232,10 @@ class _Stem:
 
 @dataclass(frozen=True)
 class _TextCut:
-    """Where a text leaves its stem."""
+    """Where a text departs from its stem."""
 
     stem: _Stem
-    """The text whose first tokens are taken over."""
+    """The text whose first tokens are reused."""
     at: int
     """Characters before the cut."""
     n_tokens: int
@@ -271,13 +271,13 @@ class _Relation(NamedTuple):
     common: int
     """Characters both begin with."""
     depth: int
-    """Number of ancestors."""
+    """Number of ancestors: the parent, the parent's parent, and so on."""
 
 
 def _relations(texts: Sequence[str]) -> list[_Relation]:
-    """For each of the sorted texts the earlier text to share with; nearly the longest beginning, few parents."""
+    """For each of the sorted texts the earlier text to share a beginning with: nearly the longest, from few parents."""
     relations: list[_Relation] = []
-    # earlier texts and what they have in common with the present one, ascending; of equals the earliest
+    # earlier texts and their common length with the present one, ascending; the earliest of those with equal length
     open_: list[tuple[int, int]] = []
     for i, text in enumerate(texts):
         common = _common(texts[i - 1], text) if i else 0
@@ -343,8 +343,8 @@ def _cuts(
     stems: Mapping[int, _Stem],
     cutter: _Cutter,
 ) -> dict[int, _TextCut]:
-    """Where the texts of one generation leave their parents; texts to be encoded whole are left out."""
-    # siblings mostly leave their parent at the same place
+    """Where the texts of one generation depart from their parents; texts to be encoded whole are left out."""
+    # most siblings depart from their parent at the same place
     known: dict[tuple[int, int], _TextCut | None] = {}
     cuts: dict[int, _TextCut] = {}
     for i in generation:

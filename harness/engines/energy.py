@@ -1,7 +1,7 @@
-"""Energy of one cell, by codecarbon: read from RAPL and NVML where they can be, else estimated from rated power.
+"""Energy of one cell, by codecarbon: read from RAPL and NVML where these can be read, else estimated from rated power.
 
 codecarbon is an extra, imported when a worker makes its meter. It can also read configuration files of the working and
-the home folder, ask and tell servers, and write tables; here it does none of that. RAPL and NVML count a whole
+the home folder, exchange data with servers, and write tables; here it does none of that. RAPL and NVML count a whole
 processor and a whole GPU, whoever uses them; an estimate counts this process and its children.
 """
 
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 def check_installed() -> None:
-    """See that energy can be measured.
+    """Check that energy can be measured.
 
     Raises:
         MachineError: codecarbon is missing.
@@ -42,14 +42,14 @@ def meter(device: str) -> Meter:
 
 
 class Meter:
-    """Measures one cell after the other. What cannot be measured is None and a line in the log, never an exception."""
+    """Measures one cell after the other. A measurement that fails gives None and a warning, never an exception."""
 
     def __init__(self, device: str) -> None:
         """Counts the GPUs that this process sees, unless `device` is the CPU."""
         self._tracker = _tried(lambda: _tracker(device))
 
     def start(self) -> None:
-        """A cell begins."""
+        """Start measuring a cell."""
         if self._tracker is not None:
             _tried(self._tracker.start_task)
 
@@ -61,17 +61,17 @@ class Meter:
 
 def _tracker(device: str) -> OfflineEmissionsTracker:
     emissions_tracker: Any = importlib.import_module("codecarbon.emissions_tracker")
-    logging.getLogger("codecarbon").setLevel(logging.ERROR)  # before the tracker sets its own, it has told two things
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)  # the tracker logs before it sets its level
     # an empty list hides the GPUs; for codecarbon an empty variable hides none, unlike for torch
     hidden = device == "cpu" or os.environ.get("CUDA_VISIBLE_DEVICES") == ""
     usual = emissions_tracker.get_hierarchical_config
-    emissions_tracker.get_hierarchical_config = dict  # no option switches off the files of whoever filled the folder
+    emissions_tracker.get_hierarchical_config = dict  # no option makes codecarbon ignore configuration files
     try:
         tracker: OfflineEmissionsTracker = emissions_tracker.OfflineEmissionsTracker(
             tracking_mode="process",
             output_methods=[],
             allow_multiple_runs=True,  # else a lock file, and handlers of its own for Ctrl-C
-            country_iso_code="USA",  # for emissions, which nobody asks for
+            country_iso_code="USA",  # for emissions, which are not used
             gpu_ids=[] if hidden else None,
             log_level="error",
         )
@@ -83,6 +83,6 @@ def _tracker(device: str) -> OfflineEmissionsTracker:
 def _tried(call: Callable[[], _T]) -> _T | None:
     try:
         return call()
-    except Exception as error:  # broad: whatever a driver or the kernel refuses must not cost the cell
+    except Exception as error:  # broad: an error of a driver or the kernel must not make the cell fail
         log.warning("energy is not measured: %s: %s", type(error).__name__, error)
         return None

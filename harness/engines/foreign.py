@@ -1,4 +1,4 @@
-"""Code of others while a model is loaded: what must not run is stopped, and what ran is said."""
+"""Control code of other authors while a model is loaded: stop code that is not allowed, and record code that ran."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _DYNAMIC = "transformers_modules"
 
 @contextmanager
 def pickles(*, allowed: bool) -> Iterator[list[str]]:
-    """While a model is loaded: the pickle files that are read, or an error at the first.
+    """Collect the pickle files that are read while a model is loaded, or raise an error at the first one.
 
-    transformers reads by `torch.load` whatever its name does not call safetensors, and a folder has several ways to
-    name such a file: its own weights, an index of shards, an adapter.
+    transformers reads every weight file whose name does not end in safetensors by `torch.load`, and a folder can name
+    such a file in several ways: as its own weights, in an index of shards, or in an adapter.
 
     Raises:
         ModelError: a pickle would be read and is not allowed.
@@ -48,7 +48,7 @@ def pickles(*, allowed: bool) -> Iterator[list[str]]:
 
 
 def no_pickles(source: str) -> ModelError:
-    """What is said of a model whose weights are pickles."""
+    """The error for a model whose weights are pickles."""
     return ModelError(
         f"{source}: the weights are no safetensors but a pickle, which can run code when it is read; "
         "convert them, or agree with --allow-pickle"
@@ -56,10 +56,10 @@ def no_pickles(source: str) -> ModelError:
 
 
 def check_kernels(config: Any, source: str) -> None:
-    """See that a model's config asks for no attention kernel of the hub, which is compiled code of others.
+    """Check that a model's config requests no attention kernel from the hub, which is compiled code of other authors.
 
     Raises:
-        ModelError: it does.
+        ModelError: the config requests one.
     """
     for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
         asked = getattr(part, "_attn_implementation", None)
@@ -71,7 +71,7 @@ def check_kernels(config: Any, source: str) -> None:
 
 
 def code_of(things: Iterable[Any]) -> tuple[str, ...]:
-    """Python files of a model folder that objects come from: `modeling_x.py@1f0c9d3e5a7b`, 12 hex of SHA-256."""
+    """Python files of a model folder that define the objects: `modeling_x.py@1f0c9d3e5a7b`, 12 digits of SHA-256."""
     packages = {_module(thing).rpartition(".")[0] for thing in things if _module(thing).startswith(_DYNAMIC)}
     modules = [module for name, module in list(sys.modules.items()) if name.rpartition(".")[0] in packages]
     files = sorted(Path(file) for module in modules if (file := getattr(module, "__file__", None)))

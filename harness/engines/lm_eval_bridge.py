@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class LmEvalEngine:
-    """One model loaded by transformers, asked through lm-eval."""
+    """One model loaded by transformers and evaluated through lm-eval."""
 
     def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
         _quiet()
@@ -53,14 +53,14 @@ class LmEvalEngine:
         if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
             log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
-        self._local, self._told = model.path is not None, False  # of local models it is told before the run
+        self._local, self._told = model.path is not None, False  # for local models the warning comes before the run
         started = time.perf_counter()
         self._lm = self._load(model)
         took, where = duration(time.perf_counter() - started), _device_name(self._device)
         log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
-        """Answer every document of the cell; out of memory halves the batch, and the smaller batch stays."""
+        """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""
         while True:
             try:
                 return self._evaluate(cell, task)
@@ -102,7 +102,7 @@ class LmEvalEngine:
 
 
 class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
-    """`HFLM` that encodes a text once, stops each text at its own stop string and never invents weights."""
+    """`HFLM` that encodes a text once, ends each text at its own stop string and refuses missing weights."""
 
     _model: Any
     batch_size_per_gpu: int
@@ -121,7 +121,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         start = super().prefix_token_id
         self._bos_text = None if start is None else self.tokenizer.decode(start)
         known = self.model.get_input_embeddings().weight.shape[0]
-        # where a tokenizer has no padding lm-eval gives it one that the model does not know; what is padded is not read
+        # if a tokenizer has no padding token, lm-eval adds one that the model may not know; any token can be padding
         self._padding = self.tokenizer.pad_token_id if (self.tokenizer.pad_token_id or 0) < known else 0
         self._tokens = TokenCache(self.tokenizer, self._special_tokens, known=known)
 
@@ -139,7 +139,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     @property
     def batch_size_used(self) -> int | None:
-        """Requests per forward pass; None when something else limits a pass."""
+        """Requests per forward pass; None when something else limits the size of a pass."""
         return int(self.batch_size_per_gpu)
 
     @property
@@ -149,15 +149,15 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     @property
     def can_shrink(self) -> bool:
-        """True when a pass can still be made smaller."""
+        """True when a forward pass can still be made smaller."""
         return bool(self.batch_size_per_gpu > 1)
 
     def shrink(self) -> None:
-        """Make a pass half as large, because memory ran out."""
+        """Halve the size of a forward pass, because memory ran out."""
         self.batch_size_per_gpu //= 2
 
     def begin(self, seed: int) -> None:
-        """A cell starts; `seed` fixes what is drawn by chance."""
+        """Prepare for a new cell; `seed` fixes all random draws."""
         self.fallback = None
 
     def forget(self) -> None:
@@ -165,7 +165,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         self._tokens.forget()
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
-        """Responses to requests of any kinds, in their order: one call for each kind, so that batches are full."""
+        """Responses to requests of any type, in their order: one call for each type, so that batches are full."""
         responses: list[Any] = [None] * len(requests)
         for kind in dict.fromkeys(request.request_type for request in requests):
             numbers = [i for i, request in enumerate(requests) if request.request_type == kind]
@@ -175,20 +175,20 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return responses
 
     def learn(self, texts: Iterable[str]) -> None:
-        """Encode texts that will be asked for one by one."""
+        """Encode, in one batch, texts whose tokens will later be requested one by one."""
         self._tokens.learn(texts)
 
     def pair_tokens(self, requests: Sequence[Instance]) -> Sequence[Pair]:
-        """Context and continuation of each request for a likelihood as tokens, split by lm-eval's rule.
+        """Token ids of the context and the continuation of each likelihood request, split by lm-eval's rule.
 
         Raises:
-            HarnessError: a continuation has nothing to score.
+            HarnessError: a continuation has no tokens to score.
         """
         if self.backend == "causal":
             start = super().prefix_token_id
             pairs = encode_pairs([request.args for request in requests], self._tokens, start)
         else:
-            # an encoder-decoder reads the two apart; without a context it reads one token
+            # an encoder-decoder reads context and continuation separately, and one token for an empty context
             pairs = [
                 Pair(*self._encode_pair(context, continuation))
                 if context
@@ -199,7 +199,10 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return pairs
 
     def prompt_tokens(self, prompt: str) -> list[int]:
-        """lm-eval's rule for prompts looks for <bos>, the one for likelihoods for the token it puts before a text."""
+        """Token ids of a prompt by lm-eval's rule for generation, which looks for <bos>.
+
+        Its rule for likelihoods looks instead for the token that stands for an empty context.
+        """
         bos = self.tokenizer.bos_token
         if bos == self._bos_text:
             tokens = self.tok_encode(prompt)
@@ -207,14 +210,14 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
             tokens = self.tok_encode(
                 prompt, add_special_tokens=not has_bos_prefix(prompt, bos) and self.add_bos_token is not False
             )
-        # an empty prompt is what an empty context is
+        # an empty prompt is treated like an empty context
         return tokens or [self.prefix_token_id]
 
     def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
         """Turns of a chat as the model's template writes them.
 
         Raises:
-            HarnessError: there is no template, or it refuses the turns; lm-eval would leave out a system turn.
+            HarnessError: there is no template, or it refuses the turns, where lm-eval would leave out a system turn.
         """
         if self.tokenizer.chat_template is None:
             raise HarnessError("the tokenizer has no chat template; leave --apply-chat-template out")
@@ -233,12 +236,12 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any
     ) -> list[int]:
-        """Token ids; a context is asked for once per option, and again to measure it."""
+        """Token ids of a text, kept because a context is needed once per option, and again to measure its length."""
         tokens = self._tokens.ids(string, add_special_tokens)
         return tokens[-left_truncate_len:] if left_truncate_len else tokens
 
     def _special_tokens(self, text: str, add_special_tokens: bool | None) -> Mapping[str, bool]:
-        """lm-eval's rule: as the caller wishes, else as the user does, and no second <bos>."""
+        """Arguments by lm-eval's rule: the caller's choice, else the user's, and never a second <bos>."""
         if add_special_tokens is None:
             if has_bos_prefix(text, self._bos_text):
                 return {"add_special_tokens": False}
@@ -254,17 +257,17 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _loglikelihood_tokens(
         self, requests: Any, disable_tqdm: bool = True, override_bs: int | None = None
     ) -> list[tuple[float, bool]]:
-        # lm-eval's reuse of logits takes the wrong positions when two requests read the same tokens but are scored
-        # from different ones on; between single tokens that cannot be
+        # when lm-eval reuses logits, it takes the wrong positions if two requests read the same tokens but are scored
+        # from different positions on; this cannot happen when every continuation is a single token
         self.logits_cache = all(len(continuation) == 1 for _, _, continuation in requests)
         kinds: dict[int, list[int]] = {}
         for i, (_, context, continuation) in enumerate(requests):
-            # the last token is only predicted, never read
+            # the last token is only predicted and need not be read
             length = min(len(context) + len(continuation) - 1, self.max_length)
             kinds.setdefault(self.stretch.kind(length), []).append(i)
         answered: dict[int, tuple[float, bool]] = {}
         for numbers in kinds.values():
-            # rolling likelihoods ask for a progress bar whatever the caller says
+            # for rolling likelihoods lm-eval requests a progress bar even when the caller does not
             found = super()._loglikelihood_tokens(
                 [requests[i] for i in numbers], disable_tqdm=True, override_bs=override_bs
             )
@@ -289,7 +292,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return texts
 
     def generate(self, prompts: Sequence[Sequence[int]], rules: BatchRules) -> list[list[int]]:
-        """What is written after each prompt of one batch, in tokens."""
+        """The tokens that the model writes after each prompt of one batch."""
         width = max(map(len, prompts))
         context = torch.full((len(prompts), width), self._padding)
         mask = torch.zeros_like(context)
@@ -308,7 +311,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return [until_end(row[width:], self._ends(options)) for row in written.tolist()]
 
     def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
-        """The text of what was written after a prompt, up to its stop string."""
+        """The text of the tokens written after a prompt, up to its stop string."""
         return str(postprocess_generated_text(self._decoder.text(prompt, tokens), list(stop), None))
 
     def _ends(self, options: Mapping[str, Any]) -> frozenset[int]:
@@ -318,8 +321,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     def _batch_size_for(self, options: Mapping[str, Any]) -> int:
         """Texts written at a time; one where a text would depend on its neighbours."""
-        # lm-eval watches the first few beams of a batch for stop strings, whosever they are; it lets an encoder-decoder
-        # write for as long as the batch is wide; a recurrent state can take in the padding before a shorter prompt
+        # lm-eval watches the first few beams of a batch for stop strings, whichever text they belong to; its limit for
+        # an encoder-decoder depends on the width of the batch; a recurrent state may read padding
         alone = self._beams(options) > 1 or self.backend != "causal" or getattr(self.model, "_is_stateful", False)
         return 1 if alone else int(self.batch_size_per_gpu)
 
@@ -337,7 +340,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _create_tokenizer(
         self, pretrained: str, tokenizer: Any, *, revision: str, trust_remote_code: bool = False, **kwargs: Any
     ) -> None:
-        # the config is at hand; transformers would load it once more, and run its code on the tokenizer's permission
+        # pass the config on: transformers would load it again, and run its code with the permission for the tokenizer's
         if self._tokenizer_code:
             self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
                 pretrained, config=self._config, revision=revision, trust_remote_code=True
@@ -359,7 +362,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         if info["missing_keys"]:
             missing = sorted(info["missing_keys"])
             raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
-        # what transformers itself knows to be of no use is not among them
+        # this list leaves out weights that transformers itself knows to be unused
         if left := sorted(info["unexpected_keys"]):
             log.warning(
                 "%s: %s of the folder are not used, %s first: is config.json the one that was saved with them?",
@@ -370,13 +373,13 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
         if self._beams(kwargs) > 1:
-            # beams change places, so that nothing can be said of a row
+            # beams change places, so a row does not stay with one text and cannot be stopped by itself
             criteria = stop_sequences_criteria(self.tokenizer, stop, context.shape[1], context.shape[0])
         else:
             # lm-eval stops a batch when all its texts hold the same stop string; texts that end differently
             # would run on to the limit.
             texts, width = context.shape
-            # an encoder-decoder's texts stand alone
+            # an encoder-decoder's output does not contain the prompt
             prompt = width if self.backend == "causal" else 0
             each = StopEachText(self.tokenizer, stop, texts=texts, prompt=prompt)
             criteria = transformers.StoppingCriteriaList([each])
@@ -398,7 +401,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
 
 def _device(asked: str) -> str:
-    """The device that torch is told.
+    """The device name to pass to torch.
 
     Raises:
         MachineError: the worker has no such device.
@@ -423,7 +426,7 @@ def _free_memory() -> None:
 
 
 def _quiet() -> None:
-    """Progress bars and advice of the libraries are noise in a worker's log."""
+    """Switch off progress bars and advice of the libraries, which are noise in a worker's log."""
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""From a task and a cell to lm-eval's own requests: built once, and the same on every machine.
+"""Build lm-eval's requests for a task and a cell, once and equally on every machine.
 
-lm-eval renders the prompts and computes its metrics; which examples are shown and which answers are right is decided
-here (`shots`, `cell_task`).
+lm-eval renders the prompts and computes its metrics; which examples are shown and which answers are right is decided by
+the harness (`shots`, `cell_task`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from harness.specs import TaskSpec
 from harness.wording import quoted
 
 OWN_KEYS = frozenset({"simulate"})
-"""Config keys that are ours and not lm-eval's."""
+"""Config keys that the harness adds to lm-eval's."""
 
 
 def build_cell(
@@ -40,16 +40,16 @@ def build_cell(
     """The requests of `cell`; Python files of the task run only where the user allowed it.
 
     Args:
-        cell: what to ask.
+        cell: the cell to build.
         task: the cell's task.
-        data: documents read so far.
-        allow_code: the user agreed that Python files of the task run.
+        data: cache of the documents read so far.
+        allow_code: True when the user agreed that Python files of the task run.
         write_turns: writes the turns of a chat by the model's template, for cells that ask in turns.
 
     Raises:
         CatalogError: the task's config or data do not fit lm-eval.
-        PlanError: more shots than there are examples.
-        HarnessError: an unknown metric, or prompts whose shots are not those asked for.
+        PlanError: the cell has more shots than there are examples.
+        HarnessError: a metric is unknown, or prompts do not have the number of shots that the cell requires.
     """
     lm_eval.utils.env = environment()
     config = task_config(cell, task, allow_code=allow_code)
@@ -78,7 +78,7 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
     """The lm-eval config of a cell: the task's, changed by the prompt variant, with our sampler and metrics."""
     if cell.prompt not in task.prompts:
         raise PlanError(f"task {task.name}: " + unknown("prompt", cell.prompt, task.prompts))
-    # lm-eval changes what it is given
+    # a copy, because lm-eval modifies the config it gets
     config = copy.deepcopy({**task.config, **task.prompts[cell.prompt]})
     config = {key: value for key, value in config.items() if key not in OWN_KEYS}
     known = {field.name for field in fields(TaskConfig)}
@@ -123,9 +123,9 @@ def _use_scripts(config: dict[str, Any]) -> None:
     options = config.get("generation_kwargs") or {}
     options.pop("trust_remote_code", None)
     if options.get("custom_generate"):
-        options["trust_remote_code"] = True  # transformers asks for it even where the folder is local
+        options["trust_remote_code"] = True  # transformers requires it even for a local folder
     for entry in config["metric_list"]:
-        if script := entry.pop("hf_evaluate", None):  # a text here: it has been found
+        if script := entry.pop("hf_evaluate", None):  # by now the path of the script
             entry["metric"] = ScriptMetric(entry["metric"], Path(script))
             entry.setdefault("aggregation", "mean")
             entry.setdefault("higher_is_better", True)
@@ -156,7 +156,7 @@ def _is_own(metric: Any) -> bool:
 
 
 def metric_name(name: str) -> str:
-    """lm-eval's metric in `exact_match,strict-match`, which names a filter too."""
+    """Name of lm-eval's metric without the filter: `exact_match` for `exact_match,strict-match`."""
     return name.partition(",")[0]
 
 

@@ -1,4 +1,4 @@
-"""Loading a model from a folder or the hub, within what the user allows; what goes wrong is said in a sentence."""
+"""Load a model from a folder or the hub, with the user's permissions; errors are explained in one sentence."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from harness.specs import ModelSpec
 
 
 class Loaded(Protocol):
-    """What loading looks at in a loaded model."""
+    """The attributes of a loaded model that are checked after loading."""
 
     foreign_code: tuple[str, ...]
 
     @property
     def model(self) -> Any:
-        """Of transformers."""
+        """The model object of transformers."""
         ...
 
 
@@ -34,7 +34,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    said = ("can't allocate memory", "out of memory", "_status_alloc_failed")  # the last by CUDA's libraries
+    said = ("can't allocate memory", "out of memory", "_status_alloc_failed")  # the last comes from CUDA's libraries
     return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
@@ -64,7 +64,7 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
                 offload_folder=None,  # lm-eval's default is a folder below the working one
                 **options,
             )
-    except Exception as error:  # of a damaged folder transformers trips over whatever comes first
+    except Exception as error:  # a damaged folder can make transformers raise any exception
         if isinstance(error, HarnessError) or is_out_of_memory(error):
             raise
         raise unreadable(model, error) from error

@@ -1,13 +1,13 @@
 """Contexts and continuations as tokens, by the rule of lm-eval's `TemplateLM.loglikelihood`, for every engine.
 
-Spaces at the end of a context belong to the continuation. Both are encoded as one text, and the continuation is what
-that has more than the context alone, in tokens. lm-eval's rule ends there, and two things can go wrong after it:
+Spaces at the end of a context belong to the continuation. Both are encoded as one text, and the continuation gets
+the tokens that this text has beyond those of the context alone. lm-eval's rule ends there, and leaves two problems:
 
-* A token may span the two, `Answer` out of `Ans` and `wer`. What it holds of the continuation is then not scored, as
+* A token may span the two, `Answer` out of `Ans` and `wer`. Its part of the continuation is then not scored, as
   with lm-eval; when nothing is left to score, lm-eval ends with an assertion and here the request is refused by name
   (lm-eval#1297, #1053, #3336).
 * A context of white space is empty once its spaces are moved. lm-eval asserts there, too, unless the tokenizer puts a
-  token before every text; here it is what an empty context is: the token `prefix_token_id`.
+  token before every text; here it is treated like an empty context and becomes the token `prefix_token_id`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from harness.errors import HarnessError, ModelError
 
 _NO_FIRST_TOKEN = "the tokenizer has no token that begins or ends a text, which would stand for it"
 _SHOWN = 30
-"""Characters of a context that a message shows."""
+"""Number of characters of a context that an error message shows."""
 
 
 class Pair(NamedTuple):
@@ -34,11 +34,11 @@ class Pair(NamedTuple):
 
 
 def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_token_id: int | None) -> list[Pair]:
-    """Token ids of (context, continuation) pairs; either can have none.
+    """Token ids of (context, continuation) pairs; either list can be empty.
 
     Args:
-        pairs: texts.
-        tokens: the tokenizer.
+        pairs: contexts and continuations as texts.
+        tokens: cache that encodes the texts.
         prefix_token_id: stands for an empty context; None when the tokenizer has no such token.
     """
     moved = [(context.rstrip(), context + continuation) for context, continuation in pairs]
@@ -63,15 +63,15 @@ def _after_prefix(continuation: list[int], prefix: list[int]) -> Pair:
 
 
 def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_length: int) -> None:
-    """See that every continuation has tokens to score, no more than the model reads, and one to follow.
+    """Check that every continuation has tokens, fits the context length, and follows at least one token.
 
     Args:
-        requests: for likelihoods.
-        pairs: their tokens.
-        max_length: tokens the model reads.
+        requests: likelihood requests.
+        pairs: the token ids of each request.
+        max_length: context length in tokens.
 
     Raises:
-        HarnessError: one has not; the document and its answer are named.
+        HarnessError: a continuation fails the check; the message names the document and its answer.
     """
     scorable = [bool(pair.context) and 0 < len(pair.continuation) <= max_length for pair in pairs]
     bad = [(r, p) for r, p, known in zip(requests, pairs, scorable, strict=True) if not known]
@@ -84,7 +84,7 @@ def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_leng
 
 
 def no_first_token(name: str) -> ModelError:
-    """What is said of a model that is to answer an empty text without a token to stand for it."""
+    """The error for a model that gets an empty text but has no token to stand for it."""
     return ModelError(f"{name}: a text is empty, and {_NO_FIRST_TOKEN}")
 
 

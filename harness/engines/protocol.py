@@ -1,4 +1,4 @@
-"""How a model answers: the protocol of engines, and the one place where any error of a cell becomes its failure."""
+"""The protocol of engines, and the one place where any error in a cell is turned into a recorded failure."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class EngineSettings:
     """How models run. Nothing here may change a score, except `truncation`, whose effect is recorded."""
 
     device: str = "auto"
-    """torch device; `auto` takes the GPU a worker was given, else the CPU."""
+    """torch device; `auto` takes the GPU assigned to the worker, else the CPU."""
     batch_size: int = 32
     """Requests per forward pass of lm-eval's code; halved when memory runs out."""
     token_budget: int | None = None
     """Tokens per forward pass of the tree engine; halved when memory runs out. None: 2048 on a CPU, 16384 on a GPU."""
     deterministic: bool = False
-    """Compute scores that depend on each document alone, bit by bit, whatever else is in its batch; slower."""
+    """Make scores bitwise independent of what else is in a document's batch; slower."""
     threads: int | None = 1
     """CPU threads of one worker; None leaves torch's default."""
     trust_remote_code: bool = False
-    """Run Python files that come with a model: its layers, its way to generate."""
+    """Run Python files that come with a model and define its layers or how it generates text."""
     allow_tokenizer_code: bool = False
     """Run Python files that come with a model's tokenizer."""
     allow_pickle: bool = False
-    """Read weights that are not in safetensors: pickles, which can run code."""
+    """Read weights that are not in safetensors but in pickles, which can run code."""
     allow_code: bool = False
     """Run Python files that come with a task (see `harness.catalog.task_code`)."""
     confirm_run_unsafe_code: bool = False
@@ -47,7 +47,7 @@ class EngineSettings:
 
 
 class Engine(Protocol):
-    """One loaded model that answers cells. It is opened at the beginning of a lane and closed at its end."""
+    """One loaded model that answers cells. It is opened at the start of a lane and closed at its end."""
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. Any exception means the cell failed."""
@@ -83,7 +83,7 @@ def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine
 
 
 def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
-    """Evaluate one cell; whatever error there is becomes a failure of this cell alone."""
+    """Evaluate one cell; any error becomes a failure of this cell alone."""
     try:
         result = engine.evaluate(cell, task)
         if problem := implausible(result):

@@ -1,4 +1,4 @@
-"""Where and with what a cell was evaluated."""
+"""Provenance of a cell: the machine, the software and the settings it was evaluated with."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.records import Provenance
 from harness.version import __version__
 
 ENGINE_PACKAGES = ("torch", "transformers", "lm_eval")
-"""Packages whose version can move a number."""
+"""Packages whose version can change a score."""
 
 
 class Stopwatch:
-    """Started when a cell starts; makes its provenance when it ends."""
+    """Measures the time of a cell from its start, and creates its provenance at the end."""
 
     def __init__(self) -> None:
         self._started_at = datetime.now(UTC)
@@ -75,7 +75,7 @@ def host() -> str:
 
 @functools.cache
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit and dirtiness of the current folder, asked once per process; None and None outside a repository."""
+    """Git commit of the current folder and whether it has changes, read once per process; both None outside git."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return None, None

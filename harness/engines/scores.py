@@ -1,4 +1,4 @@
-"""From answers to a cell's scores: lm-eval's own metrics by lm-eval's own code, ours by name."""
+"""Compute a cell's scores from answers: lm-eval's metrics by lm-eval's code, the harness's own by name."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ JACKKNIFE_GROUPS = 50
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CellScores:
-    """What the metrics of a cell say."""
+    """The values of a cell's metrics."""
 
     scores: tuple[Score, ...]
-    """In the order of the cell's metrics."""
+    """Scores in the order of the cell's metrics."""
     per_sample: tuple[Mapping[str, float], ...]
-    """One mapping per document; a corpus metric that no single document has a score in is left out."""
+    """One mapping per document, without corpus metrics, which have no score for a single document."""
 
 
 def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellScores:
-    """Every metric of the cell, from the same answers.
+    """Compute every metric of the cell from the same answers.
 
     Raises:
-        HarnessError: a log-likelihood is no number, or a metric gives no finite one.
+        HarnessError: a log-likelihood is not a number, or the value of a metric is not finite.
     """
     _check_likelihoods(cell, built, answers)
     theirs: dict[str, list[Mapping[str, Any]]] = {}
@@ -88,7 +88,7 @@ def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[An
 
 
 def _check_likelihoods(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> None:
-    """Refuse what a model with broken weights says: whichever option is preferred among NaN, accuracy is a number."""
+    """Refuse likelihoods that are not numbers, as broken weights give: accuracy would still be a number."""
     bad = sum(map(_no_numbers, built.documents, answers))
     if bad:
         raise HarnessError(
@@ -98,7 +98,7 @@ def _check_likelihoods(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) 
 
 
 def _no_numbers(requests: Sequence[Instance], answer: Answer) -> bool:
-    """True when something said of a document is no number, or all its options are impossible."""
+    """True when a likelihood of a document is not a number, or all its options have probability zero."""
     responses = (response for request in requests for response in request.resps if not isinstance(response, str))
     said = [float(response[0] if isinstance(response, tuple) else response) for response in responses]
     said.append(answer.reference_loglikelihood or 0.0)
@@ -107,7 +107,7 @@ def _no_numbers(requests: Sequence[Instance], answer: Answer) -> bool:
 
 
 def _filter_of(name: str, built: BuiltCell) -> str:
-    """The filter a metric is read after: the one it names, else the task's first."""
+    """The filter whose output a metric scores: the one in its name, else the task's first."""
     filters = list(built.documents[0][0].filtered_resps)
     wanted = name.partition(",")[2] or filters[0]
     if wanted not in filters:
@@ -134,12 +134,12 @@ def _lm_eval_score(
     if aggregate.__name__ == "mean":
         values = [float(item) for item in items]
         return value, mean_stderr(values)[1], values
-    # (gold, prediction) pairs and the like: only all documents together have a score
+    # items are (gold, prediction) pairs or similar: only all documents together have a score
     return value, jackknife_stderr(lambda some: float(aggregate(some)), items), None
 
 
 def _evened(items: list[Any]) -> list[Any]:
-    """Where documents have several references, as many for each: sacrebleu takes None for one that is not there."""
+    """Pad the references with None to the same number for every document, as sacrebleu requires."""
     if not any(isinstance(item, Sequence) and isinstance(item[0], list) for item in items if item):
         return items
     references = [item[0] if isinstance(item[0], list) else [item[0]] for item in items]

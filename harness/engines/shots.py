@@ -1,8 +1,8 @@
-"""Which examples stand before a question: k shots are the first k of one order, less the copies of the question.
+"""Choose the examples before a question: k shots are the first k in a fixed order, without copies of the question.
 
 lm-eval's default sampler draws each document's examples from one running generator, so that other examples appear when
 documents are sharded or limited. Here a seed fixes one permutation of the examples, or none where the task asks for
-its first ones, and an example that would give the answer away is passed over for that document alone.
+its first ones, and an example that would reveal the answer is skipped for that document alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Demonstration(dict[str, Any]):
     """A document that is shown with its answer."""
 
     def __init__(self, doc: DocumentFields, place: int) -> None:
-        """`place`: its number in the split or the list it comes from."""
+        """`place` is the document's position in the split or the list it comes from."""
         super().__init__(doc)
         self.place = place
 
@@ -39,9 +39,9 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
     """The same examples for every document, from one pool."""
 
     per_document = False
-    """True when each document has other examples."""
+    """True when each document has its own examples."""
     in_order = False
-    """True when they are taken as they stand, whatever the seed."""
+    """True when examples are taken in their original order, whatever the seed."""
 
     def __init__(self, df: Sequence[DocumentFields] | None = None, **kwargs: Any) -> None:
         super().__init__(df, **kwargs)
@@ -57,7 +57,7 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
         return self
 
     def take(self, places: Sequence[int]) -> None:
-        """Leave only these examples in the pool, in this order.
+        """Keep only the examples at these positions in the pool, in this order.
 
         Raises:
             CatalogError: there is no such example.
@@ -78,14 +78,14 @@ class PoolShots(ContextSampler):  # type: ignore[misc]  # lm-eval is untyped
         return self._orders[n]
 
     def turn_to(self, doc: DocumentFields, left_out: Collection[int] = ()) -> None:
-        """The next examples are for `doc`, but for those at the positions `left_out`."""
+        """Draw the next examples for `doc`, without those at the positions `left_out`."""
         pool = self.pool(doc)
         self._next = (pool[i] for i in self.order(len(pool)) if i not in left_out)
 
     def sample(
         self, n: int, eval_doc: DocumentFields | None = None, df: Any = None, **_: Any
     ) -> Sequence[Demonstration]:
-        """The first n of them; lm-eval says which document not to show, and here that is known already."""
+        """The first n examples; the document that lm-eval wants to exclude is ignored, since `turn_to` excluded it."""
         examples = list(islice(self._next, n))
         if len(examples) < n:
             raise PlanError(f"{n} shots were asked for; there are {len(examples)} examples to take them from")
@@ -112,7 +112,7 @@ class DocumentShots(PoolShots):
 
 
 class FirstPoolShots(PoolShots):
-    """The first examples of the pool, as `sampler: first_n` asks."""
+    """The first examples of the pool, for `sampler: first_n`."""
 
     in_order = True
 
@@ -124,7 +124,7 @@ class FirstDocumentShots(DocumentShots):
 
 
 def sampler(demonstrations: Literal["pool", "document"], name: str) -> type[PoolShots]:
-    """The sampler that a task's `demonstrations` and its `fewshot_config.sampler` ask for."""
+    """The sampler for a task's `demonstrations` and its `fewshot_config.sampler`."""
     if name == "first_n":
         return FirstPoolShots if demonstrations == "pool" else FirstDocumentShots
     return PoolShots if demonstrations == "pool" else DocumentShots

@@ -1,6 +1,6 @@
 """An engine without a model: answers drawn around a known ability curve, for tests, demos and power studies.
 
-A task's config may plant the curve, under `simulate`:
+A task's config can set the curve under the key `simulate`:
 
 | key | meaning | default |
 |---|---|---|
@@ -9,7 +9,7 @@ A task's config may plant the curve, under `simulate`:
 | `shots_gain` | decades of parameters that each doubling of 1 + shots is worth | 0.1 |
 | `ceiling` | ability of an endless model, 0 to 1 | 0.95 |
 
-Three more keys are hooks for tests of what surrounds an engine: `fail: true` raises, `sleep: seconds` waits first,
+Three more keys are hooks for testing the code around an engine: `fail: true` raises, `sleep: seconds` waits first,
 `die: true` ends the process at once, as a crash would.
 """
 
@@ -34,21 +34,21 @@ from harness.scoring.metrics import mean_stderr
 from harness.specs import MetricSpec, ModelSpec, TaskSpec
 
 N_DOCS = 200
-"""Documents of a task that does not say how many it has."""
+"""Number of documents of a task that does not set it."""
 NOISE = 0.05
 """Standard deviation of a smooth score between documents, as a share of its range."""
 TOKENS_PER_ANSWER = 12
-"""In the shape `artefact` an answer is right when so many tokens are."""
+"""In the shape `artefact` an answer is right when this many tokens are all right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ability:
-    """How able a model is, 0 to 1."""
+    """Ability of a model, from 0 to 1."""
 
     sharp: float
-    """Share of the way from chance to best that the all-or-nothing metrics have gone."""
+    """Value of the all-or-nothing metrics as a fraction of the range from chance to best."""
     smooth: float
-    """The same for the continuous partner."""
+    """The same fraction for their continuous partner."""
 
 
 def _logistic(decades: float) -> float:
@@ -73,7 +73,7 @@ SHAPES: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "inverse": (lambda x: 1.0 - _ramp(x), lambda x: 1.0 - _ramp(x)),
     "u-shaped": (lambda x: min(1.0, abs(x) / 3.0), lambda x: min(1.0, abs(x) / 3.0)),
 }
-"""Shape -> ability of the sharp metrics and of their smooth partner, over decades of parameters from the threshold."""
+"""Shape -> ability in all-or-nothing metrics and their smooth partner, by decades of parameters above threshold."""
 
 
 class SimulatedEngine:
@@ -110,7 +110,7 @@ class SimulatedEngine:
 
 
 def ability(cell: Cell, task: TaskSpec) -> Ability:
-    """The planted ability of the cell's model at the cell's shots."""
+    """The ability that the task's curve gives the cell's model at the cell's number of shots."""
     planted: Mapping[str, Any] = task.config.get("simulate") or {}
     derived = random.Random(task.name)
     shape = planted.get("shape", derived.choice(sorted(SHAPES)))
@@ -147,10 +147,10 @@ def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Seq
     if metric.continuous:
         low, high = min(chance, best, 0.0), max(chance, best, 1.0)
         centre = chance + span * able.smooth
-        # the same room on both sides: clipping one side would move the mean
+        # noise has the same room on both sides, since clipping one side would shift the mean
         room = min(centre - low, high - centre)
         return [centre + max(-room, min(room, span * wobble)) for wobble in noise]
-    # 1 as often as makes the mean what it should be; all metrics share a document's luck
+    # 1 with the probability that gives the required mean; all metrics share a document's random number
     p = chance + span * able.sharp
     return [float(drawn < p) for drawn in luck]
 

@@ -26,13 +26,16 @@ class Stretch:
         self._limit = min((_limit(module) for module in self._modules), default=None)
 
     def kind(self, length: int) -> int:
-        """Sequences of one kind may share a pass: up to the usual length, or beyond it, where each length can count."""
+        """The kind of a sequence by its length; only sequences of the same kind may share a forward pass.
+
+        All sequences up to the usual length are of one kind; beyond it, each length may be a kind of its own.
+        """
         if self._limit is None or length <= self._limit:
             return 0
         return length if self._grows else 1
 
     def may_cache(self, prompt: int, longest: int) -> bool:
-        """Whether keys stay right while a text grows from `prompt` to `longest` tokens."""
+        """Whether cached keys stay valid while a text grows from `prompt` to `longest` tokens."""
         return self.kind(prompt) == self.kind(longest)
 
     def start_afresh(self) -> None:

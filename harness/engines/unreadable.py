@@ -1,4 +1,4 @@
-"""Why a model does not load, in a sentence: transformers speaks of its own code and of reports that it logs."""
+"""Explain in one sentence why a model does not load; messages of transformers refer to its own code and its log."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.errors import ModelError
 from harness.specs import ModelSpec
 
 _FIELD = re.compile(r"Field '(?P<field>\w+)' expected (?P<expected>.+?), got .+ \(value: (?P<value>.*)\)")
-"""What huggingface_hub's strict configs say of a value."""
+"""How huggingface_hub's strict configs report an invalid value."""
 _KIND = re.compile(r"model type `(?P<kind>[^`]*)` but Transformers does not recognize")
 
 
 def unreadable(model: ModelSpec, error: Exception) -> ModelError:
-    """What is wrong with a folder that is damaged, or with a model that is not there or not taken as it is."""
+    """The error for a model that is missing, damaged or not accepted by transformers, with the reason."""
     return ModelError(f"{model.source}: {_reason(model, error)}")
 
 
@@ -63,7 +63,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _damaged_json(folder: Path) -> str | None:
-    """The first of the files that a model is loaded from which is no JSON object; None when all are."""
+    """The first JSON file of a model that holds no JSON object; None when all do."""
     for path in sorted((*folder.glob("*config.json"), *folder.glob("tokenizer.json"), *folder.glob("*.index.json"))):
         try:
             content = json.loads(path.read_bytes())
@@ -75,7 +75,7 @@ def _damaged_json(folder: Path) -> str | None:
 
 
 def _missing(model: ModelSpec, error: KeyError, version: str) -> str:
-    """A word that transformers looked up and did not find: a value of the config, or a key of another file."""
+    """Explain a key that transformers did not find: a value in the config, or a key missing in another file."""
     word = error.args[0] if error.args else ""
     if model.path is not None:
         config = json.loads((Path(model.path) / "config.json").read_bytes())

@@ -1,8 +1,9 @@
-"""Texts by transformers' `generate` in padded batches, by the rules of lm-eval's `HFLM.generate_until` for decoders.
+"""Generate texts by transformers' `generate` in padded batches, with the rules of lm-eval's `HFLM.generate_until`.
 
-What differs is what lm-eval decides for a whole batch, or without the prompt: whether a prompt has its <bos> already is
-asked of each prompt and not of the first, a text is decoded behind its prompt (`decoding`), rows whose positions depend
-on their neighbours are kept apart (`stretched`), and logits that are no numbers end the cell.
+The rules are those for decoder-only models. They differ from lm-eval's where it decides for a whole batch or
+without the prompt: each prompt is checked for <bos>, not only the first; a text is decoded together with the end of its
+prompt (`decoding`); rows whose positions depend on their neighbours are kept apart (`stretched`); and logits that are
+not numbers make the cell fail.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from harness.errors import ModelError
 
 
 class Writer(Protocol):
-    """What writing asks of a model."""
+    """The methods that generating texts needs of a model."""
 
     stretch: Stretch
 
     @property
     def max_length(self) -> int:
-        """Tokens the model reads, those it writes included."""
+        """Context length in tokens, including the tokens that the model writes."""
         ...
 
     @property
     def max_gen_toks(self) -> int:
-        """Tokens to generate when a request does not say."""
+        """Number of tokens to generate when a request does not set one."""
         ...
 
     @property
@@ -46,35 +47,35 @@ class Writer(Protocol):
         ...
 
     def generate(self, prompts: Sequence[Sequence[int]], rules: BatchRules) -> list[list[int]]:
-        """What is written after each prompt of one batch, in tokens."""
+        """The tokens that the model writes after each prompt of one batch."""
         ...
 
     def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
-        """The text of what was written, up to its stop string."""
+        """The text of the tokens written after a prompt, up to its stop string."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchRules:
-    """How the texts of a batch are written."""
+    """How the texts of a batch are generated."""
 
     stop: Sequence[str]
-    """Texts that end one."""
+    """Stop strings, each of which ends a text."""
     limit: int
-    """Most new tokens."""
+    """Maximum number of new tokens."""
     cache: bool
-    """Whether keys and values of earlier tokens stay right."""
+    """Whether keys and values of earlier tokens may be cached."""
     options: Mapping[str, Any]
-    """Everything else, for transformers."""
+    """All other generation options, passed to transformers."""
 
 
 def write_texts(lm: Writer, requests: Sequence[Instance], batch_size: Callable[[Mapping[str, Any]], int]) -> list[str]:
     """The text after each prompt, without its stop string.
 
     Args:
-        lm: writes.
+        lm: the model.
         requests: prompts with lm-eval's generation options.
-        batch_size: prompts of one pass, by their options.
+        batch_size: number of prompts in one pass, as a function of their options.
     """
     alike: dict[str, list[int]] = {}
     for i, request in enumerate(requests):
@@ -127,20 +128,20 @@ def _batches(
 
 
 class StopEachText(transformers.StoppingCriteria):
-    """True for every text that holds one of the stop strings after the prompt."""
+    """Stopping criterion: true for every text that contains one of the stop strings after the prompt."""
 
     def __init__(self, tokenizer: Any, stop: Sequence[str], *, texts: int, prompt: int) -> None:
-        """`prompt`: tokens before each of the texts."""
+        """`prompt` is the number of tokens before each text."""
         self._tokenizer = tokenizer
         self._stop = tuple(stop)
         self._prompt = prompt
         longest = max((len(tokenizer.encode(text, add_special_tokens=False)) for text in stop), default=0)
-        # two tokens more: a stop string may come in other pieces than it is encoded in
+        # two tokens more, since the model may write a stop string with other tokens than its own encoding
         self._window = longest + 2
         self._done = [False] * texts
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        """Which of the texts have ended."""
+        """For each text, whether it has ended."""
         window = input_ids[:, self._prompt :][:, -self._window :].tolist()
         for row, tokens in enumerate(window):
             if not self._done[row]:
@@ -150,16 +151,16 @@ class StopEachText(transformers.StoppingCriteria):
 
 
 class RefuseNoNumbers(transformers.LogitsProcessor):
-    """Passes logits on as they are, and stops where the highest is no number: any token would look chosen."""
+    """Leaves logits unchanged, and raises an error when the highest is not a number, as any token could be chosen."""
 
     def __init__(self, name: str, dtype: torch.dtype) -> None:
         self._name, self._dtype = name, dtype
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """The scores.
+        """Return the scores unchanged.
 
         Raises:
-            ModelError: they are no numbers.
+            ModelError: the scores are not numbers.
         """
         if not bool(torch.isfinite(scores.amax(-1)).all()):
             raise no_numbers(self._name, self._dtype)
@@ -167,7 +168,7 @@ class RefuseNoNumbers(transformers.LogitsProcessor):
 
 
 def no_numbers(name: str, dtype: torch.dtype) -> ModelError:
-    """What is said of a model that writes by chance because its logits are no numbers."""
+    """The error for a model whose logits are not numbers, so that its text would be random."""
     return ModelError(
         f"{name}: scores are not finite: the model's logits are no numbers while it writes; its weights are damaged, "
         f"or it needs more than {str(dtype).removeprefix('torch.')}"

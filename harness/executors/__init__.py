@@ -1,1 +1,1 @@
-"""Where lanes run: in this process, or on Ray."""
+"""Executors: run lanes, each the jobs of one model, in this process or on Ray."""

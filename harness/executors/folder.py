@@ -1,7 +1,7 @@
 """The temporary folder of a private Ray: closed to other users, and gone when the run has ended, however it ended.
 
-Ray gives every user of the machine the right to write in its folder, where its sockets and logs lie: who replaces a
-socket is obeyed by the run, and logs show what models were asked. So Ray's own folder lies below one that is closed.
+Ray gives every user of the machine the right to write in its folder, where its sockets and logs lie: whoever
+replaces a socket can control the run, and logs show the prompts of models. So Ray's own folder lies below a closed one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from pathlib import Path
 from harness.executors import reaper
 
 _LONGEST = 103
-"""Bytes that the path of a socket may have on macOS; Linux allows 107."""
+"""Maximum length in bytes of the path of a socket on macOS; Linux allows 107."""
 
 _RESERVED = len("/emergence-12345678/ray/session_2026-01-31_23-59-59_123456_1234567/sockets/plasma_store")
-"""Bytes of the longest such path that are not the temporary folder's, with the largest process id of Linux."""
+"""Bytes that the longest such path adds to the temporary folder, with the largest process id of Linux."""
 
 
 @contextmanager
 def private_folder() -> Iterator[str]:
-    """A folder for Ray, not there yet, below one of mode 0700 that disappears with every process that still uses it."""
+    """Path of a folder for Ray to create, inside a new folder of mode 0700.
+
+    At the end the outer folder is deleted, and every process that still uses it is killed.
+    """
     usual = tempfile.gettempdir()
     fits = len(os.fsencode(usual)) + _RESERVED <= _LONGEST and _kept_from_others(Path(usual))
     closed = tempfile.mkdtemp(prefix="emergence-", dir=usual if fits else "/tmp")
@@ -37,7 +40,7 @@ def private_folder() -> Iterator[str]:
 
 
 def _kept_from_others(folder: Path) -> bool:
-    """Whether no other user but root can put something else in the place of what this user makes in `folder`."""
+    """Whether only this user and root can replace what this user creates in `folder`."""
     resolved = folder.resolve()
     for each in (resolved, *resolved.parents):
         status = each.stat()

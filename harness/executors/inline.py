@@ -16,11 +16,11 @@ class InlineExecutor:
     """One model at a time in this process, however many workers the settings allow."""
 
     def __init__(self, settings: ExecutorSettings) -> None:
-        del settings  # neither a width nor an address means anything here
+        del settings  # neither the number of workers nor an address applies here
         self.loading: tuple[str, ...] = ()
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
-        """One outcome per job, in the order of the lanes. A crash of the process ends the run; Ray would go on."""
+        """One outcome per job, in the order of the lanes. A crash of the process ends the run, unlike on Ray."""
         with ended_by_sigterm():
             for lane in lanes:
                 worker = LaneWorker(settings)

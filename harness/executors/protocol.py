@@ -1,4 +1,4 @@
-"""Where lanes run: one protocol, so that no other module depends on Ray."""
+"""The protocol of executors, which run lanes, so that no other module depends on Ray."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ExecutorSettings:
     """Where lanes run, and how many at the same time."""
 
     workers: int | None = None
-    """Most models loaded at the same time; None asks the machine (its CPUs or GPUs)."""
+    """Maximum number of models loaded at the same time; None takes it from the machine's CPUs or GPUs."""
     address: str | None = None
     """Ray cluster to join (`HOST:PORT` or `auto`); None starts a private one."""
 

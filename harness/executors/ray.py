@@ -1,9 +1,9 @@
-"""Runs lanes on Ray, on a laptop or a cluster: one process per loaded model, and every ending is an outcome.
+"""Runs lanes on Ray, on a laptop or a cluster: one process per loaded model, and an outcome for every job.
 
-Retrying is decided here and written down, never by Ray: no restarts, no task retries, one job in flight per worker. An
-error in a cell is caught in the worker; the death of a worker costs the cell it was answering, and the rest of its lane
-goes on with a fresh one. Whatever was started ends when the iterator is closed, and also when the driver is killed:
-see `harness.executors.folder`.
+This module decides about retries and records them, and Ray's own restarts and task retries are off; each worker has one
+job at a time. An error in a cell is caught in the worker. When a worker dies, its cell fails, and a new worker
+takes the rest of its lane. Every process that was started ends when the iterator is closed, and also when the
+driver is killed: see `harness.executors.folder`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from harness.records import CellFailure, Outcome
 from harness.schedule import Lane
 from harness.wording import duration
 
-# Ray reads these while it is imported: no report to its makers, and no `uv run` of its own in every worker.
+# Ray reads these while it is imported: they stop its usage reports and its own `uv run` in every worker.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
@@ -48,16 +48,16 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 log = logging.getLogger(__name__)
 
 OPENING_TRIES = 2
-"""Workers that may die while loading one model before the lane is given up."""
+"""Number of workers that may die while loading one model before the lane is given up."""
 
 _CLOSE_SECONDS = 10.0
-"""Time a model gets to close before its worker is ended anyway."""
+"""Time that a model has to close before its worker is killed."""
 
 _OBJECT_STORE_BYTES = 200 * 2**20
-"""Holds outcomes on their way only, and spills to disk: small, so that a container with little /dev/shm can run."""
+"""Size of Ray's object store. It holds outcomes in transit and spills to disk, so little /dev/shm is enough."""
 
 _GROUP = {"ray.io/node-group", "ray.io/node_group"}
-"""Labels, by Ray's version, of nodes that Ray's or Kubernetes' autoscaler looks after: larger ones may come."""
+"""Labels, by Ray's version, of nodes that Ray's or Kubernetes' autoscaler manages and may add larger nodes to."""
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "EMERGENCE_LIMITS")
 """Settings of the driver that workers on other machines must share."""
@@ -91,7 +91,7 @@ class RayExecutor:
             workers = self._settings.workers or max(1, cpus // (settings.threads or 1))
             private = self._settings.address is None
             nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-            # all of them before the first cell: a model that cannot run is not for the results to remember
+            # check all lanes before the first cell, so that a model that cannot run is not recorded as a failure
             self._runs = [
                 _LaneRun(lane, settings, private, worker_gpus(lane, settings.device, nodes))
                 for lane in lanes
@@ -101,7 +101,7 @@ class RayExecutor:
 
 
 def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
-    """Keeps `workers` lanes going and yields what lands."""
+    """Keep `workers` lanes running and yield their outcomes as they arrive."""
     waiting = deque(runs)
     flying: dict[Any, _LaneRun] = {}
     idle = _Idle()
@@ -114,7 +114,7 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
                 [ref], _ = ray.wait(list(flying), num_returns=1)
                 run = flying.pop(ref)
                 landed, following = run.land(ref)
-                if following is not None:  # before yielding: the worker answers while the outcome is written
+                if following is not None:  # before yielding, so that the worker continues while the outcome is written
                     flying[following] = run
                 elif waiting:
                     idle.keep(run.release())
@@ -128,17 +128,17 @@ def _outcomes(runs: Sequence[_LaneRun], workers: int) -> Iterator[Outcome]:
 
 
 def worker_gpus(lane: Lane, device: str, nodes: Sequence[Mapping[str, Any]]) -> float:
-    """GPUs that a worker of the lane takes on a cluster of `nodes`, which are alive and as Ray describes them.
+    """Number of GPUs for a worker of the lane on a cluster of `nodes`, live nodes as Ray describes them.
 
     Raises:
-        MachineError: no node can ever hold the model; Ray itself would wait for one for ever.
+        MachineError: no node can ever hold the model, where Ray itself would wait forever.
     """
     model = lane.model
     largest = max((node["Resources"].get("GPU", 0.0) for node in nodes), default=0.0)
     if device == "cpu" or lane.engine in WITHOUT_MODEL:
         return 0.0
     if model.gpus < 1 and not largest and device == "auto":
-        return 0.0  # models that share a GPU are small enough for a machine without any
+        return 0.0  # models that share a GPU are small enough to run without one
     if model.gpus > 1 and model.gpus != int(model.gpus):
         raise MachineError(f"{model.name} asks for {model.gpus:g} GPUs; expected a fraction of one or a whole number")
     if model.gpus > largest:
@@ -150,13 +150,13 @@ def worker_gpus(lane: Lane, device: str, nodes: Sequence[Mapping[str, Any]]) -> 
 
 
 class _Idle:
-    """Workers whose lane has ended, for lanes that may follow it."""
+    """Idle workers whose lane has ended, to be used for later lanes."""
 
     def __init__(self) -> None:
         self._workers: list[Any] = []
 
     def take(self, run: _LaneRun) -> Any | None:
-        """A worker for `run`, or None when it needs a fresh one; an idle one must not keep the place of that."""
+        """An idle worker for `run`; None when it needs a new one, for which one idle worker is killed to make room."""
         if not self._workers:
             return None
         worker = self._workers.pop()
@@ -177,7 +177,7 @@ class _Idle:
 
 
 class _LaneRun:
-    """One lane under way: the actor that holds its model, and the jobs it has yet to answer."""
+    """A running lane: the actor that holds its model, and the jobs that are not answered yet."""
 
     def __init__(self, lane: Lane, settings: EngineSettings, private: bool, gpus: float) -> None:
         self.lane = lane
@@ -185,7 +185,7 @@ class _LaneRun:
         self._settings = settings
         self._private = private
         self._todo = deque(range(len(lane.jobs)))
-        self._job: int | None = None  # in flight; None while the model is being loaded
+        self._job: int | None = None  # index of the job in progress; None while the model is being loaded
         self._opening_deaths = 0
         self._shared: Any = None
         self._actor: Any = None
@@ -204,9 +204,9 @@ class _LaneRun:
         return not self.gpus
 
     def start(self, worker: Any | None = None) -> Any:
-        """Give the lane to `worker`, or to a fresh one; the reference lands when its model is loaded."""
+        """Give the lane to `worker` or to a new one; the returned Ray reference is ready when the model is loaded."""
         if self._shared is None:
-            self._shared = ray.put(self.lane)  # once, however many workers the lane uses up
+            self._shared = ray.put(self.lane)  # stored once for all workers of the lane
         self._actor = worker or self._fresh_worker()
         self._job = None
         return self._actor.open.remote(self._shared)
@@ -224,12 +224,12 @@ class _LaneRun:
         return ray.remote(_Actor).options(**options).remote(self._settings, dict(ENGINES), level)
 
     def land(self, ref: Any) -> tuple[Sequence[Outcome], Any | None]:
-        """What came back, and the reference of what the lane does next; None when it has come to its end."""
+        """Outcomes from a finished Ray reference, and the reference for the lane's next step; None at its end."""
         try:
             back, said = ray.get(ref)
             for record in said:
                 logging.getLogger(record.name).handle(record)
-        except RayTaskError as error:  # the worker lives, but what it had to say cannot be sent
+        except RayTaskError as error:  # the worker lives, but its result cannot be serialized
             cause = error.cause if isinstance(error.cause, Exception) else error
             back = tuple(failure(cell, cause) for cell in self._cells())
         except RayError as error:
@@ -258,7 +258,7 @@ class _LaneRun:
         return None
 
     def _bury(self, error: RayError) -> tuple[Sequence[Outcome], Any | None]:
-        """The worker died: its cell failed, and a fresh worker takes the rest, unless the model cannot be loaded."""
+        """Handle a dead worker: its cell fails, and a new worker takes the rest unless the model cannot be loaded."""
         self.kill()
         if self._job is not None:
             died = [_died(cell, error, "answering this cell") for cell in self._cells()]
@@ -270,7 +270,7 @@ class _LaneRun:
         return [_died(self.lane.jobs[index].cell, error, doing) for index in self._todo], None
 
     def _cells(self) -> list[Cell]:
-        """What the worker is busy with: one cell, or all of the lane while the model is being loaded."""
+        """The cells that a dead worker affects: one cell, or all of the lane while the model is being loaded."""
         return [job.cell for job in self.lane.jobs] if self._job is None else [self.lane.jobs[self._job].cell]
 
     def _environment(self) -> dict[str, str]:
@@ -280,16 +280,16 @@ class _LaneRun:
         if self._settings.threads:
             variables["OMP_NUM_THREADS"] = str(self._settings.threads)
         if not self.gpus and not self._settings.device.startswith("cuda"):
-            variables["CUDA_VISIBLE_DEVICES"] = ""  # Ray shows every GPU to work that asked for none
-        if self._private:  # on a cluster the folders of this machine mean nothing
+            variables["CUDA_VISIBLE_DEVICES"] = ""  # Ray shows every GPU to actors that request none
+        if self._private:  # other machines of a cluster do not have the folders of this one
             variables["PYTHONPATH"] = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         return variables
 
 
 class _Actor(LaneWorker):
-    """A lane worker in a process of its own, which learns of engines that only the driver knows.
+    """A lane worker in a process of its own, which gets the driver's table of engines.
 
-    What it logs goes to the driver with what it answers.
+    It sends its log records to the driver together with its answers.
     """
 
     def __init__(self, settings: EngineSettings, engines: dict[str, str], level: int) -> None:
@@ -300,11 +300,11 @@ class _Actor(LaneWorker):
         super().__init__(settings)
 
     def open(self, lane: Lane) -> Any:
-        """As `LaneWorker.open`, and what was logged."""
+        """The result of `LaneWorker.open`, and the new log records."""
         return super().open(lane), self._new()
 
     def answer(self, index: int) -> Any:
-        """As `LaneWorker.answer`, and what was logged."""
+        """The result of `LaneWorker.answer`, and the new log records."""
         return super().answer(index), self._new()
 
     def _new(self) -> list[logging.LogRecord]:
@@ -328,7 +328,7 @@ def _died(cell: Cell, error: RayError, doing: str) -> CellFailure:
 
 @contextmanager
 def _cluster(settings: ExecutorSettings) -> Iterator[None]:
-    """Ray for the time of a run: the cluster at `settings.address`, or a private one that leaves nothing behind."""
+    """Use Ray for the duration of a run: the cluster at `settings.address`, or a private one that leaves no trace."""
     if ray.is_initialized():
         raise MachineError("Ray is already running in this process: call ray.shutdown() first or use --executor inline")
     ray._private.worker._worker_logs_enabled = False  # or a paragraph per dead worker on stdout; no option stops it
@@ -355,7 +355,7 @@ def _cluster(settings: ExecutorSettings) -> Iterator[None]:
 
 
 def _start(folder: str, workers: int | None) -> None:
-    """A private Ray: no dashboard, random ports of the loopback device, its own token, and deaf to RAY_ADDRESS."""
+    """Start a private Ray: no dashboard, random loopback ports, its own token; RAY_ADDRESS is ignored."""
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the home folder
     if os.environ.get("RAY_AUTH_MODE", "token") != "token":
         del os.environ["RAY_AUTH_MODE"]  # other users reach loopback too; without the variable Ray asks for the token
@@ -371,10 +371,11 @@ def _start(folder: str, workers: int | None) -> None:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Let a Ray that starts listen on the loopback device alone, as it does by itself on macOS and Windows.
+    """While Ray starts, make it listen on the loopback device alone, as it does by default on macOS and Windows.
 
     Ray takes `_node_ip_address="127.0.0.1"` for a mistake and puts the address of the network in its place
-    (ray-project/ray#26293). Its processes learn their address from the driver, so the setting may end with the start.
+    (ray-project/ray#26293). Its processes learn their address from the driver, so the setting
+    is needed only until Ray has started.
     """
     usual = ray._private.ray_constants.ENABLE_RAY_CLUSTER
     ray._private.ray_constants.ENABLE_RAY_CLUSTER = False
@@ -401,7 +402,7 @@ def _init(**arguments: Any) -> None:
 
 @contextmanager
 def _unhurried() -> Iterator[None]:
-    """Hold the first Ctrl-C back until Ray has started: a half-connected driver crashes when it is shut down."""
+    """Delay the first Ctrl-C until Ray has started: a half-connected driver crashes when it is shut down."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

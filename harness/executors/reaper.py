@@ -1,9 +1,10 @@
-"""Ends what a killed driver leaves of its private Ray, and deletes the folder it lived in.
+"""Kill the processes that a private Ray leaves behind, and delete its folder.
 
-Run as a process of its own by `harness.executors.folder`: `python reaper.py FOLDER DRIVER_PID`. The end of its input
-says that the driver is gone or done; the kernel sees to it however the driver ends. Most of Ray's processes end with
-their driver, but its agents stay for a minute, and nobody would delete the folder. What belongs to the run is known by
-the files it has open: every daemon, worker and child of a worker writes its log there. Standard library only.
+Run as a process of its own by `harness.executors.folder`: `python reaper.py FOLDER DRIVER_PID`. Its standard
+input ends when the driver has finished or died; the kernel ensures this however the driver ends. Most of Ray's
+processes end with their driver, but its agents stay for a minute, and nothing else would delete the folder. Processes
+of the run are recognised by the files they have open: every daemon, worker and child of a worker writes its log in the
+folder. This file uses the standard library only.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SECONDS = 10.0
 
 
 def users(folder: Path) -> frozenset[int]:
-    """Ids of the processes that have a file below `folder` open; none where there is no /proc to tell."""
+    """Ids of the processes that have a file below `folder` open; empty on machines without /proc."""
     return frozenset(int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _uses(entry, f"{folder}{os.sep}"))
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM, which batch systems send before they kill: a run ends as by Ctrl-C, and says so in its record."""
+"""Handle SIGTERM, which batch systems send before they kill: a run ends as by Ctrl-C, and its record says so."""
 
 from __future__ import annotations
 

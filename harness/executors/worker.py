@@ -1,4 +1,4 @@
-"""What every executor does with a lane: load its model once, answer its jobs one by one, free the model."""
+"""The work of every executor on a lane: load its model once, answer its jobs one by one, free the model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LaneWorker:
         self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
-        """Load the model of a lane; gives a failure for each job of the lane when that fails, and nothing otherwise."""
+        """Load the model of a lane; if that fails, return a failure for each job of the lane."""
         self._lane = lane
         started = time.perf_counter()
         try:
