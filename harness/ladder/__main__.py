@@ -17,7 +17,7 @@ SIZE_NAMES = ("12k", "26k", "43k", "108k", "184k", "382k", "870k", "1.9m")
 DEFAULT_TOKENS = 4_000_000
 DATA_SEED = 0
 _SHOTS = {"ner": (0, 4), "qa": (0, 4), "codegen": (0, 4), "prompting": (0, 1, 2, 4, 8)}
-"""Shots of the quick look by suite: what fits the context."""
+"""Numbers of few-shot examples that ``evaluate`` uses, by suite; they fit the context."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +69,7 @@ def train_sizes(names: Sequence[str], out: Path, *, tokens: int, seed: int, rows
 
 
 def print_scores(names: Sequence[str], out: Path) -> None:
-    """Prints one line per size, task and number of shots: a trainer's quick look, not the harness's measurement."""
+    """Prints one line per size, task and number of shots: a quick check after training, not the harness's results."""
     from harness.ladder import evaluate, tokenizer
 
     for name in names:

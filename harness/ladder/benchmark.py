@@ -13,15 +13,16 @@ from harness.ladder import skills, world
 from harness.ladder.world import Split, WorldItem
 
 N_TEST = 256
-"""Distinct held-out documents per task; 250 where every answer must be equally frequent."""
+"""Number of distinct held-out documents per task; it is 250 where every answer must be equally frequent."""
 N_FEWSHOT = 32
-"""Distinct training-split documents per task, to draw demonstrations from."""
+"""Number of distinct training-split documents per task, from which few-shot examples are taken."""
 TEST_SEED = 20_261
-"""Seed of the shipped documents: not the one that tokens and mixture were chosen with (README.md, Limits)."""
+"""Seed of the shipped documents. It differs from the seed of the documents that the number of training tokens and the
+mixture were chosen on (README.md, Limits)."""
 
 
 class Benchmark(NamedTuple):
-    """A task's place under ``tasks/`` and the maker of its items."""
+    """The suite of a task, which is its folder under ``tasks/``, and the function that makes its items."""
 
     suite: str
     make: Callable[[random.Random], WorldItem]
@@ -51,11 +52,11 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 
 def items(task: str, split: Split) -> list[WorldItem]:
-    """The shipped items of one split: distinct by key, and balanced by nothing but chance.
+    """The shipped items of one split, which are distinct by key and not balanced by answer.
 
-    The test items are held out; the few-shot items come from the training split. Order is random, so the
-    first rows are as good a sample as any. Modular sums alone are balanced by answer: their chance is a
-    tenth, and a model that always says the commonest digit must score no more.
+    The test items are held out; the few-shot items come from the training split. Their order is
+    random, so that the first rows are a fair sample. Only modular sums are balanced by answer: chance level is
+    a tenth, and a model that always gives the most frequent digit must not score higher.
     """
     rng = random.Random(f"{TEST_SEED}/{task}/{split}")
     balanced = task == "modular_sum" and split == "test"
@@ -94,13 +95,13 @@ def render(task: str, split: Split) -> str:
 
 
 def data_path(tasks_dir: Path, task: str, split: Split) -> Path:
-    """Where the rows of one split live."""
+    """The file with the rows of one split."""
     part = "test" if split == "test" else "fewshot"
     return tasks_dir / BENCHMARKS[task].suite / "data" / f"{task}.{part}.jsonl"
 
 
 def splits(task: str) -> tuple[Split, ...]:
-    """The splits that are shipped: the documents of a skill bring their own examples."""
+    """The splits that are shipped; a skill has no training split, because its documents contain their own examples."""
     return ("test",) if task in skills.SKILLS else ("test", "train")
 
 

@@ -1,7 +1,7 @@
 """Training documents: several items of one task in a row, drawn from the training split only.
 
-The order of the text is the order of a few-shot prompt, so every number of shots that the benchmark uses
-also occurs in training, and the first item of every document practises zero-shot.
+A document has the form of a few-shot prompt, so that every number of shots that the benchmark uses also
+occurs in training. The first item of every document is a zero-shot prompt.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ _MAKERS: dict[str, tuple[Callable[[random.Random], WorldItem], int]] = {
     "addition": (_addition, 9),
     "modular_sum": (world.modular_sum, 9),
 }
-"""Maker of an item, and the most items in a row that fit 256 tokens."""
+"""For each family, the function that makes an item and the most items that fit into 256 tokens."""
 
 
 def _stories(rng: random.Random, task: str) -> TrainingDocument:
-    """Stories with their questions: one each, as the benchmark asks, or a single story asked about many times."""
+    """Stories with one question each, as in the benchmark, or a single story with many questions."""
     make = world.one_hop_story if task == "one_hop" else world.two_hop_story
     many = rng.random() < 0.7
     wanted = 1 if many else rng.randint(1, 5)
@@ -89,7 +89,7 @@ def _stories(rng: random.Random, task: str) -> TrainingDocument:
             stories.append(story)
     segments: list[Segment] = []
     for story in stories:
-        # With repetition: were each question asked once, the last could be answered by elimination.
+        # Questions may repeat; if each occurred only once, the last could be answered by elimination.
         asked = rng.choices(story.questions, k=8) if many else story.questions[:1]
         told = f"story: {story.text}\n"
         for question, answer in asked:

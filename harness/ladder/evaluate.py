@@ -1,6 +1,6 @@
-"""A quick look at a trained model on the shipped documents: teacher-forced, a few seconds per size.
+"""Scores a trained model on the shipped documents with teacher forcing, in a few seconds per size.
 
-The harness's own engines are the measurement; this is what a trainer looks at.
+This is a quick check after training; reported results come from the harness's own engines.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CHOICES = {
 _BATCH = 64
 
 Logits = Callable[[Tensor], Tensor]
-"""From token ids, shape (rows, length), to logits of the next token, shape (rows, length, vocab)."""
+"""A function from token ids, shape (rows, length), to logits of the next token, shape (rows, length, vocab)."""
 
 
 class TaskScores(NamedTuple):
@@ -55,7 +55,7 @@ def score_task(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, sho
 
 
 def load_checkpoint(folder: Path) -> Logits:
-    """The shipped checkpoint in a folder: its bf16 weights, computed with in fp32."""
+    """Loads the checkpoint in a folder; its weights are stored in bf16 and converted to fp32."""
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)

@@ -18,9 +18,9 @@ from harness.ladder.world import TrainingDocument
 
 PADDING, ANSWER, PROMPT = 0, 1, 2
 _N_OPEN = 32
-"""Rows filled at the same time; more would pack tighter and take longer."""
+"""Number of rows that are filled at the same time; more rows would leave less padding and take longer."""
 _N_ENCODED = 2_000
-"""Documents tokenised at once."""
+"""Number of documents that are tokenised in one call."""
 
 
 class Rows(NamedTuple):

@@ -1,12 +1,12 @@
-"""Skills that only their examples tell apart. Standard library only.
+"""Skills that a model can recognise only from few-shot examples. Standard library only.
 
-Several skills share one prompt form (``key ->``), so a prompt without examples says nothing about which is
-meant and zero-shot accuracy is chance by construction. The facts behind the skills are memorised; what is
-held out is the document: the skill, the query and the sequence of examples.
+Several skills share one prompt form (``key ->``). A prompt without examples does not show which skill is
+meant, so zero-shot accuracy is at chance level by construction. The facts behind the skills occur in training;
+the held-out part is the document, that is, the skill, the query and the sequence of examples.
 
-Difficulty is graded: the class of the answers (look at one earlier answer), a shift of the alphabet
-(compare an earlier query with its answer), and a shift for each half of the alphabet (do that only for
-examples of the query's half).
+The skills have three levels of difficulty. For the class of the answers, a model must look at one earlier answer.
+For a shift of the alphabet, it must compare an earlier query with its answer. For separate shifts of the two
+halves of the alphabet, it must do so with an example from the same half as the query.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from harness.ladder import words
 from harness.ladder.world import WorldItem
 
 N_EXAMPLES = 8
-"""Demonstrations carried by every benchmark document."""
+"""Number of few-shot examples in every benchmark document."""
 
 
 class Example(NamedTuple):
@@ -29,14 +29,14 @@ class Example(NamedTuple):
 
 
 class SkillDocument(NamedTuple):
-    """Lines of one skill in a row, the last being the question asked by the benchmark."""
+    """Consecutive lines of one skill; the last line is the question of the benchmark."""
 
     task: str
     skill: str
     arrow: str
     lines: tuple[Example, ...]
     choices: tuple[str, ...]
-    """What the last query would have answered under each skill; all distinct, in random order."""
+    """The answers to the last query under each of the skills; all distinct, in random order."""
 
     @property
     def key(self) -> str:

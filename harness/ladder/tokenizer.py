@@ -22,14 +22,14 @@ TOKENIZER_SEED = 1
 # its own, so that "12" and "(x+1)" are read alike wherever they stand.
 _PIECES = r" ?[-=]>| ?[A-Za-z]+|\d| ?[^\sA-Za-z\d]|\n|\s"
 _MIN_COUNT = 40
-"""A piece seen more often than this in the sample is a word of the world; an invented name never is."""
+"""A piece that occurs at least this often in the sample becomes a token; invented names occur less often."""
 
 
 def build_tokenizer(n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     """A tokenizer whose words are counted in documents of the mixture; the same on every run.
 
-    A unigram model and not byte-pair merges: merges spend entries on the halves of words, and 512 entries
-    then leave half of this small world's words in pieces. Here each entry is a word, a syllable or a
+    It is a unigram model. Byte-pair merges would spend entries on parts of words, so that with 512 entries
+    half of the words would be split. Here each entry is a word, a syllable or a
     character, and text outside the world falls back to characters.
     """
     pieces = ["<pad>", "<bos>", "<eos>", "<unk>", "\n", *string.printable[:95]]
@@ -38,7 +38,7 @@ def build_tokenizer(n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     if len(pieces) > VOCAB_SIZE:
         raise ValueError(f"{len(pieces)} pieces do not fit a vocabulary of {VOCAB_SIZE}")
     pieces += [f"<unused{i}>" for i in range(VOCAB_SIZE - len(pieces))]
-    # Equal scores: the fewest pieces win, so a known word is never split.
+    # With equal scores the split into the fewest pieces wins, so that a known word is never split.
     tokenizer = Tokenizer(models.Unigram([(piece, -1.0) for piece in pieces], UNK, False))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -60,7 +60,7 @@ def build_tokenizer(n_documents: int = 20_000) -> PreTrainedTokenizerFast:
 
 
 def _syllables() -> list[str]:
-    """Both syllables of invented names: " Ti" and "bi"."""
+    """The first and second syllables of invented names, such as " Ti" and "bi"."""
     pairs = [consonant + vowel for consonant in words.CONSONANTS for vowel in words.VOWELS]
     return [f" {pair.capitalize()}" for pair in pairs] + pairs
 

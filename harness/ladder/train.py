@@ -1,4 +1,4 @@
-"""Training: one size on the packed rows, deterministic for a seed on one thread."""
+"""Trains one size on the packed rows; on one thread the result depends only on the seed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from harness.ladder.tokenizer import CONTEXT
 logger = logging.getLogger(__name__)
 
 ROWS_PER_STEP = 8
-"""Rows of 256 tokens in a step; small steps learnt faster per token than large ones."""
+"""Batch size, in rows of 256 tokens; small batches learned faster per token than large ones."""
 PROMPT_SHARE = 0.15
-"""Share of prompt tokens that enter the loss beside all answer tokens."""
+"""Share of prompt tokens that the loss includes in addition to all answer tokens."""
 _REPORT_EVERY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """What a training run was and how it went; saved beside the weights as training.json."""
+    """The settings and the final loss of a training run, saved beside the weights as training.json."""
 
     size: str
     """Name of the size."""
@@ -54,16 +54,16 @@ class TrainingRecord:
 def learning_rate(size: Size) -> float:
     """Peak learning rate: 8e-3 at width 64, falling with the square root of the width; lower from width 128 on.
 
-    There the square-root rule left sums unlearnt that narrower models had learnt.
+    At these widths, models trained by the square-root rule failed to learn sums that narrower models had learned.
     """
     return 8e-3 * math.sqrt(64 / size.width) if size.width < 128 else 0.4 / size.width
 
 
 def train(size: Size, rows: Rows, *, seed: int, max_steps: int | None = None) -> tuple[Llama, TrainingRecord]:
-    """One pass over the rows; the trained model and its record.
+    """Trains a model for one pass over the rows; returns the model and its record.
 
-    Muon on the matrices of the blocks and AdamW on the embedding and norms, both at the same rate; 4 %
-    warm-up, linear decay over the last 85 %, gradients clipped to norm 1.
+    The optimisers are Muon on the matrices of the blocks and AdamW on the embedding and norms, both at the same rate,
+    with 4 % warm-up, linear decay over the last 85 %, and gradients clipped to norm 1.
 
     Args:
         size: Shape of the model.
@@ -136,7 +136,7 @@ def _step(
     taken: Sequence[int],
     choice: torch.Generator,
 ) -> float:
-    """One optimiser step; the mean loss of its answer tokens."""
+    """Runs one optimiser step; returns the mean loss of its answer tokens."""
     ids = torch.from_numpy(rows.ids[taken].astype(np.int64))
     kinds = torch.from_numpy(rows.kinds[taken])[:, 1:]
     in_loss = (kinds == ANSWER) | ((kinds == PROMPT) & (torch.rand(kinds.shape, generator=choice) < PROMPT_SHARE))

@@ -1,4 +1,4 @@
-"""The words of the synthetic world: plain tables, shared by every task so that 512 tokens suffice."""
+"""Tables of the words of the synthetic world; all tasks share them, so that a vocabulary of 512 tokens suffices."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ ENTITY_TEMPLATES = (
 CONSONANTS = tuple("bdfgklmnprstvz")
 VOWELS = tuple("aeiou")
 
-# Question answering: eight of each, because matching a key to its value is learnt sooner when the keys
-# are few. The number of stories stays large.
+# Question answering: eight of each, because models learn to match a key to its value sooner when there are
+# few keys. The number of possible stories is still large.
 PEOPLE = tuple("Tom Ann Bob Mia Sam Eva Max Zoe".split())
 PLACES = tuple("park barn school shop garden tower bank market".split())
 THINGS = tuple("key cup map hat coin lamp box ring".split())

@@ -23,7 +23,8 @@ HELD_OUT_SHARE = 0.12
 """Share of all keys that training never sees."""
 
 NEGATION_RATE = 0.008
-"""Share of review items that are negated. Rare on purpose: the majority rule is learnt first and is wrong here."""
+"""Share of review items in training that are negated. They are rare on purpose: models learn the majority rule
+first, and it gives the wrong label here."""
 
 Split = Literal["train", "test"]
 
@@ -35,7 +36,7 @@ class WorldItem:
     task: str
     """Benchmark task the item belongs to, such as ``sentiment``."""
     key: str
-    """What the split hashes; equal keys are equal items."""
+    """The key whose hash decides the split; items with equal keys count as the same item."""
     prompt: str
     """Text before the answer, without demonstrations."""
     answer: str
@@ -71,7 +72,7 @@ def is_held_out(key: str) -> bool:
 
 
 def draw(rng: random.Random, make: Callable[[random.Random], WorldItem], split: Split) -> WorldItem:
-    """An item of the wanted split: draws until the hash agrees (about 1 or 8 draws)."""
+    """Draws items until one belongs to the given split (about 1 draw for training and 8 for testing)."""
     while True:
         item = make(rng)
         if is_held_out(item.key) == (split == "test"):
@@ -82,7 +83,7 @@ def draw(rng: random.Random, make: Callable[[random.Random], WorldItem], split: 
 
 
 def sentiment(rng: random.Random) -> WorldItem:
-    """A review of one clause, or of three whose majority decides."""
+    """A review of one clause, or of three clauses whose majority decides the label."""
     positive = rng.random() < 0.5
     if rng.random() < 1 / 3:
         return _review("sentiment", [_clause(rng, positive, negated=False, plain=False)], positive)
@@ -150,7 +151,7 @@ def _name(rng: random.Random) -> str:
 
 
 class Story(NamedTuple):
-    """Facts told once, and the questions they answer."""
+    """A short text of facts, and the questions that it answers."""
 
     task: str
     key: str
@@ -173,7 +174,7 @@ def one_hop_story(rng: random.Random) -> Story:
 
 
 def two_hop_story(rng: random.Random) -> Story:
-    """Two or three people who each go where their thing lies: the place is two hops away."""
+    """Two or three people who each go to the place of the thing they have, so that an answer needs two facts."""
     n = rng.choice((2, 3))
     people, things = rng.sample(words.PEOPLE, n), rng.sample(words.THINGS, n)
     places = rng.sample(words.PLACES, n)
@@ -210,7 +211,7 @@ def _question(story: Story) -> WorldItem:
 
 
 def steps(rng: random.Random, n_steps: int) -> WorldItem:
-    """A function of ``x`` told as steps; the answer is the expression, bracketed only where needed."""
+    """A function of ``x`` described in steps; the answer is its expression, with brackets only where needed."""
     chosen = [(rng.choice(list(words.OPERATORS)), rng.choice(words.CONSTANTS)) for _ in range(n_steps)]
     description = " then ".join(f"{name} {constant}" for name, constant in chosen)
     expression = _expression(chosen)
@@ -233,14 +234,14 @@ def _expression(chosen: list[tuple[str, int]]) -> str:
 
 
 def _applied(chosen: list[tuple[str, int]], x: int) -> int:
-    """What the steps make of ``x``, one after another."""
+    """The result of applying the steps to ``x`` one after another."""
     for name, constant in chosen:
         x = {"plus": x + constant, "minus": x - constant, "times": x * constant}[name]
     return x
 
 
 def _open_key(is_open: bool, key: str) -> str:
-    """A key that is never held out, if ``is_open``: one-digit sums and one-step functions are only practice."""
+    """The key, changed if ``is_open`` to be never held out: one-digit sums and one-step functions are for training."""
     salt = 0
     while is_open and is_held_out(key if salt == 0 else f"{key}|{salt}"):
         salt += 1
@@ -260,7 +261,7 @@ def addition(rng: random.Random, n_digits: int) -> WorldItem:
 
 
 def modular_sum(rng: random.Random) -> WorldItem:
-    """The last digit of a sum of four digits, in one token: the control that no size here should learn."""
+    """The last digit of a sum of four digits, in one token: a control task that no size here should learn."""
     digits = [rng.randrange(10) for _ in range(4)]
     expression = "+".join(map(str, digits))
     answer = str(sum(digits) % 10)

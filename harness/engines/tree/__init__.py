@@ -1,6 +1,7 @@
-"""The tree engine: sequences that begin alike are run once, and logits are computed only where a token is scored.
+"""The tree engine: token sequences with a common prefix run it once, and logits are computed only for scored tokens.
 
-`trees` decides what is shared, `attention` makes a transformers model attend along a tree, `model` runs one pass,
-`generation` writes texts in slots, `answering` puts them together, `support` says which models can be taken, and `lm`
-is the result behind lm-eval's interface.
+`trees` decides which tokens are shared, `attention` makes a transformers model attend along a token tree, and `model`
+runs one forward pass. `generation` writes texts in the slots of a KV cache, `answering` answers all requests of a cell
+with both, `support` decides whether a model can be run this way, and `lm` offers the engine through lm-eval's
+interface.
 """

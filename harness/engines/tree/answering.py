@@ -1,4 +1,4 @@
-"""Every request of a cell in one go: likelihoods and texts of the same prompts share what they have in common."""
+"""Answers all requests of a cell together, so that likelihoods and texts compute their common prompt tokens once."""
 
 from __future__ import annotations
 
@@ -17,40 +17,41 @@ from harness.engines.tree.model import Keeping, TreeModel, likeliest
 from harness.engines.tree.trees import Group, TreeRow, batches, distinct, plant
 
 CACHE_BUDGETS = 8
-"""Tokens the slots may hold, in token budgets: what is kept is smaller than what is computed."""
+"""Capacity of the KV cache for generation, as a multiple of the token budget of a forward pass. It can be larger than
+one budget because the keys and values of a token take less memory than its activations during a pass."""
 MOST_SLOTS = {"cpu": 256, "cuda": 512}
-"""Texts written at a time. On a CPU more would not make a pass of a small model faster per text; on a GPU a pass takes
-about as long for 512 texts as for one."""
+"""The most texts that are generated at the same time, by device type. On a CPU, a larger batch would not make a pass of
+a small model faster per text; on a GPU, a pass takes about as long for 512 texts as for one."""
 
 
 IntArray = NDArray[np.int64]
 
 
 SOFTMAX_AT_ONCE = {"cpu": 1 << 20}
-"""Logits whose softmax is taken at a time; on a CPU few enough to stay in its cache."""
+"""The number of logits per softmax call, by device type. On a CPU the number is small enough to stay in its cache."""
 
 
 class Likelihood(NamedTuple):
-    """How likely is a continuation?"""
+    """A request for the log-likelihood of a continuation after a context."""
 
     tokens: Sequence[int]
-    """What the model reads: context and continuation without its last token."""
+    """Input tokens of the model: the context and the continuation, without the last token of the continuation."""
     continuation: Sequence[int]
-    """What it should predict, at the last positions of `tokens`."""
+    """Target tokens, which the model predicts at the last positions of `tokens`."""
 
 
 class LikelihoodAnswer(NamedTuple):
     """The answer to a `Likelihood`."""
 
     loglikelihood: float
-    """Natural logarithm."""
+    """Sum of the natural log-probabilities of the continuation's tokens."""
     is_greedy: bool
     """True when every token of the continuation is the likeliest one."""
 
 
 @dataclass(kw_only=True, slots=True)
 class _Sums:
-    """Log-likelihoods of all requests, added up as passes come back."""
+    """Log-likelihoods of all requests, summed up over the forward passes."""
 
     values: NDArray[np.float64]
     greedy: NDArray[np.bool_]
@@ -60,9 +61,9 @@ class _Sums:
 
         Args:
             logits: [positions, vocabulary].
-            places: [n] row of the logits that predicts each target.
-            requests: [n] request each target belongs to.
-            targets: [n] token ids.
+            places: [n] for each target, the row of `logits` that predicts it.
+            requests: [n] for each target, the index of its request.
+            targets: [n] token ids of the targets.
         """
         order = np.argsort(places, kind="stable")
         places, requests, targets = places[order], requests[order], targets[order]
@@ -84,7 +85,7 @@ def _log_probabilities(logits: Tensor, places: IntArray, targets: IntArray) -> t
 
 
 class _Marks:
-    """Positions of one pass that must be scored, and for whom."""
+    """The positions of one forward pass whose logits are needed, with the requests that they are scored for."""
 
     def __init__(self) -> None:
         self._places: list[int] = []
@@ -92,17 +93,17 @@ class _Marks:
         self._targets: list[int] = []
 
     def mark(self, places: Sequence[int], request: int, targets: Sequence[int]) -> None:
-        """`targets` are predicted at `places`."""
+        """Note that `request` needs the log-probabilities of `targets`, which are predicted at `places`."""
         self._places += places
         self._requests += [request] * len(targets)
         self._targets += targets
 
     def positions(self, also: Sequence[int] = ()) -> IntArray:
-        """Sorted positions that need logits."""
+        """The sorted positions that need logits, including those in `also`."""
         return np.unique(np.array([*self._places, *also], dtype=np.int64))
 
     def settle(self, sums: _Sums, logits: Tensor, positions: IntArray) -> None:
-        """Add what the pass found."""
+        """Add the log-probabilities that the pass computed to the sums of the requests."""
         if self._places:
             places = np.searchsorted(positions, np.array(self._places))
             sums.add(logits, places, np.array(self._requests), np.array(self._targets))
@@ -114,11 +115,11 @@ def answer_requests(
     """Answer the likelihoods, and write the texts in place.
 
     Args:
-        model: answers.
-        likelihoods: any number, of any lengths.
+        model: the model that answers.
+        likelihoods: requests for log-likelihoods; any number, of any lengths.
         texts: texts to write; their `tokens` are filled in.
-        budget: tokens of one pass; only a single row that is longer exceeds it.
-        alone: one request at a time, nothing shared, so that its numbers depend on nothing else.
+        budget: the most tokens in one forward pass; only a single row that is longer may exceed it.
+        alone: True runs one request at a time without sharing, so that no result depends on the other requests.
     """
     sums = _Sums(values=np.zeros(len(likelihoods)), greedy=np.ones(len(likelihoods), dtype=bool))
     sequences, which = distinct([*(each.tokens for each in likelihoods), *(text.context for text in texts)])
@@ -138,7 +139,7 @@ def answer_requests(
 
 
 class _Questions:
-    """What is asked about each distinct sequence."""
+    """The likelihoods and texts that are requested for each distinct token sequence."""
 
     def __init__(self, model: TreeModel, sums: _Sums, *, budget: int, slots: int) -> None:
         self.scored: dict[int, list[tuple[int, Likelihood]]] = {}
@@ -149,7 +150,7 @@ class _Questions:
         self._slots = slots
 
     def answer_group(self, group: Group) -> None:
-        """All that is asked about the sequences of a group."""
+        """Compute all likelihoods and texts that are requested for the sequences of a group."""
         prefix = self._read_prefix(group) if group.prefix else None
         length = len(group.prefix)
         writing = [row for row in group.rows if any(sequence in self.texts for sequence in row.sequences)]
@@ -161,7 +162,7 @@ class _Questions:
             self._write(writing, prefix, length)
 
     def _read_prefix(self, group: Group) -> Prefix:
-        """The prefix, and what is scored inside it."""
+        """Run the group's prefix, and add up the targets that lie inside it."""
         length, marks = len(group.prefix), _Marks()
         for row in group.rows:
             for sequence in row.sequences:
@@ -177,7 +178,7 @@ class _Questions:
     def _read(
         self, rows: Sequence[TreeRow], prefix: Prefix | None, length: int, keeping: Keeping | None = None
     ) -> Tensor | None:
-        """Run rows and add up what is scored in them; logits after the kept sequences when there are any."""
+        """Run rows and add up the targets in them; return the logits after each sequence in `keeping`, if any."""
         marks, longest = _Marks(), max(len(row.tokens) for row in rows)
         for number, row in enumerate(rows):
             for sequence, path in zip(row.sequences, row.paths, strict=True):
@@ -206,7 +207,7 @@ class _Questions:
         slots = max(1, min(self._slots, CACHE_BUDGETS * self._budget // room, total))
 
         def read(jobs: Sequence[PromptRow], keeping: Keeping) -> Tensor:
-            # a row of many texts comes back for each slotful; it is scored the first time
+            # a row with more texts than slots is run several times; its likelihoods are counted only the first time
             logits = self._read([job.row for job in jobs], prefix, length, keeping)
             for job in jobs:
                 for sequence in job.row.sequences:
@@ -218,7 +219,7 @@ class _Questions:
         write(self._model, prefix, jobs, read, slots=slots, budget=self._budget)
 
     def _jobs(self, row: TreeRow, slots: int) -> list[PromptRow]:
-        """The row's texts, no more at a time than there are slots."""
+        """The texts of a row, split into jobs that have no more texts than there are slots."""
         pairs = [
             (path, text)
             for sequence, path in zip(row.sequences, row.paths, strict=True)

@@ -1,6 +1,7 @@
-"""Attention along token trees, through transformers' public hook. The one file that leans on how transformers works.
+"""Attention along token trees, through the public attention interface of transformers.
 
-What it relies on, in transformers 5 (tried with 5.23; `tests/engines/tree/test_attention.py` fails when it moves):
+This is the only file that depends on how transformers works inside. It relies on the following behaviour of
+transformers 5 (tested with 5.23; `tests/engines/tree/test_attention.py` fails when it changes):
 
 * `AttentionInterface.register(name, function)`: a model whose attention layers look their function up calls it as
   `function(module, query, key, value, attention_mask, scaling=, dropout=, sliding_window=, **kwargs)` with query
@@ -10,9 +11,10 @@ What it relies on, in transformers 5 (tried with 5.23; `tests/engines/tree/test_
 * `module.layer_idx` numbers the attention layers.
 * `forward(input_ids, position_ids, use_cache=False, logits_to_keep=indices)` gives logits at these positions only.
 
-The model sees one flat sequence, all rows one after the other; which key a query may see is decided here. Two
-disjoint sets of keys (prefix and row) are attended separately and merged exactly: with outputs o1, o2 and log-sum-exps
-l1, l2 the attention over both is o2 + sigmoid(l1 - l2) (o1 - o2).
+The model gets one flat sequence that holds all rows one after the other; this module decides which keys a query may
+see. Attention is computed separately over two disjoint sets of keys (prefix and row), and the results are merged
+exactly: with outputs o1, o2 and log-sum-exps l1, l2, the attention over both sets is
+o2 + sigmoid(l1 - l2) (o1 - o2).
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ from transformers import AttentionInterface
 
 NAME = "emergence-tree"
 STEP = 192
-"""Queries of a long row that are taken at a time."""
+"""The number of queries per attention call when a long row is split up."""
 CAUSAL = 1024
-"""Length from which on the kernel skips by itself most of what comes later."""
+"""Row length above which the kernel itself skips most of the keys that come after a query."""
 CHUNK_ELEMENTS = 1 << 26
-"""Attention scores held at a time where no fused kernel gives the log-sum-exp (256 MiB in float32)."""
+"""The most attention scores in memory where no fused kernel returns the log-sum-exp (256 MiB in float32)."""
 CUDA_TYPES = frozenset({torch.float32, torch.float16, torch.bfloat16})
-"""Types that CUDA's fused kernel takes."""
+"""Data types that the fused CUDA kernel supports."""
 SIZE_STEP, MASK_STEP = 8, 16
-"""Its heads' size and the rows of its mask must be multiples of so many elements."""
+"""The fused CUDA kernel needs a head size and mask rows whose lengths are multiples of these numbers of elements."""
 HARMLESS = frozenset(
     {
         "position_ids",
@@ -52,13 +54,13 @@ HARMLESS = frozenset(
         "return_dict",
     }
 )
-"""Arguments that models hand to their attention function and that change nothing here."""
+"""Arguments that models pass to their attention function and that do not change its result."""
 IN_WORDS = {"softcap": "soft-capping", "s_aux": "attention sinks"}
-"""Arguments that would change something, as people call them."""
+"""The usual names of some arguments that would change the result; other arguments are named as they are."""
 
 
 class UnsupportedAttentionError(Exception):
-    """A layer asks for something tree attention does not do; the text says what."""
+    """A layer needs a feature that tree attention does not have; the message names the feature."""
 
 
 class KeysValues(NamedTuple):
@@ -73,36 +75,36 @@ AttentionOutput = tuple[Tensor, Tensor]
 
 
 class Pass(Protocol):
-    """What attention must know about the forward pass going on."""
+    """The current forward pass, which computes the attention of each layer."""
 
     def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
-        """Output [1, tokens, heads, size] for queries [1, heads, tokens, size] of one layer."""
+        """The attention output [1, tokens, heads, size] of one layer for queries [1, heads, tokens, size]."""
         ...
 
 
 @dataclass(kw_only=True, slots=True)
 class Prefix:
-    """Keys and values of a group's shared beginning."""
+    """Keys and values of the prefix that all sequences of a group share."""
 
     length: int
-    """Tokens."""
+    """Number of tokens."""
     layers: dict[int, KeysValues] = field(default_factory=dict)
-    """Layer -> keys and values."""
+    """Keys and values by layer."""
     windows: dict[int, int | None] = field(default_factory=dict)
-    """Layer -> positions a query sees there, itself included; None for all."""
+    """Attention window by layer: how many positions a query sees, including its own; None for all."""
 
     def attend(
         self, layer: int, query: Tensor, scale: float, window: int | None, positions: Tensor, reach: int
     ) -> AttentionOutput:
-        """Output and log-sum-exp of every query over the prefix.
+        """The output and log-sum-exp of attention from every query to the prefix.
 
         Args:
             layer: number of the layer.
             query: [1, heads, tokens, size].
             scale: factor of the scores.
-            window: how many positions a query sees, itself included; None for all.
-            positions: [tokens] of the queries.
-            reach: highest of them and one.
+            window: how many positions a query sees, including its own; None for all.
+            positions: [tokens] position of each query.
+            reach: the highest of these positions plus one.
         """
         keys, values = self.layers[layer]
         if window is None or window >= reach:
@@ -110,13 +112,13 @@ class Prefix:
         distance = positions[:, None] - torch.arange(self.length, device=positions.device)
         mask = _additive(distance < window, query)[None, None]
         output, weight = attention(query, keys, values, scale, mask=mask)
-        # a query that sees nothing of the prefix: kernels differ in what they return
+        # kernels differ in what they return for a query that sees no token of the prefix
         blind = positions - (self.length - 1) >= window
         return output.masked_fill(blind[:, None], 0.0), weight.masked_fill(blind, -math.inf)
 
 
 class SlotCache:
-    """Keys and values of the texts being written, one slot each, the shared prefix left out."""
+    """Keys and values of the texts that are being generated, one slot per text, without the shared prefix."""
 
     def __init__(self, slots: int, capacity: int) -> None:
         self.slots, self.capacity = slots, capacity
@@ -144,39 +146,39 @@ class SlotCache:
 
 @dataclass(kw_only=True, slots=True)
 class Kept:
-    """Which nodes of a pass go to which place of a slot cache."""
+    """The nodes of a pass whose keys and values are stored in a slot cache, and the places where they go."""
 
     cache: SlotCache
     slots: Tensor
-    """[kept]"""
+    """[kept] slot of each node."""
     positions: Tensor
-    """[kept], the prefix not counted."""
+    """[kept] position of each node in its slot, not counting the prefix."""
     nodes: Tensor
-    """[kept], index in the flat sequence."""
+    """[kept] index of each node in the flat sequence."""
 
 
 @dataclass(kw_only=True, slots=True)
 class TreePass:
-    """Rows of equal (padded) length, each a token tree."""
+    """A forward pass over rows that are padded to the same length, each of them a token tree."""
 
     rows: int
     length: int
     positions: Tensor
-    """[rows, length]"""
+    """[rows, length] position of each node in its sequence."""
     reach: int
-    """Highest position and one."""
+    """The highest position plus one."""
     ends: Tensor | None
     """[rows, length] index after each node's subtree; None when no row branches."""
     prefix: Prefix | None = None
-    """What all rows continue."""
+    """The prefix that all rows continue."""
     record: Prefix | None = None
-    """Filled with the keys and values of this pass."""
+    """If given, the pass stores its keys and values here."""
     keep: Kept | None = None
-    """Nodes whose keys and values go to a slot cache."""
+    """If given, the nodes whose keys and values go to a slot cache."""
     _masks: dict[tuple[int | None, torch.device], Tensor | None] = field(default_factory=dict)
 
     def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
-        """Every node attends to its ancestors, and to the prefix."""
+        """The attention output, where every node attends to its ancestors, itself and the prefix."""
         if self.record is not None:
             self.record.layers[layer] = KeysValues(new.keys.contiguous(), new.values.contiguous())
             self.record.windows[layer] = window
@@ -193,7 +195,7 @@ class TreePass:
         return merge(output, weight, *self.prefix.attend(layer, query, scale, window, positions, self.reach))
 
     def _by_row(self, flat: Tensor) -> Tensor:
-        """[1, heads, rows * length, size] as [rows, heads, length, size]."""
+        """Reshape [1, heads, rows * length, size] to [rows, heads, length, size]."""
         return flat[0].view(flat.shape[1], self.rows, self.length, flat.shape[3]).transpose(0, 1)
 
     def _mask(self, window: int | None, query: Tensor) -> Tensor | None:
@@ -220,26 +222,26 @@ class TreePass:
 
 @dataclass(kw_only=True, slots=True)
 class DecodePass:
-    """One new token for each of the first slots."""
+    """A forward pass over one new token for each of the first slots."""
 
     cache: SlotCache
     lengths: Tensor
-    """[slots] tokens each slot holds already; the new one is stored behind them."""
+    """[slots] number of tokens already in each slot; the new token is stored after them."""
     longest: int
-    """Tokens of the longest slot, the new one counted."""
+    """Number of tokens in the longest slot, including the new one."""
     prefix: Prefix | None = None
-    """What all slots continue."""
+    """The prefix that all slots continue."""
     _masks: dict[tuple[int | None, torch.device], Tensor] = field(default_factory=dict)
 
     def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
-        """The new token attends to its slot and to the prefix."""
+        """The attention output, where each new token attends to its slot and to the prefix."""
         slots = len(self.lengths)
         lengths = self.lengths.to(query.device)
         each = torch.arange(slots, device=query.device)
         self.cache.put(layer, new, each, lengths, each)
         keys, values = self.cache.first(layer, slots, self.longest)
         heads, key_heads = query.shape[1], keys.shape[1]
-        # query heads of one key head are like queries of one head: its keys are read once for all of them
+        # the query heads that share a key head are treated as queries of one head, so that its keys are read only once
         grouped = query[0].transpose(0, 1).reshape(slots, key_heads, heads // key_heads, -1)
         mask = self._mask(window, query).expand(-1, 1, heads // key_heads, -1)
         output, weight = attention(grouped, keys, values, scale, mask=mask)
@@ -251,7 +253,7 @@ class DecodePass:
         return merge(output, weight, *self.prefix.attend(layer, query, scale, window, positions, reach))
 
     def _mask(self, window: int | None, query: Tensor) -> Tensor:
-        """[slots, 1, 1, longest]; layers of one kind share it."""
+        """The mask [slots, 1, 1, longest], which all layers with the same window share."""
         key = (window, query.device)
         if key not in self._masks:
             index, lengths = torch.arange(self.longest, device=query.device), self.lengths.to(query.device)
@@ -276,8 +278,8 @@ def attention(
         causal: query i sees keys 0..i only.
 
     Returns:
-        Output [batch, heads, queries, size] and log-sum-exp of the scores [batch, heads, queries] in float32. Of a
-        query that sees no key neither is defined.
+        Output [batch, heads, queries, size] and log-sum-exp of the scores [batch, heads, queries] in float32. Both
+        are undefined for a query that sees no key.
     """
     if query.device.type == "cpu" and keys.shape[-1] == values.shape[-1]:
         fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -291,11 +293,11 @@ def attention(
 def cuda_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
 ) -> AttentionOutput:
-    """`attention` on NVIDIA GPUs, in the kernel that takes a mask and gives the log-sum-exp, too."""
+    """`attention` on NVIDIA GPUs, with the fused kernel that both accepts a mask and returns the log-sum-exp."""
     batch, heads, queries, size = query.shape
     if (groups := heads // keys.shape[1]) > 1:
         if mask is None and not causal:
-            # grouped queries meet their key head without copies of the keys
+            # grouped queries are stacked along their key head, so that the keys are not copied
             query = query.reshape(batch, keys.shape[1], groups * queries, size)
         else:
             keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
@@ -316,9 +318,10 @@ def cuda_attention(
 def ordered_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, mask: Tensor | None
 ) -> AttentionOutput:
-    """`attention` of queries that see no key behind their own; without a mask they see all others.
+    """`attention` where no query sees a key after its own position; without a mask it sees all keys up to there.
 
-    A kernel that is given a mask computes what the mask hides, so that long rows are taken in steps.
+    A kernel with a mask also computes the scores that the mask hides. Long rows are therefore split into steps, each
+    with only the keys that its queries may see.
     """
     length = query.shape[2]
     if mask is None or length < 2 * STEP:
@@ -333,7 +336,7 @@ def ordered_attention(
 def plain_attention(
     query: Tensor, keys: Tensor, values: Tensor, scale: float, *, mask: Tensor | None = None, causal: bool = False
 ) -> AttentionOutput:
-    """`attention` in matrix products, a few queries at a time: for devices without a fused kernel."""
+    """`attention` by plain matrix products for a few queries at a time, for devices without a fused kernel."""
     batch, heads, queries, size = query.shape
     groups = heads // keys.shape[1]
     step = max(1, CHUNK_ELEMENTS // max(1, batch * heads * keys.shape[2]))
@@ -341,7 +344,7 @@ def plain_attention(
     for start in range(0, queries, step):
         part = query[:, :, start : start + step]
         count = part.shape[2]
-        # grouped queries meet their key head without copies of the keys
+        # grouped queries are stacked along their key head, so that the keys are not copied
         packed = part.reshape(batch, keys.shape[1], groups * count, size)
         scores = (packed @ keys.transpose(-1, -2)).float().mul_(scale).view(batch, heads, count, -1)
         if mask is not None:
@@ -359,13 +362,13 @@ def plain_attention(
 
 
 def merge(output: Tensor, weight: Tensor, other: Tensor, other_weight: Tensor) -> Tensor:
-    """Attention over two disjoint sets of keys, from the attention over each.
+    """The attention output over two disjoint sets of keys, merged from the outputs over each set.
 
     Args:
-        output: [1, tokens, heads, size].
-        weight: its log-sum-exp [1, tokens, heads]; finite.
-        other: [1, heads, tokens, size].
-        other_weight: [1, heads, tokens]; -inf for a query that sees nothing there.
+        output: output over the first set, [1, tokens, heads, size].
+        weight: log-sum-exp over the first set, [1, tokens, heads]; finite.
+        other: output over the second set, [1, heads, tokens, size].
+        other_weight: log-sum-exp over the second set, [1, heads, tokens]; -inf for a query that sees none of its keys.
     """
     share = torch.sigmoid(other_weight.transpose(1, 2) - weight).unsqueeze(-1)
     return torch.lerp(output, other.transpose(1, 2), share.to(output.dtype))
@@ -373,7 +376,7 @@ def merge(output: Tensor, weight: Tensor, other: Tensor, other_weight: Tensor) -
 
 @contextmanager
 def attending(current: Pass) -> Iterator[None]:
-    """Let the model's attention layers follow `current`."""
+    """Make the model's attention layers compute the pass `current` while the context is open."""
     token = _CURRENT.set(current)
     try:
         yield
@@ -383,7 +386,7 @@ def attending(current: Pass) -> Iterator[None]:
 
 @contextmanager
 def tree_attention_on(model: Any) -> Iterator[None]:
-    """Make `model` attend along trees, and as before afterwards."""
+    """Make `model` attend along token trees, and restore its own attention when the context closes."""
     before = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:
@@ -423,5 +426,5 @@ AttentionInterface.register(NAME, _tree_attention)
 
 
 def _additive(visible: Tensor, like: Tensor) -> Tensor:
-    """0 where visible, -inf elsewhere, in the type of the scores."""
+    """A mask to add to the scores, in the data type of `like`: 0 where a key is visible and -inf elsewhere."""
     return torch.zeros(visible.shape, dtype=like.dtype, device=like.device).masked_fill_(~visible, -math.inf)

@@ -1,4 +1,4 @@
-"""Texts written in slots: a finished text makes room for the next one, so that no pass waits for the longest text."""
+"""Generates texts in the slots of a KV cache; a finished text frees its slot, so that no pass waits for the longest."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from harness.engines.tree.trees import TreeRow
 
 
 class NotNumbersError(Exception):
-    """Logits are no numbers where a text is to be written."""
+    """The model returned NaN or infinite logits where the next token of a text must be chosen."""
 
 
 class Pieces:
-    """What tokens look like as text; every token is decoded once."""
+    """The text of single tokens; each token is decoded only once."""
 
     def __init__(self, decode: Callable[[Sequence[int]], str], *, merges_spaces: bool) -> None:
-        """`merges_spaces`: the tokenizer takes spaces away before some tokens, so that a token can change old text."""
+        """`merges_spaces`: the tokenizer removes spaces before some tokens, so a token can change earlier text."""
         self.decode = decode
         self._merges_spaces = merges_spaces
         self._known: dict[int, str] = {}
@@ -49,18 +49,18 @@ class Pieces:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stop:
-    """When a text ends."""
+    """The conditions that end a text."""
 
     strings: tuple[str, ...]
-    """Texts that end it; none is empty."""
+    """Stop strings, none of them empty."""
     tokens: frozenset[int]
-    """Tokens that end it."""
+    """Tokens that end a text."""
     limit: int
-    """Most tokens."""
+    """The most tokens that a text may have."""
     pieces: Pieces
 
     def reached(self, written: Sequence[int]) -> bool:
-        """True after the last token of `written`."""
+        """True when the text ends with the last token of `written`."""
         if len(written) >= self.limit or written[-1] in self.tokens:
             return True
         last = frozenset(string[-1] for string in self.strings)
@@ -72,7 +72,7 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sampling:
-    """How tokens are drawn; the values mean what they mean in transformers."""
+    """How tokens are sampled; the options have the same meaning as in transformers."""
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -80,9 +80,9 @@ class Sampling:
     min_p: float | None = None
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """[texts, vocabulary] in float64; the order of the steps is transformers' own."""
+        """Probabilities [texts, vocabulary] in float64; options are applied in the same order as in transformers."""
         for warper in self._warpers():
-            logits = warper(None, logits)  # none of these looks at the tokens before
+            logits = warper(None, logits)  # none of these uses the preceding tokens
         return logits.double().softmax(-1)
 
     def _warpers(self) -> list[LogitsProcessor]:
@@ -100,27 +100,27 @@ class Sampling:
 
 @dataclass(kw_only=True, slots=True, eq=False)
 class Text:
-    """One text to write."""
+    """One text to generate."""
 
     context: Sequence[int]
     """Tokens of the prompt."""
     stop: Stop
-    """When it ends."""
+    """When the text ends."""
     sampling: Sampling | None = None
-    """None takes the likeliest token each time."""
+    """How tokens are sampled; None for greedy decoding."""
     seed: tuple[int, ...] = ()
-    """Whole numbers that fix what is drawn, whatever else is being written."""
+    """Seed of the random numbers of this text, so that they do not depend on the other texts."""
     tokens: list[int] = field(default_factory=list)
-    """Filled in: what was written, the ending token included."""
+    """The tokens generated so far, including the one that ends the text."""
     _random: np.random.Generator | None = None
 
     def add(self, token: int) -> bool:
-        """Write one token; True when the text has ended."""
+        """Append one token; return True when the text has ended."""
         self.tokens.append(token)
         return self.stop.reached(self.tokens)
 
     def draw(self) -> float:
-        """The next number in [0, 1)."""
+        """The next random number in [0, 1)."""
         if self._random is None:
             self._random = np.random.default_rng(self.seed)
         return float(self._random.random())
@@ -137,27 +137,28 @@ class PromptRow:
 
 
 Read = Callable[[Sequence[PromptRow], Keeping], Tensor]
-"""Runs the rows of jobs, keeps their prompts, and gives logits [texts, vocabulary] after each prompt."""
+"""Runs the rows of some jobs, stores the keys and values of their prompts, and returns the logits [texts, vocabulary]
+after each prompt."""
 
 
 def write(
     model: TreeModel, prefix: Prefix | None, jobs: Sequence[PromptRow], read: Read, *, slots: int, budget: int
 ) -> None:
-    """Write the texts of all jobs.
+    """Generate the texts of all jobs.
 
     Args:
-        model: writes them.
-        prefix: what all prompts continue.
-        jobs: longest row first; none has more texts than there are slots.
+        model: the model that generates them.
+        prefix: the prefix that all prompts continue.
+        jobs: the rows of prompts, longest first; none has more texts than there are slots.
         read: runs the rows of some jobs.
-        slots: texts being written at a time.
-        budget: tokens of the prompts that are read at a time, padding counted.
+        slots: the most texts that are generated at the same time.
+        budget: the most prompt tokens in one forward pass, including padding.
     """
     capacity = max(len(path) + text.stop.limit for job in jobs for path, text in zip(job.paths, job.texts, strict=True))
     table = _Table(SlotCache(slots, capacity))
     queue = deque(jobs)
     while queue or table.active:
-        # once it is worth reading prompts at all, every slot is filled
+        # prompts are read only when a quarter of the slots is free; then as many slots as possible are filled
         if 4 * (len(table.owners) - table.active) >= len(table.owners):
             while wave := _wave(queue, table, budget):
                 _start(wave, table, read)
@@ -171,7 +172,7 @@ def write(
 
 
 class _Table:
-    """Who writes in which slot. A slot whose text has ended runs on unread until it is given away."""
+    """Which text is generated in which slot. A slot whose text has ended still runs, and its output is ignored."""
 
     def __init__(self, cache: SlotCache) -> None:
         self.cache = cache
@@ -199,7 +200,7 @@ class _Table:
             self.lengths[slot] = 0
 
     def shrink(self) -> None:
-        """Drop the idle slots once they are half of all."""
+        """Drop the idle slots when at least half of the slots are idle."""
         if 2 * self.active > len(self.owners):
             return
         kept = [slot for slot, owner in enumerate(self.owners) if owner is not None]
@@ -209,7 +210,7 @@ class _Table:
 
 
 def _wave(queue: deque[PromptRow], table: _Table, budget: int) -> list[PromptRow]:
-    """The next jobs that fit the free slots and one pass."""
+    """The next jobs whose texts fit into the free slots and whose rows fit into one forward pass."""
     free = len(table.owners) - table.active
     wave: list[PromptRow] = []
     while queue and len(queue[0].texts) <= free:
@@ -233,10 +234,10 @@ def _start(wave: Sequence[PromptRow], table: _Table, read: Read) -> None:
 
 
 def _choose(logits: Tensor, texts: Sequence[Text | None]) -> list[tuple[int, int]]:
-    """The next token of each text, with the text's number.
+    """Choose the next token of each text; return pairs of the text's index and the token.
 
     Raises:
-        NotNumbersError: the highest logit of a text is no number, so that any token would look chosen.
+        NotNumbersError: the highest logit of a text is NaN or infinite, so that the choice would mean nothing.
     """
     best = likeliest(logits)
     highest = logits.gather(-1, best[:, None]).squeeze(-1).isfinite().tolist()
@@ -250,7 +251,7 @@ def _choose(logits: Tensor, texts: Sequence[Text | None]) -> list[tuple[int, int
     for sampling, members in kinds.items():
         drawn = [text.draw() for i in members if (text := texts[i]) is not None]
         ladder = sampling.probabilities(logits[members]).cumsum(-1)
-        # the first token at which the running sum exceeds the number drawn
+        # the first token at which the cumulative probability exceeds the random number
         targets = torch.tensor(drawn, dtype=ladder.dtype, device=ladder.device)[:, None] * ladder[:, -1:]
         tokens = torch.searchsorted(ladder, targets, right=True).squeeze(-1).clamp_(max=ladder.shape[-1] - 1)
         for i, token in zip(members, tokens.tolist(), strict=True):

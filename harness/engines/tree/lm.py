@@ -1,4 +1,4 @@
-"""Token trees behind lm-eval's interface, so that any of its tasks runs on them unchanged."""
+"""The tree engine as an lm-eval model, so that every lm-eval task runs on it unchanged."""
 
 from __future__ import annotations
 
@@ -26,35 +26,36 @@ from harness.specs import ModelSpec
 CPU_BUDGET = 2048
 GPU_BUDGET = 16384
 LEAST_BUDGET = 32
-"""Token budget below which running out of memory is final."""
+"""The token budget is halved when memory runs out, but not when it is already as small as this."""
 
 
 class TreeLM(TransformersLM):
-    """`HFLM` that runs what requests share once; what it cannot take runs as `HFLM` runs it.
+    """An `HFLM` that runs the tokens that requests share only once.
 
-    The same requests give log-likelihoods within float noise of `HFLM` and the same greedy texts.
+    Models and options that it does not support run through `HFLM`'s own code. The same requests give
+    log-likelihoods within floating-point error of `HFLM` and the same greedy texts.
     """
 
     def __init__(self, *, token_budget: int | None = None, deterministic: bool = False, **kwargs: Any) -> None:
-        """Load the model and try whether token trees are right for it.
+        """Load the model and test whether it gives correct results on token trees.
 
         Args:
-            token_budget: tokens of one forward pass; None takes 2048 on a CPU and 16384 on a GPU.
-            deterministic: every request alone, so that its numbers depend on nothing else, bit by bit.
-            kwargs: as for `HFLM`.
+            token_budget: the most tokens in one forward pass; None takes 2048 on a CPU and 16384 on a GPU.
+            deterministic: True runs every request alone, so that its result does not depend on the others in any bit.
+            kwargs: arguments of `HFLM`.
         """
         super().__init__(**kwargs)
         self.token_budget = token_budget or (GPU_BUDGET if self.device.type == "cuda" else CPU_BUDGET)
         self.deterministic = deterministic
         self.seed = 0
-        self._max_length = self.max_length  # lm-eval works it out anew each time it is asked
+        self._max_length = self.max_length  # lm-eval computes it again on every access
         self.why_not = self._asked_otherwise() or why_not(self.model, self.max_length)
         self._tree = None if self.why_not else TreeModel(self.model)
         self._pieces = Pieces(self._decode, merges_spaces=bool(self.tokenizer.clean_up_tokenization_spaces))
 
     @property
     def work(self) -> Work:
-        """What was run since it was last set."""
+        """The amount of computation since this property was last set."""
         return self._tree.work if self._tree else Work()
 
     @work.setter
@@ -64,51 +65,51 @@ class TreeLM(TransformersLM):
 
     @property
     def batch_size_used(self) -> int | None:
-        """Requests per forward pass; None where tokens are counted."""
+        """Requests per forward pass; None when the size of a pass is limited in tokens."""
         return None if self._tree else super().batch_size_used
 
     @property
     def token_budget_used(self) -> int | None:
-        """Tokens per forward pass; None where requests are counted."""
+        """Tokens per forward pass; None when the size of a pass is limited in requests."""
         return self.token_budget if self._tree else None
 
     @property
     def can_shrink(self) -> bool:
-        """True when a pass can still be made smaller."""
+        """True when a forward pass can still be made smaller."""
         return self.token_budget > LEAST_BUDGET if self._tree else super().can_shrink
 
     def shrink(self) -> None:
-        """Make a pass half as large, because memory ran out."""
+        """Halve the size of a forward pass, because memory ran out."""
         self.token_budget //= 2
         if super().can_shrink:
             super().shrink()
 
     def begin(self, seed: int) -> None:
-        """A cell starts; `seed` fixes what is drawn by chance."""
+        """Start a cell; `seed` is the seed of all random sampling in it."""
         self.seed = seed
         self.fallback = self.why_not
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
-        """Responses to requests of any kinds, in their order; what they share is run once for all of them."""
+        """Responses to requests of any kinds, in their order; tokens that the requests share are run only once."""
         if self._tree is None:
             return super().respond(requests)
         asked = _SortedRequests(self, requests)
         return asked.responses(self._answer(asked.likelihoods, asked.texts))
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
-        """Log-likelihood of each continuation, and whether it is what greedy decoding would write."""
+        """Log-likelihood of each continuation, and whether greedy decoding would generate it."""
         if self._tree is None:
             return super().loglikelihood(requests, disable_tqdm=disable_tqdm)
         return self.respond(requests)
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
-        """Log-likelihood of each whole text, in windows that do not overlap in what they predict."""
+        """Log-likelihood of each whole text, summed over windows that predict disjoint parts of it."""
         if self._tree is None:
             return super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm)  # type: ignore[no-any-return]
         return self.respond(requests)
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """A text for each prompt, without its stop string."""
+        """The generated text for each prompt, without its stop string."""
         if self._tree is None:
             return super().generate_until(requests, disable_tqdm=disable_tqdm)
         return self.respond(requests)
@@ -132,13 +133,13 @@ class TreeLM(TransformersLM):
             raise no_numbers(self.name, self.model.dtype) from None
 
     def likelihood(self, context: Sequence[int], continuation: Sequence[int]) -> Likelihood:
-        """The request in tokens; a context that is too long loses its beginning, as with `HFLM`."""
+        """The request in tokens; a context that is too long is truncated at its beginning, as with `HFLM`."""
         assert context, "lm-eval puts one token before an empty prompt"
         assert 0 < len(continuation) <= self.max_length, f"{len(continuation)} tokens to predict"
         return Likelihood([*context, *continuation][-(self.max_length + 1) :][:-1], continuation)
 
     def windows(self, text: str) -> list[Likelihood]:
-        """A text in windows, each predicted from what the model can read before it."""
+        """A text split into windows, each predicted from as many preceding tokens as fit the model's context."""
         pairs = get_rolling_token_windows(
             token_list=self.tok_encode(text),
             prefix_token=self.prefix_token_id,
@@ -148,10 +149,10 @@ class TreeLM(TransformersLM):
         return [self.likelihood(*make_disjoint_window(pair)) for pair in pairs]
 
     def rules(self, options: Mapping[str, Any]) -> TextRules:
-        """How lm-eval's generation options are followed.
+        """The rules for generating a text that lm-eval's generation options ask for.
 
         Raises:
-            NotFollowedError: only lm-eval's code can.
+            NotFollowedError: only lm-eval's own code can follow these options.
         """
         if self.think_end_token is not None:
             raise NotFollowedError("a thinking part that is cut off")
@@ -165,12 +166,12 @@ class TreeLM(TransformersLM):
         )
 
     def text(self, prompt: str, how: TextRules, repeat: int) -> Text:
-        """A text to write after a prompt, which loses its beginning when it is too long.
+        """A text to generate after a prompt; a prompt that is too long is truncated at its beginning.
 
         Args:
-            prompt: what it continues.
-            how: the rules.
-            repeat: how often the same was asked before; sampled texts then differ.
+            prompt: the prompt that the text continues.
+            how: the rules for generating the text.
+            repeat: how many equal requests came before this one, so that repeated samples get different seeds.
         """
         room = self.max_length - how.stop.limit
         assert room > 0, f"{how.stop.limit} new tokens leave no room for a prompt in {self.max_length}"
@@ -179,13 +180,13 @@ class TreeLM(TransformersLM):
         return Text(context=context, stop=how.stop, sampling=how.sampling, seed=(self.seed, number, repeat))
 
     def left_to_lm_eval(self, requests: list[Instance], reason: str) -> list[str]:
-        """Texts by `HFLM`'s own code."""
+        """Generate texts with `HFLM`'s own code, and note the reason."""
         self.fallback = f"it generates with {reason}"
         written: list[str] = super().generate_until(requests, disable_tqdm=True)
         return written
 
     def _asked_otherwise(self) -> str | None:
-        """Settings of `HFLM` that only its own code follows."""
+        """The reason why settings of `HFLM` rule out token trees; None if they do not."""
         if self.softmax_dtype is not None or self.mixed_precision_dtype is not None:
             return "softmax_dtype or mixed_precision_dtype is set"
         return None
@@ -195,7 +196,7 @@ class TreeLM(TransformersLM):
 
 
 class TreeEngine(LmEvalEngine):
-    """One model loaded by transformers, answering along token trees."""
+    """An engine for one transformers model that runs requests along token trees."""
 
     def _load(self, model: ModelSpec) -> TreeLM:
         settings = self._settings
@@ -210,7 +211,7 @@ class TreeEngine(LmEvalEngine):
 
 
 class _SortedRequests:
-    """Requests in the engine's terms, and the way back to their responses."""
+    """Translates lm-eval requests to likelihoods and texts, and their results back to lm-eval responses."""
 
     def __init__(self, lm: TreeLM, requests: Sequence[Instance]) -> None:
         self.likelihoods: list[Likelihood] = []
@@ -273,7 +274,7 @@ class _SortedRequests:
             self._left.append(i)
             return
         same = self._texts.setdefault((prompt, asked), [])
-        # the same greedy text is written once
+        # equal greedy requests share one text, which is generated once
         if how.sampling is not None or not same:
             same.append(self._lm.text(prompt, how, len(same)))
             self.texts.append(same[-1])

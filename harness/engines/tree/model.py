@@ -17,25 +17,25 @@ from harness.engines.tree.trees import TreeRow
 Positions = Sequence[int] | NDArray[np.int64]
 
 LOGITS_AT_ONCE = {"cpu": (1 << 23) - (1 << 16), "cuda": 1 << 27}
-"""Logits of one pass; a longer row may exceed it. On a CPU just below 32 MiB, from where on memory is taken from the
-system anew each time, which costs more than the passes it saves."""
+"""The most logits in one forward pass, by device type; a single longer row may exceed it. On a CPU it is just below 32
+MiB: larger blocks are requested from the operating system each time, which costs more than fewer passes save."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Work:
-    """What was run, for benchmarks: the floor of the time is this many operations at the machine's rate."""
+    """The amount of computation, from which benchmarks derive the least time that the machine could need for it."""
 
     nodes: int = 0
-    """Tokens sent through the body, padding left out."""
+    """Tokens that went through the transformer layers, without padding."""
     scored: int = 0
-    """Positions sent through the output head."""
+    """Positions that went through the output head."""
     pairs: int = 0
-    """Query-key pairs that had to be attended."""
+    """Query-key pairs for which attention was needed."""
 
 
 @dataclass(kw_only=True, slots=True)
 class Keeping:
-    """Sequences whose keys and values a pass leaves in a slot cache."""
+    """Sequences whose keys and values a forward pass stores in a slot cache."""
 
     cache: SlotCache
     slots: Sequence[int]
@@ -43,12 +43,12 @@ class Keeping:
     paths: Sequence[Sequence[int]]
     """Nodes of each kept sequence, in its row."""
     rows: Sequence[int]
-    """Row of each kept sequence, counted in the batch."""
+    """Index of the row of each kept sequence in the batch."""
 
 
 def likeliest(logits: Tensor) -> Tensor:
-    """[n] the token with the highest of [n, vocabulary] logits, the first one of several."""
-    # on a CPU torch looks at one number at a time, numpy at many: ten times as fast
+    """The token with the highest logit, [n] for logits [n, vocabulary]; of equal logits, the first token."""
+    # on a CPU, argmax is ten times as fast in numpy, which is vectorised, as in torch
     return torch.from_numpy(logits.numpy().argmax(-1)) if logits.device.type == "cpu" else logits.argmax(-1)
 
 
@@ -64,7 +64,7 @@ class TreeModel:
         self.width = int(model.config.get_text_config().hidden_size)
 
     def read_prefix(self, tokens: Sequence[int], scored: Positions) -> tuple[Prefix, Tensor]:
-        """Keys and values of a prefix, and logits [scored, vocabulary] at some of its positions."""
+        """Run a prefix; return its keys and values, and logits [scored, vocabulary] at some of its positions."""
         prefix = Prefix(length=len(tokens))
         positions = np.arange(len(tokens))
         current = TreePass(
@@ -89,10 +89,10 @@ class TreeModel:
         """Logits [scored, vocabulary] at some nodes of rows that continue `prefix`.
 
         Args:
-            rows: padded to the longest of them.
-            prefix: what they continue.
-            scored: indices of nodes, row number times the longest row's length plus the node's number in its row.
-            keeping: sequences to leave in a slot cache.
+            rows: the rows, which are padded to the longest of them.
+            prefix: the prefix that all rows continue.
+            scored: indices of nodes: row number times the longest row's length plus the node's number in its row.
+            keeping: sequences whose keys and values are stored in a slot cache.
         """
         length = max(len(row.tokens) for row in rows)
         tokens = np.zeros((len(rows), length), dtype=np.int64)
@@ -123,9 +123,9 @@ class TreeModel:
 
         Args:
             tokens: [slots] the new tokens.
-            lengths: [slots] tokens the slots hold already, the prefix not counted.
-            cache: gets the tokens' keys and values.
-            prefix: what all slots continue.
+            lengths: [slots] number of tokens already in each slot, not counting the prefix.
+            cache: the slot cache, which also stores the new tokens' keys and values.
+            prefix: the prefix that all slots continue.
         """
         current = DecodePass(cache=cache, lengths=self._tensor(lengths), longest=int(lengths.max()) + 1, prefix=prefix)
         positions = lengths + (prefix.length if prefix else 0)
@@ -146,7 +146,7 @@ class TreeModel:
                 use_cache=False,
                 logits_to_keep=self._tensor(np.asarray(scored, dtype=np.int64)),
             )
-        # sums over the vocabulary are taken in float32, whatever the model computes in
+        # the softmax over the vocabulary is computed in float32, whatever the data type of the model
         logits: Tensor = output.logits[0].float()
         return logits
 

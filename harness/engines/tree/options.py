@@ -1,4 +1,4 @@
-"""lm-eval's generation options as rules for a text; what is not followed here is said, never ignored."""
+"""Turns lm-eval's generation options into rules for a text; an unsupported option raises an error."""
 
 from __future__ import annotations
 
@@ -45,37 +45,37 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "eta_cutoff": (0, 0.0),
     "top_h": (),
 }
-"""Generation options that are left to lm-eval's code, with the values beside None that switch them off."""
+"""Generation options that only lm-eval's code supports, with the values (other than None) that switch them off."""
 
 
 class NotFollowedError(Exception):
-    """An option that only lm-eval's code follows; the text names it."""
+    """An option is set that only lm-eval's own code supports; the message names it."""
 
 
 class TextRules(NamedTuple):
-    """How a text is written."""
+    """The rules for generating a text."""
 
     stop: Stop
-    """When it ends."""
+    """When the text ends."""
     sampling: Sampling | None
-    """None for the likeliest token each time."""
+    """How tokens are sampled; None for greedy decoding."""
 
 
 def rules(
     options: Mapping[str, Any], model: Any, *, most: int, eos_text: str | None, eos_token: int | None, pieces: Pieces
 ) -> TextRules:
-    """The rules that lm-eval's options and the model's own generation config make together.
+    """Combine lm-eval's options with the model's own generation config.
 
     Args:
         options: `generation_kwargs` of a request.
-        model: of transformers.
-        most: new tokens where the options do not say.
-        eos_text: text of the tokenizer's end token, which ends a text as any stop string does; None without one.
-        eos_token: the token itself.
+        model: the transformers model.
+        most: the most new tokens, if the options set no limit.
+        eos_text: text of the tokenizer's end-of-sequence token, which serves as a stop string; None if it has none.
+        eos_token: id of the end-of-sequence token.
         pieces: decodes tokens.
 
     Raises:
-        NotFollowedError: beam search, penalties and whatever else is not known here.
+        NotFollowedError: the options include beam search, a penalty or another unsupported option.
     """
     settings = dict(normalize_gen_kwargs(dict(options), most))
     until = handle_stop_sequences(settings.pop("until"), eos=eos_text)
@@ -98,7 +98,7 @@ def rules(
 
 
 def _sampling(config: Any) -> Sampling:
-    """How transformers would sample; what nobody set has transformers' defaults."""
+    """The sampling options that transformers would use; options that are not set get its defaults."""
     return Sampling(
         temperature=1.0 if config.temperature is None else float(config.temperature),
         top_k=50 if config.top_k is None else int(config.top_k),

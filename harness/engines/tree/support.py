@@ -1,8 +1,8 @@
-"""Which models tree attention answers for. What is not known to be right is left to lm-eval's own code.
+"""Decides which models can be run along token trees; all other models are left to lm-eval's own code.
 
-Structure is asked first, because it can be said in words; then a trial: a few tokens are run along a small tree and one
-by one in the usual way, and must give the same logits. Whatever a model does between its tokens that a tree does not
-(recurrence, position biases, masks of its own) shows there.
+The model's structure is checked first, because it gives a clear reason. Then comes a trial: a few sequences are run
+along a small tree and one by one in the usual way, and both must give the same logits. The trial finds models whose
+tokens interact in a way that a tree does not reproduce, such as recurrence, position biases or masks of their own.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from harness.engines.tree.trees import TreeRow
 from harness.wording import percent
 
 LAYERS = frozenset({"full_attention", "sliding_attention"})
-"""Kinds of layers that are known, as `config.layer_types` names them."""
+"""The supported kinds of layers, as `config.layer_types` names them."""
 TOLERANCE, HALF_TOLERANCE = 1e-3, 5e-2
-"""Largest difference of the trial's logits, as a share of the largest logit, in 32 and in 16 bits."""
+"""The largest difference of logits that passes the trial, as a share of the largest logit, in 32 and in 16 bits."""
 HALF_TOLERANCE_GROWTH = 2e-2
-"""What a deep model may have in 16 bits, times the root of its layers: rounding errors add up as steps of a random walk
-do. Random Llamas in bfloat16 on a GPU: up to 0.055 with 32 layers of width 4096."""
+"""This number times the square root of the number of layers is the tolerance of a deep model in 16 bits, because
+rounding errors add up like the steps of a random walk. Llamas with random weights in bfloat16 on a GPU differ by
+up to 0.055 with 32 layers of width 4096."""
 
 PREFIX = [5, 11, 3, 8, 2, 13]
 TRIAL_ROWS = (
@@ -42,15 +43,15 @@ TRIAL_ROWS = (
     TreeRow(tokens=[10, 1], positions=[6, 7], ends=[2, 2], sequences=[2], paths=[[0, 1]]),
 )
 NEXT = 14
-"""Written after the first path."""
+"""The token that the trial appends to the first path."""
 
 
 def why_not(model: Any, max_length: int) -> str | None:
-    """Why `model` cannot be answered for by token trees, in words that follow its name; None when it can.
+    """The reason why `model` cannot be run along token trees, worded to follow its name; None when it can be.
 
     Args:
         model: a loaded transformers model.
-        max_length: longest sequence it is asked to read.
+        max_length: length of the longest sequence that the model will get.
     """
     return _structure(model) or _trial(model, max_length)
 
@@ -95,7 +96,7 @@ def _trial(model: Any, max_length: int) -> str | None:
 
 
 def _one_by_one(model: Any) -> Tensor:
-    """Logits after each trial sequence, in the usual way: [4, vocabulary]."""
+    """Logits [4, vocabulary] after each trial sequence, computed one by one in the usual way."""
     paths = [[row.tokens[node] for node in path] for row in TRIAL_ROWS for path in row.paths]
     rows = []
     for sequence in (*(PREFIX + path for path in paths), PREFIX + paths[0] + [NEXT]):
@@ -105,7 +106,7 @@ def _one_by_one(model: Any) -> Tensor:
 
 
 def _along_a_tree(model: Any) -> tuple[Tensor, Mapping[int, int | None]]:
-    """The same logits from three passes over a tree, and the window each layer told."""
+    """The same logits from three passes along a tree, and the attention window that each layer reported."""
     tree = TreeModel(model)
     prefix, _ = tree.read_prefix(PREFIX, [])
     longest = len(TRIAL_ROWS[0].tokens)
@@ -118,7 +119,7 @@ def _along_a_tree(model: Any) -> tuple[Tensor, Mapping[int, int | None]]:
 
 
 def _windows(model: Any, told: Mapping[int, int | None], max_length: int) -> str | None:
-    """Did every layer attend through the interface, and say what window it has?"""
+    """Check that every layer used the attention interface and reported its window; return the reason if not."""
     config = model.config.get_text_config()
     if len(told) < config.num_hidden_layers:
         return "its attention does not go through transformers' attention interface"
@@ -136,5 +137,5 @@ def _difference(expected: Tensor, found: Tensor, dtype: torch.dtype, layers: int
     if dtype not in (torch.float32, torch.float64):
         limit = max(HALF_TOLERANCE, HALF_TOLERANCE_GROWTH * math.sqrt(layers))
     share = float((expected - found).abs().max() / expected.abs().max())
-    # written so that a logit that is no number fails, too
+    # the comparison is false for NaN, so that logits that are not numbers fail as well
     return None if share <= limit else f"a trial pass gave other logits (they differ by {percent(share, decimals=1)})"

@@ -1,9 +1,9 @@
-"""Token trees: sequences that begin alike share their beginning. Pure; nothing here knows a model.
+"""Builds token trees, in which sequences share their common prefixes. Nothing here depends on a model.
 
-Sorted sequences need only be compared with their neighbours: the lengths of their common beginnings are the whole
-prefix tree. It is cut into two levels, because two are what one attention call and one merge can serve: a group has a
-prefix whose keys and values are computed once (the few-shot examples), and below it rows, each the tree of sequences
-that have most of their tokens in common (a document with its answer options).
+When the sequences are sorted, the lengths of the common prefixes of neighbours describe the whole prefix tree. The tree
+is cut into two levels, because one attention call and one merge can handle two. A group has a prefix whose keys and
+values are computed once, such as the few-shot examples. Below the prefix it has rows; each row is the tree of sequences
+that have most of their tokens in common, such as a document with its answer options.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 PASS_TOKENS = 256
-"""What one more forward pass costs, in tokens of a small model; a prefix must save more to be worth its own pass."""
+"""The cost of one more forward pass, in tokens of a small model; a prefix gets its own pass only if it saves more."""
 LONGEST_MASK = 4096
-"""Longest tail that shares a row: a row with branches needs a mask of its length squared."""
+"""The most nodes in a row of several sequences, because a row with branches needs a mask of its length squared."""
 MAX_DEPTH = 64
-"""Levels of the prefix tree that are searched for better groups."""
+"""The number of levels of the prefix tree that are searched for better groups."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeRow:
-    """The tree of a few sequences below the group's prefix, its nodes in depth-first order."""
+    """The token tree of a few sequences after the group's prefix, with its nodes in depth-first order."""
 
     tokens: Sequence[int]
     """Token id of each node."""
     positions: Sequence[int]
-    """Position of each node in its sequence, the prefix counted."""
+    """Position of each node in its sequence, including the prefix."""
     ends: Sequence[int]
     """Index after the last node of each node's subtree: node a is an ancestor of d when a <= d < ends[a]."""
     sequences: Sequence[int]
-    """Which sequences the row holds."""
+    """Indices of the sequences in the row."""
     paths: Sequence[Sequence[int]]
-    """Nodes of each of these sequences from the prefix on."""
+    """The nodes of each of these sequences after the prefix."""
 
     @property
     def is_chain(self) -> bool:
@@ -52,22 +52,22 @@ class Group:
     """Rows that continue the same prefix."""
 
     prefix: Sequence[int]
-    """Tokens all sequences of the group begin with; empty when sharing them would not pay."""
+    """The tokens that all sequences of the group begin with; empty when sharing them would save no time."""
     rows: Sequence[TreeRow]
-    """Longest first."""
+    """The rows, longest first."""
 
 
 class _Sorted(NamedTuple):
-    """Sequences in order, by what can be said of them without looking at their tokens."""
+    """The lengths of sorted sequences and of their common prefixes, which suffice to plan groups and rows."""
 
     order: Sequence[int]
-    """Number of each sequence."""
+    """Index of each sequence before sorting."""
     lengths: Sequence[int]
-    """Tokens."""
+    """Number of tokens of each sequence."""
     common: list[int]
-    """Tokens in common with the sequence before; 0 for the first."""
+    """Length of the prefix that each sequence shares with the one before it; 0 for the first."""
     width: int
-    """Of the model."""
+    """Width of the model's residual stream."""
 
 
 class _SequenceRange(NamedTuple):
@@ -77,17 +77,17 @@ class _SequenceRange(NamedTuple):
     high: int
     prefix: int
     starts: list[int]
-    """Where each row begins."""
+    """Index of the first sequence of each row."""
 
 
 class _Plan(NamedTuple):
     cost: float
-    """In tokens."""
+    """Estimated cost, in tokens."""
     cuts: tuple[_SequenceRange, ...]
 
 
 def distinct(sequences: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], list[int]]:
-    """The different sequences, and for each of the given ones which of them it is.
+    """The distinct sequences, and for each given sequence its index among them.
 
     >>> distinct([[1, 2], [3], [1, 2]])
     ([[1, 2], [3]], [0, 1, 0])
@@ -104,16 +104,16 @@ def distinct(sequences: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], l
 
 
 def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = True) -> list[Group]:
-    """Groups and rows that hold every sequence once and run few tokens.
+    """Arrange sequences in groups and rows so that few tokens must be run.
 
     Args:
         sequences: distinct token sequences, none empty.
-        width: of the model's residual stream. A layer takes about 24 width^2 operations for a token and 8 width (4 at
-            half the speed) for a pair of nodes in one row: the wider the model, the more is put into one row.
-        share: False makes a row of every sequence, with no prefix.
+        width: width of the model's residual stream. A layer needs about 24 width^2 operations for a token and 8 width
+            (4 at half the speed) for a pair of nodes in one row, so that rows are larger for a wider model.
+        share: False gives every sequence a row of its own and uses no prefix.
 
     Returns:
-        Groups; at most one, the last, has no prefix.
+        Groups that together hold every sequence once; only the last group may have no prefix.
 
     >>> [group] = plant([[7, 1, 2], [7, 1, 3]])
     >>> group.prefix, group.rows[0].tokens, group.rows[0].ends, group.rows[0].paths
@@ -135,20 +135,20 @@ def plant(sequences: Sequence[Sequence[int]], *, width: int = 64, share: bool = 
 
 
 def batches(rows: Sequence[TreeRow], budget: int, scored: Sequence[int], most_scored: int) -> Iterator[list[int]]:
-    """Indices of rows that are run together: of like length, and no more tokens than the budget.
+    """Split rows into batches of similar length that are within the budget; yield the indices of each batch.
 
     Args:
-        rows: longest first.
-        budget: tokens of a batch, padding counted; a longer row is a batch of its own.
-        scored: positions of each row that need logits.
-        most_scored: such positions of a batch; logits are as wide as the vocabulary.
+        rows: the rows, longest first.
+        budget: the most tokens in a batch, including padding; a longer row is a batch of its own.
+        scored: for each row, the number of positions that need logits.
+        most_scored: the most such positions in a batch, because each needs a logit for every token of the vocabulary.
     """
     batch: list[int] = []
     positions = 0
     for index, row in enumerate(rows):
         longest = len(rows[batch[0]].tokens) if batch else 0
         full = (len(batch) + 1) * longest > budget or positions + scored[index] > most_scored
-        # padding is run like any other token
+        # padding costs as much as any other token, so that much shorter rows start a new batch
         if batch and (full or len(row.tokens) < 0.75 * longest - 4):
             yield batch
             batch, positions = [], 0
@@ -159,7 +159,7 @@ def batches(rows: Sequence[TreeRow], budget: int, scored: Sequence[int], most_sc
 
 
 def common_beginnings(keys: Sequence[bytes]) -> NDArray[np.int64]:
-    """How many tokens each key (4 bytes a token) has in common with the one before it; 0 for the first."""
+    """Length in tokens of the prefix that each key (4 bytes a token) shares with the one before it; 0 for the first."""
     found = np.zeros(len(keys), dtype=np.int64)
     for i in range(1, len(keys)):
         before, key = keys[i - 1], keys[i]
@@ -173,15 +173,15 @@ def common_beginnings(keys: Sequence[bytes]) -> NDArray[np.int64]:
 
 
 def _sortable(sequence: Sequence[int]) -> bytes:
-    """Bytes that sort as the tokens do."""
-    packed = array("I", sequence)  # three times as fast as numpy, which looks at every number's type
+    """The tokens as bytes that sort in the same order."""
+    packed = array("I", sequence)  # three times as fast as numpy, which checks the type of every number
     if sys.byteorder == "little":
         packed.byteswap()
     return packed.tobytes()
 
 
 def _best_cuts(texts: _Sorted, low: int, high: int, depth: int) -> _Plan:
-    """The cheapest of: no prefix, one prefix for the whole range, or each branch of the prefix tree by itself."""
+    """The cheapest plan: no prefix, one prefix for the whole range, or a plan for each branch of the prefix tree."""
     best = _rows(texts, low, high, 0)
     if high - low == 1 or best.cost <= PASS_TOKENS:
         return best
@@ -199,10 +199,10 @@ def _best_cuts(texts: _Sorted, low: int, high: int, depth: int) -> _Plan:
 
 
 def _rows(texts: _Sorted, low: int, high: int, prefix: int) -> _Plan:
-    """Rows for a range below a prefix: each sequence joins the row before it when that is cheaper.
+    """Plan the rows of a range after a prefix: a sequence joins the current row when that is cheaper than a new row.
 
-    A row of n nodes costs n + n (n + prefix) / (3 width) tokens. Taking in a sequence of t tokens, m of them new,
-    against a row of its own is therefore worth it when (t - m) (3 width + prefix) + t^2 > 2 n m + m^2.
+    A row of n nodes costs n + n (n + prefix) / (3 width) tokens. Adding a sequence of t tokens, of which m are
+    new, to the row is therefore cheaper than a row of its own when (t - m) (3 width + prefix) + t^2 > 2 n m + m^2.
     """
     weight = 3 * texts.width
     cost, nodes, starts = 0.0, 0, []
@@ -221,7 +221,7 @@ def _rows(texts: _Sorted, low: int, high: int, prefix: int) -> _Plan:
 
 
 def _rows_of(texts: _Sorted, cut: _SequenceRange) -> tuple[list[list[int]], list[int]]:
-    """Sequences of each row of a cut, and for every sequence, in this order, what it shares with the one before."""
+    """The sequences of each row, and for every sequence in this order the length it shares with the one before."""
     kept = texts.common[cut.low : cut.high]
     for start in cut.starts:
         kept[start - cut.low] = cut.prefix
@@ -240,7 +240,7 @@ def _group(
 
 
 def _row(sequences: Sequence[Sequence[int]], members: Sequence[int], shared: Sequence[int], prefix: int) -> TreeRow:
-    """The tree of sorted sequences, of which each shares `shared` tokens with the one before it."""
+    """Build the tree of sorted sequences; `shared` says how many tokens each shares with the one before it."""
     first = sequences[members[0]]
     tokens = list(first[prefix:])
     positions = list(range(prefix, len(first)))
