@@ -39,7 +39,7 @@ class Bound(NamedTuple):
         """Check that a number called `name` lies within the bounds, if it is known.
 
         Raises:
-            ValueError: it does not.
+            ValueError: the number lies outside the bounds.
         """
         if value is not None and (math.isnan(value) or self.broken(value)):
             raise ValueError(f"{name} is {quoted(value)}; expected {self.expected}")
@@ -59,7 +59,7 @@ SIZE_BOUNDS = {
     "flops": Bound(0, 1e40),
     "loss": Bound(0, 1e9),
 }
-"""What says how large a model is -> its bounds."""
+"""Measure of a model's size -> the bounds of that measure."""
 COUNT = Bound(1, LARGEST_COUNT)
 """Bounds of the number of documents of a score."""
 INDEX = Bound(0, LARGEST_COUNT)
@@ -75,7 +75,7 @@ SHARES = frozenset(
     "acc acc_norm acc_bytes acc_mutual_info acc_all exact_match f1 token_f1 span_f1 prob_correct brier "
     "brier_score edit_similarity".split()
 )
-"""Metrics that lie between 0 and 1, or 0 and 100, whatever is said of them."""
+"""Metrics that always lie between 0 and 1, or 0 and 100, whatever range a file states for them."""
 
 
 def words_of(name: str) -> frozenset[str]:
@@ -96,7 +96,7 @@ def beyond_best(value: Any, best: Any, direction: Any) -> Any:
 def too_wide(stderr: Any, value: Any, full: Any) -> Any:
     """Whether a standard error is larger than scores from 0 to `full` have.
 
-    Their standard deviation is at most half of it, and two of them are the fewest.
+    The standard deviation of such scores is at most half of `full`, and a standard error needs at least two scores.
     """
     return (full > 0) & (value >= 0) & (value <= full) & (stderr > full / 2 + ROUNDING)
 
@@ -111,7 +111,7 @@ def check_reading(chance: float | None, best: float | None, *, higher: bool, con
         continuous: whether the metric is the smooth partner of another.
 
     Raises:
-        ValueError: they do.
+        ValueError: they contradict each other.
     """
     level, top = _known(chance), _known(best)
     if math.isinf(level) or math.isinf(top):
@@ -133,7 +133,7 @@ def check_score(name: str, value: float, stderr: float | None, *, best: float | 
         higher: whether a higher score is better.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: the score is impossible.
     """
     came, top, spread = f"metric {cut(name)} came out as {value} +- {stderr}", _known(best), _known(stderr)
     if not math.isfinite(value) or not math.isfinite(stderr or 0.0):
@@ -151,7 +151,7 @@ def check_time(name: str, time: datetime) -> None:
     """Check that a time has a zone, and a year in which there were language models.
 
     Raises:
-        ValueError: it is not.
+        ValueError: the time has no zone, or an impossible year.
     """
     if time.tzinfo is None or not 1970 <= time.year < 2200:
         raise ValueError(f"{name} is {time}; expected a time of our days with its zone, such as 2025-03-01T09:30:00Z")

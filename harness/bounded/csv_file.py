@@ -1,4 +1,4 @@
-"""CSV files of others, packed or not: counted before they are read, because a small packed file can hold gigabytes."""
+"""CSV files from others, compressed or not, measured before parsing: a small compressed file can hold gigabytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PIECE = 1 << 20
 _DIRECTORY = 100_000
 """Bytes of a zip file's list of files, which is read whole; one file takes about a hundred."""
 _UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, RuntimeError)
-"""What goes wrong while something is unpacked; a zip file with a password is a `RuntimeError`."""
+"""Errors that can occur during decompression; a zip file with a password raises a `RuntimeError`."""
 
 
 @contextmanager

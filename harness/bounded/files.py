@@ -75,7 +75,7 @@ def read_bytes(path: Path, limit: Limit) -> bytes:
         size = os.fstat(file.fileno()).st_size
         limit.check(size)
         try:
-            data = file.read(limit.allowed + 1)  # it may have grown, or be none that knows its size
+            data = file.read(limit.allowed + 1)  # the file may have grown since, or may not report its size
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror}") from error
     if len(data) > limit.allowed:
@@ -96,7 +96,7 @@ def decoded(data: bytes) -> str:
     """The text that bytes stand for in UTF-8.
 
     Raises:
-        UnreadableError: they stand for none.
+        UnreadableError: they are not valid UTF-8.
     """
     try:
         return data.decode("utf-8-sig")

@@ -1,4 +1,4 @@
-"""JSON of others: no deeper than allowed, and nothing in it that could not be written again."""
+"""Reads JSON from other people, with bounded nesting and without values that could not be written as JSON again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def parsed_json(text: bytes | str, *, finite: bool = False, whole: bool = True) 
         value = (_FINITE if finite else _ANY).decode(text)
     except json.JSONDecodeError as error:
         raise UnreadableError("is not JSON") from error
-    except UnreadableError:  # of a number that is none
+    except UnreadableError:  # raised for a number that is not finite
         raise
     except ValueError as error:  # Python reads whole numbers of up to 4300 digits
         raise UnreadableError("has a number of too many digits") from error
@@ -49,7 +49,7 @@ class Document(NamedTuple):
     characters: int
     """Length of the line."""
     fields: dict[str, Any]
-    """What the line says."""
+    """The JSON object on the line."""
 
 
 def json_documents(path: Path) -> Iterator[Document]:

@@ -1,4 +1,4 @@
-"""How much a file from others may hold, said once, and the one setting that raises every limit."""
+"""Limits on the size of files from other people, all defined here, and the one setting that raises them all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.errors import MachineError
 from harness.wording import count, quoted
 
 SETTING = "EMERGENCE_LIMITS"
-"""Variable of the environment with a factor for every limit; 1 unless told."""
+"""Variable of the environment with a factor for every limit; 1 where it is not set."""
 
 
 HINT = f" ({SETTING}=10 in the environment allows ten times as much)"
@@ -18,39 +18,39 @@ HINT = f" ({SETTING}=10 in the environment allows ten times as much)"
 
 
 class UnreadableError(ValueError):
-    """What is wrong with a file, in one line that does not name it: who reads it knows its name and its purpose."""
+    """One line on what is wrong with a file, without the file's name, which the caller that catches the error adds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
-    """The most of something."""
+    """The largest permitted amount of something in a file."""
 
     most: int
-    """What is allowed where `SETTING` says nothing."""
+    """The limit when `SETTING` is not set."""
     unit: str
-    """What is counted, in the plural."""
+    """The unit that is counted, in the plural."""
     of: str
-    """Where it is counted, as the documentation says it."""
+    """The kind of file or value that the limit applies to, as the documentation names it."""
     ceiling: int | None = None
-    """What no setting goes beyond; None without such a bound."""
+    """The largest value that `SETTING` can raise the limit to; None without such a bound."""
 
     @property
     def allowed(self) -> int:
-        """What is allowed now."""
+        """The limit under the current value of `SETTING`."""
         allowed = math.floor(self.most * factor())
         return allowed if self.ceiling is None else min(allowed, self.ceiling)
 
     def check(self, found: int) -> None:
-        """See that there is no more than allowed.
+        """Check an amount against the limit.
 
         Raises:
-            UnreadableError: there is more.
+            UnreadableError: the amount exceeds the limit.
         """
         if found > self.allowed:
             raise self.exceeded(found)
 
     def exceeded(self, found: int | None = None, where: str = "") -> UnreadableError:
-        """What is said where there is more than allowed.
+        """The error for a file that exceeds the limit.
 
         Args:
             found: how many there are; None where nobody counted to the end.
@@ -94,7 +94,7 @@ LIMITS = tuple(limit for limit in [*globals().values()] if isinstance(limit, Lim
 
 
 def factor() -> float:
-    """What every limit is multiplied by.
+    """The factor by which every limit is multiplied.
 
     Raises:
         MachineError: the environment says something else than a positive number.

@@ -1,4 +1,4 @@
-"""Parquet files of others: weighed before they are unpacked, because a hundred bytes can stand for gigabytes."""
+"""Parquet files from others, measured before they are unpacked, because a hundred bytes can stand for gigabytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 ColumnTest = Callable[["pa.DataType"], bool]
-"""Whether a column may have a type."""
+"""A function that returns whether a column may have a given type."""
 
 _END = b"PAR1"
 _PIECE = 64_000_000
@@ -123,7 +123,7 @@ def _check_footer(path: Path) -> None:
 
 
 def _fits(types: Mapping[str, ColumnTest] | ColumnTest, name: str) -> ColumnTest | None:
-    """What a column may be; None where nobody asks for it."""
+    """The test of a column's type; None where the column is not wanted."""
     if not isinstance(types, Mapping):
         return types
     known = name if name in types else f"{name.partition(':')[0]}:"
@@ -161,7 +161,7 @@ def _check_bytes(path: Path, file: ParquetFile, named: Sequence[str]) -> None:
 
 
 def _most_bytes(chunk: Any) -> int:
-    """What a column of one group of rows can unpack to, from what the file says of it."""
+    """Upper bound of the unpacked bytes of a column in one row group, from the file's metadata."""
     if chunk.physical_type in _SMALL:
         return _SMALL[chunk.physical_type] * int(chunk.num_values)
     again = {"DELTA_BYTE_ARRAY", "PLAIN_DICTIONARY", "RLE_DICTIONARY"} & {*chunk.encodings}
@@ -170,11 +170,11 @@ def _most_bytes(chunk: Any) -> int:
 
 
 def _weighed(path: Path, leaf: str, chunks: Sequence[Any]) -> int:
-    """Bytes that a column of texts unpacks to, at least where that is too much; few are in memory at a time."""
+    """Unpacked bytes of a column of texts, counted piece by piece; the count may stop once it exceeds the limit."""
     from pyarrow import compute, parquet, types
 
     largest = max(int(chunk.total_uncompressed_size) for chunk in chunks)
-    # texts of a dictionary stay one of each where pyarrow is told to keep it
+    # with this option pyarrow keeps each distinct text of a dictionary only once
     dictionary = all(chunk.has_dictionary_page and "DELTA_BYTE_ARRAY" not in chunk.encodings for chunk in chunks)
     size = 65_536 if dictionary else max(1, min(65_536, _PIECE // max(1, largest)))
     total = 0

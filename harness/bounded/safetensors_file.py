@@ -1,4 +1,4 @@
-"""Headers of safetensors files of others: what tensors there are, and nothing of the numbers in them."""
+"""Reads the headers of safetensors files from others: names and shapes of the tensors, but not their numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tensor(NamedTuple):
 
 
 class SafetensorsHeader(NamedTuple):
-    """What stands before the numbers."""
+    """The part of the file before the numbers."""
 
     bytes: int
     """Length, with the number that says it."""

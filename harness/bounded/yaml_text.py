@@ -1,7 +1,7 @@
-"""YAML of others: numbers, texts, truth values, lists and mappings, and nothing that costs more than its size.
+"""Reads YAML from others: only numbers, texts, truth values, lists and mappings, of a limited total size.
 
-An anchor may be used again and merged (`<<: *base`), and each use counts as much as what it stands for. All is counted
-before anything is built, because the parser written in C builds by calling itself, without a bound.
+An anchor may be reused and merged (`<<: *base`), and each use counts as much as the value it refers to. Everything is
+counted before any value is built, because the parser written in C builds values by recursion without a bound.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def parsed_yaml(text: str) -> Any:
 
 
 class _Size:
-    """How much a text builds, counted one event after the other."""
+    """The number and size of the values that a YAML text builds, counted from the parser's events."""
 
     def __init__(self) -> None:
         self._anchors: dict[str, tuple[int, int]] = {}
@@ -70,10 +70,10 @@ class _Size:
         self._open[-1][2] += characters
 
     def check(self, depth: int, values: int, characters: int) -> None:
-        """See that there is no more than these.
+        """Check the depth, the number of values and the number of characters so far against limits.
 
         Raises:
-            UnreadableError: there is.
+            UnreadableError: one of them exceeds its limit.
         """
         if len(self._open) > depth + 1:
             raise DEPTH.exceeded()

@@ -1,7 +1,8 @@
-"""The system calls that a program written by a model may make: what computing takes, and nothing that reaches further.
+"""The system calls that a program written by a model may make: those that computing needs, and no others.
 
-Whatever is not in `ALLOWED` is refused, the calls that later kernels add among it. So no list of what is dangerous has
-to be complete. Some calls do one harmless thing and ten others; of those, an argument says which is meant.
+Every call that is not in `ALLOWED` is refused, including those that later kernels add, so no list of dangerous calls
+has to be complete. Some calls do one harmless thing and many others, depending on an argument; for those, `ALLOWED`
+also lists the permitted values of that argument.
 
 The numbers are those of `asm/unistd_64.h` (x86-64) and `asm-generic/unistd.h` (64-bit ARM).
 """
@@ -12,35 +13,35 @@ from typing import NamedTuple
 
 EVERY_BIT = 0xFFFFFFFF
 NEWEST = 469
-"""The highest number that was looked at, `file_setattr` of Linux 6.17; the C library does without what is newer."""
+"""The highest call number considered here, `file_setattr` of Linux 6.17; the C library works without newer calls."""
 
 
 class Check(NamedTuple):
-    """What an argument of a call must be, which the kernel reads as 32 bits."""
+    """The values that one argument of a call may have; the kernel reads the argument as 32 bits."""
 
     argument: int
     """Position, from 0."""
     values: tuple[int, ...]
-    """What the bits that are looked at may be."""
+    """The permitted values of the selected bits."""
     bits: int = EVERY_BIT
-    """Those that are looked at."""
+    """Mask of the bits that are compared."""
 
 
 class Call(NamedTuple):
-    """A system call by its numbers; None where that processor has none of the name."""
+    """The numbers of a system call; None for a processor architecture that has no call of this name."""
 
     x86_64: int | None
     aarch64: int | None
     checks: tuple[Check, ...] = ()
-    """All that must hold for it to be allowed."""
+    """The checks that must all pass before the call is allowed."""
 
 
 def _nothing_but(argument: int, bits: int) -> Check:
-    """Flags of which none but these may be set."""
+    """A check that passes when no flags other than `bits` are set in the argument."""
     return Check(argument, (0,), EVERY_BIT & ~bits)
 
 
-_OWN = (Check(0, (0,)),)  # the caller itself, whom 0 stands for
+_OWN = (Check(0, (0,)),)  # 0 stands for the calling process itself
 _DUPFD, _GETFD, _SETFD, _GETFL, _SETFL, _DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 _ISATTY, _ISATTY_NEWER, _WINDOW_SIZE, _WAITING, _NONBLOCKING = 0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421
 _CLOEXEC_OFF, _CLOEXEC_ON = 0x5450, 0x5451
@@ -168,4 +169,4 @@ ALLOWED = {
     "sysinfo": Call(99, 179),
     "uname": Call(63, 160),
 }
-"""Name -> numbers, and what its arguments must be."""
+"""Name of each allowed call -> its numbers and the checks of its arguments."""

@@ -1,6 +1,6 @@
-"""Programs that must not do what they try, run before anything is scored: does the fence hold what it claims?
+"""Test programs that try forbidden actions; they run before anything is scored, to show that the sandbox stops them.
 
-A sandbox that is broken would otherwise look like a model that fails, or not be noticed at all.
+Without them, a broken sandbox would look like a model that fails, or would not be noticed at all.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _spare_files(sandbox: Sandbox, target: Path) -> None:
 
 
 def _refuse_calls(sandbox: Sandbox) -> None:
-    """Tries every system call that is not allowed, and those allowed with some arguments only, with others.
+    """Tries every system call that is not allowed, and with forbidden arguments each that is allowed only with some.
 
     Where the filter does not hold, arguments of -1 make the kernel say what it does not like about them.
     """

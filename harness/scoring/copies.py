@@ -1,4 +1,4 @@
-"""Examples that give a document's answer away: the same question and answer, letter case and white space apart.
+"""Finds examples that give a document's answer away: same question and answer, ignoring letter case and white space.
 
 A model that has just read the answer copies it. lm-eval leaves a document out of its own examples where both come from
 `test_split` and are equal field by field (lm-eval#4145); here no copy is shown, whichever split is evaluated, and
@@ -15,32 +15,32 @@ from harness.scoring.questions import Right
 
 
 class Asked(NamedTuple):
-    """What a document asks, as far as two documents are told apart by it."""
+    """The question and the right answers of a document, by which copies of it are recognised."""
 
     question: str
-    """All of the question; the options where these are the questions."""
+    """The whole question; the options, in tasks where the options are the questions."""
     answers: tuple[str, ...]
-    """Every right answer, the one that an example shows first."""
+    """Every right answer, beginning with the one that an example shows."""
 
 
 class Pool:
     """The examples of a task."""
 
     def __init__(self, examples: Iterable[Asked | None]) -> None:
-        """`examples`: what each asks; None for one that no document could be told from."""
+        """`examples`: question and answers of each example; None for one that cannot be compared with documents."""
         self._places: dict[Asked, list[int]] = {}
         for place, example in enumerate(examples):
             if example is not None:
                 self._places.setdefault(Asked(example.question, example.answers[:1]), []).append(place)
 
     def copies(self, document: Asked) -> frozenset[int]:
-        """Places of the examples that ask the document's question and show one of its right answers."""
+        """Positions of the examples that have the document's question and show one of its right answers."""
         shown = (Asked(document.question, (answer,)) for answer in document.answers)
         return frozenset(place for each in shown for place in self._places.get(each, ()))
 
 
 def asked_by(question: str | int, options: Sequence[str], right: Right) -> Asked:
-    """What a document asks.
+    """The question and the right answers of a document, in the form in which they are compared.
 
     Args:
         question: its question; a number where the options are the questions.
@@ -52,5 +52,5 @@ def asked_by(question: str | int, options: Sequence[str], right: Right) -> Asked
 
 
 def _plain(text: str) -> str:
-    """The text without letter case and with one space for each white space."""
+    """The text without letter case, with each run of white space replaced by one space."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())

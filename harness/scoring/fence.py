@@ -1,16 +1,16 @@
-"""The fence around programs that models wrote: what each may use, and what takes the rest away.
+"""The limits and the isolation of programs that models wrote.
 
-Where the sandbox's isolation is
+Depending on the sandbox's isolation, a program has
 
 * `bubblewrap`: no network, its own process tree, and no file but the interpreter's, read-only.
 * `unshare`: no network, its own process tree.
 * `none`: neither.
 
-A program runs as the user, or as `nobody` when the host is root. Within each, `kernel` refuses what it can: under
-`unshare` and `none` it is Landlock that keeps files from being read or changed, and seccomp that keeps the sockets of
-this machine away, under `none` the network too. Where the kernel has neither, the program can do there what its user
-can, to files and, under `none`, to processes: such a sandbox is used only when the user says so (see `sandbox`). The
-limits hold in all; the process that runs a program sets them (see `guest`).
+A program runs as the user, or as `nobody` when the host is root. In each, the kernel adds its own
+restrictions where it can (see `kernel`). Under `unshare` and `none`, Landlock keeps files from being read or changed,
+and seccomp blocks the sockets of this machine, under `none` the network too. Where the kernel has neither, the program
+has all of its user's access to files and, under `none`, to processes: such a sandbox is used only when the user agrees
+(see `sandbox`). The resource limits always apply; the process that runs a program sets them (see `guest`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Isolation = Literal["bubblewrap", "unshare", "none"]
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/urandom")
 _HOLDINGS = ("lib", "lib64", "share/zoneinfo")
-"""Where an interpreter keeps its libraries, beneath its home."""
+"""Folders below an interpreter's installation prefix that hold its libraries and data."""
 _SITES = ("site-packages", "dist-packages")
 
 
@@ -59,17 +59,17 @@ class Fence(NamedTuple):
     """One way of isolating a program, which may or may not work on this machine."""
 
     isolation: Isolation
-    """What it takes away."""
+    """The kind of isolation."""
     prefix: tuple[str, ...]
     """Command line put before the interpreter's."""
 
 
 def fences(python: str, *, is_root: bool | None = None) -> list[Fence]:
-    """What to try here for an interpreter with this absolute path, strongest first.
+    """The fences to try on this machine for one interpreter, strongest first.
 
     Args:
-        python: the path.
-        is_root: whether root is to start it; None asks who we are.
+        python: absolute path of the interpreter.
+        is_root: whether root starts the programs; None takes the current user.
     """
     found: list[Fence] = []
     is_root = os.geteuid() == 0 if is_root is None else is_root
@@ -86,7 +86,7 @@ def fences(python: str, *, is_root: bool | None = None) -> list[Fence]:
 
 @functools.cache
 def asked_of_the_kernel(guards: tuple[Guard, ...], python: str) -> tuple[str, ...]:
-    """What `guest` is told of its guards: a filter and a ruleset, both in hexadecimal, then what may be opened."""
+    """Arguments for `guest`: the seccomp filter and the Landlock ruleset, in hexadecimal, then the readable paths."""
     calls = call_filter().hex() if "seccomp" in guards else ""
     return (calls, ruleset().hex(), *_readable(python)) if "landlock" in guards else (calls, "")
 
@@ -98,25 +98,25 @@ def _readable(python: str) -> tuple[str, ...]:
 
 
 def _own(python: str) -> tuple[Path, ...]:
-    """Folders of the interpreter's libraries; not its home, which may be /usr, with somebody's data beneath."""
+    """Folders of the interpreter's libraries; not its whole prefix, which may be /usr and hold other people's data."""
     home = Path(python).parent.parent
     return tuple(path for name in _HOLDINGS if (path := home / name).is_dir())
 
 
 def _packages(libraries: Path) -> frozenset[Path]:
-    """Folders of installed packages, this one with its answers among them."""
+    """Folders of installed packages, which include this package and the answers to its tasks."""
     return frozenset(path for name in _SITES for path in libraries.glob(f"python3*/{name}"))
 
 
 def _bubblewrap(bwrap: str, python: str, *, own_user: bool) -> tuple[str, ...]:
-    """A root of its own: the interpreter, the system's libraries and /dev/null, all read-only, no /proc, no /tmp."""
+    """A separate root folder with the interpreter, the system's libraries and /dev/null, read-only; no /proc, /tmp."""
     command = [bwrap, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     command += ["--unshare-user"] if own_user else []
-    # The server itself is process 1: one of bubblewrap's own could be traced by a program of the same user, and stays.
+    # The server itself is process 1: bubblewrap's own process 1 could be traced by a program of the same user.
     command += ["--as-pid-1", "--die-with-parent"]
     own = _own(python)
     for path in (Path(python), *own):
-        for parent in reversed(path.parents):  # made by hand, because bubblewrap would shut them to `nobody`
+        for parent in reversed(path.parents):  # created here, because bubblewrap would make them unreadable to `nobody`
             command += ["--dir", str(parent)]
         command += ["--ro-bind", str(path), str(path)]
     for library in _LIBRARIES:

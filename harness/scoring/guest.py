@@ -2,7 +2,7 @@
 
 The sandbox starts it in `python -I -S -B`, so it uses the standard library alone and never sees the package. For each
 program the host hands it a socket. It forks, and the child closes all but that socket, reads the request from it,
-limits itself before it looks at a word of the program, then exec()s it, writes what it returned and ends. The server
+applies the limits to itself, runs the program with `exec`, writes the returned values and ends. The server
 reads neither request nor reply, so nothing of one program is in the memory that the next one starts from. The expected
 answers stay with the caller, so a program that tampers with this file's functions can at most fail.
 
@@ -33,7 +33,7 @@ _MOST = 64  # no descriptor of ours is higher, once those that were inherited ar
 
 
 def main() -> None:
-    """Tell the host how many programs we can take, then serve them until it goes away."""
+    """Tell the host how many programs this process can run, then run them until the host closes its connection."""
     control = socket(fileno=0)
     posix.closerange(3, 65536)
     calls, ruleset, *readable = sys.argv[1:]
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _shut() -> bool:
-    """Shut our memory and descriptors to processes of the same user; False where that cannot be had.
+    """Deny other processes of the same user access to our memory and descriptors; False where that is impossible.
 
     After `prctl(PR_SET_DUMPABLE, 0)` only root can trace us or look into our /proc.
     """
@@ -63,7 +63,7 @@ def _library(name: str) -> "Callable[..., int]":
     """A function of the C library that returns an int; `ctypes` itself is written in Python.
 
     Raises:
-        ImportError, AttributeError, OSError: it is not to be had.
+        ImportError, AttributeError, OSError: the function is not available.
     """
     import _ctypes
 
@@ -78,7 +78,7 @@ def _library(name: str) -> "Callable[..., int]":
 
 
 def _guard(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], None]":
-    """What a child calls to have the kernel refuse it things, for good and for all it may become (see `kernel`).
+    """A function that a child calls to restrict itself, and any program it may start, irrevocably (see `kernel`).
 
     Args:
         calls: filter of system calls; empty for none.
@@ -86,7 +86,7 @@ def _guard(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], N
         readable: paths beneath which files can be opened all the same.
 
     Raises:
-        OSError: the kernel does not, though it told the host that it would.
+        OSError: the kernel refuses the restrictions, although it reported to the host that it supports them.
     """
     restrict_self, set_seccomp, filtered, set_no_new_rights = 446, 22, 2, 38
     if not (calls or ruleset):
@@ -96,25 +96,25 @@ def _guard(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], N
         _lay_down(call, ruleset, readable)
 
     def obey() -> None:
-        _done(prctl(set_no_new_rights, 1, 0, 0, 0))  # both ask for it, and no program is `sudo` any more
+        _done(prctl(set_no_new_rights, 1, 0, 0, 0))  # both require it; `sudo` and the like then gain no rights
         if ruleset:
             _done(call(restrict_self, _RULES, 0))
             posix.close(_RULES)
         if calls:
-            length, address = len(calls) // 8, id(calls) + bytes.__basicsize__ - 1  # of its first byte, in CPython
+            length, address = len(calls) // 8, id(calls) + bytes.__basicsize__ - 1  # address of the data, in CPython
             _done(prctl(set_seccomp, filtered, length.to_bytes(8, sys.byteorder) + address.to_bytes(8, sys.byteorder)))
 
     return obey
 
 
 def _lay_down(call: "Callable[..., int]", ruleset: bytes, readable: list[str]) -> None:
-    """Open at `_RULES` the rules by which `readable` can be read, and no more than names where it ends in a slash."""
+    """Open at `_RULES` a Landlock ruleset that lets `readable` be read; a path ending in a slash is only listable."""
     create_ruleset, add_rule, path_beneath = 444, 445, 1
     rules = _done(call(create_ruleset, ruleset, len(ruleset), 0))
     for name in readable:
         try:
             opened = posix.open(name, posix.O_PATH)
-        except OSError:  # not on this system, or not in bubblewrap
+        except OSError:  # the path is absent from this system, or from bubblewrap's root
             continue
         write_file, read_file, read_folder = 2, 4, 8
         more = {0o040000: read_folder, 0o020000: write_file}  # folders, devices
@@ -134,7 +134,7 @@ def _done(result: int) -> int:
 
 
 def _can_watch() -> bool:
-    """True when the host can be given a handle that ends a child for certain, whatever became of us."""
+    """True when the host can be given a handle with which it can end a child even if this process is gone."""
     try:
         posix.close(posix.pidfd_open(posix.getpid()))
     except (AttributeError, OSError):  # an older kernel, or a Python built on one
@@ -171,7 +171,7 @@ def _serve(control: socket, guard: "Callable[[], None]") -> None:
         for end in (posix.kill, posix.killpg):
             try:  # noqa: SIM105
                 end(child, SIGKILL)
-            except OSError:  # no such group yet, or not permitted: the host finds that out by itself
+            except OSError:  # the group does not exist yet, or it is not permitted: the host notices by itself
                 pass
         code = posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
         posix.close(watch)
@@ -179,10 +179,10 @@ def _serve(control: socket, guard: "Callable[[], None]") -> None:
 
 
 def _run(connection: int, guard: "Callable[[], None]") -> None:
-    """Be the process of one program: holds nothing but its connection, ends with it."""
+    """Run one program in this process, with no descriptor open but its connection; the process then exits."""
     posix.dup2(connection, _REPLIES)
     nothing = posix.open("/dev/null", posix.O_RDWR)
-    for descriptor in (0, 1, 2):  # what the program prints is nobody's business and cannot fill a pipe
+    for descriptor in (0, 1, 2):  # discard what the program prints, so that it cannot fill a pipe
         posix.dup2(nothing, descriptor)
     posix.closerange(_REPLIES + 1, _RULES)
     posix.closerange(_RULES + 1, _MOST)
@@ -195,7 +195,7 @@ def _run(connection: int, guard: "Callable[[], None]") -> None:
 
 
 def _confine(limits: dict[str, int], replies: int) -> None:
-    """Give up root, then every resource beyond the limits; from here on there is no way back."""
+    """Give up root, then apply the resource limits; neither can be undone afterwards."""
 
     def out_of_time(*_: object) -> None:
         posix.write(replies, b'{"status": "timeout", "message": "stopped"}')
@@ -219,8 +219,8 @@ def _confine(limits: dict[str, int], replies: int) -> None:
         (resource.RLIMIT_NOFILE, limits["open_files"], limits["open_files"]),
         (resource.RLIMIT_FSIZE, 0, 0),  # no byte into any file; pipes are not files
         (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),  # no page that the machine cannot take back
-        (resource.RLIMIT_NPROC, 1, 1),  # ourselves: no child processes, no threads
+        (resource.RLIMIT_MEMLOCK, 0, 0),  # no memory that the machine cannot swap out
+        (resource.RLIMIT_NPROC, 1, 1),  # only this process: no child processes, no threads
         *((what, 0, 0) for what in (getattr(resource, "RLIMIT_MSGQUEUE", None),) if what is not None),
     ):
         resource.setrlimit(what, (most, last))
@@ -230,7 +230,7 @@ def _hold_library() -> None:
     """Keep the standard library importable for `nobody`, who cannot reach an interpreter below /root by its name."""
     try:
         posix.stat("/proc/self/fd")
-    except OSError:  # bubblewrap, which lays the interpreter open to everybody
+    except OSError:  # in bubblewrap, where every user can read the interpreter
         return
     opened = {name: _folder(name) for name in sys.path}
     held = {name: f"/proc/self/fd/{folder}" for name, folder in opened.items() if folder is not None}
@@ -256,12 +256,12 @@ def _renamed(path: str, folders: dict[str, str]) -> str:
 
 
 def _reply(program: str, entry: str, arguments: list[list[object]], limits: dict[str, int]) -> bytes:
-    """The values as JSON, or why there are none."""
+    """The returned values as JSON, or the status and message of the failure."""
     try:
         module = sys.modules["program"] = type(sys)("program")  # where dataclasses look for a class's hints
         exec(compile(program, "<program>", "exec", LAZY_ANNOTATIONS, dont_inherit=True), module.__dict__)
         function = module.__dict__[entry]
-        values = [function(*row) for row in arguments]  # not callable: an error like others
+        values = [function(*row) for row in arguments]  # what is not callable is an error like any other
         text = encoded({"values": values})
     except MemoryError:
         return b'{"status": "memory", "message": "MemoryError"}'
@@ -297,7 +297,7 @@ def _line(error: BaseException) -> str:
 
 
 def _read(descriptor: int) -> bytes:
-    """All up to the end."""
+    """Everything that can be read from a descriptor until its end."""
     parts = []
     while part := posix.read(descriptor, 65536):
         parts.append(part)

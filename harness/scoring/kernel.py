@@ -1,12 +1,12 @@
-"""What the Linux kernel refuses to a program once it has been asked to, root and namespaces or not.
+"""Restrictions that the Linux kernel can put on a program, without need of root or namespaces.
 
-* Landlock (Linux 5.13, where it is switched on): of all files only those the interpreter needs can be opened, nothing
-  can be created, deleted, renamed or started, and no process outside can be traced or looked into. That covers the
-  memory and the environment of this host, where program and host are the same user.
-* seccomp (x86-64 and 64-bit ARM): of all system calls only those in `calls.ALLOWED` can be made.
+* Landlock (Linux 5.13, where it is enabled): only the files that the interpreter needs can be opened, nothing can be
+  created, deleted, renamed or started, and no process outside can be traced or inspected. That protects the
+  memory and the environment of this host where program and host run as the same user.
+* seccomp (x86-64 and 64-bit ARM): only the system calls in `calls.ALLOWED` can be made.
 
-Both bind the process and whatever it may become, and cannot be undone. What they leave: that a file exists, its size,
-its dates and where a link leads can be looked up. Without Landlock a program reads what its user can, and under the
+Both apply to the process and to any program it starts, and cannot be undone. A program can still learn whether a file
+exists, its size, its dates and where a link leads. Without Landlock a program reads what its user can, and under the
 user's own name it empties files (by opening them for writing), creates empty ones and reads the environment and the
 memory of what the user runs. Without seccomp it reaches sockets that have a name in the file system, changes
 permissions, sends signals through descriptors (before Linux 6.12), leaves behind System V memory, which no limit
@@ -37,7 +37,7 @@ _EFAULT = 14
 
 @functools.cache
 def guards() -> tuple[Guard, ...]:
-    """What this kernel offers of the two."""
+    """Which of the two, Landlock and seccomp, this kernel offers."""
     found: list[Guard] = []
     if _landlock_version() > 0:
         found.append("landlock")
@@ -58,7 +58,7 @@ def _landlock_version() -> int:
 
 @functools.cache
 def ruleset() -> bytes:
-    """`struct landlock_ruleset_attr`: all that this kernel's Landlock can refuse, but control of devices."""
+    """`struct landlock_ruleset_attr`: every right that this kernel's Landlock can refuse, except control of devices."""
     version = _landlock_version()
     files = 2**13 - 1 | (2**13 if version >= 2 else 0) | (2**14 if version >= 3 else 0)
     tcp = 0b11 if version >= 4 else 0
@@ -67,7 +67,7 @@ def ruleset() -> bytes:
 
 
 class _Step(NamedTuple):
-    """`struct sock_filter`. Jumps are counted in instructions: so many further when true, so many when false."""
+    """`struct sock_filter`; its two jumps are numbers of instructions to skip, for a true and for a false test."""
 
     code: int
     true: int
@@ -83,7 +83,7 @@ _NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16  # in struct seccomp_data, whi
 def call_filter(machine: str | None = None) -> bytes:
     """`struct sock_filter[]`: a program for the kernel that refuses every call but those in `ALLOWED`.
 
-    A call from after the table was made is said not to be known, so that the C library takes an older one instead.
+    A call newer than the table fails as unknown (ENOSYS), so that the C library falls back to an older call.
 
     Args:
         machine: a name that `platform.machine` gives; None takes this one's.
@@ -94,7 +94,7 @@ def call_filter(machine: str | None = None) -> bytes:
 
 
 class _Span(NamedTuple):
-    """Calls with the same fate."""
+    """A range of call numbers that are all treated in the same way."""
 
     first: int
     """Their lowest number; the next span's, less one, is their highest."""
@@ -102,7 +102,7 @@ class _Span(NamedTuple):
 
 
 def _spans(machine: str) -> list[_Span]:
-    """What becomes of every number, in their order. 32-bit calls on x86-64 (x32) are beyond the newest."""
+    """How each call number is treated, in ascending order; 32-bit calls on x86-64 (x32) are treated as too new."""
     fates = {0: [_end(_NOT_PERMITTED)], NEWEST + 1: [_end(_NOT_KNOWN)]}
     known = {getattr(call, machine): call.checks for call in ALLOWED.values()}
     for number in sorted(known.keys() - {None}):
@@ -116,7 +116,7 @@ def _spans(machine: str) -> list[_Span]:
 
 
 def _search(spans: list[_Span]) -> list[_Step]:
-    """Finds the span of a number by halves: the kernel tries every number when it takes a filter, for each program."""
+    """A binary search for the span of a number: the kernel tries every number each time a filter is installed."""
     if len(spans) == 1:
         return spans[0].steps
     middle = len(spans) // 2
@@ -136,15 +136,15 @@ def _end(verdict: int) -> _Step:
 
 
 def _checked(check: Check) -> list[_Step]:
-    """Goes on behind itself when the argument is one of the values, and refuses the call when it is not."""
-    # Its lower half comes first on these machines; the kernel looks at no more of it.
+    """Steps that refuse the call unless the argument has a permitted value; if it has, the filter goes on."""
+    # Load only the lower half of the argument, which comes first on these machines: the kernel uses no more of it.
     steps = [_load(_ARGUMENTS_AT + 8 * check.argument), _Step(0x54, 0, 0, check.bits)]  # BPF_ALU|BPF_AND|BPF_K
     after = range(len(check.values), 0, -1)
     return [*steps, *(_Step(_EQUAL, n, 0, v) for n, v in zip(after, check.values, strict=True)), _end(_NOT_PERMITTED)]
 
 
 def beneath(folder: Path, hidden: frozenset[Path]) -> list[str]:
-    """Few paths that hold every file of the folder but those in `hidden`, for rules that can only add.
+    """A short list of paths that cover the folder except `hidden`; Landlock rules can only add access, not remove it.
 
     A path that ends in a slash stands for the names in that folder and below, and not for what is in the files.
     """

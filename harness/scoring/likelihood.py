@@ -1,4 +1,4 @@
-"""Smooth scores from log-likelihoods: the partners that tell a jump in ability from a jump made by the metric.
+"""Smooth scores from log-likelihoods, used to tell a jump in ability from a jump that the metric causes.
 
 Probabilities are a softmax over the options' log-likelihoods, as in BIG-bench and lm-eval's `brier_score`; they are
 not normalised by the options' length.

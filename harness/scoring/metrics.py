@@ -1,4 +1,4 @@
-"""What a metric is given and gives back, and the two dicts that name our own metrics.
+"""The inputs and results of metrics, and the two dicts that name our own metrics.
 
 Metrics that lm-eval computes (`acc`, `acc_norm`, `exact_match`, ...) are not listed: lm-eval computes them.
 """
@@ -76,7 +76,7 @@ SAMPLE_METRICS: dict[str, str] = {
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
 
 OF_OPTIONS = ("prob_correct", "brier")
-"""Our metrics that need options."""
+"""Our metrics that can be computed only for documents with answer options."""
 
 CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
@@ -86,7 +86,7 @@ CORPUS_METRICS: dict[str, str] = {
 """Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for. `pass_at_K` is one more."""
 
 OWN_METRICS = (*SAMPLE_METRICS, *CORPUS_METRICS, "pass_at_K (K = 1, 2, ...)")
-"""What our own metrics are called, for people."""
+"""Names of our own metrics, as messages show them."""
 
 _PASS_AT = re.compile(r"pass_at_([1-9][0-9]*)")
 

@@ -25,9 +25,9 @@ from harness.wording import quoted
 
 _DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
 _AT_ONCE = 4
-"""Programs side by side, each in a process of its own."""
+"""Number of programs that run in parallel, each in a process of its own."""
 _MOST_KEPT = 100_000
-"""Verdicts kept, of some 150 bytes each."""
+"""Number of verdicts that are cached, of some 150 bytes each."""
 
 
 class Case(NamedTuple):
@@ -66,7 +66,7 @@ def pass_at(answers: Sequence[Answer], *, k: int) -> CorpusValue:
 
 
 def too_few_programs(metric: str, n: int) -> HarnessError:
-    """What to do about a `pass_at_K` that finds n programs of a document, fewer than K."""
+    """The error for a `pass_at_K` when a document has only n programs, fewer than K."""
     return HarnessError(
         f"{metric} needs as many programs per document, there {'is' if n == 1 else 'are'} {n}; "
         "raise `repeats`, sample (generation_kwargs: do_sample: true) and let no filter keep fewer"
@@ -94,7 +94,7 @@ def program_of(answer: Answer) -> Program:
 def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[bool]:
     """Whether each program passes its tests, in order; equal programs with equal tests run once.
 
-    What they returned is compared at once and forgotten: 64 KiB of JSON can take 2 MiB here, and a cell has thousands.
+    Returned values are compared at once and discarded: 64 KiB of JSON can take 2 MiB here, and a cell has thousands.
     """
     names = [(sandbox, _digest(program)) for program in programs]
     unknown = {name: program for name, program in zip(names, programs, strict=True) if name not in _verdicts}
@@ -108,11 +108,11 @@ def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[bool]:
 
 
 _verdicts: dict[tuple[Sandbox, bytes], bool] = {}
-"""Which programs passed: pass@1 and pass@10 of a cell, and its 0 and 2 shots, ask for many again."""
+"""Verdicts of programs already run: pass@1 and pass@10 of a cell, and its 0 and 2 shots, share many programs."""
 
 
 def _digest(program: Program) -> bytes:
-    """What stands for a program, which may be long, and its tests."""
+    """A hash of a program and its tests, stored in place of the program, which may be long."""
     return hashlib.sha256(json.dumps([program.source, program.entry, program.tests]).encode()).digest()
 
 

@@ -1,12 +1,12 @@
-"""What a document asks and which answers to it are right: lm-eval's rules, for every engine and for `emergence check`.
+"""The question of a document and its right answers: lm-eval's rules, for every engine and for `emergence check`.
 
 A template that is the bare name of a field gives what the document has there; any other is rendered. Where options are
-given, the right one is named by its number or by its text, and lm-eval takes rendered digits for a number. Three things
-are otherwise here (`docs/known-traps.md`):
+given, the right one is named by its number or by its text, and lm-eval takes rendered digits for a number. Three rules
+differ from lm-eval's (`docs/known-traps.md`):
 
-* digits that are no number of an option are looked up among the options first;
-* what is neither option nor number is refused, and never a wrong answer of the model's;
-* each document says for itself whether it has one right answer or several, and not the first one for all.
+* a label of digits that is not the number of an option is looked up among the texts of the options;
+* a label that is neither an option nor its number is an error in the task, and is not scored as a wrong answer;
+* whether there is one right answer or several is decided for each document, not by the first document for all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Right(NamedTuple):
     """The right answers to one document."""
 
     texts: tuple[str, ...]
-    """As they are written, the one that an example shows first; at least one."""
+    """Their texts, beginning with the one that an example shows; at least one."""
     positions: tuple[int, ...] = ()
     """Their places among the options, in the same order; empty where there are no options."""
     doubt: str | None = None
@@ -38,7 +38,7 @@ class Right(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Questions:
-    """The templates of a task, or of its examples, which may have others."""
+    """The templates of a task, or those of its examples, which may differ."""
 
     text: Any
     """Template of the question, or a function of the document; None when there is none."""
@@ -131,7 +131,7 @@ class Questions:
 
 
 def settled(questions: Questions, documents: Iterable[Mapping[str, Any]]) -> Questions:
-    """The same, once it is known whether the options are the questions: of every document, or of none.
+    """The templates, after deciding from every document whether the options are the questions of the task.
 
     lm-eval looks at the first document alone, and takes a question of digits for the number of an option.
     """
@@ -144,7 +144,7 @@ def _has(questions: Questions, doc: Mapping[str, Any]) -> bool:
 
 
 def _position(said: Any, options: Sequence[str], written: bool) -> tuple[int, str | None]:
-    """The option that a label names, and what speaks against it.
+    """The position of the option that a label names, and the reason to doubt it, if there is one.
 
     Args:
         said: the label.
@@ -180,7 +180,7 @@ def _unmarked(several: Sequence[Any], options: Sequence[str]) -> Sequence[Any]:
 
 
 def _texts(said: Any, written: bool) -> tuple[str, ...]:
-    """Right answers of a task without options; a text of a list of texts is several."""
+    """Right answers of a task without options; a text that writes a list of texts gives several answers."""
     if written and isinstance(said, str):
         several = _literal(said) if said[:1] == "[" else said
         if not (isinstance(several, list) and several and all(isinstance(one, str) for one in several)):

@@ -1,14 +1,14 @@
-"""Runs a Python function that a model wrote, in a process of its own with as little as the machine can take away.
+"""Runs a Python function that a model wrote, in a process of its own that is isolated as far as the machine allows.
 
 Only the arguments go in; what the function returned comes back as JSON and is compared by the caller. The expected
 values never enter the process, so leaving early, printing "passed" or replacing `==` cannot pass: the one way is to
 return the right values.
 
 Always: a process of its own with an empty environment, no GPU in sight, no stdin, no output but its reply; limits on
-CPU time, wall time, memory, open files, file size (0) and processes (no children). Beyond that the first fence that
-works here, as `Sandbox.describe` tells. Who does what: `fence` knows the limits and what isolates a program from the
-machine, `kernel` what the kernel refuses it besides; `server` starts the processes and talks to them; `guest` is the
-code that they run.
+CPU time, wall time, memory, open files, file size (0) and processes (no children). In addition, the first
+fence that works on this machine isolates it; `Sandbox.describe` names the fence. The module `fence` defines the limits
+and the isolation, and `kernel` the additional restrictions by the kernel; `server` starts the processes and exchanges
+requests and replies with them; `guest` is the code that they run.
 
 Where `describe` says that files can be reached, a program that knows where to look can read the expected values, and
 under the isolation `none`, as the host's own user, can change this host itself. Such a sandbox is not `fenced`, and is
@@ -56,7 +56,7 @@ _MARSHAL = 4  # the version of the format that every Python from 3.4 on reads
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Execution:
-    """What became of one program."""
+    """The outcome of running one program."""
 
     status: Status
     """`returned` when every call gave a value; whether the values are right is for the caller to say."""
@@ -81,7 +81,7 @@ class Sandbox:
     limits: Limits = field(default_factory=Limits)
     """What each program may use."""
     guards: tuple[Guard, ...] = field(default_factory=guards)
-    """What the kernel refuses to each program besides."""
+    """The kernel's additional restrictions on each program: Landlock, seccomp, both or neither."""
 
     @property
     def hides_network(self) -> bool:
@@ -100,12 +100,12 @@ class Sandbox:
 
     @property
     def fenced(self) -> bool:
-        """True when all three are hidden: what a program needs to be run without further questions."""
+        """True when network, sockets and files are all hidden, so that programs may run without the user's consent."""
         return self.hides_network and self.hides_sockets and self.hides_files
 
     @property
     def fence(self) -> str:
-        """What holds a program, in short: `bubblewrap+landlock+seccomp`, or `none` where its limits alone do."""
+        """Short name of the isolation, such as `bubblewrap+landlock+seccomp`; `none` where only the limits apply."""
         return "+".join(part for part in (self.isolation, *self.guards) if part != "none") or "none"
 
     def describe(self) -> str:
@@ -180,7 +180,7 @@ def _no_constant(name: str) -> Any:
 
 @functools.cache
 def open_sandbox(*, python: str | None = None, limits: Limits | None = None) -> Sandbox:
-    """The strongest sandbox that works here, its limits shown to hold (1 s); done once per process.
+    """The strongest sandbox that works here, after a test that its limits hold (1 s); found once per process.
 
     Args:
         python: absolute path of the interpreter; None takes the one that runs now.
@@ -212,7 +212,7 @@ def fenced_sandbox(*, allow_unfenced: bool) -> Sandbox:
     """The sandbox of `open_sandbox`, where a program can reach no files and no network, or the user does without that.
 
     Raises:
-        SandboxError: it can, and the user did not agree; or no sandbox works.
+        SandboxError: programs can reach files or the network and the user did not agree; or no sandbox works.
     """
     sandbox = open_sandbox()
     if not (sandbox.fenced or allow_unfenced):

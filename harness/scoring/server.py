@@ -1,8 +1,8 @@
 """Servers behind the fence: each forks a process per program, one program after the other.
 
-To start an interpreter behind the fence takes far longer than most programs run. So one that stands behind it already
-serves: for each program it forks a process, which limits itself, runs the program and dies (see `guest`). Every thread
-that runs programs has a server of its own. Why one program cannot change what becomes of another:
+Starting an interpreter behind the fence takes far longer than most programs run. So an interpreter that is already
+there acts as a server: for each program it forks a process, which limits itself, runs the program and ends (see
+`guest`). Every thread that runs programs has its own server. One program cannot change the outcome of another, because:
 
 * The programs of a server run one after the other and share nothing they can write to. The process closes every
   descriptor but one, a new socket to this host; it can write no byte to a file, start no process, and is dead before
@@ -39,23 +39,23 @@ from typing import Literal, NamedTuple
 from harness.scoring.fence import Limits, SandboxError
 
 READY = b"ready\n"
-"""What the process of a program writes first, when it has limited itself."""
+"""The first bytes that a program's process writes, once it has applied its limits to itself."""
 Cut = Literal["timeout", "output", "error"]
-"""Why a program was stopped from here; `error` when its server ended with it."""
+"""Why this host stopped a program; `error` when the program's server ended too."""
 
 _GUEST = Path(__file__).with_name("guest.py").read_text(encoding="utf-8")
 _ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "LC_ALL": "C.UTF-8"}
 _LASTING, _ONCE = b"lasting", b"once___"
 _START_SECONDS = 30.0
 _LINGER_SECONDS = 1.0  # from the end of the reply to the end of the process
-_END_SECONDS = 10.0  # from the end of a program to the word of its server
+_END_SECONDS = 10.0  # from the end of a program to the message of its server
 
 
 class Ran(NamedTuple):
-    """What the process of one program left."""
+    """The reply and the exit of one program's process."""
 
     reply: bytes
-    """All that it wrote, `READY` first."""
+    """Everything that the process wrote, beginning with `READY`."""
     cut: Cut | None
     """Why it was stopped; None when it ended by itself."""
     code: int
@@ -63,13 +63,13 @@ class Ran(NamedTuple):
 
 
 def run_request(command: tuple[str, ...], told: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
-    """What became of a request, in the server of this thread; in a new one where there is none, or it is another's.
+    """Run a request in this thread's server, or in a new one where the thread has none that was started in this way.
 
     Args:
         command: the fence's, then the interpreter.
-        told: what the server is to ask of the kernel for each program.
+        told: arguments for the server with the restrictions that it requests from the kernel for each program.
         request: what `guest` reads.
-        limits: those that are watched from here; the request holds them too.
+        limits: the limits that this host enforces; the request contains them too.
 
     Raises:
         SandboxError: the server did not start; nothing was learned about the program.
@@ -129,11 +129,11 @@ class _Server:
         self._lasts = said == _LASTING
 
     def serves(self, command: tuple[str, ...], told: tuple[str, ...]) -> bool:
-        """True when it was started with these and can run programs."""
+        """True when the server was started with these arguments and can still run programs."""
         return self.end.alive and self._kind == (command, told)
 
     def run(self, request: bytes, limits: Limits) -> Ran:
-        """What became of one program.
+        """Run one program and return its outcome.
 
         Raises:
             _ServerGoneError: the server had ended before.
@@ -167,7 +167,7 @@ class _Server:
         return ours
 
     def _take_child(self, stack: contextlib.ExitStack) -> int:
-        """A handle (pidfd) of the process that waits for the request."""
+        """A handle (pidfd) on the process that waits for the request."""
         if not _readable(self._control, time.monotonic() + _START_SECONDS):
             raise SandboxError("a process for a program did not start: timeout")
         try:
@@ -207,7 +207,7 @@ os.register_at_fork(after_in_child=_forget_servers)
 
 def _end(process: subprocess.Popen[bytes], control: socket.socket, running: list[int]) -> int:
     control.close()
-    for child in running:  # of a thread that still waits for it when this host ends
+    for child in running:  # a program whose thread still waits for it when this host ends
         _kill(child)
     # The group is killed before its leader is waited for: until then its number belongs to nobody else.
     try:

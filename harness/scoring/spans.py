@@ -71,7 +71,7 @@ def entity_f1_partial(answers: Sequence[Answer]) -> CorpusValue:
 
 
 def parse_failure_rate(answers: Sequence[Answer]) -> CorpusValue:
-    """Share of answers that are no list `<text> <TYPE> ; ...` of known types; silence is one unless it is right."""
+    """Share of answers that are no list `<text> <TYPE> ; ...` of known types; an empty one fails unless it is right."""
     types = known_types(answers)
     failures = tuple(float(_fails(answer, types)) for answer in answers)
     value, stderr = mean_stderr(failures)
@@ -131,7 +131,7 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
 
 @functools.lru_cache(maxsize=4096)
 def _matches(text: str, expected: tuple[Entity, ...], output: str, types: frozenset[str]) -> Matches:
-    """What an answer shares with the reference; kept, because both schemas ask for it."""
+    """The matches of an answer with the reference; cached, because both schemas need them."""
     gold, predicted = _placed(text, expected, parse_entities(output, types))
     # loader="dict" is named because nervaluate's guess reads the first entity of the first document, if there is one.
     counts = Evaluator(

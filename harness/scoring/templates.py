@@ -1,4 +1,4 @@
-"""What the templates of a task ask for, found by reading them: nothing of a template is computed here."""
+"""Finds the fields that a task's templates use by parsing the templates; nothing in them is evaluated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def asked(template: str) -> frozenset[str]:
 
 
 def _read(template: str) -> tuple[Any, frozenset[str], frozenset[str]]:
-    """The tree of a template, the names that it does not set itself, and those that jinja gives it."""
+    """The syntax tree of a template, the names that it does not set itself, and the names that jinja provides."""
     import jinja2  # only commands that look at templates wait for it
     from jinja2 import meta
 
@@ -54,7 +54,7 @@ def _read(template: str) -> tuple[Any, frozenset[str], frozenset[str]]:
 
 @cache
 def _grammar() -> Environment:
-    """Jinja's language without its effects: while it reads a template, it computes what is constant there."""
+    """Jinja's language with nothing to compute: jinja evaluates the constant parts of a template while parsing it."""
     from jinja2.sandbox import SandboxedEnvironment
 
     class Grammar(SandboxedEnvironment):

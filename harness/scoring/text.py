@@ -33,7 +33,7 @@ _DROPPED = regex.compile(
     r"[\p{P}\p{S}]"
 )
 _CHARACTER = regex.compile(r"([\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{scx=Bopomofo}]\p{M}*)")
-"""What is a word by itself in Chinese, Japanese and Korean."""
+"""A character that counts as a word by itself in Chinese, Japanese and Korean."""
 
 
 def edit_similarity(answer: Answer) -> float:
