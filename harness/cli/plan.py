@@ -10,8 +10,8 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
-from harness.catalog import select
 from harness.cli import options as opt
+from harness.cli.given import plan_of
 from harness.cli.output import print_json, print_line, say, table
 from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import WITHOUT_MODEL
@@ -41,22 +41,7 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Show which cells are done and to do, an estimate of tokens and time, and detectable effects. Writes nothing."""
-    from harness.catalog import load_catalog  # building its validators takes a third of `--help`
-
-    plan = select(
-        load_catalog(include_path or (), data_roots=data_root or (), allow_code=allow_code),
-        suites=opt.split(suite),
-        tasks=opt.split(task),
-        families=opt.split(family),
-        models=opt.split(model),
-        shots=opt.whole_numbers(shots, "--shots"),
-        prompts=opt.split(prompts) or None,
-        seeds=seeds,
-        limit=limit,
-        chat=apply_chat_template,
-        system=system_instruction,
-        engine=engine,
-    )
+    plan = plan_of(locals())
     done, failures, problems = Store(results).outcomes()
     for problem in problems:
         say(f"skipped {problem}")

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import typer
 
-from harness.catalog import select
 from harness.cli import options as opt
+from harness.cli.given import plan_of, settings_of
 from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
-from harness.engines.protocol import EngineSettings
 from harness.plan import DEFAULT_ENGINE
 from harness.runner import Run, prepare
 from harness.wording import counted, duration
@@ -52,40 +51,11 @@ def command(
     results: opt.Results = Path("results"),
 ) -> None:
     """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
-    from harness.catalog import load_catalog  # building its validators takes a third of `--help`
-
-    settings = EngineSettings(
-        device=device,
-        batch_size=batch_size,
-        token_budget=token_budget,
-        deterministic=deterministic,
-        trust_remote_code=trust_remote_code,
-        allow_tokenizer_code=allow_tokenizer_code,
-        allow_pickle=allow_pickle,
-        allow_code=allow_code,
-        confirm_run_unsafe_code=confirm_run_unsafe_code,
-        allow_unfenced=allow_unfenced,
-        truncation=truncation,
-        energy=energy,
-    )
-    plan = select(
-        load_catalog(include_path or (), data_roots=data_root or (), allow_code=allow_code),
-        suites=opt.split(suite),
-        tasks=opt.split(task),
-        families=opt.split(family),
-        models=opt.split(model),
-        shots=opt.whole_numbers(shots, "--shots"),
-        prompts=opt.split(prompts) or None,
-        seeds=seeds,
-        limit=limit,
-        chat=apply_chat_template,
-        system=system_instruction,
-        engine=engine,
-    )
+    given = locals()
     run = prepare(
-        plan,
+        plan_of(given),
         results=results,
-        settings=settings,
+        settings=settings_of(given),
         executor=executor,
         workers=workers,
         address=address,

@@ -1,0 +1,43 @@
+"""What the options that `plan` and `run` share ask for: the cells, and how models run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from harness.cli import options as opt
+from harness.engines.protocol import EngineSettings
+from harness.plan import RunPlan
+
+
+def plan_of(given: Mapping[str, Any]) -> RunPlan:
+    """The plan that a verb's options choose.
+
+    Args:
+        given: Name of the option as in the verb's signature -> value.
+
+    Raises:
+        HarnessError: a file, a name or a number among them is not as it must be.
+    """
+    from harness.catalog import load_catalog, select  # building validators takes a third of `--help`
+
+    return select(
+        load_catalog(given["include_path"] or (), data_roots=given["data_root"] or (), allow_code=given["allow_code"]),
+        suites=opt.split(given["suite"]),
+        tasks=opt.split(given["task"]),
+        families=opt.split(given["family"]),
+        models=opt.split(given["model"]),
+        shots=opt.whole_numbers(given["shots"], "--shots"),
+        prompts=opt.split(given["prompts"]) or None,
+        seeds=given["seeds"],
+        limit=given["limit"],
+        chat=given["apply_chat_template"],
+        system=given["system_instruction"],
+        engine=given["engine"],
+    )
+
+
+def settings_of(given: Mapping[str, Any]) -> EngineSettings:
+    """How models run: each field of `EngineSettings` is the option of the same name, if the verb has one."""
+    return EngineSettings(**{field.name: given[field.name] for field in fields(EngineSettings) if field.name in given})
