@@ -60,7 +60,10 @@ class _Size:
         elif isinstance(event, AliasEvent):
             if event.anchor not in self._anchors:
                 known = any(event.anchor == anchor for anchor, _, _ in self._open)
-                raise _problem(f"*{event.anchor} {'stands inside of itself' if known else 'has no anchor'}", event)
+                raise _problem(
+                    f"*{event.anchor} {'refers to a list or mapping that contains it' if known else 'has no anchor'}",
+                    event,
+                )
             self._add(None, *self._anchors[event.anchor])
 
     def _add(self, anchor: str | None, values: int, characters: int) -> None:

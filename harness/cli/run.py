@@ -85,7 +85,7 @@ def _before(run: Run) -> Iterator[str]:
     if done := len(run.standing.done):
         yield f"{done} of {len(run.plan.cells)} cells are done already"
     if run.settings.deterministic and (loose := sum(not r.provenance.deterministic for r in run.stored)):
-        yield f"{loose} of them without --deterministic, and they stay so; give another --results for new ones"
+        yield f"{loose} of them were evaluated without --deterministic and are kept; name another --results"
     for option, cells in run.again.items():
         yield f"{counted(cells, 'cell')} failed before with another {option}: tried again"
     if left := _left_alone(run):

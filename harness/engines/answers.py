@@ -192,7 +192,9 @@ def doc_hash(doc: Mapping[str, Any]) -> str:
 def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
     runs = sorted(metric.name for metric in cell.metrics if runs_programs(metric.name))
     if runs and not task.unsafe_code:
-        raise HarnessError(f"task {task.name}: {runs[0]} executes what the model wrote; the task must say unsafe_code")
+        raise HarnessError(
+            f"task {task.name}: {runs[0]} executes what the model wrote; expected `unsafe_code: true` in its task file"
+        )
     if task.unsafe_code and not settings.confirm_run_unsafe_code:
         raise HarnessError(
             f"task {task.name} executes programs that the model wrote; agree with --confirm-run-unsafe-code"

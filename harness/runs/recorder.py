@@ -66,7 +66,7 @@ class Recorder:
             try:
                 self._write()
             except StoreError as error:
-                log.warning("the run goes on without a record of it: %s", error)
+                log.warning("the run continues, but cannot be recorded: %s", error)
             else:
                 self._beat.start()
         return self

@@ -109,7 +109,7 @@ def test_cells_done_without_deterministic_are_counted_when_it_is_asked_for(
 ) -> None:
     emergence("run", *options, *INLINE, "--model", "m10")
     again = emergence("run", *options, *INLINE, "--deterministic")
-    assert "4 of 16 cells are done already\n4 of them without --deterministic, and they stay so" in again.err
+    assert "4 of 16 cells are done already\n4 of them were evaluated without --deterministic and are kept" in again.err
     assert "--deterministic" not in emergence("run", *options, *INLINE).err
 
 

@@ -295,7 +295,7 @@ def test_code_is_not_executed_without_consent(engine: LmEvalEngine, tiny: ModelS
     with pytest.raises(HarnessError, match=r"executes programs that the model wrote; agree with --confirm-run"):
         engine.evaluate(asked(task, tiny, limit=1), task)
     unsaid = replace(text_task, metrics=metrics("pass_at_1"))
-    with pytest.raises(HarnessError, match=r"pass_at_1 executes what the model wrote; the task must say unsafe_code"):
+    with pytest.raises(HarnessError, match=r"pass_at_1 executes what the model wrote; expected `unsafe_code: true`"):
         engine.evaluate(asked(unsaid, tiny, limit=1), unsaid)
 
 

@@ -94,7 +94,7 @@ def test_a_record_that_cannot_be_written_costs_the_run_nothing(store: Store, cap
         recorder.update(Progress(total=3, done=3))
     assert len(store.done()) == 1
     [line] = caplog.messages
-    assert line.startswith("the run goes on without a record of it: ")
+    assert line.startswith("the run continues, but cannot be recorded: ")
 
 
 def test_a_record_that_cannot_be_written_any_more_does_not_hide_why_the_run_ends(store: Store) -> None:

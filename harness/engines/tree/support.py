@@ -67,7 +67,7 @@ def _structure(model: Any) -> str | None:
     takes = inspect.signature(model.forward).parameters
     for name in ("input_ids", "position_ids", "logits_to_keep"):
         if name not in takes:
-            return f"its forward pass takes no {name}, so that it counts its tokens as one text"
+            return f"its forward pass takes no {name}, so it would read several texts in one row as one text"
     if model.get_output_embeddings() is None:
         return "it has no output head"
     if unknown := set(getattr(config, "layer_types", None) or ()) - LAYERS:
@@ -128,7 +128,7 @@ def _windows(model: Any, told: Mapping[int, int | None], max_length: int) -> str
     for layer, kind in enumerate(kinds):
         due = window if kind == "sliding_attention" else None
         if due is not None and due < max_length and told[layer] != due:
-            return f"layer {layer} has an attention window of {due} tokens that it does not tell"
+            return f"layer {layer} has an attention window of {due} tokens that its module does not state"
     return None
 
 
