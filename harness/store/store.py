@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from harness.bounded.files import read_bytes
 from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
+from harness.errors import StoreError
 from harness.plan import Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import RunRecord, dumped, loaded
@@ -26,6 +28,8 @@ from harness.store.files import TEMPORARY, has_end, overwrite_file, replace_file
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
+_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE)
+"""The address of an object store, also as `Path` writes it: `s3:/bucket/run`."""
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
 
@@ -45,7 +49,17 @@ class Store:
     """Results below one folder. Every call that reads looks at the folder anew, and nothing is kept in memory."""
 
     def __init__(self, root: Path) -> None:
+        """Results below `root`.
+
+        Raises:
+            StoreError: it is the address of an object store and not a folder.
+        """
         self.root = Path(root)
+        if address := _ADDRESS.match(str(root)):
+            raise StoreError(
+                f"{address['scheme']}://{address['rest']}: results are kept in a folder, and this is the address of an "
+                "object store; expected a folder that all nodes or your machine can see, to be copied there afterwards"
+            )
 
     def path(self, cell: Cell) -> Path:
         """Folder of one cell."""

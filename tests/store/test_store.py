@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet
@@ -24,6 +25,14 @@ from tests.builders.runs import record as run_record
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "results")
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/run", Path("s3://bucket/run"), "gs://bucket/run", "file:///tmp/run"])
+def test_the_address_of_an_object_store_is_no_folder(address: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=r"^(s3|gs|file)://(bucket|tmp)/run: results are kept in a folder"):
+        Store(address)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_result_comes_back_as_it_was_written(store: Store) -> None:
