@@ -11,6 +11,9 @@ LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 HARMLESS := $(shell grep -L 'unsafe_code: true' tasks/*/suite.yaml | cut -d/ -f2 | paste -sd, -)
 HAS_FENCE := 'from harness.scoring.sandbox import fenced_sandbox; fenced_sandbox(allow_unfenced=False)'
 UNFENCED ?=
+# Files that `make fuzz` hands to the readers of files of others; READER='cell header' takes one reader alone.
+INPUTS ?= 1000000
+READER ?=
 
 # Markers of pyproject.toml whose tests `make check` leaves out.
 LONG := packaging or ray or processes or sandbox or parity or calibration or browser
@@ -19,7 +22,7 @@ LONG := packaging or ray or processes or sandbox or parity or calibration or bro
 FILES := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lowest browser bench calibrate security dashboard lint docs format lock audit
+.PHONY: help run check test lowest browser bench calibrate security fuzz dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +81,10 @@ calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known 
 
 security: $(INSTALLED)  ## try hostile programs in every sandbox of this machine, and count what was contained (minutes)
 	$(BIN)/python -m tests.security
+
+fuzz: $(INSTALLED)  ## hand INPUTS changed files to the readers of files of others, and count tracebacks (an hour)
+	@$(LOCKED) -r locks/fuzz.txt
+	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(READER),'$(READER)')
 
 dashboard: $(INSTALLED)  ## open the dashboard on results/
 	$(BIN)/emergence dashboard --results $(RESULTS)

@@ -2,11 +2,18 @@
 
 from collections.abc import Iterable
 
-from harness.wording import cut, quoted
+from harness.wording import cut, one_line, quoted
 
 
 class HarnessError(Exception):
-    """An error that the user can fix: the message says what is wrong, where, and what is expected."""
+    """An error that the user can fix: the message says what is wrong, where, and what is expected.
+
+    It is one line without control characters, whatever names and values of others it repeats.
+    """
+
+    def __init__(self, message: str) -> None:
+        """`message`: with foreign text as it was found."""
+        super().__init__(one_line(message))
 
 
 class CatalogError(HarnessError):

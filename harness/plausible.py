@@ -41,7 +41,8 @@ class Bound(NamedTuple):
         Raises:
             ValueError: the number lies outside the bounds.
         """
-        if value is not None and (math.isnan(value) or self.broken(value)):
+        # NaN alone is not itself; `math.isnan` takes no whole number larger than a float
+        if value is not None and (value != value or self.broken(value)):  # noqa: PLR0124
             raise ValueError(f"{name} is {quoted(value)}; expected {self.expected}")
 
     @property

@@ -76,9 +76,12 @@ def read_table(path: Path) -> pd.DataFrame:
 def _as_written(table: pd.DataFrame) -> pd.DataFrame:
     """The table without the apostrophes that keep spreadsheets from taking names for formulas."""
     for name in table.columns:
-        texts = table[name]
-        if texts.dtype in ("object", "string", "str") and texts.str.startswith("'", na=False).any():
-            table[name] = texts.map(as_written, na_action="ignore")
+        column = table[name]
+        # a column of whole numbers with more than 64 bits is one of objects too
+        if column.dtype in ("object", "string", "str") and any(
+            isinstance(one, str) and one[:1] == "'" for one in column
+        ):
+            table[name] = column.map(lambda one: as_written(one) if isinstance(one, str) else one, na_action="ignore")
     return table.rename(columns=lambda name: as_written(str(name)))
 
 

@@ -254,6 +254,15 @@ def visible(text: str) -> str:
     return _HIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def one_line(text: str) -> str:
+    r"""Foreign text as one visible line; several lines become one, so that no word of others starts a line of its own.
+
+    >>> one_line("cannot be read:\n  line 3")
+    'cannot be read: line 3'
+    """
+    return visible(" ".join(part.strip() for part in text.split("\n")) if "\n" in text else text)
+
+
 def cut(text: str, most: int = MOST_QUOTED) -> str:
     """The beginning of a text that is longer than a message can bear.
 

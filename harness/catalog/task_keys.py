@@ -117,6 +117,8 @@ def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) ->
         place = f"{where('metric_list')}[{i}]"
         if not isinstance(entry, Mapping) or "metric" not in entry:
             raise CatalogError(f"{place} is {quoted(entry)}; expected the key `metric`")
+        if not isinstance(entry["metric"], str) and not callable(entry["metric"]):
+            raise CatalogError(f"{place}.metric is {quoted(entry['metric'])}; expected the name of a metric")
         _check_code(entry, place, allow_code)
         if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
             raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")

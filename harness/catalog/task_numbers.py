@@ -34,7 +34,8 @@ def check_numbers(config: Mapping[str, Any], where: Where) -> None:
             raise CatalogError(f"{where('repeats')} is {quoted(repeats)}; expected a whole number, 1 or more")
         _check(repeats, REPEATS, where("repeats"))
     for name, value in (config.get("generation_kwargs") or {}).items():
-        if name in _NUMBERS and not (value is None or (isinstance(value, int | float) and math.isfinite(value))):
+        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+        if name in _NUMBERS and not (value is None or finite):
             raise CatalogError(f"{where('generation_kwargs')}.{name} is {quoted(value)}; expected a number")
         for number in _whole_numbers(value):
             _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, TextIO
 
-from harness.wording import visible, visible_json
+from harness.wording import one_line, visible, visible_json
 
 _NUMBER = re.compile(r"[-+<]?[\d,.]+(e-?\d+)?[kMBT%]?")
 """A number as `harness.wording` writes it."""
@@ -59,15 +59,6 @@ def say(text: str, stream: TextIO | None = None) -> None:
         print(one_line(text), file=stream, flush=True)
     except BrokenPipeError:
         mute(stream)
-
-
-def one_line(text: str) -> str:
-    r"""Text for a terminal; an error of several lines becomes one, so that no word of others starts a line of its own.
-
-    >>> one_line("cannot be read:\n  line 3")
-    'cannot be read: line 3'
-    """
-    return visible(" ".join(part.strip() for part in text.split("\n")) if "\n" in text else text)
 
 
 def mute(stream: TextIO) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
-from harness.cli.output import one_line, say
+from harness.cli.output import say
 from harness.records import CellFailure, Outcome
 from harness.runs import Progress
-from harness.wording import duration
+from harness.wording import duration, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -17,7 +17,7 @@ from harness.records import CellFailure, CellResult, Outcome, implausible
 from harness.specs import ModelSpec
 from harness.store.layout import FAILURE
 from harness.version import __version__
-from harness.wording import count, cut, quoted
+from harness.wording import count, cut, one_line, quoted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -38,7 +38,7 @@ class Problem:
     """What is wrong with it, in one line."""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
+        return one_line(f"{self.path}: {self.message}")
 
 
 def read_header(path: Path) -> CellResult | CellFailure | Problem:

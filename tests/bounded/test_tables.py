@@ -114,6 +114,13 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
         read_table(tmp_path / "x.parquet")
 
 
+def test_whole_numbers_of_more_digits_than_a_column_has_are_read_beside_names(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"model,k\n'=1,{10**30}\n-a,7\n")
+    table = read_table(tmp_path / "t.csv")
+    assert table["k"].tolist() == [10**30, 7]
+    assert table["model"].tolist() == ["=1", "-a"]
+
+
 def test_what_pandas_noted_in_a_file_changes_nothing(tmp_path: Path) -> None:
     rows = counted().astype({"family": "category"})
     rows.set_index("model").to_parquet(tmp_path / "x.parquet")

@@ -182,6 +182,8 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({"generation_kwargs": {"max_gen_toks": 10**9}}, "generation_kwargs.max_gen_toks is 1000000000; expected at most"),
     ({"generation_kwargs": {"num_beams": 10**5}}, "generation_kwargs.num_beams is 100000; expected at most 1,000 ("),
     ({"generation_kwargs": {"temperature": "hot"}}, "generation_kwargs.temperature is 'hot'; expected a number"),
+    ({"generation_kwargs": {"temperature": 10**309}}, "generation_kwargs.temperature is 1000"),
+    ({"metric_list": [{"metric": ["acc"]}]}, "config.metric_list[0].metric is ['acc']; expected the name of a"),
     ({"generation_kwargs": {"max_gen_toks": float("inf")}}, "generation_kwargs.max_gen_toks is inf; expected a number"),
     ({"generation_kwargs": {"bad_words_ids": [[10**9]]}}, "generation_kwargs.bad_words_ids is 1000000000; expected"),
     (filtered(function="take_first_k", k=10**9), "config.filter_list[0].filter[0].k is 1000000000; expected at most"),

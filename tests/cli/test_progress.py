@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from harness.cli.output import one_line
 from harness.cli.progress import ProgressReporter
 from harness.engines.protocol import EngineSettings
 from harness.executors.protocol import ExecutorSettings, open_executor
@@ -13,6 +12,7 @@ from harness.plan import RunPlan
 from harness.records import CellResult, Outcome
 from harness.runs import Progress
 from harness.schedule import lanes
+from harness.wording import one_line
 from tests.builders import cell, failed, hostile, model, result, task
 from tests.builders.commands import EXECUTORS
 

@@ -1,0 +1,6 @@
+"""Files that nobody would write, handed to every reader of files of others.
+
+A reader ends with a value or with one sentence, within seconds and a gigabyte, whatever the file holds. `test_readers`
+tries a few hundred files of each kind in the ordinary tests. `make fuzz` tries a million, led by what the code that
+reads them has not done yet (atheris), and ends with a table.
+"""
