@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from html import escape
 from typing import Any
 
@@ -36,6 +37,9 @@ _MARKDOWN = re.compile(r"[\\|`*\[\]$~]")
 """Signs that could end a cell of a Markdown table, or make of it more than text; as codes where HTML has one."""
 _LONGEST_FILE_NAME = 60
 """Characters; four bytes each leave room for an ending within the 255 bytes of most file systems."""
+_POWERS = {"": 0, "K": 3, "M": 6, "B": 9, "G": 9, "T": 12, "P": 15}
+"""Letters behind a number -> power of ten."""
+_QUANTITY = re.compile(r"(?P<digits>[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?) ?(?P<unit>[kKmMbBgGtTpP]?)")
 _UNITS_OF_TIME = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -59,6 +63,16 @@ def number(value: float, digits: int = 3) -> str:
         return f"{_stripped(mantissa)}e{power}"
     rest = power - 3 * thousands
     return _stripped(f"{float(f'{mantissa}e{rest}'):.{max(0, digits - 1 - rest)}f}") + _SUFFIXES[thousands]
+
+
+def quantity(text: str) -> Decimal | None:
+    """The number that people write in short, exactly, such as the size in a model's name; None when it is no number.
+
+    >>> quantity("7B"), quantity("1.4t"), quantity("410 M"), quantity("7e9"), quantity("2.5"), quantity("many")
+    (Decimal('7E+9'), Decimal('1.4E+12'), Decimal('4.10E+8'), Decimal('7E+9'), Decimal('2.5'), None)
+    """
+    found = _QUANTITY.fullmatch(text.strip())
+    return None if found is None else Decimal(found["digits"]).scaleb(_POWERS[found["unit"].upper()])
 
 
 def one_decimal(value: float) -> str:

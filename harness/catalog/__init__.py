@@ -8,7 +8,8 @@ from harness.lazy import lazy_names
 
 if TYPE_CHECKING:
     from harness.catalog.catalogue import Catalog, load_catalog
-    from harness.catalog.models import check_local_model, complete_folder, pinned
+    from harness.catalog.models import check_local_model, complete_folder
+    from harness.catalog.revisions import pinned
     from harness.catalog.selection import select
 
 __all__ = ["Catalog", "check_local_model", "complete_folder", "load_catalog", "pinned", "select"]
@@ -20,7 +21,7 @@ __getattr__ = lazy_names(
         "check_local_model": "models",
         "complete_folder": "models",
         "load_catalog": "catalogue",
-        "pinned": "models",
+        "pinned": "revisions",
         "select": "selection",
     },
 )

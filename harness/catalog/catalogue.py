@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from harness.bounded.files import files_below, kind_of, sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
+from harness.catalog.family import family_of
 from harness.catalog.task_code import locate_code
 from harness.catalog.task_config import (
     check_config,
@@ -24,11 +25,10 @@ from harness.catalog.task_config import (
     written_examples,
 )
 from harness.catalog.task_data import DataFile, data_files, located, read_data_file, with_data
-from harness.catalog.yaml_files import FamilyFile, ModelFile, SuiteFile, TaskFile, read_yaml, validated
+from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
-from harness.plan import ALL, model_identity
-from harness.specs import Family, MetricSpec, ModelSpec, Suite, TaskSpec
-from harness.wording import cut, quoted
+from harness.plan import ALL
+from harness.specs import Family, MetricSpec, Suite, TaskSpec
 
 _Thing = TypeVar("_Thing")
 
@@ -155,7 +155,7 @@ def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpe
     """The spec in a file, and the documents of each split when it is a task with local data."""
     raw = read_yaml(path)
     if "family" in raw:
-        return _family(validated(FamilyFile, raw, path), path), {}
+        return family_of(validated(FamilyFile, raw, path), path), {}
     if "suite" in raw:
         file = validated(SuiteFile, raw, path)
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
@@ -163,44 +163,6 @@ def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpe
     if "task" in raw:
         return _task(validated(TaskFile, raw, path), path, permitted)
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
-
-
-def _family(file: FamilyFile, path: Path) -> Family:
-    models = []
-    for index, entry in enumerate(file.models):
-        if entry.variant is not None:
-            raise CatalogError(
-                f"{path}: models[{index}].variant is {entry.variant!r}, and nothing here makes that of a model: its "
-                "answers would be those of the plain weights. Leave it out, and give models whose folders hold treated "
-                "weights a family of their own"
-            )
-        folder = None if entry.path is None else _model_folder(path, entry)
-        models.append(
-            ModelSpec(
-                name=entry.name,
-                family=file.family,
-                params=entry.params,
-                params_non_embedding=entry.params_non_embedding,
-                params_active=entry.params_active,
-                tokens=entry.tokens or file.tokens,
-                loss=entry.loss,
-                path=folder,
-                revision=entry.revision,
-                dtype=entry.dtype or file.dtype,
-                gpus=file.gpus if entry.gpus is None else entry.gpus,
-            )
-        )
-    if len({model_identity(m) for m in models}) < len(models):
-        raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
-    ordered = tuple(sorted(models, key=lambda m: m.params))
-    return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
-
-
-def _model_folder(path: Path, entry: ModelFile) -> str:
-    try:
-        return str((path.parent / _at_home(str(entry.path))).resolve())
-    except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
-        raise CatalogError(f"{path}: path of {cut(entry.name)} is {quoted(entry.path)}; expected a folder") from error
 
 
 def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:

@@ -1,28 +1,27 @@
-"""Models on disk and in the hub's cache: their revision, their size, and whether they are complete.
+"""Models on disk: their fingerprint, their size, and whether they are complete.
 
-Nothing here loads a model or imports torch: sizes are read from the headers of the safetensors files.
+Nothing here loads a model or imports torch: sizes are read from the headers of the files.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.files import kind_of, read_bytes, read_text
+from harness.bounded.files import kind_of, read_bytes
 from harness.bounded.json_text import parsed_json
-from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, REFERENCE_BYTES, UnreadableError
+from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
 from harness.catalog.architectures import check_sizes, why_no_text
-from harness.catalog.weights import check_dtype, check_kind, check_weight_files, elements
+from harness.catalog.checkpoints import step_of, tokens_seen
+from harness.catalog.weights import check_dtype, check_kind, elements, weight_files
 from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT, MOST_NAME
 from harness.specs import ModelSpec
-from harness.wording import count, cut, quoted
+from harness.wording import count, quoted
 
 _TOKENIZERS = (
     "tokenizer.json",
@@ -39,8 +38,6 @@ _TRAINERS = ("trainer_state.json", "training_args.bin", "optimizer.bin", "schedu
 """Files that a trainer writes beside a checkpoint and that no model is loaded from."""
 _TEXTS = (".json", ".txt", ".jinja", ".model", ".tiktoken", ".codes", ".tokenizer", ".py")
 """Endings of the files that are read whole; weights may be larger."""
-_NOT_RESOLVED = "main"
-"""Revision of a model whose folder nobody has looked at yet."""
 _EDGE = 1 << 20
 """Bytes hashed at either end of a weight file: enough to tell checkpoints apart without reading gigabytes."""
 
@@ -65,7 +62,7 @@ class ModelFolder:
         """
         files = _files(path) if path.is_dir() else ()
         check_kind(path, [file.name for file in files if file.parent == path])
-        return cls(path, _config(path), files)
+        return cls(path, read_config(path), files)
 
     def named(self, *patterns: str) -> list[Path]:
         """Files directly in the folder whose names fit one of the patterns, in order."""
@@ -79,7 +76,7 @@ class ModelFolder:
         """
         if reason := why_no_text(self.config):
             raise ModelError(f"{self.path}: {reason}")
-        check_weight_files(self.path, self.config)
+        weight_files(self.path, self.config)
         if not (tokenizers := [path.name for path in self.named(*_TOKENIZERS)]):
             raise ModelError(f"{self.path}: no tokenizer; expected one of {', '.join(_TOKENIZERS)}")
         if tokenizers == ["vocab.json"] and not self.named("merges.txt"):
@@ -102,18 +99,17 @@ class ModelFolder:
         return isinstance(content, dict) and bool(content.get("chat_template"))
 
     def parameters(self) -> int:
-        """Parameters in the safetensors files; a tied output layer is stored, and counted, once.
+        """Parameters in the files of weights; a tied output layer is stored, and counted, once.
 
         Raises:
-            ModelError: there are no safetensors files, or one is damaged.
+            ModelError: a file is missing or damaged, or its numbers are no parameters.
         """
-        files = self.named("*.safetensors")
-        if not files:
-            check_weight_files(self.path, self.config)
+        if "quantization_config" in self.config:
             raise ModelError(
-                f"{self.path}: no *.safetensors to count parameters in; describe the model in a family file"
+                f"{self.path}: parameters of quantised weights cannot be counted, since several are packed into one "
+                "number; say how many there are with `params` in a family file"
             )
-        parameters = sum(map(elements, files))
+        parameters = sum(map(elements, weight_files(self.path, self.config)))
         if not 0 < parameters <= LARGEST_COUNT:
             raise ModelError(f"{self.path}: the weights have {quoted(parameters)} parameters; expected 1 or more")
         return parameters
@@ -121,12 +117,12 @@ class ModelFolder:
     def doubt(self, spec: ModelSpec) -> str | None:
         """A warning when the `params` of a family file are far from the number in the weights; None when they are near.
 
-        There is no warning when parameters cannot be counted: without safetensors, or for quantised weights, of which
-        several are packed into one stored number.
+        There is no warning when parameters cannot be counted, such as those of quantised weights.
         """
-        if not self.named("*.safetensors") or "quantization_config" in self.config:
+        try:
+            counted = self.parameters()
+        except ModelError:
             return None
-        counted = self.parameters()
         if counted <= 2 * spec.params <= 4 * counted:
             return None
         return f"model {spec.name}: params is {count(spec.params)}; the weights in {self.path} have {count(counted)}"
@@ -176,109 +172,46 @@ def check_local_model(spec: ModelSpec) -> None:
         complete_folder(Path(spec.path))
 
 
-def named_folder(path: Path) -> ModelFolder:
-    """The folder of a local model as a user names it, looked at once.
-
-    Raises:
-        ModelError: it cannot be read, or holds no model.
-    """
-    try:
-        place = Path(os.path.expanduser(path)).resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # links in a ring
-        raise ModelError(f"{path}: cannot be read: {cut(str(error))}") from error
-    return ModelFolder.read(place)
-
-
 def model_of_folder(folder: ModelFolder) -> ModelSpec:
-    """The spec of a local model that no family file describes: a family of its own, named by its folder.
+    """The spec of a local model that no family file describes, named by its folder.
+
+    It is a family of its own; checkpoints of one training run are a family, named by the folder they lie in.
 
     Raises:
         ModelError: the folder is not a complete model, or its parameters cannot be counted.
     """
     params = folder.parameters()
     folder.check()
-    name = folder.path.name
+    family = name = folder.path.name
+    if step_of(folder.path) is not None:
+        family = folder.path.parent.name
+        name = f"{family}-{name}"
     # a name that is no UTF-8 is half characters to Python
     if not 0 < len(name) <= MOST_NAME or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise ModelError(
             f"{folder.path}: the folder's name is {quoted(name)}; expected 1 to {MOST_NAME} characters in UTF-8, since "
             "results are named after it"
         )
-    return ModelSpec(name=name, family=name, params=params, path=str(folder.path), revision=folder.fingerprint())
-
-
-def resolved(spec: ModelSpec) -> ModelSpec:
-    """The spec with the revision that its weights have now: the folder's fingerprint, or the commit in the hub's cache.
-
-    A hub model that was never downloaded keeps the revision it was asked for.
-
-    Raises:
-        ModelError: the folder cannot be read.
-    """
-    if spec.path is not None:
-        return replace(spec, revision=ModelFolder.read(Path(spec.path)).fingerprint())
-    return replace(spec, revision=cached_commit(spec.name, spec.revision) or spec.revision)
-
-
-def pinned(spec: ModelSpec) -> ModelSpec:
-    """The spec with a revision that does not change while a run goes on; asks the hub for it when its cache has none.
-
-    The revision of a local model that `select` has chosen is its fingerprint already, and stays as it is.
-
-    Raises:
-        ModelError: a local folder cannot be read, or a hub model is not cached and the hub cannot be reached.
-    """
-    if spec.path is not None:
-        return spec if spec.revision != _NOT_RESOLVED else resolved(spec)
-    if commit := cached_commit(spec.name, spec.revision):
-        _check_cached(spec, commit)
-        return resolved(spec)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    try:
-        # The config alone: it is enough for the cache to learn which commit the revision stands for.
-        folder = snapshot_download(spec.name, revision=spec.revision, allow_patterns=["config.json"])
-    except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-        raise ModelError(
-            f"{spec.name}@{spec.revision}: not in this machine's hub cache, and the hub gave no answer; "
-            f"download it where there is a network (`hf download {spec.name}`) or name a folder with --model"
-        ) from error
-    _check_cached(spec, Path(folder).name)
-    return replace(spec, revision=Path(folder).name)
-
-
-def _check_cached(spec: ModelSpec, commit: str) -> None:
-    """Check that a hub model whose config is in the cache continues texts."""
-    snapshot = _hub_cache() / f"models--{spec.name.replace('/', '--')}" / "snapshots" / commit
-    if (snapshot / "config.json").is_file() and (reason := why_no_text(_config(snapshot))):
-        raise ModelError(f"{spec.name}: {reason}")
-
-
-def cached_commit(name: str, revision: str) -> str | None:
-    """Commit that a revision of a hub model has in the local cache; None when it is not in the cache."""
-    repository = _hub_cache() / f"models--{name.replace('/', '--')}"
-    reference = repository / "refs" / revision
-    if reference.is_file():
-        return _commit(reference)
-    return revision if (repository / "snapshots" / revision).is_dir() else None
-
-
-def _commit(reference: Path) -> str:
-    try:
-        commit = read_text(reference, REFERENCE_BYTES).strip()
-    except UnreadableError as error:
-        raise ModelError(f"{reference}: {error}") from error
-    if not re.fullmatch(r"[0-9A-Za-z._-]+", commit):
-        raise ModelError(f"{reference}: is {quoted(commit)}; expected a commit")
-    return commit
+    return ModelSpec(
+        name=name,
+        family=family,
+        params=params,
+        tokens=tokens_seen(folder.path),
+        path=str(folder.path),
+        revision=folder.fingerprint(),
+    )
 
 
 def _is_read(path: Path) -> bool:
     return path.name in _READ_TEXTS or (path.name.endswith(_READ) and path.name not in _TRAINERS)
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """Content of the config.json in a model's folder.
+
+    Raises:
+        ModelError: there is none of a transformers model, or it describes more than anybody loads.
+    """
     path = folder / "config.json"
     if (kind := _kind(folder)) != "a folder":
         found = f"is {kind}" if kind else "no such folder"
@@ -323,11 +256,3 @@ def _kind(path: Path) -> str | None:
         return kind_of(path)
     except UnreadableError as error:
         raise ModelError(f"{path}: {error}") from error
-
-
-def _hub_cache() -> Path:
-    """Folder in which huggingface_hub keeps downloads, by the same environment variables."""
-    if explicit := os.environ.get("HF_HUB_CACHE"):
-        return Path(explicit)
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "huggingface"
-    return Path(home) / "hub"

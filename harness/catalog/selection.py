@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.catalog.models import ModelFolder, complete_folder, model_of_folder, named_folder, resolved
+from harness.catalog.checkpoints import model_folders
+from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
+from harness.catalog.revisions import hub_model, resolved
 from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
-from harness.specs import ModelSpec, Suite
+from harness.specs import Dtype, ModelSpec, Suite
 
 if TYPE_CHECKING:
     from harness.catalog.catalogue import Catalog
@@ -20,6 +25,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_FAMILY = "embedded"
 """Family that is taken when neither a family nor a folder with a model is named."""
+_ON_HUB = re.compile(r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(@(?P<revision>[\w.-]+))?", re.ASCII)
+"""A model of the hub, and its branch, tag or commit."""
 
 
 def select(
@@ -36,6 +43,7 @@ def select(
     chat: bool = False,
     system: str | None = None,
     engine: str = DEFAULT_ENGINE,
+    dtype: Dtype | None = None,
 ) -> RunPlan:
     """A plan of every chosen model on every chosen task.
 
@@ -47,7 +55,9 @@ def select(
         suites: names of suites; `all` chooses every one.
         tasks: names of tasks; alone, or as a choice from the suites.
         families: names of families; the embedded one when neither a family nor a folder is named.
-        models: names of models of these families, in full or the part behind the last slash; or folders with a model.
+        models: names of models of these families, in full or the part behind the last slash; without families also
+            models of the hub, `organisation/name` or `organisation/name@revision`; or folders with a model, a trainer's
+            folder with checkpoints, or a pattern such as `run/checkpoint-*`.
         shots: numbers of demonstrations; None takes those of each suite.
         prompts: prompt variants, or `all`; None takes those of each suite.
         seeds: number of few-shot seeds; None takes that of each suite.
@@ -55,6 +65,7 @@ def select(
         system: system instruction before every prompt; None for none.
         limit: number of documents of each task, from the first on; None takes that of each suite.
         engine: name of the engine that answers.
+        dtype: number format that every model is loaded in; None takes that of its family.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a model cannot be read.
@@ -67,6 +78,8 @@ def select(
     chosen = _suites(catalog, suites, tasks)
     catalog.check_templates(task for suite in chosen for task in suite.tasks)
     folders, specs = _models(catalog, families, [str(model) for model in models])
+    if dtype is not None:
+        specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
     sweep = Sweep(
         shots=None if shots is None else tuple(shots),
         prompts=None if prompts is None else tuple(prompts),
@@ -113,19 +126,19 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> lis
 
 
 def _models(
-    catalog: Catalog, families: Sequence[str], names: Sequence[str]
+    catalog: Catalog, families: Sequence[str], words: Sequence[str]
 ) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
     """The folders of the local models, and all chosen models with their present revisions."""
-    paths = [name for name in names if _looks_like_folder(name)]
-    names = [name for name in names if name not in paths]
-    own_folders = [named_folder(Path(path)) for path in paths]
+    places = [word for word in words if _looks_like_folder(word)]
+    names = [word for word in words if word not in places]
+    own_folders = [ModelFolder.read(path) for place in places for path in model_folders(place)]
     own = [model_of_folder(folder) for folder in own_folders]
     _check_names(own)
     members: list[ModelSpec] = []
-    if families or names or not paths:
+    if families or names or not places:
         members = [m for family in families or (DEFAULT_FAMILY,) for m in catalog.family(family).models]
         if names:
-            members = _named(names, members, catalog)
+            members = [m for name in names for m in _named(name, members, catalog, anywhere=not families)]
     folders = {path: complete_folder(Path(path)) for path in dict.fromkeys(m.path for m in members) if path}
     for model in {(m.path, m.params): m for m in members}.values():
         if model.path and (doubt := folders[model.path].doubt(model)):
@@ -146,23 +159,24 @@ def _check_names(models: Iterable[ModelSpec]) -> None:
             )
 
 
-def _named(names: Iterable[str], members: Sequence[ModelSpec], catalog: Catalog) -> list[ModelSpec]:
-    """The members that have one of the names."""
-    chosen = []
-    for name in names:
-        matches = [m for m in members if _is_called(m, name)]
-        if not matches:
-            message = unknown("model", name, (m.name for m in members))
-            if homes := [f.name for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]:
-                raise PlanError(f"{message}; {name} is in --family {' and '.join(homes)}")
-            raise PlanError(f"{message}; a folder is given as ./folder")
-        chosen += matches
-    return chosen
+def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywhere: bool) -> list[ModelSpec]:
+    """The models with this name: of the chosen families, or, when none was chosen, of any family or of the hub."""
+    if found := [m for m in members if _is_called(m, name)]:
+        return found
+    homes = [f for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]
+    if anywhere and len(homes) == 1:
+        return [m for m in homes[0].models if _is_called(m, name)]
+    if anywhere and not homes and (hub := _ON_HUB.fullmatch(name)):
+        return [hub_model(hub["name"], hub["revision"] or "main")]
+    message = unknown("model", name, (m.name for m in members))
+    if homes:
+        raise PlanError(f"{message}; {name} is in --family {' and '.join(home.name for home in homes)}")
+    raise PlanError(f"{message}; a folder is given as ./folder, and a model of the hub as organisation/name")
 
 
 def _is_called(model: ModelSpec, name: str) -> bool:
     return name in (model.name, model.name.rpartition("/")[2])
 
 
-def _looks_like_folder(name: str) -> bool:
-    return name.startswith((".", "/", "~")) or Path(name).is_dir()
+def _looks_like_folder(word: str) -> bool:
+    return word.startswith((".", "/", "~")) or glob.has_magic(word) or os.path.exists(word)

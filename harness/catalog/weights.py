@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.bounded.files import is_regular, read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
+from harness.bounded.pickle_file import pickled_shapes
 from harness.bounded.safetensors_file import safetensors_header
 from harness.errors import ModelError
 from harness.wording import count, quoted
@@ -76,8 +77,8 @@ def check_dtype(config: Mapping[str, Any], path: Path) -> None:
                 raise ModelError(f"{path}: {key} is {quoted(name)}; expected float32, bfloat16, float16 or none")
 
 
-def check_weight_files(folder: Path, config: Mapping[str, Any]) -> None:
-    """Check that every file a loader reads weights from is there and whole.
+def weight_files(folder: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
+    """Every file that a loader reads weights from; each is there and whole.
 
     Raises:
         ModelError: one is not; or there is none that is read.
@@ -96,6 +97,7 @@ def check_weight_files(folder: Path, config: Mapping[str, Any]) -> None:
         held = tensors(folder / shard) if shard.endswith(".safetensors") else None
         if held is not None and (lost := sorted(set(weights) - set(held))):
             raise ModelError(f"{folder / shard}: has no weight {quoted(lost[0])}, which {name} says is in it")
+    return tuple(folder / shard for shard in shards)
 
 
 def weight_map(index: Path) -> dict[str, Sequence[str]]:
@@ -145,12 +147,33 @@ def _header(path: Path, size: int, modified: int) -> Mapping[str, Sequence[int]]
 
 
 def elements(path: Path) -> int:
-    """Number of elements of all tensors in a safetensors file.
+    """Number of elements of all tensors in a file of weights, safetensors or not; nothing in a pickle is run.
 
     Raises:
         ModelError: the file is damaged.
     """
-    return sum(map(math.prod, tensors(path).values()))
+    if path.suffix == ".safetensors":
+        return total(tensors(path).values())
+    try:
+        return total(pickled_shapes(path).values())
+    except UnreadableError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def total(shapes: Iterable[Sequence[int]]) -> int:
+    """Number of elements of tensors with these shapes.
+
+    Causal masks do not count: older transformers stored them beside the weights of GPT-2 and GPT-NeoX, and they are a
+    third of what the file of a small model holds.
+
+    >>> total([(50, 8), (8,), (1, 1, 1024, 1024)])
+    408
+    """
+    return sum(math.prod(shape) for shape in shapes if not _is_mask(shape))
+
+
+def _is_mask(shape: Sequence[int]) -> bool:
+    return len(shape) == 4 and shape[0] == shape[1] == 1 and shape[2] == shape[3]
 
 
 def _why_no_weights(folder: Path) -> str:

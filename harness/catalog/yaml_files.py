@@ -6,7 +6,6 @@ Every message names the file and the key.
 from __future__ import annotations
 
 import re
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -20,21 +19,18 @@ from harness.errors import CatalogError
 from harness.plan import ALL
 from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
 from harness.specs import Dtype, Kind
-from harness.wording import cut, quoted
+from harness.wording import cut, quantity, quoted
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _whole(value: Any) -> Any:
-    """A text that is exactly a whole number becomes one: YAML 1.1 reads `7e7` as text. And `true` is not 1."""
+    """The whole number that a text is: `7B`, or `7e7`, which YAML 1.1 reads as text. And `true` is not 1."""
     if isinstance(value, bool):
         raise PydanticCustomError("bool", "a whole number")
-    try:
-        number = Decimal(value) if isinstance(value, str) else None
-    except InvalidOperation:
-        return value
-    # `1e999999999` would fill the memory
-    if number is None or not number.is_finite() or number.adjusted() > 18 or number != number.to_integral_value():
+    number = quantity(value) if isinstance(value, str) else None
+    # a large power would fill the memory
+    if number is None or number.adjusted() > 18 or number != number.to_integral_value():
         return value
     return int(number)
 
@@ -125,10 +121,11 @@ class ModelFile(_Strict):
 
     name: Annotated[_Short, Field(min_length=1)]
     path: str | None = None
-    params: _Count
+    params: _Count | None = None
     params_non_embedding: _Count | None = None
     params_active: _Count | None = None
     tokens: _Count | None = None
+    tokens_per_step: _Count | None = None
     loss: _Positive | None = None
     revision: Annotated[_Short, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")] = "main"
     dtype: Dtype | None = None
@@ -144,6 +141,7 @@ class FamilyFile(_Strict):
     licence: str | None = None
     note: str | None = None
     tokens: _Count | None = None
+    tokens_per_step: _Count | None = None
     dtype: Dtype = "float32"
     gpus: _Positive = 0.0
     models: Annotated[list[ModelFile], Field(min_length=1)]

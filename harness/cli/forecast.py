@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,13 +24,12 @@ from harness.cli.output import print_json, print_line, print_paragraph, say, tab
 from harness.cli.read import choose, given_curves
 from harness.cli.write import write_figures
 from harness.errors import PlanError
-from harness.wording import interval, number, score
+from harness.wording import interval, number, quantity, score
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
     from harness.analysis.forecast import Forecast, NoForecast
 
-_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15}
 _HEAD = (
     "family",
     "task",
@@ -107,11 +105,8 @@ def scale_of(text: str) -> float:
     Raises:
         PlanError: the text is not a number above 0.
     """
-    found = re.fullmatch(r"([0-9.]+(?:[eE][+-]?[0-9]+)?) ?([kKmMbBgGtTpP]?)", text.strip())
-    try:
-        value = float(found[1]) * _UNITS[found[2].upper()] if found else math.nan
-    except ValueError:
-        value = math.nan
+    read = quantity(text)
+    value = math.nan if read is None else float(read)
     if not 0 < value < math.inf:
         raise PlanError(f"--at {text}: expected a number above 0, such as 7e9, 7B or 1.4T")
     return value

@@ -27,6 +27,7 @@ def plan_of(given: Mapping[str, Any]) -> RunPlan:
         suites=opt.split(given["suite"]),
         tasks=opt.split(given["task"]),
         families=opt.split(given["family"]),
+        dtype=given["dtype"],
         models=opt.split(given["model"]),
         shots=opt.whole_numbers(given["shots"], "--shots"),
         prompts=opt.split(given["prompts"]) or None,

@@ -60,7 +60,18 @@ TaskNames = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="
 FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families; `embedded` unless told.")]
 ModelNames = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Only these models of the families; or a folder with a model, such as ./folder."),
+    typer.Option(
+        "--model",
+        help="Only these models of the families; or a folder with a model, such as ./folder, a pattern such as "
+        "'run/checkpoint-*', or a model of the hub, organisation/name.",
+    ),
+]
+ModelDtype = Annotated[
+    Literal["float32", "bfloat16", "float16"] | None,
+    typer.Option(
+        "--dtype",
+        help="Number format that the models are loaded in; that of their family unless told, float32 without one.",
+    ),
 ]
 Shots = Annotated[
     list[str] | None,

@@ -23,6 +23,7 @@ def command(
     task: opt.TaskNames = None,
     family: opt.FamilyNames = None,
     model: opt.ModelNames = None,
+    dtype: opt.ModelDtype = None,
     shots: opt.Shots = None,
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,

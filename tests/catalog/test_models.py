@@ -6,42 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.models import (
-    ModelFolder,
-    cached_commit,
-    check_local_model,
-    model_of_folder,
-    named_folder,
-    pinned,
-    resolved,
-)
+from harness.catalog.checkpoints import model_folders
+from harness.catalog.models import ModelFolder, check_local_model, model_of_folder
+from harness.catalog.revisions import cached_commit, pinned, resolved
 from harness.errors import ModelError
 from harness.specs import ModelSpec
+from tests.builders.headers import write_header, write_headers
 
 
 def model_from_folder(path: Path) -> ModelSpec:
-    return model_of_folder(named_folder(path))
-
-
-def safetensors(path: Path, shapes: dict[str, list[int]]) -> None:
-    """The header of a safetensors file; the numbers themselves are not read here."""
-    tensors = {name: {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes.items()}
-    header = json.dumps({"__metadata__": {"format": "pt"}, **tensors}).encode()
-    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    (folder,) = model_folders(path)
+    return model_of_folder(ModelFolder.read(folder))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """What a loader needs to see, without real weights."""
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    (tmp_path / "tokenizer.json").write_text("{}")
-    safetensors(tmp_path / "model.safetensors", {"a": [3, 4], "b": [5]})
-    return tmp_path
+    return write_headers(tmp_path)
 
 
 def test_parameters_are_counted_from_the_files_header(folder: Path) -> None:
     assert ModelFolder.read(folder).parameters() == 17
-    safetensors(folder / "model-2.safetensors", {"c": [2, 2]})
+    write_header(folder / "consolidated.safetensors", {"a": [3, 4], "b": [5]})
+    assert ModelFolder.read(folder).parameters() == 17, "the same weights once more, which no loader reads"
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    write_header(folder / "model-2.safetensors", {"c": [2, 2]})
+    parts = {"a": "model-1.safetensors", "b": "model-1.safetensors", "c": "model-2.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
     assert ModelFolder.read(folder).parameters() == 21
 
 

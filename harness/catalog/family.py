@@ -1,0 +1,99 @@
+"""The models of a family file: their folders, parameters and tokens, counted where the file does not say them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
+from harness.catalog.models import ModelFolder
+from harness.catalog.revisions import cached_parameters
+from harness.catalog.yaml_files import FamilyFile, ModelFile
+from harness.errors import CatalogError, ModelError
+from harness.plan import model_identity
+from harness.specs import Family, ModelSpec
+from harness.wording import counted, cut, quoted
+
+
+def family_of(file: FamilyFile, path: Path) -> Family:
+    """The family that a file describes, its models ascending by parameters.
+
+    Args:
+        file: the content of the file.
+        path: where it lies; folders of models are relative to it.
+
+    Raises:
+        CatalogError: a model stands twice, has a variant, or its parameters are neither said nor to be counted.
+    """
+    models = [model for index, entry in enumerate(file.models) for model in _models(file, entry, path, index)]
+    if len({model_identity(m) for m in models}) < len(models):
+        raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
+    ordered = tuple(sorted(models, key=lambda m: (m.params, m.tokens or 0)))
+    return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
+
+
+def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Iterator[ModelSpec]:
+    """The model of an entry, or the checkpoints in the folder that it names."""
+    if entry.variant is not None:
+        raise CatalogError(
+            f"{path}: models[{index}].variant is {entry.variant!r}, and nothing here makes that of a model: its "
+            "answers would be those of the plain weights. Leave it out, and give models whose folders hold treated "
+            "weights a family of their own"
+        )
+    folders = (None,) if entry.path is None else _folders(path, entry)
+    expanded = entry.path is not None and folders != (_place(path, entry),)
+    if expanded and (entry.tokens or entry.loss):
+        raise CatalogError(
+            f"{path}: models[{index}] stands for {counted(len(folders), 'checkpoint')}, which do not share `tokens` or "
+            "`loss`; expected `tokens_per_step`"
+        )
+    for folder in folders:
+        yield ModelSpec(
+            name=f"{entry.name}-{folder.name}" if folder and expanded else entry.name,
+            family=file.family,
+            params=entry.params or _params(path, index, entry, folder),
+            params_non_embedding=entry.params_non_embedding,
+            params_active=entry.params_active,
+            tokens=_tokens_of_checkpoint(file, entry, folder) if folder and expanded else entry.tokens or file.tokens,
+            loss=entry.loss,
+            path=None if folder is None else str(folder),
+            revision=entry.revision,
+            dtype=entry.dtype or file.dtype,
+            gpus=file.gpus if entry.gpus is None else entry.gpus,
+        )
+
+
+def _place(path: Path, entry: ModelFile) -> Path:
+    return (path.parent / os.path.expanduser(str(entry.path))).resolve()
+
+
+def _folders(path: Path, entry: ModelFile) -> tuple[Path, ...]:
+    try:
+        _place(path, entry)
+        return model_folders(str(entry.path), below=path.parent)
+    except (OSError, ValueError, RuntimeError) as error:  # links in a ring, a null byte
+        raise CatalogError(f"{path}: path of {cut(entry.name)} is {quoted(entry.path)}; expected a folder") from error
+    except ModelError as error:
+        raise CatalogError(f"{path}: {error}") from error
+
+
+def _params(path: Path, index: int, entry: ModelFile, folder: Path | None) -> int:
+    """The parameters of a model of which the file does not say them."""
+    try:
+        if folder is not None:
+            return ModelFolder.read(folder).parameters()
+        if (params := cached_parameters(entry.name, entry.revision)) is not None:
+            return params
+    except ModelError as error:
+        raise CatalogError(f"{path}: `models[{index}].params` is missing, and cannot be counted: {error}") from error
+    raise CatalogError(
+        f"{path}: `models[{index}].params` is missing; it is counted when `path` names a folder or the hub's cache has "
+        f"the model (hf download {cut(entry.name)})"
+    )
+
+
+def _tokens_of_checkpoint(file: FamilyFile, entry: ModelFile, folder: Path) -> int | None:
+    """Training tokens by its step or by its trainer's count; those of the whole training are not its own."""
+    step, per_step = step_of(folder), entry.tokens_per_step or file.tokens_per_step
+    return step * per_step if step and per_step else tokens_seen(folder)
