@@ -50,8 +50,8 @@ def verdict_bars(judged: Iterable[Judged]) -> pd.DataFrame:
 
 
 def points(curves: Iterable[Curve]) -> pd.DataFrame:
-    """A row per point of the curves, with the columns of `emergence curves --json`."""
-    return pd.DataFrame(point_rows(curves))
+    """A row per point of the curves, with the columns of `emergence curves --json`; of training runs their number."""
+    return pd.DataFrame([{**row, "runs": len(row["runs"])} for row in point_rows(curves)])
 
 
 def verdicts(judged: Iterable[Judged]) -> pd.DataFrame:

@@ -50,6 +50,9 @@ class ModelSpec:
     """Number format the weights are loaded in."""
     variant: str | None = None
     """Named treatment such as `int8` or `lora256`; None for the plain model."""
+    run: str | int | None = None
+    """Which training run of its size it is, such as the seed of the training; None when not said. It has nothing to do
+    with the few-shot seed of a cell."""
     gpus: float = 0.0
     """GPUs one worker of this model asks for; a fraction shares a GPU, 0 runs on the CPU."""
 

@@ -309,6 +309,15 @@ def visible_json(data: Any, indent: int | None = None) -> str:
     return _HIDDEN.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
+def natural_order(text: str) -> tuple[tuple[str, int], ...]:
+    """A key that sorts texts as people do: the numbers in them by size.
+
+    >>> sorted(["run 10", "run 2", "rerun"], key=natural_order)
+    ['rerun', 'run 2', 'run 10']
+    """
+    return tuple((words, int(digits or 0)) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", text)[:-1])
+
+
 def file_name(text: str) -> str:
     """Foreign text as the name of a file: letters and digits of any script, points inside, and hyphens for the rest.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
@@ -29,6 +29,7 @@ def family_of(file: FamilyFile, path: Path) -> Family:
     models = [model for index, entry in enumerate(file.models) for model in _models(file, entry, path, index)]
     if len({model_identity(m) for m in models}) < len(models):
         raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
+    _check_runs(models, path)
     ordered = tuple(sorted(models, key=lambda m: (m.params, m.tokens or 0)))
     return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
 
@@ -60,8 +61,20 @@ def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Itera
             path=None if folder is None else str(folder),
             revision=entry.revision,
             dtype=entry.dtype or file.dtype,
+            run=entry.run,
             gpus=file.gpus if entry.gpus is None else entry.gpus,
         )
+
+
+def _check_runs(models: Sequence[ModelSpec], path: Path) -> None:
+    """Check that no weights stand there as two training runs: they would make a curve look surer than it is."""
+    runs: dict[tuple[str, str], str | int | None] = {}
+    for model in models:
+        if (run := runs.setdefault((model.source, model.revision), model.run)) != model.run:
+            raise CatalogError(
+                f"{path}: models: {model.source}@{model.revision} stands there as run {run} and as run {model.run}; "
+                "expected other weights for each training run: another name, path or revision"
+            )
 
 
 def _place(path: Path, entry: ModelFile) -> Path:

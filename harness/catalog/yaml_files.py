@@ -41,6 +41,13 @@ def _number(value: Any) -> Any:
     return value
 
 
+def _run(value: Any) -> Any:
+    """The name of a training run, which may be a number such as its seed."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise PydanticCustomError("run", "a text or a whole number")
+    return str(value)
+
+
 def _free(value: str) -> str:
     if value == ALL:
         raise PydanticCustomError("reserved", f"another name, since `{ALL}` stands for every one")
@@ -51,6 +58,7 @@ _MOST_VARIANT = 40
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
 _FreeName = Annotated[_Name, BeforeValidator(_free)]
 _Short = Annotated[str, Field(max_length=MOST_NAME)]
+_Run = Annotated[_Short, Field(min_length=1), BeforeValidator(_run)]
 _Count = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=LARGEST_COUNT)]
 _Shots = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)]
 _Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -130,6 +138,7 @@ class ModelFile(_Strict):
     revision: Annotated[_Short, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")] = "main"
     dtype: Dtype | None = None
     variant: Annotated[_Name, Field(max_length=_MOST_VARIANT)] | None = None
+    run: _Run | None = None
     gpus: _Positive | None = None
 
 

@@ -53,7 +53,7 @@ def command(
         print_json(rows)
         return
     head = [name for name in (rows[0] if rows else {"family": None}) if name != "scale"]
-    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions",))
+    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions", "runs"))
     print(table(*shown))
 
 
@@ -71,4 +71,6 @@ def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
 def _text(name: str, value: object) -> object:
     if name == "x" and isinstance(value, float):
         return number(value)
+    if isinstance(value, list):
+        return len(value)
     return score(value) if isinstance(value, float) else value

@@ -43,6 +43,10 @@ def given_curves(
         root = results or Path("results")
         done, failures, _ = read_outcomes(root, say)
         drawn = curves(done, failures, scale=scale, items=document_reader(Store(root), say) if items else None)
+    from harness.analysis.curves import numbered_runs
+
+    for sentence in numbered_runs(drawn):
+        say(sentence)
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from harness.plan.cell import Cell
 from harness.plan.setting import AXES, Setting, Value
 from harness.specs import ModelSpec
+from harness.wording import natural_order
 
-_SIZE = ("model", "revision")
+_SIZE = ("model", "revision", "run")
 """What differs between the models of one setting."""
 _AS_READ = ("task", "family", "shots", "prompt", "seed", "limit", "variant", "engine", "dtype")
 """Axes in the order in which people want to read their values; others come last."""
@@ -27,7 +28,12 @@ def by_size(cells: Iterable[Cell]) -> dict[Setting, tuple[Cell, ...]]:
     for cell in cells:
         groups[size_setting(cell)].append(cell)
     ordered = sorted(groups, key=lambda s: [_in_order(value) for value in s.values])
-    return {s: tuple(sorted(groups[s], key=lambda c: (c.model.params, c.model.name))) for s in ordered}
+    return {s: tuple(sorted(groups[s], key=_by_size_and_run)) for s in ordered}
+
+
+def _by_size_and_run(cell: Cell) -> tuple[object, ...]:
+    model = cell.model
+    return (model.params, model.name, natural_order(str(model.run or "")))
 
 
 def _in_order(value: Value) -> tuple[int, str]:
@@ -55,17 +61,31 @@ class ModelId(NamedTuple):
     """Commit, or fingerprint of the folder."""
     variant: str | None
     """Treatment; None for the plain model."""
+    run: str | int | None = None
+    """Training run of its size; None when not said."""
 
 
 def model_id(model: ModelSpec) -> ModelId:
     """What identifies a model, without what can differ from run to run, such as its folder."""
-    return ModelId(model.family, model.name, model.revision, model.variant)
+    return ModelId(model.family, model.name, model.revision, model.variant, model.run)
 
 
 def model_names(models: Iterable[ModelSpec]) -> dict[ModelId, str]:
-    """A short name for each model, smallest first: name and variant, with the revision where two models share them."""
+    """A short name for each model, smallest first: name and variant, and what tells those apart that share them.
+
+    That is the training run, and the revision where that is not enough.
+    """
     known = {model_id(model): model for model in models}
-    ordered = sorted(known, key=lambda m: (m.family, known[m].params, m.name, m.variant or "", m.revision))
+    ordered = sorted(
+        known,
+        key=lambda m: (m.family, known[m].params, m.name, m.variant or "", natural_order(str(m.run or "")), m.revision),
+    )
     short = {m: f"{m.name}+{m.variant}" if m.variant else m.name for m in ordered}
-    uses = Counter(short.values())
-    return {m: f"{name}@{m.revision[:7]}" if uses[name] > 1 else name for m, name in short.items()}
+    with_run = _apart(short, lambda m: "" if m.run is None else f" run {m.run}")
+    return _apart(with_run, lambda m: f"@{m.revision[:7]}")
+
+
+def _apart(names: Mapping[ModelId, str], more: Callable[[ModelId], str]) -> dict[ModelId, str]:
+    """The names, those that several models share with something more."""
+    uses = Counter(names.values())
+    return {model: name + (more(model) if uses[name] > 1 else "") for model, name in names.items()}

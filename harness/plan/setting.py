@@ -51,6 +51,10 @@ def _system(value: Value) -> str:
     return "no system instruction" if value is None else f"system {_instruction(value)}"
 
 
+def _run(value: Value) -> str:
+    return "training run not named" if value is None else f"run {value}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
     """One circumstance in which two results can differ."""
@@ -111,6 +115,7 @@ AXES: Mapping[str, Axis] = {
         Axis(name="engine", field="engine", of="model"),
         Axis(name="chat", field="chat", of="question", in_key="unless default", label=_chat),
         Axis(name="system", field="system", of="question", in_key="unless default", text=_instruction, label=_system),
+        Axis(name="run", field="model.run", of="model", in_key="unless default", title="training run", label=_run),
     )
 }
 """Every axis by name, in the order of the values in a key: a new one goes to the end."""

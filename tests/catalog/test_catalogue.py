@@ -72,6 +72,13 @@ def test_a_model_without_a_known_loss_has_none(folder: Path) -> None:
     assert [m.loss for m in family.models] == [None, None]
 
 
+def test_a_family_names_the_training_runs_of_a_size_by_text_or_number(folder: Path) -> None:
+    runs = [{"name": "x", "params": 1, "run": run, "revision": f"r{run}"} for run in (0, "seed-b")]
+    family = load_file(write(folder, "family.yaml", FAMILY | {"models": [*runs, {"name": "y", "params": 2}]}))
+    assert isinstance(family, Family)
+    assert [m.run for m in family.models] == ["0", "seed-b", None]
+
+
 def test_a_task_knows_its_documents_shots_and_home(folder: Path) -> None:
     task = load_file(folder / "colours.yaml")
     assert isinstance(task, TaskSpec)
@@ -201,6 +208,18 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
         ("family.yaml", {"models": [{"name": "x", "params": 1, "loss": True}]}, "loss is True; expected a number"),
         ("family.yaml", {"models": [{"name": "x"}]}, "`models[0].params` is missing"),
         ("family.yaml", {"models": [{"name": "x", "params": 1}] * 2}, "one stands twice"),
+        (
+            "family.yaml",
+            {"models": [{"name": "x", "params": 1, "run": True}]},
+            "run is True; expected a text or a whole",
+        ),
+        ("family.yaml", {"models": [{"name": "x", "params": 1, "run": 1.5}]}, "run is 1.5; expected a text or a whole"),
+        ("family.yaml", {"models": [{"name": "x", "params": 1, "run": ""}]}, "run is ''; expected a name"),
+        (
+            "family.yaml",
+            {"models": [{"name": "x", "params": 1, "run": run} for run in (1, 2)]},
+            "x@main stands there as run 1 and as run 2; expected other weights for each training run",
+        ),
         ("family.yaml", {"models": [{"name": "x", "params": 1, "dtype": "int3"}]}, "models[0].dtype is 'int3'"),
     ],
 )

@@ -18,7 +18,7 @@ from harness.runs.progress import tallies
 from harness.store import DocumentScores
 from tests.builders import cell, model, result
 
-OF_SIZE = {"model", "revision"}
+OF_SIZE = {"model", "revision", "run"}
 
 
 def changed(of: Cell, axis: Axis) -> Cell:

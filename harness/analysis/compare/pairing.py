@@ -22,8 +22,8 @@ SIDE_FIELDS: Mapping[str, Callable[[Cell], str]] = {
     **{name: AXES[name].of_cell for name in axes(first=_FIRST, free=("task_digest", "limit"))},
 }
 """What a side can be chosen by: name -> its value in a cell, as typed on the command line."""
-_MODEL = ("family", "model", "revision")
-"""Fields that go together: a side that names another model also has another family and another revision."""
+_MODEL = ("family", "model", "revision", "run")
+"""Fields that go together: a side that names another model also has another family, revision and training run."""
 _WITHIN = frozenset({"seed", "limit"})
 """Axes on which the cells of one side of a pair differ: seeds are paired one by one, and the larger limit is taken."""
 _CIRCUMSTANCES = frozenset(axes(free=(*_MODEL, "task", "shots", "prompt", *_WITHIN)))
@@ -75,7 +75,7 @@ def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[
     """
     wanted = {"A": _filled(a.values, b.values), "B": _filled(b.values, a.values)}
     free = {name for name in SIDE_FIELDS if wanted["A"].get(name) != wanted["B"].get(name)}
-    if free & {"model", "family"}:
+    if free & {"model", "family", "run"}:
         free.update(_MODEL)
     matched = axes(first=_FIRST, free=free | _WITHIN)
     done, gone = tuple(results), tuple(failures)

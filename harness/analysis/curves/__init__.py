@@ -4,9 +4,10 @@
 """
 
 from harness.analysis.curves.join import curves, curves_of
+from harness.analysis.curves.replicates import numbered_runs
 from harness.analysis.curves.scale import AXIS_TITLES, Scale, position, scale_value
 from harness.analysis.curves.shapes import Shape, shape
-from harness.analysis.curves.types import Curve, Gap, Measurement, Point
+from harness.analysis.curves.types import Curve, Gap, Measurement, Point, TrainingRun
 
 __all__ = [
     "AXIS_TITLES",
@@ -16,8 +17,10 @@ __all__ = [
     "Point",
     "Scale",
     "Shape",
+    "TrainingRun",
     "curves",
     "curves_of",
+    "numbered_runs",
     "position",
     "scale_value",
     "shape",

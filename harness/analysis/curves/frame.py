@@ -93,6 +93,17 @@ def point_rows(curves: Iterable[Curve]) -> list[dict[str, Any]]:
             "n": point.estimate.n,
             "chance": curve.metric.chance,
             "conditions": curve.conditions,
+            "runs": [
+                {
+                    "run": name,
+                    "model": one.model,
+                    "value": one.estimate.value,
+                    "ci_low": one.low,
+                    "ci_high": one.high,
+                    "n": one.estimate.n,
+                }
+                for name, one in zip(point.run_names, point.runs, strict=True)
+            ],
         }
         for curve in curves
         for point in curve.points

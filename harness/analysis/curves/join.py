@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.analysis.curves.scale import NOT_KNOWN, Scale, position
-from harness.analysis.curves.types import Curve, Gap, Measurement, Point
+from harness.analysis.curves.replicates import point_of, sizes
+from harness.analysis.curves.scale import NOT_KNOWN, Scale
+from harness.analysis.curves.types import Curve, Gap, Measurement, Point, TrainingRun
 from harness.analysis.stats import Array, confidence_interval, estimate
 from harness.plan import AXES, Cell, Setting, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.wording import number
+from harness.wording import natural_order, number
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
 
 _NAMED = ("family", "task", "shots", "prompt")
 """Axes that a curve has a field for."""
-_ALONG = ("model", "revision", "seed")
+_ALONG = ("model", "revision", "run", "seed")
 """Axes on which the results of one curve differ."""
 _FREE, _FIRST = (*_NAMED, *_ALONG), ("engine", "dtype", "variant")
 CONDITIONS = {name: AXES[name].title or name for name in axes(free=_FREE, first=_FIRST)}
@@ -37,8 +38,8 @@ def curves(
 ) -> tuple[Curve, ...]:
     """Every curve of the results, ordered by family, task, shots, prompt, conditions and rank of the metric.
 
-    A curve joins cells that agree in all `CONDITIONS`. `curves_of` describes what happens to the others, and to
-    checkpoints of one model.
+    A curve joins cells that agree in all `CONDITIONS`. `curves_of` describes what happens to the others, to
+    checkpoints of one model, and to training runs of one size.
 
     Args:
         results: results in any order; their headers are enough.
@@ -57,15 +58,19 @@ def curves_of(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Cur
     """Every curve that can be drawn from the measurements.
 
     Measurements with different conditions become different curves, whose `split` says what the difference is. If a
-    model has several checkpoints, a curve over parameters shows only the most trained one. Over tokens each such model
+    model has several checkpoints, a curve over parameters shows only the most trained one. Over tokens each such size
     has a curve of its own, because there training varies and size does not. Over compute and loss all checkpoints are
     points of one curve.
+
+    Models with the same parameters and the same training tokens are training runs of one size: they share a point,
+    whose score is their mean, see `sizes`.
     """
     given = tuple(measurements)
-    several = _sizes_with_checkpoints(given) if scale == "tokens" else frozenset()
+    own_curves = _own_curves(given) if scale == "tokens" else {}
     grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[Measurement]]] = {}
     for one in given:
-        conditions = one.conditions + ((("model", one.model),) if one.size in several else ())
+        own = own_curves.get((one.family, one.trained))
+        conditions = one.conditions + ((("model", own),) if own else ())
         grouped.setdefault(one.setting, {}).setdefault(conditions, []).append(one)
     made = []
     for parts in grouped.values():
@@ -77,7 +82,7 @@ def curves_of(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Cur
 
 
 _Conditions = tuple[tuple[str, str], ...]
-_Size = tuple[str, float | None]
+_Trained = tuple[str, float | None, str | None]
 
 
 def _difference(conditions: _Conditions, others: Iterable[_Conditions]) -> str | None:
@@ -118,6 +123,7 @@ def _of_cell(cell: Cell) -> Measurement:
         conditions=_conditions(cell.setting(free=_FREE, first=_FIRST)),
         model=model.name,
         revision=model.revision,
+        run=None if model.run is None else str(model.run),
         scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},
         age=(0, 0),
         seed=cell.seed,
@@ -126,17 +132,25 @@ def _of_cell(cell: Cell) -> Measurement:
     )
 
 
-def _sizes_with_checkpoints(measurements: Iterable[Measurement]) -> frozenset[_Size]:
-    """Models that were evaluated after different numbers of training tokens."""
-    tokens: dict[_Size, set[float | None]] = {}
+def _own_curves(measurements: Iterable[Measurement]) -> dict[tuple[str, _Trained], str]:
+    """The models that were evaluated after several numbers of training tokens -> the model that names their curve.
+
+    Training runs of one size, that is, models with the same parameters which end after the same tokens, share a curve.
+    """
+    tokens: dict[tuple[str, _Trained], set[float]] = {}
     for one in measurements:
-        if one.failure is None:
-            tokens.setdefault(one.size, set()).add(one.scales["tokens"])
-    return frozenset(size for size, seen in tokens.items() if len(seen) > 1)
+        if one.failure is None and (seen := one.scales["tokens"]) is not None:
+            tokens.setdefault((one.family, one.trained), set()).add(seen)
+    several = {who: max(seen) for who, seen in tokens.items() if len(seen) > 1}
+    named: dict[tuple[object, ...], str] = {}
+    size = {who: (who[0], who[1][1] or who[1][0], last) for who, last in several.items()}
+    for who in sorted(several, key=lambda who: natural_order(who[1][0])):
+        named.setdefault(size[who], who[1][0])
+    return {who: named[size[who]] for who in several}
 
 
 class _Checkpoint(NamedTuple):
-    """One model after one amount of training."""
+    """One training run of a model after one amount of training."""
 
     seeds: Sequence[Measurement]
     """Its measurements, one per few-shot seed."""
@@ -178,15 +192,16 @@ def _curve(
 ) -> Curve | None:
     """The curve of one metric; None when no checkpoint has a point on it."""
     metric = first.metrics[rank]
-    placed = [(_point(checkpoint.seeds, metric, scale), checkpoint) for checkpoint in checkpoints]
-    on_curve = [(point, checkpoint) for point, checkpoint in placed if isinstance(point, Point)]
-    on_curve.sort(key=lambda pair: (position(scale, pair[0].x), pair[0].model))
-    points = tuple(point for point, _ in on_curve)
-    gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]
-    evaluated = {point.model for point in points} | {gap.model for gap in gaps}
-    gaps += [Gap(f.model, str(f.failure), f.scales[scale]) for f in failures if f.model not in evaluated]
-    if not points:
+    placed = [(_training_run(checkpoint.seeds, metric, scale), checkpoint) for checkpoint in checkpoints]
+    on_curve = [(run, checkpoint) for run, checkpoint in placed if isinstance(run, TrainingRun)]
+    if not on_curve:
         return None
+    runs = [run for run, _ in on_curve]
+    grouped = sizes(runs, [checkpoint.seeds[0].scales for _, checkpoint in on_curve], scale)
+    points = tuple(point_of([runs[i] for i in members]) for members in grouped)
+    gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]
+    evaluated = {checkpoint.seeds[0].name for checkpoint in checkpoints}
+    gaps += [Gap(f.name, str(f.failure), f.scales[scale]) for f in failures if f.name not in evaluated]
     return Curve(
         family=first.family,
         task=first.task,
@@ -201,38 +216,39 @@ def _curve(
         gaps=tuple(sorted(set(gaps), key=lambda gap: (gap.x or 0.0, gap.model, gap.reason))),
         conditions=_text(first.conditions),
         split=split,
-        items=_items([checkpoint for _, checkpoint in on_curve], metric, points),
+        items=_items([[on_curve[i][1] for i in members] for members in grouped], metric, points),
     )
 
 
 def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
     """The seeds of each checkpoint, or of each model's most trained one; if equally trained, of the last evaluated."""
-    grouped: dict[tuple[str, str], list[Measurement]] = {}
-    final: dict[_Size, str] = {}
+    grouped: dict[tuple[_Trained, str], list[Measurement]] = {}
+    final: dict[_Trained, str] = {}
     for one in sorted(measurements, key=lambda m: m.age):
-        grouped.setdefault((one.model, one.revision), []).append(one)
-        final[one.size] = one.revision
+        grouped.setdefault((one.trained, one.revision), []).append(one)
+        final[one.trained] = one.revision
     return [
         sorted(seeds, key=lambda m: m.seed)
-        for (_, revision), seeds in grouped.items()
-        if not final_only or final[seeds[0].size] == revision
+        for (trained, revision), seeds in grouped.items()
+        if not final_only or final[trained] == revision
     ]
 
 
-def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Point | Gap:
-    """The point of one checkpoint, from all its seeds; a gap when it has no score or no place on the x axis."""
-    model, x = seeds[0].model, seeds[0].scales[scale]
+def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> TrainingRun | Gap:
+    """The score of one checkpoint, from all its seeds; a gap when it has no score or no place on the x axis."""
+    first, x = seeds[0], seeds[0].scales[scale]
     scores = [m.scores[metric.name] for m in seeds if metric.name in m.scores]
     if not scores:
-        return Gap(model, f"no score for {metric.name}", x)
+        return Gap(first.name, f"no score for {metric.name}", x)
     if x is None:
-        return Gap(model, NOT_KNOWN[scale], None)
+        return Gap(first.name, NOT_KNOWN[scale], None)
     if x <= 0 and scale != "loss":
-        return Gap(model, f"{number(x)} {scale} have no place on a log axis", None)
+        return Gap(first.name, f"{number(x)} {scale} have no place on a log axis", None)
     pooled = estimate(scores, metric)
     low, high = confidence_interval(pooled)
-    return Point(
-        model=model,
+    return TrainingRun(
+        model=first.model,
+        run=first.run,
         x=float(x),
         estimate=pooled,
         low=low,
@@ -242,24 +258,28 @@ def _point(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> Po
     )
 
 
-def _items(checkpoints: Sequence[_Checkpoint], metric: MetricSpec, points: Sequence[Point]) -> Array | None:
+def _items(grouped: Sequence[Sequence[_Checkpoint]], metric: MetricSpec, points: Sequence[Point]) -> Array | None:
     """Scores by size, seed and document, documents ordered by their hashes; None for the reasons of `Curve.items`."""
+    checkpoints = [one for runs in grouped for one in runs]
     if len({tuple(m.seed for m in one.seeds) for one in checkpoints}) > 1:
         return None
-    every: list[list[Array]] = []
     hashes: list[str] | None = None
-    for _, documents in checkpoints:
-        rows = []
-        for read in documents:
-            if read is None or not read.doc_hash or metric.name not in read.scores:
-                return None
-            order = sorted(range(len(read.doc_hash)), key=read.doc_hash.__getitem__)
-            here = [read.doc_hash[i] for i in order]
-            if hashes not in (None, here):
-                return None
-            hashes = here
-            rows.append(read.scores[metric.name][order])
-        every.append(rows)
+    every: list[Array] = []
+    for runs in grouped:
+        of_runs = []
+        for _, documents in runs:
+            rows = []
+            for read in documents:
+                if read is None or not read.doc_hash or metric.name not in read.scores:
+                    return None
+                order = sorted(range(len(read.doc_hash)), key=read.doc_hash.__getitem__)
+                here = [read.doc_hash[i] for i in order]
+                if hashes not in (None, here):
+                    return None
+                hashes = here
+                rows.append(read.scores[metric.name][order])
+            of_runs.append(rows)
+        every.append(np.mean(of_runs, axis=0))
     items = np.array(every)
     # A score of a whole corpus, such as span F1, is not the mean over its documents, and they cannot be resampled for
     # it.

@@ -15,16 +15,42 @@ if TYPE_CHECKING:
     from harness.store import DocumentScores
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
-    """One model on a curve, all its few-shot seeds taken together."""
+class TrainingRun(NamedTuple):
+    """One training run of a size on a curve, all its few-shot seeds taken together."""
 
     model: str
     """Model name."""
+    run: str | None
+    """Name of the training run, such as its seed; None when it has none."""
     x: float
     """Scale, in the unit of the curve's axis."""
     estimate: Estimate
     """Score, with its standard error and number of documents."""
+    low: float | None
+    """Lower end of the 95 % interval over documents; None when the spread is unknown."""
+    high: float | None
+    """Upper end of the 95 % interval over documents; None when the spread is unknown."""
+    n_expected: int
+    """Documents that were to be answered."""
+    n_truncated: int
+    """Number of prompts that did not fit the model's context, over all seeds."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """One size on a curve: all its training runs, and all few-shot seeds of each, taken together.
+
+    Whatever is concluded from a curve counts its points, that is, sizes. How the runs of a size differ says how much
+    noise training adds.
+    """
+
+    model: str
+    """Model name; of several training runs with names of their own the first."""
+    x: float
+    """Scale, in the unit of the curve's axis."""
+    estimate: Estimate
+    """Mean score over the training runs. Its standard error and number of documents are those of one run, because all
+    runs answer the same documents."""
     low: float | None
     """Lower end of the 95 % interval; None when the spread is unknown."""
     high: float | None
@@ -33,6 +59,13 @@ class Point:
     """Documents that were to be answered; more than `estimate.n` when some are missing."""
     n_truncated: int = 0
     """Number of prompts that did not fit the model's context, over all seeds."""
+    runs: tuple[TrainingRun, ...] = ()
+    """The training runs of this size, in the order of their names; empty when nothing is known of them."""
+
+    @property
+    def run_names(self) -> tuple[str, ...]:
+        """Name of each training run: its own, or else its place in the order."""
+        return tuple(one.run or str(place) for place, one in enumerate(self.runs, start=1))
 
 
 class Gap(NamedTuple):
@@ -122,6 +155,11 @@ class Curve:
         return tuple(p.model for p in self.points)
 
     @property
+    def runs(self) -> tuple[int, ...]:
+        """Number of training runs of each point, at least 1."""
+        return tuple(max(len(p.runs), 1) for p in self.points)
+
+    @property
     def estimates(self) -> tuple[Estimate, ...]:
         """Score of each point, with its uncertainty."""
         return tuple(p.estimate for p in self.points)
@@ -167,6 +205,8 @@ class Measurement:
     """Which checkpoint of the model it is."""
     scales: Mapping[Scale, float | None]
     """Scale of the model by each measure of size; None when it is not known."""
+    run: str | None = None
+    """Which training run of its size the model is; None when not said."""
     age: tuple[float, float]
     """Training tokens, then time of evaluation. Of several checkpoints of a model the greatest is the final one."""
     seed: int
@@ -185,9 +225,17 @@ class Measurement:
     """Reads the scores of single documents; returns None when there are none."""
 
     @property
-    def size(self) -> tuple[str, float | None]:
-        """Name and parameters, equal for the checkpoints of one model. One name alone may stand for several sizes."""
-        return (self.model, self.scales["params"])
+    def trained(self) -> tuple[str, float | None, str | None]:
+        """Name, parameters and training run, equal for the checkpoints of one model.
+
+        One name alone may stand for several sizes, and for several training runs of one size.
+        """
+        return (self.model, self.scales["params"], self.run)
+
+    @property
+    def name(self) -> str:
+        """The model, with its training run where that has a name."""
+        return self.model if self.run is None else f"{self.model} run {self.run}"
 
     @property
     def setting(self) -> tuple[str, str, int, str]:

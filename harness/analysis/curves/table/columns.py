@@ -23,11 +23,11 @@ CONDITION_COLUMNS = {
     **dict(list(CONDITIONS.items())[_AT_DIGEST:]),
 }
 """Optional columns -> what curves call them. Rows that differ in one of these are never joined to one curve."""
-TEXT_COLUMNS = ("family", "model", "revision", "task", "metric", "prompt", "doc_id", *CONDITION_COLUMNS)
+TEXT_COLUMNS = ("family", "model", "revision", "run", "task", "metric", "prompt", "doc_id", *CONDITION_COLUMNS)
 """Columns of names, which are read as text even where they look like numbers."""
 SETTING_COLUMNS = ("family", "task", "shots", "prompt", *CONDITION_COLUMNS)
 """Columns in which the rows of one curve agree, besides its metric."""
-MEASUREMENT_COLUMNS = ("model", "checkpoint", "seed")
+MEASUREMENT_COLUMNS = ("model", "checkpoint", "run", "seed")
 """Columns that tell the measurements of one setting apart."""
 IDENTITY_COLUMNS = (*SETTING_COLUMNS, *MEASUREMENT_COLUMNS, "metric", "doc_id")
 """Columns that tell any two scores apart."""

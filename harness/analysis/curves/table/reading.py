@@ -24,9 +24,10 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
 
     Needed are `family`, `model`, the column of the axis, `task`, `metric`, `n_shot` (or `shots`), and in each row
     either counts `k` of `n` (or `n_items`), or `value` with `stderr` or `n`. With a column `doc_id` each row is one
-    document, and `value` alone is enough. Optional are `chance`, `best`, `higher_is_better`, `continuous`, `seed`,
-    `prompt`, `revision` (or a model written `name@revision`), `suite`, `kind`, `status`, `n_expected`, `n_truncated`,
-    `date` (of two equally trained revisions of a model the one evaluated last counts), and `CONDITION_COLUMNS`.
+    document, and `value` alone is enough. Optional are `chance`, `best`, `higher_is_better`, `continuous`, `run` (the
+    training run of a size), `seed` (the few-shot seed), `prompt`, `revision` (or a model written `name@revision`),
+    `suite`, `kind`, `status`, `n_expected`, `n_truncated`, `date` (of two equally trained revisions of a model the one
+    evaluated last counts), and `CONDITION_COLUMNS`.
 
     A table with `metric_rank` is a tidy leaderboard of this harness, and gives the curves it was made of, less the
     documents: ranks are those of the column, an empty `best` means that the metric has none, and standard errors are
@@ -87,13 +88,15 @@ def _check_final(measured: Iterable[Measurement], source: str) -> None:
     for one in measured:
         if one.failure is not None:
             continue
-        last = latest.setdefault((one.setting, one.conditions, one.model), one)
+        who = (one.setting, one.conditions, one.model, one.run)
+        last = latest.setdefault(who, one)
         if one.age > last.age:
-            latest[one.setting, one.conditions, one.model] = one
+            latest[who] = one
         elif one.age == last.age and one.revision != last.revision:
             raise TableError(
                 f"{source}: task {one.task}: model {one.model} stands there with several sizes or revisions, and "
-                "nothing says which is the most trained; expected a column `tokens`, or names that differ"
+                "nothing says which is the most trained; expected a column `tokens`, a column `run` that tells "
+                "training runs apart, or names that differ"
             )
 
 

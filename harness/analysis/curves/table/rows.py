@@ -23,6 +23,7 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     rows["shots"] = columns.numbers(shots, needed=True, whole=True, bound=INDEX).astype(int)
     rows["prompt"] = columns.text("prompt", "default")
     rows["suite"], rows["kind"] = columns.text("suite", ""), columns.text("kind", "")
+    rows["run"] = _run_names(columns)
     rows["seed"] = columns.numbers("seed", whole=True, bound=INDEX).fillna(0).astype(int)
     rows["doc_id"] = columns.text("doc_id") if "doc_id" in columns else ""
     _add_conditions(rows, columns)
@@ -38,6 +39,11 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     _add_documents(rows)
     _check_repeats(rows, source)
     return rows
+
+
+def _run_names(columns: Columns) -> pd.Series:
+    """Name of each row's training run, empty where it has none; 1.0 is run 1, which a column with gaps makes of it."""
+    return columns.text("run", "").str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
 
 
 def _add_conditions(rows: pd.DataFrame, columns: Columns) -> None:
@@ -119,5 +125,5 @@ def _check_repeats(rows: pd.DataFrame, source: str) -> None:
         raise TableError(
             f"{source}: row {row + 1} is of the same score as row {first + 1} (model {this['model']}, task "
             f"{this['task']}, metric {this['metric']}); expected each score once, or a column that tells them apart: "
-            "seed, prompt, revision, condition, doc_id"
+            "run, seed, prompt, revision, condition, doc_id"
         )

@@ -1,0 +1,125 @@
+"""Training runs of one size: which models they are, and the one point they make."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from harness.analysis.curves.scale import Scale, position
+from harness.analysis.curves.types import Curve, Point, TrainingRun
+from harness.analysis.stats import Estimate, confidence_interval
+from harness.wording import natural_order
+
+_STEP = re.compile(r"(?:checkpoint|ckpt|step|iter)[-_]?\d+$")
+"""How names of checkpoints end."""
+_NAMED = 3
+"""How many models one sentence names."""
+
+
+def sizes(
+    runs: Sequence[TrainingRun], measures: Sequence[Mapping[Scale, float | None]], scale: Scale
+) -> list[list[int]]:
+    """Which runs belong to each size of a curve, as indices; sizes ascending, losses descending, runs by name.
+
+    Runs with the same parameters and the same training tokens are runs of one size: trained alike, they differ by
+    chance. Where an axis other than the loss is known alone, its value is all there is to go by. Tokens that are not
+    known set nothing apart, unless the others at that place differ in theirs or names say after which step of training
+    a checkpoint was made.
+
+    Args:
+        runs: the runs of one curve.
+        measures: how large the model of each run is, by each measure of size; None where it is not known.
+        scale: the x axis.
+    """
+    places: dict[tuple[float | None, ...], list[int]] = {}
+    for index, (run, size) in enumerate(zip(runs, measures, strict=True)):
+        known = size["params"] is not None and size["tokens"] is not None
+        # Two runs of one size end at different losses.
+        place = (None, size["params"]) if scale == "loss" and known else (run.x, size["params"])
+        places.setdefault(place, []).append(index)
+    grouped = []
+    for members in places.values():
+        steps = [_trained(runs[i], measures[i]["tokens"]) for i in members]
+        if scale != "loss" and len({*steps} - {None}) < 2:
+            grouped.append(members)
+        else:
+            grouped += [[i for i, step in zip(members, steps, strict=True) if step == one] for one in {*steps}]
+    ordered = [sorted(members, key=lambda i: _name_order(runs[i])) for members in grouped]
+    return sorted(ordered, key=lambda members: (position(scale, _place(runs, members)), runs[members[0]].model))
+
+
+def point_of(runs: Sequence[TrainingRun]) -> Point:
+    """The point of one size: the mean over its training runs.
+
+    Args:
+        runs: at least one, in the order of their names.
+    """
+    first, *others = runs
+    pooled = _pooled([run.estimate for run in runs])
+    low, high = confidence_interval(pooled) if others else (first.low, first.high)
+    return Point(
+        model=first.model,
+        x=_place(runs, range(len(runs))),
+        estimate=pooled,
+        low=low,
+        high=high,
+        n_expected=min(run.n_expected for run in runs),
+        n_truncated=sum(run.n_truncated for run in runs),
+        runs=tuple(runs),
+    )
+
+
+def _trained(run: TrainingRun, tokens: float | None) -> float | str | None:
+    """How long a model was trained: its tokens, or else the step in its name; None where nothing says."""
+    found = _STEP.search(run.model)
+    return tokens if tokens is not None or found is None else found[0]
+
+
+def numbered_runs(drawn: Iterable[Curve]) -> tuple[str, ...]:
+    """One sentence for each family in which models were taken for training runs of one size without saying they are.
+
+    Args:
+        drawn: curves of any families.
+    """
+    found: dict[str, dict[float, Point]] = {}
+    for curve in drawn:
+        for point in curve.points:
+            if len(point.runs) > 1 and any(one.run is None for one in point.runs):
+                found.setdefault(curve.family, {}).setdefault(point.x, point)
+    return tuple(_said(family, list(points.values())) for family, points in found.items())
+
+
+def _said(family: str, points: Sequence[Point]) -> str:
+    names = list(dict.fromkeys(one.model for one in points[0].runs))
+    listed = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    where = f"{len(points)} sizes have" if len(points) > 1 else "a size has"
+    return (
+        f"{family}: {where} several models with the same parameters and tokens ({listed}): taken for its training runs "
+        "and numbered by name; `run` gives them names of their own"
+    )
+
+
+def _pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean over runs, with the error that documents leave: every run answers the same, so that it stays."""
+    errors = [one.stderr for one in estimates if one.stderr is not None]
+    known = len(errors) == len(estimates)
+    return Estimate(
+        value=float(np.mean([one.value for one in estimates])),
+        stderr=math.sqrt(float(np.mean(np.square(errors)))) if known else None,
+        n=min(one.n for one in estimates),
+        seeds=max(one.seeds for one in estimates),
+        proportion=all(one.proportion for one in estimates),
+    )
+
+
+def _place(runs: Sequence[TrainingRun], members: Sequence[int]) -> float:
+    """Where a size lies on the axis: at the value of its runs, or the mean of their losses."""
+    values = {runs[i].x for i in members}
+    return values.pop() if len(values) == 1 else float(np.mean([runs[i].x for i in members]))
+
+
+def _name_order(run: TrainingRun) -> tuple[object, ...]:
+    return (natural_order(run.model), natural_order(run.run or ""))
