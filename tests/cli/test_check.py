@@ -67,7 +67,7 @@ def test_every_suite_named_must_exist(emergence: Emergence) -> None:
 def test_a_model_of_another_family_is_told_where_it_is(emergence: Emergence) -> None:
     done = emergence("plan", "--suite", "qa", "--family", "pythia", "--model", "gpt2", "--engine", "simulated")
     assert done.code == 2
-    assert "unknown model 'gpt2'; known: ladder-" in done.err
+    assert "unknown model 'gpt2'; known: EleutherAI/pythia-" in done.err
     assert "gpt2 is in --family gpt2" in done.err
 
 
