@@ -164,5 +164,7 @@ def _command() -> Any:
 def _usage(error: Any) -> str:
     """What is wrong with the arguments, in one line, and which help to read."""
     message = " ".join(error.format_message().split())
+    if "extra argument" in message and any(map(os.path.exists, message.split("(")[-1].strip("). ").split())):
+        message += ": what a shell makes of a pattern; put it in quotes, such as --model 'run/checkpoint-*'"
     command = error.ctx.command_path if error.ctx else "emergence"
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try `{command} --help`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -10,7 +11,8 @@ from typing import Any
 from harness.errors import PlanError
 
 _ELSEWHERE = {
-    "--model-args": "--model names a folder or a model of --family, and --trust-remote-code stands by itself",
+    "--model-args": "--model names a folder or a model of --family, --dtype its number format, and "
+    "--trust-remote-code stands by itself",
     "--output-path": "--results names the folder of the results",
     "--log-samples": "samples are always kept: emergence samples shows them",
     "--write-out": "prompts are always kept: emergence samples shows them",
@@ -69,6 +71,7 @@ def check_arguments(command: Any, arguments: Sequence[str]) -> None:
         PlanError: an argument is wrong; the message says what to do.
     """
     options = {name for parameter in command.params for name in parameter.opts}
+    _check_values(command, arguments)
     typed = list(_options(arguments))
     for name in typed:
         long = _SHORT.get(name, name)
@@ -85,6 +88,33 @@ def check_arguments(command: Any, arguments: Sequence[str]) -> None:
     for name, times in given.items():
         if times > 1:
             raise PlanError(f"{name} is given {times} times; expected one")
+
+
+_VALUES = (
+    (("--batch-size",), re.compile(r"auto(:.*)?"), "a number; it is halved by itself when memory runs out"),
+    (("--limit",), re.compile(r"\d*\.\d+|\d+(\.\d+)?%"), "a number of documents, the same for every task"),
+    (("--apply-chat-template",), re.compile(r"[^-].*"), "no name, since each model's own template is used"),
+)
+"""Values that lm-eval takes and we do not: options, form of the value, what is expected instead."""
+
+
+def _check_values(command: Any, arguments: Sequence[str]) -> None:
+    """Refuse values that only lm-eval takes, such as `--limit 0.1`, and words behind an option that takes none."""
+    flags = {name for parameter in command.params if getattr(parameter, "is_flag", False) for name in parameter.opts}
+    words = any(parameter.param_type_name == "argument" for parameter in command.params)
+    for option, value in pairwise(text for argument in arguments for text in _parts(argument)):
+        name = option.replace("_", "-")
+        for options, form, expected in _VALUES:
+            if name in options and form.fullmatch(value):
+                raise PlanError(f"{name} {value}: expected {expected}")
+        if name in flags and not words and not value.startswith("-"):
+            raise PlanError(f"{name} {value}: expected the option alone, which says yes")
+
+
+def _parts(argument: str) -> list[str]:
+    """An option and its value, which may be one word."""
+    option, equals, value = argument.partition("=")
+    return [option, value] if equals and option.startswith("--") else [argument]
 
 
 def _options(arguments: Sequence[str]) -> Iterator[str]:

@@ -16,6 +16,10 @@ from harness.specs import ModelSpec
 
 _FIELD = re.compile(r"Field '(?P<field>\w+)' expected (?P<expected>.+?), got .+ \(value: (?P<value>.*)\)")
 """How huggingface_hub's strict configs report an invalid value."""
+_RULE = re.compile(r"Class validation error for validator '\w+':\s+\w+: (?P<broken>.+)")
+"""How they report values that do not fit each other."""
+_OF_TOKENIZER = ("added_tokens", "model", "version", "normalizer", "pre_tokenizer", "post_processor", "decoder")
+"""Keys of a tokenizer.json."""
 _KIND = re.compile(r"model type `(?P<kind>[^`]*)` but Transformers does not recognize")
 
 
@@ -35,7 +39,7 @@ def _reason(model: ModelSpec, error: Exception) -> str:
         return damaged
     if "ignore_mismatched_sizes" in said:
         return "the weights have other shapes than config.json says; expected the config that was saved with them"
-    if "instantiate the backend tokenizer" in said:
+    if "instantiate the backend tokenizer" in said or "`tiktoken` is required" in said:
         return (
             "the tokenizer has no tokenizer.json, and to make one of its other files takes sentencepiece or tiktoken; "
             "install them, or save the tokenizer once more where they are"
@@ -43,6 +47,8 @@ def _reason(model: ModelSpec, error: Exception) -> str:
     if found := _FIELD.search(said):
         value = "null" if found["value"] == "None" else found["value"]
         return f"config.json: {found['field']} is {value}; expected {found['expected']}"
+    if found := _RULE.search(said):
+        return f"config.json: {found['broken']}"
     if found := _KIND.search(said):
         return f"config.json: model_type {found['kind']!r} is not known to {version}; a newer one may know it"
     if isinstance(error, ImportError):
@@ -82,6 +88,8 @@ def _missing(model: ModelSpec, error: KeyError, version: str) -> str:
         for key, value in _values(config):
             if value == word:
                 return f"config.json: {key} is {word!r}, which {version} does not know"
+    if word in _OF_TOKENIZER:
+        return f"tokenizer.json: {word!r} is missing; expected the file that was saved with the model"
     return f"cannot be loaded: {word!r} is missing in one of its files; expected them as they were saved"
 
 

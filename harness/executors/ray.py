@@ -25,6 +25,7 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any
 
+from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings, failure
 from harness.errors import MachineError
 from harness.executors.folder import private_folder
@@ -84,6 +85,9 @@ class RayExecutor:
         """
         if not any(lane.jobs for lane in lanes):
             return
+        if self._settings.address is None and why_no_gpu():
+            for lane in lanes:  # before Ray is started, which takes seconds
+                worker_gpus(lane, settings.device, ())
         self._starting = True
         with _cluster(self._settings):
             self._starting = False

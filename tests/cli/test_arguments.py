@@ -26,6 +26,13 @@ INLINE = ("--executor", "inline")
         ("--gen_kwargs temperature=1", "`generation_kwargs` stands in a task's YAML file"),
         ("-t topic", "-t is short for --task in lm-eval; here it is --task alone"),
         ("-f 5", "-f is short for --num-fewshot in lm-eval; here it is --num-fewshot alone"),
+        ("--batch_size auto", "--batch-size auto: expected a number; it is halved by itself when memory runs out"),
+        ("--batch_size=auto:4", "--batch-size auto:4: expected a number"),
+        ("--limit 0.1", "--limit 0.1: expected a number of documents, the same for every task"),
+        ("--limit=.5", "--limit .5: expected a number of documents"),
+        ("--apply_chat_template chatml", "--apply-chat-template chatml: expected no name, since each model's own"),
+        ("--trust_remote_code True", "--trust-remote-code True: expected the option alone, which says yes"),
+        ("--model_args pretrained=x,dtype=float16", "--dtype its number format"),
         ("--model hf", "--model hf says in lm-eval how a model is loaded; here --engine does"),
     ],
 )
@@ -48,6 +55,18 @@ def test_an_option_that_names_one_place_does_not_name_two(emergence: Emergence, 
     done = emergence(*typed.split())
     assert done.code == 2
     assert "is given 2 times; expected one" in done.err
+
+
+def test_a_pattern_that_the_shell_replaced_is_recognised(emergence: Emergence, tmp_path: Path) -> None:
+    for step in (1, 2):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    done = emergence("plan", "--task", "topic", "--model", "checkpoint-1", "checkpoint-2")
+    assert done.code == 2
+    assert "unexpected extra argument(s) (checkpoint-2): what a shell makes of a pattern; put it in quotes" in done.err
+
+
+def test_a_word_after_a_flag_is_taken_where_a_verb_takes_words(emergence: Emergence) -> None:
+    assert emergence("list", "--json", "suites").code == 0
 
 
 def test_of_other_options_the_last_one_counts(emergence: Emergence) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,13 @@ def test_a_worker_takes_the_gpus_of_its_model_unless_it_runs_on_the_cpu(
 def test_a_model_that_no_node_can_hold_is_refused(gpus: float, device: str, largest: float, message: str) -> None:
     with pytest.raises(MachineError, match=message):
         worker_gpus(lane(gpus), device, nodes(largest))
+
+
+def test_a_gpu_that_is_not_here_is_missed_before_ray_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr("ray.init", lambda **_: pytest.fail("Ray was started"))
+    with pytest.raises(MachineError, match=r"asks for 2 GPU\(s\) and the largest node has 0"):
+        list(open_executor("ray", ExecutorSettings()).run([replace(lane(2.0), jobs=("one",))], EngineSettings()))
 
 
 def test_an_autoscaler_may_add_a_node_that_is_large_enough(caplog: pytest.LogCaptureFixture) -> None:
