@@ -8,7 +8,8 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import zip_longest
 from typing import Any, TextIO
 
@@ -59,6 +60,24 @@ def say(text: str, stream: TextIO | None = None) -> None:
         print(one_line(text), file=stream, flush=True)
     except BrokenPipeError:
         mute(stream)
+
+
+def timely(*, at_once: bool, every_seconds: float = 2.0) -> Callable[[str], None]:
+    """A function that says on stderr what is being done, when there is somebody waiting for it.
+
+    Args:
+        at_once: say the first thing too, because the work will take long.
+        every_seconds: least time between two lines.
+    """
+    said_at = time.monotonic() - (every_seconds if at_once else 0.0)
+
+    def tell(text: str) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= every_seconds:
+            said_at = time.monotonic()
+            say(text)
+
+    return tell
 
 
 def mute(stream: TextIO) -> None:

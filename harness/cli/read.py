@@ -10,6 +10,7 @@ from harness.cli.output import say
 from harness.errors import PlanError, TableError, unknown
 from harness.reading import document_reader, read_outcomes, read_table
 from harness.store import Store
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
@@ -47,6 +48,11 @@ def given_curves(
 
     for sentence in numbered_runs(drawn):
         say(sentence)
+    if left_out := max((curve.left_out for curve in drawn), default=0):
+        say(
+            f"up to {counted(left_out, 'earlier checkpoint')} left out on the axis of {scale}: one curve must not mix "
+            "size and training; --scale tokens draws a curve for each size, --scale loss joins all"
+        )
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn

@@ -18,7 +18,7 @@ from harness.cli.options import (
     split,
     whole_numbers,
 )
-from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling, timely
 from harness.cli.read import choose, given_curves
 from harness.errors import PlanError
 from harness.wording import p_value, score
@@ -53,6 +53,7 @@ def command(
     out. Family and setting (prompt, and what curves
     cannot be joined for) have a column when there are several.
     """
+    from harness.analysis.curves import MOST_POINTS
     from harness.analysis.growth import RUN_SD
     from harness.analysis.verdict import judge, to_json
 
@@ -63,7 +64,11 @@ def command(
     families, tasks, counts = split(family), split(task), whole_numbers(shots, "--shots")
     kept = {(c.family, c.task, c.shots) for c in choose(drawn, families=families, tasks=tasks, shots=counts)}
     # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is
-    judged = [r for r in judge(drawn, run_sd=spread) if (r.curve.family, r.curve.task, r.curve.shots) in kept]
+    judged = [
+        r
+        for r in judge(drawn, run_sd=spread, tell=timely(at_once=any(len(c.points) > MOST_POINTS for c in drawn)))
+        if (r.curve.family, r.curve.task, r.curve.shots) in kept
+    ]
     if as_json:
         print_json([to_json(row) for row in judged])
         return

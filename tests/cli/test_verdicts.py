@@ -126,3 +126,24 @@ def test_a_family_at_one_place_of_the_axis_is_named_once_and_not_judged(emergenc
     assert done.err == "toy: all 8 models lie at one place of this axis, 4M training tokens: nothing to judge\n"
     found = json.loads(emergence("verdicts", "--table", "t.csv", "--scale", "tokens", "--json").out)
     assert [one["label"] for one in found] == ["inconclusive"] * 2
+
+
+def test_many_checkpoints_of_many_sizes_are_judged_with_a_line_of_progress(
+    emergence: Emergence, tmp_path: Path
+) -> None:
+    steps = [1e9 * 1.1**step for step in range(40)]
+    rows = [
+        {"model": f"toy-{size}-step{step}", "params": size, "tokens": tokens, "loss": 4 - step / 20 - size / 1e9}
+        | {"k": 50 + 2 * step}
+        for size in (10**8, 2 * 10**8)
+        for step, tokens in enumerate(steps)
+    ]
+    frame = pd.DataFrame(rows).assign(family="toy", task="sums", metric="acc", n_shot=0, n=200, chance=0.25)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    by_loss = emergence("verdicts", "--table", "t.csv", "--scale", "loss", "--json")
+    assert by_loss.err.splitlines()[0] == "judging 1 curve of up to 80 points"
+    (found,) = json.loads(by_loss.out)
+    assert (found["left_out"], len(found["models"]), len(found["checkpoints"])) == (0, 80, 80)
+    by_compute = emergence("verdicts", "--table", "t.csv", "--scale", "flops")
+    assert "up to 78 earlier checkpoints left out on the axis of flops" in by_compute.err
+    assert "--scale tokens draws a curve for each size" in by_compute.err

@@ -4,6 +4,7 @@
 """
 
 from harness.analysis.curves.join import curves, curves_of
+from harness.analysis.curves.neighbours import MOST_POINTS, neighbours_joined
 from harness.analysis.curves.replicates import numbered_runs
 from harness.analysis.curves.scale import AXIS_TITLES, Scale, position, scale_value
 from harness.analysis.curves.shapes import Shape, shape
@@ -11,6 +12,7 @@ from harness.analysis.curves.types import Curve, Gap, Measurement, Point, Traini
 
 __all__ = [
     "AXIS_TITLES",
+    "MOST_POINTS",
     "Curve",
     "Gap",
     "Measurement",
@@ -20,6 +22,7 @@ __all__ = [
     "TrainingRun",
     "curves",
     "curves_of",
+    "neighbours_joined",
     "numbered_runs",
     "position",
     "scale_value",

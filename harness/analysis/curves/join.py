@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,16 +12,19 @@ import numpy as np
 
 from harness.analysis.curves.replicates import point_of, sizes
 from harness.analysis.curves.scale import NOT_KNOWN, Scale
+from harness.analysis.curves.stages import Stages, pooled, stages_of
 from harness.analysis.curves.types import Curve, Gap, Measurement, Point, TrainingRun
 from harness.analysis.stats import Array, confidence_interval, estimate
 from harness.plan import AXES, Cell, Setting, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.wording import natural_order, number
+from harness.wording import number
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
 
+_HASH = re.compile(r"[0-9a-f]{8,}")
+"""The revision of a commit or a folder, which tells people nothing."""
 _NAMED = ("family", "task", "shots", "prompt")
 """Axes that a curve has a field for."""
 _ALONG = ("model", "revision", "run", "seed")
@@ -57,27 +62,27 @@ def curves(
 def curves_of(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:
     """Every curve that can be drawn from the measurements.
 
-    Measurements with different conditions become different curves, whose `split` says what the difference is. If a
-    model has several checkpoints, a curve over parameters shows only the most trained one. Over tokens each such size
-    has a curve of its own, because there training varies and size does not. Over compute and loss all checkpoints are
-    points of one curve.
+    Measurements with different conditions become different curves, whose `split` says what the difference is. If sizes
+    have several checkpoints, a curve over parameters or compute shows only the most trained one of each. Over tokens
+    each such size has a curve of its own, because there training varies and size does not. Over loss, and over compute
+    when there is one size only, all checkpoints are points of one curve. The module `stages` says why.
 
     Models with the same parameters and the same training tokens are training runs of one size: they share a point,
     whose score is their mean, see `sizes`.
     """
     given = tuple(measurements)
-    own_curves = _own_curves(given) if scale == "tokens" else {}
+    stages = stages_of(given)
     grouped: dict[tuple[str, str, int, str], dict[_Conditions, list[Measurement]]] = {}
     for one in given:
-        own = own_curves.get((one.family, one.trained))
-        conditions = one.conditions + ((("model", own),) if own else ())
+        own = stages.labels.get(stages.training(one)) if scale == "tokens" else None
+        conditions = one.conditions + ((own,) if own else ())
         grouped.setdefault(one.setting, {}).setdefault(conditions, []).append(one)
     made = []
     for parts in grouped.values():
         answered = [c for c, members in parts.items() if any(m.failure is None for m in members)]
         for conditions in answered:
             split = _difference(conditions, answered)
-            made += _of_conditions(parts[conditions], scale=scale, conditions=conditions, split=split)
+            made += _of_conditions(parts[conditions], stages, scale=scale, conditions=conditions, split=split)
     return tuple(sorted(made, key=lambda c: (*c.setting, c.rank)))
 
 
@@ -124,29 +129,13 @@ def _of_cell(cell: Cell) -> Measurement:
         model=model.name,
         revision=model.revision,
         run=None if model.run is None else str(model.run),
+        stage=model.revision,
         scales={"params": model.params, "flops": model.flops, "tokens": model.tokens, "loss": model.loss},
         age=(0, 0),
         seed=cell.seed,
         metrics=cell.metrics,
         scores={},
     )
-
-
-def _own_curves(measurements: Iterable[Measurement]) -> dict[tuple[str, _Trained], str]:
-    """The models that were evaluated after several numbers of training tokens -> the model that names their curve.
-
-    Training runs of one size, that is, models with the same parameters which end after the same tokens, share a curve.
-    """
-    tokens: dict[tuple[str, _Trained], set[float]] = {}
-    for one in measurements:
-        if one.failure is None and (seen := one.scales["tokens"]) is not None:
-            tokens.setdefault((one.family, one.trained), set()).add(seen)
-    several = {who: max(seen) for who, seen in tokens.items() if len(seen) > 1}
-    named: dict[tuple[object, ...], str] = {}
-    size = {who: (who[0], who[1][1] or who[1][0], last) for who, last in several.items()}
-    for who in sorted(several, key=lambda who: natural_order(who[1][0])):
-        named.setdefault(size[who], who[1][0])
-    return {who: named[size[who]] for who in several}
 
 
 class _Checkpoint(NamedTuple):
@@ -168,17 +157,31 @@ def _conditions(setting: Setting) -> _Conditions:
 
 
 def _of_conditions(
-    measurements: Sequence[Measurement], *, scale: Scale, conditions: _Conditions, split: str | None
+    measurements: Sequence[Measurement],
+    stages: Stages,
+    *,
+    scale: Scale,
+    conditions: _Conditions,
+    split: str | None,
 ) -> list[Curve]:
     """One curve per metric, from measurements with the same conditions."""
     failures = [m for m in measurements if m.failure is not None]
-    seeds = _checkpoints([m for m in measurements if m.failure is None], final_only=scale == "params")
+    done = [m for m in measurements if m.failure is None]
+    kept = pooled(scale, stages, done)
+    seeds = _checkpoints(kept)
     checkpoints = [_Checkpoint(members, [m.documents() for m in members]) for members in seeds]
     first = replace(measurements[0], conditions=conditions)
-    curves = (
-        _curve(first, rank, checkpoints, failures, scale=scale, split=split) for rank in range(len(first.metrics))
-    )
-    return [curve for curve in curves if curve is not None]
+    made = (_curve(first, rank, checkpoints, failures, scale=scale, split=split) for rank in range(len(first.metrics)))
+    trained = {(stages.training(one), one.scales["tokens"]) for one in kept}
+    return [
+        replace(
+            curve,
+            of_checkpoints=len({training for training, _ in trained}) < len(trained),
+            left_out=len(_checkpoints(done)) - len(seeds),
+        )
+        for curve in made
+        if curve is not None
+    ]
 
 
 def _curve(
@@ -198,7 +201,8 @@ def _curve(
         return None
     runs = [run for run, _ in on_curve]
     grouped = sizes(runs, [checkpoint.seeds[0].scales for _, checkpoint in on_curve], scale)
-    points = tuple(point_of([runs[i] for i in members]) for members in grouped)
+    of_sizes = [point_of([runs[i] for i in members]) for members in grouped]
+    points = _named(of_sizes, [on_curve[members[0]][1].seeds[0] for members in grouped])
     gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]
     evaluated = {checkpoint.seeds[0].name for checkpoint in checkpoints}
     gaps += [Gap(f.name, str(f.failure), f.scales[scale]) for f in failures if f.name not in evaluated]
@@ -220,18 +224,12 @@ def _curve(
     )
 
 
-def _checkpoints(measurements: Sequence[Measurement], *, final_only: bool) -> list[list[Measurement]]:
-    """The seeds of each checkpoint, or of each model's most trained one; if equally trained, of the last evaluated."""
+def _checkpoints(measurements: Sequence[Measurement]) -> list[list[Measurement]]:
+    """The seeds of each checkpoint."""
     grouped: dict[tuple[_Trained, str], list[Measurement]] = {}
-    final: dict[_Trained, str] = {}
     for one in sorted(measurements, key=lambda m: m.age):
         grouped.setdefault((one.trained, one.revision), []).append(one)
-        final[one.trained] = one.revision
-    return [
-        sorted(seeds, key=lambda m: m.seed)
-        for (trained, revision), seeds in grouped.items()
-        if not final_only or final[trained] == revision
-    ]
+    return [sorted(seeds, key=lambda m: m.seed) for seeds in grouped.values()]
 
 
 def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> TrainingRun | Gap:
@@ -255,6 +253,24 @@ def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale
         high=high,
         n_expected=min(m.n_expected for m in seeds),
         n_truncated=sum(m.n_truncated for m in seeds),
+    )
+
+
+def _named(points: Sequence[Point], of: Sequence[Measurement]) -> tuple[Point, ...]:
+    """The points, with the names of their checkpoints where several are of one model."""
+    times = Counter(point.model for point in points)
+    return tuple(
+        replace(point, checkpoint=_checkpoint_name(one)) if times[point.model] > 1 else point
+        for point, one in zip(points, of, strict=True)
+    )
+
+
+def _checkpoint_name(one: Measurement) -> str:
+    tokens, params = one.scales["tokens"], one.scales["params"]
+    if one.stage and not (tokens and _HASH.fullmatch(one.stage)):
+        return f"{one.model}@{one.stage}"
+    return (
+        f"{one.model} after {number(tokens)} tokens" if tokens else f"{one.model} of {number(params or 0)} parameters"
     )
 
 

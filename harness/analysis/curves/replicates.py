@@ -58,7 +58,7 @@ def point_of(runs: Sequence[TrainingRun]) -> Point:
         runs: at least one, in the order of their names.
     """
     first, *others = runs
-    pooled = _pooled([run.estimate for run in runs])
+    pooled = mean_estimate([run.estimate for run in runs])
     low, high = confidence_interval(pooled) if others else (first.low, first.high)
     return Point(
         model=first.model,
@@ -102,8 +102,8 @@ def _said(family: str, points: Sequence[Point]) -> str:
     )
 
 
-def _pooled(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean over runs, with the error that documents leave: every run answers the same, so that it stays."""
+def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
+    """The mean of several scores on the same documents, with the error that these leave: more scores leave it."""
     errors = [one.stderr for one in estimates if one.stderr is not None]
     known = len(errors) == len(estimates)
     return Estimate(

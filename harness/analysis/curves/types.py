@@ -61,11 +61,18 @@ class Point:
     """Number of prompts that did not fit the model's context, over all seeds."""
     runs: tuple[TrainingRun, ...] = ()
     """The training runs of this size, in the order of their names; empty when nothing is known of them."""
+    checkpoint: str = ""
+    """What tells this point from others of the same model, as in `pythia-1b@step1000`; empty when the name does."""
 
     @property
     def run_names(self) -> tuple[str, ...]:
         """Name of each training run: its own, or else its place in the order."""
         return tuple(one.run or str(place) for place, one in enumerate(self.runs, start=1))
+
+    @property
+    def name(self) -> str:
+        """What sentences call this point: the checkpoint, or the model."""
+        return self.checkpoint or self.model
 
 
 class Gap(NamedTuple):
@@ -107,6 +114,12 @@ class Curve:
     """Models without a point, because they failed or their scale is not known. They are never drawn as 0."""
     conditions: str
     """What all points share, in words: engine, dtype, variant, task digest, limit."""
+    of_checkpoints: bool = False
+    """True when some points are stages of one training: checkpoints, and not sizes."""
+    left_out: int = 0
+    """Earlier checkpoints that have no point here, because on this axis only the most trained of each size has one."""
+    joined_from: int | None = None
+    """Points before neighbours were joined, see `neighbours_joined`; None when each point is one checkpoint or size."""
     split: str | None = None
     """How this curve differs from others of the same setting that it cannot be joined with; None without any."""
     items: Array | None = field(default=None, compare=False, repr=False)
@@ -160,6 +173,16 @@ class Curve:
         return tuple(max(len(p.runs), 1) for p in self.points)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What sentences call each point: its checkpoint where several are of one model, otherwise its model."""
+        return tuple(p.name for p in self.points)
+
+    @property
+    def noun(self) -> str:
+        """What a point is: a size, or a checkpoint."""
+        return "checkpoint" if self.of_checkpoints else "size"
+
+    @property
     def estimates(self) -> tuple[Estimate, ...]:
         """Score of each point, with its uncertainty."""
         return tuple(p.estimate for p in self.points)
@@ -203,6 +226,8 @@ class Measurement:
     """Model name."""
     revision: str
     """Which checkpoint of the model it is."""
+    stage: str = ""
+    """What people call this checkpoint; empty when nothing but its amount of training tells it from others."""
     scales: Mapping[Scale, float | None]
     """Scale of the model by each measure of size; None when it is not known."""
     run: str | None = None

@@ -22,7 +22,7 @@ def back_test(curve: Curve, size: int, value: float, low: float, high: float, *,
     at, y = np.array(curve.position), np.array(curve.y)
     line = float(np.polyval(np.polyfit(at[:size], y[:size], 1), at[size]))
     return BackTest(
-        model=curve.models[size],
+        model=curve.names[size],
         x=curve.x[size],
         measured=curve.y[size],
         value=value,

@@ -74,7 +74,7 @@ def _below_the_largest(forecast: Forecast) -> str | None:
     behind = min(sign * (top.value - value) for value in (forecast.value, by_forms))
     rose = sign * (top.value - curve.y[0]) > 0
     if forecast.ahead > 0 and rose and behind > matters:
-        return f"The forecast is worse than what {curve.models[-1]} scores already."
+        return f"The forecast is worse than what {curve.names[-1]} scores already."
     return None
 
 
@@ -92,7 +92,7 @@ def _leap(forecast: Forecast) -> str | None:
 def _not_ahead(forecast: Forecast) -> str | None:
     if forecast.ahead > 0:
         return None
-    return f"{forecast.curve.models[-1]} is as large or larger: nothing is extrapolated."
+    return f"{forecast.curve.names[-1]} is as large or larger: nothing is extrapolated."
 
 
 def _forms_disagree(forecast: Forecast) -> str | None:

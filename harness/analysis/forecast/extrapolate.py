@@ -14,11 +14,14 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from harness.analysis.curves import Curve
+from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
+
+MOST_FORECAST = 32
+"""Points that a forecast rests on; of more, such as the checkpoints of a long training, neighbours are joined."""
 
 
 def forecasts(
@@ -46,6 +49,8 @@ def forecasts(
     of each redrawn curve is predicted at a loss drawn from the interval of the first step, so that the errors of both
     steps count.
 
+    Of more than `MOST_FORECAST` points neighbours are joined, see `neighbours_joined`.
+
     Args:
         curves: curves of any sizes and metrics.
         at: scale to forecast, above 0, in the unit of each curve's axis.
@@ -63,7 +68,7 @@ def forecasts(
     >>> forecast.low < forecast.value < forecast.high
     True
     """
-    given = list(curves)
+    given = [neighbours_joined(curve, MOST_FORECAST) for curve in curves]
     results: dict[int, Forecast | NoForecast] = {}
     batches: dict[int, list[int]] = {}
     for place, curve in enumerate(given):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from harness.analysis.stats import PRACTICAL_EFFECT
 from harness.analysis.verdict.curve_tests import LONE_RUN_SD, weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.rules import decide
 from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels
+from harness.wording import counted
 
 _FEWEST_TO_LEAVE_ONE = 5
 """With fewer sizes, leaving one out leaves too few to say anything."""
@@ -57,12 +58,13 @@ class Member:
         return below if below < len(partner.points) else 0
 
 
-def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
+def tested(curves: Sequence[Curve], run_sd: float, tell: Callable[[str], None]) -> list[Member]:
     """The tests on every curve, in the order of the curves.
 
     Args:
         curves: of any number of sizes; those with equally many are tested together.
         run_sd: standard deviation between training runs at a score of one half.
+        tell: is told of every batch.
     """
     members: dict[int, Member] = {}
     batches: dict[tuple[int, bool], list[int]] = {}
@@ -72,6 +74,7 @@ def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
         else:
             members[place] = Member(curve=curve, tests=weigh_alone(curve), index=0)
     for (sizes, loss), places in batches.items():
+        tell(f"tests on {counted(len(places), 'curve')} of {sizes} points, {len(members)} of {len(curves)} done")
         counts = counts_of([curves[place] for place in places], run_sd=run_sd)
         tests = weigh(counts, decades=not loss, lone_run_sd=_lone_run_sd(sizes, run_sd))
         for index, place in enumerate(places):
@@ -80,7 +83,11 @@ def tested(curves: Sequence[Curve], run_sd: float) -> list[Member]:
 
 
 def leave_one_out_flips(
-    members: Sequence[Member], decisions: Sequence[Decision], levels: Levels, run_sd: float
+    members: Sequence[Member],
+    decisions: Sequence[Decision],
+    levels: Levels,
+    run_sd: float,
+    tell: Callable[[str], None],
 ) -> list[tuple[Flip, ...] | None]:
     """For each curve the sizes without which its label would be another, before its partner is considered.
 
@@ -91,6 +98,7 @@ def leave_one_out_flips(
         decisions: what they show with all their sizes.
         levels: the largest p of each test that is significant.
         run_sd: standard deviation between training runs at a score of one half.
+        tell: is told of every batch.
     """
     found: list[tuple[Flip, ...] | None] = [None] * len(members)
     batches: dict[tuple[int, bool], list[int]] = {}
@@ -98,10 +106,11 @@ def leave_one_out_flips(
         sizes = len(one.curve.points)
         if one.tests.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
             batches.setdefault((sizes, one.curve.scale != "loss"), []).append(place)
-    for (_, decades), places in batches.items():
+    for (sizes, decades), places in batches.items():
+        tell(f"the same without each point, {counted(len(places), 'curve')} of {sizes} points")
         decisions_without = _without_each_size([members[place] for place in places], levels, run_sd, decades=decades)
         for place, without in zip(places, decisions_without, strict=True):
-            models, label = members[place].curve.models, decisions[place].label
+            models, label = members[place].curve.names, decisions[place].label
             found[place] = tuple(
                 Flip(model, other.label) for model, other in zip(models, without, strict=True) if other.label != label
             )

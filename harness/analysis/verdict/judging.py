@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.analysis.curves import Curve
+from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.growth import RUN_SD
 from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, detectable_effect, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
@@ -31,10 +31,17 @@ from harness.analysis.verdict.types import (
     PartnerTrend,
     Verdict,
 )
+from harness.wording import counted
 
 
 def judge(
-    curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200, seed: int = 0, together: bool = True
+    curves: Iterable[Curve],
+    *,
+    run_sd: float = RUN_SD,
+    draws: int = 200,
+    seed: int = 0,
+    together: bool = True,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[Judged, ...]:
     """Every headline curve with its verdict, in the order given.
 
@@ -57,6 +64,9 @@ def judge(
 
     A trend counts as significant only when it also exceeds the scatter of the sizes about the form that fits them best.
 
+    Of a curve with more than `MOST_POINTS` points, such as the checkpoints of a long training, neighbours are joined
+    first (see `neighbours_joined`), so that time grows with the number of points and no faster.
+
     Then the continuous metric of the same answers is considered: an emergent or flat verdict becomes metric-artefact
     when that metric already improves among the sizes at which the ability is absent, and an emergent one
     `metric-robust` when it does not. Last, a jump or a turn that rests on a single size is `unconfirmed`.
@@ -67,6 +77,7 @@ def judge(
         draws: how many redrawn curves stand behind each threshold's interval; 0 gives no intervals.
         seed: seed of the redrawing.
         together: correct over all curves; False takes each as a study of its own.
+        tell: is told what is being done, in words, as often as there is something new.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
@@ -78,13 +89,17 @@ def judge(
     ('smooth', '4m')
     """
     given = tuple(curves)
+    headlines = [c for c in given if c.rank == 0]
     partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
-    members = tested([c for c in given if c.rank == 0], run_sd)
-    beside = [partners.get(member.curve.setting) for member in members]
+    most = max((len(curve.points) for curve in headlines), default=0)
+    tell(f"judging {counted(len(headlines), 'curve')} of up to {most} points")
+    members = tested([neighbours_joined(c) for c in headlines], run_sd, tell)
+    beside_whole = [partners.get(curve.setting) for curve in headlines]
+    beside = [partner and neighbours_joined(partner) for partner in beside_whole]
     corrected = _all_corrected(members, together=together)
     levels = Levels(*(test.level for test in corrected))
     decisions = [decide(m.tests, m.index, m.curve.n[-1], levels) for m in members]
-    changes = leave_one_out_flips(members, decisions, levels, run_sd)
+    changes = leave_one_out_flips(members, decisions, levels, run_sd, tell)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
         for member, found, partner in zip(members, decisions, beside, strict=True)
@@ -94,6 +109,7 @@ def judge(
         unconfirmed(with_partner(found, test), change)
         for found, test, change in zip(decisions, partner_tests, changes, strict=True)
     ]
+    tell("where each ability sets in, from redrawn curves")
     found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))
     evidence = [
         _evidence(member, found, q, run_sd)
@@ -101,8 +117,8 @@ def judge(
     ]
     verdicts = map(_verdict, members, decisions, evidence, partner_tests, changes, found_onsets)
     return tuple(
-        Judged(curve=member.curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
-        for member, verdict, partner in zip(members, verdicts, beside, strict=True)
+        Judged(curve=curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
+        for curve, verdict, partner in zip(headlines, verdicts, beside_whole, strict=True)
     )
 
 
@@ -135,6 +151,8 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "models": list(curve.models),
         "n": list(curve.n),
         "missing": [gap.model for gap in curve.gaps],
+        "checkpoints": list(curve.names) if curve.of_checkpoints else None,
+        "left_out": curve.left_out,
     }
 
 
@@ -232,7 +250,7 @@ def _verdict(
         threshold_low=onset and onset.low,
         threshold_high=onset and onset.high,
         reliable_from=None if first is None else curve.x[first],
-        reliable_model=None if first is None else curve.models[first],
+        reliable_model=None if first is None else curve.names[first],
         evidence=evidence,
         largest_step=step,
         partner_trend=partner,
@@ -258,7 +276,7 @@ def _largest_step(curve: Curve) -> LargestStep | None:
     if not steps or max(steps) <= 0:
         return None
     at = steps.index(max(steps))
-    return LargestStep(steps[at] / (max(curve.y) - min(curve.y)), curve.models[at], curve.models[at + 1])
+    return LargestStep(steps[at] / (max(curve.y) - min(curve.y)), curve.names[at], curve.names[at + 1])
 
 
 def _detectable(curve: Curve) -> float | None:

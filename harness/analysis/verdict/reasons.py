@@ -59,6 +59,8 @@ def reasons(
         _scatter(evidence),
         _carried(flips, decision.label, len(curve.points)),
         _documents(curve, evidence),
+        _joined(curve),
+        _left_out(curve),
         _gaps(curve),
         _split(curve),
     ]
@@ -280,6 +282,25 @@ def _documents(curve: Curve, evidence: Evidence) -> str:
     )
     noun = "document" if most == 1 else "documents"
     return f"{documents} {noun}{repeated} per size{shown}."
+
+
+def _joined(curve: Curve) -> str:
+    if curve.joined_from is None:
+        return ""
+    return (
+        f"{curve.joined_from} {curve.noun}s, judged as {len(curve.points)} groups of neighbours: those that answer the "
+        f"same documents and share their training are worth hardly more than one."
+    )
+
+
+def _left_out(curve: Curve) -> str:
+    if not curve.left_out:
+        return ""
+    checkpoints = counted(curve.left_out, "earlier checkpoint")
+    return (
+        f"{checkpoints} left out: along training and along size scores grow differently, so that one curve must not "
+        "mix them. --scale tokens draws a curve for each size, --scale loss joins all."
+    )
 
 
 def _gaps(curve: Curve) -> str:

@@ -50,6 +50,7 @@ def _measurement(rows: Sequence[Any], metrics: tuple[MetricSpec, ...]) -> Measur
         model=first.model,
         revision=first.checkpoint,
         run=first.run or None,
+        stage=first.stage,
         scales=scales,
         age=(scales["tokens"] or scales["flops"] or 0.0, max(row.date for row in rows)),
         seed=first.seed,

@@ -30,6 +30,7 @@ def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     _add_sizes(rows, columns, scale)
     revision = columns.text("revision", "") if "revision" in columns else [revision for _, _, revision in parts]
     sizes = rows[list(SCALES)].itertuples(index=False)
+    rows["stage"] = list(revision)
     rows["checkpoint"] = [f"{known} {size}" for known, size in zip(revision, map(tuple, sizes), strict=True)]
     rows["date"] = _seconds(columns.text("date", ""))
     rows["metric_rank"] = columns.numbers("metric_rank", needed="metric_rank" in columns, whole=True)
