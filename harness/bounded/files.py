@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import stat
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from harness.bounded.limits import FOLDERS, Limit, UnreadableError
 
@@ -19,6 +22,7 @@ _KINDS = {
     stat.S_IFDIR: "a folder",
 }
 _CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b"
 
 
 def kind_of(path: Path) -> str | None:
@@ -104,35 +108,77 @@ def decoded(data: bytes) -> str:
         raise UnreadableError("is not UTF-8") from error
 
 
-def lines(path: Path, *, size: Limit, length: Limit, rows: Limit) -> Iterator[bytes]:
-    """The lines of a file, one in memory at a time, without their ends; only a line feed ends one.
+@contextmanager
+def unpacked(path: Path, size: Limit) -> Iterator[Content]:
+    """The content of a file that may be packed by gzip, which its first bytes tell.
 
     Args:
         path: the file.
-        size: limit of its bytes.
+        size: limit of its bytes, and of those that it unpacks to.
+
+    Raises:
+        UnreadableError: it cannot be read or unpacked, or holds more than `size` allows.
+    """
+    with open_regular(path) as file:
+        size.check(os.fstat(file.fileno()).st_size)
+        try:
+            packed = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            yield Content(cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file, size)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+class Content:
+    """The bytes of an open file, which are counted as they are read."""
+
+    def __init__(self, file: BinaryIO, size: Limit) -> None:
+        self._file = file
+        self._size = size
+        self._left = size.allowed
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most `most`; none at the end.
+
+        Raises:
+            UnreadableError: the file holds more than is allowed.
+        """
+        return self._counted(self._file.read(most))
+
+    def line(self, most: int) -> bytes:
+        """The next line with its end, or the first `most` bytes of a longer one; nothing at the end of the file.
+
+        Raises:
+            UnreadableError: the file holds more than is allowed.
+        """
+        return self._counted(self._file.readline(most))
+
+    def _counted(self, piece: bytes) -> bytes:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise self._size.exceeded()
+        return piece
+
+
+def lines(content: Content, *, length: Limit, rows: Limit) -> Iterator[bytes]:
+    """The lines of a content, one in memory at a time, with their ends; only a line feed ends one.
+
+    Args:
+        content: what is read, from where it stands.
         length: limit of the bytes of a line.
         rows: limit of the number of lines.
 
     Raises:
-        UnreadableError: it cannot be read, or holds more than one of the limits allows.
+        UnreadableError: it holds more than one of the limits allows.
     """
-    with open_regular(path) as file:
-        size.check(os.fstat(file.fileno()).st_size)
-        longest, most, number = length.allowed, rows.allowed, 0
-        while line := _line(file, longest + 2):
-            number += 1
-            if number > most:
-                raise rows.exceeded()
-            if len(line) > longest + line.endswith(b"\n"):
-                raise length.exceeded(where=f"line {number}")
-            yield line.rstrip(b"\r\n")
-
-
-def _line(file: BinaryIO, most: int) -> bytes:
-    try:
-        return file.readline(most)
-    except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    longest, most, number = length.allowed, rows.allowed, 0
+    while line := content.line(longest + 2):
+        number += 1
+        if number > most:
+            raise rows.exceeded()
+        if len(line) > longest + line.endswith(b"\n"):
+            raise length.exceeded(where=f"line {number}")
+        yield line
 
 
 def files_below(folder: Path) -> Iterator[Path]:

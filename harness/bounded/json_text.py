@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from harness.bounded.files import decoded, lines
-from harness.bounded.limits import DATA_BYTES, DEPTH, LINE_BYTES, ROWS, UnreadableError
+from harness.bounded.files import decoded
+from harness.bounded.limits import DEPTH, UnreadableError
+
+_FLAT = 5
+"""Levels of lists and mappings that are always allowed: looking the setting up takes as long as reading a document."""
 
 
 def parsed_json(text: bytes | str, *, finite: bool = False, whole: bool = True) -> Any:
@@ -25,50 +27,55 @@ def parsed_json(text: bytes | str, *, finite: bool = False, whole: bool = True) 
     """
     text = decoded(text) if isinstance(text, bytes) else text
     try:
-        value = (_FINITE if finite else _ANY).decode(text)
+        value = _guarded((_FINITE if finite else _ANY).decode, text)
     except json.JSONDecodeError as error:
         raise UnreadableError("is not JSON") from error
-    except UnreadableError:  # raised for a number that is not finite
+    _check(value, text, whole=whole)
+    return value
+
+
+class Found(NamedTuple):
+    """A value that stands somewhere in a longer text."""
+
+    value: Any
+    """The value."""
+    text: str
+    """The part of the text that stands for it."""
+
+
+def value_at(text: str, start: int) -> Found | None:
+    """The value that begins at one place of a text, whatever follows it; None where no value does, or not all of it.
+
+    Raises:
+        UnreadableError: it is nested too deep, or holds half of a character.
+    """
+    try:
+        value, end = _guarded(_ANY.raw_decode, text, start)
+    except json.JSONDecodeError:
+        return None
+    found = Found(value, text[start:end])
+    _check(value, found.text, whole=True)
+    return found
+
+
+def _guarded(decode: Callable[..., Any], *text: Any) -> Any:
+    try:
+        return decode(*text)
+    except (json.JSONDecodeError, UnreadableError):  # the latter is raised for a number that is not finite
         raise
     except ValueError as error:  # Python reads whole numbers of up to 4300 digits
         raise UnreadableError("has a number of too many digits") from error
     except RecursionError as error:
         raise DEPTH.exceeded() from error
-    most = DEPTH.allowed
+
+
+def _check(value: Any, text: str, *, whole: bool) -> None:
     # a look at the text spares nearly every document the walk
-    if text.count("[") + text.count("{") > most and deeper_than(value, most):
+    opened = text.count("[") + text.count("{")
+    if opened > _FLAT and opened > DEPTH.allowed and deeper_than(value, DEPTH.allowed):
         raise DEPTH.exceeded()
     if whole and ("\\ud" in text or "\\uD" in text):
         _check_characters(value)
-    return value
-
-
-class Document(NamedTuple):
-    """One line of a data file."""
-
-    characters: int
-    """Length of the line."""
-    fields: dict[str, Any]
-    """The JSON object on the line."""
-
-
-def json_documents(path: Path) -> Iterator[Document]:
-    """The documents of a file of JSON lines, one in memory at a time; blank lines are skipped.
-
-    Raises:
-        UnreadableError: it cannot be read, holds more than the limits allow, or a line is no JSON object.
-    """
-    for number, line in enumerate(lines(path, size=DATA_BYTES, length=LINE_BYTES, rows=ROWS), start=1):
-        if not line.strip():
-            continue
-        try:
-            text = decoded(line)
-            document = parsed_json(text)
-        except UnreadableError as error:
-            raise UnreadableError(f"line {number} {error}; expected JSONL, one object per line") from error
-        if not isinstance(document, dict):
-            raise UnreadableError(f"line {number} is a {type(document).__name__}; expected a JSON object")
-        yield Document(len(text), document)
 
 
 def deeper_than(value: Any, most: int) -> bool:

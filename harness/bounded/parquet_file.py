@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.bounded.files import open_regular
-from harness.bounded.limits import FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.limits import DEPTH, FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.wording import cut, quoted
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ ColumnTest = Callable[["pa.DataType"], bool]
 _END = b"PAR1"
 _PIECE = 64_000_000
 """Bytes unpacked at a time while a column is weighed."""
+_ROWS_AT_ONCE = 1_000
 _SMALL = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "FIXED_LEN_BYTE_ARRAY": 32}
 """Physical type -> bytes of a value; the last holds decimals, the only ones of fixed length that are let through."""
 
@@ -59,6 +60,26 @@ def read_frame(path: Path) -> pd.DataFrame:
     with _reported():
         frame: pd.DataFrame = read_parquet(path, of_tables).to_pandas(ignore_metadata=True, timestamp_as_object=True)
     return frame
+
+
+def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file, a few in memory at a time: texts, numbers, truth values, lists and mappings of them.
+
+    Times are given as the texts that Python writes for them.
+
+    Raises:
+        UnreadableError: see `read_parquet`.
+    """
+    import pyarrow as pa
+
+    with opened_parquet(path, of_documents) as file:
+        _check_bytes(path, file, file.schema_arrow.names)
+        odd = [field.name for field in file.schema_arrow if _holds_times(field.type)]
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+            if isinstance(batch, pa.RecordBatch):
+                for row in batch.to_pylist():
+                    row.update({name: _plain(row[name]) for name in odd})
+                    yield row
 
 
 @contextmanager
@@ -106,6 +127,40 @@ def of_tables(kind: pa.DataType) -> bool:
         return of_tables(kind.value_type)
     tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_temporal, types.is_null)
     return any(test(kind) for test in (*tests, types.is_string, types.is_large_string, types.is_string_view))
+
+
+def of_documents(kind: pa.DataType) -> bool:
+    """Whether a column of a task's documents may have a type: those of a table, and lists and mappings of them."""
+    return _fits_documents(kind, DEPTH.allowed)
+
+
+def _fits_documents(kind: pa.DataType, depth: int) -> bool:
+    inside = _parts(kind)
+    return bool(depth) and all(_fits_documents(part, depth - 1) for part in inside) if inside else of_tables(kind)
+
+
+def _parts(kind: pa.DataType) -> list[pa.DataType]:
+    """Types of what a list or a mapping holds; none for any other type."""
+    from pyarrow import types
+
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return [kind.value_type]
+    return [kind.field(i).type for i in range(kind.num_fields)] if types.is_struct(kind) else []
+
+
+def _holds_times(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    inside = _parts(kind)
+    return any(map(_holds_times, inside)) if inside else types.is_temporal(kind) or types.is_decimal(kind)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _check_footer(path: Path) -> None:
@@ -182,8 +237,9 @@ def _weighed(path: Path, leaf: str, chunks: Sequence[Any]) -> int:
     with parquet.ParquetFile(path, read_dictionary=kept, arrow_extensions_enabled=False) as file:
         for batch in file.iter_batches(batch_size=size, columns=[leaf]):
             part = batch.column(0)
-            while types.is_list(part.type) or types.is_large_list(part.type):
-                part = part.flatten()
+            while types.is_list(part.type) or types.is_large_list(part.type) or types.is_struct(part.type):
+                # of a mapping, the one column that was asked for
+                part = part.field(0) if types.is_struct(part.type) else part.flatten()
             if types.is_dictionary(part.type):
                 lengths = compute.binary_length(part.dictionary).take(part.indices)
             else:

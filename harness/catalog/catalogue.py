@@ -24,7 +24,7 @@ from harness.catalog.task_config import (
     example_split,
     written_examples,
 )
-from harness.catalog.task_data import DataFile, data_files, located, read_data_file, with_data
+from harness.catalog.task_data import DataFile, data_files, located, read_data, with_data
 from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
 from harness.errors import CatalogError, unknown
 from harness.plan import ALL
@@ -186,35 +186,35 @@ def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec
         config=config,
         prompts=prompts,
         demonstrations=file.demonstrations,
-        data_files=tuple(data.values()),
+        data_files=tuple(path for paths in data.values() for path in paths),
         code_files=tuple(code),
         unsafe_code=file.unsafe_code,
         version=file.version,
         description=file.description,
     )
     check_config(task, path, allow_code=permitted.code)  # before anything that the config names is read
-    documents = {split: read_data_file(data_path) for split, data_path in data.items()}
-    evaluated = documents.get(str(evaluated_split(file.config)))
+    documents = {split: read_data(paths, config.get("dataset_path")) for split, paths in data.items()}
+    evaluated = documents.get(str(evaluated_split(config)))
     known = replace(
         task,
         n_docs=None if evaluated is None else evaluated.number,
-        shots_available=_shots_available(file, documents, path),
+        shots_available=_shots_available(task, documents, path),
         mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
         digest=_digest(file, data, code),
     )
     return known, documents
 
 
-def _shots_available(file: TaskFile, documents: Mapping[str, DataFile], path: Path) -> int | None:
+def _shots_available(task: TaskSpec, documents: Mapping[str, DataFile], path: Path) -> int | None:
     if not documents:
         return None
-    evaluated = evaluated_split(file.config)
-    if file.demonstrations == "document":
+    evaluated = evaluated_split(task.config)
+    if task.demonstrations == "document":
         fewest = documents[str(evaluated)].fewest_examples
         if not fewest:
             raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`")
         return fewest
-    split, samples, chosen = example_split(file.config), written_examples(file.config), chosen_examples(file.config)
+    split, samples, chosen = example_split(task.config), written_examples(task.config), chosen_examples(task.config)
     number = len(samples or ()) if split is None else documents[split].number
     if chosen is not None:
         if too_far := [place for place in chosen if place >= number]:
@@ -225,11 +225,13 @@ def _shots_available(file: TaskFile, documents: Mapping[str, DataFile], path: Pa
     return number - (split == evaluated)
 
 
-def _digest(file: TaskFile, data: Mapping[str, Path], code: Iterable[Path]) -> str:
+def _digest(file: TaskFile, data: Mapping[str, Sequence[Path]], code: Iterable[Path]) -> str:
     """12 hex digits of what decides a score: config, prompts, metrics, and the bytes of data and code files."""
     decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
-    files = [(data[split], DATA_BYTES) for split in sorted(data)] + [(path, CONFIG_BYTES) for path in code]
+    files = [(path, DATA_BYTES) for split in sorted(data) for path in data[split]] + [
+        (path, CONFIG_BYTES) for path in code
+    ]
     for path, limit in files:
         try:
             digest.update(sha256(path, limit))

@@ -50,7 +50,8 @@ _TEMPLATES: Mapping[str, tuple[type, ...]] = {
 """Key of a template, which is rendered for each document -> types that lm-eval accepts there."""
 _COLUMNS = ("doc_to_text", "doc_to_target", "doc_to_choice")
 """Templates that may be the bare name of a column."""
-_SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
+SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
+"""Keys that name a split of the data."""
 
 
 class _Variant(NamedTuple):
@@ -214,7 +215,7 @@ def _check_splits(variant: _Variant, path: Path) -> None:
     known = sorted((variant.config.get("dataset_kwargs") or {}).get("data_files") or ())
     if not known:
         return
-    named = {variant.key(name): variant.config.get(name) for name in _SPLITS}
+    named = {variant.key(name): variant.config.get(name) for name in SPLITS}
     named[f"{variant.key('fewshot_config')}.split"] = of_examples.get("split")
     for where, split in named.items():
         if split is not None and split not in known:

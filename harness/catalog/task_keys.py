@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.bounded.documents import FILE_KINDS
 from harness.errors import CatalogError, unknown
 from harness.wording import quoted
 
@@ -184,10 +185,10 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
     if path is None and files is None:
         return
     place = f"{where('dataset_path')} is {quoted(path)}"
-    if files is not None and path != "json":
-        raise CatalogError(f"{place}; expected json, which reads data_files")
+    if files is not None and path not in FILE_KINDS:
+        raise CatalogError(f"{place}; expected {', '.join(FILE_KINDS)}, which read data_files")
     if files is None and not is_on_hub(path):
-        raise CatalogError(f"{place}; expected json with data_files, or the name of a data set on the hub")
+        raise CatalogError(f"{place}; expected json with data_files, a data file, or the name of a data set on the hub")
 
 
 def is_on_hub(name: Any) -> bool:

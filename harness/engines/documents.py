@@ -1,14 +1,13 @@
-"""Read a task's documents once per engine: local JSON lines directly, anything else through `datasets`."""
+"""Read a task's documents once per engine: local files directly, anything else through `datasets`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.json_text import json_documents
-from harness.bounded.limits import UnreadableError
+from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_keys import is_on_hub
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
@@ -39,45 +38,31 @@ class DocumentCache:
         """Every split `config` names.
 
         Raises:
-            CatalogError: a file is missing or holds a line that is no JSON object, or a data set cannot be had.
+            CatalogError: a file is missing or holds something else than documents, or a data set cannot be had.
         """
         source = [config.get(key) for key in ("dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset")]
         key = json.dumps([task.digest, *source], default=repr, sort_keys=True)
         if key not in self._splits:
-            files = local_files(config)
-            self._splits[key] = _from_elsewhere(task, config) if files is None else _from_files(files)
+            files = {} if callable(config.get("custom_dataset")) else named_files(config)
+            self._splits[key] = _from_files(config, files) if files else _from_elsewhere(task, config)
         return self._splits[key]
 
 
-def local_files(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Split name -> file or files, when `config` reads local JSON lines; None when it does not."""
-    if config.get("dataset_path") != "json" or callable(config.get("custom_dataset")):
-        return None
-    files = (config.get("dataset_kwargs") or {}).get("data_files")
-    # files without a split's name form the split `train`, as in `datasets`
-    return files if files is None or isinstance(files, Mapping) else {"train": files}
+def read_documents(paths: Iterable[Path], named: str | None = "json") -> Documents:
+    """The documents of files, in order.
 
-
-def read_documents(paths: Iterable[Path]) -> Documents:
-    """The documents of JSON lines files, in order; blank lines are skipped.
+    Args:
+        paths: the files.
+        named: the kind of file that the task names, its `dataset_path`.
 
     Raises:
-        CatalogError: a file cannot be read, holds more than is allowed, or a line that is no JSON object.
+        CatalogError: a file cannot be read, holds more than is allowed, or something else than documents.
     """
-    read = Documents()
-    for path in paths:
-        try:
-            read += (document.fields for document in json_documents(path))
-        except UnreadableError as error:
-            raise CatalogError(f"{path}: {error}") from error
-    return read
+    return Documents(document.fields for document in read_split(paths, named))
 
 
-def _from_files(files: Mapping[str, Any]) -> Splits:
-    return {
-        split: read_documents(Path(p) for p in ([where] if isinstance(where, str | Path) else where))
-        for split, where in files.items()
-    }
+def _from_files(config: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Splits:
+    return {split: read_documents(map(Path, names), config.get("dataset_path")) for split, names in files.items()}
 
 
 def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:

@@ -1,3 +1,4 @@
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -10,7 +11,14 @@ from harness.bounded.limits import LIMITS, SETTING, Limit, UnreadableError
 from harness.errors import MachineError
 
 TEN = Limit(most=10, unit="bytes", of="a test")
-LINES = {"size": Limit(most=100, unit="bytes", of="a test"), "length": TEN, "rows": Limit(most=3, unit="rows", of="it")}
+SIZE = Limit(most=100, unit="bytes", of="a test")
+ROWS = Limit(most=3, unit="rows", of="a test")
+
+
+def lines(path: Path) -> list[bytes]:
+    """The lines of a file, within the limits above."""
+    with files.unpacked(path, SIZE) as content:
+        return list(files.lines(content, length=TEN, rows=ROWS))
 
 
 def pipe(folder: Path) -> Path:
@@ -40,7 +48,7 @@ def ring(folder: Path) -> Path:
         (lambda folder: folder / "a\0b", "cannot be read: the name holds a null byte"),
     ],
 )
-@pytest.mark.parametrize("read", [files.read_bytes, files.sha256, lambda path, _: list(files.lines(path, **LINES))])
+@pytest.mark.parametrize("read", [files.read_bytes, files.sha256, lambda path, _: lines(path)])
 def test_what_is_no_file_is_refused_at_once(
     make: Callable[[Path], Path], message: str, read: Callable[[Path, Limit], object], tmp_path: Path
 ) -> None:
@@ -73,7 +81,7 @@ def test_a_file_that_does_not_tell_its_size_is_read_to_the_limit_and_no_further(
 def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes("a\u2028b\x0c\r\n\n0123456789".encode())
-    assert list(files.lines(path, **LINES)) == ["a\u2028b\x0c".encode(), b"", b"0123456789"]
+    assert lines(path) == ["a\u2028b\x0c\r\n".encode(), b"\n", b"0123456789"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,29 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
 def test_lines_too_long_or_too_many_are_refused(text: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(text)
     with pytest.raises(UnreadableError, match=message):
-        list(files.lines(tmp_path / "x", **LINES))
+        lines(tmp_path / "x")
+
+
+def test_a_packed_file_is_measured_by_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(gzip.compress(b"a\n" * 3))
+    assert lines(path) == [b"a\n"] * 3
+    path.write_bytes(gzip.compress(b"\n" * 1000))
+    with pytest.raises(UnreadableError, match="has more than 3 rows"):
+        lines(path)
+    path.write_bytes(gzip.compress(b"0123456789\n" * 50))
+    with (
+        pytest.raises(UnreadableError, match="has more than 100 bytes"),
+        files.unpacked(path, SIZE) as content,
+    ):
+        content.read(1000)
+
+
+@pytest.mark.parametrize("cut", [3, 12, -1])
+def test_a_packed_file_that_is_cut_short_is_refused(tmp_path: Path, cut: int) -> None:
+    (tmp_path / "x").write_bytes(gzip.compress(b"a\n" * 3)[:cut])
+    with pytest.raises(UnreadableError, match=r"cannot be read: Compressed file ended"):
+        lines(tmp_path / "x")
 
 
 def test_files_are_found_in_folders_inside_each_other_but_not_without_end(tmp_path: Path) -> None:

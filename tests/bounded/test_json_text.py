@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from harness.bounded import json_text
-from harness.bounded.json_text import json_documents, parsed_json
+from harness.bounded.json_documents import json_documents
+from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import UnreadableError
 
 

@@ -172,8 +172,8 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
             ),
         )
     ),
-    ({"dataset_path": "text"}, "config.dataset_path is 'text'; expected json, which reads data_files"),
-    ({"dataset_path": "org/set"}, "config.dataset_path is 'org/set'; expected json, which reads data_files"),
+    ({"dataset_path": "arrow"}, "config.dataset_path is 'arrow'; expected json, csv, parquet, text, which read data_f"),
+    ({"dataset_path": "org/set"}, "config.dataset_path is 'org/set'; expected json, csv, parquet, text, which read"),
     ({"dataset_name": "../../elsewhere"}, "config.dataset_name is '../../elsewhere'; expected the name of a part"),
     ({"repeats": 10**9}, "config.repeats is 1000000000; expected at most 10,000 (EMERGENCE_LIMITS=10 in the environ"),
     ({"repeats": 0}, "config.repeats is 0; expected a whole number, 1 or more"),

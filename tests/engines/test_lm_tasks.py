@@ -231,7 +231,7 @@ def test_a_config_that_does_not_fit_is_explained(
     ("content", "message"),
     [
         ('{"a": 1}\n{"a": \n', "line 2 is not JSON"),
-        ("[1, 2]\n", "line 1 is a list; expected a JSON object"),
+        ("[1, 2]\n", "line 1 is a number; expected a JSON object"),
         ("\n\n", "split 'test' has no documents"),
     ],
 )
@@ -247,7 +247,7 @@ def test_a_bad_data_file_is_named(
 
 def test_a_missing_data_file_is_named(choice_task: TaskSpec, data: DocumentCache) -> None:
     task = configured(choice_task, dataset_kwargs={"data_files": {"test": "/nowhere/x.jsonl"}})
-    with pytest.raises(CatalogError, match=r"/nowhere/x\.jsonl: cannot be read: No such file"):
+    with pytest.raises(CatalogError, match=r"/nowhere/x\.jsonl: data file cannot be read: No such file"):
         build_cell(cell(of=task), task, data)
 
 
