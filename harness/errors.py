@@ -15,6 +15,11 @@ class HarnessError(Exception):
         """`message`: with foreign text as it was found."""
         super().__init__(one_line(message))
 
+    key: str | None = None
+    """The key of a task's config whose template failed, where the message does not name it."""
+    item: int | None = None
+    """Position of the document or the text that failed, among those that were given; None where nobody counted."""
+
 
 class CatalogError(HarnessError):
     """A file of a family, a suite, a task or its data is wrong."""
@@ -27,6 +32,14 @@ class DocumentError(CatalogError):
         """`doc_id`: its position in the evaluated split."""
         super().__init__(message)
         self.doc_id = doc_id
+
+
+class ComputationError(HarnessError):
+    """A template or a regular expression of a task takes more time or memory than is allowed."""
+
+    def __init__(self, message: str, *, item: int | None = None) -> None:
+        super().__init__(message)
+        self.item = item
 
 
 class PlanError(HarnessError):

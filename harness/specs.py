@@ -137,6 +137,8 @@ class TaskSpec:
     """12 hex of SHA-256 over config, prompts, metrics and the bytes of the files of data and code."""
     description: str = ""
     """One sentence on what the task asks."""
+    trusted: bool = False
+    """True for a task of the package, whose templates need no limits on time and memory."""
 
     @property
     def headline(self) -> MetricSpec:

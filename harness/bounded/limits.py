@@ -76,6 +76,13 @@ TABLE_BYTES = Limit(most=500_000_000, unit="bytes", of="a table, or the answers 
 FOOTER_BYTES = Limit(most=10_000_000, unit="bytes in its footer", of="a Parquet file")
 TEMPLATE = Limit(most=100_000, unit="characters", of="a template of a task")
 PATTERN = Limit(most=10_000, unit="characters", of="a regular expression of a task")
+RENDER_TIME = Limit(
+    most=1_000, unit="milliseconds", of="a template for one document or chat, a regular expression on one text"
+)
+"""Time on the processor, so that a busy machine hardly changes anything."""
+RENDER_MEMORY = Limit(most=500_000_000, unit="bytes of memory", of="the process that renders templates of tasks")
+RENDERED = Limit(most=10_000_000, unit="characters", of="the text that a template gives for a document")
+PROMPTS = Limit(most=200_000_000, unit="characters", of="all prompts of a cell")
 REPEATS = Limit(most=10_000, unit="repeats", of="`repeats` of a task: texts for each document")
 NUMBER = Limit(most=1_000_000, unit="tokens", of="any whole number in `generation_kwargs` of a task")
 BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")

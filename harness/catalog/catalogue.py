@@ -110,8 +110,10 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
     tasks: dict[str, TaskSpec] = {}
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
-    for path, folder in _yaml_files((*_own_folders(), *extra)):
-        spec, splits = _load(path, _Permissions((folder, *map(_at_home, data_roots)), allow_code))
+    own = tuple(_own_folders())
+    for path, folder in _yaml_files((*own, *extra)):
+        permitted = _Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
+        spec, splits = _load(path, permitted)
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
@@ -149,6 +151,8 @@ class _Permissions(NamedTuple):
     """Folders that a task may read data from, beside its own."""
     code: bool
     """Whether Python files that come with a task may run."""
+    trusted: bool = False
+    """True for files of the package."""
 
 
 def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
@@ -191,6 +195,7 @@ def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec
         unsafe_code=file.unsafe_code,
         version=file.version,
         description=file.description,
+        trusted=permitted.trusted,
     )
     check_config(task, path, allow_code=permitted.code)  # before anything that the config names is read
     documents = {split: read_data(paths, config.get("dataset_path")) for split, paths in data.items()}

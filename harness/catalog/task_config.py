@@ -107,7 +107,7 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> Non
     for variant in _variants(task):
         _check_keys(variant, path)
         check_sections(variant.config, partial(_place, path, variant), allow_code=allow_code)
-        check_numbers(variant.config, partial(_place, path, variant))
+        check_numbers(variant.config, partial(_place, path, variant), trusted=task.trusted)
         scripts = _scripts(variant)
         output_type = variant.config.get("output_type", "generate_until")
         if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict

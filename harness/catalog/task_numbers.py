@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.bounded.limits import BEAMS, HINT, NUMBER, PATTERN, REPEATS, Limit, UnreadableError
 from harness.catalog.task_keys import Where
-from harness.errors import CatalogError
+from harness.errors import CatalogError, ComputationError
+from harness.scoring import limited
+from harness.scoring.rendering import wrong_pattern
 from harness.wording import count, cut, quoted
 
 _OWN_LIMITS: Mapping[str, Limit] = {"num_beams": BEAMS}
@@ -18,12 +19,13 @@ _NUMBERS = ("temperature", "top_p", "top_k", "min_p", "max_gen_toks", "max_new_t
 _PATTERNS = ("regex_pattern", "regexes_to_ignore")
 
 
-def check_numbers(config: Mapping[str, Any], where: Where) -> None:
+def check_numbers(config: Mapping[str, Any], where: Where, *, trusted: bool = False) -> None:
     """Check that a config asks for a reasonable number of texts, tokens and beams, and that its expressions are valid.
 
     Args:
         config: a task's config, with the keys of one prompt variant; its sections have the right form.
         where: how a message calls a section, such as `x.yaml: config.repeats`.
+        trusted: True when its regular expressions need no limits on time and memory.
 
     Raises:
         CatalogError: a value is not a number or too large, or a regular expression is not valid.
@@ -40,10 +42,10 @@ def check_numbers(config: Mapping[str, Any], where: Where) -> None:
         for number in _whole_numbers(value):
             _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")
     for i, entry in enumerate(config.get("metric_list") or ()):
-        _check_patterns(entry, f"{where('metric_list')}[{i}]")
+        _check_patterns(entry, f"{where('metric_list')}[{i}]", trusted)
     for i, entry in enumerate(config.get("filter_list") or ()):
         for j, step in enumerate(entry["filter"]):
-            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]")
+            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]", trusted)
             for number in _whole_numbers(step.get("k")):
                 _check(number, REPEATS, f"{where('filter_list')}[{i}].filter[{j}].k")
 
@@ -61,22 +63,23 @@ def _check(number: int, limit: Limit, place: str) -> None:
         raise CatalogError(f"{place} is {quoted(number)}; expected at most {count(limit.allowed)}{HINT}")
 
 
-def _check_patterns(section: Mapping[str, Any], place: str) -> None:
+def _check_patterns(section: Mapping[str, Any], place: str, trusted: bool) -> None:
     for name in _PATTERNS:
         given = section.get(name)
         for pattern in given if isinstance(given, list | tuple) else [given]:
             if pattern is not None:
-                _check_pattern(pattern, f"{place}.{name}")
+                _check_pattern(pattern, f"{place}.{name}", trusted)
 
 
-def _check_pattern(pattern: Any, place: str) -> None:
+def _check_pattern(pattern: Any, place: str, trusted: bool) -> None:
     if not isinstance(pattern, str):
         raise CatalogError(f"{place} is {quoted(pattern)}; expected a regular expression")
     try:
         PATTERN.check(len(pattern))
-        re.compile(pattern)
+        why = wrong_pattern(pattern) if trusted else limited.wrong_pattern_within_limits(pattern)
     except UnreadableError as error:
         raise CatalogError(f"{place} {error}") from error
-    except (re.error, RecursionError, OverflowError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else cut(str(error))
-        raise CatalogError(f"{place} is {quoted(pattern)}, which is no regular expression: {why}") from error
+    except ComputationError as error:
+        raise CatalogError(f"{place} {error}: {quoted(pattern)}") from error
+    if why is not None:
+        raise CatalogError(f"{place} is {quoted(pattern)}, which is no regular expression: {cut(why)}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from numbers import Number
 from typing import Any, Protocol
 
@@ -18,10 +19,17 @@ import jinja2
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
+from harness.bounded.limits import HINT, PROMPTS
+from harness.engines.limited_scores import apply_limited, limit_metrics
 from harness.engines.shots import Demonstration, DocumentFields
-from harness.errors import DocumentError, HarnessError, PlanError
+from harness.errors import ComputationError, DocumentError, HarnessError, PlanError
 from harness.scoring.copies import Asked, Pool, asked_by
-from harness.scoring.questions import Questions, Right, settled
+from harness.scoring.limited import LimitedRendering
+from harness.scoring.questions import Questions, Right, settled, told
+from harness.scoring.rendering import Rendering, RenderingHere
+from harness.wording import count
+
+_BATCH = 500
 
 
 class Turns(Protocol):
@@ -60,11 +68,18 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     """
 
     def __init__(
-        self, *, shares_split: bool = False, turns: Turns | None = None, system: str | None = None, **kwargs: Any
+        self,
+        *,
+        trusted: bool = False,
+        shares_split: bool = False,
+        turns: Turns | None = None,
+        system: str | None = None,
+        **kwargs: Any,
     ) -> None:
         """Create lm-eval's task from a config.
 
         Args:
+            trusted: True when templates and regular expressions need no limits on time and memory.
             shares_split: True when examples come from the split that is evaluated.
             turns: function that writes the turns of a chat as a text; None for prompts in plain text.
             system: system instruction; None for none.
@@ -74,8 +89,11 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._system = system
         self._shares_split = shares_split
         self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
+        self._rendering: Rendering = RenderingHere() if trusted else LimitedRendering()
+        self._trusted = trusted
         self._rendered = 0
         self._one: Any = None
+        self._numbers: Mapping[int, int] = {}
         self._pool: Pool | None = None
         self._of_documents: Questions | None = None
         with self._named(0):
@@ -85,6 +103,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         # lm-eval sets both from the first document alone, so they are set here for all documents
         self.multiple_target = 0
         self.multiple_input = len(self.options(self.eval_docs[0])) if self._of_documents.asks_options else 0
+        if not trusted:
+            limit_metrics(self._metric_fn_list, self._metric_fn_kwargs)
 
     @property
     def in_turns(self) -> bool:
@@ -95,9 +115,9 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
         documents: list[tuple[Instance, ...]] = []
         questions: list[str] = []
-        copies = ambiguous = 0
+        copies = ambiguous = characters = 0
         head: str | None = None
-        for doc_id, doc in self.doc_iterator(limit=limit):
+        for doc_id, doc in self._rendered_ahead(self.doc_iterator(limit=limit)):
             with self._named(doc_id):
                 question = self.question(doc)
                 ambiguous += self.right(doc).doubt is not None
@@ -111,6 +131,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
                     if isinstance(context, str) and usual and self._one_head():
                         assert context.endswith(question)
                         head = context[: len(context) - len(question)]
+                characters += len(context) if isinstance(context, str) else sum(map(len, context))
+                _check_length(characters)
                 metadata = (self.config.task, doc_id, self.config.repeats)
                 made = self.construct_requests(
                     doc=doc, ctx=context, metadata=metadata, apply_chat_template=self.in_turns
@@ -118,6 +140,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             documents.append(tuple(made) if isinstance(made, list) else (made,))
             questions.append(question)
         self._instances = [request for requests in documents for request in requests]
+        self._numbers = {id(request.doc): request.doc_id for request in self._instances}
         return BuiltCell(
             task=self,
             documents=tuple(documents),
@@ -126,6 +149,16 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             n_copies=copies,
             n_ambiguous=ambiguous,
         )
+
+    def _rendered_ahead(self, numbered: Iterator[tuple[int, DocumentFields]]) -> Iterator[tuple[int, DocumentFields]]:
+        """The same documents with their numbers; the templates are rendered for many of them at a time."""
+        assert self._of_documents is not None
+        others = [text for text in (self.config.description, self.config.gen_prefix) if isinstance(text, str)]
+        while batch := list(islice(numbered, _BATCH)):
+            documents = [doc for _, doc in batch]
+            self._of_documents.learn(documents)
+            self._rendering.learn([text for text in others if text not in self.features], documents)
+            yield from batch
 
     # --- what a document asks ---------------------------------------------------------------------------------------
 
@@ -152,6 +185,22 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     def doc_to_text(self, doc: DocumentFields, doc_to_text: Any = None) -> Any:
         """The question as a text, or the number of the right question when the options are whole questions."""
         return self._once("text", doc, self._ways(doc).question)
+
+    def doc_to_prefix(self, doc: DocumentFields) -> str | None:
+        """The beginning of the answer, which the prompt ends with; None when the task has none."""
+        prefix: Any = self.config.gen_prefix
+        if prefix is None or callable(prefix):
+            return super().doc_to_prefix(doc)  # type: ignore[no-any-return]
+        if prefix in self.features:
+            return doc[prefix]  # type: ignore[no-any-return]
+        return str(told("gen_prefix", self._rendering.text, prefix, doc))
+
+    def resolve_field(self, doc: DocumentFields, field: str | None = None) -> Any:
+        """A field of the document, or the text of a template: the description, or the prefix of an example."""
+        if not field:
+            return None
+        key = "description" if field == self.config.description else "fewshot_config.gen_prefix"
+        return doc[field] if field in doc else told(key, self._rendering.text, field, doc)
 
     def doc_to_choice(self, doc: DocumentFields, doc_to_choice: Any = None) -> list[str]:
         """The options."""
@@ -188,6 +237,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             target=config.doc_to_target,
             choice=config.doc_to_choice,
             columns=frozenset(self.features),
+            rendering=self._rendering,
         )
 
     def _once(self, what: str, doc: DocumentFields, work_out: Callable[[DocumentFields], Any]) -> Any:
@@ -198,8 +248,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
                 # keep a reference to the document, so that no other object can get the same id
                 known = self._said[key] = (doc, work_out(doc))
             except HarnessError as error:
-                if isinstance(doc, Demonstration):
-                    raise HarnessError(f"example {doc.place}: {error}") from error
+                if isinstance(doc, Demonstration) and not isinstance(error, _ExampleError):
+                    raise _ExampleError(doc.place, error) from error
                 raise
         return known[1]
 
@@ -211,7 +261,9 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         except (DocumentError, PlanError):
             raise
         except HarnessError as error:
-            raise DocumentError(f"task {self.config.task}: document {doc_id}: {error}", doc_id=doc_id) from error
+            place = doc_id if error.item is None else error.item
+            key = f" ({error.key})" if error.key else ""
+            raise DocumentError(f"task {self.config.task}: document {place}: {error}{key}", doc_id=place) from error
         except jinja2.TemplateError as error:
             said = f"task {self.config.task}: document {doc_id}: template fails: {error}"
             raise DocumentError(said, doc_id=doc_id) from error
@@ -222,8 +274,15 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         """Positions of the examples that ask the same question as the document and thus show its answer."""
         examples = self.sampler.pool(doc)
         if self._pool is None or self.sampler.per_document:
+            self._learn_examples(examples)
             self._pool = Pool(self._shown(example) for example in examples)
         return self._pool.copies(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
+
+    def _learn_examples(self, examples: Sequence[Demonstration]) -> None:
+        if examples:
+            for ways in (self._of_documents, self._ways(examples[0])):
+                assert ways is not None
+                ways.learn(examples)
 
     def _shown(self, example: Demonstration) -> Asked | None:
         """The question of an example, by the documents' templates if it has their fields, else by its own templates."""
@@ -231,6 +290,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             assert ways is not None
             try:
                 return asked_by(ways.question(example), ways.options(example), ways.right(example))
+            except ComputationError as error:
+                raise _ExampleError(example.place, error) from error
             except HarnessError:
                 continue
         return None
@@ -306,8 +367,25 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
     # --- scores -----------------------------------------------------------------------------------------------------
 
+    def apply_filters(self) -> None:
+        """Apply the task's filters to the answers; regular expressions of others under limits."""
+        for entry, usual in zip(self.config.filter_list or [None], self._filters, strict=True):
+            try:
+                is_done = entry is not None and not self._trusted and apply_limited(entry, self._instances)
+            except HarnessError as error:
+                with self._named(0 if error.item is None else self._instances[error.item].doc_id):
+                    error.item = None
+                    error.key = f"filter_list: {entry['name']}"
+                    raise
+            if not is_done:
+                usual.apply(self._instances)
+
     def process_results(self, doc: DocumentFields, results: Sequence[Any]) -> Mapping[str, Any]:
         """The values of lm-eval's metrics for a document; with several right answers, the best value of each metric."""
+        with self._named(self._numbers.get(id(doc), 0)):
+            return self._values(doc, results)
+
+    def _values(self, doc: DocumentFields, results: Sequence[Any]) -> Mapping[str, Any]:
         targets = self._targets(doc)
         if len(targets) == 1 or callable(self.config.process_results) or self.multiple_input:
             row: Mapping[str, Any] = super().process_results(doc, results)
@@ -329,6 +407,22 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             yield
         finally:
             self._one = None
+
+
+class _ExampleError(HarnessError):
+    """An example cannot be shown."""
+
+    def __init__(self, place: int, error: HarnessError) -> None:
+        super().__init__(f"example {place}: {error}")
+        self.key = error.key
+
+
+def _check_length(characters: int) -> None:
+    if characters > PROMPTS.allowed:
+        raise HarnessError(
+            f"the prompts up to this one have {count(characters)} characters; "
+            f"expected at most {count(PROMPTS.allowed)} in a cell{HINT}"
+        )
 
 
 def best(values: Sequence[Any], *, larger: bool) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import jinja2
 import torch
 import transformers
 from lm_eval.api.instance import Instance
@@ -22,6 +21,7 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from harness.engines.answers import evaluate_with
+from harness.engines.chats import written_turns
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
@@ -32,7 +32,7 @@ from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
-from harness.errors import HarnessError, MachineError, ModelError
+from harness.errors import MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
@@ -214,24 +214,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         return tokens or [self.prefix_token_id]
 
     def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
-        """Turns of a chat as the model's template writes them.
-
-        Raises:
-            HarnessError: there is no template, or it refuses the turns, where lm-eval would leave out a system turn.
-        """
-        if self.tokenizer.chat_template is None:
-            raise HarnessError("the tokenizer has no chat template; leave --apply-chat-template out")
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [dict(turn) for turn in turns],
-                tokenize=False,
-                add_generation_prompt=not begins_answer,
-                continue_final_message=begins_answer,
-            )
-        except (jinja2.TemplateError, ValueError) as error:
-            roles = ", ".join(dict.fromkeys(turn["role"] for turn in turns))
-            raise HarnessError(f"the model's chat template refuses turns of {roles}: {error}") from error
-        return str(text)
+        """Turns of a chat as the model's template writes them; errors as of `chats.written_turns`."""
+        return written_turns(self.tokenizer, turns, begins_answer=begins_answer)
 
     def tok_encode(
         self, string: str, add_special_tokens: bool | None = None, left_truncate_len: int | None = None, **kwargs: Any

@@ -26,7 +26,6 @@ from harness.engines.shots import sampler
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
 from harness.scoring.metrics import OWN_METRICS, is_own
-from harness.scoring.rendering import environment
 from harness.specs import TaskSpec
 from harness.wording import quoted
 
@@ -51,7 +50,7 @@ def build_cell(
         PlanError: the cell has more shots than there are examples.
         HarnessError: a metric is unknown, or prompts do not have the number of shots that the cell requires.
     """
-    lm_eval.utils.env = environment()
+    lm_eval.utils.env = _NoTemplates()
     config = task_config(cell, task, allow_code=allow_code)
     code = tuple(code_names(config))
     _use_scripts(config)
@@ -59,6 +58,7 @@ def build_cell(
     _check_splits(task, config, splits)
     made = CellTask(
         config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits},
+        trusted=task.trusted,
         shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
         turns=write_turns if cell.chat else None,
         system=cell.system,
@@ -87,7 +87,7 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
             raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
     where = f"task {task.name}: prompt {cell.prompt}: {{}}".format
     check_sections(config, where, allow_code=allow_code)
-    check_numbers(config, where)
+    check_numbers(config, where, trusted=task.trusted)
     if config.get("use_prompt") is not None:
         # lm-eval renders such prompts outside its sandbox, and takes them from any file
         raise CatalogError(f"task {task.name}: use_prompt is {quoted(config['use_prompt'])}; expected doc_to_text")
@@ -96,6 +96,14 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
     config["fewshot_config"] = {**shown, "sampler": sampler(task.demonstrations, shown.get("sampler") or "default")}
     config["metric_list"] = _metric_list(cell, config)
     return config
+
+
+class _NoTemplates:
+    """Takes the place of lm-eval's environment for templates, which has no limits; `CellTask` renders by itself."""
+
+    def from_string(self, source: str) -> Any:
+        """Refuse a template."""
+        raise CatalogError(f"template in a place where none is rendered: {quoted(source)}")
 
 
 class ScriptMetric:

@@ -11,14 +11,13 @@ differ from lm-eval's (`docs/known-traps.md`):
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
-from harness.scoring.rendering import rendered
+from harness.scoring.rendering import Rendering, RenderingHere
 from harness.wording import cut, quoted
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -50,6 +49,14 @@ class Questions:
     """Fields that a template can name alone: those of the evaluated documents."""
     asks_options: bool = True
     """True when digits of a question may be the number of an option that is the question."""
+    rendering: Rendering = field(default_factory=RenderingHere, compare=False)
+    """What renders the templates."""
+
+    def learn(self, docs: Iterable[Mapping[str, Any]]) -> None:
+        """Render the templates for all these documents in one go."""
+        written = [template for template in (self.text, self.target) if self._is_written(template)]
+        options = [self.choice] if self._is_written(self.choice) else []
+        self.rendering.learn(written, docs, literals=options)
 
     def question(self, doc: Mapping[str, Any]) -> str | int:
         """The question; where the options are questions and the answer is given, the number of the right one.
@@ -57,7 +64,7 @@ class Questions:
         Raises:
             HarnessError: it is no text.
         """
-        said = self._value(self.text, doc)
+        said = self._value("doc_to_text", self.text, doc)
         if isinstance(said, int) and not isinstance(said, bool) and self.choice is not None and self.asks_options:
             return said
         if self.choice is not None and self.asks_options and self._is_written(self.text) and _NUMBER.fullmatch(said):
@@ -72,10 +79,11 @@ class Questions:
         """
         if self.choice is None:
             return ()
-        said = self._value(self.choice, doc)
         if self._is_written(self.choice):
-            said = _literal(said)
-        elif isinstance(self.choice, Mapping):
+            said = told("doc_to_choice", self.rendering.value, self.choice, doc)
+        else:
+            said = self._value("doc_to_choice", self.choice, doc)
+        if isinstance(self.choice, Mapping):
             said = list(self.choice.values())
         if not isinstance(said, list | tuple) or not said:
             raise HarnessError(f"doc_to_choice gives {quoted(said)}; expected a list of options")
@@ -87,7 +95,7 @@ class Questions:
         Raises:
             HarnessError: it is no text.
         """
-        return _text(self._value(self.target, doc), "doc_to_target")
+        return _text(self._value("doc_to_target", self.target, doc), "doc_to_target")
 
     def right(self, doc: Mapping[str, Any]) -> Right:
         """Every right answer.
@@ -96,15 +104,15 @@ class Questions:
             HarnessError: there is none, or one that is no option and no number of an option.
         """
         if self.choice is None:
-            return Right(_texts(self._value(self.target, doc), self._is_written(self.target)))
+            return Right(self._texts(doc))
         options = self.options(doc)
         asked = self.question(doc) if self.text is not None and self.asks_options else ""
         if isinstance(asked, int):
             position, _ = _position(asked, options, True)
             return Right((options[position],), (position,))
-        said = self._value(self.target, doc)
+        said = self._value("doc_to_target", self.target, doc)
         written = self._is_written(self.target)
-        several = _literal(said) if written and said[:1] == "[" else said
+        several = self._listed(said, doc)
         if not isinstance(several, list | tuple):
             position, doubt = _position(said, options, written)
             return Right((options[position],), (position,), doubt)
@@ -114,13 +122,33 @@ class Questions:
             raise HarnessError(f"the right answer is {quoted(said)}, which names no option")
         return Right(tuple(options[position] for position in positions), positions)
 
-    def _value(self, template: Any, doc: Mapping[str, Any]) -> Any:
+    def _texts(self, doc: Mapping[str, Any]) -> tuple[str, ...]:
+        """Right answers of a task without options; a text that writes a list of texts gives several answers."""
+        said = self._value("doc_to_target", self.target, doc)
+        several = self._listed(said, doc)
+        if self._is_written(self.target) and not (
+            isinstance(several, list) and several and all(isinstance(one, str) for one in several)
+        ):
+            return (said,)
+        if not isinstance(several, list | tuple):
+            return (_text(several, "doc_to_target"),)
+        if not several:
+            raise HarnessError("doc_to_target gives an empty list; expected at least one right answer")
+        return tuple(dict.fromkeys(_text(one, f"doc_to_target[{i}]") for i, one in enumerate(several)))
+
+    def _listed(self, said: Any, doc: Mapping[str, Any]) -> Any:
+        """The list that a rendered answer writes; the answer itself where it writes none."""
+        if not self._is_written(self.target) or said[:1] != "[":
+            return said
+        return told("doc_to_target", self.rendering.value, self.target, doc)
+
+    def _value(self, key: str, template: Any, doc: Mapping[str, Any]) -> Any:
         if callable(template):
             return template(doc)
         if not isinstance(template, str):
             return template
         if template not in self.columns:
-            return rendered(template, doc)
+            return told(key, self.rendering.text, template, doc)
         if template not in doc:
             raise HarnessError(f"there is no field {quoted(template)}")
         return doc[template]
@@ -130,17 +158,35 @@ class Questions:
         return isinstance(template, str) and template not in self.columns
 
 
+def told(key: str, render: Callable[[str, Mapping[str, Any]], Any], template: str, doc: Mapping[str, Any]) -> Any:
+    """What `render` makes of a template; an error tells the key under which the template stands."""
+    try:
+        return render(template, doc)
+    except HarnessError as error:
+        error.key = key
+        raise
+
+
 def settled(questions: Questions, documents: Iterable[Mapping[str, Any]]) -> Questions:
     """The templates, after deciding from every document whether the options are the questions of the task.
 
     lm-eval looks at the first document alone, and takes a question of digits for the number of an option.
+
+    Raises:
+        HarnessError: a document has no question or no options; `item` is its position.
     """
-    by_number = (isinstance(questions.question(doc), int) and _has(questions, doc) for doc in documents)
-    return questions if questions.choice is None or all(by_number) else replace(questions, asks_options=False)
+    if questions.choice is None or all(_is_number(questions, doc, i) for i, doc in enumerate(documents)):
+        return questions
+    return replace(questions, asks_options=False)
 
 
-def _has(questions: Questions, doc: Mapping[str, Any]) -> bool:
-    return int(questions.question(doc)) < len(questions.options(doc))
+def _is_number(questions: Questions, doc: Mapping[str, Any], place: int) -> bool:
+    try:
+        question = questions.question(doc)
+        return isinstance(question, int) and question < len(questions.options(doc))
+    except HarnessError as error:
+        error.item = place
+        raise
 
 
 def _position(said: Any, options: Sequence[str], written: bool) -> tuple[int, str | None]:
@@ -177,28 +223,6 @@ def _unmarked(several: Sequence[Any], options: Sequence[str]) -> Sequence[Any]:
     """Numbers or texts of right options, also where a list marks each option with 1 or 0, as TruthfulQA's does."""
     marks = len(several) == len(options) > 1 and all(isinstance(one, int) and one in (0, 1) for one in several)
     return [i for i, mark in enumerate(several) if mark] if marks else several
-
-
-def _texts(said: Any, written: bool) -> tuple[str, ...]:
-    """Right answers of a task without options; a text that writes a list of texts gives several answers."""
-    if written and isinstance(said, str):
-        several = _literal(said) if said[:1] == "[" else said
-        if not (isinstance(several, list) and several and all(isinstance(one, str) for one in several)):
-            return (said,)
-        said = several
-    if not isinstance(said, list | tuple):
-        return (_text(said, "doc_to_target"),)
-    if not said:
-        raise HarnessError("doc_to_target gives an empty list; expected at least one right answer")
-    return tuple(dict.fromkeys(_text(one, f"doc_to_target[{i}]") for i, one in enumerate(said)))
-
-
-def _literal(text: str) -> Any:
-    """The list that a text writes, as Python would; the text itself where it writes nothing."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-        return text
 
 
 def _text(said: Any, where: str) -> str:

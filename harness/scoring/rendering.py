@@ -1,17 +1,71 @@
-"""Templates rendered as lm-eval renders them, in a sandbox: they come from other people's files."""
+"""Templates rendered as lm-eval renders them, in a sandbox: they come from other people's files.
+
+The sandbox keeps a template from Python's objects. It does not keep it from running without end or from filling the
+memory: templates of tasks that do not come with the package are rendered in a process with limits (see `limited`).
+"""
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
 from harness.wording import cut, quoted
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
+
+
+class Rendering(Protocol):
+    """Renders the templates of one task."""
+
+    def learn(
+        self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], *, literals: Iterable[str] = ()
+    ) -> None:
+        """Render in one go what will be asked for one by one.
+
+        Args:
+            templates: templates whose text will be asked for.
+            docs: the documents.
+            literals: templates whose value will be asked for.
+        """
+        ...
+
+    def text(self, template: str, doc: Mapping[str, Any]) -> str:
+        """The text of a template for one document.
+
+        Raises:
+            HarnessError: it cannot be rendered.
+        """
+        ...
+
+    def value(self, template: str, doc: Mapping[str, Any]) -> Any:
+        """The value that this text writes, as Python would read it; the text itself where it writes none.
+
+        Raises:
+            HarnessError: it cannot be rendered.
+        """
+        ...
+
+
+class RenderingHere:
+    """Renders in this process, for templates that are known to end."""
+
+    def learn(
+        self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], *, literals: Iterable[str] = ()
+    ) -> None:
+        """Nothing to be prepared."""
+
+    def text(self, template: str, doc: Mapping[str, Any]) -> str:
+        """The text of a template for one document."""
+        return rendered(template, doc)
+
+    def value(self, template: str, doc: Mapping[str, Any]) -> Any:
+        """The value that this text writes."""
+        return written_value(rendered(template, doc))
 
 
 def rendered(template: str, doc: Mapping[str, Any]) -> str:
@@ -24,10 +78,31 @@ def rendered(template: str, doc: Mapping[str, Any]) -> str:
 
     try:
         return environment().from_string(template).render(**doc)
-    except (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise HarnessError(f"template fails: {cut(str(error))} in {quoted(template)}") from error
     except RecursionError as error:
         raise HarnessError(f"template fails: it is nested too deep: {quoted(template)}") from error
+    except (jinja2.TemplateError, re.error, ArithmeticError, AttributeError, LookupError) as error:
+        raise HarnessError(f"template fails: {cut(str(error))} in {quoted(template)}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise HarnessError(f"template fails: {cut(str(error))} in {quoted(template)}") from error
+
+
+def written_value(text: str) -> Any:
+    """The value that a text writes, as Python would read it; the text itself where it writes none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return text
+
+
+def wrong_pattern(pattern: str) -> str | None:
+    """Why a text is no regular expression; None for one."""
+    try:
+        re.compile(pattern)
+        return None
+    except RecursionError:
+        return "it is nested too deep"
+    except (re.error, OverflowError) as error:
+        return str(error)
 
 
 @cache

@@ -33,6 +33,7 @@ Provider = Callable[[], Iterator[Case]]
 
 PROVIDERS: dict[str, str] = {
     "programs": "tests.security.programs:cases",
+    "computations": "tests.security.computations:cases",
 }
 """Name -> `module:function` of a `Provider`; imported when it is asked."""
 

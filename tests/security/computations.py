@@ -1,0 +1,111 @@
+"""Templates and regular expressions that would run without end or fill the memory: each has to end in one sentence."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from harness.errors import HarnessError
+from harness.scoring.limited import Allowance, LimitedRendering, chat, filtered, without, wrong_pattern_within_limits
+from tests.security import Case
+
+SECONDS, BYTES = 10.0, 1_000_000_000
+"""What the project promises: never more before the sentence."""
+
+_LOOP = "{% for i in range(99999) %}"
+_END = "{% endfor %}"
+_DOUBLE = "{% set ns = namespace(x='a' * 100000) %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
+_ONE = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
+
+TEMPLATES: Mapping[str, str] = {
+    "loops in loops": _LOOP * 3 + _END * 3,
+    "loops that write": _LOOP * 2 + "word " + _END * 2,
+    "loops that compute": _LOOP * 2 + "{% set x = i ** 3 %}" + _END * 2,
+    "a filter in loops": _LOOP * 2 + "{{ [3, 2, 1] | sort | join }}" + _END * 2,
+    "a sorted product": "{{ range(99999) | map('string') | sort | join | list | sort | length }}" * 200,
+    "a list of lists": _DOUBLE.replace("'a' * 100000", "[0]").replace("~", "+"),
+    "a text doubled": _DOUBLE,
+    "a text joined": "{{ range(99999) | join('a' * 100000) }}",
+    "a text replaced": "{{ ('a' * 100000) | replace('a', 'b' * 100000) }}",
+    "a text centred": "{{ 'a' | center(10 ** 10) }}",
+    "a text indented": "{{ 'a' | indent(10 ** 10, true) }}",
+    "a number padded": "{{ '%10000000000d' | format(1) }}",
+    "a number formatted": "{{ '{:10000000000}'.format(1) }}",
+    "a batch filled": "{{ [1] | batch(10 ** 9, 'x') | list }}",
+    "slices": "{{ [1] | slice(10 ** 8, 'x') | list }}",
+    "a product": "{{ 'a' * 10 ** 10 }}",
+    "a product of a method": "{{ 'a'.ljust(10 ** 10) }}",
+    "a power": "{{ 10 ** 10 ** 10 }}",
+    "many powers": _LOOP + "{% set x = 7 ** 5000000 %}" + _END,
+    "a shift by format": "{{ ('%s' * 100000) | format(*range(99999)) }}" * 100,
+    "endless words": "{{ lipsum(n=10 ** 6) }}",
+    "a macro that calls itself": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "a macro that calls itself twice": (
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}"
+    ),
+    "a recursive loop": "{% for x in [[1]] * 3 recursive %}{{ loop([[1]] * 3) }}{% endfor %}",
+    "deep brackets": "{{ " + "[" * 400 + "]" * 400 + " }}",
+    "an expression in a filter": f"{{{{ '{_ONE}' | regex_replace('(a+)+$', '') }}}}",
+    "an expression of alternatives": f"{{{{ '{_ONE}' | regex_replace('(a|a)*$', '') }}}}",
+    "a broken expression": "{{ 'a' | regex_replace('(', '') }}",
+    "a long urlize": "{{ ('http://a.' * 200000) | urlize }}" * 50,
+    "wrapped words": "{{ ('a ' * 3000000) | wordwrap(3) }}" * 9,
+    "a list written": "[" + _LOOP + "[" + _END,
+    "brackets written": "{{ '[' * 3000 }}{{ ']' * 3000 }}",
+}
+PATTERNS: Mapping[str, str] = {
+    "nested repeats": r"(a+)+$",
+    "alternatives": r"(a|a)*$",
+    "groups of groups": r"((a*)*)*$",
+    "a back reference": r"(a+b?)*\1c$",
+    "lazy repeats": r"(.*?a){25}$",
+}
+CHATS: Mapping[str, str] = {
+    "loops in loops": TEMPLATES["loops in loops"],
+    "a text doubled": _DOUBLE,
+    "a text centred": TEMPLATES["a text centred"],
+    "JSON of much": "{% for i in range(60) %}{% set messages = messages + messages %}{% endfor %}" + _DOUBLE,
+}
+
+
+def ends(compute: Callable[[], object], *, refused: bool = True) -> str | None:
+    """None when it ended in a sentence, or in a small result where it need not be refused, in time and memory."""
+    started = time.monotonic()
+    try:
+        compute()
+        said = None
+    except (HarnessError, ValueError) as error:
+        said = str(error)
+    took, most = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    if took > SECONDS:
+        return f"it took {took:.1f} s"
+    if most > BYTES:
+        return f"it took {most / 1e6:.0f} MB"
+    if said is not None and ("\n" in said or len(said) > 700):
+        return "its message is no short sentence"
+    return "it was computed" if refused and said is None else None
+
+
+def cases() -> Iterator[Case]:
+    """Every template, expression and chat template, each in the process with limits."""
+    for name, template in TEMPLATES.items():
+        yield Case("templates of tasks", name, "", lambda it=template: ends(lambda: _values(it), refused=False))
+    for name, pattern in PATTERNS.items():
+        steps = [("regex", {"regex_pattern": pattern})]
+        yield Case("regular expressions", name, "filter", lambda it=steps: ends(lambda: filtered(it, [[_ONE]], [{}])))
+        yield Case(
+            "regular expressions", name, "metric", lambda it=pattern: ends(lambda: without([it], [_ONE], Allowance()))
+        )
+    wide = "(?i)" + "[\0-\U0010ffff]" * 4000
+    yield Case(
+        "regular expressions", "thousands of ranges", "check", lambda: ends(lambda: wrong_pattern_within_limits(wide))
+    )
+    for name, template in CHATS.items():
+        asked = {"conversations": [[{"role": "user", "content": "hi"}]], "chat_template": template}
+        yield Case("chat templates", name, "", lambda it=asked: ends(lambda: chat(it)))
+
+
+def _values(template: str) -> object:
+    rendering = LimitedRendering()
+    return rendering.text(template, {}), rendering.value(template, {})
