@@ -68,7 +68,9 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
         if isinstance(error, HarnessError) or is_out_of_memory(error):
             raise
         raise unreadable(model, error) from error
-    if {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values())):
+    # older versions of transformers give a model that runs on the CPU such a map too
+    elsewhere = {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values()))
+    if elsewhere and device.startswith("cuda"):
         raise ModelError(f"{model.name}: does not fit into {model.gpus:g} GPUs; give it more with `gpus` in its family")
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm
