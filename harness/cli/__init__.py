@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,7 +164,10 @@ def _command() -> Any:
 
 def _usage(error: Any) -> str:
     """What is wrong with the arguments, in one line, and which help to read."""
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    message = re.sub(
+        "Input should be a valid integer(, unable to parse string as an integer)?", "expected a whole number", message
+    )
     if "extra argument" in message and any(map(os.path.exists, message.split("(")[-1].strip("). ").split())):
         message += ": what a shell makes of a pattern; put it in quotes, such as --model 'run/checkpoint-*'"
     command = error.ctx.command_path if error.ctx else "emergence"
