@@ -143,7 +143,7 @@ def evaluate_with(
         cell, task, data, allow_code=settings.allow_code, write_turns=lm.chat_text if cell.chat else None
     )
     _check_programs(cell, built)
-    references = tuple(_references(built.task, requests) for requests in built.documents)
+    references = tuple(references_of(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
     _check_fit(cell, lm, lengths, settings)
     _respond(lm, built, references)
@@ -223,7 +223,8 @@ _References = Sequence[_Reference | None]
 """One reference for each right answer of a document; None for an empty answer."""
 
 
-def _references(task: CellTask, requests: Sequence[Instance]) -> _References:
+def references_of(task: CellTask, requests: Sequence[Instance]) -> _References:
+    """The likelihood requests of a document's right answers, given its own requests."""
     right = task.right(requests[0].doc)
     if task.OUTPUT_TYPE == "multiple_choice":
         numbered = zip(right.positions, right.texts, strict=True)
@@ -260,7 +261,7 @@ def _delimiter(task: CellTask, prompt: str, text: str) -> str:
 def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> list[_Lengths]:
     room = lm.max_length
     generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
-    asked = [_asked(*each) for each in zip(built.documents, references, strict=True)]
+    asked = [with_references(*each) for each in zip(built.documents, references, strict=True)]
     scored = [request for requests in asked for request in requests if request.request_type == "loglikelihood"]
     pairs = iter(lm.pair_tokens(scored))
     read = [request.args[0] for requests in asked for request in requests if request.request_type != "loglikelihood"]
@@ -285,7 +286,7 @@ def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References])
     return found
 
 
-def _asked(requests: Sequence[Instance], references: _References) -> Sequence[Instance]:
+def with_references(requests: Sequence[Instance], references: _References) -> Sequence[Instance]:
     """A document's own requests, followed by those requests of its references that are not among them."""
     own = set(map(id, requests))
     return [*requests, *(each.request for each in references if each is not None and id(each.request) not in own)]
@@ -319,7 +320,7 @@ def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_References])
     asked = [
         request
         for requests, of_document in zip(built.documents, references, strict=True)
-        for request in _asked(requests, of_document)
+        for request in with_references(requests, of_document)
         for _ in range(request.repeats or 1)
     ]
     for request, response in zip(asked, lm.respond(asked), strict=True):

@@ -1,4 +1,4 @@
-"""Turns of a chat, written_turns by the chat template of a model's tokenizer under limits on time and memory."""
+"""Turns of a chat, written by the chat template of a model's tokenizer under limits on time and memory."""
 
 from __future__ import annotations
 

@@ -26,15 +26,17 @@ from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
 from harness.engines.foreign import check_kernels, code_of
+from harness.engines.joined import joined_answers
 from harness.engines.loading import is_out_of_memory, load_model
 from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_token
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
-from harness.errors import MachineError, ModelError
+from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
+from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
 from harness.wording import counted, duration
 
@@ -58,6 +60,11 @@ class LmEvalEngine:
         self._lm = self._load(model)
         took, where = duration(time.perf_counter() - started), _device_name(self._device)
         log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
+
+    @staticmethod
+    def refusals(lane: Lane, settings: EngineSettings) -> Mapping[int, HarnessError]:
+        """Jobs that are refused before the model's weights are loaded, by their positions."""
+        return joined_answers(lane)
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""

@@ -75,12 +75,30 @@ def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_leng
     """
     scorable = [bool(pair.context) and 0 < len(pair.continuation) <= max_length for pair in pairs]
     bad = [(r, p) for r, p, known in zip(requests, pairs, scorable, strict=True) if not known]
-    if not bad:
-        return
+    if bad:
+        raise _not_scorable(bad, max_length)
+
+
+def check_answers(requests: Sequence[Instance], pairs: Sequence[Pair]) -> None:
+    """Check that every continuation has tokens, which can be told without the model.
+
+    Args:
+        requests: likelihood requests.
+        pairs: the token ids of each request.
+
+    Raises:
+        HarnessError: a continuation has none; the message names the document and its answer.
+    """
+    bad = [(request, pair) for request, pair in zip(requests, pairs, strict=True) if not pair.continuation]
+    if bad:
+        raise _not_scorable([(request, Pair([0], [])) for request, _ in bad], 0)
+
+
+def _not_scorable(bad: Sequence[tuple[Instance, Pair]], max_length: int) -> HarnessError:
     request, pair = bad[0]
     more = len({each.doc_id for each, _ in bad}) - 1
     others = f" (and so in {more} more)" if more else ""
-    raise HarnessError(f"{_document(request)}{others}: {_why_not(request, pair, max_length)}")
+    return HarnessError(f"{_document(request)}{others}: {_why_not(request, pair, max_length)}")
 
 
 def no_first_token(name: str) -> ModelError:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from harness.errors import HarnessError, unknown
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Outcome, implausible
+from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
 
 
@@ -75,11 +77,25 @@ def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine
     Raises:
         HarnessError: the engine is not known, or the model cannot be read.
     """
+    engine: Engine = _engine_class(name)(model, settings)
+    return engine
+
+
+def refusals(lane: Lane, settings: EngineSettings) -> Mapping[int, HarnessError]:
+    """Jobs of a lane that its engine can refuse before the model's weights are loaded, by their positions.
+
+    An engine that can do so has a function `refusals` with the same arguments.
+    """
+    look = getattr(_engine_class(lane.engine), "refusals", None)
+    found: Mapping[int, HarnessError] = {} if look is None else look(lane, settings)
+    return found
+
+
+def _engine_class(name: str) -> Any:
     if name not in ENGINES:
         raise HarnessError(unknown("engine", name, ENGINES))
     module, attribute = ENGINES[name].split(":")
-    engine: Engine = getattr(importlib.import_module(module), attribute)(model, settings)
-    return engine
+    return getattr(importlib.import_module(module), attribute)
 
 
 def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from harness.engines.energy import meter
-from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine
+from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine, refusals
+from harness.errors import HarnessError
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import Lane
 from harness.wording import duration
@@ -22,13 +24,17 @@ class LaneWorker:
         self._settings = settings
         self._lane: Lane | None = None
         self._engine: Engine | None = None
+        self._refused: Mapping[int, HarnessError] = {}
         self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
-        """Load the model of a lane; if that fails, return a failure for each job of the lane."""
+        """Load the model of a lane; if that fails, or no job needs it, return a failure for each job of the lane."""
         self._lane = lane
         started = time.perf_counter()
         try:
+            self._refused = refusals(lane, self._settings)
+            if len(self._refused) == len(lane.jobs):
+                return tuple(failure(job.cell, self._refused[i]) for i, job in enumerate(lane.jobs))
             self._engine = open_engine(lane.engine, lane.model, self._settings)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
@@ -40,6 +46,8 @@ class LaneWorker:
         assert self._lane is not None, "open() first"
         assert self._engine is not None, "the model was not loaded"
         job = self._lane.jobs[index]
+        if index in self._refused:
+            return failure(job.cell, self._refused[index])
         if self._meter is not None:
             self._meter.start()
         started = time.perf_counter()

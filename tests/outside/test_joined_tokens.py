@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.builders import zoo
+from harness.engines.protocol import EngineSettings
+from harness.executors.worker import LaneWorker
+from harness.records import CellFailure, CellResult
+from harness.schedule import Job, Lane
+from harness.specs import ModelSpec, TaskSpec
+from tests.builders import cell, zoo
 from tests.builders.outside import ENGINES, answered, choices, model_folder, refused, task_of, writing
 
 
@@ -107,3 +114,64 @@ def test_a_text_can_be_written_after_nothing(engine: str, folder: Path, tmp_path
     whole = words.decode(written[0, len(start) :], skip_special_tokens=True)
     assert whole.startswith(sample.output)
     assert sample.output
+
+
+@pytest.fixture(scope="module")
+def weightless(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same folder with weights that cannot be loaded, so that a test sees whether they were to be."""
+    copied = shutil.copytree(folder, tmp_path_factory.mktemp("weightless") / "plain")
+    (copied / "model.safetensors").write_bytes(b"no weights")
+    return copied
+
+
+def opened(engine: str, folder: Path, tasks: Sequence[TaskSpec]) -> tuple[LaneWorker, tuple[CellFailure, ...]]:
+    """A worker that was given a job for each task, and the failures it opened with."""
+    model = ModelSpec(name="plain", family="toy", params=1000, path=str(folder))
+    jobs = tuple(Job(cell=cell(of=task, model=model, engine=engine), task=task) for task in tasks)
+    worker = LaneWorker(EngineSettings())
+    return worker, worker.open(Lane(model=model, engine=engine, jobs=jobs))
+
+
+def joined(folder: Path) -> TaskSpec:
+    documents = [{"question": "The", "answer": 0}, {"question": "Ans", "answer": 1}]
+    return task_of(folder, documents, "acc", **choices(["wer", "xyz"], target_delimiter=""))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_it_is_said_before_the_weights_are_loaded(engine: str, weightless: Path, tmp_path: Path) -> None:
+    """Loading a large model takes minutes, and the tokenizer tells it in a moment (lm-eval#1297)."""
+    writes = task_of(
+        tmp_path / "b", [{"question": "Ans", "answer": "wer"}], "edit_similarity", **writing(), target_delimiter=""
+    )
+    empty = task_of(
+        tmp_path / "c", [{"question": "The", "answer": 1}], "acc", **choices(["", "x"], target_delimiter="")
+    )
+    _, failures = opened(engine, weightless, [joined(tmp_path / "a"), writes, empty])
+    assert [failure.error for failure in failures] == ["HarnessError"] * 3
+    joint, written, nothing = (failure.message for failure in failures)
+    assert "document 1: nothing of the answer 'wer' is left to score" in joint
+    assert "document 0: nothing of the answer 'wer' is left to score" in written
+    assert "document 0: an answer is empty" in nothing
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_only_the_cells_that_it_is_true_of_are_refused(engine: str, folder: Path, tmp_path: Path) -> None:
+    documents = [{"question": "Ans", "answer": 1}]
+    apart = task_of(tmp_path / "b", documents, "acc", **choices(["wer", "xyz"], target_delimiter=" "))
+    kept = task_of(tmp_path / "c", documents, "acc", **choices(["wer is red", "xyz"], target_delimiter=""))
+    worker, failures = opened(engine, folder, [apart, joined(tmp_path / "a"), kept])
+    outcomes = [worker.answer(i) for i in range(3)]
+    worker.close()
+    assert failures == ()
+    assert [isinstance(outcome, CellResult) for outcome in outcomes] == [True, False, True]
+    assert "nothing of the answer 'wer' is left" in getattr(outcomes[1], "message", "")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_model_that_cannot_be_loaded_is_told_as_that_where_nothing_is_refused(
+    engine: str, weightless: Path, tmp_path: Path
+) -> None:
+    documents = [{"question": "The", "answer": 1}]
+    task = task_of(tmp_path, documents, "acc", **choices(["wer", "xyz"], target_delimiter=""))
+    _, (failure,) = opened(engine, weightless, [task])
+    assert failure.error == "ModelError"
