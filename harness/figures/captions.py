@@ -24,9 +24,10 @@ def describe(
         thresholds: True when thresholds are drawn.
     """
     curves = [row.curve for row in (*rows, *partners)]
-    documents = span(n for c in curves for n in c.n)
+    counted = [n for c in curves for e in c.estimates if (n := e.n_known) is not None]
+    documents = f"n = {span(counted)} documents per point" if counted else "Number of documents not known"
     seeds = max(e.seeds for c in curves for e in c.estimates)
-    bars = f"Bars: 95 % interval (Wilson for proportions, else normal). n = {documents} documents per point"
+    bars = f"Bars: 95 % interval (Wilson for proportions, else normal). {documents}"
     parts = [bars + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")]
     if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
         parts.append("Ring: this size and all larger ones are above chance.")

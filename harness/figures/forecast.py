@@ -10,7 +10,7 @@ from harness.analysis.forecast import Forecast
 from harness.analysis.growth import Trace
 from harness.figures.panel import add, draw_chance, draw_points, lines_of, scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, captioned, faint, layout, literal
-from harness.wording import count, interval, number, score, span
+from harness.wording import interval, number, score
 
 _LIGHTEST = 0.1
 """Growth forms of less Akaike weight than this are left out of the picture."""
@@ -119,8 +119,7 @@ def _caption(found: Forecast, forms: Sequence[Trace]) -> str:
     at = number(found.at)
     parts = [
         f"At {at}: {score(found.value)}, 95 % prediction interval {interval(found.low, found.high)} for one "
-        f"model on {count(curve.n[-1])} documents. Thin bars: 95 % interval of what was measured, "
-        f"n = {span(curve.n)} documents."
+        f"model on as many documents as the largest. Thin bars: 95 % interval of what was measured, {curve.documents}."
     ]
     if forms:
         names = ", ".join(f"{form.form} ({number(found.forms[form.form][0])})" for form in forms)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES, Curve, position
-from harness.analysis.stats import PRACTICAL_EFFECT
+from harness.analysis.stats import PRACTICAL_EFFECT, Estimate
 from harness.figures.panel import score_title
 from harness.figures.style import captioned, layout, literal
 from harness.wording import count, interval, number, score, signed, span
@@ -123,14 +123,19 @@ def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float]) -> go.Heatmap
 
 
 def _caption(curves: Sequence[Curve]) -> str:
-    documents = span(n for curve in curves for n in curve.n)
-    note = f"{score_title(curves[0])}; n = {documents} documents per cell. Blank: no score."
+    counted = [n for curve in curves for e in curve.estimates if (n := e.n_known) is not None]
+    documents = f"n = {span(counted)} documents per cell" if counted else "number of documents not known"
+    note = f"{score_title(curves[0])}; {documents}. Blank: no score."
     widest = max(
         ((p.high - p.low) / 2 for c in curves for p in c.points if p.low is not None and p.high is not None),
         default=None,
     )
     error = "" if widest is None else f" Scores are sure to within {score(widest)} at most (half a 95 % interval)."
     return note + error
+
+
+def _documents(of: Estimate) -> str:
+    return "unknown" if of.n_known is None else count(of.n_known)
 
 
 def _range(scores: list[list[float | None]], best: float | None) -> dict[str, float]:
@@ -152,7 +157,7 @@ def _grid(curves: Sequence[Curve]) -> _Grid:
     hovers = [
         [
             f"{literal(row[x].model)}, {curve.shots}-shot<br>{score(row[x].estimate.value)} "
-            f"({interval(row[x].low, row[x].high)})<br>n = {count(row[x].estimate.n)}"
+            f"({interval(row[x].low, row[x].high)})<br>n = {_documents(row[x].estimate)}"
             if x in row
             else ""
             for x in places

@@ -161,10 +161,10 @@ def _hover(point: Point, curve: Curve) -> str:
     estimate = point.estimate
     expected = f" of {count(point.n_expected)} expected" if estimate.n < point.n_expected else ""
     lines = [
-        f"<b>{literal(point.model)}</b> ({number(point.x)})",
+        f"<b>{literal(point.name)}</b> ({number(point.x)})",
         literal(f"{curve.metric.name} {score(estimate.value)}, {curve.family} {curve.label}"),
         "spread unknown" if point.low is None else f"95 % interval {interval(point.low, point.high)}",
-        f"n = {count(estimate.n)}{expected}",
+        "n unknown" if estimate.n_known is None else f"n = {count(estimate.n)}{expected}",
     ]
     lines += [f"{estimate.seeds} few-shot seeds"] if estimate.seeds > 1 else []
     lines += [f"{counted(point.n_truncated, 'prompt')} cut to fit"] if point.n_truncated else []

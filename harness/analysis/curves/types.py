@@ -10,6 +10,7 @@ from harness.analysis.curves.scale import Scale, position
 from harness.analysis.stats import Array, Estimate
 from harness.records import Score
 from harness.specs import Kind, MetricSpec
+from harness.wording import span
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
@@ -156,6 +157,15 @@ class Curve:
     def n(self) -> tuple[int, ...]:
         """Number of documents of each point."""
         return tuple(p.estimate.n for p in self.points)
+
+    @property
+    def documents(self) -> str:
+        """How many documents the points rest on, in words: `n = 120 to 200 documents`."""
+        known = [e.n_known for e in self.estimates]
+        counts = [n for n in known if n is not None]
+        if not counts:
+            return "number of documents not known"
+        return f"n = {span(counts)} {'document' if max(counts) == 1 else 'documents'}"
 
     @property
     def stderr(self) -> tuple[float | None, ...]:

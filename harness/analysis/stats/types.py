@@ -32,6 +32,11 @@ class Estimate(NamedTuple):
     """True when each document scored 0 or 1, so that binomial formulas hold."""
 
     @property
+    def n_known(self) -> int | None:
+        """Number of documents; None where a table gives a standard error alone, which one document cannot have."""
+        return None if self.n == 1 and self.stderr else self.n
+
+    @property
     def n_effective(self) -> float:
         """How many documents a simple proportion with this standard error would have; at most `n`.
 

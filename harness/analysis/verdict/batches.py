@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,7 @@ def tested(curves: Sequence[Curve], run_sd: float, tell: Callable[[str], None]) 
         tell(f"tests on {counted(len(places), 'curve')} of {sizes} points, {len(members)} of {len(curves)} done")
         counts = counts_of([curves[place] for place in places], run_sd=run_sd)
         tests = weigh(counts, decades=not loss, lone_run_sd=_lone_run_sd(sizes, run_sd))
+        tests = replace(tests, unit=np.array([curves[place].metric.best or 1.0 for place in places]))
         for index, place in enumerate(places):
             members[place] = Member(curve=curves[place], tests=tests, index=index)
     return [members[place] for place in range(len(curves))]
@@ -141,7 +142,7 @@ def _without_each_size(
 
     def without(place: int, left_out: int) -> Decision:
         index = left_out * len(members) + place
-        return decide(tests, index, members[place].curve.n[kept[left_out][-1]], levels)
+        return decide(tests, index, members[place].curve.estimates[kept[left_out][-1]].n_known, levels)
 
     return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
 

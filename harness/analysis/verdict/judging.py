@@ -59,7 +59,7 @@ def judge(
     5. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
        is excluded, else inconclusive; `rising` when the trend is significant;
     6. significant rise -> smooth; `rough` when the sizes scatter widely about it;
-    7. above chance at all sizes taken together, without trend -> flat-above-chance;
+    7. above chance by delta at all sizes taken together, without trend -> flat-above-chance;
     8. everything else -> inconclusive.
 
     A trend counts as significant only when it also exceeds the scatter of the sizes about the form that fits them best.
@@ -98,7 +98,7 @@ def judge(
     beside = [partner and neighbours_joined(partner) for partner in beside_whole]
     corrected = _all_corrected(members, together=together)
     levels = Levels(*(test.level for test in corrected))
-    decisions = [decide(m.tests, m.index, m.curve.n[-1], levels) for m in members]
+    decisions = [decide(m.tests, m.index, m.curve.estimates[-1].n_known, levels) for m in members]
     changes = leave_one_out_flips(members, decisions, levels, run_sd, tell)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
@@ -144,12 +144,15 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "threshold": verdict.threshold,
         "threshold_low": verdict.threshold_low,
         "threshold_high": verdict.threshold_high,
+        "halfway": verdict.halfway,
+        "halfway_low": verdict.halfway_low,
+        "halfway_high": verdict.halfway_high,
         "reliable_from": verdict.reliable_from,
         "evidence": {name: _finite(value) for name, value in asdict(verdict.evidence).items()},
         "flips": [{"without": flip.model, "label": flip.label} for flip in verdict.flips],
         "reasons": list(verdict.reasons),
         "models": list(curve.models),
-        "n": list(curve.n),
+        "n": [estimate.n_known for estimate in curve.estimates],
         "missing": [gap.model for gap in curve.gaps],
         "checkpoints": list(curve.names) if curve.of_checkpoints else None,
         "left_out": curve.left_out,
@@ -249,6 +252,9 @@ def _verdict(
         threshold=onset and onset.at,
         threshold_low=onset and onset.low,
         threshold_high=onset and onset.high,
+        halfway=onset and onset.half,
+        halfway_low=onset and onset.half_low,
+        halfway_high=onset and onset.half_high,
         reliable_from=None if first is None else curve.x[first],
         reliable_model=None if first is None else curve.names[first],
         evidence=evidence,

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.curves import Curve, Scale, scale_value
-from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, Counts, counts_of, redrawn_counts, redrawn_scores, stacked
+from harness.analysis.growth import (
+    CANDIDATES,
+    FEWEST_TO_EXTRAPOLATE,
+    Counts,
+    counts_of,
+    redrawn_counts,
+    redrawn_scores,
+    stacked,
+)
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
@@ -18,6 +26,8 @@ from harness.analysis.verdict.types import Decision, Label, Onset
 
 _MOST_WIDENED = 3.0
 """Largest factor by which a dispersion known from few sizes is enlarged."""
+_LEAST_RISE = 0.001
+"""Half of a rise is at least this far above chance, as a share of the best score."""
 _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
@@ -54,21 +64,44 @@ def _onsets(members: Sequence[Member], draws: int, rng: np.random.Generator) -> 
     starts = {
         name: np.stack([one.tests.fits[name].theta[one.index] for one in members]) for name in members[0].tests.fits
     }
-    crossed = crossings(wary, level, redrawn, rng, starts=starts)
+    levels = (level, np.array([_halfway(one) for one in members]))
+    found = crossings(wary, levels, redrawn, rng, starts=starts)
+    foot, half = (_with_points(crossed, counts, reached) for crossed, reached in zip(found, levels, strict=True))
+    return [
+        Onset(*_places(foot, index, one.curve.scale), foot.form[index], *_places(half, index, one.curve.scale))
+        for index, one in enumerate(members)
+    ]
+
+
+def _halfway(one: Member) -> float:
+    """The score halfway from the floor to the largest size, by the form that describes the curve best.
+
+    The floor is chance, or the score of the smallest size where that is higher.
+    """
+    counts = one.counts
+    assert counts is not None
+    able = [fits for name, fits in one.tests.fits.items() if name in CANDIDATES]
+    best = min(able, key=lambda fits: float(fits.aicc(counts.sizes)[one.index])).rows([one.index])
+    smallest, largest = best.mean(best.ends)[0]
+    floor = max(float(counts.chance[0]), float(smallest))
+    # A curve that ends below its floor is not called rising; the level must be above chance all the same.
+    return max(floor + (float(largest) - floor) / 2, float(counts.chance[0]) + _LEAST_RISE)
+
+
+def _with_points(crossed: Crossings, counts: Counts, level: Array) -> Crossings:
+    """The crossings, kept between the sizes that say where they are, with the middles within their intervals."""
     middles = bracketed(crossed.at, counts, level)
-    crossed = crossed._replace(at=middles, low=np.minimum(crossed.low, middles), high=np.maximum(crossed.high, middles))
-    return [_onset(crossed, index, one.curve.scale) for index, one in enumerate(members)]
+    return crossed._replace(at=middles, low=np.minimum(crossed.low, middles), high=np.maximum(crossed.high, middles))
 
 
-def _onset(crossed: Crossings, index: int, scale: Scale) -> Onset:
-    """One of the crossings in the unit of its axis."""
+def _places(crossed: Crossings, index: int, scale: Scale) -> tuple[float | None, float | None, float | None]:
+    """One of the crossings with both ends of its interval, in the unit of its axis; None outside the sizes."""
     at, low, high = (
         scale_value(scale, end[index]) if math.isfinite(end[index]) else None
         for end in (crossed.at, crossed.low, crossed.high)
     )
     # On a loss the smaller end is that of the larger models.
-    ends = (high, low) if scale == "loss" else (low, high)
-    return Onset(at, *ends, crossed.form[index])
+    return (at, high, low) if scale == "loss" else (at, low, high)
 
 
 def _spread(dispersion: float, freedom: int) -> float:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from harness.analysis.curves import Curve
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import Decision, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
-from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text
+from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
 _FEW_SIZES = 6
@@ -50,14 +52,14 @@ def reasons(
         return (f"Cannot tell: {same_place_text(curve)}.",)
     sentences = [
         _deciding(curve, decision, evidence, effect),
-        _limits(curve) if decision.label == "inconclusive" else "",
+        _limits(curve, decision),
         _chance(curve, first, decision),
         _onset(curve, onset, effect) if decision.label in {"emergent", "metric-artefact", "smooth"} else "",
-        _sudden(decision, evidence),
+        _sudden(curve, decision, evidence),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
-        _beside(partner, decision) if partner else "",
-        _scatter(evidence),
-        _carried(flips, decision.label, len(curve.points)),
+        _beside(curve, partner, decision) if partner else "",
+        _scatter(curve, evidence),
+        _carried(flips, decision.label, curve),
         _documents(curve, evidence),
         _joined(curve),
         _left_out(curve),
@@ -77,7 +79,7 @@ def _deciding(curve: Curve, decision: Decision, evidence: Evidence, effect: floa
         case "turn":
             return _turn(decision, evidence, effect)
         case "fall":
-            return f"Larger models do worse ({change})."
+            return f"{_later(curve).capitalize()} do worse ({change})."
         case "small" if not (worse and decision.label == "inconclusive"):
             return _small(decision, evidence, change)
         case "unforeseen":
@@ -87,11 +89,22 @@ def _deciding(curve: Curve, decision: Decision, evidence: Evidence, effect: floa
         case "rise":
             return _rise(curve, evidence, change)
         case "above":
-            return f"Above chance at all sizes together, without a clear trend ({change})."
+            return f"Above chance at all {curve.noun}s together, without a clear trend ({change})."
     if worse:
-        still = f"yet the largest is still above chance (q {probability(evidence.q_top)})"
-        return f"Cannot tell: larger models do worse ({change}), {still}."
-    return f"Cannot tell: the largest size is above chance, but neither a trend nor a jump is clear ({change})."
+        still = f"yet the {_end(curve, 'largest')} is still above chance (q {probability(evidence.q_top)})"
+        return f"Cannot tell: {_later(curve)} do worse ({change}), {still}."
+    if decision.rule == "rest" and not significant(evidence.q_top):
+        return f"Cannot tell: neither a trend nor a jump is clear ({change})."
+    return f"Cannot tell: the {_end(curve)} is above chance, but neither a trend nor a jump is clear ({change})."
+
+
+def _end(curve: Curve, size: str = "largest size") -> str:
+    """What the last point of a curve is called."""
+    return "last checkpoint" if curve.of_checkpoints else size
+
+
+def _later(curve: Curve) -> str:
+    return "later checkpoints" if curve.of_checkpoints else "larger models"
 
 
 def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> bool:
@@ -102,21 +115,24 @@ def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> boo
 
 def _change(curve: Curve, decision: Decision, evidence: Evidence, *, worse: bool) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
-    fitted = signed(evidence.range) or "unknown"
-    change = f"fitted line {fitted} over {len(curve.points)} sizes, q {probability(evidence.q_trend)}"
+    fitted = signed(shown_change(curve, evidence)) or "unknown"
+    change = f"fitted line {fitted} over {_points(curve)}, q {probability(evidence.q_trend)}"
     unclear = decision.rule in {"small", "above", "rest"} and decision.qualifier is None and not worse
     insignificant = not (unclear and significant(evidence.q_trend))
-    return change if insignificant else f"{change}, no more than sizes scatter or than matters"
+    return change if insignificant else f"{change}, no more than {curve.noun}s scatter or than matters"
+
+
+def _points(curve: Curve) -> str:
+    return counted(len(curve.points), curve.noun)
 
 
 def _too_little(curve: Curve, decision: Decision) -> str:
     if decision.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
     if decision.rule == "sizes":
-        sizes = counted(len(curve.points), "size")
-        return f"Cannot tell: {sizes}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
+        return f"Cannot tell: {_points(curve)}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     documents = counted(curve.points[-1].estimate.n, "document")
-    return f"Cannot tell: {documents} at the largest size, at least {FEWEST_DOCUMENTS} are needed."
+    return f"Cannot tell: {documents} at the {_end(curve)}, at least {FEWEST_DOCUMENTS} are needed."
 
 
 def _turn(decision: Decision, evidence: Evidence, effect: float) -> str:
@@ -126,18 +142,32 @@ def _turn(decision: Decision, evidence: Evidence, effect: float) -> str:
 
 def _rise(curve: Curve, evidence: Evidence, change: str) -> str:
     rises = "Rises" if curve.metric.higher_is_better else "Improves"
-    if evidence.p_ext is None or evidence.p_ext < ALPHA_EXT:
+    # A rise that was over before the sizes held out leaves nothing that they could surprise by.
+    foreseen = evidence.p_ext is not None and evidence.p_ext >= ALPHA_EXT and _ends_steeply(curve, evidence)
+    if not foreseen:
         return f"{rises} with scale ({change})."
-    surprise = f"the largest size is no surprise after the smaller ones (p {probability(evidence.p_ext)})"
+    others = "those before" if curve.of_checkpoints else "the smaller ones"
+    surprise = f"the {_end(curve)} is no surprise after {others} (p {probability(evidence.p_ext)})"
     return f"{rises} with scale ({change}), and {surprise}."
+
+
+def _ends_steeply(curve: Curve, evidence: Evidence) -> bool:
+    """True when the largest step leads to one of the sizes that were held out and predicted."""
+    steps = [b - a for a, b in pairwise(curve.y)]
+    return steps.index(max(steps)) + 1 >= len(curve.points) - int(evidence.held_out or 1)
 
 
 def _broken(curve: Curve, evidence: Evidence) -> str:
     absent = len(curve.points) - int(evidence.held_out or 1)
     return (
-        f"Absent in the {absent} smallest sizes (at most {score(evidence.below_high)}), and then a rise within less "
-        f"than a decade of scale: no smooth curve fits it (p {probability(evidence.p_jump)})."
+        f"Absent in the {_first(curve, absent, 'smallest')} (at most {score(evidence.below_high)}), and then a rise "
+        f"within less than a decade of scale: no smooth curve fits it (p {probability(evidence.p_jump)})."
     )
+
+
+def _first(curve: Curve, points: int, small: str = "smaller") -> str:
+    """The points before a jump, in words."""
+    return f"first {points} checkpoints" if curve.of_checkpoints else f"{points} {small} sizes"
 
 
 def _stands_out(evidence: Evidence) -> bool:
@@ -158,31 +188,35 @@ def _small(decision: Decision, evidence: Evidence, change: str) -> str:
 
 def _unforeseen(curve: Curve, evidence: Evidence) -> str:
     held = int(evidence.held_out or 1)
-    names = " and ".join(curve.models[-held:])
+    names = " and ".join(curve.names[-held:])
     bound = score(evidence.below_high)
     foreseen, measured = score(evidence.foreseen), " and ".join(score(y) for y in curve.y[-held:])
     return (
-        f"Absent in the {len(curve.points) - held} smaller sizes (at most {bound}) and not foreseen: extrapolating "
+        f"Absent in the {_first(curve, len(curve.points) - held)} (at most {bound}) and not foreseen: extrapolating "
         f"gives {foreseen} for {names}, measured {measured} (p {probability(evidence.p_ext)})."
     )
 
 
-def _sudden(decision: Decision, evidence: Evidence) -> str:
+def _sudden(curve: Curve, decision: Decision, evidence: Evidence) -> str:
     if decision.rule != "unforeseen" or decision.qualifier is None:
         return ""
     p = probability(evidence.p_sharp)
     if decision.qualifier.startswith("sharp"):
-        return f"Sharp: no smooth curve over all sizes fits the jump (p {p})."
+        return f"Sharp: no smooth curve over all {curve.noun}s fits the jump (p {p})."
     if evidence.p_sharp is None:
         return "Apparent: whether a smooth curve would fit cannot be tested on this scale."
-    return f"Apparent: a steep but smooth curve over all sizes fits as well (p {p}); a size in the gap would tell."
+    gap = f"a {curve.noun} in the gap would tell"
+    return f"Apparent: a steep but smooth curve over all {curve.noun}s fits as well (p {p}); {gap}."
 
 
-def _limits(curve: Curve) -> str:
+def _limits(curve: Curve, decision: Decision) -> str:
     sizes = len(curve.points)
-    if not FEWEST_SIZES_FOR_A_TREND <= sizes < _FEW_SIZES:
+    if FEWEST_SIZES_FOR_A_TREND <= sizes < FEWEST_TO_EXTRAPOLATE:
+        needed = f"at least {FEWEST_TO_EXTRAPOLATE} are needed"
+        return f"With {sizes} {curve.noun}s emergence cannot be tested, whatever the scores are: {needed}."
+    if decision.label != "inconclusive" or not FEWEST_SIZES_FOR_A_TREND <= sizes < _FEW_SIZES:
         return ""
-    return f"Only {sizes} sizes: the noise between training runs does not show in them."
+    return f"Only {sizes} {curve.noun}s: the noise between training runs does not show in them."
 
 
 def _chance(curve: Curve, first: int | None, decision: Decision) -> str:
@@ -192,16 +226,18 @@ def _chance(curve: Curve, first: int | None, decision: Decision) -> str:
     if first is None:
         below = decision.rule == "rise" and curve.y[-1] <= curve.metric.chance
         if decision.rule in {"rest", "above"}:
-            return f"Tested size by size (5 % / {len(curve.points)}), the largest is not above it ({level})."
-        return f"The largest size is not reliably above chance ({level})" + (
+            one_by_one = f"Tested {curve.noun} by {curve.noun} (5 % / {len(curve.points)})"
+            return f"{one_by_one}, the {_end(curve, 'largest')} is not above it ({level})."
+        return f"The {_end(curve)} is not reliably above chance ({level})" + (
             ": what rises is a score below chance." if below else "."
         )
     unit = UNITS[curve.scale]
-    where = f"{number(curve.x[first])} {unit} on ({curve.models[first]}; {level})"
+    where = f"{number(curve.x[first])} {unit} on ({curve.names[first]}; {level})"
     if first == 0:
-        return f"Reliably above chance at every size, from {where}."
+        return f"Reliably above chance at every {curve.noun}, from {where}."
     if first == len(curve.points) - 1:
-        return f"Reliably above chance only at the largest size, {where.replace(' on (', ' (')}: one size carries this."
+        only = where.replace(" on (", " (")
+        return f"Reliably above chance only at the {_end(curve)}, {only}: one {curve.noun} carries this."
     return f"Reliably above chance from {where}."
 
 
@@ -211,30 +247,36 @@ def _onset(curve: Curve, onset: Onset | None, effect: float) -> str:
         return ""
     level = f"{score(curve.metric.chance + effect)} (chance + {score(effect)})"
     if onset.at is None and curve.y[0] >= curve.metric.chance + effect:
-        return f"Already above {level} at the smallest size."
-    if onset.at is None:
-        return f"Where it passes {level} lies outside the sizes measured."
-    low, high = f"below {number(min(curve.x))}", f"above {number(max(curve.x))}"
-    if onset.low is not None:
-        low = number(onset.low)
-    if onset.high is not None:
-        high = number(onset.high)
-    at = f"{number(onset.at)} {UNITS[curve.scale]}"
-    return f"Passes {level} at {at}, 95 % interval {low} to {high}."
+        foot = f"Already above {level} at the {'first checkpoint' if curve.of_checkpoints else 'smallest size'}."
+    elif onset.at is None:
+        foot = f"Where it passes {level} lies outside the {curve.noun}s measured."
+    else:
+        foot = f"Passes {level} at {_located(curve, onset.at, onset.low, onset.high)}."
+    if onset.half is None:
+        return foot
+    return f"{foot} Half of its rise is made at {_located(curve, onset.half, onset.half_low, onset.half_high)}."
+
+
+def _located(curve: Curve, at: float, low: float | None, high: float | None) -> str:
+    """A place on the axis with its interval, in words."""
+    least = f"below {number(min(curve.x))}" if low is None else number(low)
+    most = f"above {number(max(curve.x))}" if high is None else number(high)
+    return f"{number(at)} {UNITS[curve.scale]}, 95 % interval {least} to {most}"
 
 
 def _step(step: LargestStep, curve: Curve) -> str:
     share = percent(step.share)
-    return f"The largest step, {step.below} to {step.above}, makes {share} of the range of {len(curve.y)} sizes."
+    return f"The largest step, {step.below} to {step.above}, makes {share} of the range of {_points(curve)}."
 
 
-def _beside(partner: PartnerTrend, decision: Decision) -> str:
+def _beside(curve: Curve, partner: PartnerTrend, decision: Decision) -> str:
     if partner.sizes_below == 0:
         return ""
     everywhere = partner.sizes_below == partner.sizes
-    where = "over all sizes" if everywhere else f"over the {partner.sizes_below} sizes below the threshold"
+    noun = curve.noun
+    where = f"over all {noun}s" if everywhere else f"over the {partner.sizes_below} {noun}s below the threshold"
     if partner.rises_below is None:
-        return f"{partner.metric}: too few sizes below the threshold to say whether it rises earlier."
+        return f"{partner.metric}: too few {noun}s below the threshold to say whether it rises earlier."
     z = "" if partner.z_below is None else f"z = {one_decimal(partner.z_below)}"
     of_range = "" if partner.share_below is None else f", {percent(min(partner.share_below, 1))} of its range"
     share = "" if everywhere else of_range
@@ -248,18 +290,18 @@ def _beside(partner: PartnerTrend, decision: Decision) -> str:
     return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
 
 
-def _scatter(evidence: Evidence) -> str:
+def _scatter(curve: Curve, evidence: Evidence) -> str:
     dispersion = evidence.dispersion
     if dispersion is None or dispersion < _SCATTERED:
         return ""
     times = one_decimal(math.sqrt(dispersion))
     return (
-        f"Sizes scatter about the best curve {times} times as much as documents explain: noise "
+        f"{curve.noun.capitalize()}s scatter about the best curve {times} times as much as documents explain: noise "
         "between training runs, or a shape no curve here has. Repeat sizes with other seeds before trusting the shape."
     )
 
 
-def _carried(flips: Sequence[Flip], label: Label, sizes: int) -> str:
+def _carried(flips: Sequence[Flip], label: Label, curve: Curve) -> str:
     if not flips:
         return ""
     if len(flips) == 1:
@@ -267,21 +309,20 @@ def _carried(flips: Sequence[Flip], label: Label, sizes: int) -> str:
         return f'One point carries this verdict: without {flip.model} it would be "{PLAIN_WORDS[flip.label]}".'
     words = ", ".join(f"{f.model} ({PLAIN_WORDS[f.label]})" for f in flips[:_NAMED])
     more = f" and {len(flips) - _NAMED} more" if len(flips) > _NAMED else ""
-    return f"Not stable: each of {len(flips)} of the {sizes} sizes, left out, changes the verdict: {words}{more}."
+    return f"Not stable: each of {len(flips)} of the {_points(curve)}, left out, changes the verdict: {words}{more}."
 
 
 def _documents(curve: Curve, evidence: Evidence) -> str:
-    fewest, most = min(curve.n), max(curve.n)
-    documents = f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
     seeds = max(p.estimate.seeds for p in curve.points)
     repeated = f", {seeds} few-shot seeds" if seeds > 1 else ""
     shown = (
         ""
         if evidence.mde is None
-        else f"; smallest gain over chance the largest size could show: {score(evidence.mde)}"
+        else f"; smallest gain over chance the {_end(curve)} could show: {score(evidence.mde)}"
     )
-    noun = "document" if most == 1 else "documents"
-    return f"{documents} {noun}{repeated} per size{shown}."
+    documents = f"{curve.documents[0].upper()}{curve.documents[1:]}" if "known" in curve.documents else curve.documents
+    each = "" if "known" in documents else f" per {curve.noun}"
+    return f"{documents}{repeated}{each}{shown}."
 
 
 def _joined(curve: Curve) -> str:

@@ -16,19 +16,19 @@ ROUGH = 3.0
 """Dispersion about the best growth form from which on a rise is called rough."""
 
 
-def decide(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decision:
+def decide(tests: CurveTests, i: int, documents: int | None, levels: Levels) -> Decision:
     """The rules of `judge`, in their order.
 
     Args:
         tests: the tests on a batch of curves.
         i: which curve of the batch.
-        documents: how many documents its largest size has.
+        documents: how many documents its largest size has; None when that is not known.
         levels: the largest p of each test that is significant.
     """
     reach, effect = tests.reach[i], tests.effect[i]
     if tests.above.shape[1] < FEWEST_SIZES_FOR_A_TREND:
         return Decision("inconclusive", rule="sizes")
-    if documents < FEWEST_DOCUMENTS:
+    if documents is not None and documents < FEWEST_DOCUMENTS:
         return Decision("inconclusive", rule="documents")
     if np.isnan(reach):
         return Decision("inconclusive", rule="spread")
@@ -49,7 +49,8 @@ def decide(tests: CurveTests, i: int, documents: int, levels: Levels) -> Decisio
         return Decision("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
     if rises:
         return Decision("smooth", "rough" if tests.dispersion[i] > ROUGH else None, rule="rise")
-    if clear and not moves and tests.below_low[i] > _chance(tests, i) and tests.lowest[i] >= -effect:
+    there = tests.below_low[i] > _chance(tests, i) and _pooled(tests, i) >= _chance(tests, i) + effect
+    if clear and not moves and there and tests.lowest[i] >= -effect:
         return Decision("flat-above-chance", rule="above")
     return Decision("inconclusive", rule="rest")
 
@@ -99,6 +100,12 @@ def _emergent(tests: CurveTests, i: int, levels: Levels) -> Decision | None:
     if tests.p_jump[i] <= levels.jump:
         return Decision("emergent", "sharp", rule="broken")
     return None
+
+
+def _pooled(tests: CurveTests, i: int) -> float:
+    """The score of all sizes together, as a share of the best one."""
+    counts = tests.counts
+    return float("nan") if counts is None else float(counts.k[i].sum() / counts.n[i].sum())
 
 
 def _chance(tests: CurveTests, i: int) -> float:

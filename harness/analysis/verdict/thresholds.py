@@ -38,15 +38,15 @@ class Crossings(NamedTuple):
 
 def crossings(
     counts: Counts,
-    level: Array,
+    levels: Sequence[Array],
     redrawn: Array | None,
     rng: np.random.Generator,
     *,
     confidence: float = 0.95,
     forms: Sequence[str] = CANDIDATES,
     starts: Mapping[str, Array] | None = None,
-) -> Crossings:
-    """Where each curve rises through `level`, with an interval that covers not knowing the form of growth.
+) -> list[Crossings]:
+    """Where each curve rises through each of some levels, with intervals that cover not knowing the form of growth.
 
     Each redrawn curve is fitted with one form (see `refitted`), the place where it crosses the level is kept consistent
     with its points (see `bracketed`), and the interval is made of percentiles of these places. A sudden rise could lie
@@ -55,7 +55,7 @@ def crossings(
 
     Args:
         counts: the curves.
-        level: score to be reached, (B,), above chance.
+        levels: scores to be reached, each (B,), above chance.
         redrawn: successes of R redrawn curves for each, (B, R, m); None leaves the intervals open.
         rng: source of chance.
         confidence: coverage of the interval.
@@ -68,20 +68,28 @@ def crossings(
     fits = [fit(form, counts, start=None if starts is None else starts[form.name]) for form in able]
     share = akaike_weights(fits, counts.sizes)
     best = share.argmax(axis=0)
-    at = np.choose(best, [_crossing(f, counts, level, None) for f in fits])
     names = tuple(able[i].name for i in best)
+    middles = [np.choose(best, [_crossing(f, counts, level, None) for f in fits]) for level in levels]
     if redrawn is None:
-        return Crossings(at=at, low=np.full(len(counts), -np.inf), high=np.full(len(counts), np.inf), form=names)
+        nowhere = np.full(len(counts), np.inf)
+        return [Crossings(at=at, low=-nowhere, high=nowhere, form=names) for at in middles]
     curves, draws = redrawn.shape[:2]
-    found = np.empty((curves, draws))
+    found = np.empty((len(levels), curves, draws))
+    # Each level has a source of chance of its own, so that asking for another does not move the first.
+    rngs = [rng, *rng.spawn(len(levels) - 1)]
     for again in refitted(fits, share, counts, redrawn, rng):
-        some, reached = again.counts, level[again.row]
-        found[again.row, again.column] = bracketed(_crossing(again.fits, some, reached, rng), some, reached, rng)
+        for places, level, chance in zip(found, levels, rngs, strict=True):
+            some, reached = again.counts, level[again.row]
+            places[again.row, again.column] = bracketed(
+                _crossing(again.fits, some, reached, chance), some, reached, chance
+            )
+    found.sort(axis=2)
     tail = (1 - confidence) / 2
-    found.sort(axis=1)
-    edges = np.array([tail, 1 - tail]) * (draws - 1)
-    low, high = found[:, int(np.floor(edges[0]))], found[:, int(np.ceil(edges[1]))]
-    return Crossings(at=at, low=low, high=high, form=names)
+    low, high = (int(end(share * (draws - 1))) for end, share in ((np.floor, tail), (np.ceil, 1 - tail)))
+    return [
+        Crossings(at=at, low=places[:, low], high=places[:, high], form=names)
+        for at, places in zip(middles, found, strict=True)
+    ]
 
 
 def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator | None = None) -> Array:

@@ -168,6 +168,12 @@ class Onset(NamedTuple):
     """Upper end of the 95 % interval; None when it lies outside the sizes measured."""
     form: str
     """Name of the growth form behind `at`."""
+    half: float | None = None
+    """Where half of the rise over the sizes is made; None when this lies outside the sizes measured."""
+    half_low: float | None = None
+    """Lower end of the 95 % interval of `half`; None when it lies outside the sizes measured."""
+    half_high: float | None = None
+    """Upper end of the 95 % interval of `half`; None when it lies outside the sizes measured."""
 
 
 class PartnerTrend(NamedTuple):
@@ -269,6 +275,13 @@ class Verdict:
     threshold_high: float | None
     """Upper end of the threshold's 95 % interval; None when it lies above the largest size, or there is no
     threshold."""
+    halfway: float | None
+    """Scale at which half of the rise over the sizes is made, from the floor (chance, or the score of the smallest size
+    where that is higher) to the largest size; None when it does not rise."""
+    halfway_low: float | None
+    """Lower end of the 95 % interval of `halfway`; None when it lies below the smallest size, or there is none."""
+    halfway_high: float | None
+    """Upper end of the 95 % interval of `halfway`; None when it lies above the largest size, or there is none."""
     reliable_from: float | None
     """Smallest scale from which this and all larger sizes are above chance; None when there is none."""
     reliable_model: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -74,7 +75,7 @@ def table_row(judged: Judged) -> TableRow:
         verdict=label_text(verdict),
         threshold=threshold_text(judged) or NONE,
         above_chance_from=NONE if verdict.reliable_from is None else number(verdict.reliable_from),
-        change=signed(evidence.range) or NONE,
+        change=signed(shown_change(curve, evidence)) or NONE,
         q=p_value(evidence.q_trend) or NONE,
         deciding_sizes=f"{len(verdict.flips)} of {len(curve.points)}" if verdict.flips else NONE,
         why=" ".join(verdict.reasons),
@@ -105,6 +106,18 @@ def threshold_text(judged: Judged) -> str:
     if verdict.threshold_high is not None:
         high = number(verdict.threshold_high)
     return f"{number(verdict.threshold)} ({low}-{high})"
+
+
+def shown_change(curve: Curve, evidence: Evidence) -> float | None:
+    """Change of the fitted line over all points, or what the scores span where that is clearly less; None without one.
+
+    A straight line through a jump rises by more than the scores do, and may leave the range that they can have.
+    """
+    if evidence.range is None:
+        return None
+    span = max(curve.y) - min(curve.y)
+    beyond = evidence.range_stderr is not None and abs(evidence.range) > span + 2 * evidence.range_stderr
+    return math.copysign(span, evidence.range) if beyond else evidence.range
 
 
 def evidence_text(name: str, value: float | None) -> str:

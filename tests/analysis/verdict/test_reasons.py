@@ -3,11 +3,12 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from harness.analysis.curves import curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict import Evidence, Verdict, evidence_texts
+from harness.analysis.verdict import Evidence, Verdict, evidence_texts, judge, table_row, to_json
 from harness.analysis.verdict.reasons import reasons
 from harness.analysis.verdict.types import Decision, Flip, Onset
 from tests.builders import SIZES, failed, grown
@@ -205,3 +206,83 @@ def test_models_without_a_point_and_splits_are_told() -> None:
 def test_a_curve_over_a_loss_speaks_of_losses() -> None:
     (verdict,) = verdicts(table_curves(counted(RISE, loss=[4 - i / 4 for i in range(8)]), "loss"), draws=50)
     assert any(re.search(r"Passes .* at \d\.\d+ loss, 95 % interval", s) for s in verdict.reasons)
+
+
+def test_three_sizes_say_that_emergence_cannot_be_tested() -> None:
+    told = "With 3 sizes emergence cannot be tested, whatever the scores are: at least 4 are needed."
+    assert told in judged((50, 90, 150)).reasons
+    assert told in judged((50, 50, 51)).reasons
+    assert not any("cannot be tested" in sentence for sentence in judged((50, 60, 90, 150)).reasons)
+
+
+def test_largest_sizes_are_no_surprise_only_where_the_rise_leads_to_them() -> None:
+    late = judged((50, 52, 58, 66, 80, 95, 115, 140))
+    assert late.label == "smooth"
+    assert "the largest size is no surprise after the smaller ones" in late.reasons[0]
+    over = judged((50, 60, 100, 140, 145, 150, 152, 155))
+    assert (over.label, (over.evidence.p_ext or 0) > 0.5) == ("smooth", True)
+    assert "no surprise" not in over.reasons[0]
+
+
+def test_a_line_through_a_jump_does_not_rise_by_more_than_the_scores_do() -> None:
+    (row,) = judge([curve((0, 0, 0, 0, 1000, 1000, 1000, 1000), n=1000, chance=0.0)], draws=0)
+    assert (row.verdict.evidence.range or 0) > 1
+    assert table_row(row).change == "+1.000"
+
+
+def test_sentences_speak_in_the_metrics_own_unit() -> None:
+    """A score in per cent says per cent: a rise of 55 points, and not of 0.55."""
+    right = np.array(RISE) / 200
+    stderr = 100 * np.sqrt(right * (1 - right) / 199)
+    frame = counted(value=100 * right, stderr=stderr, chance=25.0, best=100.0).drop(columns=["k"])
+    (verdict,) = verdicts(table_curves(frame), draws=50)
+    (share,) = verdicts([curve(RISE)], draws=50)
+    assert verdict.label == share.label == "smooth"
+    assert verdict.evidence.range == pytest.approx(100 * (share.evidence.range or 0), rel=0.02)
+    assert verdict.evidence.gain == pytest.approx(100 * (share.evidence.gain or 0), rel=0.02)
+    assert f"fitted line +{verdict.evidence.range:.3f} over 8 sizes" in verdict.reasons[0]
+    assert "Passes 30.000 (chance + 5.000)" in " ".join(verdict.reasons)
+
+
+def test_documents_that_a_table_does_not_count_are_not_called_one_document() -> None:
+    frame = counted(metric="nll", value=[3.0 - i / 4 for i in range(8)], stderr=0.02).drop(columns=["k", "n", "chance"])
+    (row,) = judge(table_curves(frame))
+    assert row.verdict.label == "smooth"
+    assert "Number of documents not known." in row.verdict.reasons
+    assert to_json(row)["n"] == [None] * 8
+
+
+def test_checkpoints_are_called_checkpoints_and_have_names() -> None:
+    frame = counted(STEP, model="toy", revision=[f"step{i}" for i in range(8)])
+    frame["tokens"] = [1e9 * 4**i for i in range(8)]
+    frame["params"] = 1e9
+    (verdict,) = verdicts(table_curves(frame, "tokens"), draws=50)
+    text = " ".join(verdict.reasons)
+    assert "Absent in the first 7 checkpoints" in text
+    assert "for toy@step7, measured 0.800" in text
+    assert "without toy@step7" in text
+    assert "size" not in text
+    assert verdict.reliable_model == "toy@step7"
+
+
+def test_the_place_where_half_of_a_rise_is_made_is_told_beside_its_foot() -> None:
+    (row,) = judge([curve((50, 50, 50, 52, 60, 110, 150, 152))], draws=100)
+    verdict = row.verdict
+    assert verdict.threshold is not None
+    assert verdict.halfway is not None
+    assert verdict.halfway_low is not None
+    assert verdict.halfway_high is not None
+    assert verdict.threshold < verdict.halfway
+    assert SIZES[4] < verdict.halfway_low < verdict.halfway < verdict.halfway_high < SIZES[6]
+    assert any("Half of its rise is made at" in sentence for sentence in verdict.reasons)
+    found = to_json(row)
+    told = (found["halfway"], found["halfway_low"], found["halfway_high"])
+    assert told == (verdict.halfway, verdict.halfway_low, verdict.halfway_high)
+
+
+def test_a_level_hardly_above_chance_is_not_called_flat_above_chance() -> None:
+    """All sizes together lie 0.027 above chance: enough documents make that significant, and it matters little."""
+    verdict = judged((112, 95, 94, 95, 94, 95, 96, 112), n=400, chance=0.221)
+    assert (verdict.evidence.gain or 0) > 0.05
+    assert verdict.label == "inconclusive"
+    assert judged((112, 115, 114, 105, 114, 115, 106, 112), n=400, chance=0.221).label == "flat-above-chance"

@@ -15,7 +15,8 @@ def found(*curves: tuple[int, ...], level: float = 0.3, draws: int = 300) -> Cro
     some = counts(curves)
     rng = np.random.default_rng(0)
     redrawn = redrawn_counts(some, draws, rng) if draws else None
-    return crossings(some, np.full(len(some), level), redrawn, rng)
+    (crossed,) = crossings(some, [np.full(len(some), level)], redrawn, rng)
+    return crossed
 
 
 def test_a_gradual_rise_has_its_onset_where_the_curve_passes_the_level() -> None:
