@@ -17,7 +17,7 @@ from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
 from harness.catalog.architectures import check_sizes, why_no_text
 from harness.catalog.checkpoints import step_of, tokens_seen
-from harness.catalog.weights import check_dtype, check_kind, elements, weight_files
+from harness.catalog.weights import check_dtype, check_kind, elements, weight_files, what_else
 from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT, MOST_NAME
 from harness.specs import ModelSpec
@@ -217,7 +217,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         found = f"is {kind}" if kind else "no such folder"
         raise ModelError(f"{folder}: {found}; expected config.json, weights and a tokenizer")
     if _kind(path) is None:
-        raise ModelError(f"{folder}: no config; expected config.json")
+        raise ModelError(f"{folder}: no config; expected config.json{what_else(folder)}")
     try:
         config = parsed_json(read_bytes(path, CONFIG_BYTES))
         if isinstance(config, dict):

@@ -18,12 +18,16 @@ from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableErr
 from harness.bounded.pickle_file import pickled_shapes
 from harness.bounded.safetensors_file import safetensors_header
 from harness.errors import ModelError
-from harness.wording import count, quoted
+from harness.wording import count, counted, quoted
 
 SHARD_INDEX = "model.safetensors.index.json"
 """Says which of several safetensors files holds each weight."""
 _READ = ("model.safetensors", SHARD_INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json")
 """What a loader looks for, in this order."""
+_OF_OTHERS = (".pth", ".pt", ".ckpt", ".h5", ".msgpack", ".onnx", ".distcp", ".nemo", ".pkl", ".npz")
+"""Endings of weights that other programs wrote."""
+_OF_TRAINING = ("optimizer", "scheduler", "scaler", "rng_state", "random_states")
+"""How files begin that a trainer goes on from, and which are no weights."""
 _DTYPES = frozenset(
     "float64 double float32 float float16 half bfloat16 float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz "
     "float8_e8m0fnu float4_e2m1fn_x2 int64 int32 int16 int8 uint8".split()
@@ -181,4 +185,21 @@ def _why_no_weights(folder: Path) -> str:
     others = sorted(path.name for path in folder.glob("*.safetensors"))
     if others:
         return f"no weights that a loader finds: there is {others[0]}; {expected}"
-    return f"no weights; expected one of {', '.join(_READ)}"
+    return f"no weights; expected one of {', '.join(_READ)}{what_else(folder)}"
+
+
+def what_else(folder: Path) -> str:
+    """What a folder without a model has instead, and what to do about it; empty when it has nothing of the kind."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return ""
+    if foreign := [name for name in names if name.endswith(_OF_OTHERS) and not name.startswith(_OF_TRAINING)]:
+        return (
+            f"; {foreign[0]} is in a format that transformers does not load: convert it with the script of the program "
+            "that wrote it, and save it with save_pretrained"
+        )
+    if inside := [name for name in names if is_regular(folder / name / "config.json")]:
+        more = f" and {counted(len(inside) - 1, 'more folder')}" if len(inside) > 1 else ""
+        return f"; there is a model in {inside[0]}{more}: name that one, or '{folder.name}/*' for all of them"
+    return ""

@@ -111,6 +111,35 @@ def test_what_a_model_folder_lacks_is_named(folder: Path, spoil, message: str) -
         check_local_model(spec)
 
 
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ("consolidated.00.pth", "params.json"),
+            "expected config.json; consolidated.00.pth is in a format that",
+        ),
+        (
+            ("config.json", "model.ckpt"),
+            "no weights; expected one of .*; model.ckpt is in a format that",
+        ),
+        (
+            ("a/config.json", "b/config.json"),
+            "expected config.json; there is a model in a and 1 more folder: name",
+        ),
+        (("config.json", "optimizer.pt"), r"no weights; expected one of .*index\.json$"),
+        (("a/config.json",), r"there is a model in a: name that one, or '.*/\*' for all of them"),
+    ],
+)
+def test_a_folder_that_holds_something_else_says_what_to_do(
+    tmp_path: Path, files: tuple[str, ...], message: str
+) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(json.dumps({"model_type": "llama"}))
+    with pytest.raises(ModelError, match=message):
+        model_from_folder(tmp_path)
+
+
 def test_damaged_weights_are_named(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\xff" * 40)
     with pytest.raises(ModelError, match=r"model\.safetensors: is no readable safetensors file"):
