@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from harness.analysis.curves.replicates import point_of, sizes
+from harness.analysis.curves.replicates import named_apart, noise_between, point_of, sizes
 from harness.analysis.curves.scale import NOT_KNOWN, Scale
 from harness.analysis.curves.stages import Stages, pooled, stages_of
 from harness.analysis.curves.types import Curve, Gap, Measurement, Point, TrainingRun
@@ -201,7 +201,8 @@ def _curve(
         return None
     runs = [run for run, _ in on_curve]
     grouped = sizes(runs, [checkpoint.seeds[0].scales for _, checkpoint in on_curve], scale)
-    of_sizes = [point_of([runs[i] for i in members]) for members in grouped]
+    noise = noise_between([[runs[i] for i in members] for members in grouped], metric)
+    of_sizes = named_apart([point_of([runs[i] for i in members], noise) for members in grouped])
     points = _named(of_sizes, [on_curve[members[0]][1].seeds[0] for members in grouped])
     gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]
     evaluated = {checkpoint.seeds[0].name for checkpoint in checkpoints}
@@ -220,6 +221,7 @@ def _curve(
         gaps=tuple(sorted(set(gaps), key=lambda gap: (gap.x or 0.0, gap.model, gap.reason))),
         conditions=_text(first.conditions),
         split=split,
+        noise=noise,
         items=_items([[on_curve[i][1] for i in members] for members in grouped], metric, points),
     )
 
@@ -260,18 +262,16 @@ def _named(points: Sequence[Point], of: Sequence[Measurement]) -> tuple[Point, .
     """The points, with the names of their checkpoints where several are of one model."""
     times = Counter(point.model for point in points)
     return tuple(
-        replace(point, checkpoint=_checkpoint_name(one)) if times[point.model] > 1 else point
+        replace(point, checkpoint=_checkpoint_name(point.model, one)) if times[point.model] > 1 else point
         for point, one in zip(points, of, strict=True)
     )
 
 
-def _checkpoint_name(one: Measurement) -> str:
+def _checkpoint_name(model: str, one: Measurement) -> str:
     tokens, params = one.scales["tokens"], one.scales["params"]
     if one.stage and not (tokens and _HASH.fullmatch(one.stage)):
-        return f"{one.model}@{one.stage}"
-    return (
-        f"{one.model} after {number(tokens)} tokens" if tokens else f"{one.model} of {number(params or 0)} parameters"
-    )
+        return f"{model}@{one.stage}"
+    return f"{model} after {number(tokens)} tokens" if tokens else f"{model} of {number(params or 0)} parameters"
 
 
 def _items(grouped: Sequence[Sequence[_Checkpoint]], metric: MetricSpec, points: Sequence[Point]) -> Array | None:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.analysis.curves.replicates import mean_estimate
 from harness.analysis.curves.scale import scale_value
 from harness.analysis.curves.types import Curve, Point
-from harness.analysis.stats import confidence_interval
+from harness.analysis.stats import interval_over_runs
 
 MOST_POINTS = 48
 """Points of a curve that are judged one by one. More are joined in at most so many groups."""
@@ -48,7 +48,9 @@ def _joined(curve: Curve, group: slice) -> Point:
     if len(points) == 1:
         return first
     pooled = mean_estimate([point.estimate for point in points])
-    low, high = confidence_interval(pooled)
+    # As many runs as the neighbours share: they are stages of the same ones.
+    runs = min((point.runs for point in points), key=len)
+    low, high = interval_over_runs(pooled, curve.noise, max(len(runs), 1))
     return Point(
         model=first.model,
         x=scale_value(curve.scale, float(np.mean(curve.position[group]))),
@@ -57,5 +59,6 @@ def _joined(curve: Curve, group: slice) -> Point:
         high=high,
         n_expected=min(point.n_expected for point in points),
         n_truncated=sum(point.n_truncated for point in points),
+        runs=runs,
         checkpoint=f"{first.name} (and the next {len(points) - 1})",
     )

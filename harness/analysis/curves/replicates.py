@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
 from harness.analysis.curves.scale import Scale, position
 from harness.analysis.curves.types import Curve, Point, TrainingRun
-from harness.analysis.stats import Estimate, confidence_interval
+from harness.analysis.stats import Estimate, RunNoise, interval_over_runs, run_noise
+from harness.specs import MetricSpec
 from harness.wording import natural_order
 
 _STEP = re.compile(r"(?:checkpoint|ckpt|step|iter)[-_]?\d+$")
 """How names of checkpoints end."""
+_WORD = re.compile(r"[-_. /@]*[^-_. /@]+")
+"""A word of a name, with what stands before it."""
 _NAMED = 3
 """How many models one sentence names."""
 
@@ -51,17 +56,32 @@ def sizes(
     return sorted(ordered, key=lambda members: (position(scale, _place(runs, members)), runs[members[0]].model))
 
 
-def point_of(runs: Sequence[TrainingRun]) -> Point:
+def noise_between(grouped: Sequence[Sequence[TrainingRun]], metric: MetricSpec) -> RunNoise | None:
+    """The noise between training runs, from the sizes of one curve that have several; None when none has.
+
+    Args:
+        grouped: the runs of each size.
+        metric: how their scores are read.
+    """
+    if all(len(runs) == 1 for runs in grouped):
+        return None
+    values = [run.estimate.value for runs in grouped for run in runs]
+    best = metric.best if metric.higher_is_better and metric.best and metric.best > 0 else None
+    within = best is not None and min(values) >= 0 and max(values) <= best
+    return run_noise([[run.estimate for run in runs] for runs in grouped], best if within else None)
+
+
+def point_of(runs: Sequence[TrainingRun], noise: RunNoise | None = None) -> Point:
     """The point of one size: the mean over its training runs.
 
     Args:
         runs: at least one, in the order of their names.
+        noise: the noise between training runs; None leaves it out of the interval.
     """
-    first, *others = runs
     pooled = mean_estimate([run.estimate for run in runs])
-    low, high = confidence_interval(pooled) if others else (first.low, first.high)
+    low, high = interval_over_runs(pooled, noise, len(runs))
     return Point(
-        model=first.model,
+        model=runs[0].model,
         x=_place(runs, range(len(runs))),
         estimate=pooled,
         low=low,
@@ -76,6 +96,22 @@ def _trained(run: TrainingRun, tokens: float | None) -> float | str | None:
     """How long a model was trained: its tokens, or else the step in its name; None where nothing says."""
     found = _STEP.search(run.model)
     return tokens if tokens is not None or found is None else found[0]
+
+
+def named_apart(points: Sequence[Point]) -> tuple[Point, ...]:
+    """The points of a curve, sizes of several models called by what the names of these share, if that tells them apart.
+
+    `pythia-70m-seed1` and `pythia-70m-seed2` are runs of `pythia-70m`.
+    """
+    named = [replace(point, model=_shared([run.model for run in point.runs])) for point in points]
+    as_many = len({point.model for point in named}) == len({point.model for point in points})
+    return tuple(named if as_many else points)
+
+
+def _shared(names: Sequence[str]) -> str:
+    """The words that all the names begin with; the first name where there are none."""
+    words = zip(*map(_WORD.findall, names), strict=False)
+    return "".join(word[0] for word in takewhile(lambda word: len({*word}) == 1, words)) or names[0]
 
 
 def numbered_runs(drawn: Iterable[Curve]) -> tuple[str, ...]:
@@ -104,6 +140,8 @@ def _said(family: str, points: Sequence[Point]) -> str:
 
 def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of several scores on the same documents, with the error that these leave: more scores leave it."""
+    if len(estimates) == 1:
+        return estimates[0]
     errors = [one.stderr for one in estimates if one.stderr is not None]
     known = len(errors) == len(estimates)
     return Estimate(

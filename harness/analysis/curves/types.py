@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from harness.analysis.curves.scale import Scale, position
-from harness.analysis.stats import Array, Estimate
+from harness.analysis.stats import Array, Estimate, RunNoise
 from harness.records import Score
 from harness.specs import Kind, MetricSpec
 from harness.wording import span
@@ -46,16 +47,17 @@ class Point:
     """
 
     model: str
-    """Model name; of several training runs with names of their own the first."""
+    """Model name; of several training runs with names of their own what these share, or the first of them."""
     x: float
     """Scale, in the unit of the curve's axis."""
     estimate: Estimate
     """Mean score over the training runs. Its standard error and number of documents are those of one run, because all
     runs answer the same documents."""
     low: float | None
-    """Lower end of the 95 % interval; None when the spread is unknown."""
+    """Lower end of the 95 % interval, over documents and, where several runs show it, the noise between training runs;
+    None when the spread is unknown."""
     high: float | None
-    """Upper end of the 95 % interval; None when the spread is unknown."""
+    """Upper end of that interval; None when the spread is unknown."""
     n_expected: int
     """Documents that were to be answered; more than `estimate.n` when some are missing."""
     n_truncated: int = 0
@@ -123,6 +125,8 @@ class Curve:
     """Points before neighbours were joined, see `neighbours_joined`; None when each point is one checkpoint or size."""
     split: str | None = None
     """How this curve differs from others of the same setting that it cannot be joined with; None without any."""
+    noise: RunNoise | None = None
+    """Noise between training runs, from the sizes with several; None where no size has several."""
     items: Array | None = field(default=None, compare=False, repr=False)
     """Score of each document, (sizes, seeds, documents), with the same documents in the same order everywhere, so that
     the mean over seeds and documents is `y`. None when scores of documents were not read, when sizes or seeds have
@@ -196,6 +200,18 @@ class Curve:
     def estimates(self) -> tuple[Estimate, ...]:
         """Score of each point, with its uncertainty."""
         return tuple(p.estimate for p in self.points)
+
+    @property
+    def run_estimates(self) -> tuple[Estimate, ...]:
+        """As `estimates`, with the noise between training runs in the standard errors where it is known."""
+        if (noise := self.noise) is None:
+            return self.estimates
+        at_half = noise.wary_sd**2
+        of_runs = [at_half * noise.share(e.value) / runs for e, runs in zip(self.estimates, self.runs, strict=True)]
+        return tuple(
+            e if e.stderr is None else e._replace(stderr=math.sqrt(e.stderr**2 + more), proportion=False)
+            for e, more in zip(self.estimates, of_runs, strict=True)
+        )
 
     @property
     def setting(self) -> tuple[str, str, int, str, str]:

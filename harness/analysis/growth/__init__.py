@@ -10,7 +10,9 @@ from harness.analysis.growth.counts import (
     RUN_SD,
     countable,
     counts_of,
+    documents_of,
     effective_documents,
+    run_sds,
     stacked,
 )
 from harness.analysis.growth.fitting import dispersion, fit, fit_smallest, saturated
@@ -38,6 +40,7 @@ __all__ = [
     "countable",
     "counts_of",
     "dispersion",
+    "documents_of",
     "effective_documents",
     "first_persistent",
     "fit",
@@ -47,6 +50,7 @@ __all__ = [
     "redrawn_counts",
     "redrawn_scores",
     "refitted",
+    "run_sds",
     "saturated",
     "sizes_above_chance",
     "stacked",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         resolution,
     )
     from harness.analysis.stats.scale_trend import trend, trends
+    from harness.analysis.stats.training_runs import RunNoise, interval_over_runs, run_noise
     from harness.analysis.stats.types import Difference, Estimate, Interval, RepeatedScore, Resolution, Trend, Trends
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Mask",
     "RepeatedScore",
     "Resolution",
+    "RunNoise",
     "Trend",
     "Trends",
     "above_chance_p",
@@ -67,6 +69,7 @@ __all__ = [
     "detectable_effect",
     "empirical_chance",
     "estimate",
+    "interval_over_runs",
     "is_proportion",
     "label_prior_chance",
     "minimum_detectable_effect",
@@ -78,6 +81,7 @@ __all__ = [
     "required_documents_per_model",
     "required_documents_sampled",
     "resolution",
+    "run_noise",
     "trend",
     "trends",
     "wilson",
@@ -123,6 +127,9 @@ __getattr__ = lazy_names(
         "assumed_chance": "chance",
         "trend": "scale_trend",
         "trends": "scale_trend",
+        "RunNoise": "training_runs",
+        "interval_over_runs": "training_runs",
+        "run_noise": "training_runs",
         "wilson": "estimates",
     },
 )

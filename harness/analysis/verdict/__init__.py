@@ -20,6 +20,7 @@ from harness.analysis.verdict.words import (
     evidence_texts,
     label_text,
     same_place_text,
+    sizes_text,
     table_row,
     threshold_text,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "partner_rows",
     "resolutions",
     "same_place_text",
+    "sizes_text",
     "study",
     "table_row",
     "threshold_text",

@@ -51,7 +51,7 @@ def partner_trends(
 
 def _partner_trend(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> PartnerTrend:
     direction = 1 if curve.metric.higher_is_better else -1
-    whole = trend(curve.position, curve.estimates)
+    whole = trend(curve.position, curve.run_estimates)
     extent = max(curve.y) - min(curve.y)
     z = below and direction * below.z
     share = direction * below.fitted_range / extent if below and extent > 0 else None
@@ -84,11 +84,16 @@ def _below(curve: Curve, sizes: int) -> Trend | None:
         return None
     x = np.array(curve.position[:sizes])
     if curve.items is None or curve.items.shape[2] < 2 or x[0] == x[-1]:
-        return trend(x.tolist(), curve.estimates[:sizes])
-    # One slope per document: what documents differ in, and every size shares, cancels.
+        return trend(x.tolist(), curve.run_estimates[:sizes])
+    # One slope per document: what documents differ in, and every size shares, cancels. Noise between runs does not.
     centred = x - x.mean()
     slopes = centred @ curve.items[:sizes].mean(axis=1) / (centred**2).sum()
-    error = float(slopes.std(ddof=1)) / math.sqrt(len(slopes))
+    of_runs = 0.0
+    if curve.noise is not None:
+        at_half = curve.noise.wary_sd**2
+        extra = np.array([at_half * curve.noise.share(y) for y in curve.y[:sizes]]) / curve.runs[:sizes]
+        of_runs = float(centred**2 @ extra) / float(centred @ centred) ** 2
+    error = math.sqrt(float(slopes.var(ddof=1)) / len(slopes) + of_runs)
     if error == 0.0:
         return None
     z = float(slopes.mean()) / error

@@ -67,16 +67,16 @@ def tested(curves: Sequence[Curve], run_sd: float, tell: Callable[[str], None]) 
         tell: is told of every batch.
     """
     members: dict[int, Member] = {}
-    batches: dict[tuple[int, bool], list[int]] = {}
+    batches: dict[tuple[int, bool, bool], list[int]] = {}
     for place, curve in enumerate(curves):
         if countable(curve):
-            batches.setdefault((len(curve.points), curve.scale == "loss"), []).append(place)
+            batches.setdefault(_kind(curve), []).append(place)
         else:
             members[place] = Member(curve=curve, tests=weigh_alone(curve), index=0)
-    for (sizes, loss), places in batches.items():
+    for (sizes, decades, alone), places in batches.items():
         tell(f"tests on {counted(len(places), 'curve')} of {sizes} points, {len(members)} of {len(curves)} done")
         counts = counts_of([curves[place] for place in places], run_sd=run_sd)
-        tests = weigh(counts, decades=not loss, lone_run_sd=_lone_run_sd(sizes, run_sd))
+        tests = weigh(counts, decades=decades, lone_run_sd=_lone_run_sd(sizes, run_sd) if alone else None)
         tests = replace(tests, unit=np.array([curves[place].metric.best or 1.0 for place in places]))
         for index, place in enumerate(places):
             members[place] = Member(curve=curves[place], tests=tests, index=index)
@@ -102,14 +102,16 @@ def leave_one_out_flips(
         tell: is told of every batch.
     """
     found: list[tuple[Flip, ...] | None] = [None] * len(members)
-    batches: dict[tuple[int, bool], list[int]] = {}
+    batches: dict[tuple[int, bool, bool], list[int]] = {}
     for place, one in enumerate(members):
-        sizes = len(one.curve.points)
-        if one.tests.counts is not None and sizes >= _FEWEST_TO_LEAVE_ONE:
-            batches.setdefault((sizes, one.curve.scale != "loss"), []).append(place)
-    for (sizes, decades), places in batches.items():
+        if one.tests.counts is not None and len(one.curve.points) >= _FEWEST_TO_LEAVE_ONE:
+            batches.setdefault(_kind(one.curve), []).append(place)
+    for (sizes, decades, alone), places in batches.items():
         tell(f"the same without each point, {counted(len(places), 'curve')} of {sizes} points")
-        decisions_without = _without_each_size([members[place] for place in places], levels, run_sd, decades=decades)
+        lone_run_sd = _lone_run_sd(sizes, run_sd) if alone else None
+        decisions_without = _without_each_size(
+            [members[place] for place in places], levels, lone_run_sd, decades=decades
+        )
         for place, without in zip(places, decisions_without, strict=True):
             models, label = members[place].curve.names, decisions[place].label
             found[place] = tuple(
@@ -119,7 +121,7 @@ def leave_one_out_flips(
 
 
 def _without_each_size(
-    members: Sequence[Member], levels: Levels, run_sd: float, *, decades: bool
+    members: Sequence[Member], levels: Levels, lone_run_sd: float | None, *, decades: bool
 ) -> list[list[Decision]]:
     """For each of some curves of equally many sizes, the decisions without the first size, the second, and so on.
 
@@ -137,7 +139,7 @@ def _without_each_size(
         jumps=False,
         decades=decades,
         noise=np.tile([one.tests.dispersion[one.index] for one in members], sizes),
-        lone_run_sd=_lone_run_sd(sizes, run_sd),
+        lone_run_sd=lone_run_sd,
     )
 
     def without(place: int, left_out: int) -> Decision:
@@ -150,6 +152,14 @@ def _without_each_size(
 def none_if_nan(value: float) -> float | None:
     """The number, or None where it does not exist."""
     return None if np.isnan(value) else float(value)
+
+
+def _kind(curve: Curve) -> tuple[int, bool, bool]:
+    """What curves share that are tested together: number of sizes, an axis of decades, and no several runs of a size.
+
+    With several runs of its sizes a curve shows the noise between them itself.
+    """
+    return (len(curve.points), curve.scale != "loss", curve.noise is None or not curve.noise.known)
 
 
 def _lone_run_sd(sizes: int, run_sd: float) -> float | None:

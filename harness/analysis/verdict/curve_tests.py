@@ -114,10 +114,10 @@ def weigh_alone(curve: Curve) -> CurveTests:
     direction = 1 if metric.higher_is_better else -1
     scale = max(abs(metric.best or 0.0), abs(metric.chance or 0.0))
     unit = scale or 1.0
-    found = trend(curve.position, curve.estimates) if len(set(curve.x)) > 1 else None
+    found = trend(curve.position, curve.run_estimates) if len(set(curve.x)) > 1 else None
     y = direction * np.array([curve.y]) / unit
     none, m = np.full(1, np.nan), len(curve.points)
-    of_each = [above_chance_p(e, metric) for e in curve.estimates]
+    of_each = [above_chance_p(e, metric) for e in curve.run_estimates]
     above = np.array([[p is not None and p < 0.05 / m for p in of_each]])
     steps = shape(y)
     p_top = of_each[-1]

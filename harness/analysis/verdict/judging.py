@@ -17,7 +17,7 @@ from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_i
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.rules import decide, unconfirmed, with_partner
+from harness.analysis.verdict.rules import decide, of_one_run, unconfirmed, with_partner
 from harness.analysis.verdict.types import (
     CurveRow,
     CurveTests,
@@ -69,11 +69,15 @@ def judge(
 
     Then the continuous metric of the same answers is considered: an emergent or flat verdict becomes metric-artefact
     when that metric already improves among the sizes at which the ability is absent, and an emergent one
-    `metric-robust` when it does not. Last, a jump or a turn that rests on a single size is `unconfirmed`.
+    `metric-robust` when it does not. Last, a jump or a turn that rests on a single training run is `unconfirmed`.
+
+    Training runs of one size are one point. Where sizes have several, the noise between runs is estimated from them in
+    place of `run_sd`, see `run_noise`.
 
     Args:
         curves: every metric of every setting; continuous partners are found among them.
-        run_sd: standard deviation of a score of one half between two training runs of one configuration.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration, for curves
+            whose sizes have one run each.
         draws: how many redrawn curves stand behind each threshold's interval; 0 gives no intervals.
         seed: seed of the redrawing.
         together: correct over all curves; False takes each as a study of its own.
@@ -106,8 +110,8 @@ def judge(
     ]
     partner_tests = partner_trends(list(zip(beside, sizes_below, strict=True)), together=together)
     decisions = [
-        unconfirmed(with_partner(found, test), change)
-        for found, test, change in zip(decisions, partner_tests, changes, strict=True)
+        unconfirmed(with_partner(found, test), of_one_run(change, member.curve))
+        for found, test, change, member in zip(decisions, partner_tests, changes, members, strict=True)
     ]
     tell("where each ability sets in, from redrawn curves")
     found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))
@@ -153,6 +157,7 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "reasons": list(verdict.reasons),
         "models": list(curve.models),
         "n": [estimate.n_known for estimate in curve.estimates],
+        "runs": list(curve.runs),
         "missing": [gap.model for gap in curve.gaps],
         "checkpoints": list(curve.names) if curve.of_checkpoints else None,
         "left_out": curve.left_out,
@@ -201,7 +206,7 @@ def _corrected(p: Sequence[float | None], alpha: float, *, together: bool) -> _C
 def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float) -> Evidence:
     """One curve's tests as numbers in units of the score."""
     tests, i = member.tests, member.index
-    unit = float(tests.unit[i])
+    unit, noise = float(tests.unit[i]), member.curve.noise
     extrapolated = not np.isnan(tests.p_ext[i])
     q_trend, q_top, q_ext, q_jump, q_turn = q
     by_jump = found.rule == "broken"
@@ -228,10 +233,11 @@ def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd
         breakthroughness=none_if_nan(tests.breakthroughness[i]),
         linearity=none_if_nan(tests.linearity[i]),
         mde=_detectable(member.curve),
-        run_sd=run_sd,
+        run_sd=run_sd if noise is None else noise.sd,
         q_ext=q_ext,
         q_jump=q_jump,
         q_turn=q_turn,
+        run_freedom=noise and noise.freedom,
     )
 
 
@@ -287,7 +293,7 @@ def _largest_step(curve: Curve) -> LargestStep | None:
 
 def _detectable(curve: Curve) -> float | None:
     """Smallest gain over chance that the largest size would have shown (5 %, power 80 %)."""
-    top = curve.points[-1].estimate
+    top = curve.run_estimates[-1]
     if curve.metric.chance is None:
         return None
     if top.proportion:

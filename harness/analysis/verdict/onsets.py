@@ -12,7 +12,7 @@ from harness.analysis.growth import (
     CANDIDATES,
     FEWEST_TO_EXTRAPOLATE,
     Counts,
-    counts_of,
+    documents_of,
     redrawn_counts,
     redrawn_scores,
     stacked,
@@ -125,7 +125,7 @@ def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random
     for index, curve in enumerate(curves):
         best = curve.metric.best
         if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
-            of_documents = 1 / counts_of([curve], run_sd=0.0).n[0]
+            of_documents = 1 / documents_of([curve])[0]
             run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[index] - of_documents, 0.0))
             drawn[index] = redrawn_scores(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[index]
     return drawn

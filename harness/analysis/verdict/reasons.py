@@ -12,7 +12,7 @@ from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import Decision, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
-from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change
+from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change, sizes_text
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
 _FEW_SIZES = 6
@@ -59,8 +59,10 @@ def reasons(
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
         _beside(curve, partner, decision) if partner else "",
         _scatter(curve, evidence),
+        _runs(curve),
         _carried(flips, decision.label, curve),
         _documents(curve, evidence),
+        _numbered(curve),
         _joined(curve),
         _left_out(curve),
         _gaps(curve),
@@ -116,7 +118,7 @@ def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> boo
 def _change(curve: Curve, decision: Decision, evidence: Evidence, *, worse: bool) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
     fitted = signed(shown_change(curve, evidence)) or "unknown"
-    change = f"fitted line {fitted} over {_points(curve)}, q {probability(evidence.q_trend)}"
+    change = f"fitted line {fitted} over {sizes_text(curve)}, q {probability(evidence.q_trend)}"
     unclear = decision.rule in {"small", "above", "rest"} and decision.qualifier is None and not worse
     insignificant = not (unclear and significant(evidence.q_trend))
     return change if insignificant else f"{change}, no more than {curve.noun}s scatter or than matters"
@@ -130,7 +132,7 @@ def _too_little(curve: Curve, decision: Decision) -> str:
     if decision.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
     if decision.rule == "sizes":
-        return f"Cannot tell: {_points(curve)}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
+        return f"Cannot tell: {sizes_text(curve)}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     documents = counted(curve.points[-1].estimate.n, "document")
     return f"Cannot tell: {documents} at the {_end(curve)}, at least {FEWEST_DOCUMENTS} are needed."
 
@@ -214,7 +216,8 @@ def _limits(curve: Curve, decision: Decision) -> str:
     if FEWEST_SIZES_FOR_A_TREND <= sizes < FEWEST_TO_EXTRAPOLATE:
         needed = f"at least {FEWEST_TO_EXTRAPOLATE} are needed"
         return f"With {sizes} {curve.noun}s emergence cannot be tested, whatever the scores are: {needed}."
-    if decision.label != "inconclusive" or not FEWEST_SIZES_FOR_A_TREND <= sizes < _FEW_SIZES:
+    shown = curve.noise is not None and curve.noise.known
+    if decision.label != "inconclusive" or shown or not FEWEST_SIZES_FOR_A_TREND <= sizes < _FEW_SIZES:
         return ""
     return f"Only {sizes} {curve.noun}s: the noise between training runs does not show in them."
 
@@ -295,10 +298,36 @@ def _scatter(curve: Curve, evidence: Evidence) -> str:
     if dispersion is None or dispersion < _SCATTERED:
         return ""
     times = one_decimal(math.sqrt(dispersion))
+    if evidence.run_freedom is not None:
+        return (
+            f"Sizes scatter about the best curve {times} times as much as documents and the noise between their "
+            "training runs explain: a shape no curve here has."
+        )
     return (
         f"{curve.noun.capitalize()}s scatter about the best curve {times} times as much as documents explain: noise "
         "between training runs, or a shape no curve here has. Repeat sizes with other seeds before trusting the shape."
     )
+
+
+def _runs(curve: Curve) -> str:
+    """What the training runs of a size say about the noise between them."""
+    noise = curve.noise
+    if noise is None:
+        return ""
+    unit = "" if noise.best is None else " at a score of one half"
+    how = f"{one_decimal(noise.freedom)} degrees of freedom from {sizes_text(curve)}"
+    if not noise.shows:
+        return f"Training runs of one size differ by no more than their documents explain ({how})."
+    return f"Training runs of one size differ by a standard deviation of {score(noise.sd)}{unit} ({how})."
+
+
+def _numbered(curve: Curve) -> str:
+    """Says where models were taken for training runs of one size without saying that they are."""
+    for point in curve.points:
+        names = list(dict.fromkeys(one.model for one in point.runs))
+        if len(names) > 1 and any(one.run is None for one in point.runs):
+            return f"Models of one size, such as {names[0]} and {names[1]}, are taken for its training runs."
+    return ""
 
 
 def _carried(flips: Sequence[Flip], label: Label, curve: Curve) -> str:
@@ -321,7 +350,7 @@ def _documents(curve: Curve, evidence: Evidence) -> str:
         else f"; smallest gain over chance the {_end(curve)} could show: {score(evidence.mde)}"
     )
     documents = f"{curve.documents[0].upper()}{curve.documents[1:]}" if "known" in curve.documents else curve.documents
-    each = "" if "known" in documents else f" per {curve.noun}"
+    each = "" if "known" in documents else " per training run" if max(curve.runs) > 1 else f" per {curve.noun}"
     return f"{documents}{repeated}{each}{shown}."
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from harness.analysis.curves import Curve, Point
+from harness.analysis.curves import Curve, Point, TrainingRun
 from harness.analysis.growth import Trace, traces
-from harness.analysis.stats import normalised
+from harness.analysis.stats import Estimate, normalised
 from harness.analysis.verdict.types import CurveRow, Judged
 from harness.specs import MetricSpec
 
@@ -67,7 +67,9 @@ def _partner(row: CurveRow | None) -> CurveRow | None:
 
 def _curve(curve: Curve) -> Curve:
     metric = MetricSpec(name=f"chance-centred {curve.metric.name}", chance=0.0, best=1.0, continuous=True)
-    return replace(curve, metric=metric, points=tuple(_point(p, curve.metric) for p in curve.points), items=None)
+    return replace(
+        curve, metric=metric, points=tuple(_point(p, curve.metric) for p in curve.points), noise=None, items=None
+    )
 
 
 def _traces(row: CurveRow) -> tuple[Trace, ...]:
@@ -75,14 +77,23 @@ def _traces(row: CurveRow) -> tuple[Trace, ...]:
 
 
 def _point(point: Point, metric: MetricSpec) -> Point:
-    low, high = (None if end is None else _centred(end, metric) for end in (point.low, point.high))
+    estimate, low, high = _score(point, metric)
+    runs = []
+    for run in point.runs:
+        of_run, from_, to = _score(run, metric)
+        runs.append(run._replace(estimate=of_run, low=from_, high=to))
+    return replace(point, estimate=estimate, low=low, high=high, runs=tuple(runs))
+
+
+def _score(of: Point | TrainingRun, metric: MetricSpec) -> tuple[Estimate, float | None, float | None]:
+    """A score and the ends of its interval."""
+    low, high = (None if end is None else _centred(end, metric) for end in (of.low, of.high))
     if not metric.higher_is_better:  # the ends change places
         low, high = high, low
     unit = _centred(1.0, metric) - _centred(0.0, metric)
-    raw = point.estimate
+    raw = of.estimate
     stderr = None if raw.stderr is None else raw.stderr * abs(unit)
-    estimate = raw._replace(value=_centred(raw.value, metric), stderr=stderr, proportion=False)
-    return replace(point, estimate=estimate, low=low, high=high)
+    return raw._replace(value=_centred(raw.value, metric), stderr=stderr, proportion=False), low, high
 
 
 def _can_be_centred(metric: MetricSpec) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.analysis.curves import Curve
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels, PartnerTrend
@@ -79,12 +80,26 @@ def significant(q: float | None) -> bool:
     return q is not None and q < ALPHA
 
 
+def of_one_run(flips: tuple[Flip, ...] | None, curve: Curve) -> tuple[Flip, ...] | None:
+    """The sizes that decide and have one training run only: further runs of a size confirm what it shows.
+
+    Args:
+        flips: the sizes without which the decision would be another; None when there are too few to leave one out.
+        curve: the curve that was judged.
+    """
+    if flips is None or curve.noise is None or not curve.noise.known:
+        return flips
+    runs = dict(zip(curve.names, curve.runs, strict=True))
+    return tuple(flip for flip in flips if runs[flip.model] == 1)
+
+
 def unconfirmed(decision: Decision, flips: tuple[Flip, ...] | None) -> Decision:
-    """The decision with the qualifier `unconfirmed` when it claims a jump or a turn that rests on a single size.
+    """The decision with the qualifier `unconfirmed` when it claims a jump or a turn that rests on one training run.
 
     Args:
         decision: the decision with all sizes.
-        flips: the sizes without which it would be another; None when there are too few sizes to leave one out.
+        flips: the sizes of one run without which it would be another; None when there are too few sizes to leave one
+            out.
     """
     if decision.rule not in {"unforeseen", "broken", "turn"} or flips == ():
         return decision

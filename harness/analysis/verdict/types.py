@@ -246,13 +246,16 @@ class Evidence:
     mde: float | None
     """Smallest gain over chance that the largest size would have shown (level 5 %, power 80 %)."""
     run_sd: float
-    """Spread between training runs that was assumed, at a score of one half."""
+    """Spread between training runs beyond what documents make, at a score of one half: estimated where sizes have
+    several runs, otherwise assumed."""
     q_ext: float | None
     """The larger of p_ext and p_ext_noise, corrected over all curves judged together (Benjamini-Hochberg)."""
     q_jump: float | None
     """p_jump, corrected over all curves judged together (Benjamini-Hochberg)."""
     q_turn: float | None
     """p_turn, corrected over all curves judged together (Benjamini-Hochberg)."""
+    run_freedom: float | None
+    """Degrees of freedom of run_sd; None where it was assumed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,8 +267,8 @@ class Verdict:
     qualifier: str | None
     """For an emergent ability `sharp` or `apparent`, perhaps followed by `metric-robust`; for a flat curve that rises
     significantly but by less than matters `rising`; for a smooth rise about which the sizes scatter widely `rough`. For
-    an emergent ability and for a turn also `unconfirmed`, when it rests on a single size. None when there is nothing to
-    add."""
+    an emergent ability and for a turn also `unconfirmed`, when it rests on a single training run of a size. None when
+    there is nothing to add."""
     threshold: float | None
     """Scale at which the ability passes chance by the practical effect; None when it does not rise, or passed that
     level before the smallest size."""

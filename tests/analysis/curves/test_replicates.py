@@ -58,9 +58,30 @@ def test_models_with_names_of_their_own_are_runs_of_a_size_numbered_by_name() ->
     curve = headline([*named, of_run(4000, 1, 90)])
     assert curve.points[0].run_names == ("1", "2")
     assert [one.model for one in curve.points[0].runs] == ["toy-r2", "toy-r10"]
-    assert curve.points[0].model == "toy-r2"
+    assert curve.models == ("toy", "toy-4000")
     (said,) = numbered_runs([curve])
     assert said.startswith("toy: a size has several models with the same parameters and tokens (toy-r2, toy-r10)")
+
+
+@pytest.mark.parametrize(
+    ("names", "size"),
+    [
+        (("EleutherAI/pythia-70m-seed1", "EleutherAI/pythia-70m-seed12"), "EleutherAI/pythia-70m"),
+        (("190M-1xC", "190M-1xC-rerun"), "190M-1xC"),
+        (("alpha", "beta"), "alpha"),
+    ],
+)
+def test_a_size_is_called_by_what_the_names_of_its_models_share(names: Sequence[str], size: str) -> None:
+    both = [counted(cell(model=model(1000, name=name)), 50, 200) for name in names]
+    assert headline(both).models == (size,)
+
+
+def test_sizes_whose_names_share_nothing_of_their_own_keep_the_first_of_each() -> None:
+    named = ((1000, "run-a"), (1000, "run-b"), (4000, "run-c"), (4000, "run-d"))
+    assert headline([counted(cell(model=model(size, name=name)), 50, 200) for size, name in named]).models == (
+        "run-a",
+        "run-c",
+    )
 
 
 def test_nothing_is_said_of_runs_that_have_names() -> None:
