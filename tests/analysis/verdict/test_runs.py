@@ -109,7 +109,7 @@ def test_reasons_say_how_much_runs_differ_and_that_models_were_taken_for_runs() 
     reasons = " ".join(judged(RISE).verdict.reasons)
     assert "Training runs of one size differ by a standard deviation of 0.0" in reasons
     assert "degrees of freedom from 8 sizes × 3 runs" in reasons
-    assert "n = 1000 documents per training run" in reasons
+    assert "n = 1,000 documents per training run" in reasons
     assert "Models of one size, such as toy-0-r0 and toy-0-r1, are taken for its training runs." in reasons
     quiet = " ".join(judged(RISE, sd=0.0).verdict.reasons)
     assert "differ by no more than their documents explain" in quiet
