@@ -271,6 +271,15 @@ def show_provenance(results: Sequence[CellResult]) -> None:
             key="fallbacks",
             alt="Cells answered by lm-eval's code",
         )
+    if foreign := runs.foreign_code(results):
+        st.caption("Code that came with models or tasks ran while these cells were evaluated, as the user allowed.")
+        rows = [(ran.code, ", ".join(ran.models), ", ".join(ran.tasks), ran.cells) for ran in foreign]
+        st.dataframe(
+            pd.DataFrame(rows, columns=["Code", "Models", "Tasks", "Cells"]),
+            hide_index=True,
+            key="foreign_code",
+            alt="Code of others that ran",
+        )
     headings = ["Engine", "Device", "Host", "Commit", "Versions", "Deterministic", "Cells", "From (UTC)", "To (UTC)"]
     table = pd.DataFrame(list(runs.setups(results))[::-1], columns=headings)
     order = ["Engine", "Device", "Host", "Commit", "Cells", "From (UTC)", "To (UTC)", "Deterministic", "Versions"]

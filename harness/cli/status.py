@@ -12,7 +12,7 @@ from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say, table
 from harness.errors import StoreError
 from harness.records import CellResult
-from harness.runs import RunRecord, costs, fallbacks, mixed, up_to_date
+from harness.runs import RunRecord, costs, fallbacks, foreign_code, mixed, up_to_date
 from harness.store import Store
 from harness.wording import counted, moment
 
@@ -30,6 +30,7 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     if not (done or failures or problems or records or damaged):
         raise StoreError(f"{results}: no results and no runs; expected a folder that `emergence run` wrote to")
     differing, left, doubtful = mixed(done), fallbacks(done), _doubtful(done)
+    foreign = foreign_code(done)
     cut = [cost for cost in costs(done) if cost.truncated]
     now = datetime.now(UTC)
     records = up_to_date(records, done, failures, now)
@@ -46,6 +47,7 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
                 "copies": {task: found.n_copies for task, found in doubtful.items() if found.n_copies},
                 "ambiguous_labels": {task: found.n_ambiguous for task, found in doubtful.items() if found.n_ambiguous},
                 "fallbacks": [{"model": m, "reason": why, "cells": n} for (m, why), n in left.items()],
+                "foreign_code": [of._asdict() for of in foreign],
                 "mixed": differing,
                 "problems": [str(problem) for problem in (*problems, *damaged)],
             }
@@ -72,6 +74,8 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
             )
     for (model, reason), n in left.items():
         print_line(f"lm-eval's code: {model}: {counted(n, 'cell')}: {reason}")
+    for ran in foreign:
+        print_line(f"code of others: {ran.code}: {counted(ran.cells, 'cell')} of {', '.join(ran.models)}")
     for name, values in differing.items():
         print_line(f"mixed {name}: {', '.join(values)}")
 

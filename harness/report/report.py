@@ -19,7 +19,7 @@ from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table
 from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
 from harness.records import CellFailure, CellResult
 from harness.report.page import PAGE, STYLE
-from harness.runs import fence_of
+from harness.runs import fence_of, foreign_code
 from harness.version import __version__
 from harness.wording import count, counted, duration, energy, moment, number, score
 
@@ -227,6 +227,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
     runs = [r.provenance for r in results]
     started = sorted(p.started_at for p in runs)
     measured = [p.energy_wh for p in runs if p.energy_wh is not None]
+    foreign = [f"{ran.code} ({counted(ran.cells, 'result')})" for ran in foreign_code(results)]
     fences = [fence for fence in map(fence_of, results) if fence is not None]
     packages = sorted({package for p in runs for package in p.versions})
     rows = [
@@ -237,6 +238,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         ("Code version", _mixture(_code(p.git_commit, p.git_dirty) for p in runs)),
         *((package, _mixture(p.versions.get(package, "not recorded") for p in runs)) for package in packages),
         *([("Fence around programs", _mixture(fences))] if fences else []),
+        *([("Code of others that ran", ", ".join(foreign))] if foreign else []),
         ("Evaluation time", f"{duration(sum(p.seconds for p in runs))}, summed over {counted(len(runs), 'result')}"),
     ]
     if measured:

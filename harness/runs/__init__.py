@@ -1,6 +1,6 @@
 """Records that runs keep of themselves in the results folder, and how far runs are."""
 
-from harness.runs.progress import costs, fallbacks, fence_of, finished_at, mixed, up_to_date
+from harness.runs.progress import costs, fallbacks, fence_of, finished_at, foreign_code, mixed, up_to_date
 from harness.runs.record import Progress, RunRecord, dumped, loaded, planned
 from harness.runs.recorder import Recorder
 
@@ -13,6 +13,7 @@ __all__ = [
     "fallbacks",
     "fence_of",
     "finished_at",
+    "foreign_code",
     "loaded",
     "mixed",
     "planned",

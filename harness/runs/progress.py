@@ -266,6 +266,9 @@ def mixed(results: Iterable[CellResult]) -> dict[str, list[str]]:
         facts["deterministic"] = "yes" if ran.deterministic else "no"
         if (fence := fence_of(result)) is not None:
             facts["fence"] = fence
+        # code that not all cells need, and that differs where they need it
+        named = (code.partition("@") for code in ran.foreign_code)
+        facts.update({f"code {name}": version for name, _, version in named if version})
         for name, value in facts.items():
             seen.setdefault(name, set()).add(value)
     return {name: sorted(values) for name, values in sorted(seen.items()) if len(values) > 1}
@@ -282,3 +285,33 @@ def fallbacks(results: Sequence[CellResult]) -> dict[tuple[str, str], int]:
     """Number of cells that lm-eval's code answered in place of the engine, by model and reason."""
     found = Counter((r.cell.model.name, r.provenance.fallback) for r in results if r.provenance.fallback is not None)
     return {(model, reason): n for (model, reason), n in sorted(found.items()) if reason is not None}
+
+
+class ForeignCode(NamedTuple):
+    """Code of others that the user allowed to run, and where it ran."""
+
+    code: str
+    """A file and 12 digits of its SHA-256, such as `modeling_x.py@1f0c9d3e5a7b`, or `pickle` and the name of a file."""
+    models: tuple[str, ...]
+    """Names of the models of the cells."""
+    tasks: tuple[str, ...]
+    """Names of their tasks."""
+    cells: int
+    """Number of cells with a result for which it ran."""
+
+
+def foreign_code(results: Iterable[CellResult]) -> tuple[ForeignCode, ...]:
+    """All code of others that ran while the results were made, in the order of its names."""
+    groups: dict[str, list[CellResult]] = defaultdict(list)
+    for result in results:
+        for code in result.provenance.foreign_code:
+            groups[code].append(result)
+    return tuple(
+        ForeignCode(
+            code=code,
+            models=tuple(sorted({r.cell.model.name for r in group})),
+            tasks=tuple(sorted({r.cell.task for r in group})),
+            cells=len(group),
+        )
+        for code, group in sorted(groups.items())
+    )

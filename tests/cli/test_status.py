@@ -78,6 +78,18 @@ def test_programs_that_were_held_by_unequal_fences_are_told(emergence: Emergence
     assert "mixed fence: bubblewrap+seccomp, landlock+seccomp" in shown
 
 
+def test_code_of_others_that_ran_is_told(emergence: Emergence, tmp_path: Path) -> None:
+    for seed in range(2):
+        ran = result(cell(seed=seed, shots=2))
+        code = ("modeling_theirs.py@1f0c9d3e5a7b",)
+        Store(tmp_path).write(replace(ran, provenance=replace(ran.provenance, foreign_code=code)))
+    shown = emergence("status", "--results", tmp_path).out.splitlines()
+    assert "code of others: modeling_theirs.py@1f0c9d3e5a7b: 2 cells of toy-1000" in shown
+    assert json.loads(emergence("status", "--results", tmp_path, "--json").out)["foreign_code"] == [
+        {"code": "modeling_theirs.py@1f0c9d3e5a7b", "models": ["toy-1000"], "tasks": ["colours"], "cells": 2}
+    ]
+
+
 def test_the_last_runs_are_told_with_those_that_go_on_first(emergence: Emergence, results: Path) -> None:
     store, now = Store(results), datetime.now(UTC)
     for hour in range(5):

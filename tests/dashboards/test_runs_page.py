@@ -93,12 +93,14 @@ def test_results_made_alike_bring_no_warning(store: Store) -> None:
 
 def test_mixed_versions_and_engines_are_warned_of(store: Store) -> None:
     store.write(made_with(result(), versions={"torch": "2.8"}))
-    store.write(made_with(result(cell(engine="tree")), versions={"torch": "2.9"}, fallback="ALiBi"))
+    code = ("modeling_theirs.py@1f0c9d3e5a7b",)
+    store.write(made_with(result(cell(engine="tree")), versions={"torch": "2.9"}, fallback="ALiBi", foreign_code=code))
     app = opened("runs")
     assert "Not all cells were made alike" in app.warning[0].value
     assert column(app, "What") == ["engine", "torch"]
     assert column(app, "Values") == ["simulated, tree", "2.8, 2.9"]
     assert column(app, "Why") == ["ALiBi"]
+    assert column(app, "Code") == ["modeling_theirs.py@1f0c9d3e5a7b"]
     assert column(app, "Versions") == ["torch 2.9", "torch 2.8"]
 
 

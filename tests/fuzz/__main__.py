@@ -18,16 +18,15 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import atheris
+from tests.fuzz import load_readers
 
-with atheris.instrument_imports(include=["harness"], enable_loader_override=False):
-    from tests.fuzz.reader import Reader, handed
-    from tests.fuzz.readers import READERS
+if TYPE_CHECKING:
+    from tests.fuzz.reader import Reader
 
 KEPT = Path("build/fuzz")
 """Where files are kept that a reader did not end well with."""
@@ -66,18 +65,19 @@ class Count(NamedTuple):
 def main() -> None:
     """One process per reader, or this process for the one that `--alone` names."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("readers", nargs="*", metavar="READER", help=f"of {', '.join(READERS)}; all unless told")
+    parser.add_argument("readers", nargs="*", metavar="READER", help="all unless told")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="files of all readers together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--alone", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if unknown := set(options.readers) - READERS.keys():
-        parser.error(f"unknown reader {sorted(unknown)[0]!r}; known: {', '.join(READERS)}")
-    names = options.readers or [*READERS]
-    each = math.ceil(options.inputs / len(names))
     if options.alone:
-        _alone(names[0], each, options.seed, Path(options.alone))
+        _alone(options.readers[0], options.inputs, options.seed, Path(options.alone))
         return
+    known = load_readers()
+    if unknown := set(options.readers) - known.keys():
+        parser.error(f"unknown reader {sorted(unknown)[0]!r}; known: {', '.join(known)}")
+    names = options.readers or [*known]
+    each = math.ceil(options.inputs / len(names))
     counts = [_in_a_process(name, each, options.seed) for name in names]
     print(table(names, counts))
     sys.exit(0 if all(one.is_good for one in counts) else 1)
@@ -122,15 +122,18 @@ def table(names: Sequence[str], counts: Sequence[Count]) -> str:
 
 def _alone(name: str, inputs: int, seed: int, answer: Path) -> None:
     """Hand `inputs` files to one reader and write the count; libFuzzer ends the process itself."""
+    import atheris  # here alone, because it is not installed with the tests
+
     warnings.simplefilter("ignore")
-    reader = READERS[name]
+    with atheris.instrument_imports(include=["harness"], enable_loader_override=False):
+        reader = load_readers()[name]
     folder = Path(tempfile.mkdtemp())
     reader.prepare(folder)
     corpus = folder / "corpus"
     corpus.mkdir()
     for i in range(_START):
         (corpus / str(i)).write_bytes(reader.make(Random(seed * _START + i)))
-    tally = _Tally(name, reader, folder, inputs, answer)
+    tally = _Tally(name, reader, folder, inputs, answer, lambda *given: atheris.Mutate(*given))
     flags = [
         f"-runs={inputs + 10}",
         f"-seed={seed}",
@@ -146,7 +149,10 @@ def _alone(name: str, inputs: int, seed: int, answer: Path) -> None:
 class _Tally:
     """Counts how a reader ends with each file, and ends the process after the last."""
 
-    def __init__(self, name: str, reader: Reader, folder: Path, inputs: int, answer: Path) -> None:
+    def __init__(
+        self, name: str, reader: Reader, folder: Path, inputs: int, answer: Path, mutate: Callable[[bytes, int], bytes]
+    ) -> None:
+        self._mutate = mutate
         self._name, self._reader, self._folder, self._answer = name, reader, folder, answer
         self._left = inputs
         self._count = Count(0, 0, 0, 0, 0.0, 0.0)
@@ -156,7 +162,7 @@ class _Tally:
         """Hand one file to the reader."""
         read, wrong, began = False, None, time.perf_counter()
         try:
-            read = handed(self._reader, self._folder, data)
+            read = self._reader.takes(self._folder, data)
         except Exception as error:
             wrong = error
         seconds = time.perf_counter() - began
@@ -178,7 +184,7 @@ class _Tally:
     def change(self, data: bytes, most: int, seed: int) -> bytes:
         """Another file."""
         random = Random(seed)
-        made = self._reader.make(random) if random.random() < _CHANGED_VALUES else atheris.Mutate(data, most)
+        made = self._reader.make(random) if random.random() < _CHANGED_VALUES else self._mutate(data, most)
         return made[:most]
 
     def _keep(self, data: bytes, wrong: Exception | None, seconds: float) -> None:

@@ -31,23 +31,21 @@ class Reader(NamedTuple):
     files: int = 60
     """Files that the ordinary tests try; fewer where each takes long."""
 
+    def takes(self, folder: Path, data: bytes) -> bool:
+        """Whether it takes a file of these bytes; any error but a `HarnessError` of one line passes through."""
+        (folder / self.file).write_bytes(data)
+        try:
+            told = self.read(folder)
+        except HarnessError as error:
+            check_line(str(error))
+            return False
+        for message in told or ():
+            check_line(message)
+        return not told
+
 
 class UnfitError(AssertionError):
     """A message that is more than one printable line of a bounded length."""
-
-
-def handed(reader: Reader, folder: Path, data: bytes) -> bool:
-    """Whether a reader takes a file; any error but a `HarnessError` of one line passes through."""
-    path = folder / reader.file
-    path.write_bytes(data)
-    try:
-        told = reader.read(folder)
-    except HarnessError as error:
-        check_line(str(error))
-        return False
-    for message in told or ():
-        check_line(message)
-    return not told
 
 
 def check_line(message: str) -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.reader import handed
 from tests.fuzz.readers import READERS
 
 
@@ -22,6 +21,6 @@ def test_a_changed_file_is_read_or_refused_in_one_line(name: str, tmp_path: Path
     @settings(max_examples=reader.files, deadline=10_000, derandomize=True, database=None)
     @given(st.integers(min_value=0, max_value=2**32))
     def try_it(seed: int) -> None:
-        handed(reader, tmp_path, reader.make(Random(seed)))
+        reader.takes(tmp_path, reader.make(Random(seed)))
 
     try_it()

@@ -119,6 +119,14 @@ def test_unequal_fences_around_programs_are_shown() -> None:
     assert "Fence around programs" not in Outline(report_page(study([counted(cell(), 10, 40)]))).text
 
 
+def test_code_of_others_that_ran_is_shown() -> None:
+    plain, made = grown((50, 60))
+    ran = replace(made, provenance=replace(made.provenance, foreign_code=("modeling_theirs.py@1f0c9d3e5a7b",)))
+
+    assert "modeling_theirs.py@1f0c9d3e5a7b (1 result)" in Outline(report_page(study([plain, ran]))).text
+    assert "Code of others" not in Outline(report_page(study([plain, made]))).text
+
+
 def test_missing_documents_and_cut_prompts_are_listed() -> None:
     partial = replace(counted(cell(), 10, 40), n_expected=50, n_truncated=3)
     text = Outline(report_page(study([partial]))).text

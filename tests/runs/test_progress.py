@@ -2,7 +2,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from harness.records import CellResult
-from harness.runs.progress import costs, current, fallbacks, mixed, pace, setups, tallies, up_to_date
+from harness.runs.progress import costs, current, fallbacks, foreign_code, mixed, pace, setups, tallies, up_to_date
 from harness.runs.record import Progress, RunRecord, planned
 from harness.specs import MetricSpec
 from tests.builders import cell, failed, model, result, task
@@ -187,6 +187,23 @@ def test_programs_that_were_held_by_unequal_fences_are_mixed_and_what_ran_none_i
     assert mixed([strong, strong, result()]) == {}
     assert mixed([strong, weak, result()]) == {"fence": ["bubblewrap+landlock+seccomp", "none"]}
     assert mixed([strong, ran]) == {"fence": ["bubblewrap+landlock+seccomp", "not recorded"]}
+
+
+def test_code_of_others_is_named_with_the_models_and_tasks_it_ran_for() -> None:
+    first, second = "modeling_theirs.py@1f0c9d3e5a7b", "pickle pytorch_model.bin"
+    small = made(result(), foreign_code=(first, second))
+    large = made(result(cell(model=model(4000), of=task("shapes"))), foreign_code=(first,))
+    assert foreign_code([large, small, result()]) == (
+        (first, ("toy-1000", "toy-4000"), ("colours", "shapes"), 2),
+        (second, ("toy-1000",), ("colours",), 1),
+    )
+    assert foreign_code([result()]) == ()
+
+
+def test_two_versions_of_one_file_are_mixed_and_cells_without_it_are_no_matter() -> None:
+    one, other = (made(result(), foreign_code=(f"metric.py@{digits}", "pickle a.bin")) for digits in ("aa", "bb"))
+    assert mixed([one, one, result()]) == {}
+    assert mixed([one, other, result()]) == {"code metric.py": ["aa", "bb"]}
 
 
 def test_fallbacks_are_counted_by_model_and_reason() -> None:
