@@ -65,7 +65,7 @@ def _parquet_documents(path: Path) -> Iterator[Document]:
 
 
 def _text_documents(path: Path) -> Iterator[Document]:
-    with unpacked(path, DATA_BYTES) as content:
+    with unpacked(path, DATA_BYTES, ROWS) as content:
         for number, line in enumerate(lines(content, length=LINE_BYTES, rows=ROWS), start=1):
             try:
                 text = decoded(line.rstrip(b"\r\n"))

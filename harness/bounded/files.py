@@ -109,12 +109,13 @@ def decoded(data: bytes) -> str:
 
 
 @contextmanager
-def unpacked(path: Path, size: Limit) -> Iterator[Content]:
+def unpacked(path: Path, size: Limit, rows: Limit | None = None) -> Iterator[Content]:
     """The content of a file that may be packed by gzip, which its first bytes tell.
 
     Args:
         path: the file.
         size: limit of its bytes, and of those that it unpacks to.
+        rows: limit of the number of lines, which are counted before anything is made of one; that takes far longer.
 
     Raises:
         UnreadableError: it cannot be read or unpacked, or holds more than `size` allows.
@@ -124,9 +125,20 @@ def unpacked(path: Path, size: Limit) -> Iterator[Content]:
         try:
             packed = file.read(len(_GZIP)) == _GZIP
             file.seek(0)
+            if rows is not None and not packed:
+                _check_ends(file, rows)
             yield Content(cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file, size)
         except (OSError, EOFError, zlib.error) as error:
             raise UnreadableError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _check_ends(file: BinaryIO, rows: Limit) -> None:
+    ends, most = 0, rows.allowed
+    while piece := file.read(_CHUNK):
+        ends += piece.count(b"\n")
+        if ends > most:
+            raise rows.exceeded()
+    file.seek(0)
 
 
 class Content:

@@ -43,7 +43,7 @@ def json_documents(path: Path) -> Iterator[Document]:
     """
     with unpacked(path, DATA_BYTES) as content:
         start = _start(content)
-    with unpacked(path, DATA_BYTES) as content:
+    with unpacked(path, DATA_BYTES, ROWS if start.form == "lines" else None) as content:
         if start.only is not None:
             yield from _rows_within_limit(iter(start.only))
         elif start.form == "lines":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.bounded.files import open_regular
 from harness.bounded.limits import DEPTH, FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.parquet_pages import Pages, pages
 from harness.wording import cut, quoted
 
 if TYPE_CHECKING:
@@ -95,9 +96,11 @@ def opened_parquet(
 
     _check_footer(path)
     with _reported(), parquet.ParquetFile(path, arrow_extensions_enabled=False) as file:
-        ROWS.check(file.metadata.num_rows)
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        rows = max(file.metadata.num_rows, sum(group.num_rows for group in groups))
+        ROWS.check(rows)
         TABLE_COLUMNS.check(file.metadata.num_columns)
-        TABLE_CELLS.check(file.metadata.num_rows * file.metadata.num_columns)
+        TABLE_CELLS.check(rows * file.metadata.num_columns)
         for name in file.schema_arrow.names:
             if name in never:
                 raise UnreadableError(f"has a column {quoted(name)}; expected none of this name")
@@ -208,27 +211,38 @@ def _check_bytes(path: Path, file: ParquetFile, named: Sequence[str]) -> None:
             if chunk.path_in_schema.partition(".")[0] in named or chunk.path_in_schema in named:
                 chunks.setdefault(chunk.path_in_schema, []).append(chunk)
     total = 0
-    for leaf, some in chunks.items():
-        most = sum(_most_bytes(chunk) for chunk in some)
-        total += most if total + most <= TABLE_BYTES.allowed else _weighed(path, leaf, some)
-        if total > TABLE_BYTES.allowed:
-            raise TABLE_BYTES.exceeded()
+    with open_regular(path) as content:
+        for leaf, some in chunks.items():
+            held = [pages(content, chunk) for chunk in some]
+            most = sum(map(_most_bytes, some, held))
+            # numbers take what they take; texts that are stored once can be counted before they are unpacked
+            if total + most > TABLE_BYTES.allowed and some[0].physical_type not in _SMALL:
+                most = _weighed(path, leaf, some, max(of.largest for of in held))
+            total += most
+            if total > TABLE_BYTES.allowed:
+                raise TABLE_BYTES.exceeded()
 
 
-def _most_bytes(chunk: Any) -> int:
-    """Upper bound of the unpacked bytes of a column in one row group, from the file's metadata."""
+def _most_bytes(chunk: Any, held: Pages) -> int:
+    """Upper bound of the unpacked bytes of a column in one row group."""
     if chunk.physical_type in _SMALL:
-        return _SMALL[chunk.physical_type] * int(chunk.num_values)
+        return _SMALL[chunk.physical_type] * held.values
     again = {"DELTA_BYTE_ARRAY", "PLAIN_DICTIONARY", "RLE_DICTIONARY"} & {*chunk.encodings}
     # where values are packed by reference to others, each can be as long as all that is stored
-    return int(chunk.total_uncompressed_size) * (int(chunk.num_values) if again else 1) + 4 * int(chunk.num_values)
+    return held.bytes * (held.values if again else 1) + 4 * held.values
 
 
-def _weighed(path: Path, leaf: str, chunks: Sequence[Any]) -> int:
-    """Unpacked bytes of a column of texts, counted piece by piece; the count may stop once it exceeds the limit."""
+def _weighed(path: Path, leaf: str, chunks: Sequence[Any], largest: int) -> int:
+    """Unpacked bytes of a column of texts, counted piece by piece; the count may stop once it exceeds the limit.
+
+    Args:
+        path: the file.
+        leaf: path of the column.
+        chunks: the column in each row group.
+        largest: unpacked bytes of its largest page.
+    """
     from pyarrow import compute, parquet, types
 
-    largest = max(int(chunk.total_uncompressed_size) for chunk in chunks)
     # with this option pyarrow keeps each distinct text of a dictionary only once
     dictionary = all(chunk.has_dictionary_page and "DELTA_BYTE_ARRAY" not in chunk.encodings for chunk in chunks)
     size = 65_536 if dictionary else max(1, min(65_536, _PIECE // max(1, largest)))

@@ -314,6 +314,8 @@ def _condition(query: Query) -> tuple[str, dict[str, Any]]:
         values["documents"] = list(query.documents)
     if query.metric is not None:
         score = '"' + (SCORE + query.metric).replace('"', '""') + '"'  # a name cannot be bound, but quoted
+        if query.at_least is not None or query.below is not None:
+            parts.append(f"isfinite({score}::DOUBLE)")  # to DuckDB, NaN is more than any number
         for bound, comparison, value in (("low", ">=", query.at_least), ("high", "<", query.below)):
             if value is not None:
                 parts.append(f"{score} {comparison} ${bound}")

@@ -15,10 +15,13 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from harness.bounded.limits import SETTING
+from harness.bounded.limits import SETTING, UnreadableError
+from harness.bounded.parquet_file import read_parquet
+from harness.bounded.parquet_pages import pages
 from harness.errors import TableError
 from harness.reading import read_table
 from tests.builders.tables import counted
+from tests.security import footers
 
 CSV = counted().to_csv(index=False).encode()
 
@@ -112,6 +115,51 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_arrays([pa.array([1])] * 2, names=["k", "k"]), tmp_path / "x.parquet")
     with pytest.raises(TableError, match="column 'k' stands twice"):
         read_table(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        ("a long text", "has 20,000,004 bytes; expected at most 5,000,000"),
+        ("a long list", "has more than 5,000,000 bytes; expected at most 5,000,000"),
+        ("its rows", "has 1,000,000,000,000 rows; expected at most"),
+        ("stored bytes", "cannot be read: "),
+        ("a page", "has 2,147,483,647 bytes; expected at most 5,000,000"),
+    ],
+)
+def test_a_parquet_file_is_measured_by_its_pages_and_not_by_what_its_footer_says(
+    of: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SETTING, "0.01")
+    monkeypatch.setattr(footers, "HUGE", 20_000_000)
+    footers.lie(tmp_path / "t.parquet", of, "value")
+    with pytest.raises(UnreadableError) as caught:
+        read_parquet(tmp_path / "t.parquet", lambda kind: True)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("codec", ["none", "snappy", "zstd"])
+def test_the_pages_of_a_file_are_all_counted(version: str, codec: str, tmp_path: Path) -> None:
+    columns = {"a": ["x" * 50, "y"] * 9_000, "b": [[1.5, None]] * 18_000, "c": [None, 3] * 9_000}
+    path = tmp_path / "t.parquet"
+    parquet.write_table(
+        pa.table(columns),
+        path,
+        data_page_version=version,
+        compression=codec,
+        data_page_size=2_000,
+        row_group_size=7_000,
+    )
+    values = dict.fromkeys(("a", "b.list.element", "c"), 0)
+    with parquet.ParquetFile(path) as file, path.open("rb") as content:
+        for i in range(file.metadata.num_row_groups):
+            for j in range(3):
+                chunk = file.metadata.row_group(i).column(j)
+                held = pages(content, chunk)
+                values[chunk.path_in_schema] += held.values
+                assert held.largest <= held.bytes <= chunk.total_uncompressed_size
+    assert values == {"a": 18_000, "b.list.element": 36_000, "c": 18_000}
 
 
 def test_whole_numbers_of_more_digits_than_a_column_has_are_read_beside_names(tmp_path: Path) -> None:

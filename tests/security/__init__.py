@@ -34,6 +34,11 @@ Provider = Callable[[], Iterator[Case]]
 PROVIDERS: dict[str, str] = {
     "programs": "tests.security.programs:cases",
     "computations": "tests.security.computations:cases",
+    "task files": "tests.security.task_files:cases",
+    "files": "tests.security.files:cases",
+    "cells": "tests.security.cells:cases",
+    "names": "tests.security.names:cases",
+    "models": "tests.security.models:cases",
 }
 """Name -> `module:function` of a `Provider`; imported when it is asked."""
 

@@ -13,7 +13,7 @@ import pytest
 from harness.scoring.guest import NOBODY
 from harness.scoring.sandbox import open_sandbox
 from tests import security
-from tests.security import Case, NotHereError, __main__, programs
+from tests.security import Case, NotHereError, __main__, commands, files, programs, provider
 from tests.security.fences import Place
 from tests.security.programs import CLASSES, forge, forged
 
@@ -80,6 +80,39 @@ def test_every_class_says_what_must_not_happen() -> None:
     for kind, each in CLASSES.items():
         assert each.must_not, kind
         assert len(each.programs) >= 10, kind
+
+
+@pytest.mark.parametrize(("name", "every"), [("task files", 10), ("cells", 12), ("names", 60), ("models", 15)])
+def test_a_part_of_the_other_classes_is_contained(name: str, every: int) -> None:
+    chosen = list(provider(name)())[::every]
+
+    assert len(chosen) > 2
+    assert [case for case in chosen if case.attempt() is not None] == []
+
+
+@pytest.mark.parametrize(("place", "name"), [("a family", "a bomb of aliases"), ("samples", "a lie about a long list")])
+def test_a_file_that_would_fill_the_memory_is_contained(place: str, name: str) -> None:
+    (chosen,) = (case for case in files.cases() if (case.where, case.name) == (place, name))
+
+    assert chosen.attempt() is None
+
+
+def test_a_command_that_ends_as_it_must_not_is_seen() -> None:
+    good = commands.Ended(0, "fine\n", "", 1.0, 200.0)
+    sentence = "error: t.csv: is no table\n"
+
+    assert commands.harm(good._replace(code=2, err=sentence), good) is None
+    assert commands.harm(good._replace(code=2, err=sentence, seconds=12.0), good) == "took 12 s"
+    assert commands.harm(good._replace(code=2, err=sentence, megabytes=1_300.0), good) == (
+        "took 1,100 MB more than a good file"
+    )
+    for ended, harm in (
+        ({"code": -9, "err": sentence}, "ended with -9, not 2"),
+        ({"code": 2, "err": "Traceback (most recent call last):\nValueError\n"}, "no sentence"),
+        ({"code": 2, "err": ""}, "no sentence"),
+        ({"code": 2, "err": "error: \x1b[31m\n"}, "a line that is no printable one"),
+    ):
+        assert str(commands.harm(good._replace(**ended), good)).startswith(harm)
 
 
 def cannot() -> str | None:

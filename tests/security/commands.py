@@ -1,0 +1,73 @@
+"""A command of the program in a process of its own, with what it took and whether it ended as it must."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from harness.wording import visible
+
+MOST_SECONDS = 10.0
+"""Within which a command says what is wrong with a file."""
+MOST_MEGABYTES = 1_000
+"""Memory of a file's own that a command may take, besides what it takes for a good one."""
+_PATIENCE = 60.0
+_LONGEST_LINE = 6_000
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    """Exit code; negative for a signal."""
+    out: str
+    """Standard output."""
+    err: str
+    """Standard error."""
+    seconds: float
+    """Wall time."""
+    megabytes: float
+    """Most memory at one moment."""
+
+
+def command(arguments: Sequence[str | Path], folder: Path) -> Ended:
+    """`emergence` with these arguments in a folder, killed after a minute."""
+    log = folder / "out.log", folder / "err.log"
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    began = time.monotonic()
+    with log[0].open("wb") as out, log[1].open("wb") as err:
+        line = ["timeout", "-s", "KILL", str(_PATIENCE), sys.executable, "-m", "harness", *map(str, arguments)]
+        process = subprocess.Popen(line, cwd=folder, stdout=out, stderr=err, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.monotonic() - began
+    texts = [path.read_text(errors="surrogateescape")[:1_000_000] for path in log]
+    return Ended(process.returncode, *texts, seconds, usage.ru_maxrss / 1e3)
+
+
+def harm(ended: Ended, usual: Ended, *, code: int = 2) -> str | None:
+    """What is wrong with a command's end: it took long or much memory, gave a traceback, or says nothing.
+
+    Args:
+        ended: the command with a hostile file.
+        usual: the same with a good one.
+        code: the exit code that it must have.
+    """
+    extra = ended.megabytes - usual.megabytes
+    if ended.seconds > MOST_SECONDS + usual.seconds:
+        return f"took {ended.seconds:.0f} s"
+    if extra > MOST_MEGABYTES:
+        return f"took {extra:,.0f} MB more than a good file"
+    if ended.code != code:
+        return f"ended with {ended.code}, not {code}: {ended.err[-300:]!r}"
+    lines = ended.err.splitlines()
+    if "Traceback" in ended.err or not lines:
+        return f"no sentence: {ended.err[-300:]!r}"
+    if any(visible(line) != line or len(line) > _LONGEST_LINE for line in (*lines, *ended.out.splitlines())):
+        return f"a line that is no printable one: {ended.err[:300]!r}"
+    return None
