@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import yaml
 
 from harness.catalog.catalogue import load_file
 from harness.catalog.task_config import check_templates
-from harness.catalog.task_data import read_data_file
+from harness.catalog.task_data import named_files, read_data, read_split
 from harness.specs import TaskSpec
-from tests.fuzz.changes import as_json, changed_bytes, changed_value
+from tests.fuzz.changes import anything, as_json, changed_bytes, changed_value
+from tests.fuzz.parquet_files import parquet_file
 from tests.fuzz.reader import Make, Reader
 
 
@@ -94,8 +101,9 @@ def _read_specs(folder: Path) -> None:
     path = folder / "file.yaml"
     spec = load_file(path)
     if isinstance(spec, TaskSpec):
-        files = (spec.config.get("dataset_kwargs") or {}).get("data_files") or {}
-        fields = {split: read_data_file(Path(name)).fields for split, name in files.items()}
+        named = spec.config.get("dataset_path")
+        splits = named_files(spec.config).items()
+        fields = {split: read_data([*map(Path, files)], named).fields for split, files in splits}
         check_templates(spec, fields, path)
 
 
@@ -103,18 +111,70 @@ def _with_documents(folder: Path) -> None:
     (folder / "data.jsonl").write_bytes(_DOCUMENTS)
 
 
-def _documents(random: Random) -> bytes:
-    good = [{"question": "q", "options": ["a", "b"], "label": 1, "examples": [{"a": 1}]}, {"text": "é\u2028", "n": 1.5}]
-    some = [random.choice(good) for _ in range(random.randint(0, 4))]
-    lines = [as_json(changed_value(one, random) if random.randrange(2) else one) for one in some]
-    data = random.choice((b"\n", b"\r\n", b"\n\n")).join(lines)
+_GOOD = (
+    {"question": "q", "options": ["a", "b"], "label": 1, "examples": [{"a": 1}]},
+    {"text": "é\u2028", "n": 1.5, "label": None},
+)
+
+
+def _values(random: Random) -> list[Any]:
+    some = [random.choice(_GOOD) for _ in range(random.randint(0, 4))]
+    return [changed_value(one, random) if random.randrange(2) else one for one in some]
+
+
+def _lines(random: Random) -> bytes:
+    data = random.choice((b"\n", b"\r\n", b"\n\n")).join(map(as_json, _values(random)))
     return changed_bytes(data, random) if random.randrange(2) else data
+
+
+def _json(random: Random) -> bytes:
+    """A list of objects, or an object that holds one."""
+    values = _values(random)
+    whole = values if random.randrange(2) else changed_value({"version": 1, "data": values}, random, 1)
+    text = json.dumps(whole, ensure_ascii=False, indent=random.choice((None, 1)))
+    data = text.encode("utf-8", "surrogatepass")
+    return changed_bytes(data, random) if random.randrange(3) == 0 else data
+
+
+def _table(random: Random) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=random.choice(",,;\t"), lineterminator=random.choice(("\n", "\r\n", "\r")))
+    writer.writerow(["question", "label", *random.choice((["n"], ["question"], [""], []))])
+    writer.writerows([anything(random), random.choice((0, 1, "NA", None)), 1.5] for _ in range(random.randint(0, 4)))
+    data = text.getvalue().encode("utf-8", "surrogatepass")
+    return changed_bytes(data, random) if random.randrange(3) == 0 else data
+
+
+def _packed(random: Random) -> bytes:
+    data = gzip.compress(_lines(random), compresslevel=1)
+    return changed_bytes(data, random) if random.randrange(3) else data
+
+
+def _rows(random: Random) -> bytes:
+    columns = {
+        name: [anything(random) if random.randrange(3) == 0 else value for _ in range(3)]
+        for name, value in random.choice(_GOOD).items()
+    }
+    return parquet_file(columns, random)
+
+
+def _reads(name: str) -> Callable[[Path], None]:
+    def read(folder: Path) -> None:
+        read_data([folder / name], "json")
+        for document in read_split([folder / name], "json"):
+            json.dumps(document.fields)
+
+    return read
 
 
 READERS = {
     "task": Reader("file.yaml", _of_yaml(TASK, WRITING), _read_specs, _with_documents),
     "family": Reader("file.yaml", _of_yaml(FAMILY), _read_specs),
     "suite": Reader("file.yaml", _of_yaml(SUITE), _read_specs),
-    "documents": Reader("data.jsonl", _documents, lambda folder: read_data_file(folder / "data.jsonl") and None),
+    "documents": Reader("data.jsonl", _lines, _reads("data.jsonl")),
+    "documents, JSON": Reader("data.json", _json, _reads("data.json")),
+    "documents, CSV": Reader("data.csv", _table, _reads("data.csv")),
+    "documents, gzip": Reader("data.jsonl.gz", _packed, _reads("data.jsonl.gz")),
+    "documents, Parquet": Reader("data.parquet", _rows, _reads("data.parquet")),
 }
 """Name in the table -> reader."""
