@@ -36,6 +36,7 @@ def test_a_repeated_row_is_refused_by_every_verb(emergence: Emergence, tmp_path:
         ("k", np.nan, "some.csv: row 3, column k: is empty; expected a number"),
         ("n", np.nan, "some.csv: row 3, column n: is empty; expected the number of documents"),
         ("params", np.nan, "some.csv: row 3, column params: is empty; expected a number"),
+        ("params", 10**400, f"some.csv: row 3, column params: is 1{'0' * 198}…; expected a finite number"),
     ],
 )
 def test_counts_that_cannot_be_are_refused_by_row_and_column(

@@ -395,3 +395,10 @@ def test_a_repeated_row_is_refused(make: Callable[[], pd.DataFrame]) -> None:
     rows = make()
     message = refused(pd.concat([rows, rows.iloc[[1]]]))
     assert f"row {len(rows) + 1} is of the same score as row 2" in message
+
+
+def test_an_error_of_nearly_zero_implies_no_number_of_documents() -> None:
+    rows = scored()
+    rows.loc[4, "stderr"] = 1e-320
+    (curve,) = table_curves(rows)
+    assert {point.estimate.n for point in curve.points} == {200}

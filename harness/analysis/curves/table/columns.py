@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,9 @@ class Columns:
         given = self.frame[column]
         if given.dtype.kind in "mM":  # pandas would take a time for nanoseconds
             given = given.astype("string")
-        read = pd.to_numeric(given, errors="coerce").astype(float)
+        read = pd.to_numeric(given.map(_within_floats) if given.dtype == object else given, errors="coerce").astype(
+            float
+        )
         empty = given.astype("string").fillna("").str.strip() == ""
         self.check(~read.isna() | (empty & (not needed)), column, "a number")
         self.check(read.abs() != math.inf, column, "a finite number")
@@ -107,6 +110,13 @@ class Columns:
         found = "is empty" if pd.isna(value) or str(value).strip() == "" else f"is {cut(str(value))}"
         wanted = expected if isinstance(expected, str) else expected.iloc[row]
         raise TableError(f"{self.source}: row {row + 1}, column {column}: {found}; expected {wanted}")
+
+
+def _within_floats(value: object) -> object:
+    """The value of a field; infinity for a whole number that no float is as large as, on which pandas fails."""
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        return math.inf if value > 0 else -math.inf
+    return value
 
 
 def known(number: float) -> float | None:

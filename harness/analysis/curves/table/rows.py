@@ -10,7 +10,7 @@ from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_CO
 from harness.analysis.curves.table.metrics import add_readings
 from harness.errors import TableError
 from harness.plan import AXES
-from harness.plausible import AMOUNT, COUNT, INDEX, SIZE_BOUNDS
+from harness.plausible import AMOUNT, COUNT, INDEX, LARGEST_COUNT, SIZE_BOUNDS
 
 
 def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
@@ -110,6 +110,7 @@ def _add_documents(rows: pd.DataFrame) -> None:
     share, stderr = rows["value"] / best, rows["stderr"] / best
     spread = (share * (1 - share)).where(share.between(0, 1, inclusive="neither"))
     implied = (spread / stderr.where(stderr > 0) ** 2 + 1).round()
+    implied = implied.where(implied <= LARGEST_COUNT)  # nobody has so many: an error of nearly 0 tells nothing
     known = rows["n"].fillna(implied.where(~rows["continuous"]))
     usual = known.groupby([rows[name] for name in SETTING_COLUMNS[1:]]).transform("median").round()
     rows["n"] = known.fillna(usual).fillna(implied).fillna(1.0)
