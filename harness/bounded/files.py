@@ -21,7 +21,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFDIR: "a folder",
 }
-_CHUNK = 1 << 20
+_CHUNK, _SMALL_CHUNK = 1 << 20, 1 << 16
 _GZIP = b"\x1f\x8b"
 
 
@@ -134,7 +134,7 @@ def unpacked(path: Path, size: Limit, rows: Limit | None = None) -> Iterator[Con
 
 def _check_ends(file: BinaryIO, rows: Limit) -> None:
     ends, most = 0, rows.allowed
-    while piece := file.read(_CHUNK):
+    while piece := file.read(_SMALL_CHUNK):
         ends += piece.count(b"\n")
         if ends > most:
             raise rows.exceeded()
