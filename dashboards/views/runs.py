@@ -273,9 +273,9 @@ def show_provenance(results: Sequence[CellResult]) -> None:
         )
     if foreign := runs.foreign_code(results):
         st.caption("Code that came with models or tasks ran while these cells were evaluated, as the user allowed.")
-        rows = [(ran.code, ", ".join(ran.models), ", ".join(ran.tasks), ran.cells) for ran in foreign]
+        ran_for = [(ran.code, ", ".join(ran.models), ", ".join(ran.tasks), ran.cells) for ran in foreign]
         st.dataframe(
-            pd.DataFrame(rows, columns=["Code", "Models", "Tasks", "Cells"]),
+            pd.DataFrame(ran_for, columns=["Code", "Models", "Tasks", "Cells"]),
             hide_index=True,
             key="foreign_code",
             alt="Code of others that ran",
