@@ -90,6 +90,8 @@ class Provenance:
     time and memory were limited; None when it wrote no programs, or before this was recorded."""
     energy_wh: float | None = None
     """Energy in watt hours; None when not measured. `harness.engines.energy` says what is counted."""
+    losses: tuple[str, ...] = ()
+    """What became of earlier tries of the same run, whose machines were lost; in half a sentence each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +141,16 @@ class CellFailure:
     circumstances: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """Option of the run -> value, such as `device` -> `cpu`: where one has changed, the cell is tried again; empty for
     failures from before this was recorded."""
+    node: str = ""
+    """Name of the machine on which it failed; empty when the machine is not known."""
+    pid: int | None = None
+    """Number of the process that answered; None when it never started."""
+    signal: str | None = None
+    """Signal that ended this process, such as `SIGSEGV`; None when it lives, or ended by itself."""
+    log: tuple[str, ...] = ()
+    """The last lines that this process printed, at most 100."""
+    losses: tuple[str, ...] = ()
+    """What became of earlier tries of the same run, whose machines were lost; in half a sentence each."""
 
 
 Outcome = CellResult | CellFailure

@@ -12,6 +12,13 @@ from harness.errors import HarnessError, unknown
 from harness.records import Outcome
 from harness.schedule import Lane
 
+FORWARDED = (
+    *("HF_TOKEN", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "EMERGENCE_LIMITS"),
+)
+"""Variables that decide what a model's process can read, on whatever machine it runs."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutorSettings:
@@ -21,6 +28,10 @@ class ExecutorSettings:
     """Maximum number of models loaded at the same time; None takes it from the machine's CPUs or GPUs."""
     address: str | None = None
     """Ray cluster to join (`HOST:PORT` or `auto`); None starts a private one."""
+    grace_seconds: float = 20.0
+    """Time that cells have to come back after SIGTERM; batch systems kill about 30 seconds after it."""
+    forwarded: tuple[str, ...] = FORWARDED
+    """Environment variables that models' processes on other machines get from this one, where they are set here."""
 
 
 class Executor(Protocol):
@@ -36,7 +47,7 @@ class Executor(Protocol):
 
 EXECUTORS: dict[str, str] = {
     "inline": "harness.executors.inline:InlineExecutor",
-    "ray": "harness.executors.ray:RayExecutor",
+    "ray": "harness.executors.ray.executor:RayExecutor",
 }
 """Executor name -> `module:class`."""
 

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import logging
+import os
+import pickle
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.engines.energy import meter
-from harness.engines.protocol import Engine, EngineSettings, attempt, failure, open_engine, refusals
+from harness.engines.protocol import ENGINES, Engine, EngineSettings, attempt, failure, open_engine, refusals
 from harness.errors import HarnessError
+from harness.executors.child import ParentLine, ToParent
 from harness.records import CellFailure, CellResult, Outcome
 from harness.schedule import Lane
 from harness.wording import duration
 
 log = logging.getLogger(__name__)
+
+_POISONED = re.compile(r"CUDA error|device-side assert|HIP error|CU(BLAS|DNN|SPARSE|SOLVER)_STATUS_(?!ALLOC_FAILED)")
+"""What torch says when a GPU's context is broken: whatever the process asks of the GPU afterwards fails too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Duty:
+    """What a model's process has to know before it loads a model."""
+
+    settings: EngineSettings
+    """How models run."""
+    engines: Mapping[str, str]
+    """The table of engines, as the process that leads the run has it."""
+    level: int
+    """Logging level of this package."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SentOutcome:
+    """One answered cell, as it travels: nobody on the way has to read it."""
+
+    outcome: bytes
+    """The outcome, pickled."""
+    failed: bool
+    """True when it is a failure."""
+    poisoned: bool = False
+    """True when the process can answer no further cell, and another is to take its place."""
+    batch_size: int | None = None
+    """Batch size that fitted into memory; None when the engine has none."""
+    token_budget: int | None = None
+    """Tokens of a forward pass that fitted into memory; None when the engine has no such limit."""
 
 
 class LaneWorker:
@@ -65,3 +100,45 @@ class LaneWorker:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+
+def serve(line: ParentLine) -> None:
+    """The life of a model's process: it loads what it is sent, answers, and ends when its keeper hangs up."""
+    worker: LaneWorker | None = None
+    line.beat()
+    for what, arguments in line.requests():
+        match what:
+            case "begin":
+                worker = _begin(line, *arguments)
+                line.send("answer")
+            case "open":
+                assert worker is not None, "begin first"
+                line.send("answer", worker.open(*arguments))
+            case "answer":
+                assert worker is not None, "begin first"
+                line.send("answer", travelling(worker.answer(*arguments)))
+            case "close":
+                assert worker is not None, "begin first"
+                worker.close()
+                line.send("answer")
+
+
+def _begin(line: ParentLine, duty: Duty) -> LaneWorker:
+    ENGINES.update(duty.engines)
+    logging.getLogger("harness").setLevel(duty.level)
+    logging.getLogger("harness").addHandler(ToParent(line))
+    return LaneWorker(duty.settings)
+
+
+def travelling(outcome: Outcome) -> SentOutcome:
+    """The outcome on its way; one that cannot be sent is a failure of its cell."""
+    if isinstance(outcome, CellFailure):
+        outcome = replace(outcome, pid=os.getpid())
+        poisoned = bool(_POISONED.search(f"{outcome.error}: {outcome.message}"))
+        return SentOutcome(outcome=pickle.dumps(outcome), failed=True, poisoned=poisoned)
+    try:
+        sent = pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        return travelling(failure(outcome.cell, error))
+    made = outcome.provenance
+    return SentOutcome(outcome=sent, failed=False, batch_size=made.batch_size, token_budget=made.token_budget)

@@ -142,6 +142,22 @@ def _marked(marks: tuple[tuple[float, int], ...], now: float, finished: int) -> 
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Workplace:
+    """One worker of a run that goes on, and what it is at."""
+
+    model: str
+    """Name of the model that it has, or loads."""
+    cell: str | None = None
+    """Label of the cell that it answers; None while it loads the model."""
+    node: str = ""
+    """Name of its machine; empty while it is not known."""
+    pid: int | None = None
+    """Number of the model's process; None while it is not known."""
+    gpus: float = 0.0
+    """GPUs that it has, or the part of one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
     """The cells that one model is to answer."""
 

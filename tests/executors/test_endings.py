@@ -17,12 +17,24 @@ from harness.engines.protocol import ENGINES, EngineSettings
 from harness.errors import MachineError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.plan import RunPlan
+from harness.records import CellResult
 from harness.schedule import lanes
 from tests import builders
 from tests.executors.engines import TOY
 from tests.executors.processes import private_folder, processes
 
 ROOT = Path(__file__).parents[2]
+SIMULATED = {"output_type": "multiple_choice", "simulate": {"shape": "flat"}}
+FAILS_ONCE = """
+import os, sys
+if "harness.executors.ray.driver:lead" in sys.orig_argv and not os.path.exists("{marker}"):
+    import ray
+    def init(**arguments):
+        open("{marker}", "w").close()
+        raise Exception("no time")
+    ray.init = init
+"""
+"""For the driver of a Ray that comes up at its second start."""
 
 
 def gone(folder: Path, private: Path) -> bool:
@@ -144,6 +156,8 @@ class TestStarting:
             next(outcomes)
 
     def test_a_ray_that_does_not_start_is_one_line_and_leaves_no_folder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from harness.executors.ray import joining
+
         folders = []
 
         def init(**arguments: Any) -> None:
@@ -152,13 +166,26 @@ class TestStarting:
             raise Exception("The current node timed out during startup.\nSee the logs.")
 
         monkeypatch.setattr("ray.init", init)
-        made = lanes(RunPlan(cells=(builders.cell(),), tasks={"colours": builders.task()}))
-        with pytest.raises(MachineError) as raised:
-            list(open_executor("ray", ExecutorSettings()).run(made, EngineSettings()))
+        monkeypatch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", True)
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "none")
+        with pytest.raises(MachineError) as raised, joining.joined(ExecutorSettings()):
+            pass
         assert str(raised.value) == (
             "Ray could not start (The current node timed out during startup.); --executor inline runs without Ray"
         )
         assert not folders[0].exists()
+
+    @pytest.mark.ray
+    def test_a_ray_that_does_not_start_under_load_is_started_again(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "sitecustomize.py").write_text(FAILS_ONCE.format(marker=str(tmp_path / "failed")))
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr("harness.executors.ray.executor.STARTS", (0.1,))
+        made = lanes(RunPlan(cells=(builders.cell(),), tasks={"colours": builders.task(config=SIMULATED)}))
+        [outcome] = open_executor("ray", ExecutorSettings(workers=1)).run(made, EngineSettings())
+        assert isinstance(outcome, CellResult)
+        assert "Ray could not start (no time); --executor inline runs without Ray; tried again in 0.1 s" in caplog.text
 
     def test_nothing_to_do_does_not_start_ray(self) -> None:
         assert list(open_executor("ray", ExecutorSettings(address="not an address")).run([], EngineSettings())) == []

@@ -19,7 +19,7 @@ import pytest
 from harness.engines.protocol import EngineSettings
 from harness.errors import MachineError
 from harness.executors.protocol import ExecutorSettings, open_executor
-from harness.executors.ray import worker_gpus
+from harness.executors.ray.gpus import worker_gpus
 from harness.plan import RunPlan
 from harness.schedule import Lane, lanes
 from tests import builders

@@ -1,0 +1,175 @@
+"""Keepers on Ray: start one, ask it something, see what came back. Decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+import ray._private.state
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from harness.executors.losses import Loss
+from harness.executors.ray.keeper import Keeper, Reply
+from harness.executors.relocation import package_folders
+from harness.executors.worker import Duty
+from harness.schedule import Lane
+
+_IP = re.compile(r"\bip(?:=|: )([0-9A-Fa-f.:]+)")
+Environment = Callable[[float], Mapping[str, str]]
+"""Variables of a model's process, by the GPUs that it has."""
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
+class Worker:
+    """A keeper, and what it has been asked."""
+
+    actor: Any
+    """Ray's handle."""
+    gpus: float
+    """GPUs that it has, or the part of one."""
+    node: str = ""
+    """Name of its machine; empty until it has answered once."""
+    node_id: str = ""
+    """Ray's name of the node, a machine may be several; empty until then."""
+    pid: int | None = None
+    """Number of the model's process, as of the last answer."""
+    lane: int = -1
+    """Position of the lane whose model it has."""
+    doing: str = "open"
+    """What it is asked now: `open`, `answer` or `close`."""
+    job: int | None = None
+    """Position of the job that it answers; None while it does something else."""
+    since: float = field(default=0.0)
+    """When it was asked, by the monotonic clock."""
+
+
+class Fleet:
+    """Every keeper of a run."""
+
+    def __init__(self, lanes: Sequence[Lane], duty: Duty, environment: Environment) -> None:
+        self._lanes = lanes
+        self._shared: dict[int, Any] = {}
+        self._duty = duty
+        self._environment = environment
+        self._folders = package_folders()
+        self._asked: dict[Any, Worker] = {}
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    @property
+    def busy(self) -> tuple[Worker, ...]:
+        """Workers that have been asked something and have not answered."""
+        return tuple(self._asked.values())
+
+    def start(self, gpus: float, node_id: str | None) -> Worker:
+        """A new keeper, on one node or wherever Ray finds room."""
+        options: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
+        if node_id is not None:
+            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node_id, soft=False)
+        made = ray.remote(Keeper).options(**options)
+        environment = self._environment(gpus)
+        return Worker(actor=made.remote(self._duty, environment, self._folders, on_gpu=gpus > 0), gpus=gpus)
+
+    def open(self, worker: Worker, lane: int, fits: Mapping[str, int], *, fresh: bool = False) -> None:
+        """Let a keeper load the model of a lane."""
+        if lane not in self._shared:
+            self._shared[lane] = ray.put(self._lanes[lane])  # stored once for all workers of the lane
+        worker.lane = lane
+        self._ask(worker, "open", worker.actor.open.remote(self._shared[lane], dict(fits), fresh=fresh))
+
+    def answer(self, worker: Worker, job: int, seconds: float | None = None) -> None:
+        """Let a keeper answer one job of its lane."""
+        self._ask(worker, "answer", worker.actor.answer.remote(job, seconds), job)
+
+    def close(self, worker: Worker, *, end: bool) -> None:
+        """Let a keeper free its model."""
+        self._ask(worker, "close", worker.actor.close.remote(end=end))
+
+    def kill(self, worker: Worker) -> None:
+        """End a keeper, its model and all that it started."""
+        self._asked = {ref: other for ref, other in self._asked.items() if other is not worker}
+        ray.kill(worker.actor)
+
+    def come_back(self, *, seconds: float) -> list[tuple[Worker, Reply | Loss]]:
+        """What has come back, after at most so many seconds."""
+        if not self._asked:
+            return []
+        ready, _ = ray.wait(list(self._asked), num_returns=1, timeout=seconds)
+        if ready:  # all that is there, so that no worker waits for its turn
+            ready, _ = ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0)
+        return [(self._asked[ref], self._read(ref)) for ref in ready]
+
+    def _ask(self, worker: Worker, doing: str, ref: Any, job: int | None = None) -> None:
+        worker.doing, worker.job, worker.since = doing, job, time.monotonic()
+        self._asked[ref] = worker
+
+    def _read(self, ref: Any) -> Reply | Loss:
+        worker = self._asked.pop(ref)
+        try:
+            reply: Reply = ray.get(ref)
+        except RayTaskError as error:  # an error of ours in the keeper
+            raise error.cause if isinstance(error.cause, Exception) else error from None
+        except RayError as error:
+            return _lost(worker, error)
+        worker.node, worker.node_id, worker.pid = reply.node, reply.node_id, reply.pid
+        for record in reply.said:
+            logging.getLogger(record.name).handle(record)
+        return reply
+
+
+def _lost(worker: Worker, error: RayError) -> Loss:
+    """What Ray says about a keeper that is gone, in half a sentence."""
+    text = str(error).strip()
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not worker.node:
+        worker.node_id, worker.node = _node_of(error, text)
+    where = f" on {worker.node}" if worker.node else ""
+    if isinstance(error, RayActorError) and error.actor_init_failed:
+        words = f"a worker could not start{where}: {lines[-1]}"
+    elif isinstance(error, RayActorError) and getattr(error, "preempted", False):
+        words = f"the node of its worker{where} was preempted"
+    elif "node has died" in text or "node was terminated" in text or "Node" in type(error).__name__:
+        words = f"the node of its worker{where} was lost"
+    elif "OOM" in text and "memory" in text and "was killed" in text:
+        words = f"Ray killed its worker{where}, as the machine ran short of memory"
+    else:
+        words = f"the keeper of its worker{where} was lost ({type(error).__name__})"
+    last = tuple(line[:500] for line in lines[-20:])
+    return Loss(kind="machine", node=worker.node, words=words, pid=worker.pid, lines=last)
+
+
+def _node_of(error: RayError, text: str) -> tuple[str, str]:
+    """Ray's name and the machine's name of the node of an actor that never answered; empty where Ray does not know."""
+    actor = getattr(error, "actor_id", None)
+    node_id = ((ray._private.state.actors(actor) or {}).get("Address", {}) if actor else {}).get("NodeID", "")
+    by_id = {node["NodeID"]: node["NodeManagerHostname"] for node in ray.nodes()}  # type: ignore[no-untyped-call]
+    match = _IP.search(text)
+    return node_id, by_id.get(node_id) or (match[1] if match else "")
+
+
+def alive() -> dict[str, Mapping[str, Any]]:
+    """Id of each node that is there -> what Ray knows of it."""
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
+
+
+def roomiest(nodes: Mapping[str, Mapping[str, Any]], avoid: Collection[str], gpus: float) -> str | None:
+    """Id of the node with most room for a worker, apart from those to avoid; None when there is no other."""
+    free = ray._private.state.available_resources_per_node()  # type: ignore[no-untyped-call]
+    resource = "GPU" if gpus else "CPU"
+
+    def room(node_id: str) -> tuple[float, float]:
+        return free.get(node_id, {}).get(resource, 0.0), nodes[node_id]["Resources"].get(resource, 0.0)
+
+    able = [
+        node_id
+        for node_id, node in nodes.items()
+        if node_id not in avoid and node["Resources"].get(resource, 0.0) >= (gpus or 1.0)
+    ]
+    return max(able, key=room) if able else None
