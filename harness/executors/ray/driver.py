@@ -30,7 +30,7 @@ from harness.executors.protocol import ExecutorSettings
 from harness.executors.ray.fleet import Fleet, Worker, alive, roomiest
 from harness.executors.ray.gpus import worker_gpus
 from harness.executors.ray.joining import joined
-from harness.executors.ray.keeper import Reply
+from harness.executors.ray.keeper import KeptReply
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
 from harness.records import CellFailure
@@ -208,20 +208,20 @@ class _Leader:
 
     # --- what comes back ----------------------------------------------------------------------------------------------
 
-    def _take(self, worker: Worker, back: Reply | Loss) -> None:
+    def _take(self, worker: Worker, back: KeptReply | Loss) -> None:
         loss = back if isinstance(back, Loss) else Loss.by(back.ending) if back.ending is not None else None
         if isinstance(back, Loss):
             self._fleet.kill(worker)
         if worker.doing == "close":
             self._closed(worker, back)
         elif loss is not None:
-            self._lost(worker, loss, keeper_lives=isinstance(back, Reply))
-        elif isinstance(back, Reply) and worker.doing == "open":
+            self._lost(worker, loss, keeper_lives=isinstance(back, KeptReply))
+        elif isinstance(back, KeptReply) and worker.doing == "open":
             self._opened(worker, back)
-        elif isinstance(back, Reply) and back.answer is not None:
+        elif isinstance(back, KeptReply) and back.answer is not None:
             self._answered(worker, back, back.answer)
 
-    def _opened(self, worker: Worker, reply: Reply) -> None:
+    def _opened(self, worker: Worker, reply: KeptReply) -> None:
         state = self._states[worker.lane]
         if not reply.refused:
             self._losses.started(worker.node_id)
@@ -239,7 +239,7 @@ class _Leader:
         first = state.refused or failed
         self._fail(worker.lane, {job: first[job] for job in state.todo})
 
-    def _answered(self, worker: Worker, reply: Reply, answer: SentOutcome) -> None:
+    def _answered(self, worker: Worker, reply: KeptReply, answer: SentOutcome) -> None:
         state, job = self._states[worker.lane], worker.job
         assert job is not None
         found = {"batch_size": answer.batch_size, "token_budget": answer.token_budget}
@@ -265,7 +265,7 @@ class _Leader:
             # a GPU's memory is only known to be free when the process that used it has ended
             self._fleet.close(worker, end=worker.gpus > 0 or not self._waiting)
 
-    def _closed(self, worker: Worker, back: Reply | Loss) -> None:
+    def _closed(self, worker: Worker, back: KeptReply | Loss) -> None:
         if isinstance(back, Loss):  # it was killed already
             return
         if self._waiting and back.ending is None and not worker.gpus:

@@ -15,7 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.executors.losses import Loss
-from harness.executors.ray.keeper import Keeper, Reply
+from harness.executors.ray.keeper import Keeper, KeptReply
 from harness.executors.relocation import package_folders
 from harness.executors.worker import Duty
 from harness.schedule import Lane
@@ -97,7 +97,7 @@ class Fleet:
         self._asked = {ref: other for ref, other in self._asked.items() if other is not worker}
         ray.kill(worker.actor)
 
-    def come_back(self, *, seconds: float) -> list[tuple[Worker, Reply | Loss]]:
+    def come_back(self, *, seconds: float) -> list[tuple[Worker, KeptReply | Loss]]:
         """What has come back, after at most so many seconds."""
         if not self._asked:
             return []
@@ -110,10 +110,10 @@ class Fleet:
         worker.doing, worker.job, worker.since = doing, job, time.monotonic()
         self._asked[ref] = worker
 
-    def _read(self, ref: Any) -> Reply | Loss:
+    def _read(self, ref: Any) -> KeptReply | Loss:
         worker = self._asked.pop(ref)
         try:
-            reply: Reply = ray.get(ref)
+            reply: KeptReply = ray.get(ref)
         except RayTaskError as error:  # an error of ours in the keeper
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except RayError as error:

@@ -36,7 +36,7 @@ _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reply:
+class KeptReply:
     """What a keeper says about one request."""
 
     node: str
@@ -80,7 +80,7 @@ class Keeper:
         self._fits: dict[str, int] = {}
         logging.getLogger("harness").setLevel(duty.level)
 
-    def open(self, lane: Lane, fits: Mapping[str, int], *, fresh: bool) -> Reply:
+    def open(self, lane: Lane, fits: Mapping[str, int], *, fresh: bool) -> KeptReply:
         """Load the model of a lane.
 
         Args:
@@ -104,7 +104,7 @@ class Keeper:
         lines = self._process.lines if refused else ()
         return self._reply(refused=refused, lines=lines)
 
-    def answer(self, index: int, seconds: float | None = None) -> Reply:
+    def answer(self, index: int, seconds: float | None = None) -> KeptReply:
         """SentOutcome one job of the lane, in at most so many seconds."""
         try:
             answer: SentOutcome = self._ask("answer", index, seconds=seconds)
@@ -113,7 +113,7 @@ class Keeper:
         assert self._process is not None
         return self._reply(answer=answer, lines=self._process.lines if answer.failed else ())
 
-    def close(self, *, end: bool) -> Reply:
+    def close(self, *, end: bool) -> KeptReply:
         """Free the model; with `end` its process is gone, and all that it started, when this returns."""
         ending = None
         try:
@@ -134,15 +134,15 @@ class Keeper:
             self._process.close(seconds=0.0)
             self._process = None
 
-    def _ended(self, ended: ProcessEndedError) -> Reply:
+    def _ended(self, ended: ProcessEndedError) -> KeptReply:
         self._process = None
         return self._reply(ending=ended.ending, lines=ended.ending.lines)
 
-    def _reply(self, **said: object) -> Reply:
+    def _reply(self, **said: object) -> KeptReply:
         records, self._said = tuple(self._said), []
         pid = self._process.pid if self._process else None
         node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
-        return Reply(node=socket.gethostname(), node_id=node, pid=pid, said=records, **said)  # type: ignore[arg-type]
+        return KeptReply(node=socket.gethostname(), node_id=node, pid=pid, said=records, **said)  # type: ignore[arg-type]
 
     def _wait_for_memory(self, model: ModelSpec) -> None:
         """Wait while others have taken the memory that the weights need, instead of being killed for it."""
