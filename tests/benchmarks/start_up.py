@@ -14,10 +14,12 @@ from pathlib import Path
 import yaml
 
 RUNS = 7
+FIRST = "run --task sentiment --model ladder-12k --shots 0 --limit 4".split()
+"""A run of a single cell: what comes before the first number."""
 
 
 def rows() -> list[tuple[object, ...]]:
-    """Wall time of `emergence --help` and of a plan of 10,000 cells."""
+    """Wall time of `emergence --help`, of a plan of 10,000 cells, and of runs of one cell."""
     with tempfile.TemporaryDirectory() as name:
         catalogue = large_catalogue(Path(name))
         nowhere = Path(name) / "results"
@@ -26,6 +28,8 @@ def rows() -> list[tuple[object, ...]]:
             ("emergence --help", *timed(["--help"])),
             ("emergence list", *timed(["list"])),
             ("emergence plan, 10,000 cells", *timed([str(part) for part in plan])),
+            ("emergence run, first cell, inline", *timed([*FIRST, "--executor", "inline"], Path(name))),
+            ("emergence run, first cell, Ray", *timed(FIRST, Path(name))),
         ]
 
 
@@ -54,11 +58,15 @@ def large_catalogue(folder: Path) -> Path:
     return folder
 
 
-def timed(arguments: Sequence[str]) -> tuple[str, str, str, int]:
-    """Median, fastest and slowest wall time of `emergence ARGUMENTS` in seconds, and the number of runs."""
+def timed(arguments: Sequence[str], folder: Path | None = None) -> tuple[str, str, str, int]:
+    """Median, fastest and slowest wall time of `emergence ARGUMENTS` in seconds, and the number of runs.
+
+    In the folder, each run writes results of its own.
+    """
     seconds = []
-    for _ in range(RUNS):
+    for number in range(RUNS):
+        place = [] if folder is None else ["--results", str(folder / f"{'-'.join(arguments[-2:])}-{number}")]
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "harness", *arguments], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "harness", *arguments, *place], check=True, capture_output=True)
         seconds.append(time.perf_counter() - start)
     return f"{statistics.median(seconds):.2f}", f"{min(seconds):.2f}", f"{max(seconds):.2f}", RUNS

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.builders.commands import Done, Emergence
-from tests.first_hour.models import write_models
+from tests.first_hour.models import CAUSAL, write_models
 
 
 class Typed(NamedTuple):
@@ -52,6 +52,13 @@ def test_the_first_hour_goes_as_written(
         shown = f"{title}: {shlex.join(typed.words)}\n{done.out}\n{done.err}"
         assert done.code == typed.code, shown
         assert any(re.match(typed.last, line) for line in last_lines(done)), shown
+
+
+@pytest.mark.ray
+def test_the_six_architectures_are_asked_through_ray(emergence: Emergence, models: Path) -> None:
+    named = ",".join(str(models / name) for name in CAUSAL)
+    done = emergence("run", "--model", named, "--task", "sentiment", "--shots", "0", "--limit", "6", "--workers", "2")
+    assert (done.code, done.err.splitlines()[-1][:30]) == (0, "6 cells evaluated, 0 failed, i")
 
 
 def test_the_hour_meets_six_architectures_and_every_exit_code() -> None:
