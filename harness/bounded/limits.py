@@ -85,6 +85,7 @@ RENDER_MEMORY = Limit(most=500_000_000, unit="bytes of memory", of="the process 
 RENDERED = Limit(most=10_000_000, unit="characters", of="the text that a template gives for a document")
 PROMPTS = Limit(most=200_000_000, unit="characters", of="all prompts of a cell")
 REPEATS = Limit(most=10_000, unit="repeats", of="`repeats` of a task: texts for each document")
+STOPS = Limit(most=1_000, unit="texts", of="`until` of a task: each is looked for after every token")
 NUMBER = Limit(most=1_000_000, unit="tokens", of="any whole number in `generation_kwargs` of a task")
 BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")
 HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.json` of a cell")

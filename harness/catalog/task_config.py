@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, check_sections
+from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, NOT_READ, check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.errors import CatalogError, unknown
 from harness.scoring import templates
@@ -169,6 +169,8 @@ def _check_keys(variant: _Variant, path: Path) -> None:
             raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
         if name in NEVER_IN_A_FILE and value is not None:
             raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
+        if name in NOT_READ and value is not None:
+            raise CatalogError(f"{where} is {quoted(value)}; expected none, since models here read text alone")
         if name == "num_fewshot" and name in variant.own and value is not None:
             raise CatalogError(f"{where} is set; expected none, since it would override the shots asked for")
         if name in DATA_KEYS and name in variant.own:

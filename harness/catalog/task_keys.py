@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bounded.documents import FILE_KINDS
+from harness.bounded.limits import STOPS
 from harness.errors import CatalogError, unknown
 from harness.wording import quoted
 
@@ -63,6 +64,8 @@ FILTERS: Mapping[str, tuple[str, ...]] = {
 """lm-eval's filters -> their arguments; without `custom`, which runs any function."""
 NEVER_IN_A_FILE = ("custom_dataset", "process_docs", "process_results", "use_prompt")
 """Keys for Python functions or files with templates; lm-eval ignores any other value, or fails on it."""
+NOT_READ = ("doc_to_image", "doc_to_audio")
+"""Keys for what models here do not read."""
 DATA_KEYS = ("dataset_path", "dataset_kwargs")
 """Keys that no prompt variant may change, since they say which documents are evaluated."""
 
@@ -102,6 +105,8 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
 def _check_stops(until: Any, place: str) -> None:
     """Check that every stop string is a text: an empty one stands in every text, and lm-eval stops at one token."""
     stops = until if isinstance(until, list) else [until]
+    if len(stops) > STOPS.allowed:
+        raise CatalogError(f"{place} {STOPS.exceeded(len(stops))}")
     for stop in stops:
         if not isinstance(stop, str) or not stop:
             raise CatalogError(f"{place} is {quoted(until)}; expected texts that end an answer, or [] for none")

@@ -9,14 +9,15 @@ from typing import Any
 from harness.bounded.limits import BEAMS, HINT, NUMBER, PATTERN, REPEATS, Limit, UnreadableError
 from harness.catalog.task_keys import Where
 from harness.errors import CatalogError, ComputationError
-from harness.scoring import limited
+from harness.scoring.limited import Allowance, wrong_pattern_within_limits
 from harness.scoring.rendering import wrong_pattern
 from harness.wording import count, cut, quoted
 
 _OWN_LIMITS: Mapping[str, Limit] = {"num_beams": BEAMS}
 """Key of `generation_kwargs` -> its limit, where `NUMBER` allows too much."""
 _NUMBERS = ("temperature", "top_p", "top_k", "min_p", "max_gen_toks", "max_new_tokens", "num_beams")
-_PATTERNS = ("regex_pattern", "regexes_to_ignore")
+_LISTED = "regexes_to_ignore"
+_PATTERNS = ("regex_pattern", _LISTED)
 
 
 def check_numbers(config: Mapping[str, Any], where: Where, *, trusted: bool = False) -> None:
@@ -30,6 +31,7 @@ def check_numbers(config: Mapping[str, Any], where: Where, *, trusted: bool = Fa
     Raises:
         CatalogError: a value is not a number or too large, or a regular expression is not valid.
     """
+    allowance = None if trusted else Allowance()
     repeats = config.get("repeats")
     if repeats is not None:
         if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
@@ -42,10 +44,10 @@ def check_numbers(config: Mapping[str, Any], where: Where, *, trusted: bool = Fa
         for number in _whole_numbers(value):
             _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")
     for i, entry in enumerate(config.get("metric_list") or ()):
-        _check_patterns(entry, f"{where('metric_list')}[{i}]", trusted)
+        _check_patterns(entry, f"{where('metric_list')}[{i}]", allowance)
     for i, entry in enumerate(config.get("filter_list") or ()):
         for j, step in enumerate(entry["filter"]):
-            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]", trusted)
+            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]", allowance)
             for number in _whole_numbers(step.get("k")):
                 _check(number, REPEATS, f"{where('filter_list')}[{i}].filter[{j}].k")
 
@@ -63,20 +65,22 @@ def _check(number: int, limit: Limit, place: str) -> None:
         raise CatalogError(f"{place} is {quoted(number)}; expected at most {count(limit.allowed)}{HINT}")
 
 
-def _check_patterns(section: Mapping[str, Any], place: str, trusted: bool) -> None:
+def _check_patterns(section: Mapping[str, Any], place: str, allowance: Allowance | None) -> None:
     for name in _PATTERNS:
         given = section.get(name)
+        if name == _LISTED and isinstance(given, str):  # lm-eval would take each letter for an expression
+            raise CatalogError(f"{place}.{name} is {quoted(given)}; expected a list of regular expressions")
         for pattern in given if isinstance(given, list | tuple) else [given]:
             if pattern is not None:
-                _check_pattern(pattern, f"{place}.{name}", trusted)
+                _check_pattern(pattern, f"{place}.{name}", allowance)
 
 
-def _check_pattern(pattern: Any, place: str, trusted: bool) -> None:
+def _check_pattern(pattern: Any, place: str, allowance: Allowance | None) -> None:
     if not isinstance(pattern, str):
         raise CatalogError(f"{place} is {quoted(pattern)}; expected a regular expression")
     try:
         PATTERN.check(len(pattern))
-        why = wrong_pattern(pattern) if trusted else limited.wrong_pattern_within_limits(pattern)
+        why = wrong_pattern(pattern) if allowance is None else wrong_pattern_within_limits(pattern, allowance)
     except UnreadableError as error:
         raise CatalogError(f"{place} {error}") from error
     except ComputationError as error:

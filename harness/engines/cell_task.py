@@ -24,9 +24,9 @@ from harness.engines.limited_scores import apply_limited, limit_metrics
 from harness.engines.shots import Demonstration, DocumentFields
 from harness.errors import ComputationError, DocumentError, HarnessError, PlanError
 from harness.scoring.copies import Asked, Pool, asked_by
-from harness.scoring.limited import LimitedRendering
+from harness.scoring.limited import rendering_for
 from harness.scoring.questions import Questions, Right, settled, told
-from harness.scoring.rendering import Rendering, RenderingHere
+from harness.scoring.rendering import Rendering
 from harness.wording import count
 
 _BATCH = 500
@@ -89,7 +89,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._system = system
         self._shares_split = shares_split
         self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
-        self._rendering: Rendering = RenderingHere() if trusted else LimitedRendering()
+        self._rendering: Rendering = rendering_for(trusted=trusted)
         self._trusted = trusted
         self._rendered = 0
         self._one: Any = None

@@ -50,8 +50,7 @@ def limit_metrics(functions: dict[str, Callable[..., Any]], options: dict[str, d
     for name, given in options.items():
         patterns = given.pop(_IGNORED, None)
         if patterns:
-            listed = [patterns] if isinstance(patterns, str) else list(patterns)
-            functions[name] = _ignoring(name, listed, functions[name], allowance)
+            functions[name] = _ignoring(name, tuple(patterns), functions[name], allowance)
 
 
 def _ignoring(

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from harness.bounded.limits import HINT, PROMPTS, RENDER_MEMORY, RENDER_TIME, RENDERED, Limit
 from harness.errors import ComputationError, HarnessError
 from harness.scoring.limited_process import SIZE, Reply
+from harness.scoring.rendering import Rendering, RenderingHere
 from harness.wording import count, cut, quoted
 
 _SECONDS_FOR_EACH = 0.005
@@ -33,6 +34,11 @@ _PATIENCE = 8
 """Seconds that this process waits for a reply on a busy machine, for each second on the processor."""
 _START_SECONDS = 30.0
 _BATCH_BYTES, _BATCH_DOCS = 1_000_000, 500
+
+
+def rendering_for(*, trusted: bool) -> Rendering:
+    """What renders the templates of a task: this process for tasks of the package, one with limits for all others."""
+    return RenderingHere() if trusted else LimitedRendering()
 
 
 class LimitedRendering:
@@ -84,6 +90,11 @@ class LimitedRendering:
             found = self._found(template, doc)
         return found.text if found.value is None else found.value
 
+    def forget(self) -> None:
+        """Drop what was rendered; what it took still counts."""
+        self._known.clear()
+        self._docs.clear()
+
     def _found(self, template: str, doc: Mapping[str, Any]) -> _Rendered:
         key = (template, id(doc))
         if key not in self._known:
@@ -125,13 +136,13 @@ class Allowance:
         self._left = min(self._left - seconds, _seconds())
 
 
-def wrong_pattern_within_limits(pattern: str) -> str | None:
+def wrong_pattern_within_limits(pattern: str, allowance: Allowance) -> str | None:
     """Why a text is no regular expression; None for one.
 
     Raises:
         ComputationError: it takes too long or too much memory to find out.
     """
-    came = ask("compiled", pattern, n=1, allowance=Allowance())
+    came = ask("compiled", pattern, n=1, allowance=allowance)
     if came.stopped is not None:
         raise ComputationError(came.stopped)
     why: str | None = came.replies[0]["done"]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
-from harness.scoring.rendering import Rendering, RenderingHere
+from harness.scoring.rendering import Rendering
 from harness.wording import cut, quoted
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -49,8 +49,8 @@ class Questions:
     """Fields that a template can name alone: those of the evaluated documents."""
     asks_options: bool = True
     """True when digits of a question may be the number of an option that is the question."""
-    rendering: Rendering = field(default_factory=RenderingHere, compare=False)
-    """What renders the templates."""
+    rendering: Rendering = field(compare=False)
+    """What renders the templates: `limited.rendering_for`, since they may come from others."""
 
     def learn(self, docs: Iterable[Mapping[str, Any]]) -> None:
         """Render the templates for all these documents in one go."""

@@ -50,6 +50,10 @@ class Rendering(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Drop what was rendered, when no document seen so far will be asked for again."""
+        ...
+
 
 class RenderingHere:
     """Renders in this process, for templates that are known to end."""
@@ -66,6 +70,9 @@ class RenderingHere:
     def value(self, template: str, doc: Mapping[str, Any]) -> Any:
         """The value that this text writes."""
         return written_value(rendered(template, doc))
+
+    def forget(self) -> None:
+        """Nothing was kept."""
 
 
 def rendered(template: str, doc: Mapping[str, Any]) -> str:

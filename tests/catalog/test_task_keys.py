@@ -76,6 +76,8 @@ def scored(**entry: Any) -> dict[str, Any]:
     return {"metric_list": [{"metric": "exact_match", **entry}]}
 
 
+WIDE = "(?i)" + "[\0-\U0010ffff]" * 1990
+"""An expression that takes seconds to be read."""
 HOSTILE: list[tuple[dict[str, Any], str]] = [
     *(
         (
@@ -192,6 +194,13 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     (filtered(function="regex", regex_pattern="a" * 20_000), "regex_pattern has 20,000 characters; expected at most"),
     (filtered(function="regex", regex_pattern=3), "regex_pattern is 3; expected a regular expression"),
     (scored(regexes_to_ignore=["a", "["]), "metric_list[0].regexes_to_ignore is '[', which is no regular expression"),
+    (scored(regexes_to_ignore="a+"), "metric_list[0].regexes_to_ignore is 'a+'; expected a list of regular"),
+    (
+        filtered(function="regex", regex_pattern=WIDE),
+        "regex_pattern takes more than 1 s (",
+    ),
+    ({"generation_kwargs": {"until": ["a"] * 2000}}, "generation_kwargs.until has 2,000 texts; expected at most 1,000"),
+    ({"doc_to_image": "{{ a }}"}, "config.doc_to_image is '{{ a }}'; expected none, since models here read text"),
     ({"dataset_name": "~"}, "config.dataset_name is '~'; expected the name of a part"),
     (data(revision="../x"), "config.dataset_kwargs.revision is '../x'; expected a branch, a tag or a commit"),
 ]

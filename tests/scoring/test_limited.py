@@ -96,10 +96,10 @@ def test_many_slow_documents_do_not_add_up_to_hours() -> None:
 
 
 def test_expressions_are_read_and_applied_under_the_same_limits(tight: None) -> None:
-    assert wrong_pattern_within_limits("a+") is None
-    assert "unterminated subpattern" in str(wrong_pattern_within_limits("("))
+    assert wrong_pattern_within_limits("a+", Allowance()) is None
+    assert "unterminated subpattern" in str(wrong_pattern_within_limits("(", Allowance()))
     with pytest.raises(ComputationError, match=r"takes more than 0\.2 s"):
-        wrong_pattern_within_limits("(?i)" + "[\0-\U0010ffff]" * 2000)
+        wrong_pattern_within_limits("(?i)" + "[\0-\U0010ffff]" * 2000, Allowance())
     assert without(["[0-9]", "b"], ["1a2b", "c"], Allowance()) == ["a", "c"]
     with pytest.raises(ComputationError, match=r"regexes_to_ignore takes more than 0\.2 s") as raised:
         without(["(a+)+$"], ["b", "a" * 40 + "b"], Allowance())
