@@ -78,7 +78,10 @@ def main() -> None:
         parser.error(f"unknown reader {sorted(unknown)[0]!r}; known: {', '.join(known)}")
     names = options.readers or [*known]
     each = math.ceil(options.inputs / len(names))
-    counts = [_in_a_process(name, each, options.seed) for name in names]
+    counts = []
+    for name in names:
+        counts.append(_in_a_process(name, each, options.seed))
+        print(table([name], counts[-1:]).splitlines()[1], file=sys.stderr, flush=True)
     print(table(names, counts))
     sys.exit(0 if all(one.is_good for one in counts) else 1)
 
