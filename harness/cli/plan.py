@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
+from harness.catalog.first_documents import doubtful_limits
 from harness.cli import options as opt
 from harness.cli.given import plan_of
 from harness.cli.output import print_json, print_line, say, table
@@ -46,6 +47,8 @@ def command(
     done, failures, problems = Store(results).outcomes()
     for problem in problems:
         say(f"skipped {problem}")
+    for doubt in doubtful_limits(plan):
+        say(f"warning: {doubt}")
     pace = measured_pace(done, plan.tasks, engine)
     state = standing(plan, done, failures)
     for chore in state.chores():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from harness.catalog.first_documents import doubtful_limits
 from harness.cli import options as opt
 from harness.cli.given import plan_of, settings_of
 from harness.cli.output import say
@@ -83,6 +84,7 @@ def _before(run: Run) -> Iterator[str]:
     """What the results folder has of the plan, and what a user should know before the first cell."""
     yield from (f"skipped {problem}" for problem in run.problems)
     yield from run.standing.chores()
+    yield from (f"warning: {doubt}" for doubt in doubtful_limits(run.plan))
     if done := len(run.standing.done):
         yield f"{done} of {len(run.plan.cells)} cells are done already"
     if run.settings.deterministic and (loose := sum(not r.provenance.deterministic for r in run.stored)):
