@@ -27,6 +27,8 @@ DEFAULT_FAMILY = "embedded"
 """Family that is taken when neither a family nor a folder with a model is named."""
 _ON_HUB = re.compile(r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(@(?P<revision>[\w.-]+))?", re.ASCII)
 """A model of the hub, and its branch, tag or commit."""
+_STEP = re.compile(r"-checkpoint-\d+$")
+"""What the name of a checkpoint adds to that of its run."""
 
 
 def select(
@@ -175,7 +177,9 @@ def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywher
 
 
 def _is_called(model: ModelSpec, name: str) -> bool:
-    return name in (model.name, model.name.rpartition("/")[2])
+    """Whether a model has this name, or is a checkpoint of what a family file calls by it."""
+    run = _STEP.sub("", model.name) if model.path else model.name
+    return name in (model.name, run, model.name.rpartition("/")[2])
 
 
 def _looks_like_folder(word: str) -> bool:

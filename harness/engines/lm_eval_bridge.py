@@ -418,6 +418,5 @@ def _free_memory() -> None:
 
 def _quiet() -> None:
     """Switch off progress bars and advice of the libraries, which are noise in a worker's log."""
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]

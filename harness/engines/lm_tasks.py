@@ -7,6 +7,7 @@ the harness (`shots`, `cell_task`).
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
 from harness.wording import quoted
 
+logging.getLogger("lm_eval").setLevel(logging.ERROR)  # its advice is about its own command line
 OWN_KEYS = frozenset({"simulate"})
 """Config keys that the harness adds to lm-eval's."""
 

@@ -57,6 +57,16 @@ def test_a_family_file_names_checkpoints(tmp_path: Path, path: str) -> None:
     ]
 
 
+def test_a_name_of_a_family_chooses_all_its_checkpoints_or_one(tmp_path: Path) -> None:
+    (tmp_path / "family.yaml").write_text("{family: f, models: [{name: small, path: run}]}")
+    catalog = load_catalog([tmp_path / "family.yaml"])
+    chosen = [
+        [cell.model.name for cell in select(catalog, tasks=["add_2"], families=["f"], models=[name], shots=[0]).cells]
+        for name in ("small", "small-checkpoint-90")
+    ]
+    assert chosen == [["small-checkpoint-90", "small-checkpoint-200", "small-checkpoint-1000"], ["small-checkpoint-90"]]
+
+
 @pytest.mark.parametrize("said", ["tokens: 9B", "loss: 2"])
 def test_what_checkpoints_do_not_share_is_not_said_of_them_all(tmp_path: Path, said: str) -> None:
     (tmp_path / "family.yaml").write_text(f"{{family: f, models: [{{name: small, path: run, {said}}}]}}")

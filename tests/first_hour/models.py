@@ -46,6 +46,8 @@ def write_models(root: Path) -> None:
     save(llama, root / "pickled")
     torch.save(llama.state_dict(), root / "pickled" / "pytorch_model.bin")
     (root / "pickled" / "model.safetensors").unlink()
+    shutil.copytree(root / "llama", root / "chatty")
+    (root / "chatty" / "chat_template.jinja").write_text(zoo.CHAT_TEMPLATE)
     write_coded(root / "coded", root / "llama")
     save(masked(), root / "bert")
     (root / "adapter").mkdir()

@@ -51,6 +51,7 @@ def test_the_first_hour_goes_as_written(
         done = emergence(*typed.words)
         shown = f"{title}: {shlex.join(typed.words)}\n{done.out}\n{done.err}"
         assert done.code == typed.code, shown
+        assert not re.search("lm_eval|Traceback|UserWarning", done.err), shown
         assert any(re.match(typed.last, line) for line in last_lines(done)), shown
 
 
