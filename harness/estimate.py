@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from harness.plan import Cell
+from harness.plan import Cell, RunPlan
 from harness.records import CellResult
+from harness.schedule import Need, Node, bound, lanes, needs, simulate, weight_bytes
 from harness.specs import TaskSpec
 
 CHARS_PER_TOKEN = 4.0
 """English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
 OPTIONS_GUESS = 4
 """Answer options of a multiple-choice task whose config does not list them."""
+DOCUMENTS_GUESS, CHARS_GUESS = 1000, 500.0
+"""Documents of a task of which nothing is known here, and the length of one."""
 
 
 class Speed(NamedTuple):
@@ -64,13 +67,14 @@ class CostEstimate:
         )
 
 
-def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> CostEstimate | None:
+def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None = None) -> CostEstimate | None:
     """Cost of one cell; None when only the hub knows how many documents the task has.
 
     Args:
         cell: the cell.
         task: its task.
         pace: measured over estimated seconds of cells that are done, from `measured_pace`.
+        gpus: GPUs that its model is loaded on; None for what its family file says.
     """
     if task.n_docs is None:
         return None
@@ -83,31 +87,97 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0) -> CostEstimate | 
     # on trees the examples are read once per cell, and a document once for all its requests
     read = (docs + shots) * document if cell.engine == "tree" else tokens
     speed = _speed(cell)
-    rate = GPU_FLOPS_PER_SECOND if cell.model.gpus else speed.flops_per_second
+    on = cell.model.gpus if gpus is None else gpus
+    # several GPUs hold the layers of a model in turn, and so are no faster than one
+    rate = GPU_FLOPS_PER_SECOND if on else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
     own = CELL_SECONDS if speed.loads else 0.0
     seconds = pace * (own + requests * speed.seconds_per_request + arithmetic)
     return CostEstimate(requests=requests, tokens=tokens, seconds=seconds)
 
 
+def seconds_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None = None) -> float:
+    """Worker seconds of one cell; a task whose size only the hub knows counts as one of `DOCUMENTS_GUESS` documents."""
+    known = task if task.n_docs is not None else replace(task, n_docs=DOCUMENTS_GUESS, mean_doc_chars=CHARS_GUESS)
+    cost = cost_of(cell, known, pace=pace, gpus=gpus)
+    assert cost is not None
+    return cost.seconds
+
+
+def load_seconds(cell: Cell) -> float:
+    """Worker seconds until the model of a cell is loaded."""
+    if not _speed(cell).loads:
+        return 0.0
+    return OPEN_SECONDS + weight_bytes(cell.model) / LOAD_BYTES_PER_SECOND
+
+
 def opening_seconds(cells: Iterable[Cell]) -> float:
     """Worker seconds until the models of these cells are loaded, each once."""
-    models = {(cell.model, cell.engine) for cell in cells if _speed(cell).loads}
-    return math.fsum(OPEN_SECONDS + 4.0 * model.params / LOAD_BYTES_PER_SECOND for model, _ in models)
+    return math.fsum({(cell.model, cell.engine): load_seconds(cell) for cell in cells}.values())
 
 
-def wall_seconds(cells: Iterable[Cell], work: float, workers: int) -> float:
-    """Time of a run from the command to its last line.
+class RunTime(NamedTuple):
+    """How long a run takes on given machines, by the schedule's own decisions."""
+
+    seconds: float
+    """From the command to its last line."""
+    bound_seconds: float
+    """Time that no schedule can beat: all work shared evenly, or the longest piece."""
+    gpu_seconds: float
+    """GPUs, or parts of them, times the seconds that models lie on them."""
+    loads: int
+    """Number of times that a model is loaded."""
+    parts: int
+    """Number of parts that long cells are cut into."""
+
+
+MOST_SIMULATED = 200_000
+"""Cells of the largest plan whose schedule is simulated, in about a minute; a larger one takes its bound."""
+
+
+def run_time(
+    plan: RunPlan,
+    nodes: Sequence[Node],
+    *,
+    workers: int | None = None,
+    pace: float = 1.0,
+    cutting: Collection[str] = (),
+) -> RunTime:
+    """How long the cells of a plan take on these machines.
 
     Args:
-        cells: what it evaluates.
-        work: worker seconds of all cells.
-        workers: models loaded at once.
+        plan: what is to be evaluated.
+        nodes: the machines.
+        workers: most models loaded at once; None for as many as the machines hold.
+        pace: as of `cost_of`.
+        cutting: engines that can answer parts of a cell.
+
+    Raises:
+        MachineError: no node can hold a model.
     """
-    todo = tuple(cells)
-    lanes = {(cell.model, cell.engine) for cell in todo}
-    start = START_SECONDS if any(_speed(cell).loads for cell in todo) else 0.0
-    return start + (work + opening_seconds(todo)) / max(1, min(workers, len(lanes)))
+    if not plan.cells:
+        return RunTime(0.0, 0.0, 0.0, 0, 0)
+    wanted = {cell.model: _need(cell, nodes) for cell in plan.cells}
+    made = lanes(
+        plan,
+        seconds=lambda cell, task: seconds_of(cell, task, pace=pace, gpus=wanted[cell.model].gpus),
+        load_seconds=load_seconds,
+        cutting=cutting,
+    )
+    takes = [wanted[lane.model] for lane in made]
+    start = START_SECONDS if any(_speed(cell).loads for cell in plan.cells) else 0.0
+    least = bound(made, takes, nodes, workers=workers)
+    if len(plan.cells) > MOST_SIMULATED:
+        shared = math.fsum(
+            (lane.load_seconds + lane.seconds) * take.gpus for lane, take in zip(made, takes, strict=True)
+        )
+        return RunTime(start + least, start + least, shared, len(made), 0)
+    run = simulate(made, takes, nodes, workers=workers)
+    return RunTime(start + run.seconds, start + least, run.gpu_seconds, run.loads, run.parts)
+
+
+def _need(cell: Cell, nodes: Sequence[Node]) -> Need:
+    return needs(cell.model, nodes) if _speed(cell).loads else Need()
 
 
 def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:

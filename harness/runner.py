@@ -16,13 +16,14 @@ from pathlib import Path
 from harness.catalog import pinned
 from harness.engines.devices import check_device
 from harness.engines.energy import check_installed
-from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
+from harness.engines.protocol import CUTTING, ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import ModelError, PlanError, StoreError, unknown
+from harness.estimate import load_seconds, measured_pace, seconds_of
 from harness.executors.protocol import Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder
-from harness.schedule import lanes
+from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
 from harness.store import Problem, Store
 from harness.wording import counted
@@ -75,7 +76,7 @@ class Run:
         started = time.monotonic()
         before = len(self.plan.cells) - len(self.todo.cells)
         recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
-        with recorder, closing(self.executor.run(lanes(self.todo), self.settings)) as outcomes:
+        with recorder, closing(self.executor.run(self._lanes(), self.settings)) as outcomes:
             for came in outcomes:
                 outcome = self._told(came)
                 self.store.write(outcome)
@@ -84,6 +85,18 @@ class Run:
                 if watch is not None:
                     watch(outcome, progress)
         return progress
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        """The cells to evaluate by model, with what they are expected to take."""
+        device = self.settings.device
+        gpus = 0.0 if device == "cpu" else None
+        pace = {engine: measured_pace(self.stored, self.plan.tasks, engine) or 1.0 for engine in ENGINES}
+        return lanes(
+            self.todo,
+            seconds=lambda cell, task: seconds_of(cell, task, pace=pace.get(cell.engine, 1.0), gpus=gpus),
+            load_seconds=load_seconds,
+            cutting=CUTTING,
+        )
 
     def loading(self) -> tuple[str, ...]:
         """What is being loaded now: models, or Ray; nothing where the executor does not tell."""

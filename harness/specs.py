@@ -53,8 +53,9 @@ class ModelSpec:
     run: str | int | None = None
     """Which training run of its size it is, such as the seed of the training; None when not said. It has nothing to do
     with the few-shot seed of a cell."""
-    gpus: float = 0.0
-    """GPUs one worker of this model asks for; a fraction shares a GPU, 0 runs on the CPU."""
+    gpus: float | None = None
+    """GPUs one worker of this model asks for; a fraction shares a GPU, 0 runs on the CPU. None: what its size needs of
+    the GPUs that are there, and the CPU where there are none."""
 
     @property
     def flops(self) -> float | None:

@@ -10,9 +10,11 @@ from harness.estimate import (
     cost_of,
     measured_pace,
     opening_seconds,
-    wall_seconds,
+    run_time,
 )
+from harness.plan import RunPlan
 from tests.builders import cell, model, result, task
+from tests.builders.schedules import nodes
 
 CHOICE = task(config={"output_type": "multiple_choice", "doc_to_choice": ["a", "b"]})
 TEXT = task("text", config={"output_type": "generate_until"})
@@ -79,7 +81,24 @@ def test_a_run_takes_the_time_to_start_and_to_load_each_model_once() -> None:
     cells = [cell(model=of, seed=seed, shots=1, engine="tree") for of in (small, large) for seed in range(3)]
     loading = 2 * OPEN_SECONDS + 4 * (10**6 + 10**9) / LOAD_BYTES_PER_SECOND
     assert opening_seconds(cells) == pytest.approx(loading)
-    assert wall_seconds(cells, 100.0, 2) == pytest.approx(START_SECONDS + (100.0 + loading) / 2)
-    assert wall_seconds(cells, 100.0, 16) == wall_seconds(cells, 100.0, 2), "a model is loaded by one worker"
-    assert wall_seconds([cell(engine="simulated")], 3.0, 2) == 3.0
-    assert wall_seconds([], 0.0, 2) == 0.0
+    plan = RunPlan(cells=tuple(cells), tasks={"colours": CHOICE})
+    work = sum(cost_of(each, CHOICE).seconds for each in cells)
+    alone = run_time(plan, nodes(), workers=1)
+    assert alone.seconds == pytest.approx(START_SECONDS + loading + work)
+    assert alone.bound_seconds == pytest.approx(alone.seconds)
+    assert alone.gpu_seconds == 0.0
+    two = run_time(plan, nodes(), workers=2)
+    assert alone.seconds / 2 < two.seconds < alone.seconds
+    assert run_time(replace(plan, cells=()), nodes()).seconds == 0.0
+    simulated = RunPlan(cells=(cell(engine="simulated"),), tasks={"colours": CHOICE})
+    assert run_time(simulated, nodes()).seconds == pytest.approx(cost_of(simulated.cells[0], CHOICE).seconds)
+
+
+def test_gpus_make_a_run_shorter_and_their_hours_are_counted() -> None:
+    big = [cell(model=model(10**10, name=f"big-{i}"), engine="tree", shots=4, seed=i) for i in range(3)]
+    plan = RunPlan(cells=tuple(big), tasks={"colours": CHOICE})
+    one, three = (run_time(plan, nodes(gpus=n)) for n in (1, 3))
+    assert one.loads == three.loads == 3
+    assert one.gpu_seconds == pytest.approx(three.gpu_seconds)
+    assert one.seconds - START_SECONDS == pytest.approx(3 * (three.seconds - START_SECONDS))
+    assert run_time(plan, nodes()).gpu_seconds == 0.0

@@ -152,7 +152,7 @@ class FamilyFile(_Strict):
     tokens: _Count | None = None
     tokens_per_step: _Count | None = None
     dtype: Dtype = "float32"
-    gpus: _Positive = 0.0
+    gpus: _Positive | None = None
     models: Annotated[list[ModelFile], Field(min_length=1)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -79,6 +80,15 @@ Shots = Annotated[
 ]
 Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
 Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
+Gpus = Annotated[
+    int | None,
+    typer.Option("--gpus", min=1, help="Tell how long a cluster of so many GPUs takes, at what cost."),
+]
+GpusPerNode = Annotated[int, typer.Option("--gpus-per-node", min=1, help="GPUs of one node of that cluster.")]
+GpuMemory = Annotated[
+    str | None, typer.Option("--gpu-memory", help="Memory of one GPU, such as 80GB, which it is unless told.")
+]
+Price = Annotated[float | None, typer.Option("--price", min=0.0, help="Price of one GPU for an hour, in any currency.")]
 DocumentLimit = Annotated[
     int | None, typer.Option("--limit", help="Number of documents of each task, from the first on.")
 ]
@@ -155,6 +165,23 @@ AllowPickle = Annotated[
         "--allow-pickle", help="Read weights that are not safetensors, such as pytorch_model.bin, which can run code."
     ),
 ]
+
+
+def memory_bytes(text: str, option: str) -> float:
+    """Bytes of a size such as `80GB`, `40 GiB` or `80`, which counts in gigabytes.
+
+    Raises:
+        PlanError: it is no size, or none that a GPU has.
+
+    >>> memory_bytes("80GB", "--gpu-memory"), memory_bytes("16GiB", "--gpu-memory")
+    (80000000000.0, 17179869184.0)
+    """
+    units = {"": 1e9, "gb": 1e9, "gib": 2.0**30, "g": 1e9, "tb": 1e12, "tib": 2.0**40}
+    found = re.fullmatch(r"(\d{1,7}(?:\.\d{1,3})?)\s*([a-z]*)", text.strip().lower())
+    size = float(found[1]) * units.get(found[2], 0.0) if found else 0.0
+    if not 1e9 <= size <= 1e13:
+        raise PlanError(f"{option} {text}: expected a size such as 80GB, of 1 GB to 10,000 GB")
+    return size
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:

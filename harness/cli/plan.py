@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.catalog.first_documents import doubtful_limits
 from harness.cli import options as opt
+from harness.cli.cluster_time import cluster_time
 from harness.cli.given import plan_of
 from harness.cli.output import print_json, print_line, say, table
 from harness.engines.devices import why_no_gpu
-from harness.engines.protocol import WITHOUT_MODEL
-from harness.estimate import START_SECONDS, CostEstimate, cost_of, measured_pace, opening_seconds, wall_seconds
+from harness.engines.protocol import CUTTING, WITHOUT_MODEL
+from harness.errors import PlanError
+from harness.estimate import START_SECONDS, CostEstimate, cost_of, measured_pace, opening_seconds, run_time
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
+from harness.schedule import Node
 from harness.standing import standing
 from harness.store import Store
 from harness.wording import duration, number, percent, score
@@ -39,6 +43,10 @@ def command(
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
+    gpus: opt.Gpus = None,
+    gpu_memory: opt.GpuMemory = None,
+    gpus_per_node: opt.GpusPerNode = 8,
+    price: opt.Price = None,
     results: opt.Results = Path("results"),
     as_json: opt.Json = False,
 ) -> None:
@@ -56,8 +64,14 @@ def command(
     finished, failed = state.done | {cell.place for cell, _ in state.elsewhere}, state.failed
     to_do = plan.without(finished | failed)
     costs = {cell.place: cost_of(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
+    cluster = None
+    if gpus is not None:
+        cluster = cluster_time(to_do, gpus, gpu_memory, gpus_per_node, price, pace=pace or 1.0)
+    elif price is not None or gpu_memory is not None:
+        raise PlanError("--price and --gpu-memory: expected with --gpus, the number of GPUs")
     if as_json:
-        print_json(_data(plan, finished, failed, costs))
+        cells = _data(plan, finished, failed, costs)
+        print_json(cells if cluster is None else {"cells": cells, "cluster": cluster.as_data()})
         return
     print(_overview(plan, finished, failed, costs))
     power, level = percent(POWER), percent(ALPHA)
@@ -73,10 +87,13 @@ def command(
         f"{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
         f"{duration(total.seconds)} of work"
     )
-    wall = duration(wall_seconds(to_do.cells, total.seconds, workers))
+    wall = duration(_seconds_here(to_do, workers, pace or 1.0))
     opening = opening_seconds(to_do.cells)
     loads = f": {duration(START_SECONDS)} to start, and {duration(opening)} of work to load models" if opening else ""
     print_line(f"about {wall} from start to end with {workers} workers on an idle machine{loads}")
+    if cluster is not None:
+        for line in cluster.lines():
+            print_line(line)
     if pace is None:
         print_line("the time is a guess until some cells are done: then it follows their measured pace")
     on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
@@ -84,6 +101,14 @@ def command(
         print_line(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
     if unknown:
         print_line(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
+
+
+def _seconds_here(plan: RunPlan, workers: int, pace: float) -> float:
+    """Time on this machine. Models whose family asks for GPUs count as if there were one for each worker."""
+    declared = plan.with_models(lambda model: replace(model, gpus=model.gpus or 0.0))
+    most = max((cell.model.gpus or 0.0 for cell in declared.cells), default=0.0)
+    here = Node(name="here", workers=workers, gpus=max(workers, math.ceil(most)))
+    return run_time(declared, [here], workers=workers, pace=pace, cutting=CUTTING).seconds
 
 
 def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, CostEstimate | None]) -> str:

@@ -18,12 +18,13 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from harness.engines.cell_task import BuiltCell, CellTask
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
-from harness.engines.protocol import EngineSettings
+from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.engines.scores import score_cell
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Sample
+from harness.schedule import BLOCK
 from harness.scoring.metrics import Answer, programs_needed, runs_programs
 from harness.scoring.programs import too_few_programs
 from harness.scoring.sandbox import fenced_sandbox
@@ -103,6 +104,10 @@ class _Reference:
     """The answer without the delimiter before it."""
 
 
+_References = Sequence[_Reference | None]
+"""One reference for each right answer of a document; None for an empty answer."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Lengths:
     """How many tokens of the model's context a document's requests need."""
@@ -111,6 +116,24 @@ class _Lengths:
     """Number of tokens by which the longest request exceeds the context; 0 or less when all requests fit."""
     references: tuple[int | None, ...]
     """Number of tokens of each reference answer; None for an empty answer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _AskedCell:
+    """What a cell asks of a model."""
+
+    built: BuiltCell
+    """The requests."""
+    references: Sequence[_References]
+    """The reference answers of each document."""
+    lengths: Sequence[_Lengths]
+    """The tokens of each document."""
+    fence: str | None
+    """Description of the sandbox for programs; None when the cell runs none."""
+
+
+_Responses = Sequence[Sequence[Sequence[Any]]]
+"""For each document and each of its requests, the responses: several where a request is repeated."""
 
 
 def evaluate_with(
@@ -137,20 +160,98 @@ def evaluate_with(
             `build_cell` raises an error.
     """
     watch = Stopwatch()
+    asked = _ask(lm, cell, task, data, settings)
+    return _result(lm, cell, asked, _respond(lm, asked), watch, settings, device)
+
+
+def answer_part_with(
+    lm: CellModel, cell: Cell, task: TaskSpec, documents: range, *, data: DocumentCache, settings: EngineSettings
+) -> CellPart:
+    """Let `lm` answer some documents of a cell; arguments and errors as of `evaluate_with`.
+
+    Args:
+        lm: the model.
+        cell: the cell.
+        task: the cell's task.
+        documents: positions of the documents, whole blocks of them.
+        data: cache of the documents read so far.
+        settings: as of `evaluate_with`.
+    """
+    watch = Stopwatch()
+    asked = _ask(lm, cell, task, data, settings, only=documents)
+    responses = _respond(lm, asked)
+    took = watch.provenance(fallback=lm.fallback)
+    return CellPart(
+        documents=documents,
+        responses=tuple(responses),
+        started_at=took.started_at,
+        seconds=took.seconds,
+        fallback=took.fallback,
+    )
+
+
+def join_with(
+    lm: CellModel,
+    cell: Cell,
+    task: TaskSpec,
+    parts: Sequence[CellPart],
+    *,
+    data: DocumentCache,
+    settings: EngineSettings,
+    device: str = "cpu",
+) -> CellResult:
+    """Score the answers of a cell that several workers gave; arguments and errors as of `evaluate_with`.
+
+    Raises:
+        HarnessError: the parts are not the whole cell, as when the data differ between nodes.
+    """
+    watch = Stopwatch()
+    asked = _ask(lm, cell, task, data, settings)
+    responses = [said for part in parts for said in part.responses]
+    if len(responses) != len(asked.built.documents):
+        raise HarnessError(
+            f"task {cell.task}: workers answered {len(responses)} documents and there are "
+            f"{len(asked.built.documents)}: are the data the same on every node?"
+        )
+    return _result(lm, cell, asked, responses, watch, settings, device)
+
+
+def _ask(
+    lm: CellModel,
+    cell: Cell,
+    task: TaskSpec,
+    data: DocumentCache,
+    settings: EngineSettings,
+    only: range | None = None,
+) -> _AskedCell:
+    """What the cell asks, or some of its documents ask, once it is sure that the model may and can be asked it."""
     _check_consent(cell, task, settings)
     fence = _fence(cell, settings)
-    built = build_cell(
-        cell, task, data, allow_code=settings.allow_code, write_turns=lm.chat_text if cell.chat else None
-    )
+    write_turns = lm.chat_text if cell.chat else None
+    built = build_cell(cell, task, data, allow_code=settings.allow_code, write_turns=write_turns, only=only)
     _check_programs(cell, built)
     references = tuple(references_of(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
     _check_fit(cell, lm, lengths, settings)
-    _respond(lm, built, references)
+    return _AskedCell(built=built, references=references, lengths=lengths, fence=fence)
+
+
+def _result(
+    lm: CellModel,
+    cell: Cell,
+    asked: _AskedCell,
+    responses: _Responses,
+    watch: Stopwatch,
+    settings: EngineSettings,
+    device: str,
+) -> CellResult:
+    """Score the responses to all documents of a cell."""
+    built, lengths = asked.built, asked.lengths
+    _fill_in(asked, responses)
     answers = [
         _answer(built.task, requests, question, of_document, length.references)
         for requests, question, of_document, length in zip(
-            built.documents, built.questions, references, lengths, strict=True
+            built.documents, built.questions, asked.references, lengths, strict=True
         )
     ]
     scored = score_cell(cell, built, answers)
@@ -174,7 +275,7 @@ def evaluate_with(
             deterministic=settings.deterministic,
             fallback=lm.fallback,
             foreign_code=(*lm.foreign_code, *built.foreign_code),
-            fence=fence,
+            fence=asked.fence,
         ),
     )
 
@@ -217,10 +318,6 @@ def _check_programs(cell: Cell, built: BuiltCell) -> None:
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
-
-
-_References = Sequence[_Reference | None]
-"""One reference for each right answer of a document; None for an empty answer."""
 
 
 def references_of(task: CellTask, requests: Sequence[Instance]) -> _References:
@@ -315,17 +412,31 @@ def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings:
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def _respond(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> None:
-    """Fill in the responses. All requests go in one call, so that a prompt they share needs to be read only once."""
-    asked = [
-        request
-        for requests, of_document in zip(built.documents, references, strict=True)
-        for request in with_references(requests, of_document)
-        for _ in range(request.repeats or 1)
-    ]
-    for request, response in zip(asked, lm.respond(asked), strict=True):
-        request.resps.append(response)
-    built.task.apply_filters()
+def _respond(lm: CellModel, asked: _AskedCell) -> _Responses:
+    """The responses to each document.
+
+    The requests of a block go in one call, so that a prompt they share needs to be read only once. The blocks are the
+    same whether one worker answers the cell or several: what stands beside a request changes its last bits.
+    """
+    requests = _requests(asked)
+    responses: list[list[list[Any]]] = []
+    for first in range(0, len(requests), BLOCK):
+        block = requests[first : first + BLOCK]
+        said = iter(lm.respond([each for of in block for each in of for _ in range(each.repeats or 1)]))
+        responses += [[[next(said) for _ in range(each.repeats or 1)] for each in of] for of in block]
+    return responses
+
+
+def _fill_in(asked: _AskedCell, responses: _Responses) -> None:
+    for of_document, said in zip(_requests(asked), responses, strict=True):
+        for request, answers in zip(of_document, said, strict=True):
+            request.resps.extend(answers)
+    asked.built.task.apply_filters()
+
+
+def _requests(asked: _AskedCell) -> list[Sequence[Instance]]:
+    """The requests of each document, those of its references among them."""
+    return [with_references(*each) for each in zip(asked.built.documents, asked.references, strict=True)]
 
 
 def _answer(

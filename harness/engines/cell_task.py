@@ -111,13 +111,20 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         """True when prompts are turns of a chat, so that no delimiter separates a question from its answer."""
         return self._turns is not None
 
-    def build(self, shots: int, limit: int | None) -> BuiltCell:
-        """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar."""
+    def build(self, shots: int, limit: int | None, only: range | None = None) -> BuiltCell:
+        """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar.
+
+        Args:
+            shots: examples in each prompt.
+            limit: number of documents from the first on; None for all.
+            only: positions of the documents among them that are built; None for all.
+        """
         documents: list[tuple[Instance, ...]] = []
         questions: list[str] = []
         copies = ambiguous = characters = 0
         head: str | None = None
-        for doc_id, doc in self._rendered_ahead(self.doc_iterator(limit=limit)):
+        asked = ((i, doc) for i, doc in self.doc_iterator(limit=limit) if only is None or i in only)
+        for doc_id, doc in self._rendered_ahead(asked):
             with self._named(doc_id):
                 question = self.question(doc)
                 ambiguous += self.right(doc).doubt is not None

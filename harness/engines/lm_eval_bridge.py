@@ -6,8 +6,8 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -20,7 +20,7 @@ from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from harness.engines.answers import evaluate_with
+from harness.engines.answers import answer_part_with, evaluate_with, join_with
 from harness.engines.chats import written_turns
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
@@ -29,7 +29,7 @@ from harness.engines.foreign import check_kernels, code_of
 from harness.engines.joined import joined_answers
 from harness.engines.loading import is_out_of_memory, load_model
 from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_token
-from harness.engines.protocol import EngineSettings
+from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
@@ -42,6 +42,8 @@ from harness.wording import counted, duration
 
 log = logging.getLogger(__name__)
 
+Made = TypeVar("Made")
+
 
 class LmEvalEngine:
     """One model loaded by transformers and evaluated through lm-eval."""
@@ -52,7 +54,7 @@ class LmEvalEngine:
             torch.set_num_threads(settings.threads)
         self._settings = settings
         self._device = _device(settings.device)
-        if model.gpus >= 1 and settings.device == "auto" and self._device == "cpu":
+        if (model.gpus or 0) >= 1 and settings.device == "auto" and self._device == "cpu":
             log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
         self._data = DocumentCache()
         self._local, self._told = model.path is not None, False  # for local models the warning comes before the run
@@ -68,9 +70,31 @@ class LmEvalEngine:
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""
+        return self._smaller_until_it_fits(
+            lambda: evaluate_with(self._lm, cell, task, device=_device_name(self._device), **self._with), cell
+        )
+
+    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
+        """Answer some documents of the cell."""
+        return self._smaller_until_it_fits(
+            lambda: answer_part_with(self._lm, cell, task, documents, **self._with), cell
+        )
+
+    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
+        """The result of the cell from the answers to all its documents."""
+        where = _device_name(self._device)
+        return self._smaller_until_it_fits(
+            lambda: join_with(self._lm, cell, task, parts, device=where, **self._with), cell
+        )
+
+    @property
+    def _with(self) -> dict[str, Any]:
+        return {"data": self._data, "settings": self._settings}
+
+    def _smaller_until_it_fits(self, work: Callable[[], Made], cell: Cell) -> Made:
         while True:
             try:
-                return self._evaluate(cell, task)
+                return self._at_work(work, cell)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or not self._lm.can_shrink:
                     raise
@@ -86,7 +110,7 @@ class LmEvalEngine:
     def _load(self, model: ModelSpec) -> TransformersLM:
         return load_model(TransformersLM, model, self._settings, self._device)
 
-    def _evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+    def _at_work(self, work: Callable[[], Made], cell: Cell) -> Made:
         # tasks that sample draw the same texts every time
         torch.manual_seed(cell.seed)
         self._lm.begin(cell.seed)
@@ -96,14 +120,7 @@ class LmEvalEngine:
             )
             self._told = True
         try:
-            return evaluate_with(
-                self._lm,
-                cell,
-                task,
-                data=self._data,
-                settings=self._settings,
-                device=_device_name(self._device),
-            )
+            return work()
         finally:
             self._lm.forget()
 

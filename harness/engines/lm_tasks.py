@@ -36,7 +36,13 @@ OWN_KEYS = frozenset({"simulate"})
 
 
 def build_cell(
-    cell: Cell, task: TaskSpec, data: DocumentCache, *, allow_code: bool = False, write_turns: Turns | None = None
+    cell: Cell,
+    task: TaskSpec,
+    data: DocumentCache,
+    *,
+    allow_code: bool = False,
+    write_turns: Turns | None = None,
+    only: range | None = None,
 ) -> BuiltCell:
     """The requests of `cell`; Python files of the task run only where the user allowed it.
 
@@ -46,6 +52,7 @@ def build_cell(
         data: cache of the documents read so far.
         allow_code: True when the user agreed that Python files of the task run.
         write_turns: writes the turns of a chat by the model's template, for cells that ask in turns.
+        only: positions of the documents to build; None for all.
 
     Raises:
         CatalogError: the task's config or data do not fit lm-eval.
@@ -73,7 +80,7 @@ def build_cell(
     if (places := config["fewshot_config"].get("fewshot_indices")) is not None:
         made.sampler.take(places)
     made.set_fewshot_seed(cell.seed)
-    return replace(made.build(cell.shots, cell.limit), foreign_code=code)
+    return replace(made.build(cell.shots, cell.limit, only), foreign_code=code)
 
 
 def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:

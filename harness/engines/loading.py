@@ -60,7 +60,7 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
                 trust_remote_code=settings.trust_remote_code,
                 tokenizer_code=settings.allow_tokenizer_code,
                 use_safetensors=None if settings.allow_pickle else True,
-                parallelize=model.gpus > 1 and device.startswith("cuda"),
+                parallelize=(model.gpus or 0) > 1 and device.startswith("cuda"),
                 offload_folder=None,  # lm-eval's default is a folder below the working one
                 **options,
             )
@@ -71,6 +71,8 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
     # older versions of transformers give a model that runs on the CPU such a map too
     elsewhere = {"cpu", "disk"} & set(map(str, getattr(lm.model, "hf_device_map", {}).values()))
     if elsewhere and device.startswith("cuda"):
-        raise ModelError(f"{model.name}: does not fit into {model.gpus:g} GPUs; give it more with `gpus` in its family")
+        raise ModelError(
+            f"{model.name}: does not fit into {model.gpus or 0:g} GPUs; give it more with `gpus` in its family"
+        )
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm

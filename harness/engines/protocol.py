@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from harness.errors import HarnessError, unknown
 from harness.plan import Cell
-from harness.records import CellFailure, CellResult, Outcome, implausible
+from harness.records import CellFailure, CellResult, Outcome, Provenance, implausible
 from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
 
@@ -48,11 +48,37 @@ class EngineSettings:
     """Measure the energy of each cell, for its provenance."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellPart:
+    """A model's responses to some documents of a cell, from which another worker computes the scores of all."""
+
+    documents: range
+    """Positions of the documents."""
+    responses: tuple[Any, ...]
+    """What the model said to each request of each document; only the engine reads it."""
+    started_at: datetime
+    """When it was begun (UTC)."""
+    seconds: float
+    """Time that it took."""
+    fallback: str | None = None
+    """Why lm-eval's own code answered some of the requests; None when it answered none."""
+    energy_wh: float | None = None
+    """Energy in watt hours; None when not measured."""
+
+
 class Engine(Protocol):
     """One loaded model that answers cells. It is opened at the start of a lane and closed at its end."""
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. Any exception means the cell failed."""
+        ...
+
+    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
+        """Answer some documents of the cell, whole blocks of them. Only engines in `CUTTING` have it."""
+        ...
+
+    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
+        """The result of the cell from parts that cover all of its documents. Only engines in `CUTTING` have it."""
         ...
 
     def close(self) -> None:
@@ -66,6 +92,9 @@ ENGINES: dict[str, str] = {
     "simulated": "harness.engines.simulated:SimulatedEngine",
 }
 """Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
+
+CUTTING = frozenset({"tree", "lm-eval", "simulated"})
+"""Engines that can answer parts of a cell, with scores equal in every byte to those of the cell in one go."""
 
 WITHOUT_MODEL = frozenset({"simulated"})
 """Engines that load no model, so that the model need not be on this machine."""
@@ -107,6 +136,38 @@ def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
         return result
     except Exception as error:  # the one broad except: a failing cell must not end a run
         return failure(cell, error)
+
+
+def attempt_part(engine: Engine, cell: Cell, task: TaskSpec, documents: range) -> CellPart | CellFailure:
+    """Answer some documents of a cell; any error becomes a failure of the cell."""
+    try:
+        return engine.answer_part(cell, task, documents)
+    except Exception as error:  # as broad as `attempt`
+        return failure(cell, error)
+
+
+def attempt_join(engine: Engine, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> Outcome:
+    """The result of a cell from its parts; any error becomes a failure of the cell."""
+    try:
+        ordered = sorted(parts, key=lambda part: part.documents.start)
+        result = engine.join_parts(cell, task, ordered)
+        if problem := implausible(result):
+            raise HarnessError(f"task {task.name}: {problem}")
+        return replace(result, provenance=_joined(result.provenance, ordered))
+    except Exception as error:  # as broad as `attempt`
+        return failure(cell, error)
+
+
+def _joined(last: Provenance, parts: Sequence[CellPart]) -> Provenance:
+    """The provenance of a cell whose parts several workers answered: their times and energies added up."""
+    energies = [part.energy_wh for part in parts if part.energy_wh is not None]
+    return replace(
+        last,
+        started_at=min(part.started_at for part in parts),
+        seconds=last.seconds + sum(part.seconds for part in parts),
+        fallback=next((part.fallback for part in parts if part.fallback), None),
+        energy_wh=sum(energies) if len(energies) == len(parts) else None,
+    )
 
 
 def failure(cell: Cell, error: Exception) -> CellFailure:

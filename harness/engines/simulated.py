@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.protocol import EngineSettings
+from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.errors import CatalogError, unknown
 from harness.plan import Cell
@@ -86,6 +86,10 @@ class SimulatedEngine:
         """Samples drawn with the cell's key as seed."""
         watch = Stopwatch()
         _hooks(task.config.get("simulate") or {})
+        return self._evaluated(cell, task, watch)
+
+    @staticmethod
+    def _evaluated(cell: Cell, task: TaskSpec, watch: Stopwatch) -> CellResult:
         able = ability(cell, task)
         rng = random.Random(cell.key)
         n = min(cell.limit or task.n_docs or N_DOCS, task.n_docs or N_DOCS)
@@ -104,6 +108,18 @@ class SimulatedEngine:
             n_expected=n,
             provenance=watch.provenance(packages=()),
         )
+
+    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
+        """Nothing but the time that the documents take: the answers follow from the cell's key."""
+        watch = Stopwatch()
+        total = min(cell.limit or task.n_docs or N_DOCS, task.n_docs or N_DOCS)
+        _hooks(task.config.get("simulate") or {}, share=len(range(total)[documents.start : documents.stop]) / total)
+        took = watch.provenance(packages=())
+        return CellPart(documents=documents, responses=(), started_at=took.started_at, seconds=took.seconds)
+
+    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
+        """The same result as that of the whole cell."""
+        return self._evaluated(cell, task, Stopwatch())
 
     def close(self) -> None:
         """Nothing to free."""
@@ -126,9 +142,9 @@ def ability(cell: Cell, task: TaskSpec) -> Ability:
     return Ability(sharp=ceiling * sharp(decades), smooth=ceiling * smooth(decades))
 
 
-def _hooks(planted: Mapping[str, Any]) -> None:
+def _hooks(planted: Mapping[str, Any], share: float = 1.0) -> None:
     if planted.get("sleep"):
-        time.sleep(float(planted["sleep"]))
+        time.sleep(float(planted["sleep"]) * share)
     if planted.get("die"):
         os._exit(1)
     if planted.get("fail"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from harness.engines.protocol import EngineSettings
+from harness.engines.protocol import CellPart, EngineSettings
 from harness.executors.protocol import ExecutorSettings
 from harness.executors.signals import ended_by_sigterm
 from harness.executors.worker import LaneWorker
@@ -30,6 +30,8 @@ class InlineExecutor:
                     self.loading = ()
                     yield from failures
                     for index in range(0 if failures else len(lane.jobs)):
-                        yield worker.answer(index)
+                        answered = worker.answer(index)
+                        assert not isinstance(answered, CellPart)
+                        yield answered
                 finally:
                     worker.close()

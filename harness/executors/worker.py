@@ -7,15 +7,26 @@ import os
 import pickle
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.engines.energy import meter
-from harness.engines.protocol import ENGINES, Engine, EngineSettings, attempt, failure, open_engine, refusals
+from harness.engines.protocol import (
+    ENGINES,
+    CellPart,
+    Engine,
+    EngineSettings,
+    attempt,
+    attempt_join,
+    attempt_part,
+    failure,
+    open_engine,
+    refusals,
+)
 from harness.errors import HarnessError
 from harness.executors.child import ParentLine, ToParent
-from harness.records import CellFailure, CellResult, Outcome
-from harness.schedule import Lane
+from harness.records import CellFailure, Outcome
+from harness.schedule import Job, Lane
 from harness.wording import duration
 
 log = logging.getLogger(__name__)
@@ -41,9 +52,11 @@ class SentOutcome:
     """One answered cell, as it travels: nobody on the way has to read it."""
 
     outcome: bytes
-    """The outcome, pickled."""
+    """The outcome, or a part of a cell, pickled."""
     failed: bool
     """True when it is a failure."""
+    is_part: bool = False
+    """True when it is a part of a cell, which is to be joined with the others."""
     poisoned: bool = False
     """True when the process can answer no further cell, and another is to take its place."""
     batch_size: int | None = None
@@ -76,24 +89,39 @@ class LaneWorker:
         log.info("%s is ready after %s", lane.model.name, duration(time.perf_counter() - started))
         return ()
 
-    def answer(self, index: int) -> Outcome:
-        """Answer the job number `index` of the lane."""
-        assert self._lane is not None, "open() first"
-        assert self._engine is not None, "the model was not loaded"
-        job = self._lane.jobs[index]
+    def answer(self, index: int, documents: range | None = None) -> Outcome | CellPart:
+        """Answer the job number `index` of the lane, or some of its documents."""
+        job, engine = self._job(index)
         if index in self._refused:
             return failure(job.cell, self._refused[index])
         if self._meter is not None:
             self._meter.start()
         started = time.perf_counter()
+        back: Outcome | CellPart
         try:
-            outcome = attempt(self._engine, job.cell, job.task)
+            if documents is None:
+                back = attempt(engine, job.cell, job.task)
+            else:
+                back = attempt_part(engine, job.cell, job.task, documents)
         finally:  # also on Ctrl-C: a meter left running would count on into the next cell
             energy_wh = None if self._meter is None else self._meter.stop()
-        log.info("%s took %s", job.cell.label, duration(time.perf_counter() - started))
-        if energy_wh is None or not isinstance(outcome, CellResult):
-            return outcome
-        return replace(outcome, provenance=replace(outcome.provenance, energy_wh=energy_wh))
+        part = "" if documents is None else f", documents {documents.start + 1} to {documents.stop},"
+        log.info("%s%s took %s", job.cell.label, part, duration(time.perf_counter() - started))
+        if energy_wh is None or isinstance(back, CellFailure):
+            return back
+        if isinstance(back, CellPart):
+            return replace(back, energy_wh=energy_wh)
+        return replace(back, provenance=replace(back.provenance, energy_wh=energy_wh))
+
+    def join(self, index: int, parts: Sequence[CellPart]) -> Outcome:
+        """The outcome of the job number `index` from the answers to all its documents."""
+        job, engine = self._job(index)
+        return attempt_join(engine, job.cell, job.task, parts)
+
+    def _job(self, index: int) -> tuple[Job, Engine]:
+        assert self._lane is not None, "open() first"
+        assert self._engine is not None, "the model was not loaded"
+        return self._lane.jobs[index], self._engine
 
     def close(self) -> None:
         """Free the model."""
@@ -117,6 +145,10 @@ def serve(line: ParentLine) -> None:
             case "answer":
                 assert worker is not None, "begin first"
                 line.send("answer", travelling(worker.answer(*arguments)))
+            case "join":
+                assert worker is not None, "begin first"
+                index, parts = arguments
+                line.send("answer", travelling(worker.join(index, [pickle.loads(part) for part in parts])))
             case "close":
                 assert worker is not None, "begin first"
                 worker.close()
@@ -130,8 +162,10 @@ def _begin(line: ParentLine, duty: Duty) -> LaneWorker:
     return LaneWorker(duty.settings)
 
 
-def travelling(outcome: Outcome) -> SentOutcome:
+def travelling(outcome: Outcome | CellPart) -> SentOutcome:
     """The outcome on its way; one that cannot be sent is a failure of its cell."""
+    if isinstance(outcome, CellPart):
+        return SentOutcome(outcome=pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), failed=False, is_part=True)
     if isinstance(outcome, CellFailure):
         outcome = replace(outcome, pid=os.getpid())
         poisoned = bool(_POISONED.search(f"{outcome.error}: {outcome.message}"))

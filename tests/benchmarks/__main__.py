@@ -1,8 +1,12 @@
-"""`python -m tests.benchmarks [NAME ...] [--quick]`: the benchmarks, each imported when it is its turn."""
+"""`python -m tests.benchmarks [NAME ...] [--quick]`: the benchmarks, each imported when it is its turn.
+
+`python -m tests.benchmarks schedule --json` prints data, and nothing else on stdout.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 
 from harness.cli.output import table
@@ -75,16 +79,28 @@ def dashboard(quick: bool) -> None:
         print(table(first_view.TURNED, turns))
 
 
+def schedule(quick: bool, *, as_json: bool = False) -> None:
+    """How far runs of a large study are from the shortest that is possible."""
+    from tests.benchmarks import schedule
+
+    found = list(schedule.rows(2 if quick else schedule.ROUNDS))
+    print(json.dumps(schedule.as_data(found), indent=1) if as_json else table(schedule.HEAD, schedule.as_table(found)))
+
+
 BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "start-up": start_up,
     "bridge": bridge,
     "engines": engines,
     "gpu": gpu,
     "suite": suite,
+    "schedule": schedule,
     "verdicts": verdicts,
     "dashboard": dashboard,
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
+
+WITH_JSON: dict[str, Callable[..., None]] = {"schedule": schedule}
+"""Those that print JSON too."""
 
 
 def main() -> None:
@@ -92,9 +108,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="fewer models and rounds")
+    parser.add_argument("--json", action="store_true", help=f"JSON; of {', '.join(WITH_JSON)} alone")
     options = parser.parse_args()
     if unknown := sorted(set(options.names) - set(BENCHMARKS)):
         parser.error(f"{', '.join(unknown)}: expected any of {', '.join(BENCHMARKS)}")
+    if options.json:
+        if len(options.names) != 1 or options.names[0] not in WITH_JSON:
+            parser.error(f"--json: expected one of {', '.join(WITH_JSON)} before it")
+        WITH_JSON[options.names[0]](options.quick, as_json=True)
+        return
     for name in options.names or BENCHMARKS:
         print(f"== {name}", flush=True)
         BENCHMARKS[name](options.quick)

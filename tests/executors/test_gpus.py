@@ -19,52 +19,59 @@ import pytest
 from harness.engines.protocol import EngineSettings
 from harness.errors import MachineError
 from harness.executors.protocol import ExecutorSettings, open_executor
-from harness.executors.ray.gpus import worker_gpus
+from harness.executors.ray.gpus import is_managed, seen, worker_needs
 from harness.plan import RunPlan
-from harness.schedule import Lane, lanes
+from harness.schedule import Lane, Need, Node, lanes
 from tests import builders
 
 
-def lane(gpus: float, engine: str = "lm-eval") -> Lane:
-    return Lane(model=builders.model(gpus=gpus), engine=engine, jobs=())
+def lane(gpus: float | None, engine: str = "lm-eval", **changes: Any) -> Lane:
+    return Lane(model=builders.model(gpus=gpus, **changes), engine=engine, jobs=())
 
 
-def nodes(largest: float) -> list[dict[str, Any]]:
-    """A cluster of two nodes that nobody adds to, as Ray describes it."""
-    return [{"Resources": {"CPU": 4.0, "GPU": gpus}, "Labels": {"ray.io/node-id": "3f"}} for gpus in (0.0, largest)]
+def nodes(largest: int) -> list[Node]:
+    """A cluster of two nodes, as Ray describes it."""
+    described = [
+        {"NodeID": f"node-{gpus}", "Resources": {"CPU": 4.0, "GPU": gpus, "memory": 1e9}, "Labels": {}}
+        for gpus in (0.0, float(largest))
+    ]
+    return [seen(each, threads=1, gpu_bytes=80e9) for each in described]
 
 
 @pytest.mark.parametrize(
     ("gpus", "device", "largest", "given"),
     [
-        (0.0, "auto", 0.0, 0.0),
-        (0.0, "auto", 8.0, 0.0),
-        (0.25, "auto", 8.0, 0.25),
-        (0.25, "auto", 0.0, 0.0),  # small enough for a machine without a GPU
-        (4.0, "auto", 8.0, 4.0),
-        (4.0, "cpu", 8.0, 0.0),
-        (4.0, "cpu", 0.0, 0.0),
-        (1.0, "cuda", 1.0, 1.0),
+        (0.0, "auto", 0, 0.0),
+        (0.0, "auto", 8, 0.0),
+        (None, "auto", 0, 0.0),
+        (None, "auto", 8, 0.1),
+        (None, "cpu", 8, 0.0),
+        (0.25, "auto", 8, 0.25),
+        (0.25, "auto", 0, 0.0),  # small enough for a machine without a GPU
+        (4.0, "auto", 8, 4.0),
+        (4.0, "cpu", 8, 0.0),
+        (4.0, "cpu", 0, 0.0),
+        (1.0, "cuda", 1, 1.0),
     ],
 )
 def test_a_worker_takes_the_gpus_of_its_model_unless_it_runs_on_the_cpu(
-    gpus: float, device: str, largest: float, given: float
+    gpus: float | None, device: str, largest: int, given: float
 ) -> None:
-    assert worker_gpus(lane(gpus), device, nodes(largest)) == given
+    assert worker_needs(lane(gpus), device, nodes(largest)).gpus == given
 
 
 @pytest.mark.parametrize(
     ("gpus", "device", "largest", "message"),
     [
-        (1.0, "auto", 0.0, r"asks for 1 GPU\(s\) and the largest node has 0; .* --device cpu"),
-        (4.0, "auto", 2.0, r"asks for 4 GPU\(s\) and the largest node has 2"),
-        (0.5, "cuda", 0.0, r"asks for 0.5 GPU\(s\) and the largest node has 0"),
-        (1.5, "auto", 8.0, r"asks for 1.5 GPUs; expected a fraction of one or a whole number"),
+        (1.0, "auto", 0, r"asks for 1 GPU\(s\) and the largest node has 0; .* --device cpu"),
+        (4.0, "auto", 2, r"asks for 4 GPU\(s\) and the largest node has 2"),
+        (0.5, "cuda", 0, r"asks for 0.5 GPU\(s\) and the largest node has 0"),
+        (1.5, "auto", 8, r"asks for 1.5 GPUs; expected a fraction of one or a whole number"),
     ],
 )
-def test_a_model_that_no_node_can_hold_is_refused(gpus: float, device: str, largest: float, message: str) -> None:
+def test_a_model_that_no_node_can_hold_is_refused(gpus: float, device: str, largest: int, message: str) -> None:
     with pytest.raises(MachineError, match=message):
-        worker_gpus(lane(gpus), device, nodes(largest))
+        worker_needs(lane(gpus), device, nodes(largest))
 
 
 def test_a_gpu_that_is_not_here_is_missed_before_ray_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +82,15 @@ def test_a_gpu_that_is_not_here_is_missed_before_ray_is_started(monkeypatch: pyt
 
 
 def test_an_autoscaler_may_add_a_node_that_is_large_enough(caplog: pytest.LogCaptureFixture) -> None:
-    grown = [{"Resources": {"CPU": 4.0}, "Labels": {"ray.io/node-group": "small", "ray.io/node-id": "3f"}}]
-    assert worker_gpus(lane(4.0), "auto", grown) == 4.0
-    assert "asks for 4 GPU(s) and the largest node has 0: waiting for a larger one" in caplog.text
+    grown = [{"NodeID": "a", "Resources": {"CPU": 4.0}, "Labels": {"ray.io/node-group": "small"}}]
+    at = [seen(each, threads=1, gpu_bytes=None) for each in grown]
+    assert worker_needs(lane(4.0), "auto", at, grows=is_managed(grown)).gpus == 4.0
+    assert "asks for 4 GPU(s) and the largest node has 0: waiting for a larger node" in caplog.text
+
+
+def test_a_model_whose_family_is_silent_and_which_no_node_holds_is_refused_by_its_size() -> None:
+    with pytest.raises(MachineError, match=r"needs 8 GPUs of 80 GB .* the largest node has 4"):
+        worker_needs(lane(None, params=70 * 10**9), "auto", nodes(4))
 
 
 @pytest.mark.ray
@@ -91,7 +104,7 @@ def test_a_model_that_no_node_can_hold_stops_the_run_before_its_first_cell() -> 
 
 
 def test_the_simulated_engine_holds_a_model_of_any_size() -> None:
-    assert worker_gpus(lane(8.0, engine="simulated"), "auto", nodes(0.0)) == 0.0
+    assert worker_needs(lane(8.0, engine="simulated"), "auto", nodes(0)) == Need()
 
 
 # Ray is to pretend that there are GPUs, and cannot where they are hidden from the tests.

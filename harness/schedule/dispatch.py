@@ -1,0 +1,299 @@
+"""What starts next, and where: the decisions of a run, without the clock, the processes and the cluster.
+
+An executor tells a `Dispatcher` what happened, and does what it says; the simulator drives it in the same way. It gives
+free places to the lane whose work would last longest, so long as one more worker shortens that by more than the time to
+load the model. Near the end cells are cut into parts. This is list scheduling (Graham 1969, longest first), with loads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from harness.schedule.backlog import Backlog
+from harness.schedule.hardware import Need, Node
+from harness.schedule.pieces import Lane, Piece
+from harness.schedule.places import Places, Spot
+
+JOIN_SECONDS = 1.0
+"""Estimated time to score the answers of a cell that was cut."""
+LOOK_SECONDS = 10.0
+"""Time between two looks for free places while nothing becomes free."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """Load a lane's model in a new worker."""
+
+    worker: int
+    """Number of the worker."""
+    lane: int
+    """Position of the lane."""
+    node: str
+    """Name of the node."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Give:
+    """Let a worker answer a piece."""
+
+    worker: int
+    """Number of the worker."""
+    piece: Piece
+    """The piece."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class End:
+    """End a worker; what it took is free."""
+
+    worker: int
+    """Number of the worker."""
+
+
+Order = Load | Give | End
+
+
+@dataclass(kw_only=True, slots=True)
+class _Worker:
+    lane: int
+    spot: Spot
+    piece: Piece | None = None
+    ends_at: float = 0.0
+    """When it is expected to have answered the piece."""
+    task: str | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class _Lane:
+    need: Need
+    load_seconds: float
+    waiting: Backlog
+    workers: int = 0
+    busy: int = 0
+    ends: float = 0.0
+    """Sum of `ends_at` of its busy workers."""
+    closed: bool = False
+    """True when its model cannot be loaded."""
+    full: bool = False
+    """True when its model could be loaded by some workers, and then by no more."""
+    guessed: float = 0.0
+    measured: float = 0.0
+    parts: dict[int, int] = field(default_factory=dict)
+    """Job -> parts of it that are not answered yet."""
+    dropped: set[int] = field(default_factory=set)
+
+    @property
+    def ratio(self) -> float:
+        """Measured over estimated time of the pieces so far; a minute of estimates counts as right beforehand."""
+        return (60.0 + self.measured) / (60.0 + self.guessed)
+
+    def left(self, now: float) -> float:
+        """Worker seconds until it is done, with what its workers are at."""
+        return self.waiting.seconds * self.ratio + max(0.0, self.ends - self.busy * now)
+
+
+class Dispatcher:
+    """Decides what each worker does. Every method takes the time in seconds since the run began."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        needs: Sequence[Need],
+        nodes: Sequence[Node],
+        *,
+        workers: int | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            lanes: what is to be answered.
+            needs: what a worker of each lane takes.
+            nodes: the machines.
+            workers: most models loaded at once; None for as many as the nodes hold.
+        """
+        self._lanes = [
+            _Lane(need=need, load_seconds=lane.load_seconds, waiting=Backlog(i, lane))
+            for i, (lane, need) in enumerate(zip(lanes, needs, strict=True))
+        ]
+        self._places = Places(nodes)
+        self._most = workers
+        self._workers: dict[int, _Worker] = {}
+        self._idle: dict[int, None] = {}
+        self._number = 0
+        self._look_at = 0.0  # when free places are looked for again, unless something happens before
+
+    @property
+    def done(self) -> bool:
+        """True when nothing waits and nothing is being answered."""
+        return not self._workers and not any(len(lane.waiting) for lane in self._lanes if not lane.closed)
+
+    def steps(self, now: float) -> Iterator[Order]:
+        """Everything that is to be started now."""
+        left = self._time_left(now)
+        for number in list(self._idle):
+            worker = self._workers[number]
+            if (piece := self._next(worker, left)) is not None:
+                del self._idle[number]
+                yield self._begin(number, worker, piece, now)
+            else:
+                self._remove(number)
+                yield End(worker=number)
+        if now < self._look_at:
+            return
+        while (chosen := self._choose(now)) is not None:
+            number, spot = chosen
+            lane = self._lanes[number]
+            self._number += 1
+            self._workers[self._number] = _Worker(lane=number, spot=spot)
+            lane.workers += 1
+            yield Load(worker=self._number, lane=number, node=spot.node)
+        self._look_at = now + LOOK_SECONDS
+
+    def opened(self, number: int) -> None:
+        """A worker has loaded its model."""
+        self._idle[number] = None
+
+    def answered(self, number: int, now: float, seconds: float | None = None) -> Piece | None:
+        """A worker has answered its piece; what is left to join when it was the last part of a cell.
+
+        Args:
+            number: the worker.
+            now: the time.
+            seconds: time that the piece took; None when that tells nothing, as of a cell that failed.
+        """
+        worker = self._workers[number]
+        piece, lane = worker.piece, self._lanes[worker.lane]
+        assert piece is not None
+        if seconds is not None and not piece.joins:
+            lane.guessed += piece.seconds
+            lane.measured += seconds
+        self._rest(number, worker)
+        if piece.joins or piece.blocks is None or piece.job in lane.dropped:
+            return None
+        lane.parts[piece.job] -= 1
+        if lane.parts[piece.job]:
+            return None
+        joining = replace(piece, blocks=None, joins=True, seconds=JOIN_SECONDS)
+        del self._idle[number]
+        self._take_up(worker, joining, now)
+        return joining
+
+    def lost(self, number: int) -> Piece | None:
+        """A worker is gone, with the piece that it was at; None when it was loading or idle."""
+        worker = self._workers[number]
+        piece = worker.piece
+        if piece is not None:
+            self._rest(number, worker)
+        self._remove(number)
+        return piece
+
+    def again(self, piece: Piece) -> None:
+        """Put back a piece that was not answered."""
+        self._lanes[piece.lane].waiting.put(piece)
+        self._look_at = 0.0
+
+    def drop(self, piece: Piece) -> None:
+        """A cell has failed: no further part of it is answered, and none is joined."""
+        lane = self._lanes[piece.lane]
+        lane.dropped.add(piece.job)
+        lane.waiting.drop(piece.job)
+        lane.parts.pop(piece.job, None)
+
+    def give_up(self, number: int) -> tuple[int, ...]:
+        """Give up a lane whose model cannot be loaded; the jobs that are never answered for that."""
+        lane = self._lanes[number]
+        lane.closed = True
+        return lane.waiting.clear()
+
+    def no_more_workers(self, number: int) -> None:
+        """Leave a lane to the workers it has: its model could not be loaded again."""
+        self._lanes[number].full = True
+
+    def join(self, node: Node) -> None:
+        """A node has come."""
+        self._places.join(node)
+        self._look_at = 0.0
+
+    def leave(self, name: str) -> tuple[int, ...]:
+        """A node has gone; the workers that were on it, each of which is to be reported `lost`."""
+        self._places.leave(name)
+        return tuple(number for number, worker in self._workers.items() if worker.spot.node == name)
+
+    # --- workers ------------------------------------------------------------------------------------------------------
+
+    def _next(self, worker: _Worker, time_left: float) -> Piece | None:
+        lane = self._lanes[worker.lane]
+        if lane.closed or self._places.is_kept(worker.spot.node, worker.lane):
+            return None
+        shared = self._places.hold(lane.need) > 1 and self._most != 1
+        pieces = lane.waiting.take(worker.task, time_left / lane.ratio if shared else math.inf)
+        if not pieces:
+            return None
+        if len(pieces) > 1:
+            lane.parts[pieces[0].job] = lane.parts.get(pieces[0].job, 1) + 1
+        return pieces[0]
+
+    def _begin(self, number: int, worker: _Worker, piece: Piece, now: float) -> Give:
+        self._take_up(worker, piece, now)
+        return Give(worker=number, piece=piece)
+
+    def _take_up(self, worker: _Worker, piece: Piece, now: float) -> None:
+        lane = self._lanes[worker.lane]
+        worker.piece, worker.task = piece, piece.task
+        worker.ends_at = now + piece.seconds * lane.ratio
+        lane.busy += 1
+        lane.ends += worker.ends_at
+
+    def _rest(self, number: int, worker: _Worker) -> None:
+        lane = self._lanes[worker.lane]
+        lane.busy -= 1
+        lane.ends = lane.ends - worker.ends_at if lane.busy else 0.0
+        assert worker.piece is not None
+        if not worker.piece.joins:
+            lane.waiting.released(worker.piece.task)
+        worker.piece = None
+        self._idle[number] = None
+
+    def _remove(self, number: int) -> None:
+        worker = self._workers.pop(number)
+        self._idle.pop(number, None)
+        self._lanes[worker.lane].workers -= 1
+        self._places.free(worker.spot)
+        self._look_at = 0.0
+
+    # --- where the next model is loaded -------------------------------------------------------------------------------
+
+    def _time_left(self, now: float) -> float:
+        """Time until all is done if all places share the work evenly."""
+        lefts = [(lane.left(now), lane.need.gpus) for lane in self._lanes if not lane.closed]
+        on_gpus = sum(left * gpus for left, gpus in lefts if gpus)
+        on_cpus = sum(left for left, gpus in lefts if not gpus)
+        least = on_gpus / max(1, self._places.gpus), on_cpus / max(1, self._places.workers)
+        return max(*least, sum(left for left, _ in lefts) / self._most if self._most else 0.0)
+
+    def _choose(self, now: float) -> tuple[int, Spot] | None:
+        """The lane that would last longest and gains by one more worker, with its place; None when none does."""
+        if self._most is not None and len(self._workers) >= self._most:
+            return None
+        scores = [(self._gain(lane, now), number) for number, lane in enumerate(self._lanes)]
+        for gain, number in sorted(scores, reverse=True):
+            if gain <= 0:
+                return None
+            lane = self._lanes[number]
+            if (spot := self._places.take(lane.need, number)) is not None:
+                return number, spot
+            if not lane.workers:
+                self._places.keep(lane.need, number)
+        return None
+
+    @staticmethod
+    def _gain(lane: _Lane, now: float) -> float:
+        """Time that a lane would take with one worker more; 0 when one more would not shorten it."""
+        if lane.closed or not len(lane.waiting):
+            return 0.0
+        left = lane.left(now)
+        if lane.workers and (lane.full or left / lane.workers <= lane.load_seconds):
+            return 0.0
+        return left / (lane.workers + 1) or 1e-9
