@@ -11,7 +11,8 @@ from harness.errors import HarnessError
 from harness.scoring.limited import Allowance, filtered, without
 
 _IGNORED = "regexes_to_ignore"
-_READS_DOCUMENTS = "multi_choice_regex"
+_READS = {"multi_choice_regex": "choices"}
+"""Filter -> the field of a document that it looks at."""
 _BATCH = 2000
 
 
@@ -26,9 +27,10 @@ def apply_limited(entry: Mapping[str, Any], instances: Sequence[Instance]) -> bo
     if any(map(callable, names)) or not any("regex" in name for name in names):
         return False
     steps = [(step["function"], {key: step[key] for key in step if key != "function"}) for step in entry["filter"]]
+    fields = {_READS[name] for name in names if name in _READS}
     for start in range(0, len(instances), _BATCH):
         batch = instances[start : start + _BATCH]
-        docs = [request.doc if _READS_DOCUMENTS in names else {} for request in batch]
+        docs = [{name: request.doc[name] for name in fields if name in request.doc} for request in batch]
         try:
             answers = filtered(steps, [request.resps for request in batch], docs)
         except HarnessError as error:

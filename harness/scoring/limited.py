@@ -19,13 +19,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.bounded.limits import HINT, PROMPTS, RENDER_MEMORY, RENDER_TIME, RENDERED, Limit
 from harness.errors import ComputationError, HarnessError
 from harness.scoring.limited_process import SIZE, Reply
 from harness.scoring.rendering import Rendering, RenderingHere
+from harness.scoring.templates import mentioned
 from harness.wording import count, cut, quoted
 
 _SECONDS_FOR_EACH = 0.005
@@ -33,6 +34,8 @@ _SECONDS_FOR_EACH = 0.005
 _PATIENCE = 8
 """Seconds that this process waits for a reply on a busy machine, for each second on the processor."""
 _START_SECONDS = 30.0
+_KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
+"""Variables of the environment without which some interpreters do not start; no others are passed on."""
 _BATCH_BYTES, _BATCH_DOCS = 1_000_000, 500
 
 
@@ -58,7 +61,7 @@ class LimitedRendering:
         asked += [(template, True) for template in dict.fromkeys(literals)]
         if not asked:
             return
-        for batch, pickled in _batches(docs):
+        for batch, pickled in _batches(docs, _fields([template for template, _ in asked])):
             items = [(template, id(doc)) for doc in batch for template, _ in asked]
             came = ask("render", asked, pickled, RENDERED.allowed, n=len(items), allowance=self._allowance)
             self._docs += batch
@@ -158,7 +161,7 @@ def filtered(
         ComputationError: a filter takes too long or too much memory; `item` is the document's position.
         HarnessError: a filter fails.
     """
-    came = ask("filtered", steps, answers, [dict(doc) for doc in docs], n=len(answers), allowance=Allowance())
+    came = ask("filtered", steps, answers, list(docs), n=len(answers), allowance=Allowance())
     last = came.replies[-1] if came.replies else {}
     if came.stopped is not None:
         raise ComputationError(f"filter {came.stopped}", item=last.get("at"))
@@ -220,13 +223,22 @@ def _more(limit: Limit) -> str:
     return f"more than {count(limit.allowed)} {limit.unit}{HINT}"
 
 
-def _batches(docs: Iterable[Mapping[str, Any]]) -> Iterator[tuple[list[Mapping[str, Any]], list[bytes]]]:
+def _fields(templates: Iterable[str]) -> Collection[str] | None:
+    """Names of the fields that templates may look at; None for all."""
+    names = [mentioned(template) for template in templates]
+    return None if None in names else {name for each in names for name in each or ()}
+
+
+def _batches(
+    docs: Iterable[Mapping[str, Any]], fields: Collection[str] | None
+) -> Iterator[tuple[list[Mapping[str, Any]], list[bytes]]]:
+    """Some documents at a time, and their fields as they are sent; pictures and the like are mostly left out so."""
     batch: list[Mapping[str, Any]] = []
     pickled: list[bytes] = []
     size = 0
     for doc in docs:
         batch.append(doc)
-        pickled.append(pickle.dumps(dict(doc)))
+        pickled.append(pickle.dumps({name: doc[name] for name in doc if fields is None or name in fields}))
         size += len(pickled[-1])
         if size > _BATCH_BYTES or len(batch) >= _BATCH_DOCS:
             yield batch, pickled
@@ -278,18 +290,22 @@ class _Process:
     def __init__(self) -> None:
         self._owner = os.getpid()
         self._memory = RENDER_MEMORY.allowed
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         folders = os.pathsep.join(os.path.abspath(folder) for folder in sys.path if folder)
         one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
         with tempfile.TemporaryFile() as self._said:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "harness.scoring.limited_process", str(self._memory)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-                cwd="/",
-                env={"PYTHONPATH": folders, "LC_ALL": "C.UTF-8", "HF_HUB_OFFLINE": "1", **one_thread},
-                start_new_session=True,
-            )
+            try:
+                self._popen = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "harness.scoring.limited_process", str(self._memory)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._said,
+                    cwd="/",
+                    env={**kept, "PYTHONPATH": folders, "LC_ALL": "C.UTF-8", "HF_HUB_OFFLINE": "1", **one_thread},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise HarnessError(f"the process that renders templates did not start: {error.strerror}") from error
             assert self._popen.stdin is not None
             assert self._popen.stdout is not None
             self._in, self._out = self._popen.stdin.fileno(), self._popen.stdout.fileno()

@@ -32,6 +32,15 @@ def asked(template: str) -> frozenset[str]:
     return names - usual - {node.name for node in about if isinstance(node, nodes.Name)}
 
 
+def mentioned(template: str) -> frozenset[str] | None:
+    """Names of all fields that a template may look at, among them those of jinja's own; None for a damaged one."""
+    try:
+        _, names, usual = _read(template)
+    except CatalogError:
+        return None
+    return names | usual
+
+
 def _read(template: str) -> tuple[Any, frozenset[str], frozenset[str]]:
     """The syntax tree of a template, the names that it does not set itself, and the names that jinja provides."""
     import jinja2  # only commands that look at templates wait for it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -117,6 +118,12 @@ def test_filters_give_what_lm_eval_gives_and_name_the_document_that_hangs(tight:
     assert raised.value.item == 2
     with pytest.raises(HarnessError, match="filter fails: KeyError: 'choices'"):
         filtered(choices, [["red"]], [{}])
+
+
+def test_only_the_fields_that_a_template_names_are_sent() -> None:
+    doc = {"q": "x", "picture": threading.Lock(), "range": "mine"}
+    assert LimitedRendering().text("{{ q }}{{ none is defined }}", doc) == "xTrue"
+    assert LimitedRendering().text("{{ range }}{{ other | default('?') }}", doc) == "mine?"
 
 
 def test_the_process_loads_no_large_library_and_ends_with_the_harness() -> None:
