@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from random import Random
 
+from harness.catalog.checkpoints import tokens_seen
 from harness.catalog.models import ModelFolder, model_of_folder
 from tests.fuzz.changes import as_json, changed_bytes, changed_value
 from tests.fuzz.reader import Reader, of_json
@@ -70,11 +71,20 @@ def _read_model(folder: Path) -> None:
     read.doubt(spec)
 
 
+_STATE = {"num_input_tokens_seen": 10**9, "global_step": 500, "log_history": [{"loss": 2.5, "step": 1}]}
+
+
+def _read_state(folder: Path) -> None:
+    seen = tokens_seen(folder / "model")
+    assert seen is None or seen > 0
+
+
 READERS = {
     "weights": Reader("model/model.safetensors", _weights, _read_model, _model),
     "weight index": Reader("model/model.safetensors.index.json", of_json(_INDEX), _read_model, _sharded),
     "model config": Reader("model/config.json", of_json(_CONFIG), _read_model, _model),
     "tokenizer config": Reader("model/tokenizer_config.json", of_json(_TOKENIZER), _read_model, _model),
+    "trainer state": Reader("model/trainer_state.json", of_json(_STATE), _read_state, _model),
     "adapter config": Reader("model/adapter_config.json", of_json(_ADAPTER), _read_model, _model),
 }
 """Name in the table -> reader."""

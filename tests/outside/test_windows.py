@@ -67,6 +67,6 @@ def test_a_cut_prompt_is_refused_or_counted(engine: str, tmp_path: Path) -> None
     task = task_of(tmp_path, documents, "acc", **choices(["red", "green"]))
     said = refused(engine, folder, task)
     assert said.startswith("task outside, 0 shots: 1 of 2 prompts do not fit model: the longest takes ")
-    result = answered(engine, folder, task, truncation="left")
+    result = answered(engine, folder, task, truncation="allow")
     assert result.n_truncated == 1
     assert [sample.truncated for sample in result.samples or ()] == [True, False]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +29,7 @@ class Ended(NamedTuple):
     err: str
     """Standard error."""
     seconds: float
-    """Wall time."""
+    """Processor time, which does not depend on what else the machine does; one that waits is killed in the end."""
     megabytes: float
     """Most memory at one moment."""
 
@@ -39,13 +38,12 @@ def command(arguments: Sequence[str | Path], folder: Path) -> Ended:
     """`emergence` with these arguments in a folder, killed after a minute."""
     log = folder / "out.log", folder / "err.log"
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    began = time.monotonic()
     with log[0].open("wb") as out, log[1].open("wb") as err:
         line = ["timeout", "-s", "KILL", str(_PATIENCE), sys.executable, "-m", "harness", *map(str, arguments)]
         process = subprocess.Popen(line, cwd=folder, stdout=out, stderr=err, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - began
+    seconds = usage.ru_utime + usage.ru_stime
     texts = [path.read_text(errors="surrogateescape")[:1_000_000] for path in log]
     return Ended(process.returncode, *texts, seconds, usage.ru_maxrss / 1e3)
 

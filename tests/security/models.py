@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.models import model_of_folder as described
-from harness.catalog.models import named_folder, pinned
+from harness.catalog.models import ModelFolder, model_of_folder
+from harness.catalog.revisions import pinned
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import HarnessError
 from harness.specs import ModelSpec
@@ -49,7 +49,7 @@ def _attempt(make: Callable[[Path, Path], None], engine: str, allowed: tuple[str
 def _spec(folder: Path) -> ModelSpec:
     """As `--model` describes a folder; one without weights in safetensors as a family file does."""
     try:
-        return described(named_folder(folder))
+        return model_of_folder(ModelFolder.read(folder))
     except HarnessError:
         return pinned(ModelSpec(name="theirs", family="theirs", params=12_000, path=str(folder)))
 
