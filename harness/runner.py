@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from harness.engines.energy import check_installed
 from harness.engines.protocol import CUTTING, ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import ModelError, PlanError, StoreError, unknown
 from harness.estimate import load_seconds, measured_pace, seconds_of
-from harness.executors.protocol import Executor, ExecutorSettings, open_executor
+from harness.executors.protocol import FORWARDED, Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder
@@ -115,6 +115,7 @@ def evaluate(
     executor: str | Executor = "ray",
     workers: int | None = None,
     address: str | None = None,
+    forward: Sequence[str] = (),
     retry_failed: bool = False,
     watch: Watch | None = None,
 ) -> Progress:
@@ -127,6 +128,7 @@ def evaluate(
         executor: `ray`, or `inline` for this process; or an executor of one's own.
         workers: models loaded at once; None asks the machine.
         address: Ray cluster to join, `HOST:PORT` or `auto`; None starts a private one.
+        forward: environment variables that workers on other machines get too.
         retry_failed: try cells again that failed before.
         watch: called after each outcome, to show how far the run is.
 
@@ -151,6 +153,7 @@ def evaluate(
         executor=executor,
         workers=workers,
         address=address,
+        forward=forward,
         retry_failed=retry_failed,
     )
     return ready.evaluate(watch)
@@ -164,6 +167,7 @@ def prepare(
     executor: str | Executor = "ray",
     workers: int | None = None,
     address: str | None = None,
+    forward: Sequence[str] = (),
     retry_failed: bool = False,
     command: str = "harness.evaluate",
 ) -> Run:
@@ -176,7 +180,9 @@ def prepare(
     _check(plan, settings, workers)
     check_device(settings.device, here=address is None and _needs_models(plan))
     if isinstance(executor, str):
-        executor = open_executor(executor, ExecutorSettings(workers=workers, address=address))
+        executor = open_executor(
+            executor, ExecutorSettings(workers=workers, address=address, forwarded=(*FORWARDED, *forward))
+        )
     if _needs_models(plan):
         plan = plan.with_models(pinned)
     # On a cluster programs run elsewhere: there each worker looks at its own machine, and its cells fail.

@@ -118,6 +118,14 @@ EngineName = Annotated[
 ]
 ExecutorName = Annotated[str, typer.Option(help="Where models run: ray, or inline for this process.")]
 Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")]
+Forward = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forward",
+        help="Environment variable that workers on other machines get too, besides those of Hugging Face, proxies and "
+        "certificates. Can be repeated.",
+    ),
+]
 Workers = Annotated[int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")]
 Device = Annotated[str, typer.Option(help="torch device; auto takes the GPU of a worker if it has one, else the CPU.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")]

@@ -34,6 +34,7 @@ def command(
     engine: opt.EngineName = DEFAULT_ENGINE,
     executor: opt.ExecutorName = "ray",
     address: opt.Address = None,
+    forward: opt.Forward = None,
     workers: opt.Workers = None,
     device: opt.Device = "auto",
     batch_size: opt.BatchSize = 32,
@@ -61,6 +62,7 @@ def command(
         executor=executor,
         workers=workers,
         address=address,
+        forward=opt.split(forward),
         retry_failed=retry_failed,
         command=shlex.join(["emergence", *sys.argv[1:]]),
     )

@@ -86,6 +86,10 @@ class Losses:
         self._openings[node] += 1
         return self._openings[node] == OPENING_FAILURES
 
+    def put_aside_at_once(self, node: str) -> None:
+        """Use a node no longer, since it lacks something."""
+        self._openings[node] = OPENING_FAILURES
+
     def nodes_aside(self) -> frozenset[str]:
         """Nodes that are no longer used."""
         return frozenset(node for node, times in self._openings.items() if times >= OPENING_FAILURES)

@@ -7,6 +7,7 @@ the package, whose version is checked before the first cell.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,9 @@ from harness.specs import ModelSpec, TaskSpec
 
 
 def package_folders() -> tuple[str, ...]:
-    """Folders of the package and of its tasks on this machine."""
-    return tuple(str(Path(next(iter(importlib.import_module(name).__path__))).resolve()) for name in _PACKAGES)
+    """Folders of the package and of its tasks on this machine, each as Python names it and without links."""
+    named = [os.path.abspath(next(iter(importlib.import_module(name).__path__))) for name in _PACKAGES]
+    return tuple(path for name in named for path in (name, os.path.realpath(name)))
 
 
 _PACKAGES = ("harness", "harness.tasks")
@@ -46,7 +48,7 @@ def moved(lane: Lane, there: tuple[str, ...], here: tuple[str, ...]) -> Lane:
 
 def moved_model(model: ModelSpec, there: tuple[str, ...], here: tuple[str, ...]) -> ModelSpec:
     """The model with its folder where it lies here."""
-    return model if model.path is None else replace(model, path=_text(model.path, there, here))
+    return model if model.path is None else replace(model, path=relocated(model.path, there, here))
 
 
 def _task(task: TaskSpec, there: tuple[str, ...], here: tuple[str, ...]) -> TaskSpec:
@@ -54,14 +56,14 @@ def _task(task: TaskSpec, there: tuple[str, ...], here: tuple[str, ...]) -> Task
         task,
         config=_value(task.config, there, here),
         prompts=_value(task.prompts, there, here),
-        data_files=tuple(Path(_text(str(path), there, here)) for path in task.data_files),
-        code_files=tuple(Path(_text(str(path), there, here)) for path in task.code_files),
+        data_files=tuple(Path(relocated(str(path), there, here)) for path in task.data_files),
+        code_files=tuple(Path(relocated(str(path), there, here)) for path in task.code_files),
     )
 
 
 def _value(value: Any, there: tuple[str, ...], here: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return _text(value, there, here)
+        return relocated(value, there, here)
     if isinstance(value, Mapping):
         return {name: _value(inside, there, here) for name, inside in value.items()}
     if isinstance(value, list | tuple):
@@ -69,7 +71,8 @@ def _value(value: Any, there: tuple[str, ...], here: tuple[str, ...]) -> Any:
     return value
 
 
-def _text(text: str, there: tuple[str, ...], here: tuple[str, ...]) -> str:
+def relocated(text: str, there: tuple[str, ...], here: tuple[str, ...]) -> str:
+    """A path as it is here, where it lies below a folder of the package; any other text as it is."""
     for old, new in zip(there, here, strict=True):
         if text == old or text.startswith(f"{old}/"):
             return new + text[len(old) :]

@@ -148,5 +148,9 @@ def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str
     seen = dict(line.split(": ") for line in done.stdout.splitlines())
     assert seen.pop("half") in ("GPUs 0", "GPUs 1")
     assert seen == {"pair": "GPUs 0,1", "none": "GPUs "}
+    driver[2] = "/nowhere/at/all"
+    refused = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    assert f"node {socket.gethostname()} cannot read /nowhere/at/all" in refused.stderr.splitlines()[-1]
+    assert refused.stdout == ""
     with socket.create_connection(cluster.rsplit(":", 1), timeout=10):
         pass

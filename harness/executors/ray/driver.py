@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from harness.engines.protocol import ENGINES, EngineSettings
+from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import HarnessError
 from harness.executors.child import ParentLine, ToParent
 from harness.executors.losses import Loss, Losses
@@ -31,6 +31,8 @@ from harness.executors.ray.fleet import Fleet, Worker, alive, roomiest
 from harness.executors.ray.gpus import worker_gpus
 from harness.executors.ray.joining import joined
 from harness.executors.ray.keeper import KeptReply
+from harness.executors.ray.memory import memory_needed
+from harness.executors.ray.preflight import check_nodes, check_this_machine, lacks, looked_at
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
 from harness.records import CellFailure
@@ -62,7 +64,6 @@ def lead(line: ParentLine) -> None:
     out = _Outbox(line)
     try:
         with joined(executor):
-            out.send("at", ())
             _Leader(lanes, settings, executor, out, orders).run()
         out.send("end")
     except HarnessError as error:
@@ -137,12 +138,14 @@ class _Leader:
         self._out, self._orders = out, orders
         self._nodes = alive()
         self._looked_at = time.monotonic()
+        nodes = list(self._nodes.values())
+        # all lanes before the first cell, so that a model that cannot run is not recorded as a failure
+        self._gpus = [worker_gpus(lane, settings.device, nodes) for lane in lanes]
         self._states = [
-            _LaneState(
-                gpus=worker_gpus(lane, settings.device, list(self._nodes.values())), todo=deque(range(len(lane.jobs)))
-            )
-            for lane in lanes
+            _LaneState(gpus=gpus, todo=deque(range(len(lane.jobs))))
+            for lane, gpus in zip(lanes, self._gpus, strict=True)
         ]
+        self._memory: dict[str, float] = {}
         self._losses = Losses()
         self._order = count()
         self._waiting: list[tuple[float, int, int]] = []
@@ -152,6 +155,7 @@ class _Leader:
 
     def run(self) -> None:
         """Until everything is answered, or the command wants an end."""
+        self._check_nodes()
         for number, lane in enumerate(self._lanes):
             if lane.jobs:
                 heapq.heappush(self._waiting, (0.0, next(self._order), number))
@@ -188,19 +192,26 @@ class _Leader:
         while self._waiting and self._waiting[0][0] <= time.monotonic() and len(self._fleet) < self._most:
             _, _, number = heapq.heappop(self._waiting)
             state = self._states[number]
-            worker = self._worker_for(state)
+            worker = self._worker_for(number, state)
             self._fleet.open(worker, number, state.fits)
 
-    def _worker_for(self, state: _LaneState) -> Worker:
+    def _worker_for(self, number: int, state: _LaneState) -> Worker:
         """An idle worker, or a new one, for which one idle worker ends to make room."""
+        avoid = (state.avoid | self._losses.nodes_aside() | self._too_small(number)) & self._nodes.keys()
         if self._idle:
             worker = self._idle.pop()
-            if not state.gpus and worker.node_id not in state.avoid:
+            if not state.gpus and worker.node_id not in avoid:
                 return worker
             self._fleet.kill(worker)
-        avoid = (state.avoid | self._losses.nodes_aside()) & self._nodes.keys()
         node = roomiest(self._nodes, avoid, state.gpus) if avoid else None
         return self._fleet.start(state.gpus, node)
+
+    def _too_small(self, number: int) -> set[str]:
+        """Ids of nodes whose memory cannot hold the model of a lane that runs on the CPU."""
+        lane = self._lanes[number]
+        if self._gpus[number] or lane.engine in WITHOUT_MODEL:
+            return set()
+        return {node_id for node_id, memory in self._memory.items() if memory < memory_needed(lane.model)}
 
     def _again(self, number: int, wait: float) -> None:
         if self._states[number].todo:
@@ -315,8 +326,24 @@ class _Leader:
         if time.monotonic() - self._looked_at > _CLUSTER_SECONDS:
             before, self._nodes = self._nodes, alive()
             self._looked_at = time.monotonic()
-            if self._executor.address is not None and (new := self._nodes.keys() - before.keys()):
+            new = {node_id: node for node_id, node in self._nodes.items() if node_id not in before}
+            if new and self._executor.address is not None:
                 log.info("%s joined", counted(len(new), "node"))
+                for node_id, seen in looked_at(new, self._lanes, self._environment(0.0), seconds=10.0).items():
+                    if problem := lacks(seen, on_gpu=any(self._gpus)):
+                        self._losses.put_aside_at_once(node_id)
+                        log.warning("%s; it is put aside", problem)
+                    elif seen.answer:
+                        self._memory[node_id] = seen.answer["memory"]
+
+    def _check_nodes(self) -> None:
+        """Look at every node before the first cell; a private Ray has this machine alone."""
+        if self._executor.address is None:
+            check_this_machine(self._lanes, self._gpus)
+            return
+        seen = looked_at(self._nodes, self._lanes, self._environment(0.0))
+        check_nodes(list(seen.values()), self._lanes, self._gpus)
+        self._memory |= {node_id: each.answer["memory"] for node_id, each in seen.items() if each.answer}
 
     def _tell(self) -> None:
         at = tuple(self._workplace(worker) for worker in self._fleet.busy if worker.doing != "close")

@@ -11,12 +11,12 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import ray
 
 from harness.executors.process import Process, ProcessEnd, ProcessEndedError
+from harness.executors.ray.memory import free_memory, memory_needed, total_memory
 from harness.executors.relocation import moved, package_folders
 from harness.executors.worker import Duty, SentOutcome
 from harness.records import CellFailure
@@ -28,11 +28,8 @@ log = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 45.0
 """Most time without a sign of life, in which the process does not compute either."""
-MEMORY_MARGIN = 1.2
-"""Memory that a model takes on the CPU, over that of its weights."""
 MEMORY_WAIT_SECONDS = 600.0
 """Most time that a model waits for memory that others have taken."""
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +94,8 @@ class Keeper:
             if self._process is None:
                 self._process = Process("harness.executors.worker:serve", environment=self._environment)
                 settings = replace(self._duty.settings, **fits)  # type: ignore[arg-type]
+                if self._on_gpu and settings.device == "auto":
+                    settings = replace(settings, device="cuda")  # and not the CPU where none is seen
                 self._ask("begin", replace(self._duty, settings=settings))
             refused = self._ask("open", lane)
         except ProcessEndedError as ended:
@@ -167,42 +166,3 @@ class Keeper:
                 None,
             )
             self._said.append(record)
-
-
-def memory_needed(model: ModelSpec) -> float:
-    """Bytes that a model takes of a machine's memory."""
-    return MEMORY_MARGIN * model.params * _BYTES.get(model.dtype, 4)
-
-
-def total_memory() -> float:
-    """Bytes of memory of this machine, or those that its container allows; infinite where it does not tell."""
-    return min(_meminfo("MemTotal"), _group_limit())
-
-
-def free_memory() -> float:
-    """Bytes that can be taken without another program's losing any; infinite where the machine does not tell."""
-    left = _group_limit()
-    if left != float("inf"):
-        left -= _number(Path("/sys/fs/cgroup/memory.current"), 0.0)
-    return min(_meminfo("MemAvailable"), left)
-
-
-def _group_limit() -> float:
-    return _number(Path("/sys/fs/cgroup/memory.max"), float("inf"))
-
-
-def _meminfo(name: str) -> float:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return 1024.0 * float(line.split()[1])
-    except OSError:
-        pass
-    return float("inf")
-
-
-def _number(path: Path, otherwise: float) -> float:
-    try:
-        return float(path.read_text())
-    except (OSError, ValueError):  # "max" is no number
-        return otherwise
