@@ -169,11 +169,20 @@ def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywher
     if anywhere and len(homes) == 1:
         return [m for m in homes[0].models if _is_called(m, name)]
     if anywhere and not homes and (hub := _ON_HUB.fullmatch(name)):
-        return [hub_model(hub["name"], hub["revision"] or "main")]
+        return [_on_hub(hub["name"], hub["revision"] or "main")]
     message = unknown("model", name, (m.name for m in members))
     if homes:
         raise PlanError(f"{message}; {name} is in --family {' and '.join(home.name for home in homes)}")
     raise PlanError(f"{message}; a folder is given as ./folder, and a model of the hub as organisation/name")
+
+
+def _on_hub(name: str, revision: str) -> ModelSpec:
+    try:
+        return hub_model(name, revision)
+    except ModelError as error:
+        if os.path.isdir(name.partition("/")[0]):  # so that it may have been meant as a path
+            raise ModelError(f"{name}: no such folder, and as a model of the hub {error}") from error
+        raise
 
 
 def _is_called(model: ModelSpec, name: str) -> bool:

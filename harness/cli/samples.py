@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Documents that are shown to people unless they say how many."""
+_ENDINGS = (".jsonl", ".ndjson", ".json")
+"""Names of files that hold JSON; the last one holds a list."""
 
 
 def command(
@@ -42,7 +44,9 @@ def command(
         int | None,
         typer.Option("--limit", min=1, help="Documents at most; 20 on a terminal and all in files and JSON."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write JSON lines to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File: .jsonl for JSON lines, .json for a list.")
+    ] = None,
     lines: Annotated[bool, typer.Option("--jsonl", help="JSON lines on stdout, nothing else.")] = False,
     as_json: Json = False,
     results: Results = Path("results"),
@@ -57,6 +61,8 @@ def command(
         {"family": split(family), "task": split(task), "model": split(model)},
         {"shots": whole_numbers(shots, "--shots") or (), "seed": whole_numbers(seed, "--seed") or ()},
     )
+    if output is not None:
+        _check_ending(output)
     store = Store(results)
     data = as_json or lines or output is not None
     most = limit or (None if data else _SHOWN)
@@ -65,7 +71,7 @@ def command(
     else:
         rows = [_row(one) for one in _found(store, cells, wrong, right, text, split(doc), most)]
     if output is not None:
-        write_text(output, "".join(f"{visible_json(row)}\n" for row in rows))
+        write_text(output, _file(output, rows))
         say(f"{count(len(rows))} documents written to {output}")
     elif as_json:
         print_json(rows)
@@ -76,6 +82,22 @@ def command(
         (_show_flips if flips else _show)(rows)
         if len(rows) == most:
             say(f"the first {most} are shown; --limit N shows more, -o FILE.jsonl writes all")
+
+
+def _check_ending(output: Path) -> None:
+    """Check that the name of a file says that JSON is in it.
+
+    Raises:
+        PlanError: it says something else.
+    """
+    if output.name and output.suffix.lower() not in _ENDINGS:
+        raise PlanError(f"{output}: documents are written as JSON; expected a file named {', '.join(_ENDINGS)}")
+
+
+def _file(output: Path, rows: Sequence[dict[str, Any]]) -> str:
+    if output.suffix.lower() == ".json":
+        return visible_json(rows, indent=2) + "\n"
+    return "".join(f"{visible_json(row)}\n" for row in rows)
 
 
 def _chosen(

@@ -73,3 +73,18 @@ def test_what_is_not_there_is_said(emergence: Emergence, typed: str, said: str) 
     refused = emergence("samples", *typed.split())
     assert (refused.code, refused.out) == (2, "")
     assert said in refused.err
+
+
+@pytest.mark.usefixtures("done")
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out"])
+def test_a_file_whose_name_says_something_else_than_json_is_refused(emergence: Emergence, name: str) -> None:
+    refused = emergence("samples", "-o", name)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{name}: documents are written as JSON; expected a file named .jsonl, .ndjson, .json" in refused.err
+    assert not Path(name).exists()
+
+
+@pytest.mark.usefixtures("done")
+def test_a_file_named_json_holds_a_list(emergence: Emergence) -> None:
+    assert emergence(*ASKED, "--model", "m10", "-o", "out.json").code == 0
+    assert len(json.loads(Path("out.json").read_text())) == 5
