@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harness.cli.output import say, table
 from harness.wording import duration, percent
+from tests.calibration.pages import sections_of
 from tests.calibration.table import DOCUMENTS, GOAL_HEAD, HEAD, SIZES, Outcome, goal_rows, markdown, run, verdict_rows
 
 SIMULATIONS = 20
@@ -33,7 +34,7 @@ def main() -> None:
     if options.markdown:
         text = "# How often verdicts are right\n\nWritten by `make calibrate`.\n\n"
         text += "\n\n".join(f"{title}\n\n{markdown(head, rows)}" for title, head, rows in tables)
-        options.markdown.write_text(text + "\n", encoding="utf-8")
+        options.markdown.write_text(text + "\n" + sections_of(options.markdown), encoding="utf-8")
 
 
 def _outcomes(simulations: int) -> list[Outcome]:

@@ -44,7 +44,7 @@ def by_growth(
     at: float,
     losses: Mapping[str, float] | None,
     *,
-    run_sd: float,
+    run_sd: float | None,
     draws: int,
     seed: int,
 ) -> list[Forecast]:
@@ -135,7 +135,7 @@ class _Family:
         return _predicted(self.counts.smallest(sizes), target, documents, draws, rng)
 
 
-def _family(curves: Sequence[Curve], at: float, losses: Mapping[str, float] | None, run_sd: float) -> _Family:
+def _family(curves: Sequence[Curve], at: float, losses: Mapping[str, float] | None, run_sd: float | None) -> _Family:
     counts = counts_of([with_floor(curve) for curve in curves], run_sd=run_sd)
     by_model = None if losses is None else np.array([[losses[name] for name in curve.models] for curve in curves])
     return _Family(

@@ -18,7 +18,7 @@ from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
-from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, countable
 
 MOST_FORECAST = 32
 """Points that a forecast rests on; of more, such as the checkpoints of a long training, neighbours are joined."""
@@ -29,7 +29,7 @@ def forecasts(
     at: float,
     *,
     losses: Mapping[str, float] | None = None,
-    run_sd: float = RUN_SD,
+    run_sd: float | None = None,
     draws: int = 200,
     seed: int = 0,
 ) -> tuple[Forecast | NoForecast, ...]:

@@ -7,7 +7,6 @@ verdicts and forecasts are computed from.
 from harness.analysis.growth.averaging import CANDIDATES, akaike_weights, refitted
 from harness.analysis.growth.counts import (
     FEWEST_TO_EXTRAPOLATE,
-    RUN_SD,
     countable,
     counts_of,
     documents_of,
@@ -21,6 +20,7 @@ from harness.analysis.growth.likelihood import loglik_terms
 from harness.analysis.growth.parameters import fitted_forms
 from harness.analysis.growth.presence import first_persistent, sizes_above_chance
 from harness.analysis.growth.redraw import redrawn_counts, redrawn_scores
+from harness.analysis.growth.reruns import RUN_SD, Rerun, assumed_run_sd, rerun_of
 from harness.analysis.growth.trace import MISFIT, traces
 from harness.analysis.growth.types import Counts, Fits, FittedForm, Form, Parameter, Trace
 
@@ -35,8 +35,10 @@ __all__ = [
     "FittedForm",
     "Form",
     "Parameter",
+    "Rerun",
     "Trace",
     "akaike_weights",
+    "assumed_run_sd",
     "countable",
     "counts_of",
     "dispersion",
@@ -50,6 +52,7 @@ __all__ = [
     "redrawn_counts",
     "redrawn_scores",
     "refitted",
+    "rerun_of",
     "run_sds",
     "saturated",
     "sizes_above_chance",

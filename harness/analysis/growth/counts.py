@@ -7,15 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.curves import Curve
+from harness.analysis.growth.reruns import assumed_run_sd
 from harness.analysis.growth.types import Counts
 from harness.analysis.stats import Array, Estimate
 
 FEWEST_TO_EXTRAPOLATE = 4
 """Fewest sizes of a curve for which a larger size can be predicted."""
-RUN_SD = 0.006
-"""Standard deviation of a score between two training runs of one configuration, where nothing better is known. It is
-what reruns of one family with another order of the data showed on common tasks (OLMo ladder, 190M to 3B); on the
-noisiest task it was 0.034."""
 
 
 def countable(curve: Curve) -> bool:
@@ -29,7 +26,7 @@ def countable(curve: Curve) -> bool:
     return all(0 <= e.value <= best and (e.proportion or e.stderr is not None) for e in curve.estimates)
 
 
-def counts_of(curves: Sequence[Curve], *, run_sd: float) -> Counts:
+def counts_of(curves: Sequence[Curve], *, run_sd: float | None) -> Counts:
     """Curves of equally many sizes as (effective) counts.
 
     A mean of zeros and ones has its number of documents. Any other score has the number of yes-or-no documents that
@@ -52,7 +49,7 @@ def documents_of(curves: Sequence[Curve]) -> Array:
     return np.array([[_documents(e, c.metric.best or 1.0) for e in c.estimates] for c in curves], dtype=float)
 
 
-def run_sds(curves: Sequence[Curve], run_sd: float) -> Array:
+def run_sds(curves: Sequence[Curve], run_sd: float | None) -> Array:
     """Standard deviation between training runs at one half of the best score, as a share of it, (B,).
 
     It is estimated for curves whose sizes have several runs. Too few of these are no reason to believe in less noise
@@ -60,14 +57,16 @@ def run_sds(curves: Sequence[Curve], run_sd: float) -> Array:
 
     Args:
         curves: curves that are all `countable`.
-        run_sd: what is assumed where no size has several runs, as a share of the best score.
+        run_sd: what is assumed where no size has several runs, as a share of the best score; None assumes what
+            published reruns say about the task, see `assumed_run_sd`.
     """
 
     def of(curve: Curve) -> float:
+        assumed = assumed_run_sd(curve.task) if run_sd is None else run_sd
         if (noise := curve.noise) is None:
-            return run_sd
+            return assumed
         estimated = noise.wary_sd / (curve.metric.best or 1.0)
-        return estimated if noise.known else max(estimated, run_sd)
+        return estimated if noise.known else max(estimated, assumed)
 
     return np.array([of(curve) for curve in curves], dtype=float)
 

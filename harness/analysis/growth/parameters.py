@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.analysis.curves import Curve, Scale, scale_value
 from harness.analysis.growth.averaging import akaike_weights
-from harness.analysis.growth.counts import RUN_SD, countable, counts_of
+from harness.analysis.growth.counts import countable, counts_of
 from harness.analysis.growth.fitting import fit, leave_one_out
 from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.profile import parameter_interval
@@ -24,7 +24,7 @@ from harness.analysis.growth.types import Counts, Fits, FittedForm, Parameter
 from harness.analysis.stats import Array
 
 
-def fitted_forms(curve: Curve, *, run_sd: float = RUN_SD, intervals: bool = True) -> tuple[FittedForm, ...]:
+def fitted_forms(curve: Curve, *, run_sd: float | None = None, intervals: bool = True) -> tuple[FittedForm, ...]:
     """Every form that the curve has enough sizes for, best AICc first.
 
     Empty when the curve is not `countable` or has fewer than three sizes.

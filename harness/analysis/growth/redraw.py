@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.analysis.growth.counts import RUN_SD
+from harness.analysis.growth.reruns import RUN_SD
 from harness.analysis.growth.types import Counts
 from harness.analysis.stats import Array
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.analysis.curves import Curve, position, scale_value
 from harness.analysis.growth.averaging import akaike_weights
-from harness.analysis.growth.counts import RUN_SD, countable, counts_of
+from harness.analysis.growth.counts import countable, counts_of
 from harness.analysis.growth.fitting import dispersion, fit
 from harness.analysis.growth.forms import FORMS
 from harness.analysis.growth.types import Trace
@@ -20,7 +20,7 @@ POINTS = 61
 
 
 def traces(
-    curves: Sequence[Curve], *, run_sd: float = RUN_SD, until: float | None = None
+    curves: Sequence[Curve], *, run_sd: float | None = None, until: float | None = None
 ) -> tuple[tuple[Trace, ...], ...]:
     """Every form that each curve has enough sizes for, best AICc first.
 
@@ -43,7 +43,7 @@ def traces(
     return tuple(found)
 
 
-def _together(curves: Sequence[Curve], run_sd: float, until: float | None) -> list[tuple[Trace, ...]]:
+def _together(curves: Sequence[Curve], run_sd: float | None, until: float | None) -> list[tuple[Trace, ...]]:
     """Curves of equally many sizes."""
     counts = counts_of(curves, run_sd=run_sd)
     fits = [fit(form, counts) for form in FORMS.values() if counts.sizes - form.p - 1 > 0]

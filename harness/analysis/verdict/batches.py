@@ -58,7 +58,7 @@ class Member:
         return below if below < len(partner.points) else 0
 
 
-def tested(curves: Sequence[Curve], run_sd: float, tell: Callable[[str], None]) -> list[Member]:
+def tested(curves: Sequence[Curve], run_sd: float | None, tell: Callable[[str], None]) -> list[Member]:
     """The tests on every curve, in the order of the curves.
 
     Args:
@@ -87,7 +87,7 @@ def leave_one_out_flips(
     members: Sequence[Member],
     decisions: Sequence[Decision],
     levels: Levels,
-    run_sd: float,
+    run_sd: float | None,
     tell: Callable[[str], None],
 ) -> list[tuple[Flip, ...] | None]:
     """For each curve the sizes without which its label would be another, before its partner is considered.
@@ -162,6 +162,6 @@ def _kind(curve: Curve) -> tuple[int, bool, bool]:
     return (len(curve.points), curve.scale != "loss", curve.noise is None or not curve.noise.known)
 
 
-def _lone_run_sd(sizes: int, run_sd: float) -> float | None:
+def _lone_run_sd(sizes: int, run_sd: float | None) -> float | None:
     """Noise between runs to assume where curves of so many sizes cannot show theirs; None when they can."""
-    return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and run_sd < LONE_RUN_SD else None
+    return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and (run_sd or 0.0) < LONE_RUN_SD else None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.analysis.curves import Curve, neighbours_joined
-from harness.analysis.growth import RUN_SD
+from harness.analysis.growth import assumed_run_sd
 from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, detectable_effect, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
@@ -37,7 +37,7 @@ from harness.wording import counted
 def judge(
     curves: Iterable[Curve],
     *,
-    run_sd: float = RUN_SD,
+    run_sd: float | None = None,
     draws: int = 200,
     seed: int = 0,
     together: bool = True,
@@ -77,7 +77,7 @@ def judge(
     Args:
         curves: every metric of every setting; continuous partners are found among them.
         run_sd: standard deviation of a score of one half between two training runs of one configuration, for curves
-            whose sizes have one run each.
+            whose sizes have one run each; None assumes what published reruns say about each task.
         draws: how many redrawn curves stand behind each threshold's interval; 0 gives no intervals.
         seed: seed of the redrawing.
         together: correct over all curves; False takes each as a study of its own.
@@ -126,7 +126,7 @@ def judge(
     )
 
 
-def judge_each(curves: Iterable[Curve], *, run_sd: float = RUN_SD, draws: int = 200) -> tuple[Judged, ...]:
+def judge_each(curves: Iterable[Curve], *, run_sd: float | None = None, draws: int = 200) -> tuple[Judged, ...]:
     """As `judge`, but every curve is taken as a study of its own: nothing is corrected for many curves."""
     return judge(curves, run_sd=run_sd, draws=draws, together=False)
 
@@ -203,7 +203,7 @@ def _corrected(p: Sequence[float | None], alpha: float, *, together: bool) -> _C
     return _Corrected(q, max([just_below / max(len(pairs), 1), *passed]))
 
 
-def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float) -> Evidence:
+def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float | None) -> Evidence:
     """One curve's tests as numbers in units of the score."""
     tests, i = member.tests, member.index
     unit, noise = float(tests.unit[i]), member.curve.noise
@@ -233,7 +233,7 @@ def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd
         breakthroughness=none_if_nan(tests.breakthroughness[i]),
         linearity=none_if_nan(tests.linearity[i]),
         mde=_detectable(member.curve),
-        run_sd=run_sd if noise is None else noise.sd,
+        run_sd=noise.sd if noise else assumed_run_sd(member.curve.task) if run_sd is None else run_sd,
         q_ext=q_ext,
         q_jump=q_jump,
         q_turn=q_turn,

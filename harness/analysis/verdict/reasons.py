@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from harness.analysis.curves import Curve
-from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, rerun_of
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
@@ -59,7 +59,7 @@ def reasons(
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
         _beside(curve, partner, decision) if partner else "",
         _scatter(curve, evidence),
-        _runs(curve),
+        _runs(curve, evidence),
         _carried(flips, decision.label, curve),
         _documents(curve, evidence),
         _numbered(curve),
@@ -309,16 +309,27 @@ def _scatter(curve: Curve, evidence: Evidence) -> str:
     )
 
 
-def _runs(curve: Curve) -> str:
+def _runs(curve: Curve, evidence: Evidence) -> str:
     """What the training runs of a size say about the noise between them."""
     noise = curve.noise
     if noise is None:
-        return ""
+        return _assumed(curve, evidence)
     unit = "" if noise.best is None else " at a score of one half"
     how = f"{one_decimal(noise.freedom)} degrees of freedom from {sizes_text(curve)}"
     if not noise.shows:
         return f"Training runs of one size differ by no more than their documents explain ({how})."
     return f"Training runs of one size differ by a standard deviation of {score(noise.sd)}{unit} ({how})."
+
+
+def _assumed(curve: Curve, evidence: Evidence) -> str:
+    """Which noise between training runs was assumed, where published reruns of such tasks show it."""
+    rerun = rerun_of(curve.task)
+    if rerun is None or evidence.dispersion is None or rerun.run_sd != evidence.run_sd or rerun.run_sd == RUN_SD:
+        return ""
+    return (
+        f"Assumed noise between training runs: a standard deviation of {score(rerun.run_sd)} at a score of one half, "
+        f"as reruns of {rerun.source} show for such tasks."
+    )
 
 
 def _numbered(curve: Curve) -> str:
