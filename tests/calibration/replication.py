@@ -85,9 +85,8 @@ def _others(found: Mapping[str, Sequence[Judged]], runs: Mapping[str, Sequence[J
 _TEXT = (
     "Written by `python -m tests.calibration.replication --markdown docs/calibration.md`.\n\n"
     "Pythia was trained four times (v0, v0-deduped, v1, v1-deduped; eight sizes from 70M to 12B, 65 to 132 tasks, zero "
-    "and five\nshots). Each run is judged by itself. Where one says `emergent`, this is what the three others say of the "
-    "same task; a verdict\nthat rests on a single size is `unconfirmed`. Judged as it should be, all curves of a run "
-    "together, no run has a confirmed one\nthat another could contradict."
+    "and five\nshots). Each run is judged by itself. Where one says `emergent`, this is what the three others say of "
+    "the same task; a verdict\nthat rests on a single size is `unconfirmed`."
 )
 
 
