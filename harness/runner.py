@@ -22,7 +22,7 @@ from harness.estimate import load_seconds, measured_pace, seconds_of
 from harness.executors.protocol import FORWARDED, Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
-from harness.runs import Progress, Recorder
+from harness.runs import Progress, Recorder, Workplace
 from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
 from harness.store import Problem, Store
@@ -60,6 +60,8 @@ class Run:
     """Option that has changed -> cells that failed before and are tried again for it."""
     command: str
     """Command that started the run, for its record."""
+    metrics: Path | None = None
+    """File that says how far the run is, for Prometheus; None for none."""
 
     def evaluate(self, watch: Watch | None = None) -> Progress:
         """Evaluate the cells that are to be evaluated; each outcome is stored before it is counted.
@@ -75,7 +77,14 @@ class Run:
         progress = Progress(total=len(self.todo.cells))
         started = time.monotonic()
         before = len(self.plan.cells) - len(self.todo.cells)
-        recorder = Recorder(self.store, plan=self.todo, command=self.command, done_before=before)
+        recorder = Recorder(
+            self.store,
+            plan=self.todo,
+            command=self.command,
+            done_before=before,
+            workplaces=self.workplaces,
+            metrics=self.metrics,
+        )
         with recorder, closing(self.executor.run(self._lanes(), self.settings)) as outcomes:
             for came in outcomes:
                 outcome = self._told(came)
@@ -101,6 +110,10 @@ class Run:
     def loading(self) -> tuple[str, ...]:
         """What is being loaded now: models, or Ray; nothing where the executor does not tell."""
         return tuple(getattr(self.executor, "loading", ()))
+
+    def workplaces(self) -> tuple[Workplace, ...]:
+        """What each worker is at; nothing where the executor does not tell."""
+        return tuple(getattr(self.executor, "workplaces", ()))
 
     def _told(self, outcome: Outcome) -> Outcome:
         """A failure with the options of the run, so that a later one sees what has changed."""
@@ -170,8 +183,11 @@ def prepare(
     forward: Sequence[str] = (),
     retry_failed: bool = False,
     command: str = "harness.evaluate",
+    metrics: Path | None = None,
 ) -> Run:
     """Everything that comes before the first cell; arguments and errors as of `evaluate`.
+
+    `command` is kept in the record of the run, and the file `metrics` says how far it is, for Prometheus.
 
     Answers that another family of the folder has of the same models are copied, and descriptions of models that were
     corrected since are brought up to date in the folder.
@@ -189,6 +205,8 @@ def prepare(
     sandbox = _sandbox(plan, allow_unfenced=settings.allow_unfenced or address is not None)
     store = Store(Path(results))
     store.check_writable()
+    if metrics is not None and not (metrics.absolute().parent.is_dir() and not metrics.is_dir()):
+        raise StoreError(f"--metrics {metrics}: expected a file in a folder that is there")
     found = store.outcomes()
     state = settle(store, standing(plan, found.results, found.failures))
     around = _circumstances(settings, workers, executor)
@@ -210,6 +228,7 @@ def prepare(
         circumstances=around,
         again=Counter(option for options in changed.values() for option in options),
         command=command,
+        metrics=metrics,
     )
 
 

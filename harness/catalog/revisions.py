@@ -139,7 +139,7 @@ def snapshot_folder(name: str, commit: str) -> Path:
 
 
 def _repository(name: str) -> Path:
-    return _hub_cache() / f"models--{name.replace('/', '--')}"
+    return hub_cache() / f"models--{name.replace('/', '--')}"
 
 
 def _commit(reference: Path) -> str:
@@ -152,7 +152,7 @@ def _commit(reference: Path) -> str:
     return commit
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Folder in which huggingface_hub keeps downloads, by the same environment variables."""
     if explicit := os.environ.get("HF_HUB_CACHE"):
         return Path(explicit)

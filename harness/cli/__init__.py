@@ -29,6 +29,8 @@ _VERBS = (
     "plan",
     "run",
     "status",
+    "logs",
+    "doctor",
     "curves",
     "verdicts",
     "forecast",

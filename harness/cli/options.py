@@ -146,6 +146,10 @@ Energy = Annotated[
         "estimated from the rated power of the processor.",
     ),
 ]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option("--metrics", help="Text file for Prometheus, written every ten seconds: cells, rate, workers, GPUs."),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Evaluate cells again that failed before.")]
 Truncation = Annotated[
     Literal["refuse", "allow"],

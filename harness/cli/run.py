@@ -51,6 +51,7 @@ def command(
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
+    metrics: opt.MetricsFile = None,
     results: opt.Results = Path("results"),
 ) -> None:
     """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
@@ -64,6 +65,7 @@ def command(
         address=address,
         forward=opt.split(forward),
         retry_failed=retry_failed,
+        metrics=metrics,
         command=shlex.join(["emergence", *sys.argv[1:]]),
     )
     for line in _before(run):

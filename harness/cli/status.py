@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say, table
-from harness.errors import StoreError
+from harness.errors import PlanError, StoreError
 from harness.records import CellResult
 from harness.runs import RunRecord, costs, fallbacks, foreign_code, mixed, up_to_date
 from harness.store import Store
 from harness.wording import counted, moment
 
+WATCH_SECONDS = 5.0
+MOST_WORKERS = 30
+"""Workers that are shown; `--json` has all of them."""
 LAST_RUNS = 3
 """Number of ended runs that are shown; `--json` has all of them."""
 
 
-def command(results: Results = Path("results"), as_json: Json = False) -> None:
+def command(
+    results: Results = Path("results"),
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every few seconds, until Ctrl-C.")] = False,
+) -> None:
     """Show which cells are done, which failed and why, how far runs are, and what is unusual about the results."""
+    if watch and as_json:
+        raise PlanError("--watch is for people; expected it without --json, or --json alone")
+    while True:
+        if watch and sys.stdout.isatty():
+            print("\x1b[H\x1b[2J", end="")  # from the top of an empty screen
+        _show(results, as_json)
+        if not watch:
+            return
+        sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+
+
+def _show(results: Path, as_json: bool) -> None:
     store = Store(results)
     done, failures, problems = store.outcomes()
     records, damaged = store.runs()
@@ -59,10 +84,8 @@ def command(results: Results = Path("results"), as_json: Json = False) -> None:
     print(table(("family", "suite", "done", "failed"), [(*k, families[k], broken[k]) for k in keys]))
     for failure in failures:
         print_line(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
-    going = [record for record in records if record.state(now) == "going on"]
-    ended = [record for record in records if record.state(now) != "going on"]
-    for record in (*going, *ended[:LAST_RUNS]):
-        print_line(f"run: {run_line(record, now)}")
+    for line in run_lines(records, now):
+        print_line(line)
     for of in cut:
         print_line(f"prompts cut: {of.family} {of.model}: {of.truncated} of {of.documents}")
     for task, of_task in doubtful.items():
@@ -93,6 +116,25 @@ def run_line(record: RunRecord, now: datetime) -> str:
     return f"{where}: {record.progress_in_words(now)}; {record.state_in_words(now)}; {record.command}"
 
 
+def run_lines(records: Sequence[RunRecord], now: datetime) -> Iterator[str]:
+    """Runs that go on, with their workers, and the last that ended."""
+    going = [record for record in records if record.state(now) == "going on"]
+    ended = [record for record in records if record.state(now) != "going on"]
+    for record in (*going, *ended[:LAST_RUNS]):
+        yield f"run: {run_line(record, now)}"
+        if record in going:
+            yield from (f"  {line}" for line in worker_lines(record))
+
+
+def worker_lines(record: RunRecord) -> Iterator[str]:
+    """What each worker of a run is at, by machine."""
+    for place in sorted(record.workplaces, key=lambda place: (place.node, place.model))[:MOST_WORKERS]:
+        where = f"{place.node or 'waiting for a place'}{'' if place.pid is None else f', process {place.pid}'}"
+        yield f"{where}: {f'loading {place.model}' if place.cell is None else place.cell}"
+    if (more := len(record.workplaces) - MOST_WORKERS) > 0:
+        yield f"and {counted(more, 'worker')} more"
+
+
 def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
     """A run for `--json`; values that are not known are null."""
     progress, state = record.progress, record.state(now)
@@ -110,4 +152,5 @@ def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
         "rate_per_minute": progress.rate,
         "eta_seconds": progress.eta_seconds if state == "going on" else None,
         "error": record.error or None,
+        "workers": [asdict(place) for place in record.workplaces],
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import socket
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -179,4 +181,6 @@ def failure(cell: Cell, error: Exception) -> CellFailure:
         message=lines[0] if lines else type(error).__name__,
         traceback="".join(traceback.format_exception(error)),
         failed_at=datetime.now(UTC),
+        node=socket.gethostname(),
+        pid=os.getpid(),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import re
 import time
@@ -167,7 +166,6 @@ def travelling(outcome: Outcome | CellPart) -> SentOutcome:
     if isinstance(outcome, CellPart):
         return SentOutcome(outcome=pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL), failed=False, is_part=True)
     if isinstance(outcome, CellFailure):
-        outcome = replace(outcome, pid=os.getpid())
         poisoned = bool(_POISONED.search(f"{outcome.error}: {outcome.message}"))
         return SentOutcome(outcome=pickle.dumps(outcome), failed=True, poisoned=poisoned)
     try:

@@ -41,6 +41,7 @@ _PATIENCE = timedelta(minutes=1)
 _WINDOW_SECONDS, _MARK_SECONDS = 60.0, 5.0
 """Time over which a rate is taken, and between two marks in it."""
 _MOST_TEXT = 2000
+_MOST_WORKERS = 10_000
 
 Ending = Literal["finished", "interrupted", "stopped", "lost"]
 """`finished`: every cell counts back. `interrupted`: ended by Ctrl-C or a batch system. `stopped`: ended by an error.
@@ -189,6 +190,9 @@ class RunRecord:
     """How the run ended; None while it goes on, and in the file of a run that was killed."""
     error: str = ""
     """The error that stopped the run, in one line; empty unless `ending` is `stopped`."""
+    workplaces: tuple[Workplace, ...] = ()
+    """Its workers and what they were at when the file was written; empty once the run has ended, and where the executor
+    does not tell."""
     plan: tuple[Planned, ...] = ()
     """The cells to evaluate; empty once all have come back."""
 
@@ -281,6 +285,7 @@ def loaded(data: bytes) -> RunRecord:
         host=_plain(record.host),
         command=_plain(record.command),
         error=_plain(record.error),
+        workplaces=tuple(_plain_place(place) for place in record.workplaces[:_MOST_WORKERS]),
     )
 
 
@@ -306,6 +311,11 @@ def _adapter() -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(RunRecord)
+
+
+def _plain_place(place: Workplace) -> Workplace:
+    cell = None if place.cell is None else _plain(place.cell)
+    return replace(place, model=_plain(place.model), cell=cell, node=_plain(place.node))
 
 
 def _plain(text: str) -> str:

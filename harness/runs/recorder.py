@@ -6,15 +6,18 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 from harness.errors import StoreError
 from harness.plan import RunPlan
-from harness.runs.record import Progress, RunRecord, planned
+from harness.runs.metrics import write_metrics
+from harness.runs.record import Progress, RunRecord, Workplace, planned
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +45,30 @@ class Recorder:
     """
 
     def __init__(
-        self, store: RunStore, *, plan: RunPlan, command: str, done_before: int = 0, every_seconds: float = 10.0
+        self,
+        store: RunStore,
+        *,
+        plan: RunPlan,
+        command: str,
+        done_before: int = 0,
+        every_seconds: float = 10.0,
+        workplaces: Callable[[], tuple[Workplace, ...]] = tuple,
+        metrics: Path | None = None,
     ) -> None:
-        """`plan` has the cells to evaluate; a run without any keeps no record."""
+        """Begin a record, which is written when the context is entered; a run without any cell keeps none.
+
+        Args:
+            store: where it is kept.
+            plan: the cells to evaluate.
+            command: the command line that started the run.
+            done_before: cells that were left out.
+            every_seconds: time between two signs of life.
+            workplaces: tells what each worker is at when it is called.
+            metrics: file that gets the same as text for Prometheus; None for none.
+        """
         self._store = store
+        self._workplaces = workplaces
+        self._metrics = metrics
         self._every_seconds = every_seconds
         now = datetime.now(UTC)
         self._record = RunRecord(
@@ -98,4 +121,9 @@ class Recorder:
                 self._write()
 
     def _write(self) -> None:
-        self._store.write_run(replace(self._record, heard_at=datetime.now(UTC)))
+        places = () if self._record.ending else self._workplaces()
+        now = replace(self._record, heard_at=datetime.now(UTC), workplaces=places)
+        if self._metrics is not None:
+            with suppress(OSError):  # who watches a run must not end it
+                write_metrics(self._metrics, now)
+        self._store.write_run(now)

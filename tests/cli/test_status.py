@@ -124,6 +124,7 @@ def test_a_run_is_told_in_numbers(emergence: Emergence, results: Path) -> None:
             "rate_per_minute": 3.0,
             "eta_seconds": 40.0,
             "error": None,
+            "workers": [],
         }
     ]
 

@@ -32,7 +32,7 @@ from harness.executors.ray.gpus import worker_gpus
 from harness.executors.ray.joining import joined
 from harness.executors.ray.keeper import KeptReply
 from harness.executors.ray.memory import memory_needed
-from harness.executors.ray.preflight import check_nodes, check_this_machine, lacks, looked_at
+from harness.executors.ray.preflight import check_nodes, check_this_machine, equipment, lacks, looked_at
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
 from harness.records import CellFailure
@@ -70,6 +70,17 @@ def lead(line: ParentLine) -> None:
         out.send("error", error)
     finally:
         out.flush()
+
+
+def examine(line: ParentLine) -> None:
+    """Say what each node of a cluster has, as name, words and what it lacks; or why the cluster cannot be joined."""
+    _, (settings,) = next(line.requests())
+    try:
+        with joined(settings):
+            seen = looked_at(alive(), (), {name: os.environ[name] for name in settings.forwarded if name in os.environ})
+            line.send("answer", [(each.name, equipment(each), lacks(each, on_gpu=True)) for each in seen.values()])
+    except HarnessError as error:
+        line.send("answer", str(error))
 
 
 class Orders:

@@ -107,6 +107,13 @@ def lacks(seen: Seen, *, on_gpu: bool) -> str | None:
     return None
 
 
+def equipment(seen: Seen) -> str:
+    """What a node has, in words."""
+    answer = seen.answer or {}
+    gpus = f"{seen.gpus:g} GPU(s), " if seen.gpus else ""
+    return f"emergence-harness {answer.get('version')}, {gpus}{answer.get('memory', 0.0) / 1e9:.1f} GB of memory"
+
+
 def check_nodes(seen: Sequence[Seen], lanes: Sequence[Lane], gpus: Sequence[float]) -> None:
     """Check that each node has what the run needs, and that each model fits into the memory of one.
 

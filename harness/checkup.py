@@ -1,0 +1,173 @@
+"""What a machine or a cluster can run: one finding for each thing that runs need or can use."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from harness.catalog.revisions import hub_cache
+from harness.engines.devices import why_no_gpu
+from harness.errors import HarnessError
+from harness.executors.process import Process, ProcessEndedError
+from harness.executors.protocol import ExecutorSettings
+from harness.executors.ray.memory import free_memory, total_memory
+from harness.store import Store
+from harness.version import __version__
+
+_PACKAGES = ("torch", "transformers", "lm_eval", "ray", "pandas", "plotly", "streamlit")
+_LOW_DISK = 10e9
+_OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
+_GPUS = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    about: str
+    """What, in a word or two."""
+    state: Literal["ok", "missing", "optional"]
+    """`missing` stops runs; `optional` is missing too, and only some runs need it."""
+    found: str
+    """What was found, in words."""
+    todo: str = ""
+    """What to do about it; empty where there is nothing to do."""
+
+
+def checkup(results: Path, address: str | None) -> Iterator[Finding]:
+    """Findings about this machine, and about each node of the cluster at `address`."""
+    yield Finding(
+        about="package", state="ok", found=f"emergence-harness {__version__}, Python {sys.version.split()[0]}"
+    )
+    yield _packages()
+    yield _devices()
+    yield _memory()
+    yield _sandbox()
+    yield from _caches()
+    yield _results(results)
+    yield _pictures()
+    if address is not None:
+        yield from _cluster(address)
+
+
+def _packages() -> Finding:
+    found, lacking = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            lacking.append(name)
+    if lacking:
+        return Finding(
+            about="libraries",
+            state="missing",
+            found=f"no {', '.join(lacking)}",
+            todo=f"pip install {' '.join(lacking)}",
+        )
+    return Finding(about="libraries", state="ok", found=", ".join(found))
+
+
+def _devices() -> Finding:
+    cpus = f"{os.cpu_count()} CPUs"
+    if reason := why_no_gpu():
+        todo = "models that ask for GPUs need a machine that has them, or --device cpu"
+        return Finding(about="devices", state="optional", found=f"{cpus}; {reason}", todo=todo)
+    try:
+        said = subprocess.run(_GPUS, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return Finding(
+            about="devices", state="ok", found=f"{cpus}; a GPU's device file, of which nvidia-smi tells nothing"
+        )
+    gpus = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
+    return Finding(about="devices", state="ok", found=f"{cpus}; {len(gpus)} GPU(s): {'; '.join(dict.fromkeys(gpus))}")
+
+
+def _memory() -> Finding:
+    total, free = total_memory(), free_memory()
+    if total == float("inf"):
+        return Finding(about="memory", state="ok", found="the system does not tell")
+    largest = free / 1.2 / 4 / 1e9
+    found = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free: a model of {largest:.1f}B parameters in float32 on the CPU"
+    return Finding(about="memory", state="ok", found=found)
+
+
+def _sandbox() -> Finding:
+    from harness.scoring.sandbox import fenced_sandbox
+
+    try:
+        return Finding(about="sandbox", state="ok", found=fenced_sandbox(allow_unfenced=False).describe())
+    except HarnessError as error:
+        todo = "needed for tasks that run programs of models: install bubblewrap, or a kernel with Landlock"
+        return Finding(about="sandbox", state="optional", found=str(error), todo=todo)
+
+
+def _caches() -> Iterator[Finding]:
+    cache = hub_cache()
+    models = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    offline = ", ".join(name for name in _OFFLINE if os.environ.get(name, "0") not in ("", "0"))
+    found = f"{cache}: {models} model(s), {_free(there)}{f'; offline by {offline}' if offline else ''}"
+    if not os.access(there, os.W_OK):
+        yield Finding(about="hub cache", state="missing", found=f"{found}; not writable", todo="set HF_HOME")
+    elif _free_bytes(there) < _LOW_DISK:
+        yield Finding(about="hub cache", state="optional", found=found, todo="set HF_HOME to a disk with more room")
+    else:
+        yield Finding(about="hub cache", state="ok", found=found)
+
+
+def _results(results: Path) -> Finding:
+    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
+    try:
+        Store(results)
+        if there == results.absolute():
+            Store(results).check_writable()
+        elif not os.access(there, os.W_OK):
+            raise HarnessError(f"{results}: cannot be made in {there}")
+    except HarnessError as error:
+        return Finding(about="results", state="missing", found=str(error), todo="give another --results")
+    return Finding(about="results", state="ok", found=f"{results}: can be written, {_free(there)}")
+
+
+def _pictures() -> Finding:
+    if importlib.util.find_spec("kaleido") is None:
+        todo = "needed for figures as .png, .svg and .pdf: pip install kaleido"
+        return Finding(about="pictures", state="optional", found="no kaleido", todo=todo)
+    return Finding(about="pictures", state="ok", found=f"kaleido {metadata.version('kaleido')}")
+
+
+def _cluster(address: str) -> Iterator[Finding]:
+    """What the driver of a run finds on each node, without a run."""
+    settings = ExecutorSettings(address=address)
+    driver = Process("harness.executors.ray.driver:examine")
+    try:
+        found = driver.ask("examine", settings, seconds=90.0)
+    except ProcessEndedError as ended:
+        last = next((line for line in reversed(ended.ending.lines) if line), "")
+        found = f"the Ray cluster at {address} is lost: {ended}; {last}"
+    finally:
+        driver.kill()
+    if isinstance(found, str):
+        todo = "ray status shows the cluster; start the run on one of its nodes"
+        yield Finding(about="cluster", state="missing", found=found, todo=todo)
+        return
+    yield Finding(about="cluster", state="ok", found=f"{address}: {len(found)} node(s) take work")
+    for name, what, problem in found:
+        state: Literal["ok", "missing"] = "missing" if problem else "ok"
+        todo = "mend this, or take the node out of the cluster" if problem else ""
+        yield Finding(about=f"node {name}", state=state, found=problem or what, todo=todo)
+
+
+def _free_bytes(folder: Path) -> float:
+    return float(shutil.disk_usage(folder).free)
+
+
+def _free(folder: Path) -> str:
+    return f"{_free_bytes(folder) / 1e9:.0f} GB free"
