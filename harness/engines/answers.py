@@ -405,7 +405,7 @@ def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings:
         raise HarnessError(
             f"task {cell.task}, {cell.shots} shots: {len(over)} of {len(lengths)} prompts do not fit "
             f"{cell.model.name}: the longest takes {lm.max_length + max(over)} tokens with its answer, "
-            f"the model reads {lm.max_length}; use fewer shots, or allow truncation"
+            f"the model reads {lm.max_length}; use fewer shots, or --truncation allow"
         )
 
 

@@ -17,6 +17,9 @@ from tests.builders.commands import Emergence
         ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "is a bert, an encoder"),
         ({"model_type": "roberta"}, "is a roberta, an encoder"),
         ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, "sorts texts into classes"),
+        ({"model_type": "whisper", "architectures": ["WhisperForConditionalGeneration"]}, "reads sound or pictures"),
+        ({"model_type": "clip"}, "is a clip, which reads sound or pictures and no text to continue"),
+        ({"model_type": "big_bird", "architectures": ["BigBirdModel"]}, "is a big_bird, an encoder"),
         ({"model_type": "new", "architectures": ["NewForTokenClassification"]}, "labels the words"),
     ],
 )
@@ -32,6 +35,8 @@ def test_a_model_that_does_something_else_is_told(config: dict[str, Any], reason
         {"model_type": "bert", "architectures": ["BertLMHeadModel"]},
         {"model_type": "bert", "is_decoder": True},
         {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]},
+        {"model_type": "bart", "architectures": ["BartForConditionalGeneration"]},
+        {"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"]},
         {"model_type": "chatglm", "architectures": ["ChatGLMModel"]},
         {"model_type": "gpt_neox"},
         {"model_type": "odd", "architectures": "no list"},

@@ -177,6 +177,10 @@ def config(folder: Path, content: dict[str, object] | str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        (
+            {"num_attention_heads": 4, "num_key_value_heads": 32},
+            "num_key_value_heads is 32 and num_attention_heads 4; e",
+        ),
         ({"num_hidden_layers": 10**7}, "config.json: has 10,000,000 layers; expected at most 10,000 ("),
         ({"text_config": {"n_layer": 10**7}}, "config.json: has 10,000,000 layers; expected at most 10,000 ("),
         (

@@ -193,7 +193,7 @@ def test_prompts_that_do_not_fit_are_refused_before_the_model_runs(
     assert str(caught.value).startswith(
         f"task choice, 0 shots: {long} of 24 prompts do not fit tiny: the longest takes "
     )
-    assert f"the model reads {CONTEXT}; use fewer shots, or allow truncation" in str(caught.value)
+    assert f"the model reads {CONTEXT}; use fewer shots, or --truncation allow" in str(caught.value)
 
 
 def test_prompts_that_are_cut_are_counted_and_marked(
