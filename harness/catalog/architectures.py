@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.bounded.limits import EXPERTS, MODEL_LAYERS, WIDTH
+from harness.bounded.limits import EXPERTS, MODEL_LAYERS, WIDTH, UnreadableError
 from harness.wording import cut
 
 _OTHER_HEADS = {
