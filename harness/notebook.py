@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis import laws
-from harness.analysis.compare import Comparisons, choose_side, compare_pairs, pair_up
+from harness.analysis.compare import Comparisons, choose_side, compare_pairs, noise_from, pair_up
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.verdict import study
 from harness.reading import document_reader, read_outcomes, read_table
@@ -55,7 +55,9 @@ def _table_curves(table: pd.DataFrame, scale: Scale, name: str) -> tuple[Curve, 
     return table_curves(table, scale, name)
 
 
-def compare(a: str, b: str, *, results: str | Path = "results", every_metric: bool = False) -> Comparisons:
+def compare(
+    a: str, b: str, *, results: str | Path = "results", every_metric: bool = False, run_sd: float | None = None
+) -> Comparisons:
     """Paired differences of two models or settings, the second less the first, on the documents both answered.
 
     Args:
@@ -63,6 +65,8 @@ def compare(a: str, b: str, *, results: str | Path = "results", every_metric: bo
         b: the other side.
         results: the results folder.
         every_metric: compare all metrics, and not the headline of each task alone.
+        run_sd: standard deviation of a score of one half between two training runs of one model, counted where no size
+            has several runs that show it; None counts none there.
 
     Raises:
         HarnessError: a side names nothing that is there, or the folder cannot be read.
@@ -75,7 +79,8 @@ def compare(a: str, b: str, *, results: str | Path = "results", every_metric: bo
     done, failures, _ = read_outcomes(Path(results))
     cells = [*(result.cell for result in done), *(failure.cell for failure in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
-    return compare_pairs(pairing.pairs, document_reader(Store(Path(results))), every_metric=every_metric)
+    read = document_reader(Store(Path(results)))
+    return compare_pairs(pairing.pairs, read, every_metric=every_metric, noise=noise_from(done), run_sd=run_sd)
 
 
 def leaderboard_table(results: str | Path = "results", *, wide: bool = False) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import Comparison, choose_side, compare_pairs, pair_up, summary
+from harness.analysis.compare import Comparison, choose_side, compare_pairs, noise_from, pair_up, summary
 from harness.errors import HarnessError
 from harness.store import Outcomes
 
@@ -27,7 +27,7 @@ def compared(
     results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
     cells = [*(r.cell for r in results), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), results, failures)
-    found = compare_pairs(pairing.pairs, state.document_scores())
+    found = compare_pairs(pairing.pairs, state.document_scores(), noise=noise_from(results))
     left = [f"{one.task} {one.setting}: {one.reason}" for one in (*pairing.unpaired, *found.unpaired)]
     return found.comparisons, left
 

@@ -11,7 +11,7 @@ import typer
 from harness.cli.options import FigureFile, Json, Results
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
 from harness.cli.write import write_figures
-from harness.errors import HarnessError
+from harness.errors import HarnessError, PlanError
 from harness.plan import Cell
 from harness.reading import document_reader, read_outcomes
 from harness.store import Store
@@ -30,6 +30,14 @@ def command(
     metric: Annotated[
         Literal["headline", "all"], typer.Option(help="Metrics to compare: the headline of each task, or all.")
     ] = "headline",
+    run_sd: Annotated[
+        float | None,
+        typer.Option(
+            "--run-sd",
+            help="Standard deviation of a score of one half between two training runs of one model, counted where no "
+            "size has several runs that show it; not counted unless told.",
+        ),
+    ] = None,
     figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
@@ -40,15 +48,23 @@ def command(
 
     Columns: B/=/A, documents on which B scored more, both the same, and A more; corr., correlation of the two scores;
     pairing, by how much the standard error changes because the documents are the same; detectable, the smallest true
-    difference that would be found 4 times in 5. Errors are over documents and few-shot seeds. They do not say how much
-    another training run of the same recipe would differ.
+    difference that would be found 4 times in 5. Errors are over documents and few-shot seeds. How much other training
+    runs of the same recipe would differ is counted where sizes of the family have several, and with --run-sd.
     """
-    from harness.analysis.compare import choose_side, compare_pairs, pair_up, summary
+    from harness.analysis.compare import choose_side, compare_pairs, noise_from, pair_up, summary
 
+    if run_sd is not None and not 0 <= run_sd < 0.5:
+        raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
     done, failures, _ = read_outcomes(results, say)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
-    compared = compare_pairs(pairing.pairs, document_reader(Store(results), say), every_metric=metric == "all")
+    compared = compare_pairs(
+        pairing.pairs,
+        document_reader(Store(results), say),
+        every_metric=metric == "all",
+        noise=noise_from(done),
+        run_sd=run_sd,
+    )
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("; ".join([f"{a} and {b} have no document in common", *_not_compared(unpaired)]))
@@ -125,8 +141,25 @@ def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:
                 f"{one.task} {one.setting}: left out {one.only_a} documents that only A has "
                 f"and {one.only_b} that only B has"
             )
+    yield from _runs(comparisons)
     if any(one.by_document for one in comparisons):
         yield "* a score of all documents together; compared are the means of the documents' own scores"
+
+
+def _runs(comparisons: Iterable[Comparison]) -> Iterator[str]:
+    """What errors count of the noise between training runs."""
+    counted = [one for one in comparisons if one.headline and one.run_sd is not None]
+    if not counted:
+        return
+    if several := sorted({(one.runs_a, one.runs_b) for one in counted if one.runs_a > 1 or one.runs_b > 1}):
+        yield "means over training runs: " + ", ".join(f"{a} of A, {b} of B" for a, b in several)
+    estimated = [f"{one.task} {score(one.run_sd)}" for one in counted if one.run_freedom is not None]
+    if estimated:
+        shown = ", ".join(dict.fromkeys(estimated))
+        yield f"errors count the noise between training runs, estimated where sizes have several (SD {shown})"
+    if len(estimated) < len(counted):
+        sd = next(one.run_sd for one in counted if one.run_freedom is None)
+        yield f"errors count an assumed noise between training runs (SD {score(sd)})"
 
 
 def _not_compared(unpaired: Iterable[Unpaired]) -> list[str]:
@@ -167,6 +200,10 @@ def _object(one: Comparison) -> dict[str, Any]:
         "equal": found.equal,
         "higher_a": found.higher_a,
         "mde": found.detectable,
+        "runs_a": one.runs_a,
+        "runs_b": one.runs_b,
+        "run_sd": one.run_sd,
+        "run_freedom": one.run_freedom,
     }
 
 

@@ -121,3 +121,39 @@ def test_damaged_samples_cost_their_task_alone(emergence: Emergence, store: Stor
     assert done.err.startswith("skipped ")
     assert "not compared, the samples cannot be read: sounds 0-shot" in done.out
     assert done.out.splitlines()[-1].startswith("B is better on 1, worse on 0")
+
+
+def test_training_noise_that_the_user_assumes_is_counted_and_said(emergence: Emergence, store: Store) -> None:
+    done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--run-sd", "0.3")
+    assert "errors count an assumed noise between training runs (SD 0.300)" in done.out
+    told = json.loads(
+        emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--run-sd", "0.3", "--json").out
+    )["comparisons"]
+    plain = json.loads(emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--json").out)[
+        "comparisons"
+    ]
+    assert [one["run_sd"] for one in told] == [0.3] * 3
+    assert [(one["run_sd"], one["runs_a"], one["runs_b"]) for one in plain] == [(None, 1, 1)] * 3
+    assert told[1]["stderr"] > plain[1]["stderr"]
+
+
+def test_impossible_training_noise_is_refused(emergence: Emergence, store: Store) -> None:
+    done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--run-sd", "1")
+    assert (done.code, done.out) == (2, "")
+    assert "--run-sd 1.0: expected 0 or more, and less than 0.5" in done.err
+
+
+def test_runs_of_a_size_are_compared_as_their_mean(emergence: Emergence, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    for size, right in ((1000, (4, 6)), (4000, (12, 14))):
+        for run, number in enumerate(right):
+            asked_of = cell(model=model(size, run=run, revision=f"r{run}"))
+            store.write(result(asked_of, values=[1.0] * number + [0.0] * (20 - number)))
+    done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root)
+    assert "0.250  0.650  +0.400" in done.out
+    assert "means over training runs: 2 of A, 2 of B" in done.out
+    assert "estimated where sizes have several (SD colours 0.07" in done.out
+    (data,) = json.loads(emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--json").out)[
+        "comparisons"
+    ]
+    assert (len(data["a"]["keys"]), data["runs_a"], data["run_freedom"]) == (2, 2, pytest.approx(2, abs=0.1))

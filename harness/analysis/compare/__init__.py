@@ -3,6 +3,7 @@
 from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
 from harness.analysis.compare.pairing import choose_side, pair_up
 from harness.analysis.compare.ranking import leads
+from harness.analysis.compare.run_noise import noise_from
 from harness.analysis.compare.types import (
     CellPair,
     Comparison,
@@ -28,6 +29,7 @@ __all__ = [
     "choose_side",
     "compare_pairs",
     "leads",
+    "noise_from",
     "pair_up",
     "paired_scores",
     "summary",

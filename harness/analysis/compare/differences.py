@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from harness.analysis.compare.run_noise import NoiseOf, between_runs
 from harness.analysis.compare.types import CellPair, Comparison, Comparisons, PairedScores, Summary, Unpaired
 from harness.analysis.stats import CONFIDENCE, POWER, Array, Index, benjamini_hochberg, paired_difference
 from harness.analysis.stats.distributions import t
@@ -24,7 +25,12 @@ from harness.store import DocumentScores
 
 
 def compare_pairs(
-    pairs: Iterable[CellPair], documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool = False
+    pairs: Iterable[CellPair],
+    documents: Callable[[Cell], DocumentScores | None],
+    *,
+    every_metric: bool = False,
+    noise: NoiseOf | None = None,
+    run_sd: float | None = None,
 ) -> Comparisons:
     """Paired difference of every pair, with p adjusted for their number (Benjamini and Hochberg 1995).
 
@@ -35,11 +41,14 @@ def compare_pairs(
         pairs: cells of both sides, from `pair_up`.
         documents: returns the scores of a cell's documents, such as `Store.scores`; None when they cannot be read.
         every_metric: True compares all metrics of each task, False only the headline.
+        noise: finds the noise between training runs, such as `noise_from(results)`; None counts none but `run_sd`.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration, counted for
+            two models whose family has no size with several runs; None counts documents and seeds alone.
     """
     comparisons: list[Comparison] = []
     unpaired: list[Unpaired] = []
     for pair in pairs:
-        found, missing = _compare(pair, documents, every_metric=every_metric)
+        found, missing = _compare(pair, documents, every_metric=every_metric, noise=noise, run_sd=run_sd)
         comparisons += found
         unpaired += missing
     adjusted: dict[int, float | None] = {}
@@ -145,7 +154,12 @@ def _error(scores: Array) -> _Error:
 
 
 def _compare(
-    pair: CellPair, documents: Callable[[Cell], DocumentScores | None], *, every_metric: bool
+    pair: CellPair,
+    documents: Callable[[Cell], DocumentScores | None],
+    *,
+    every_metric: bool,
+    noise: NoiseOf | None,
+    run_sd: float | None,
 ) -> tuple[list[Comparison], list[Unpaired]]:
     """The comparison of each metric of one pair, still without q, and the metrics that cannot be compared."""
 
@@ -165,9 +179,11 @@ def _compare(
             missing.append(none(f"{metric.name} has no scores of single documents"))
             continue
         a, b = (
-            np.array([scores.scores[metric.name][places] for scores, places in zip(read, at, strict=True)])
-            for read, at in ((read_a, at_a), (read_b, at_b))
+            _over_runs([scores.scores[metric.name][places] for scores, places in zip(read, at, strict=True)], runs)
+            for read, at, runs in ((read_a, at_a, pair.runs_a), (read_b, at_b, pair.runs_b))
         )
+        scores = paired_scores(a, b)
+        between = between_runs(pair, metric, scores, noise, run_sd)
         found.append(
             Comparison(
                 task=pair.task,
@@ -176,14 +192,23 @@ def _compare(
                 headline=rank == 0,
                 a=tuple(result.cell for result in pair.a),
                 b=tuple(result.cell for result in pair.b),
-                scores=paired_scores(a, b),
+                scores=between.counted(scores) if between else scores,
                 only_a=only_a,
                 only_b=only_b,
                 by_document=not all(map(_is_mean, (*pair.a, *pair.b), (*read_a, *read_b), repeat(metric.name))),
                 q=None,
+                runs_a=pair.runs_a,
+                runs_b=pair.runs_b,
+                run_sd=between and between.sd,
+                run_freedom=between and between.freedom,
             )
         )
     return found, missing
+
+
+def _over_runs(cells: Sequence[Array], runs: int) -> Array:
+    """The mean over training runs of the scores of (runs x seeds) cells, (seeds, documents)."""
+    return np.asarray(np.array(cells).reshape(runs, len(cells) // runs, -1).mean(axis=0))
 
 
 class _Shared(NamedTuple):

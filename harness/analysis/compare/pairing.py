@@ -14,6 +14,7 @@ from harness.analysis.compare.types import CellPair, Pairing, Side, Unpaired
 from harness.errors import HarnessError, unknown
 from harness.plan import AXES, Cell, Setting, axes, setting_of
 from harness.records import CellFailure, CellResult
+from harness.wording import natural_order
 
 _FIRST = ("task", "family", "model", "revision", "variant", "dtype", "engine")
 SIDE_FIELDS: Mapping[str, Callable[[Cell], str]] = {
@@ -60,7 +61,8 @@ def choose_side(text: str, cells: Iterable[Cell]) -> Side:
 def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> Pairing:
     """Pairs of cells that differ only in what both sides name.
 
-    Cells of several few-shot seeds belong to one pair, in which each seed meets the same seed of the other side.
+    Cells of several few-shot seeds belong to one pair, in which each seed meets the same seed of the other side. So do
+    cells of several training runs of a model, whose mean is compared.
     Without demonstrations all seeds have the same prompts, and one cell stands for all of them. Of cells that differ
     only in their limit, the one with most documents is taken.
 
@@ -83,19 +85,19 @@ def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[
     failed = {
         side: {setting_of(f.cell, matched): f for f in gone if _takes(wanted[side], f.cell)} for side in ("A", "B")
     }
-    settings = {setting: next(iter(seeds.values())).cell for side in sides.values() for setting, seeds in side.items()}
+    settings = {setting: _first(runs).cell for side in sides.values() for setting, runs in side.items()}
     varying = [name for name in matched if len({setting.value(name) for setting in settings}) > 1]
     pairs: list[CellPair] = []
     unpaired: list[Unpaired] = []
     for setting, cell in sorted(settings.items(), key=lambda item: (*_place(item[1]), item[0].texts())):
         label = _label(cell, matched, varying)
         if setting in sides["A"] and setting in sides["B"]:
-            shared, alone = _same_seeds(sides["A"][setting], sides["B"][setting])
-            if any(one.cell.key == other.cell.key for one, other in shared):
+            runs_a, runs_b = sides["A"][setting], sides["B"][setting]
+            in_a, in_b, alone = _same_seeds(runs_a, runs_b)
+            if not {result.cell.key for result in in_a}.isdisjoint(result.cell.key for result in in_b):
                 raise HarnessError(f"{a.text} and {b.text} choose the same cells; name what sets them apart")
-            if shared:
-                in_a, in_b = zip(*shared, strict=True)
-                pairs.append(CellPair(cell.task, label, in_a, in_b))
+            if in_a:
+                pairs.append(CellPair(cell.task, label, in_a, in_b, len(runs_a), len(runs_b)))
         else:
             alone = _why_alone(setting, sides, matched, failed)
         unpaired += [Unpaired(cell.task, label, reason) for reason in alone]
@@ -138,20 +140,32 @@ def _takes(wanted: _Values, cell: Cell) -> bool:
     return all(SIDE_FIELDS[name](cell) in values for name, values in wanted.items())
 
 
+_Runs = dict[str, dict[int, CellResult]]
+"""Results of one setting by training run and seed."""
+
+
 def _side(
     text: str, wanted: _Values, results: Iterable[CellResult], matched: tuple[str, ...], free: AbstractSet[str]
-) -> dict[Setting, dict[int, CellResult]]:
-    """The results of one side by setting and seed; all of them as seed 0 when seeds are what is compared."""
-    side: dict[Setting, dict[int, CellResult]] = {}
+) -> dict[Setting, _Runs]:
+    """The results of one side by setting, training run and seed; all as seed 0 when seeds are what is compared."""
+    side: dict[Setting, _Runs] = {}
     for result in results:
         if _takes(wanted, result.cell):
-            seeds = side.setdefault(setting_of(result.cell, matched), {})
+            run = result.cell.model.run
+            runs = side.setdefault(setting_of(result.cell, matched), {})
+            seeds = runs.setdefault("" if run is None else str(run), {})
             seed = 0 if "seed" in free else result.cell.seed
             seeds[seed] = _larger(seeds[seed], result, text, free) if seed in seeds else result
     if not side:
         chosen = ", ".join(f"{name} {'/'.join(sorted(values))}" for name, values in wanted.items())
         raise HarnessError(f"{text}: no results of {chosen}; `emergence status` shows what there is")
-    return side
+    return {
+        setting: dict(sorted(runs.items(), key=lambda run: natural_order(run[0]))) for setting, runs in side.items()
+    }
+
+
+def _first(runs: _Runs) -> CellResult:
+    return next(iter(next(iter(runs.values())).values()))
 
 
 def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str]) -> CellResult:
@@ -166,28 +180,39 @@ def _larger(one: CellResult, other: CellResult, text: str, free: AbstractSet[str
     return max(one, other, key=lambda result: result.n_expected)
 
 
-def _same_seeds(
-    a: Mapping[int, CellResult], b: Mapping[int, CellResult]
-) -> tuple[list[tuple[CellResult, CellResult]], list[str]]:
-    """Results with the same seed on both sides, and a reason for each seed that only one side has."""
-    seeds_a, seeds_b = set(a), set(b)
+def _same_seeds(a: _Runs, b: _Runs) -> tuple[tuple[CellResult, ...], tuple[CellResult, ...], list[str]]:
+    """Results of each side with seeds that all runs of both have, and a reason for the seeds that are left out."""
+    seeds_a, seeds_b = set().union(*a.values()), set().union(*b.values())
     # Without demonstrations a seed does not change the prompt, and the plan has only one.
     if _one_for_all(a):
         seeds_a = seeds_b
     elif _one_for_all(b):
         seeds_b = seeds_a
-    only = max(a.values(), key=lambda r: r.cell.seed), max(b.values(), key=lambda r: r.cell.seed)
-    shared = [(a.get(seed, only[0]), b.get(seed, only[1])) for seed in sorted(seeds_a & seeds_b)]
+    shared = [
+        seed
+        for seed in sorted(seeds_a & seeds_b)
+        if all(seed in seeds or _one_for_all({"": seeds}) for runs in (a, b) for seeds in runs.values())
+    ]
+    in_a, in_b = (
+        tuple(
+            seeds.get(seed, max(seeds.values(), key=lambda r: r.cell.seed))
+            for seeds in runs.values()
+            for seed in shared
+        )
+        for runs in (a, b)
+    )
     alone = [
         f"seed {', '.join(str(seed) for seed in sorted(extra))} in {name} alone"
         for name, extra in (("A", seeds_a - seeds_b), ("B", seeds_b - seeds_a))
         if extra
     ]
-    return shared, alone
+    if lacking := sorted((seeds_a & seeds_b).difference(shared)):
+        alone.append(f"seed {', '.join(map(str, lacking))} not in every training run")
+    return in_a, in_b, alone
 
 
-def _one_for_all(seeds: Mapping[int, CellResult]) -> bool:
-    return len(seeds) == 1 and all(result.cell.shots == 0 for result in seeds.values())
+def _one_for_all(runs: _Runs) -> bool:
+    return all(len(seeds) == 1 and all(r.cell.shots == 0 for r in seeds.values()) for seeds in runs.values())
 
 
 def _why_alone(

@@ -25,7 +25,8 @@ class PairedScores:
     difference: float
     """Second mean minus first, in the unit of the score."""
     stderr: float | None
-    """Standard error of `difference`; None for one document."""
+    """Standard error of `difference`, over documents, seeds and, where it is counted, training runs; None for one
+    document."""
     stderr_unpaired: float | None
     """The standard error if each side had answered documents of its own; None for one document."""
     low: float | None
@@ -59,7 +60,7 @@ class Comparison:
     headline: bool
     """True for the metric that a leaderboard shows."""
     a: tuple[Cell, ...]
-    """Cells of the first side, one per few-shot seed."""
+    """Cells of the first side, one per training run and few-shot seed."""
     b: tuple[Cell, ...]
     """Cells of the second side."""
     scores: PairedScores
@@ -74,6 +75,14 @@ class Comparison:
     q: float | None
     """p adjusted for the number of comparisons (Benjamini and Hochberg 1995), headlines and other metrics separately;
     None when there is no p."""
+    runs_a: int = 1
+    """Number of training runs that the score of the first side is a mean of."""
+    runs_b: int = 1
+    """The same for the second side."""
+    run_sd: float | None = None
+    """Standard deviation between training runs of one size that errors count, at a score of one half; None for none."""
+    run_freedom: float | None = None
+    """Degrees of freedom of `run_sd`; None where it was not estimated."""
 
     @property
     def better(self) -> Literal["A", "B"] | None:
@@ -120,9 +129,13 @@ class CellPair(NamedTuple):
     setting: str
     """What is equal on both sides besides the task, as far as other pairs differ in it: `5-shot, default`."""
     a: tuple[CellResult, ...]
-    """Cells of the first side, one per few-shot seed."""
+    """Cells of the first side, one per few-shot seed; of several training runs one run after the other."""
     b: tuple[CellResult, ...]
-    """Cells of the second side, with the same seeds in the same order as `a`."""
+    """Cells of the second side, each of its runs with the same seeds in the same order as those of `a`."""
+    runs_a: int = 1
+    """Number of training runs of the first side."""
+    runs_b: int = 1
+    """Number of training runs of the second side."""
 
 
 class Unpaired(NamedTuple):
