@@ -9,7 +9,7 @@ import pytest
 
 from harness.analysis.curves import Curve, numbered_runs
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict import judge, sizes_text
+from harness.analysis.verdict import judge
 from tests.builders.tables import Published
 
 
@@ -23,7 +23,7 @@ def twice(data: Published) -> dict[str, Curve]:
 def test_reruns_are_runs_of_their_sizes_and_no_sizes(twice: dict[str, Curve]) -> None:
     for curve in twice.values():
         assert curve.models == ("190M-1xC", "370M-1xC", "760M-1xC", "1B-1xC", "3B-1xC")
-        assert sizes_text(curve) == "5 sizes × 2 runs"
+        assert curve.sizes == "5 sizes × 2 runs"
         assert [one.model for one in curve.points[0].runs] == ["190M-1xC", "190M-1xC-rerun"]
     (said,) = numbered_runs(twice.values())
     assert said.startswith(

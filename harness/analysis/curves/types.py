@@ -11,7 +11,7 @@ from harness.analysis.curves.scale import Scale, position
 from harness.analysis.stats import Array, Estimate, RunNoise
 from harness.records import Score
 from harness.specs import Kind, MetricSpec
-from harness.wording import span
+from harness.wording import counted, span
 
 if TYPE_CHECKING:
     from harness.store import DocumentScores
@@ -161,6 +161,14 @@ class Curve:
     def n(self) -> tuple[int, ...]:
         """Number of documents of each point."""
         return tuple(p.estimate.n for p in self.points)
+
+    @property
+    def sizes(self) -> str:
+        """How many sizes, and how many training runs of each, in words: `8 sizes × 3 runs`, `8 sizes, 1 to 5 runs`."""
+        sizes, fewest, most = counted(len(self.points), self.noun), min(self.runs), max(self.runs)
+        if most == 1:
+            return sizes
+        return f"{sizes} × {most} runs" if fewest == most else f"{sizes}, {fewest} to {most} runs"
 
     @property
     def documents(self) -> str:

@@ -21,8 +21,11 @@ from harness.analysis.growth import (
     akaike_weights,
     counts_of,
     dispersion,
+    documents_of,
+    effective_documents,
     fit,
     refitted,
+    run_sds,
     sizes_above_chance,
 )
 from harness.analysis.stats import CONFIDENCE, Array
@@ -54,7 +57,8 @@ def by_growth(
         curves: all countable once they have a floor.
         at: scale to forecast.
         losses: loss of each model by name, for two steps; None forecasts from the scale alone.
-        run_sd: standard deviation of a score of one half between two training runs.
+        run_sd: standard deviation of a score of one half between two training runs, for curves whose sizes have one
+            run each.
         draws: redrawn curves behind each interval.
         seed: seed of the redrawing.
     """
@@ -118,6 +122,8 @@ class _Family:
     """The curves over scale, or over minus the loss for two steps."""
     scales: Array
     """Every scale, and last the one to forecast, (B, m + 1)."""
+    of_one_run: Array
+    """Documents that the score of one training run of each size is worth, (B, m)."""
     positions: Array
     """The positions of these scales on the axis, (B, m + 1)."""
     losses: Array | None
@@ -131,15 +137,19 @@ class _Family:
         else:
             rows = zip(self.scales[:, :sizes], self.losses[:, :sizes], self.scales[:, there], strict=True)
             target = -np.stack([predicted_loss(x, loss, at).drawn(draws, rng) for x, loss, at in rows])
-        documents = self.counts.n[:, min(there, self.counts.sizes - 1)]
+        # A size that is known is a mean over its runs; one that is not will be one run.
+        known = there < self.counts.sizes
+        documents = self.counts.n[:, there] if known else self.of_one_run[:, -1]
         return _predicted(self.counts.smallest(sizes), target, documents, draws, rng)
 
 
 def _family(curves: Sequence[Curve], at: float, losses: Mapping[str, float] | None, run_sd: float | None) -> _Family:
-    counts = counts_of([with_floor(curve) for curve in curves], run_sd=run_sd)
+    floored = [with_floor(curve) for curve in curves]
+    counts = counts_of(floored, run_sd=run_sd)
     by_model = None if losses is None else np.array([[losses[name] for name in curve.models] for curve in curves])
     return _Family(
         counts=counts if by_model is None else replace(counts, x=-by_model),
+        of_one_run=effective_documents(documents_of(floored), run_sds(floored, run_sd)[:, None]),
         scales=np.array([[*curve.x, at] for curve in curves]),
         positions=np.array([[*curve.position, position(curve.scale, at)] for curve in curves]),
         losses=by_model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from harness.analysis.curves import Curve, position
 from harness.analysis.forecast.back_test import back_test
 from harness.analysis.forecast.doubts import doubts
 from harness.analysis.forecast.future_loss import predicted_loss
-from harness.analysis.forecast.types import BackTest, Forecast, FormForecast, NoForecast
+from harness.analysis.forecast.types import BackTest, Forecast, FormForecast, FutureLoss, NoForecast
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE
 from harness.analysis.stats import Array
 
@@ -27,7 +28,7 @@ def by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
     if curve.scale == "loss" or not (loss > 0).all():
         reason = f"{curve.metric.name} is neither a score from 0 to a best one with known errors nor a loss over size."
         return NoForecast(curve, reason)
-    future = predicted_loss(np.array(curve.x), loss, at)
+    future = _of_one_run(predicted_loss(np.array(curve.x), loss, at), curve)
     low, high = sorted(sign * end for end in future.ends())
     forecast = Forecast(
         curve=curve,
@@ -42,6 +43,14 @@ def by_power_law(curve: Curve, at: float) -> Forecast | NoForecast:
         doubts={},
     )
     return replace(forecast, doubts=doubts(forecast, begun=True))
+
+
+def _of_one_run(future: FutureLoss, curve: Curve) -> FutureLoss:
+    """The loss of one training run: it scatters by more than means over several do."""
+    if curve.noise is None:
+        return future
+    averaged_out = 1 - sum(1 / runs for runs in curve.runs) / len(curve.runs)
+    return future._replace(error=math.hypot(future.error, curve.noise.sd * math.sqrt(averaged_out) / future.value))
 
 
 def _back_tests(curve: Curve, loss: Array, sign: float) -> tuple[BackTest, ...]:

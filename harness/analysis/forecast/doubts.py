@@ -51,7 +51,7 @@ def _few_sizes(forecast: Forecast) -> str | None:
     sizes = len(forecast.curve.points)
     if sizes >= FEWEST_TO_TRUST:
         return None
-    return f"Only {sizes} sizes: growth forms cannot be told apart, and nothing can be back-tested."
+    return f"Only {forecast.curve.sizes}: growth forms cannot be told apart, and nothing can be back-tested."
 
 
 def _far(forecast: Forecast) -> str | None:

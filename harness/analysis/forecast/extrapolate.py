@@ -41,6 +41,9 @@ def forecasts(
     interval. Counts that lie further from the best form than chance allows are worth fewer documents (quasi-binomial;
     McCullagh and Nelder 1989).
 
+    Training runs of one size are one point, at their mean. Back-tests predict the mean over the runs of a size that is
+    known; a forecast is one of a single run.
+
     Losses and log-likelihoods: a power law with a floor, fitted by least squares of the logarithm, and the linearised
     prediction interval ln y +- t s sqrt(1 + h) (Bates and Watts 1988, chapter 2).
 
@@ -55,7 +58,8 @@ def forecasts(
         curves: curves of any sizes and metrics.
         at: scale to forecast, above 0, in the unit of each curve's axis.
         losses: loss of each model by name, to forecast in two steps; None forecasts from the scale alone.
-        run_sd: standard deviation of a score of one half between two training runs of one configuration.
+        run_sd: standard deviation of a score of one half between two training runs of one configuration, for curves
+            whose sizes have one run each; of others it is estimated.
         draws: redrawn curves behind each interval.
         seed: seed of the redrawing.
 
@@ -97,6 +101,7 @@ def to_json(result: Forecast | NoForecast) -> dict[str, Any]:
         "scale": curve.scale,
         "conditions": curve.conditions,
         "largest": {"model": last.model, "x": last.x, "value": last.estimate.value},
+        "runs": list(curve.runs),
         "at": forecast and forecast.at,
         "loss": forecast and forecast.loss,
         "forecast": forecast and forecast.value,

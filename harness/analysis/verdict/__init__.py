@@ -20,7 +20,6 @@ from harness.analysis.verdict.words import (
     evidence_texts,
     label_text,
     same_place_text,
-    sizes_text,
     table_row,
     threshold_text,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "partner_rows",
     "resolutions",
     "same_place_text",
-    "sizes_text",
     "study",
     "table_row",
     "threshold_text",

@@ -12,7 +12,7 @@ from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import Decision, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
-from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change, sizes_text
+from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
 _FEW_SIZES = 6
@@ -118,7 +118,7 @@ def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> boo
 def _change(curve: Curve, decision: Decision, evidence: Evidence, *, worse: bool) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
     fitted = signed(shown_change(curve, evidence)) or "unknown"
-    change = f"fitted line {fitted} over {sizes_text(curve)}, q {probability(evidence.q_trend)}"
+    change = f"fitted line {fitted} over {curve.sizes}, q {probability(evidence.q_trend)}"
     unclear = decision.rule in {"small", "above", "rest"} and decision.qualifier is None and not worse
     insignificant = not (unclear and significant(evidence.q_trend))
     return change if insignificant else f"{change}, no more than {curve.noun}s scatter or than matters"
@@ -132,7 +132,7 @@ def _too_little(curve: Curve, decision: Decision) -> str:
     if decision.rule == "spread":
         return "Cannot tell: the spread of the documents is not known."
     if decision.rule == "sizes":
-        return f"Cannot tell: {sizes_text(curve)}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
+        return f"Cannot tell: {curve.sizes}, at least {FEWEST_SIZES_FOR_A_TREND} are needed."
     documents = counted(curve.points[-1].estimate.n, "document")
     return f"Cannot tell: {documents} at the {_end(curve)}, at least {FEWEST_DOCUMENTS} are needed."
 
@@ -315,7 +315,7 @@ def _runs(curve: Curve, evidence: Evidence) -> str:
     if noise is None:
         return _assumed(curve, evidence)
     unit = "" if noise.best is None else " at a score of one half"
-    how = f"{one_decimal(noise.freedom)} degrees of freedom from {sizes_text(curve)}"
+    how = f"{one_decimal(noise.freedom)} degrees of freedom from {curve.sizes}"
     if not noise.shows:
         return f"Training runs of one size differ by no more than their documents explain ({how})."
     return f"Training runs of one size differ by a standard deviation of {score(noise.sd)}{unit} ({how})."

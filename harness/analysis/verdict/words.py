@@ -13,7 +13,7 @@ from typing import NamedTuple
 from harness.analysis.curves import Curve, Scale
 from harness.analysis.stats import PRACTICAL_EFFECT
 from harness.analysis.verdict.types import Evidence, Judged, Label, Verdict
-from harness.wording import counted, number, p_value, signed, small_probability
+from harness.wording import number, p_value, signed, small_probability
 
 PLAIN_WORDS: Mapping[Label, str] = {
     "emergent": "emergent",
@@ -125,14 +125,6 @@ def evidence_text(name: str, value: float | None) -> str:
     if value is None:
         return NONE
     return small_probability(value) if name.startswith(("p_", "q_")) else number(value)
-
-
-def sizes_text(curve: Curve) -> str:
-    """How many sizes the curve has, and how many training runs of each: `8 sizes × 3 runs`, `8 sizes, 1 to 5 runs`."""
-    sizes, fewest, most = counted(len(curve.points), curve.noun), min(curve.runs), max(curve.runs)
-    if most == 1:
-        return sizes
-    return f"{sizes} × {most} runs" if fewest == most else f"{sizes}, {fewest} to {most} runs"
 
 
 def same_place_text(curve: Curve) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.analysis.curves.table import table_curves
 from harness.analysis.growth import counts_of, run_sds
-from harness.analysis.verdict import Judged, judge, sizes_text, to_json
+from harness.analysis.verdict import Judged, judge, to_json
 from tests.builders.curves import DIP, FALL, FLAT, RISE, STEP, curve
 
 SD = 0.05
@@ -50,8 +50,8 @@ def test_two_sizes_with_many_runs_are_two_sizes() -> None:
 
 
 def test_unequal_numbers_of_runs_are_named_from_the_fewest_to_the_most() -> None:
-    assert sizes_text(judged(RISE, [1, 2, 5, 3, 1, 1, 2, 4]).curve) == "8 sizes, 1 to 5 runs"
-    assert sizes_text(judged(RISE, 1).curve) == "8 sizes"
+    assert judged(RISE, [1, 2, 5, 3, 1, 1, 2, 4]).curve.sizes == "8 sizes, 1 to 5 runs"
+    assert judged(RISE, 1).curve.sizes == "8 sizes"
 
 
 def test_the_noise_between_runs_is_estimated_and_replaces_the_assumed_one() -> None:
