@@ -10,6 +10,7 @@ import pytest
 import typer
 import yaml
 
+from harness.catalog.yaml_files import FamilyFile, ModelFile
 from harness.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -89,3 +90,10 @@ def test_every_command_of_the_pages_exists_with_its_options(page, line):
 
 def test_the_readme_stays_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 140
+
+
+def test_every_key_of_a_family_file_stands_in_its_page():
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for file in (FamilyFile, ModelFile):
+        for key in file.model_fields:
+            assert re.search(rf"^\|[^|]*`{key}`", page, re.MULTILINE), f"docs/models.md does not explain {key}"
