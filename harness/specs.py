@@ -138,6 +138,8 @@ class TaskSpec:
     """12 hex of SHA-256 over config, prompts, metrics and the bytes of the files of data and code."""
     description: str = ""
     """One sentence on what the task asks."""
+    file: str | None = None
+    """File that defines the task, for messages; None for a task that a caller in Python made."""
     trusted: bool = False
     """True for a task of the package, whose templates need no limits on time and memory."""
 

@@ -195,6 +195,7 @@ def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec
         unsafe_code=file.unsafe_code,
         version=file.version,
         description=file.description,
+        file=str(path),
         trusted=permitted.trusted,
     )
     check_config(task, path, allow_code=permitted.code)  # before anything that the config names is read

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
-from numbers import Number
 from typing import Any, Protocol
 
 import jinja2
@@ -20,6 +19,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
 
 from harness.bounded.limits import HINT, PROMPTS
+from harness.engines.best_answer import best
 from harness.engines.limited_scores import apply_limited, limit_metrics
 from harness.engines.shots import Demonstration, DocumentFields
 from harness.errors import ComputationError, DocumentError, HarnessError, PlanError
@@ -71,6 +71,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self,
         *,
         trusted: bool = False,
+        file: str | None = None,
         shares_split: bool = False,
         turns: Turns | None = None,
         system: str | None = None,
@@ -80,6 +81,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
 
         Args:
             trusted: True when templates and regular expressions need no limits on time and memory.
+            file: file that defines the task, for messages about them; None when there is none.
             shares_split: True when examples come from the split that is evaluated.
             turns: function that writes the turns of a chat as a text; None for prompts in plain text.
             system: system instruction; None for none.
@@ -91,6 +93,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
         self._rendering: Rendering = rendering_for(trusted=trusted)
         self._trusted = trusted
+        self._of_file = f" of {file}" if file else ""
         self._rendered = 0
         self._one: Any = None
         self._numbers: Mapping[int, int] = {}
@@ -269,7 +272,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             raise
         except HarnessError as error:
             place = doc_id if error.item is None else error.item
-            key = f" ({error.key})" if error.key else ""
+            key = f" ({error.key}{self._of_file})" if error.key else ""
             raise DocumentError(f"task {self.config.task}: document {place}: {error}{key}", doc_id=place) from error
         except jinja2.TemplateError as error:
             said = f"task {self.config.task}: document {doc_id}: template fails: {error}"
@@ -430,24 +433,3 @@ def _check_length(characters: int) -> None:
             f"the prompts up to this one have {count(characters)} characters; "
             f"expected at most {count(PROMPTS.allowed)} in a cell{HINT}"
         )
-
-
-def best(values: Sequence[Any], *, larger: bool) -> Any:
-    """Combine the values of a metric for each right answer of a document into one value.
-
-    Of numbers, the best is taken. A metric that has a score only for all documents together keeps a pair for each
-    document, which is combined by its type:
-
-    * right option and preferred option: the preferred option counts as right if it is among the right ones;
-    * right option and the likelihood of every option: the likeliest right option is taken;
-    * reference and generated text: all references are kept, since sacrebleu accepts several.
-    """
-    first = values[0]
-    if isinstance(first, Number):
-        return max(values) if larger else min(values)
-    told, found = [value[0] for value in values], first[1]
-    if isinstance(told[0], str):
-        return told, found
-    if isinstance(found, Number):
-        return (found if found in told else told[0]), found
-    return max(told, key=lambda position: found[position]), found

@@ -68,6 +68,7 @@ def build_cell(
     made = CellTask(
         config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits},
         trusted=task.trusted,
+        file=task.file,
         shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
         turns=write_turns if cell.chat else None,
         system=cell.system,

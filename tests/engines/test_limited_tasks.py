@@ -57,8 +57,8 @@ def test_a_template_without_end_names_the_document_and_its_key(
     tmp_path: Path, config: dict[str, Any], shots: int, key: str
 ) -> None:
     with pytest.raises(DocumentError, match=r"task outside: document 2: template takes more than 0\.2 s") as raised:
-        prompts(task(tmp_path, **config), shots=shots)
-    assert str(raised.value).endswith(f"({key})")
+        prompts(replace(task(tmp_path, **config), file="x.yaml"), shots=shots)
+    assert str(raised.value).endswith(f"({key} of x.yaml)")
     assert raised.value.doc_id == 2
 
 
