@@ -21,10 +21,10 @@ from harness.cli.options import (
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling, timely
 from harness.cli.read import choose, given_curves
 from harness.errors import PlanError
-from harness.wording import p_value, score
+from harness.wording import interval, p_value, score
 
 if TYPE_CHECKING:
-    from harness.analysis.verdict import Judged
+    from harness.analysis.verdict import Judged, Presence
 
 _HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
@@ -53,6 +53,8 @@ def command(
     5 points of 100; q, trend over scale, corrected for all curves, also those that --family, --task and --shots leave
     out. Family and setting (prompt, and what curves
     cannot be joined for) have a column when there are several.
+
+    Where sizes have five training runs or more, --reasons adds how many of them have the ability, and their mean score.
     """
     from harness.analysis.curves import MOST_POINTS
     from harness.analysis.verdict import judge, to_json
@@ -81,6 +83,40 @@ def command(
     print_line()
     for row in shown:
         print_paragraph(f"{row.curve.family} {row.curve.task}, {row.curve.label}: {' '.join(row.verdict.reasons)}")
+        if row.verdict.presence is not None:
+            print_line()
+            print(_over_runs(row.verdict.presence))
+            print_line()
+
+
+def _over_runs(presence: Presence) -> str:
+    """A table of the training runs of each size that have the ability."""
+    head = (
+        "size",
+        "runs",
+        "with the ability",
+        "P(present)",
+        "95 % interval",
+        "score given it",
+        "95 % interval",
+        "without",
+    )
+    return table(
+        head,
+        [
+            (
+                one.model,
+                one.runs,
+                one.present,
+                score(one.share),
+                interval(one.share_low, one.share_high),
+                score(one.score),
+                interval(one.score_low, one.score_high),
+                score(one.score_absent),
+            )
+            for one in presence.sizes
+        ],
+    )
 
 
 def _apart(judged: Iterable[Judged]) -> list[Judged]:

@@ -29,6 +29,8 @@ def describe(
     seeds = max(e.seeds for c in curves for e in c.estimates)
     bars = f"Bars: 95 % interval (Wilson for proportions, else normal). {documents}"
     parts = [bars + (f", mean of up to {seeds} few-shot seeds." if seeds > 1 else ".")]
+    if any(runs > 1 for curve in curves for runs in curve.runs):
+        parts.append("Dots: single training runs; points are their means, and bars hold the noise between runs.")
     if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
         parts.append("Ring: this size and all larger ones are above chance.")
     parts += _about_thresholds(rows) if thresholds else []

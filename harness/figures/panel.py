@@ -62,6 +62,7 @@ def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Dr
     traces = row.traces if described(row) else ()
     for rank, trace in reversed([*enumerate(traces)]):
         yield _form(trace, line, best=rank == 0)
+    yield from _draw_runs(row.curve, line, weight)
     yield draw_points(row.curve, line, joined=not traces, weight=weight)
     if isinstance(row, Judged) and row.verdict.reliable_from is not None:
         yield _ring(row.curve, row.verdict.reliable_from, line, weight)
@@ -91,6 +92,26 @@ def draw_points(curve: Curve, line: Line, *, joined: bool, weight: float = 1.0) 
         "customdata": [p.hover for p in places],
         "hovertemplate": "%{customdata}<extra></extra>",
     }
+
+
+def _draw_runs(curve: Curve, line: Line, weight: float) -> Iterator[Drawn]:
+    """A faint dot for each training run of the sizes that have several."""
+    repeated = [point for point in curve.points if len(point.runs) > 1]
+    runs = [named for point in repeated for named in zip(point.run_names, point.runs, strict=True)]
+    if runs:
+        yield {
+            "type": "scatter",
+            "x": [run.x for _, run in runs],
+            "y": [run.estimate.value for _, run in runs],
+            "mode": "markers",
+            "marker": {"symbol": "circle", "size": 4 * weight, "color": line.colour, "opacity": 0.5},
+            "legendgroup": literal(line.name),
+            "showlegend": False,
+            "customdata": [
+                f"<b>{literal(run.model)}</b> run {literal(name)}<br>{score(run.estimate.value)}" for name, run in runs
+            ],
+            "hovertemplate": "%{customdata}<extra></extra>",
+        }
 
 
 def _ring(curve: Curve, x: float, line: Line, weight: float) -> Drawn:
@@ -166,6 +187,7 @@ def _hover(point: Point, curve: Curve) -> str:
         "spread unknown" if point.low is None else f"95 % interval {interval(point.low, point.high)}",
         "n unknown" if estimate.n_known is None else f"n = {count(estimate.n)}{expected}",
     ]
+    lines += [f"mean of {len(point.runs)} training runs"] if len(point.runs) > 1 else []
     lines += [f"{estimate.seeds} few-shot seeds"] if estimate.seeds > 1 else []
     lines += [f"{counted(point.n_truncated, 'prompt')} cut to fit"] if point.n_truncated else []
     return "<br>".join(lines)

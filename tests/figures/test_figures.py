@@ -74,6 +74,22 @@ def test_hover_names_model_interval_and_documents() -> None:
     assert line.customdata[0].endswith("n = 200")
 
 
+def test_each_training_run_of_a_size_is_a_dot_beside_their_mean() -> None:
+    runs = [r for run, more in ((1, 0), (2, 10)) for r in grown([k + more for k in RISE])]
+    named = [
+        replace(r, cell=replace(r.cell, model=replace(r.cell.model, run=i // len(RISE)))) for i, r in enumerate(runs)
+    ]
+    figure = figures.curve_figure(sharp(study(named)))
+    (dots,) = [trace for trace in figure.data if trace.mode == "markers" and trace.marker.symbol == "circle"]
+    assert len(dots.x) == 2 * len(RISE)
+    assert dots.y[:2] == (0.25, 0.3)
+    assert dots.customdata[0] == "<b>toy-1000</b> run 0<br>0.250"
+    (line,) = lines(figure)
+    assert line.y[0] == pytest.approx(0.275)
+    assert "mean of 2 training runs" in line.customdata[0]
+    assert "Dots: single training runs" in figures.caption(figure)
+
+
 def chance_lines(figure: go.Figure) -> list[go.Scatter]:
     return [trace for trace in figure.data if trace.name == "chance"]
 

@@ -1,4 +1,5 @@
-"""Published reruns: the OLMo ladder trained five of its sizes twice (Bhagia et al. 2024, arXiv:2412.04403)."""
+"""Published reruns: the OLMo ladder trained five of its sizes twice (Bhagia et al. 2024, arXiv:2412.04403), and Pythia
+its eight sizes four times (Biderman et al. 2023, arXiv:2304.01373)."""
 
 from __future__ import annotations
 
@@ -45,3 +46,19 @@ def test_noise_between_runs_is_said_of_the_task_that_has_it(twice: dict[str, Cur
     assert judged["hellaswag_val_rc_5shot"].evidence.run_sd == 0.0
     assert "no more than their documents explain" in " ".join(judged["hellaswag_val_rc_5shot"].reasons)
     assert {verdict.label for task, verdict in judged.items() if task != "boolq_val_rc_5shot"} == {"smooth"}
+
+
+def test_four_runs_of_pythia_are_eight_sizes_and_nothing_between_them_is_a_jump_or_a_turn(data: Published) -> None:
+    rows = pd.read_parquet(data("pythia_runs.parquet"))
+    tasks = ["piqa", "arc_easy", "lambada_openai", "sciq", "winogrande", "logiqa"]
+    drawn = table_curves(rows[rows["task"].isin(tasks)])
+    assert {curve.sizes for curve in drawn} == {"8 sizes × 4 runs"}
+    assert drawn[0].points[0].run_names == ("v0", "v0-deduped", "v1", "v1-deduped")
+    judged = {(row.curve.task, row.curve.shots): row.verdict for row in judge(drawn, draws=0)}
+    assert {verdict.label for (task, _), verdict in judged.items() if task != "logiqa"} == {"smooth"}
+    assert {verdict.label for (task, _), verdict in judged.items() if task == "logiqa"} == {"flat"}
+    assert judged["lambada_openai", 0].evidence.run_sd == pytest.approx(0.017, abs=0.003)
+    without_run = table_curves(
+        rows[rows["task"] == "piqa"].assign(model=lambda t: t["model"] + "-" + t["run"]).drop(columns="run")
+    )
+    assert {curve.sizes for curve in without_run} == {"8 sizes × 4 runs"}

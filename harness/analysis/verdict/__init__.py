@@ -11,6 +11,8 @@ from harness.analysis.verdict.types import (
     Label,
     LargestStep,
     PartnerTrend,
+    Presence,
+    PresenceAtSize,
     Verdict,
 )
 from harness.analysis.verdict.words import (
@@ -33,6 +35,8 @@ __all__ = [
     "Label",
     "LargestStep",
     "PartnerTrend",
+    "Presence",
+    "PresenceAtSize",
     "Study",
     "TableRow",
     "Verdict",

@@ -16,6 +16,7 @@ from harness.analysis.verdict.artefact import partner_trends
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.onsets import onsets
+from harness.analysis.verdict.over_runs import presence
 from harness.analysis.verdict.reasons import reasons
 from harness.analysis.verdict.rules import decide, of_one_run, unconfirmed, with_partner
 from harness.analysis.verdict.types import (
@@ -155,6 +156,12 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "evidence": {name: _finite(value) for name, value in asdict(verdict.evidence).items()},
         "flips": [{"without": flip.model, "label": flip.label} for flip in verdict.flips],
         "reasons": list(verdict.reasons),
+        "presence": verdict.presence
+        and {
+            "level": verdict.presence.level,
+            "half": verdict.presence.half,
+            "sizes": [size._asdict() for size in verdict.presence.sizes],
+        },
         "models": list(curve.models),
         "n": [estimate.n_known for estimate in curve.estimates],
         "runs": list(curve.runs),
@@ -252,6 +259,8 @@ def _verdict(
     curve, tests, i = member.curve, member.tests, member.index
     first = int(tests.first[i]) if tests.first[i] < len(curve.points) else None
     step = _largest_step(curve)
+    effect = float(tests.effect[i]) * float(tests.unit[i])
+    over_runs = presence(curve, effect)
     return Verdict(
         label=found.label,
         qualifier=found.qualifier,
@@ -267,16 +276,18 @@ def _verdict(
         largest_step=step,
         partner_trend=partner,
         flips=changes or (),
+        presence=over_runs,
         reasons=reasons(
             curve,
             found,
             evidence=evidence,
-            effect=float(tests.effect[i]) * float(tests.unit[i]),
+            effect=effect,
             first=first,
             onset=onset,
             largest_step=step,
             partner=partner,
             flips=changes or (),
+            over_runs=over_runs,
         ),
     )
 

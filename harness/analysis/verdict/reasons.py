@@ -11,7 +11,16 @@ from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, rerun_of
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
-from harness.analysis.verdict.types import Decision, Evidence, Flip, Label, LargestStep, Onset, PartnerTrend
+from harness.analysis.verdict.types import (
+    Decision,
+    Evidence,
+    Flip,
+    Label,
+    LargestStep,
+    Onset,
+    PartnerTrend,
+    Presence,
+)
 from harness.analysis.verdict.words import PLAIN_WORDS, UNITS, same_place_text, shown_change
 from harness.wording import counted, number, one_decimal, percent, probability, score, signed
 
@@ -34,6 +43,7 @@ def reasons(
     largest_step: LargestStep | None,
     partner: PartnerTrend | None,
     flips: Sequence[Flip],
+    over_runs: Presence | None = None,
 ) -> tuple[str, ...]:
     """All that is worth saying about one verdict, the deciding sentence first.
 
@@ -47,6 +57,7 @@ def reasons(
         largest_step: the largest rise between two neighbouring sizes; None when the curve does not rise.
         partner: what the continuous metric of the same answers does; None when the task has none.
         flips: sizes without which the label would be another.
+        over_runs: how many training runs of each size have the ability; None when there are too few to tell.
     """
     if decision.rule == "spread" and len(set(curve.x)) == 1:
         return (f"Cannot tell: {same_place_text(curve)}.",)
@@ -60,6 +71,7 @@ def reasons(
         _beside(curve, partner, decision) if partner else "",
         _scatter(curve, evidence),
         _runs(curve, evidence),
+        _present(over_runs),
         _carried(flips, decision.label, curve),
         _documents(curve, evidence),
         _numbered(curve),
@@ -329,6 +341,19 @@ def _assumed(curve: Curve, evidence: Evidence) -> str:
     return (
         f"Assumed noise between training runs: a standard deviation of {score(rerun.run_sd)} at a score of one half, "
         f"as reruns of {rerun.source} show for such tasks."
+    )
+
+
+def _present(over_runs: Presence | None) -> str:
+    """Says where only some of the training runs have the ability."""
+    parted = [] if over_runs is None else [size for size in over_runs.sizes if 0 < size.present < size.runs]
+    if over_runs is None or not parted:
+        return ""
+    named = ", ".join(f"{size.present} of {size.runs} of {size.model}" for size in parted[:_NAMED])
+    more = f" and of {len(parted) - _NAMED} further sizes" if len(parted) > _NAMED else ""
+    return (
+        f"Only some training runs reach {score(over_runs.level)} ({named}{more}): there the mean lies between runs "
+        "with the ability and runs without it."
     )
 
 

@@ -258,6 +258,47 @@ class Evidence:
     """Degrees of freedom of run_sd; None where it was assumed."""
 
 
+class PresenceAtSize(NamedTuple):
+    """How many training runs of one size have an ability, and how good those are."""
+
+    model: str
+    """The size."""
+    x: float
+    """Its scale, in the unit of the axis."""
+    runs: int
+    """Number of training runs."""
+    present: int
+    """Number of runs that have the ability: their score reaches `Presence.level`, and is significantly above chance."""
+    share: float
+    """`present` as a share of the runs: an estimate of the probability that a run has the ability."""
+    share_low: float | None
+    """Lower end of its 95 % interval (Wilson)."""
+    share_high: float | None
+    """Upper end of that interval."""
+    score: float | None
+    """Mean score of the runs that have the ability; None when none has it."""
+    score_low: float | None
+    """Lower end of its 95 % interval (Student's t over runs); None with fewer than two."""
+    score_high: float | None
+    """Upper end of that interval; None with fewer than two."""
+    score_absent: float | None
+    """Mean score of the runs that do not have it; None when all have it."""
+    gap: float | None
+    """Difference between the two runs, one with and one without the ability, that are nearest to each other; None when
+    there are not both. A wide one shows two groups of runs."""
+
+
+class Presence(NamedTuple):
+    """An ability over the training runs of each size."""
+
+    level: float
+    """Score from which on a run has the ability: chance plus the smallest change that matters."""
+    half: float | None
+    """Scale at which half of the runs have the ability, between the two sizes around it; None outside the sizes."""
+    sizes: tuple[PresenceAtSize, ...]
+    """The sizes with enough runs, in the order of the curve."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
     """What a curve shows over the sizes of its family."""
@@ -299,6 +340,8 @@ class Verdict:
     """The sizes without which the label would be another; when there is just one, it alone carries the verdict."""
     reasons: tuple[str, ...]
     """Why, in plain sentences; the deciding one first."""
+    presence: Presence | None = None
+    """How many training runs of each size have the ability; None when no size has enough runs to tell."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
