@@ -73,7 +73,7 @@ FIELDS = Limit(most=10_000, unit="different fields", of="the documents of a data
 TABLE_COLUMNS = Limit(most=1_000, unit="columns", of="a table")
 TABLE_CELLS = Limit(most=100_000_000, unit="cells", of="a table: rows times columns")
 TABLE_BYTES = Limit(most=500_000_000, unit="bytes", of="a table, or the answers of a cell, when they are unpacked")
-PAGES = Limit(most=100_000, unit="pages", of="a column of a Parquet file, in one row group")
+PARQUET_PAGES = Limit(most=100_000, unit="pages", of="a column of a Parquet file, in one row group")
 FOOTER_BYTES = Limit(most=10_000_000, unit="bytes in its footer", of="a Parquet file")
 TEMPLATE = Limit(most=100_000, unit="characters", of="a template of a task")
 PATTERN = Limit(most=10_000, unit="characters", of="a regular expression of a task")

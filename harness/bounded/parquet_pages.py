@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO, NamedTuple
 
-from harness.bounded.limits import PAGES, TABLE_BYTES, UnreadableError
+from harness.bounded.limits import PARQUET_PAGES, TABLE_BYTES, UnreadableError
 
 _LONGEST_HEADER = 1 << 20
 """Bytes of a page's header: it may repeat the smallest and the largest value."""
@@ -56,7 +56,7 @@ def pages(file: BinaryIO, chunk: Any) -> Pages:
             raise UnreadableError("cannot be read: a page has no size")
         TABLE_BYTES.check(unpacked)
         size, largest, count = size + unpacked, max(largest, unpacked), count + 1
-        PAGES.check(count)
+        PARQUET_PAGES.check(count)
         for name in _HEADERS:
             inner = header.get(name)
             held = inner.get(_VALUES) if isinstance(inner, dict) else 0

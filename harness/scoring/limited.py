@@ -31,9 +31,12 @@ from harness.wording import count, cut, quoted
 
 _SECONDS_FOR_EACH = 0.005
 """Processor time by which each further item extends the time for all; most take a hundredth of that."""
-_PATIENCE = 8
-"""Seconds that this process waits for a reply on a busy machine, for each second on the processor."""
-_START_SECONDS = 30.0
+_PATIENCE = 30.0
+"""Seconds that this process waits for a reply, for each second on the processor.
+
+A computation without end is ended by its own timer long before, unless the machine is so busy that it hardly runs.
+"""
+_START_SECONDS = 60.0
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 """Variables of the environment without which some interpreters do not start; no others are passed on."""
 _BATCH_BYTES, _BATCH_DOCS = 1_000_000, 500
@@ -329,7 +332,7 @@ class _Process:
 
     def answer(self, request: bytes, allowance: Allowance) -> Came:
         """The replies to a request."""
-        patience = max(_PATIENCE, _PATIENCE * _seconds())
+        patience = _PATIENCE * max(1.0, _seconds())
         replies: list[Reply] = []
         try:
             self._send(request)
