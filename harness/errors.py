@@ -1,6 +1,7 @@
 """Errors that a user can fix. All others keep their traceback."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from harness.wording import cut, one_line, quoted
 
@@ -34,6 +35,15 @@ class DocumentError(CatalogError):
         self.doc_id = doc_id
 
 
+class FaultsError(CatalogError):
+    """Several things are wrong with files of the catalogue."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        """`faults`: each in a line of its own."""
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
+
+
 class ComputationError(HarnessError):
     """A template or a regular expression of a task takes more time or memory than is allowed."""
 
@@ -60,6 +70,59 @@ class TableError(HarnessError):
 
 class MachineError(HarnessError):
     """This machine lacks what the request needs: a package, a sandbox, a browser."""
+
+
+class Faults:
+    """Collects what is wrong with a file, so that everything is named and not the first fault alone.
+
+    >>> faults = Faults("x.yaml")
+    >>> with faults:
+    ...     raise CatalogError("x.yaml: one")
+    >>> with faults:
+    ...     raise CatalogError("x.yaml: two")
+    >>> faults.lines
+    ('x.yaml: one', 'x.yaml: two')
+    """
+
+    def __init__(self, name: object = "") -> None:
+        """`name`: the file; empty to name every fault, for faults that a file's own limit counts already."""
+        self._name = str(name)
+        self._found: dict[str, None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        """Collect an error of a catalogue file, which may stand for several."""
+        if not isinstance(error, CatalogError):
+            return False
+        self.add(error.faults if isinstance(error, FaultsError) else [str(error)])
+        return True
+
+    def add(self, lines: Iterable[str]) -> None:
+        """Collect faults, one in each line; one that stands there already is left out."""
+        self._found.update(dict.fromkeys(lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was found, in order."""
+        return tuple(self._found)
+
+    def check(self) -> None:
+        """Check that nothing was found.
+
+        Raises:
+            CatalogError: something was; a line for each fault, of one file the first ten.
+        """
+        lines = self.lines
+        if self._name and len(lines) > _MOST_FAULTS:
+            lines = (*lines[:_MOST_FAULTS], f"{self._name}: and {len(lines) - _MOST_FAULTS} more")
+        if lines:
+            raise FaultsError(lines) if len(lines) > 1 else CatalogError(lines[0])
+
+
+_MOST_FAULTS = 10
+"""Faults of one file that are named."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

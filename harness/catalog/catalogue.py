@@ -25,8 +25,9 @@ from harness.catalog.task_config import (
     written_examples,
 )
 from harness.catalog.task_data import DataFile, data_files, located, read_data, with_data
-from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated
-from harness.errors import CatalogError, unknown
+from harness.catalog.task_documents import Told, look_at_documents
+from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated, validated_task
+from harness.errors import CatalogError, Faults, unknown
 from harness.plan import ALL
 from harness.specs import Family, MetricSpec, Suite, TaskSpec
 
@@ -80,8 +81,42 @@ class Catalog:
         Raises:
             CatalogError: a template asks for a field that no document has, or cannot be parsed.
         """
+        faults = Faults()
         for name in dict.fromkeys(names):
-            check_templates(self.task(name), self.fields[name], self.files[f"task {name}"])
+            with faults:
+                check_templates(self.task(name), self.fields[name], self.files[f"task {name}"])
+        faults.check()
+
+    def check_documents(
+        self, names: Iterable[str], *, limit: int | None = None, examples: bool = True, told: Told | None = None
+    ) -> tuple[str, ...]:
+        """Look at every document of these tasks, after their templates have been checked.
+
+        Args:
+            names: names of tasks.
+            limit: number of documents of each that are evaluated, from the first on; None for all.
+            examples: whether examples are shown.
+            told: called every few seconds with how far the look has come.
+
+        Returns:
+            What can be meant as it is, a line each.
+
+        Raises:
+            CatalogError: a run would fail on a document.
+        """
+        faults, warnings = Faults(), list[str]()
+        for name in dict.fromkeys(names):
+            path = self.files[f"task {name}"]
+            found = look_at_documents(
+                self.task(name), self.fields[name], path, limit=limit, examples=examples, told=told
+            )
+            of_task = Faults(path)
+            of_task.add(found.errors)
+            with faults:
+                of_task.check()
+            warnings += found.warnings
+        faults.check()
+        return tuple(warnings)
 
 
 def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
@@ -99,7 +134,7 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
         allow_code: whether Python files that come with a task may run when the task is evaluated.
 
     Raises:
-        CatalogError: a file is wrong; the message names the file and the key.
+        CatalogError: files are wrong; a line for each fault, up to ten of a file, names the file and the key.
 
     >>> catalog = load_catalog()
     >>> "embedded" in catalog.families, "arithmetic" in catalog.suites
@@ -110,14 +145,20 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
     tasks: dict[str, TaskSpec] = {}
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
-    own = tuple(_own_folders())
+    own, faults = tuple(_own_folders()), Faults()
     for path, folder in _yaml_files((*own, *extra)):
         permitted = _Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
-        spec, splits = _load(path, permitted)
+        loaded = None
+        with faults:
+            loaded = _load(path, permitted)
+        if loaded is None:
+            continue
+        spec, splits = loaded
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"{kind} {spec.name}"
         if label in files:
-            raise CatalogError(f"{path}: {label} is already defined in {files[label]}")
+            faults.add([f"{path}: {label} is already defined in {files[label]}"])
+            continue
         files[label] = path
         if isinstance(spec, Family):
             families[spec.name] = spec
@@ -126,9 +167,14 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
         else:
             tasks[spec.name] = spec
             fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
+    faults.check()
     for suite in suites.values():
         path = files[f"suite {suite.name}"]
-        _check_suite(suite, tasks, path)
+        with faults:
+            _check_suite(suite, tasks, path)
+    faults.check()
+    for suite in suites.values():
+        path = files[f"suite {suite.name}"]
         for name in suite.tasks:
             if files[f"task {name}"].parent == path.parent:
                 tasks[name] = replace(tasks[name], suite=suite.name)
@@ -139,7 +185,7 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     """The family, suite or task in one YAML file; its first key says which of them it is.
 
     Raises:
-        CatalogError: the file cannot be read, or something in it is wrong.
+        CatalogError: the file cannot be read, or something in it is wrong; a line for each fault, ten at most.
     """
     return _load(path, _Permissions((path.parent,), False))[0]
 
@@ -165,23 +211,34 @@ def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpe
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw:
-        return _task(validated(TaskFile, raw, path), path, permitted)
+        faults = Faults(path)
+        of_task = validated_task(raw, path, faults)
+        loaded = None
+        with faults:
+            loaded = None if of_task is None else _task(of_task, path, permitted)
+        faults.check()
+        assert loaded is not None
+        return loaded
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
 def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     allowed = tuple(root.resolve() for root in (path.parent, *permitted.roots))
     locate = partial(located, path.parent, allowed)
-    data = data_files(file.config, path, locate)
-    config = with_data(file.config, data)
+    faults = Faults()
+    data: Mapping[str, tuple[Path, ...]] | None = None
+    with faults:
+        data = data_files(file.config, path, locate)
+    config = with_data(file.config, data or {})
     prompts: dict[str, Mapping[str, Any]] = {"default": {}, **file.prompts}
     code: list[Path] = []
     if permitted.code:
-        config, files = locate_code(config, f"{path}: config", locate)
-        code += files
-        for prompt, own in prompts.items():
-            prompts[prompt], files = locate_code(own, f"{path}: prompts.{prompt}", locate)
+        with faults:
+            config, files = locate_code(config, f"{path}: config", locate)
             code += files
+            for prompt, own in prompts.items():
+                prompts[prompt], files = locate_code(own, f"{path}: prompts.{prompt}", locate)
+                code += files
     task = TaskSpec(
         name=file.task,
         kind=file.kind,
@@ -190,7 +247,7 @@ def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec
         config=config,
         prompts=prompts,
         demonstrations=file.demonstrations,
-        data_files=tuple(path for paths in data.values() for path in paths),
+        data_files=tuple(path for paths in (data or {}).values() for path in paths),
         code_files=tuple(code),
         unsafe_code=file.unsafe_code,
         version=file.version,
@@ -198,8 +255,18 @@ def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec
         file=str(path),
         trusted=permitted.trusted,
     )
-    check_config(task, path, allow_code=permitted.code)  # before anything that the config names is read
-    documents = {split: read_data(paths, config.get("dataset_path")) for split, paths in data.items()}
+    with faults:
+        # what a file that cannot be had would add is no fault of its own
+        check_config(task, path, allow_code=permitted.code, with_data=data is not None)
+    documents: dict[str, DataFile] = {}
+    for split, paths in (data or {}).items():
+        with faults:
+            documents[split] = read_data(paths, config.get("dataset_path"))
+    if faults.lines:
+        with faults:
+            check_templates(task, {split: found.fields for split, found in documents.items()}, path)
+        faults.check()
+    assert data is not None
     evaluated = documents.get(str(evaluated_split(config)))
     known = replace(
         task,
@@ -247,21 +314,26 @@ def _digest(file: TaskFile, data: Mapping[str, Sequence[Path]], code: Iterable[P
 
 
 def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], path: Path) -> None:
+    faults = Faults(path)
     for index, name in enumerate(suite.tasks):
         if name not in tasks:
-            raise CatalogError(f"{path}: tasks[{index}]: {unknown('task', name, tasks)}")
-        if tasks[name].unsafe_code and not suite.unsafe_code:
-            raise CatalogError(
-                f"{path}: unsafe_code is false, but task {name} executes what the model wrote; expected true"
-            )
-        for i, prompt in enumerate(suite.prompts):
-            if prompt not in tasks[name].prompts and suite.prompts != (ALL,):
-                problem = unknown("prompt", prompt, tasks[name].prompts)
-                raise CatalogError(f"{path}: prompts[{i}]: task {name}: {problem}")
-        most = tasks[name].shots_available
-        for i, shots in enumerate(suite.shots):
-            if most is not None and shots > most:
-                raise CatalogError(f"{path}: shots[{i}] is {shots}; task {name} has {most} demonstrations to give")
+            faults.add([f"{path}: tasks[{index}]: {unknown('task', name, tasks)}"])
+        else:
+            faults.add(f"{path}: {problem}" for problem in _problems_with(suite, tasks[name]))
+    faults.check()
+
+
+def _problems_with(suite: Suite, task: TaskSpec) -> Iterator[str]:
+    """What a suite asks of a task that the task cannot give."""
+    if task.unsafe_code and not suite.unsafe_code:
+        yield f"unsafe_code is false, but task {task.name} executes what the model wrote; expected true"
+    for i, prompt in enumerate(suite.prompts):
+        if prompt not in task.prompts and suite.prompts != (ALL,):
+            yield f"prompts[{i}]: task {task.name}: {unknown('prompt', prompt, task.prompts)}"
+    most = task.shots_available
+    for i, shots in enumerate(suite.shots):
+        if most is not None and shots > most:
+            yield f"shots[{i}] is {shots}; task {task.name} has {most} demonstrations to give"
 
 
 def _own_folders() -> Iterator[Path]:

@@ -10,7 +10,7 @@ from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
 from harness.catalog.models import ModelFolder
 from harness.catalog.revisions import cached_parameters
 from harness.catalog.yaml_files import FamilyFile, ModelFile
-from harness.errors import CatalogError, ModelError
+from harness.errors import CatalogError, Faults, ModelError
 from harness.plan import model_identity
 from harness.specs import Family, ModelSpec
 from harness.wording import counted, cut, quoted
@@ -26,7 +26,12 @@ def family_of(file: FamilyFile, path: Path) -> Family:
     Raises:
         CatalogError: a model stands twice, has a variant, or its parameters are neither said nor to be counted.
     """
-    models = [model for index, entry in enumerate(file.models) for model in _models(file, entry, path, index)]
+    models: list[ModelSpec] = []
+    faults = Faults(path)
+    for index, entry in enumerate(file.models):
+        with faults:
+            models += _models(file, entry, path, index)
+    faults.check()
     if len({model_identity(m) for m in models}) < len(models):
         raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
     _check_runs(models, path)

@@ -92,7 +92,23 @@ def select(
     )
     _check_chat(folders, specs, chat)
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
+    _check_documents(catalog, plan)
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
+
+
+def _check_documents(catalog: Catalog, plan: RunPlan) -> None:
+    """Look at the documents that will be asked, and say what may not be meant as it is.
+
+    Raises:
+        CatalogError: a run would fail on one.
+    """
+    for name in plan.tasks:
+        cells = [cell for cell in plan.cells if cell.task == name]
+        limits = [cell.limit for cell in cells]
+        limit = None if None in limits else max((each for each in limits if each), default=None)
+        examples = any(cell.shots for cell in cells)
+        for warning in catalog.check_documents([name], limit=limit, examples=examples):
+            log.warning("%s", warning)
 
 
 def _check_chat(folders: Sequence[ModelFolder], models: Iterable[ModelSpec], chat: bool) -> None:

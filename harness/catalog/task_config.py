@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, NOT_READ, check_sections
 from harness.catalog.task_numbers import check_numbers
-from harness.errors import CatalogError, unknown
+from harness.errors import CatalogError, Faults, unknown
 from harness.scoring import templates
 from harness.scoring.metrics import OF_OPTIONS, OWN_METRICS, is_own, programs_needed
 from harness.specs import TaskSpec
@@ -54,7 +54,7 @@ SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
 """Keys that name a split of the data."""
 
 
-class _Variant(NamedTuple):
+class Variant(NamedTuple):
     """The config of one prompt variant."""
 
     prompt: str
@@ -92,37 +92,56 @@ def chosen_examples(config: Mapping[str, Any]) -> list[int] | None:
     return (config.get("fewshot_config") or {}).get("fewshot_indices")
 
 
-def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False) -> None:
+def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False, with_data: bool = True) -> None:
     """Check that lm-eval accepts the task's config with every prompt variant.
 
     Args:
         task: the task.
         path: its file, for messages.
         allow_code: whether Python files beside the task may run.
+        with_data: whether to look at the keys that name data and splits.
 
     Raises:
         CatalogError: an unknown key, output type, metric or split, no text where a template belongs, or a value that
             could run code or reach beyond the task's own data.
     """
-    for variant in _variants(task):
-        _check_keys(variant, path)
-        check_sections(variant.config, partial(_place, path, variant), allow_code=allow_code)
-        check_numbers(variant.config, partial(_place, path, variant), trusted=task.trusted)
-        scripts = _scripts(variant)
-        output_type = variant.config.get("output_type", "generate_until")
-        if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
-            where = f"{path}: {variant.key('output_type')}"
-            raise CatalogError(f"{where} is {quoted(output_type)}; expected {', '.join(METRICS)}")
-        for i, metric in enumerate(task.metrics):
-            if metric.name not in scripts:
-                _check_computed(metric.name, output_type, f"{path}: metrics[{i}].name")
-        _check_metric_list(variant, path)
-        _check_splits(variant, path)
+    faults = Faults()
+    for variant in variants(task):
+        with faults:
+            _check_keys(variant, path)
+        with faults:
+            hidden = () if with_data else DATA_KEYS
+            shown = {name: value for name, value in variant.config.items() if name not in hidden}
+            check_sections(shown, partial(_place, path, variant), allow_code=allow_code)
+            check_numbers(variant.config, partial(_place, path, variant), trusted=task.trusted)
+            _check_metric_list(variant, path)
+        with faults:
+            _check_metrics(task, variant, path)
+        if with_data:
+            with faults:
+                _check_splits(variant, path)
         for name, kinds in _TEMPLATES.items():
             text = variant.config.get(name)
             if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
                 where = f"{path}: {variant.key(name)}"
-                raise CatalogError(f"{where} is {quoted(text)}; expected a text, in quotes where it begins with {{")
+                faults.add([f"{where} is {quoted(text)}; expected a text, in quotes where it begins with {{"])
+    faults.check()
+
+
+def _check_metrics(task: TaskSpec, variant: Variant, path: Path) -> None:
+    """Check that the variant's output type gives what every metric is computed from."""
+    output_type = variant.config.get("output_type", "generate_until")
+    if output_type not in tuple(METRICS):  # a list or a mapping is no key of a dict
+        where = f"{path}: {variant.key('output_type')}"
+        raise CatalogError(f"{where} is {quoted(output_type)}; expected {', '.join(METRICS)}")
+    scripts, faults = _scripts(variant), Faults()
+    for i, metric in enumerate(task.metrics):
+        where = f"{path}: metrics[{i}].name"
+        with faults:
+            if metric.name not in scripts:
+                _check_computed(metric.name, output_type, where)
+            _check_programs(metric.name, task, variant, where)
+    faults.check()
 
 
 def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: Path) -> None:
@@ -138,53 +157,75 @@ def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: 
     """
     if not fields:
         return
-    for variant in _variants(task):
-        split = evaluated_split(variant.config) or ""
+    faults = Faults()
+    for variant in variants(task):
+        split = str(evaluated_split(variant.config))
         for name in _TEMPLATES:
-            _check_template(variant.config.get(name), name in _COLUMNS, f"{path}: {variant.key(name)}", split, fields)
-        if task.demonstrations == "document":
+            where = f"{path}: {variant.key(name)}"
+            with faults:
+                _check_template(variant.config.get(name), name in _COLUMNS, where, split, fields)
+        if task.demonstrations == "document" or not _are_examples(variant.config.get("fewshot_config")):
             continue
-        examples = example_split(variant.config) or f"{variant.key('fewshot_config')}.samples"
-        known = {**fields, examples: fields.get(examples) or _fields(written_examples(variant.config) or ())}
+        examples = str(example_split(variant.config) or f"{variant.key('fewshot_config')}.samples")
+        known = dict(fields)
+        if (samples := written_examples(variant.config)) is not None:
+            known.setdefault(examples, _fields(samples))
         of_examples: Mapping[str, Any] = variant.config.get("fewshot_config") or {}
         for name in _COLUMNS:
-            where = f"{variant.key('fewshot_config')}.{name}" if name in of_examples else variant.key(name)
+            key = f"{variant.key('fewshot_config')}.{name}" if name in of_examples else variant.key(name)
             template = of_examples.get(name, variant.config.get(name))
-            _check_template(template, name in _COLUMNS, f"{path}: {where}", examples, known)
+            with faults:
+                _check_template(template, name in _COLUMNS, f"{path}: {key}", examples, known)
+    faults.check()
+
+
+def _are_examples(section: Any) -> bool:
+    """Whether a section about examples has the right form, which `check_sections` tells in words."""
+    samples = section.get("samples") if isinstance(section, Mapping) else None
+    listed = isinstance(samples, list) and all(isinstance(one, Mapping) for one in samples)
+    return section is None or (isinstance(section, Mapping) and (samples is None or listed))
 
 
 def _fields(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(name for document in documents for name in document)
 
 
-def _variants(task: TaskSpec) -> Iterator[_Variant]:
+def variants(task: TaskSpec) -> Iterator[Variant]:
+    """The prompt variants of a task, `default` first."""
     for prompt, own in task.prompts.items():
-        yield _Variant(prompt, {**task.config, **own}, own)
+        yield Variant(prompt, {**task.config, **own}, own)
 
 
-def _check_keys(variant: _Variant, path: Path) -> None:
+def _check_keys(variant: Variant, path: Path) -> None:
+    faults = Faults()
     for name, value in variant.config.items():
-        where = f"{path}: {variant.key(name)}"
-        if name not in CONFIG_KEYS:
-            raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
-        if name in NEVER_IN_A_FILE and value is not None:
-            raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
-        if name in NOT_READ and value is not None:
-            raise CatalogError(f"{where} is {quoted(value)}; expected none, since models here read text alone")
-        if name == "num_fewshot" and name in variant.own and value is not None:
-            raise CatalogError(f"{where} is set; expected none, since it would override the shots asked for")
-        if name in DATA_KEYS and name in variant.own:
-            raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
+        with faults:
+            _check_key(variant, name, value, f"{path}: {variant.key(name)}")
+    faults.check()
 
 
-def _place(path: Path, variant: _Variant, name: str) -> str:
+def _check_key(variant: Variant, name: str, value: Any, where: str) -> None:
+    if name not in CONFIG_KEYS:
+        raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
+    if name in NEVER_IN_A_FILE and value is not None:
+        raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
+    if name in NOT_READ and value is not None:
+        raise CatalogError(f"{where} is {quoted(value)}; expected none, since models here read text alone")
+    if name == "num_fewshot" and name in variant.own and value is not None:
+        raise CatalogError(f"{where} is set; expected none, since it would override the shots asked for")
+    if name in DATA_KEYS and name in variant.own:
+        raise CatalogError(f"{where}: a prompt asks the same documents in other words; expected it in config")
+
+
+def _place(path: Path, variant: Variant, name: str) -> str:
     return f"{path}: {variant.key(name)}"
 
 
-def _scripts(variant: _Variant) -> frozenset[str]:
+def _scripts(variant: Variant) -> frozenset[str]:
     """Metrics that a script beside the task computes."""
-    entries = variant.config.get("metric_list") or ()
-    return frozenset(str(entry["metric"]) for entry in entries if entry.get("hf_evaluate"))
+    entries = variant.config.get("metric_list")
+    listed = [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+    return frozenset(str(entry.get("metric")) for entry in listed if entry.get("hf_evaluate"))
 
 
 def _check_metric(name: Any, where: str) -> None:
@@ -203,32 +244,57 @@ def _check_computed(name: str, output_type: str, where: str) -> None:
         raise CatalogError(f"{where} is {quoted(bare)}, which {output_type} does not give; expected {known}")
 
 
-def _check_metric_list(variant: _Variant, path: Path) -> None:
-    scripts = _scripts(variant)
+def _check_programs(name: str, task: TaskSpec, variant: Variant, where: str) -> None:
+    """Check that a task whose metric executes programs says so, and asks for enough of them."""
+    needed = programs_needed(name)
+    if needed is None:
+        return
+    if not task.unsafe_code:
+        raise CatalogError(f"{where} is {quoted(name)}, which executes what a model wrote; expected unsafe_code: true")
+    repeats = variant.config.get("repeats") or 1
+    if repeats < needed:
+        raise CatalogError(
+            f"{where} is {quoted(name)}, and {variant.key('repeats')} is {repeats}; expected {needed} or more programs "
+            "per document"
+        )
+
+
+def _check_metric_list(variant: Variant, path: Path) -> None:
+    scripts, faults = _scripts(variant), Faults()
     for i, entry in enumerate(variant.config.get("metric_list") or []):
-        if entry["metric"] not in scripts:
-            _check_metric(entry["metric"], f"{path}: {variant.key('metric_list')}[{i}].metric")
+        with faults:
+            if entry["metric"] not in scripts:
+                _check_metric(entry["metric"], f"{path}: {variant.key('metric_list')}[{i}].metric")
+    faults.check()
 
 
-def _check_splits(variant: _Variant, path: Path) -> None:
+def _check_splits(variant: Variant, path: Path) -> None:
     if evaluated_split(variant.config) is None:
         raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
-    of_examples = variant.config.get("fewshot_config") or {}
-    known = sorted((variant.config.get("dataset_kwargs") or {}).get("data_files") or ())
+    of_examples, kwargs = variant.config.get("fewshot_config"), variant.config.get("dataset_kwargs")
+    files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
+    known = sorted(map(str, files)) if isinstance(files, Mapping) else []
     if not known:
         return
     named = {variant.key(name): variant.config.get(name) for name in SPLITS}
-    named[f"{variant.key('fewshot_config')}.split"] = of_examples.get("split")
-    for where, split in named.items():
-        if split is not None and split not in known:
-            raise CatalogError(f"{path}: {where} is {quoted(split)}; data_files has {cut(', '.join(known))}")
+    named[f"{variant.key('fewshot_config')}.split"] = (
+        of_examples.get("split") if isinstance(of_examples, Mapping) else None
+    )
+    faults = Faults()
+    faults.add(
+        f"{path}: {where} is {quoted(split)}; data_files has {cut(', '.join(known))}"
+        for where, split in named.items()
+        if split is not None and split not in known
+    )
+    faults.check()
 
 
 def _check_template(
     template: Any, may_be_column: bool, where: str, split: str, fields: Mapping[str, frozenset[str]]
 ) -> None:
-    known = fields.get(split, frozenset())
-    if not isinstance(template, str) or template in known:
+    known = fields.get(split)
+    # a split that is not there has been named already
+    if known is None or not isinstance(template, str) or template in known:
         return
     has = f"documents of {split} have {cut(', '.join(sorted(known)))}"
     if may_be_column and template.isidentifier():

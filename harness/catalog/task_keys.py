@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.bounded.documents import FILE_KINDS
 from harness.bounded.limits import STOPS
-from harness.errors import CatalogError, unknown
+from harness.errors import CatalogError, Faults, unknown
 from harness.wording import quoted
 
 Where = Callable[[str], str]
@@ -90,16 +90,32 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     Raises:
         CatalogError: a key or a value that is not allowed; the allowed ones are listed.
     """
-    generation = _mapping(config, "generation_kwargs", where)
-    _check_code(generation, where("generation_kwargs"), allow_code)
-    _check_keys(generation, (*GENERATION_KEYS, *CODE_KEYS[:2]), where("generation_kwargs"))
+    faults = Faults()
+    with faults:
+        _check_generation(_mapping(config, "generation_kwargs", where), where("generation_kwargs"), allow_code)
+    with faults:
+        _check_metrics(config, where, allow_code)
+    with faults:
+        _check_filters(config, where)
+    with faults:
+        _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
+    with faults:
+        _check_data(config, where)
+    faults.check()
+
+
+def _check_generation(generation: Mapping[str, Any], place: str, allow_code: bool) -> None:
+    faults = Faults()
+    with faults:
+        _check_code(generation, place, allow_code)
+    with faults:
+        _check_keys(generation, (*GENERATION_KEYS, *CODE_KEYS[:2]), place)
     for name, value in generation.items():
-        _check_plain(value, f"{where('generation_kwargs')}.{name}")
-    _check_stops(generation.get("until", []), f"{where('generation_kwargs')}.until")
-    _check_metrics(config, where, allow_code)
-    _check_filters(config, where)
-    _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
-    _check_data(config, where)
+        with faults:
+            _check_plain(value, f"{place}.{name}")
+    with faults:
+        _check_stops(generation.get("until", []), f"{place}.until")
+    faults.check()
 
 
 def _check_stops(until: Any, place: str) -> None:
@@ -119,40 +135,52 @@ def _check_code(section: Mapping[str, Any], place: str, allowed: bool) -> None:
 
 
 def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) -> None:
+    faults = Faults()
     for i, entry in enumerate(_entries(config, "metric_list", where)):
-        place = f"{where('metric_list')}[{i}]"
-        if not isinstance(entry, Mapping) or "metric" not in entry:
-            raise CatalogError(f"{place} is {quoted(entry)}; expected the key `metric`")
-        if not isinstance(entry["metric"], str) and not callable(entry["metric"]):
-            raise CatalogError(f"{place}.metric is {quoted(entry['metric'])}; expected the name of a metric")
-        _check_code(entry, place, allow_code)
-        if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
-            raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")
-        _check_keys(entry, (*METRIC_KEYS, "hf_evaluate"), place)
-        for name, value in entry.items():
-            if not callable(value):  # only a caller in Python can put a function there
-                _check_plain(value, f"{place}.{name}")
-        aggregation = entry.get("aggregation", "mean")
-        if not callable(aggregation) and aggregation not in AGGREGATIONS:
-            raise CatalogError(f"{place}.aggregation: {unknown('aggregation', str(aggregation), AGGREGATIONS)}")
+        with faults:
+            _check_metric(config, entry, f"{where('metric_list')}[{i}]", allow_code)
+    faults.check()
+
+
+def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code: bool) -> None:
+    if not isinstance(entry, Mapping) or "metric" not in entry:
+        raise CatalogError(f"{place} is {quoted(entry)}; expected the key `metric`")
+    if not isinstance(entry["metric"], str) and not callable(entry["metric"]):
+        raise CatalogError(f"{place}.metric is {quoted(entry['metric'])}; expected the name of a metric")
+    _check_code(entry, place, allow_code)
+    if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
+        raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")
+    _check_keys(entry, (*METRIC_KEYS, "hf_evaluate"), place)
+    for name, value in entry.items():
+        if not callable(value):  # only a caller in Python can put a function there
+            _check_plain(value, f"{place}.{name}")
+    aggregation = entry.get("aggregation", "mean")
+    if not callable(aggregation) and aggregation not in AGGREGATIONS:
+        raise CatalogError(f"{place}.aggregation: {unknown('aggregation', str(aggregation), AGGREGATIONS)}")
 
 
 def _check_filters(config: Mapping[str, Any], where: Where) -> None:
+    faults = Faults()
     for i, entry in enumerate(_entries(config, "filter_list", where)):
-        place = f"{where('filter_list')}[{i}]"
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("filter"), list) or "name" not in entry:
-            raise CatalogError(f"{place} is {quoted(entry)}; expected the keys `name` and `filter`, a list")
-        _check_keys(entry, ("name", "filter"), place)
-        for j, step in enumerate(entry["filter"]):
-            at = f"{place}.filter[{j}]"
-            if not isinstance(step, Mapping) or "function" not in step:
-                raise CatalogError(f"{at} is {quoted(step)}; expected the key `function`")
-            function = step["function"]
-            if callable(function):
-                continue
-            if not isinstance(function, str) or function not in FILTERS:
-                raise CatalogError(f"{at}.function: {unknown('filter', str(function), FILTERS)}")
-            _check_keys(step, ("function", *FILTERS[function]), at)
+        with faults:
+            _check_filter(entry, f"{where('filter_list')}[{i}]")
+    faults.check()
+
+
+def _check_filter(entry: Any, place: str) -> None:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("filter"), list) or "name" not in entry:
+        raise CatalogError(f"{place} is {quoted(entry)}; expected the keys `name` and `filter`, a list")
+    _check_keys(entry, ("name", "filter"), place)
+    for j, step in enumerate(entry["filter"]):
+        at = f"{place}.filter[{j}]"
+        if not isinstance(step, Mapping) or "function" not in step:
+            raise CatalogError(f"{at} is {quoted(step)}; expected the key `function`")
+        function = step["function"]
+        if callable(function):
+            continue
+        if not isinstance(function, str) or function not in FILTERS:
+            raise CatalogError(f"{at}.function: {unknown('filter', str(function), FILTERS)}")
+        _check_keys(step, ("function", *FILTERS[function]), at)
 
 
 def _check_fewshot(fewshot: Mapping[str, Any], place: str) -> None:
@@ -218,10 +246,9 @@ def _entries(config: Mapping[str, Any], section: str, where: Where) -> list[Any]
 
 
 def _check_keys(found: Iterable[Any], known: Iterable[str], place: str) -> None:
-    allowed = tuple(known)
-    for key in found:
-        if key not in allowed:
-            raise CatalogError(f"{place}: {unknown('key', str(key), allowed)}")
+    allowed, faults = tuple(known), Faults()
+    faults.add(f"{place}: {unknown('key', str(key), allowed)}" for key in found if key not in allowed)
+    faults.check()
 
 
 def _check_plain(value: Any, place: str) -> None:

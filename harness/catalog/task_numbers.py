@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.bounded.limits import BEAMS, HINT, NUMBER, PATTERN, REPEATS, Limit, UnreadableError
 from harness.catalog.task_keys import Where
-from harness.errors import CatalogError, ComputationError
+from harness.errors import CatalogError, ComputationError, Faults
 from harness.scoring.limited import Allowance, wrong_pattern_within_limits
 from harness.scoring.rendering import wrong_pattern
 from harness.wording import count, cut, quoted
@@ -31,25 +31,39 @@ def check_numbers(config: Mapping[str, Any], where: Where, *, trusted: bool = Fa
     Raises:
         CatalogError: a value is not a number or too large, or a regular expression is not valid.
     """
+    faults, texts, filters = Faults(), where("metric_list"), where("filter_list")
     allowance = None if trusted else Allowance()
-    repeats = config.get("repeats")
-    if repeats is not None:
-        if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
-            raise CatalogError(f"{where('repeats')} is {quoted(repeats)}; expected a whole number, 1 or more")
-        _check(repeats, REPEATS, where("repeats"))
+    with faults:
+        _check_repeats(config.get("repeats"), where("repeats"))
     for name, value in (config.get("generation_kwargs") or {}).items():
-        finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-        if name in _NUMBERS and not (value is None or finite):
-            raise CatalogError(f"{where('generation_kwargs')}.{name} is {quoted(value)}; expected a number")
-        for number in _whole_numbers(value):
-            _check(abs(number), _OWN_LIMITS.get(name, NUMBER), f"{where('generation_kwargs')}.{name}")
+        with faults:
+            _check_option(name, value, f"{where('generation_kwargs')}.{name}")
     for i, entry in enumerate(config.get("metric_list") or ()):
-        _check_patterns(entry, f"{where('metric_list')}[{i}]", allowance)
+        with faults:
+            _check_patterns(entry, f"{texts}[{i}]", allowance)
     for i, entry in enumerate(config.get("filter_list") or ()):
         for j, step in enumerate(entry["filter"]):
-            _check_patterns(step, f"{where('filter_list')}[{i}].filter[{j}]", allowance)
-            for number in _whole_numbers(step.get("k")):
-                _check(number, REPEATS, f"{where('filter_list')}[{i}].filter[{j}].k")
+            with faults:
+                _check_patterns(step, f"{filters}[{i}].filter[{j}]", allowance)
+                for number in _whole_numbers(step.get("k")):
+                    _check(number, REPEATS, f"{filters}[{i}].filter[{j}].k")
+    faults.check()
+
+
+def _check_repeats(repeats: Any, place: str) -> None:
+    if repeats is None:
+        return
+    if not isinstance(repeats, int) or isinstance(repeats, bool) or repeats < 1:
+        raise CatalogError(f"{place} is {quoted(repeats)}; expected a whole number, 1 or more")
+    _check(repeats, REPEATS, place)
+
+
+def _check_option(name: str, value: Any, place: str) -> None:
+    finite = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if name in _NUMBERS and not (value is None or finite):
+        raise CatalogError(f"{place} is {quoted(value)}; expected a number")
+    for number in _whole_numbers(value):
+        _check(abs(number), _OWN_LIMITS.get(name, NUMBER), place)
 
 
 def _whole_numbers(value: Any) -> Iterator[int]:

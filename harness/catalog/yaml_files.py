@@ -1,10 +1,11 @@
-"""YAML files, read strictly: the type of each key of a family, task or suite, and one line for the first error.
+"""YAML files, read strictly: the type of each key of a family, task or suite, and one line for each error.
 
 Every message names the file and the key.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -15,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from harness.bounded import yaml_text
 from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
-from harness.errors import CatalogError
+from harness.errors import CatalogError, Faults
 from harness.plan import ALL
 from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
 from harness.specs import Dtype, Kind
@@ -101,13 +102,28 @@ class TaskFile(_Strict):
 
     @model_validator(mode="after")
     def _pairs(self) -> TaskFile:
+        if problems := self.problems():
+            raise ValueError("\n".join(problems))
+        return self
+
+    def problems(self) -> list[str]:
+        """What is wrong with keys that are right each by itself."""
+        found = []
         names = [m.name for m in self.metrics]
         if len(set(names)) < len(names):
-            raise ValueError("metrics: a name stands twice")
+            found.append("metrics: a name stands twice")
         if not any(m.continuous for m in self.metrics):
-            raise ValueError("metrics: none is `continuous: true`; expected a continuous partner of the headline")
+            found.append("metrics: none is `continuous: true`; expected a continuous partner of the headline")
         if self.config.get("num_fewshot") is not None:
-            raise ValueError("config.num_fewshot is set; expected none, since it would override the shots asked for")
+            found.append("config.num_fewshot is set; expected none, since it would override the shots asked for")
+        return found
+
+
+class _LooseTaskFile(TaskFile):
+    """A task file of which only the keys by themselves have to be right."""
+
+    @model_validator(mode="after")
+    def _pairs(self) -> _LooseTaskFile:
         return self
 
 
@@ -175,12 +191,49 @@ def validated(model: type[_Model], raw: dict[str, Any], path: Path) -> _Model:
     """The content of a file as one of the models above.
 
     Raises:
-        CatalogError: a key is missing or unknown, or has a wrong value; the message names the first one.
+        CatalogError: keys are missing or unknown, or have wrong values; a line for each.
     """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise CatalogError(f"{path}: {_first_problem(error, model)}") from error
+        faults = Faults(path)
+        faults.add(f"{path}: {problem}" for problem in _problems(error, model))
+        faults.check()
+        raise
+
+
+def validated_task(raw: dict[str, Any], path: Path, faults: Faults) -> TaskFile | None:
+    """The content of a task file; what is wrong with its keys is added to `faults`.
+
+    Where something is, the file without the wrong keys, so that more can be looked at; None where too much is wrong.
+    """
+    try:
+        return TaskFile.model_validate(raw)
+    except ValidationError as error:
+        faults.add(f"{path}: {problem}" for problem in _problems(error, TaskFile))
+        rest = _without(raw, error)
+    try:
+        file = _LooseTaskFile.model_validate(rest)
+    except ValidationError:
+        return None
+    faults.add(f"{path}: {problem}" for problem in file.problems())
+    return file
+
+
+def _without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    """The content of a file without the keys that are wrong."""
+    rest: dict[str, Any] = copy.deepcopy(raw)
+    for problem in error.errors(include_url=False):
+        if not (places := [part for part in problem["loc"] if part != "[key]"]):
+            continue
+        *above, last = places
+        inside: Any = rest
+        for part in above:
+            known = isinstance(inside, dict) or (isinstance(inside, list) and isinstance(part, int))
+            inside = inside[part] if known else None
+        if isinstance(inside, dict):
+            inside.pop(last, None)
+    return {"kind": "qa", **rest}
 
 
 _EXPECTED = {
@@ -198,10 +251,14 @@ _EXPECTED = {
 """Expected values in the words of YAML, for errors in which pydantic uses those of Python."""
 
 
-def _first_problem(error: ValidationError, model: type[BaseModel]) -> str:
-    """`metrics[0].chance is 1.2; expected less than or equal to 1`."""
+def _problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Everything that is wrong, such as `metrics[0].chance is 1.2; expected less than or equal to 1`."""
     # before a key that is missing: it may be the same, misspelt
-    problem = min(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    found = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    return [line for problem in found for line in _problem(problem, model).split("\n")]
+
+
+def _problem(problem: Any, model: type[BaseModel]) -> str:
     places = [part for part in problem["loc"] if part != "[key]"]
     key = cut("".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in places).lstrip("."))
     if problem["type"] == "extra_forbidden":

@@ -19,7 +19,7 @@ import typer.main
 
 from harness.cli.arguments import check_arguments
 from harness.cli.output import mute, say
-from harness.errors import HarnessError
+from harness.errors import FaultsError, HarnessError
 from harness.version import __version__
 from harness.wording import cut
 
@@ -107,6 +107,10 @@ def main() -> None:
     try:
         code = _call(sys.argv[1:] or ["--help"])
         sys.stdout.flush()  # or Python would report what cannot be written while it ends
+    except FaultsError as error:
+        for fault in error.faults:
+            say(f"error: {cut(fault, _MOST_ERROR)}")
+        code = 2
     except HarnessError as error:
         say(f"error: {cut(str(error), _MOST_ERROR)}")
         code = 2

@@ -10,6 +10,8 @@ import typer
 from harness.catalog import complete_folder
 from harness.cli.options import AllowCode, DataRoots
 from harness.cli.output import say
+from harness.errors import CatalogError, Faults, ModelError
+from harness.specs import ModelSpec
 
 
 def command(
@@ -19,13 +21,30 @@ def command(
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Validate families, suites and tasks; the first error is named with its file and key."""
+    """Validate families, suites and tasks with their documents; each fault is named with its file and key."""
     from harness.catalog import load_catalog
 
     catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
+    faults = Faults()
     for family in catalog.families.values():
         for model in family.models:
-            if model.path and (doubt := complete_folder(Path(model.path)).doubt(model)):
-                say(f"warning: {catalog.files[f'family {family.name}']}: {doubt}")
-    catalog.check_templates(catalog.tasks)
+            with faults:
+                _check_folder(model, catalog.files[f"family {family.name}"])
+    with faults:
+        catalog.check_templates(catalog.tasks)
+    faults.check()
+    for warning in catalog.check_documents(catalog.tasks, told=say):
+        say(f"warning: {warning}")
     say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")
+
+
+def _check_folder(model: ModelSpec, path: Path) -> None:
+    """Check that the folder of a local model is complete, and say what in the family's file is in doubt."""
+    if model.path is None:
+        return
+    try:
+        doubt = complete_folder(Path(model.path)).doubt(model)
+    except ModelError as error:
+        raise CatalogError(str(error)) from error
+    if doubt:
+        say(f"warning: {path}: {doubt}")

@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 from harness.bounded.limits import HINT, PROMPTS, RENDER_MEMORY, RENDER_TIME, RENDERED, Limit
 from harness.errors import ComputationError, HarnessError
 from harness.scoring.limited_process import SIZE, Reply
-from harness.scoring.rendering import Rendering, RenderingHere
-from harness.scoring.templates import mentioned
+from harness.scoring.rendering import Rendering, RenderingHere, put_together
+from harness.scoring.templates import mentioned, plain_parts
 from harness.wording import count, cut, quoted
 
 _SECONDS_FOR_EACH = 0.005
@@ -39,6 +39,8 @@ A computation without end is ended by its own timer long before, unless the mach
 _START_SECONDS = 60.0
 _KEPT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")
 """Variables of the environment without which some interpreters do not start; no others are passed on."""
+_SHORT = 10_000
+"""Characters of a text that is always allowed: looking the setting up takes as long as putting a text together."""
 _BATCH_BYTES, _BATCH_DOCS = 1_000_000, 500
 
 
@@ -59,7 +61,10 @@ class LimitedRendering:
     def learn(
         self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], *, literals: Iterable[str] = ()
     ) -> None:
-        """Render in one go what will be asked for one by one."""
+        """Render in one go what will be asked for one by one, but for templates that need no jinja."""
+        self._render([template for template in templates if plain_parts(template) is None], docs, literals)
+
+    def _render(self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], literals: Iterable[str]) -> None:
         asked = [(template, False) for template in dict.fromkeys(templates)]
         asked += [(template, True) for template in dict.fromkeys(literals)]
         if not asked:
@@ -82,7 +87,12 @@ class LimitedRendering:
             ComputationError: it takes too long, too much memory, or is too long.
             HarnessError: it cannot be rendered.
         """
-        return self._found(template, doc).text
+        text = put_together(template, doc)
+        if text is None:
+            return self._found(template, doc).text
+        if len(text) > _SHORT and len(text) > RENDERED.allowed:
+            raise _refused("template", template, {"long": len(text)})
+        return text
 
     def value(self, template: str, doc: Mapping[str, Any]) -> Any:
         """The value that the text writes, as Python would read it; the text itself where it writes none.
@@ -92,7 +102,7 @@ class LimitedRendering:
         """
         found = self._found(template, doc)
         if not found.is_read:
-            self.learn((), [doc], literals=[template])
+            self._render((), [doc], [template])
             found = self._found(template, doc)
         return found.text if found.value is None else found.value
 
@@ -104,7 +114,7 @@ class LimitedRendering:
     def _found(self, template: str, doc: Mapping[str, Any]) -> _Rendered:
         key = (template, id(doc))
         if key not in self._known:
-            self.learn([template], [doc])
+            self._render([template], [doc], ())
         found = self._known[key]
         if isinstance(found, HarnessError):
             raise found

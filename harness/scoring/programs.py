@@ -88,7 +88,7 @@ def program_of(answer: Answer) -> Program:
     """
     question, output = answer.question, answer.output
     joint = " " if question[-1:].isidentifier() and output[:1].isalnum() else ""
-    return Program(source=question + joint + output, entry=_entry(answer), tests=_tests(answer.doc))
+    return Program(source=question + joint + output, entry=entry_of(answer.doc, question), tests=tests_of(answer.doc))
 
 
 def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[bool]:
@@ -159,20 +159,32 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - comb(n - c, k) / comb(n, k)
 
 
-def _entry(answer: Answer) -> str:
-    entry = answer.doc.get("entry_point")
+def entry_of(doc: Mapping[str, Any], question: str) -> str:
+    """Name of the function that the tests of a document call.
+
+    Raises:
+        HarnessError: the document names none, and its question defines none.
+    """
+    entry = doc.get("entry_point")
     if isinstance(entry, str):
         return entry
-    names: list[str] = _DEFINITION.findall(answer.question)
+    names: list[str] = _DEFINITION.findall(question)
     if not names:
-        raise HarnessError(
-            f"the prompt {quoted(answer.question)} defines no function and its document names no entry_point"
-        )
+        raise HarnessError(f"the prompt {quoted(question)} defines no function and its document names no entry_point")
     return names[-1]
 
 
-def _tests(doc: Mapping[str, Any]) -> tuple[Case, ...]:
+def tests_of(doc: Mapping[str, Any]) -> tuple[Case, ...]:
+    """The tests of a document.
+
+    Raises:
+        HarnessError: there are none, or they are no pairs.
+    """
     tests = doc.get("tests")
-    if not isinstance(tests, Sequence) or not tests or any(len(test) != 2 for test in tests):
+    if not isinstance(tests, list | tuple) or not tests or any(not _is_pair(test) for test in tests):
         raise HarnessError(f"a document's `tests` is {quoted(tests)}; expected pairs [argument, expected]")
     return tuple(Case(*test) for test in tests)
+
+
+def _is_pair(test: Any) -> bool:
+    return isinstance(test, list | tuple) and len(test) == 2

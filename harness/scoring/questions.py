@@ -87,6 +87,8 @@ class Questions:
             said = list(self.choice.values())
         if not isinstance(said, list | tuple) or not said:
             raise HarnessError(f"doc_to_choice gives {quoted(said)}; expected a list of options")
+        if {*map(type, said)} == {str}:
+            return tuple(said)
         return tuple(_text(option, f"doc_to_choice[{i}]") for i, option in enumerate(said))
 
     def continuation(self, doc: Mapping[str, Any]) -> str:
@@ -97,15 +99,19 @@ class Questions:
         """
         return _text(self._value("doc_to_target", self.target, doc), "doc_to_target")
 
-    def right(self, doc: Mapping[str, Any]) -> Right:
+    def right(self, doc: Mapping[str, Any], options: Sequence[str] | None = None) -> Right:
         """Every right answer.
+
+        Args:
+            doc: the document.
+            options: its options, where they are known already.
 
         Raises:
             HarnessError: there is none, or one that is no option and no number of an option.
         """
         if self.choice is None:
             return Right(self._texts(doc))
-        options = self.options(doc)
+        options = self.options(doc) if options is None else options
         asked = self.question(doc) if self.text is not None and self.asks_options else ""
         if isinstance(asked, int):
             position, _ = _position(asked, options, True)

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.errors import HarnessError
+from harness.scoring.templates import plain_parts
 from harness.wording import cut, quoted
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def rendered(template: str, doc: Mapping[str, Any]) -> str:
     Raises:
         HarnessError: the document lacks a field, or something else cannot be computed.
     """
+    if (text := put_together(template, doc)) is not None:
+        return text
     import jinja2
 
     try:
@@ -110,6 +113,23 @@ def wrong_pattern(pattern: str) -> str | None:
         return "it is nested too deep"
     except (re.error, OverflowError) as error:
         return str(error)
+
+
+def put_together(template: str, doc: Mapping[str, Any]) -> str | None:
+    """The text of a template that has nothing but fields, without jinja, which takes ten times as long.
+
+    None for any other template, and where a field is absent or is no text and no number.
+    """
+    parts = plain_parts(template)
+    if parts is None:
+        return None
+    said = list(parts)
+    for i in range(1, len(parts), 2):
+        value = doc.get(parts[i], ())
+        if not isinstance(value, str | int | float):
+            return None
+        said[i] = str(value)
+    return "".join(said)
 
 
 @cache

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
-
-from nervaluate import Evaluator
 
 from harness.errors import HarnessError
 from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
@@ -78,6 +76,18 @@ def parse_failure_rate(answers: Sequence[Answer]) -> CorpusValue:
     return CorpusValue(value, stderr, failures)
 
 
+def check_entities(doc: Mapping[str, Any]) -> int:
+    """The number of entities of a document, which all stand in its text.
+
+    Raises:
+        HarnessError: the document has no text or no list of entities, or one of them is not in the text.
+    """
+    entities = _gold(doc)
+    if not isinstance(doc.get("text"), str):
+        raise HarnessError(f"`text` is {quoted(doc.get('text'))}; expected the text in which the entities stand")
+    return len(_placed_gold(doc["text"], entities))
+
+
 def parse_entities(output: str, types: frozenset[str]) -> list[Entity]:
     """The entities of an answer, in its order; a piece without a known type gets `UNKNOWN`.
 
@@ -94,7 +104,7 @@ def parse_entities(output: str, types: frozenset[str]) -> list[Entity]:
 
 def known_types(answers: Sequence[Answer]) -> frozenset[str]:
     """The types that occur in the reference entities of the documents."""
-    return frozenset(entity.type for answer in answers for entity in _gold(answer))
+    return frozenset(entity.type for answer in answers for entity in _gold(answer.doc))
 
 
 def ratio_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> float | None:
@@ -121,7 +131,7 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
     doubled: list[float] = []
     totals: list[float] = []
     for answer in answers:
-        found = _matches(answer.doc["text"], tuple(_gold(answer)), answer.output, types)
+        found = _matches(answer.doc["text"], tuple(_gold(answer.doc)), answer.output, types)
         doubled.append(2 * (found.strict if schema == "strict" else found.partial))
         totals.append(float(found.expected + found.predicted))
     per_sample = tuple(a / b if b else 1.0 for a, b in zip(doubled, totals, strict=True))
@@ -132,6 +142,8 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
 @functools.lru_cache(maxsize=4096)
 def _matches(text: str, expected: tuple[Entity, ...], output: str, types: frozenset[str]) -> Matches:
     """The matches of an answer with the reference; cached, because both schemas need them."""
+    from nervaluate import Evaluator  # `emergence check` looks at entities without it
+
     gold, predicted = _placed(text, expected, parse_entities(output, types))
     # loader="dict" is named because nervaluate's guess reads the first entity of the first document, if there is one.
     counts = Evaluator(
@@ -239,13 +251,13 @@ def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _gold(answer: Answer) -> list[Entity]:
+def _gold(doc: Mapping[str, Any]) -> list[Entity]:
     try:
-        gold = [Entity(entity["text"], entity["type"]) for entity in answer.doc["entities"]]
+        gold = [Entity(entity["text"], entity["type"]) for entity in doc["entities"]]
     except (KeyError, TypeError) as error:
         raise HarnessError(
             f"a document without `entities: [{{text, type}}, ...]` has no entity score; its keys are "
-            f"{', '.join(map(str, answer.doc))}"
+            f"{', '.join(map(str, doc))}"
         ) from error
     for entity in gold:
         if not entity.text or not isinstance(entity.text, str):
@@ -258,5 +270,5 @@ def _gold(answer: Answer) -> list[Entity]:
 def _fails(answer: Answer, types: frozenset[str]) -> bool:
     entities = parse_entities(answer.output, types)
     if not entities:
-        return bool(_gold(answer))
+        return bool(_gold(answer.doc))
     return any(entity.type == UNKNOWN for entity in entities)

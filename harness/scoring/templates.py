@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.bounded.limits import TEMPLATE, UnreadableError
@@ -39,6 +40,43 @@ def mentioned(template: str) -> frozenset[str] | None:
     except CatalogError:
         return None
     return names | usual
+
+
+def written_fields(template: str) -> frozenset[str]:
+    """Names of the fields that a template writes as they are, whatever else it does: `q` of `{{q}}`, not of `{{q[0]}}`.
+
+    Raises:
+        CatalogError: the template is damaged, or holds more than is allowed.
+    """
+    from jinja2 import nodes
+
+    tree, _, usual = _read(template)
+    outputs = (node for output in tree.body if isinstance(output, nodes.Output) for node in output.nodes)
+    return frozenset(node.name for node in outputs if isinstance(node, nodes.Name)) - usual
+
+
+@lru_cache(maxsize=256)
+def plain_parts(template: str) -> tuple[str, ...] | None:
+    r"""Texts and names of fields in turn, of a template that has nothing else; None for any other template.
+
+    >>> plain_parts("Q: {{ question }}\nA:"), plain_parts("{{ a + b }}")
+    (('Q: ', 'question', '\nA:'), None)
+    """
+    parts = tuple(_FIELD.split(template))
+    texts, names = parts[::2], parts[1::2]
+    if len(names) > _MOST_PARTS or "\r" in template or not _WORDS.isdisjoint(names):
+        return None
+    # what jinja would read otherwise: other signs of its language, and braces that touch
+    odd = any(sign in text for text in texts for sign in ("{{", "}}", "{%", "%}", "{#", "#}"))
+    touching = any(text[-1:] == "{" for text in texts[:-1]) or any(text[:1] == "}" for text in texts[1:])
+    return None if odd or touching else parts
+
+
+_FIELD = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+_WORDS = frozenset("true false none True False None and or not in is if else self loop".split())
+"""Words of jinja's own, which no field is called by."""
+_MOST_PARTS = 16
+"""Fields of a template that is put together without jinja; each can be as long as a document."""
 
 
 def _read(template: str) -> tuple[Any, frozenset[str], frozenset[str]]:

@@ -45,14 +45,14 @@ def test_a_usual_template_gives_what_it_gives_in_this_process(template: str, doc
 def test_many_documents_are_rendered_at_a_time_and_keep_their_order() -> None:
     docs = [{"q": i, "pad": "x" * 5000} for i in range(700)]
     rendering = LimitedRendering()
-    rendering.learn(["{{ q }}", "{{ missing }}"], docs, literals=["{{ [q] }}"])
+    rendering.learn(["{{ q + 0 }}", "{{ missing + 0 }}"], docs, literals=["{{ [q] }}"])
     process = limited._Process.running()
     process.answer = None  # type: ignore[method-assign]  # nothing more is asked
     try:
-        assert [rendering.text("{{ q }}", doc) for doc in docs] == [str(i) for i in range(700)]
+        assert [rendering.text("{{ q + 0 }}", doc) for doc in docs] == [str(i) for i in range(700)]
         assert [rendering.value("{{ [q] }}", doc) for doc in docs] == [[i] for i in range(700)]
         with pytest.raises(HarnessError, match="template fails: 'missing' is undefined"):
-            rendering.text("{{ missing }}", docs[3])
+            rendering.text("{{ missing + 0 }}", docs[3])
     finally:
         del process.answer
 
@@ -129,7 +129,7 @@ def test_only_the_fields_that_a_template_names_are_sent() -> None:
 def test_the_process_loads_no_large_library_and_ends_with_the_harness() -> None:
     code = (
         "import sys, harness.scoring.limited as limited\n"
-        "print(limited.LimitedRendering().text('{{ x }}', {'x': 7}))\n"
+        "print(limited.LimitedRendering().text('{{ x + 0 }}', {'x': 7}))\n"
         "print(limited._Process._current._popen.pid)\n"
         "print([m for m in ('torch', 'lm_eval', 'pandas', 'transformers', 'numpy') if m in sys.modules])"
     )

@@ -1,0 +1,287 @@
+"""Checks of every document of a task's local data: what a run would fail on, and what would make its numbers wrong.
+
+A missing field, a label that is no option or a reference that cannot be scored is an error. What can be meant as it is
+is a warning: copies, words for nothing, answers without text. Each is counted, and the first document is named.
+Templates that only put fields together are not rendered by jinja, so that a million documents take seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.bounded.documents import Document
+from harness.catalog.task_config import Variant, evaluated_split, example_split, variants, written_examples
+from harness.catalog.task_data import named_files, read_split
+from harness.catalog.task_ways import Answered, Finding, Way, way_of, way_of_examples
+from harness.errors import HarnessError
+from harness.scoring.copies import Asked, Pool, asked_by
+from harness.scoring.limited import rendering_for
+from harness.scoring.metrics import programs_needed
+from harness.scoring.questions import settled
+from harness.scoring.rendering import Rendering
+from harness.specs import MetricSpec, TaskSpec
+from harness.wording import count, quoted
+
+Told = Callable[[str], None]
+"""Called every few seconds with how far a long look has come."""
+
+_SECONDS = 3.0
+_BATCH = 500
+_GUESSED = frozenset({"acc", "acc_norm", "acc_bytes", "exact_match", "prob_correct"})
+"""Metrics of options whose chance level is the share of right answers among guesses."""
+_TOLERANCE = 0.01
+"""How far the chance level of a file may be from that of its documents."""
+
+
+class Doubts(NamedTuple):
+    """What is wrong with the documents of a task; each line names the file and the key."""
+
+    errors: tuple[str, ...]
+    """What a run would fail on."""
+    warnings: tuple[str, ...]
+    """What can be meant as it is."""
+
+
+def look_at_documents(
+    task: TaskSpec,
+    fields: Mapping[str, frozenset[str]],
+    path: Path,
+    *,
+    limit: int | None = None,
+    examples: bool = True,
+    told: Told | None = None,
+) -> Doubts:
+    """What is wrong with the documents of a task; of data on the hub only metrics are looked at.
+
+    Args:
+        task: the task, whose templates have passed `task_config.check_templates`.
+        fields: split -> names of the fields of its documents.
+        path: its file, for messages.
+        limit: number of documents that are evaluated, from the first on; None for all.
+        examples: whether examples are shown.
+        told: called every few seconds with how far the look has come.
+
+    Raises:
+        CatalogError: a file cannot be read any more.
+    """
+    files = named_files(task.config)
+    evaluated, shown = str(evaluated_split(task.config)), example_split(task.config)
+    look = _Look(task, fields.get(evaluated, frozenset()), path)
+    if evaluated not in files:
+        return look.doubts()
+    read = _Reader(files, task.config.get("dataset_path"), told)
+    if examples and task.demonstrations == "pool" and shown != evaluated:
+        samples = written_examples(task.config)
+        if shown in files:
+            look.at_examples(str(shown), (document.fields for document in read.documents(str(shown))))
+        elif samples is not None:
+            look.at_examples("fewshot_config.samples", samples)
+    look.settle(lambda: read.documents(evaluated))
+    look.at_evaluated(evaluated, islice(read.documents(evaluated), limit))
+    return look.doubts()
+
+
+class _Reader:
+    """Reads the splits of a task, and says how far it is."""
+
+    def __init__(self, files: Mapping[str, tuple[str, ...]], named: str | None, told: Told | None) -> None:
+        self._files, self._named, self._told = files, named, told
+        self._next = time.monotonic() + _SECONDS
+
+    def documents(self, split: str) -> Iterator[Document]:
+        """The documents of a split."""
+        for number, document in enumerate(read_split(map(Path, self._files[split]), self._named)):
+            if self._told is not None and not number % 1000 and time.monotonic() > self._next:
+                self._next = time.monotonic() + _SECONDS
+                self._told(f"{self._files[split][0]}: looked at {count(number)} documents")
+            yield document
+
+
+class _Tally:
+    """What was found about the documents of a split, each with the number of documents that it is true of."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[tuple[str, str, bool, str], list[int]] = {}
+        self._first: dict[tuple[str, str, bool, str], str] = {}
+
+    def note(self, found: Finding, split: str, number: int) -> None:
+        """Count a document."""
+        key = (found.where, found.kind or found.what, found.is_error, split)
+        if key not in self._known:
+            self._known[key] = [0, number]
+            self._first[key] = found.what
+        self._known[key][0] += 1
+
+    def lines(self, *, errors: bool) -> tuple[str, ...]:
+        """One line for each thing that was found."""
+        made = []
+        for key, (number, first) in self._known.items():
+            where, _, is_error, split = key
+            more = f" and {count(number - 1)} more" if number > 1 else ""
+            place = f"{self._path}: {where}" if where else str(self._path)
+            if is_error == errors:
+                made.append(f"{place}: document {first} of {split}{more}: {self._first[key]}")
+        return tuple(made)
+
+
+class _Look:
+    """What is known about a task's documents while they are read."""
+
+    def __init__(self, task: TaskSpec, columns: frozenset[str], path: Path) -> None:
+        self._task, self._columns, self._path = task, columns, path
+        self._tally = _Tally(path)
+        self._variants: tuple[Variant, ...] = tuple(variants(task))
+        self._ways: list[Way] = [way_of(variant, columns, self._rendering()) for variant in self._variants]
+        self._pool: Pool | None = None
+        self._measures = _Measures(task)
+        self._places: dict[int, int] = {}
+        # two documents are one when all that is asked of them is the same
+        asked = {name for way in self._ways for name in way.needed}
+        self._compared = sorted({*asked, "entities", "tests", "examples"}) if asked else None
+
+    def settle(self, documents: Callable[[], Iterator[Document]]) -> None:
+        """Decide from the documents whether the options are the questions; most often the first one tells."""
+        for i, way in enumerate(self._ways):
+            try:
+                asked = settled(way.by(self._rendering()).questions, (document.fields for document in documents()))
+            except HarnessError:  # the document will be found
+                asked = replace(way.questions, asks_options=False)
+            self._ways[i] = replace(way, questions=asked)
+
+    def at_examples(self, split: str, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Look at the examples."""
+        ways = [way_of_examples(variant, self._columns, self._rendering()) for variant in self._variants]
+        shown: list[Asked | None] = []
+        for number, fields, now in self._batches(documents, [*ways, self._ways[0]]):
+            answers = [self._answer(way, fields, split, number) for way in now[:-1]]
+            shown.append(_asked(now[-1], fields, answers[0]))
+        self._pool = Pool(shown)
+
+    def at_evaluated(self, split: str, documents: Iterable[Document]) -> None:
+        """Look at the documents that are evaluated."""
+        for number, fields, ways in self._batches((document.fields for document in documents), self._ways):
+            answers = [self._answer(way, fields, split, number) for way in ways]
+            if (answered := answers[0]) is not None:
+                for found in self._measures.at(ways[0], fields, answered):
+                    self._tally.note(found, split, number)
+                self._compare(ways[0], fields, answered, split, number)
+
+    def _batches(
+        self, documents: Iterable[Mapping[str, Any]], ways: Sequence[Way]
+    ) -> Iterator[tuple[int, Mapping[str, Any], Sequence[Way]]]:
+        """Each document with its number and the ways to ask about it; templates are rendered for many at a time."""
+        left, number = iter(documents), 0
+        while batch := list(islice(left, _BATCH)):
+            rendering = self._rendering()
+            now = [way.by(rendering) for way in ways]
+            for way in now:
+                way.questions.learn([fields for fields in batch if way.needed.keys() <= fields.keys()])
+            for fields in batch:
+                yield number, fields, now
+                number += 1
+
+    def _rendering(self) -> Rendering:
+        return rendering_for(trusted=self._task.trusted)
+
+    def doubts(self) -> Doubts:
+        """Everything that was found."""
+        general = tuple(f"{self._path}: {line}" for line in self._measures.lines())
+        return Doubts(self._tally.lines(errors=True), (*self._tally.lines(errors=False), *general))
+
+    def _answer(self, way: Way, fields: Mapping[str, Any], split: str, number: int) -> Answered | None:
+        """The right answers to a document; None where something about it is wrong."""
+        found = [*way.misses(fields), *way.doubts(fields)]
+        answered: Answered | Finding | None = None
+        # a task of the simulated engine alone need not say what the right answer is
+        if way.questions.target is not None and not any(one.is_error for one in found):
+            answered = way.answer(fields)
+            found += (answered,) if isinstance(answered, Finding) else way.doubts_of(answered)
+        for one in found:
+            self._tally.note(one, split, number)
+        return answered if isinstance(answered, Answered) else None
+
+    def _compare(self, way: Way, fields: Mapping[str, Any], answered: Answered, split: str, number: int) -> None:
+        """Look for the document among those before it, and among the examples."""
+        compared = fields if self._compared is None else [fields.get(name) for name in self._compared]
+        before = self._places.setdefault(hash(repr(compared)), number)
+        if before != number:
+            what = f"is document {before} once more; each copy counts"
+            self._tally.note(Finding("", what, "copy", is_error=False), split, number)
+        asked = None if self._pool is None else _asked(way, fields, answered)
+        if self._pool is not None and asked is not None and (copies := self._pool.copies(asked)):
+            what = f"stands among the examples too (example {min(copies)}), which is not shown to it"
+            self._tally.note(Finding("", what, "example", is_error=False), split, number)
+
+
+def _asked(way: Way, fields: Mapping[str, Any], answered: Answered | None) -> Asked | None:
+    """Question and answers, by which a document is recognised; None for one that cannot be compared."""
+    if answered is None or way.questions.text is None:
+        return None
+    try:
+        return asked_by(way.questions.question(fields), answered.options, answered.right)
+    except HarnessError:
+        return None
+
+
+class _Measures:
+    """What the metrics of a task ask of its documents."""
+
+    def __init__(self, task: TaskSpec) -> None:
+        self._task = task
+        self._documents = 0
+        self._guess = 0.0
+        self._options: Counter[int] = Counter()
+        self._positions: Counter[int] = Counter()
+        names = [metric.name for metric in task.metrics]
+        self._entities: int | None = 0 if any(name.startswith("entity_f1") for name in names) else None
+        self._programs = any(programs_needed(name) for name in names)
+
+    def at(self, way: Way, fields: Mapping[str, Any], answered: Answered) -> Iterator[Finding]:
+        """What a document lacks."""
+        self._documents += 1
+        if options := len(answered.options):
+            positions = answered.right.positions
+            self._guess += len(positions) / options
+            self._options[options] += 1
+            self._positions[positions[0]] += 1
+        try:
+            if self._entities is not None:
+                from harness.scoring.spans import check_entities
+
+                self._entities += check_entities(fields)
+            if self._programs:
+                from harness.scoring.programs import entry_of, tests_of
+
+                tests_of(fields)
+                entry_of(fields, str(way.questions.question(fields)))
+        except HarnessError as error:
+            yield Finding("", str(error), "no reference")
+
+    def lines(self) -> Iterator[str]:
+        """What is wrong with the metrics, given all documents."""
+        if self._entities == 0 and self._documents:
+            yield "no document has an entity; expected some in `entities`, or a metric of something else"
+        for i, metric in enumerate(self._task.metrics):
+            if metric.name.startswith("loglikelihood") and (metric.best or 0) > 0:
+                yield f"metrics[{i}].best is {quoted(metric.best)}; a log-likelihood is at most 0"
+            if self._options and metric.name.partition(",")[0] in _GUESSED:
+                yield from self._chance(f"metrics[{i}].chance", metric)
+
+    def _chance(self, where: str, metric: MetricSpec) -> Iterator[str]:
+        """Whether the chance level is that of a guess, or of always taking the option that is right most often."""
+        guess = self._guess / self._documents
+        usual = max(self._positions.values()) / self._documents
+        least, most = guess - _TOLERANCE, max(guess, usual) + _TOLERANCE
+        if metric.chance is None or not least <= metric.chance <= most:
+            options = " or ".join(str(number) for number in sorted(self._options)[:5])
+            yield (
+                f"{where} is {quoted(metric.chance)}; of {options} options a guess is right in {guess:.3g} of the "
+                "documents"
+            )
