@@ -32,6 +32,8 @@ class ExecutorSettings:
     """Time that cells have to come back after SIGTERM; batch systems kill about 30 seconds after it."""
     forwarded: tuple[str, ...] = FORWARDED
     """Environment variables that models' processes on other machines get from this one, where they are set here."""
+    cell_seconds: float | None = None
+    """Most time that a cell, or a part of one, may take; None for ten times its estimate, and ten minutes at least."""
     gpu_bytes: float | None = None
     """Memory of one GPU; None asks the nodes."""
 

@@ -8,7 +8,7 @@ load the model. Near the end cells are cut into parts. This is list scheduling (
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness.schedule.backlog import Backlog
@@ -46,7 +46,7 @@ class Give:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """End a worker; what it took is free."""
+    """End a worker; what it took is free once `Dispatcher.ended` is told so."""
 
     worker: int
     """Number of the worker."""
@@ -63,6 +63,8 @@ class _Worker:
     ends_at: float = 0.0
     """When it is expected to have answered the piece."""
     task: str | None = None
+    """Task of its piece before."""
+    ending: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -76,6 +78,10 @@ class _Lane:
     """Sum of `ends_at` of its busy workers."""
     closed: bool = False
     """True when its model cannot be loaded."""
+    not_before: float = 0.0
+    """Time before which no further worker is started."""
+    avoid: frozenset[str] = frozenset()
+    """Nodes on which none is started where there are others."""
     full: bool = False
     """True when its model could be loaded by some workers, and then by no more."""
     guessed: float = 0.0
@@ -122,6 +128,7 @@ class Dispatcher:
         self._workers: dict[int, _Worker] = {}
         self._idle: dict[int, None] = {}
         self._number = 0
+        self._aside: frozenset[str] = frozenset()
         self._look_at = 0.0  # when free places are looked for again, unless something happens before
 
     @property
@@ -138,7 +145,9 @@ class Dispatcher:
                 del self._idle[number]
                 yield self._begin(number, worker, piece, now)
             else:
-                self._remove(number)
+                del self._idle[number]
+                self._lanes[worker.lane].workers -= 1
+                worker.ending = True
                 yield End(worker=number)
         if now < self._look_at:
             return
@@ -149,7 +158,8 @@ class Dispatcher:
             self._workers[self._number] = _Worker(lane=number, spot=spot)
             lane.workers += 1
             yield Load(worker=self._number, lane=number, node=spot.node)
-        self._look_at = now + LOOK_SECONDS
+        paused = [lane.not_before for lane in self._lanes if lane.not_before > now]
+        self._look_at = min([now + LOOK_SECONDS, *paused])
 
     def opened(self, number: int) -> None:
         """A worker has loaded its model."""
@@ -180,13 +190,20 @@ class Dispatcher:
         self._take_up(worker, joining, now)
         return joining
 
+    def ended(self, number: int) -> None:
+        """A worker that was to end has ended, and what it took is free."""
+        self._places.free(self._workers.pop(number).spot)
+        self._look_at = 0.0
+
     def lost(self, number: int) -> Piece | None:
         """A worker is gone, with the piece that it was at; None when it was loading or idle."""
         worker = self._workers[number]
         piece = worker.piece
         if piece is not None:
             self._rest(number, worker)
-        self._remove(number)
+        self._idle.pop(number, None)
+        self._lanes[worker.lane].workers -= not worker.ending
+        self.ended(number)
         return piece
 
     def again(self, piece: Piece) -> None:
@@ -200,6 +217,31 @@ class Dispatcher:
         lane.dropped.add(piece.job)
         lane.waiting.drop(piece.job)
         lane.parts.pop(piece.job, None)
+
+    def reloads(self, number: int) -> bool:
+        """Take an idle worker out of service until `opened`, because its model is loaded anew; False to end it instead.
+
+        It is worth the time only while work of its lane waits.
+        """
+        lane = self._lanes[self._workers[number].lane]
+        if number not in self._idle or lane.closed or not len(lane.waiting):
+            return False
+        del self._idle[number]
+        return True
+
+    def pause(self, number: int, until: float, avoid: Collection[str] = ()) -> None:
+        """Start no further worker of a lane before a time, and then on another node than these if there is one."""
+        lane = self._lanes[number]
+        lane.not_before, lane.avoid = until, frozenset(avoid)
+        self._look_at = 0.0
+
+    def set_aside(self, nodes: Collection[str]) -> None:
+        """Start no further worker on these nodes if there are others."""
+        self._aside = frozenset(nodes)
+
+    def waits(self, number: int) -> int:
+        """Number of pieces of a lane that no worker has begun."""
+        return len(self._lanes[number].waiting)
 
     def give_up(self, number: int) -> tuple[int, ...]:
         """Give up a lane whose model cannot be loaded; the jobs that are never answered for that."""
@@ -256,13 +298,6 @@ class Dispatcher:
         worker.piece = None
         self._idle[number] = None
 
-    def _remove(self, number: int) -> None:
-        worker = self._workers.pop(number)
-        self._idle.pop(number, None)
-        self._lanes[worker.lane].workers -= 1
-        self._places.free(worker.spot)
-        self._look_at = 0.0
-
     # --- where the next model is loaded -------------------------------------------------------------------------------
 
     def _time_left(self, now: float) -> float:
@@ -282,7 +317,10 @@ class Dispatcher:
             if gain <= 0:
                 return None
             lane = self._lanes[number]
-            if (spot := self._places.take(lane.need, number)) is not None:
+            avoid = self._aside | lane.avoid
+            if not self._places.names - avoid:
+                avoid = frozenset()
+            if (spot := self._places.take(lane.need, number, avoid)) is not None:
                 return number, spot
             if not lane.workers:
                 self._places.keep(lane.need, number)
@@ -291,7 +329,7 @@ class Dispatcher:
     @staticmethod
     def _gain(lane: _Lane, now: float) -> float:
         """Time that a lane would take with one worker more; 0 when one more would not shorten it."""
-        if lane.closed or not len(lane.waiting):
+        if lane.closed or not len(lane.waiting) or now < lane.not_before:
             return 0.0
         left = lane.left(now)
         if lane.workers and (lane.full or left / lane.workers <= lane.load_seconds):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,6 +52,11 @@ class Places:
         """Number of workers that all nodes may have."""
         return sum(free.node.workers for free in self._nodes.values())
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the nodes."""
+        return frozenset(self._nodes)
+
     def hold(self, need: Need) -> int:
         """Number of workers that would find a place if all were free."""
         if not need.gpus:
@@ -71,11 +76,17 @@ class Places:
         """Take a node away."""
         self._nodes.pop(name, None)
 
-    def take(self, need: Need, lane: int) -> Spot | None:
-        """The fullest place that holds a worker, so that large models find nodes that are empty; None for none."""
+    def take(self, need: Need, lane: int, avoid: Collection[str] = ()) -> Spot | None:
+        """The fullest place that holds a worker, so that large models find nodes that are empty; None for none.
+
+        Args:
+            need: what the worker takes.
+            lane: position of its lane.
+            avoid: names of nodes that are not used.
+        """
         best: tuple[float, _Free, tuple[int, ...]] | None = None
-        for free in self._nodes.values():
-            if free.workers < 1 or free.kept_for not in (None, lane):
+        for name, free in self._nodes.items():
+            if free.workers < 1 or free.kept_for not in (None, lane) or name in avoid:
                 continue
             found = self._fit(free, need)
             if found is not None and (best is None or found[0] < best[0]):

@@ -71,6 +71,7 @@ def simulate(
                 case End():
                     opened, gpus = busy.pop(step.worker)
                     gpu_seconds += (now - opened) * gpus
+                    dispatcher.ended(step.worker)
         if not events:
             assert dispatcher.done, "work waits that no node can take"
             return Makespan(seconds=now, gpu_seconds=gpu_seconds, loads=loads, parts=parts)

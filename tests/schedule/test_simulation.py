@@ -86,6 +86,7 @@ def drive(  # noqa: PLR0912
                     assert worker not in busy
                     node, gpus = of.pop(worker)
                     on[node] -= gpus
+                    dispatcher.ended(worker)
         if not busy:
             break
         now += drawn.random()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,15 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.executors.losses import Loss
+from harness.executors.ray.gpus import smallest_gpu
 from harness.executors.ray.keeper import Keeper, KeptReply
 from harness.executors.relocation import package_folders
 from harness.executors.worker import Duty
 from harness.schedule import Lane
 
 _IP = re.compile(r"\bip(?:=|: )([0-9A-Fa-f.:]+)")
+_PROBE_SECONDS = 60.0
+"""Time that nodes have to tell the memory of their GPUs."""
 Environment = Callable[[float], Mapping[str, str]]
 """Variables of a model's process, by the GPUs that it has."""
 
@@ -39,6 +42,8 @@ class Worker:
     """Ray's name of the node, a machine may be several; empty until then."""
     pid: int | None = None
     """Number of the model's process, as of the last answer."""
+    number: int = -1
+    """Number of the worker in the schedule; a keeper that loads another model gets another number."""
     lane: int = -1
     """Position of the lane whose model it has."""
     doing: str = "open"
@@ -68,11 +73,17 @@ class Fleet:
         """Workers that have been asked something and have not answered."""
         return tuple(self._asked.values())
 
-    def start(self, gpus: float, node_id: str | None) -> Worker:
-        """A new keeper, on one node or wherever Ray finds room."""
+    def start(self, gpus: float, node_id: str | None, *, only: bool = False) -> Worker:
+        """A new keeper.
+
+        Args:
+            gpus: GPUs that it takes, or the part of one.
+            node_id: the node that is wanted; None where there is only one.
+            only: True when no other node will do.
+        """
         options: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": 0, "max_task_retries": 0}
         if node_id is not None:
-            options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(node_id, soft=False)
+            options["scheduling_strategy"] = _on(node_id, only=only)
         made = ray.remote(Keeper).options(**options)
         environment = self._environment(gpus)
         return Worker(actor=made.remote(self._duty, environment, self._folders, on_gpu=gpus > 0), gpus=gpus)
@@ -84,9 +95,13 @@ class Fleet:
         worker.lane = lane
         self._ask(worker, "open", worker.actor.open.remote(self._shared[lane], dict(fits), fresh=fresh))
 
-    def answer(self, worker: Worker, job: int, seconds: float | None = None) -> None:
-        """Let a keeper answer one job of its lane."""
-        self._ask(worker, "answer", worker.actor.answer.remote(job, seconds), job)
+    def answer(self, worker: Worker, job: int, seconds: float | None = None, documents: range | None = None) -> None:
+        """Let a keeper answer one job of its lane, or some of its documents."""
+        self._ask(worker, "answer", worker.actor.answer.remote(job, seconds, documents), job)
+
+    def join(self, worker: Worker, job: int, parts: Sequence[bytes]) -> None:
+        """Let a keeper make the outcome of a job from the answers to all its documents."""
+        self._ask(worker, "answer", worker.actor.join.remote(job, list(parts)), job)
 
     def close(self, worker: Worker, *, end: bool) -> None:
         """Let a keeper free its model."""
@@ -124,6 +139,11 @@ class Fleet:
         return reply
 
 
+def _on(node_id: str, *, only: bool) -> NodeAffinitySchedulingStrategy:
+    """The strategy that starts an actor on a node; where others of the cluster have taken its room, on another."""
+    return NodeAffinitySchedulingStrategy(node_id, soft=not only, _spill_on_unavailable=not only)
+
+
 def _lost(worker: Worker, error: RayError) -> Loss:
     """What Ray says about a keeper that is gone, in half a sentence."""
     text = str(error).strip()
@@ -159,17 +179,20 @@ def alive() -> dict[str, Mapping[str, Any]]:
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}  # type: ignore[no-untyped-call]
 
 
-def roomiest(nodes: Mapping[str, Mapping[str, Any]], avoid: Collection[str], gpus: float) -> str | None:
-    """Id of the node with most room for a worker, apart from those to avoid; None when there is no other."""
-    free = ray._private.state.available_resources_per_node()  # type: ignore[no-untyped-call]
-    resource = "GPU" if gpus else "CPU"
+def gpu_sizes(nodes: Mapping[str, Mapping[str, Any]], told: float | None) -> dict[str, float]:
+    """Memory of the smallest GPU of each node in bytes: what the user says, or else what the nodes say.
 
-    def room(node_id: str) -> tuple[float, float]:
-        return free.get(node_id, {}).get(resource, 0.0), nodes[node_id]["Resources"].get(resource, 0.0)
-
-    able = [
-        node_id
-        for node_id, node in nodes.items()
-        if node_id not in avoid and node["Resources"].get(resource, 0.0) >= (gpus or 1.0)
-    ]
-    return max(able, key=room) if able else None
+    Args:
+        nodes: as from `alive`.
+        told: what the user says; None for nothing.
+    """
+    with_gpus = [name for name, node in nodes.items() if node["Resources"].get("GPU")]
+    if told is not None:
+        return dict.fromkeys(with_gpus, told)
+    ask = ray.remote(smallest_gpu)
+    asked = {name: ask.options(num_cpus=0, scheduling_strategy=_on(name, only=True)).remote() for name in with_gpus}
+    if not asked:
+        return {}
+    ready, _ = ray.wait(list(asked.values()), num_returns=len(asked), timeout=_PROBE_SECONDS)
+    sizes = {name: ray.get(ref) for name, ref in asked.items() if ref in ready}
+    return {name: size for name, size in sizes.items() if size}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,10 +103,17 @@ class Keeper:
         lines = self._process.lines if refused else ()
         return self._reply(refused=refused, lines=lines)
 
-    def answer(self, index: int, seconds: float | None = None) -> KeptReply:
-        """SentOutcome one job of the lane, in at most so many seconds."""
+    def answer(self, index: int, seconds: float | None = None, documents: range | None = None) -> KeptReply:
+        """Answer one job of the lane, or some of its documents, in at most so many seconds."""
+        return self._answered("answer", index, documents, seconds=seconds)
+
+    def join(self, index: int, parts: Sequence[bytes]) -> KeptReply:
+        """The outcome of one job of the lane from the pickled answers to all its documents."""
+        return self._answered("join", index, parts)
+
+    def _answered(self, what: str, *arguments: object, seconds: float | None = None) -> KeptReply:
         try:
-            answer: SentOutcome = self._ask("answer", index, seconds=seconds)
+            answer: SentOutcome = self._ask(what, *arguments, seconds=seconds)
         except ProcessEndedError as ended:
             return self._ended(ended)
         assert self._process is not None
