@@ -66,8 +66,10 @@ def _check_directory(file: BinaryIO) -> None:
     """See that a zip file lists few files, before its list is read."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 66_000))  # the end of the list and a comment of at most 65,535 bytes
-    end = file.read()[-66_000:].rpartition(b"PK\5\6")[2]
-    if int.from_bytes(end[8:12], "little") > _DIRECTORY:
+    before, found, end = file.read()[-66_000:].rpartition(b"PK\5\6")
+    if found and before[-20:].startswith(b"PK\6\7"):  # its list may be longer than the end says
+        raise UnreadableError("cannot be read: it is a zip file for gigabytes (ZIP64); expected an ordinary one")
+    if found and int.from_bytes(end[8:12], "little") > _DIRECTORY:
         raise UnreadableError("cannot be read: it holds many files; expected one")
     file.seek(0)
 

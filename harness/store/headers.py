@@ -60,7 +60,7 @@ def read_header(path: Path) -> CellResult | CellFailure | Problem:
 
 def _said(error: str) -> str:
     """A header that cannot be read is most often one that was cut off, or a disk that failed."""
-    if error.startswith("cannot be read"):
+    if error.startswith(("cannot be read", "is a ")):  # such as a pipe
         return error
     return f"is damaged: {error.replace('is not JSON', 'not JSON')}; evaluate the cell again or restore the file"
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import os
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,23 @@ def test_a_packed_table_that_is_damaged_is_refused(
     with pytest.raises(TableError, match=r"cannot be read: ") as caught:
         read_table(path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_zip_file_is_called_none(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.zip").write_bytes(CSV)
+    with pytest.raises(TableError, match=r"t\.csv\.zip: cannot be read: File is not a zip file"):
+        read_table(tmp_path / "t.csv.zip")
+
+
+def test_a_zip_file_whose_list_is_longer_than_it_says_is_refused(tmp_path: Path) -> None:
+    """Python believes a second end of the list, which only files of gigabytes need."""
+    good = PACKED["csv.zip"]
+    place = good.rindex(b"PK\5\6")
+    record = b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, 1, 1, 10**9, 0)
+    locator = b"PK\6\7" + struct.pack("<IQI", 0, place, 1)
+    (tmp_path / "t.csv.zip").write_bytes(good[:place] + record + locator + good[place:])
+    with pytest.raises(TableError, match=r"it is a zip file for gigabytes \(ZIP64\); expected an ordinary one"):
+        read_table(tmp_path / "t.csv.zip")
 
 
 def many_names(number: int) -> bytes:
