@@ -7,7 +7,7 @@ checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -48,6 +48,14 @@ _TEMPLATES: Mapping[str, tuple[type, ...]] = {
     "gen_prefix": (str,),
 }
 """Key of a template, which is rendered for each document -> types that lm-eval accepts there."""
+_OTHERS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("target_delimiter", "fewshot_delimiter", "task_alias"), ((str,), "a text")),
+    "doc_to_decontamination_query": ((str,), "a text"),
+    "tag": ((str, list), "a text, or a list of them"),
+    "metadata": ((Mapping,), "keys and values"),
+    "should_decontaminate": ((bool,), "true or false"),
+}
+"""Other keys -> types that lm-eval accepts there, and how a message calls them."""
 _COLUMNS = ("doc_to_text", "doc_to_target", "doc_to_choice")
 """Templates that may be the bare name of a column."""
 SPLITS = ("test_split", "validation_split", "training_split", "fewshot_split")
@@ -120,11 +128,11 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False, with_d
         if with_data:
             with faults:
                 _check_splits(variant, path)
-        for name, kinds in _TEMPLATES.items():
-            text = variant.config.get(name)
-            if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
-                where = f"{path}: {variant.key(name)}"
-                faults.add([f"{where} is {quoted(text)}; expected a text, in quotes where it begins with {{"])
+        place = partial(_place, path, variant)
+        faults.add(_wrong_kinds(variant.config, place))
+        of_examples = variant.config.get("fewshot_config")
+        if isinstance(of_examples, Mapping):
+            faults.add(_wrong_kinds(of_examples, partial(_of_examples, place)))
     faults.check()
 
 
@@ -142,6 +150,22 @@ def _check_metrics(task: TaskSpec, variant: Variant, path: Path) -> None:
                 _check_computed(metric.name, output_type, where)
             _check_programs(metric.name, task, variant, where)
     faults.check()
+
+
+def _of_examples(place: Callable[[str], str], name: str) -> str:
+    return f"{place('fewshot_config')}.{name}"
+
+
+def _wrong_kinds(section: Mapping[str, Any], place: Callable[[str], str]) -> Iterator[str]:
+    """What is wrong with templates that are no texts, nor what else lm-eval takes for one, and with other keys."""
+    for name, kinds in _TEMPLATES.items():
+        text = section.get(name)
+        if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
+            yield f"{place(name)} is {quoted(text)}; expected a text, in quotes where it begins with {{"
+    for name, (kinds, expected) in _OTHERS.items():
+        value = section.get(name)
+        if value is not None and not isinstance(value, kinds):
+            yield f"{place(name)} is {quoted(value)}; expected {expected}"
 
 
 def check_templates(task: TaskSpec, fields: Mapping[str, frozenset[str]], path: Path) -> None:

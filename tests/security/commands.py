@@ -64,7 +64,7 @@ def harm(ended: Ended, usual: Ended, *, code: int = 2) -> str | None:
     if ended.code != code:
         return f"ended with {ended.code}, not {code}: {ended.err[-300:]!r}"
     lines = ended.err.splitlines()
-    if "Traceback" in ended.err or not lines:
+    if "Traceback" in ended.err or (code and not lines):  # what goes on may pass over a file that is none
         return f"no sentence: {ended.err[-300:]!r}"
     if any(visible(line) != line or len(line) > _LONGEST_LINE for line in (*lines, *ended.out.splitlines())):
         return f"a line that is no printable one: {ended.err[:300]!r}"
