@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
 import traceback
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from harness.errors import HarnessError, unknown
+from harness.lazy import import_large
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Outcome, Provenance, implausible
 from harness.schedule import Lane
@@ -126,7 +126,7 @@ def _engine_class(name: str) -> Any:
     if name not in ENGINES:
         raise HarnessError(unknown("engine", name, ENGINES))
     module, attribute = ENGINES[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    return getattr(import_large(module), attribute)
 
 
 def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from harness.engines.protocol import EngineSettings
 from harness.errors import HarnessError, unknown
+from harness.lazy import import_large
 from harness.records import Outcome
 from harness.schedule import Lane
 
@@ -65,5 +65,5 @@ def open_executor(name: str, settings: ExecutorSettings) -> Executor:
     if name not in EXECUTORS:
         raise HarnessError(unknown("executor", name, EXECUTORS))
     module, attribute = EXECUTORS[name].split(":")
-    executor: Executor = getattr(importlib.import_module(module), attribute)(settings)
+    executor: Executor = getattr(import_large(module), attribute)(settings)
     return executor
