@@ -16,7 +16,7 @@ _LONGEST_HEADER = 1 << 20
 """Bytes of a page's header: it may repeat the smallest and the largest value."""
 _USUAL_HEADER = 256
 _DEEPEST = 8
-"""Structures of a header inside each other; there are three in a real one."""
+"""Structures and lists of a header inside each other; there are three in a real one."""
 _SIZE, _STORED, _VALUES = 2, 3, 1
 """Numbers of fields: unpacked and stored bytes of a page, and values in each of `_HEADERS`."""
 _HEADERS = (5, 8)
@@ -86,8 +86,6 @@ class _Compact:
 
     def structure(self, depth: int = 0) -> dict[int, Any]:
         """Number of each field -> its value; texts and lists are passed over."""
-        if depth > _DEEPEST:
-            raise UnreadableError("cannot be read: the header of a page is nested too deep")
         fields: dict[int, Any] = {}
         number = 0
         while first := self._byte():
@@ -97,6 +95,8 @@ class _Compact:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise UnreadableError("cannot be read: the header of a page is nested too deep")
         match kind:
             case 1 | 2:  # a truth value stands in the field's first byte
                 return kind == 1

@@ -9,6 +9,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -154,6 +155,20 @@ def test_a_parquet_file_is_measured_by_its_pages_and_not_by_what_its_footer_says
     with pytest.raises(UnreadableError) as caught:
         read_parquet(tmp_path / "t.parquet", lambda kind: True)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "deep", [b"\x1c" * 300, b"\x19" * 300, b"\x19\xf9" + b"\xff" * 300], ids=["structures", "lists", "long"]
+)
+def test_a_page_whose_header_is_nested_without_end_is_refused(deep: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table({"value": ["x" * 1_000]}), path, compression="none", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"PAR1\x15\x00", b"PAR1" + deep, 1))
+    with path.open("rb") as content, pytest.raises(UnreadableError, match="header"):
+        pages(
+            content,
+            SimpleNamespace(data_page_offset=4, has_dictionary_page=False, total_compressed_size=900, num_values=1),
+        )
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0"])
