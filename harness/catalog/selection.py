@@ -106,8 +106,7 @@ def _check_documents(catalog: Catalog, plan: RunPlan) -> None:
         cells = [cell for cell in plan.cells if cell.task == name]
         limits = [cell.limit for cell in cells]
         limit = None if None in limits else max((each for each in limits if each), default=None)
-        examples = any(cell.shots for cell in cells)
-        for warning in catalog.check_documents([name], limit=limit, examples=examples):
+        for warning in catalog.check_documents([name], limit=limit, shots=max(cell.shots for cell in cells)):
             log.warning("%s", warning)
 
 

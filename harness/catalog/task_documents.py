@@ -16,17 +16,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.documents import Document
-from harness.catalog.task_config import Variant, evaluated_split, example_split, variants, written_examples
+from harness.catalog.task_config import (
+    Variant,
+    chosen_examples,
+    evaluated_split,
+    example_split,
+    variants,
+    written_examples,
+)
 from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_ways import Answered, Finding, Way, way_of, way_of_examples
-from harness.errors import HarnessError
+from harness.errors import CatalogError, ComputationError, HarnessError
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.limited import rendering_for
 from harness.scoring.metrics import programs_needed
 from harness.scoring.questions import settled
 from harness.scoring.rendering import Rendering
 from harness.specs import MetricSpec, TaskSpec
-from harness.wording import count, quoted
+from harness.wording import count, counted, quoted
 
 Told = Callable[[str], None]
 """Called every few seconds with how far a long look has come."""
@@ -54,7 +61,7 @@ def look_at_documents(
     path: Path,
     *,
     limit: int | None = None,
-    examples: bool = True,
+    shots: int | None = None,
     told: Told | None = None,
 ) -> Doubts:
     """What is wrong with the documents of a task; of data on the hub only metrics are looked at.
@@ -64,27 +71,29 @@ def look_at_documents(
         fields: split -> names of the fields of its documents.
         path: its file, for messages.
         limit: number of documents that are evaluated, from the first on; None for all.
-        examples: whether examples are shown.
+        shots: largest number of examples that are shown; None where it is not known.
         told: called every few seconds with how far the look has come.
 
     Raises:
-        CatalogError: a file cannot be read any more.
+        CatalogError: a file cannot be read any more, or a template takes too long or too much memory; the documents
+            after it are not looked at, as each might take as long.
     """
     files = named_files(task.config)
     evaluated, shown = str(evaluated_split(task.config)), example_split(task.config)
     look = _Look(task, fields.get(evaluated, frozenset()), path)
     if evaluated not in files:
-        return look.doubts()
+        return look.doubts(None)
     read = _Reader(files, task.config.get("dataset_path"), told)
-    if examples and task.demonstrations == "pool" and shown != evaluated:
+    look.settle(evaluated, lambda: read.documents(evaluated))
+    from_pool = shots != 0 and task.demonstrations == "pool"
+    if from_pool and shown != evaluated:
         samples = written_examples(task.config)
         if shown in files:
             look.at_examples(str(shown), (document.fields for document in read.documents(str(shown))))
         elif samples is not None:
             look.at_examples("fewshot_config.samples", samples)
-    look.settle(lambda: read.documents(evaluated))
-    look.at_evaluated(evaluated, islice(read.documents(evaluated), limit))
-    return look.doubts()
+    look.at_evaluated(evaluated, islice(read.documents(evaluated), limit), own=from_pool and shown == evaluated)
+    return look.doubts(shots)
 
 
 class _Reader:
@@ -131,6 +140,15 @@ class _Tally:
         return tuple(made)
 
 
+class _LeftOut(NamedTuple):
+    """Examples that are not shown to a document, as they would give its answer away."""
+
+    number: int
+    """Their number, without the document itself."""
+    document: int
+    """The document to which most are not shown."""
+
+
 class _Look:
     """What is known about a task's documents while they are read."""
 
@@ -140,17 +158,22 @@ class _Look:
         self._variants: tuple[Variant, ...] = tuple(variants(task))
         self._ways: list[Way] = [way_of(variant, columns, self._rendering()) for variant in self._variants]
         self._pool: Pool | None = None
+        self._chosen = chosen_examples(task.config)
+        self._left_out = _LeftOut(0, 0)
         self._measures = _Measures(task)
         self._places: dict[int, int] = {}
         # two documents are one when all that is asked of them is the same
         asked = {name for way in self._ways for name in way.needed}
         self._compared = sorted({*asked, "entities", "tests", "examples"}) if asked else None
 
-    def settle(self, documents: Callable[[], Iterator[Document]]) -> None:
+    def settle(self, split: str, documents: Callable[[], Iterator[Document]]) -> None:
         """Decide from the documents whether the options are the questions; most often the first one tells."""
         for i, way in enumerate(self._ways):
             try:
                 asked = settled(way.by(self._rendering()).questions, (document.fields for document in documents()))
+            except ComputationError as error:
+                error.key = way.where.get(error.key or "", error.key)
+                raise self._endless(error, split, error.item or 0) from error
             except HarnessError:  # the document will be found
                 asked = replace(way.questions, asks_options=False)
             self._ways[i] = replace(way, questions=asked)
@@ -161,17 +184,23 @@ class _Look:
         shown: list[Asked | None] = []
         for number, fields, now in self._batches(documents, [*ways, self._ways[0]]):
             answers = [self._answer(way, fields, split, number) for way in now[:-1]]
-            shown.append(_asked(now[-1], fields, answers[0]))
+            shown.append(self._asked(now[-1], fields, answers[0], split, number))
         self._pool = Pool(shown)
 
-    def at_evaluated(self, split: str, documents: Iterable[Document]) -> None:
-        """Look at the documents that are evaluated."""
+    def at_evaluated(self, split: str, documents: Iterable[Document], *, own: bool) -> None:
+        """Look at the documents that are evaluated; where they are their own examples too, count copies among them."""
+        shown: list[Asked | None] = []
         for number, fields, ways in self._batches((document.fields for document in documents), self._ways):
             answers = [self._answer(way, fields, split, number) for way in ways]
             if (answered := answers[0]) is not None:
                 for found in self._measures.at(ways[0], fields, answered):
                     self._tally.note(found, split, number)
                 self._compare(ways[0], fields, answered, split, number)
+            if own:
+                shown.append(self._asked(ways[0], fields, answered, split, number))
+        pool = Pool(shown)
+        for number, asked in enumerate(shown):
+            self._leave_out(pool.copies(asked) - {number} if asked else frozenset(), number)
 
     def _batches(
         self, documents: Iterable[Mapping[str, Any]], ways: Sequence[Way]
@@ -182,7 +211,7 @@ class _Look:
             rendering = self._rendering()
             now = [way.by(rendering) for way in ways]
             for way in now:
-                way.questions.learn([fields for fields in batch if way.needed.keys() <= fields.keys()])
+                way.learn([fields for fields in batch if way.needed.keys() <= fields.keys()])
             for fields in batch:
                 yield number, fields, now
                 number += 1
@@ -190,22 +219,53 @@ class _Look:
     def _rendering(self) -> Rendering:
         return rendering_for(trusted=self._task.trusted)
 
-    def doubts(self) -> Doubts:
-        """Everything that was found."""
+    def doubts(self, shots: int | None) -> Doubts:
+        """Everything that was found, and whether so many examples can be shown to each document."""
         general = tuple(f"{self._path}: {line}" for line in self._measures.lines())
-        return Doubts(self._tally.lines(errors=True), (*self._tally.lines(errors=False), *general))
+        few = () if shots is None else tuple(self._too_few(shots))
+        return Doubts((*self._tally.lines(errors=True), *few), (*self._tally.lines(errors=False), *general))
+
+    def _too_few(self, shots: int) -> Iterator[str]:
+        all_of_them, (number, document) = self._task.shots_available, self._left_out
+        if number and all_of_them is not None and all_of_them - number < shots <= all_of_them:
+            yield (
+                f"{self._path}: {shots} shots are asked for; document {document} stands {counted(number, 'time')} "
+                f"among the {all_of_them} examples, so that {all_of_them - number} can be shown to it"
+            )
+
+    def _leave_out(self, copies: frozenset[int], number: int) -> None:
+        """Remember the document to which most examples cannot be shown."""
+        left_out = len(copies if self._chosen is None else copies.intersection(self._chosen))
+        if left_out > self._left_out.number:
+            self._left_out = _LeftOut(left_out, number)
 
     def _answer(self, way: Way, fields: Mapping[str, Any], split: str, number: int) -> Answered | None:
         """The right answers to a document; None where something about it is wrong."""
-        found = [*way.misses(fields), *way.doubts(fields)]
-        answered: Answered | Finding | None = None
-        # a task of the simulated engine alone need not say what the right answer is
-        if way.questions.target is not None and not any(one.is_error for one in found):
-            answered = way.answer(fields)
-            found += (answered,) if isinstance(answered, Finding) else way.doubts_of(answered)
+        try:
+            answered, found = _answered(way, fields)
+        except ComputationError as error:
+            raise self._endless(error, split, number) from error
         for one in found:
             self._tally.note(one, split, number)
-        return answered if isinstance(answered, Answered) else None
+        return answered
+
+    def _asked(
+        self, way: Way, fields: Mapping[str, Any], answered: Answered | None, split: str, number: int
+    ) -> Asked | None:
+        """Question and answers, by which a document is recognised; None for one that cannot be compared."""
+        if answered is None or way.questions.text is None:
+            return None
+        try:
+            return asked_by(way.questions.question(fields), answered.options, answered.right)
+        except ComputationError as error:
+            error.key = way.where["doc_to_text"]
+            raise self._endless(error, split, number) from error
+        except HarnessError:
+            return None
+
+    def _endless(self, error: ComputationError, split: str, number: int) -> CatalogError:
+        place = f"{self._path}: {error.key}" if error.key else str(self._path)
+        return CatalogError(f"{place}: document {number} of {split}: {error}")
 
     def _compare(self, way: Way, fields: Mapping[str, Any], answered: Answered, split: str, number: int) -> None:
         """Look for the document among those before it, and among the examples."""
@@ -214,20 +274,26 @@ class _Look:
         if before != number:
             what = f"is document {before} once more; each copy counts"
             self._tally.note(Finding("", what, "copy", is_error=False), split, number)
-        asked = None if self._pool is None else _asked(way, fields, answered)
+        asked = None if self._pool is None else self._asked(way, fields, answered, split, number)
         if self._pool is not None and asked is not None and (copies := self._pool.copies(asked)):
+            self._leave_out(copies, number)
             what = f"stands among the examples too (example {min(copies)}), which is not shown to it"
             self._tally.note(Finding("", what, "example", is_error=False), split, number)
 
 
-def _asked(way: Way, fields: Mapping[str, Any], answered: Answered | None) -> Asked | None:
-    """Question and answers, by which a document is recognised; None for one that cannot be compared."""
-    if answered is None or way.questions.text is None:
-        return None
-    try:
-        return asked_by(way.questions.question(fields), answered.options, answered.right)
-    except HarnessError:
-        return None
+def _answered(way: Way, fields: Mapping[str, Any]) -> tuple[Answered | None, list[Finding]]:
+    """The right answers to a document, and what was found on the way; None where something about it is wrong."""
+    found = [*way.misses(fields), *way.doubts(fields)]
+    if any(one.is_error for one in found):
+        return None, found
+    found += way.failures(fields)
+    # a task of the simulated engine alone need not say what the right answer is
+    if way.questions.target is None or any(one.is_error for one in found):
+        return None, found
+    answered = way.answer(fields)
+    if isinstance(answered, Finding):
+        return None, [*found, answered]
+    return answered, [*found, *way.doubts_of(answered)]
 
 
 class _Measures:

@@ -6,12 +6,12 @@ What a run would fail on is an error; a value that makes a text that nobody woul
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from harness.catalog.task_config import Variant
-from harness.errors import HarnessError
+from harness.errors import ComputationError, HarnessError
 from harness.scoring import templates
 from harness.scoring.questions import Questions, Right
 from harness.scoring.rendering import Rendering
@@ -68,6 +68,13 @@ class Way:
     """Field that is an answer, or is written as it is into one -> the template."""
     where: Mapping[str, str]
     """Name of a template -> its key in the task's file."""
+    tried: Mapping[str, str]
+    """Name of a template that more than puts fields together -> the template; without those of answers."""
+
+    def learn(self, documents: Sequence[Mapping[str, Any]]) -> None:
+        """Render the templates for all these documents in one go."""
+        self.questions.learn(documents)
+        self.questions.rendering.learn(self.tried.values(), documents)
 
     def by(self, rendering: Rendering) -> Way:
         """The same, with templates rendered by another renderer."""
@@ -87,9 +94,26 @@ class Way:
     def _fails(self, template: str, fields: Mapping[str, Any]) -> bool:
         try:
             self.questions.rendering.text(template, fields)
+        except ComputationError:
+            raise
         except HarnessError:
             return True
         return False
+
+    def failures(self, fields: Mapping[str, Any]) -> Iterator[Finding]:
+        """Templates of which nothing can be made, beside those of the answers.
+
+        Raises:
+            ComputationError: one takes too long or too much memory; its `key` is the key in the task's file.
+        """
+        for name, template in self.tried.items():
+            try:
+                self.questions.rendering.text(template, fields)
+            except ComputationError as error:
+                error.key = self.where[name]
+                raise
+            except HarnessError as error:
+                yield Finding(self.where[name], str(error), "template fails")
 
     def doubts(self, fields: Mapping[str, Any]) -> Iterator[Finding]:
         """Fields without a value, and lists where a text belongs."""
@@ -105,10 +129,17 @@ class Way:
                 yield Finding(use.where, f"{name} is null; expected an answer", f"{name} is null")
 
     def answer(self, fields: Mapping[str, Any]) -> Answered | Finding:
-        """The right answers to a document and its options, or why there are none."""
+        """The right answers to a document and its options, or why there are none.
+
+        Raises:
+            ComputationError: a template takes too long or too much memory; its `key` is the key in the task's file.
+        """
         try:
             options = self.questions.options(fields)
             return Answered(self.questions.right(fields, options), options)
+        except ComputationError as error:
+            error.key = self.where.get(error.key or "", error.key)
+            raise
         except HarnessError as error:
             named = next((name for name in _SHOWN if str(error).startswith(name)), "doc_to_target")
             return Finding(self.where[named], str(error), "no right answer")
@@ -132,23 +163,26 @@ def way_of(variant: Variant, columns: frozenset[str], rendering: Rendering) -> W
 def way_of_examples(variant: Variant, columns: frozenset[str], rendering: Rendering) -> Way:
     """How a variant shows examples; `columns` are the fields of the documents that are evaluated."""
     own = variant.config.get("fewshot_config") or {}
-    config = {name: own.get(name, variant.config.get(name)) for name in _SHOWN}
+    names = (*_SHOWN, "gen_prefix")
+    config = {name: own.get(name, variant.config.get(name)) for name in names}
     section = variant.key("fewshot_config")
-    return _way(
-        config, {name: f"{section}.{name}" if name in own else variant.key(name) for name in _SHOWN}, columns, rendering
-    )
+    where = {name: f"{section}.{name}" if name in own else variant.key(name) for name in names}
+    return _way(config, where, columns, rendering)
 
 
 def _way(config: Mapping[str, Any], where: Mapping[str, str], columns: frozenset[str], rendering: Rendering) -> Way:
     needed: dict[str, tuple[_Use, ...]] = {}
     written: dict[str, _Use] = {}
     answers: dict[str, _Use] = {}
+    tried: dict[str, str] = {}
     for name, key in where.items():
         template = config.get(name)
         if not isinstance(template, str):
             continue
         alone = name in _SHOWN and template in columns
         use = _Use(key, "" if alone else template)
+        if name in ("doc_to_text", *_OTHERS) and template not in columns and templates.plain_parts(template) is None:
+            tried[name] = template
         for one in (template,) if alone else templates.asked(template):
             needed[one] = (*needed.get(one, ()), use)
         shown = (template,) if alone else templates.written_fields(template)
@@ -161,4 +195,4 @@ def _way(config: Mapping[str, Any], where: Mapping[str, str], columns: frozenset
         columns=columns,
         rendering=rendering,
     )
-    return Way(questions=questions, needed=needed, written=written, answers=answers, where=where)
+    return Way(questions=questions, needed=needed, written=written, answers=answers, where=where, tried=tried)

@@ -57,11 +57,17 @@ class LimitedRendering:
         self._docs: list[Mapping[str, Any]] = []  # kept, so that no other document gets the id of one of them
         self._allowance = Allowance()
         self._characters = 0
+        self._was_stopped = False
 
     def learn(
         self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], *, literals: Iterable[str] = ()
     ) -> None:
-        """Render in one go what will be asked for one by one, but for templates that need no jinja."""
+        """Render in one go what will be asked for one by one, but for templates that need no jinja.
+
+        Nothing more is rendered ahead once a template was stopped, since each attempt takes as long again.
+        """
+        if self._was_stopped:
+            return
         self._render([template for template in templates if plain_parts(template) is None], docs, literals)
 
     def _render(self, templates: Iterable[str], docs: Iterable[Mapping[str, Any]], literals: Iterable[str]) -> None:
@@ -78,6 +84,7 @@ class LimitedRendering:
             if came.stopped is not None:
                 item = items[len(came.replies)]
                 self._known[item] = ComputationError(f"template {came.stopped}: {quoted(item[0])}")
+                self._was_stopped = True
                 return
 
     def text(self, template: str, doc: Mapping[str, Any]) -> str:
