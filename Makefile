@@ -81,6 +81,7 @@ pages: $(INSTALLED)  ## every run that README and documentation show, as it is w
 
 calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes)
 	$(BIN)/python -m tests.calibration --markdown docs/calibration.md
+	$(BIN)/python -m tests.calibration.forecasts --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.replication --markdown docs/calibration.md
 
 security: $(INSTALLED)  ## try hostile programs in every sandbox of this machine, and count what was contained (minutes)

@@ -138,6 +138,12 @@ def _documents(truth: Truth, ability: Array, documents: int, rng: np.random.Gene
     return correct, (1 - rank) ** ((1 - mean) / mean)
 
 
+def counted_curve(family: str, right: Array, documents: int, *, chance: float = 0.25) -> Curve:
+    """The curve of a family from the right answers of its sizes, smallest first."""
+    sharp = METRICS["acc" if chance else "exact_match"]
+    return _curve(family, sharp, 0, [_proportion(int(k), documents) for k in right])
+
+
 def _inside(threshold: float | None, shift: float) -> float | None:
     if threshold is None or not 0.0 < threshold + shift < DECADES:
         return None

@@ -35,6 +35,10 @@ GROWTH = ("const", *CANDIDATES)
 because nobody can say where it goes after the turn."""
 _REPEATS = 20
 """Scores drawn around each redrawn curve."""
+_TRUST = 0.5
+"""Power of the Akaike weights by which forms are drawn for the interval. The weights themselves say which form
+describes the sizes measured; beyond these, forms that fit hardly worse go elsewhere. On simulated families this
+gives intervals that hold what they promise."""
 
 
 def with_floor(curve: Curve) -> Curve:
@@ -50,6 +54,7 @@ def by_growth(
     run_sd: float | None,
     draws: int,
     seed: int,
+    back_tests: bool = True,
 ) -> list[Forecast]:
     """Forecasts of curves with equally many sizes, see `forecasts`.
 
@@ -61,11 +66,13 @@ def by_growth(
             run each.
         draws: redrawn curves behind each interval.
         seed: seed of the redrawing.
+        back_tests: forecast known sizes from smaller ones too.
     """
     family = _family(curves, at, losses, run_sd)
     sizes = family.counts.sizes
     ahead = family.predicted(sizes, sizes, draws, seed)
-    tests = [(size, family.predicted(size, size, draws, seed)) for size in range(FEWEST_TO_EXTRAPOLATE, sizes)]
+    known = range(FEWEST_TO_EXTRAPOLATE, sizes) if back_tests else ()
+    tests = [(size, family.predicted(size, size, draws, seed)) for size in known]
     begun = np.asarray(sizes_above_chance(family.counts).any(axis=1))
     forecasts = []
     for row, curve in enumerate(curves):
@@ -159,30 +166,39 @@ def _family(curves: Sequence[Curve], at: float, losses: Mapping[str, float] | No
 def _predicted(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.Generator) -> _Prediction:
     """Scores of the curves at positions `at`, (B, draws) or (B, 1) for all draws, on `n` documents, (B,)."""
     fits = [fit(FORMS[name], counts) for name in GROWTH if counts.sizes - FORMS[name].p - 1 > 0]
-    share = akaike_weights(fits, counts.sizes)
+    by_fit = akaike_weights(fits, counts.sizes)
+    share = by_fit**_TRUST / (by_fit**_TRUST).sum(axis=0)
     rows = np.arange(len(counts))
     best = share.argmax(axis=0)
-    spread = dispersion(
-        counts,
-        np.stack([f.mean(counts.x) for f in fits])[best, rows],
-        np.array([f.form.p for f in fits])[best],
-    )
+    parameters = np.array([f.form.p for f in fits])[best]
+    spread = dispersion(counts, np.stack([f.mean(counts.x) for f in fits])[best, rows], parameters)
     worth = counts.n / spread[:, None]
     discounted = replace(counts, k=worth * counts.k / counts.n, n=worth)
     # Half a success and half a failure more: a size that got nothing right could have got something.
     redrawn = worth[:, None] * _about(_halved(counts.k / counts.n, worth), worth + 1, draws, rng)
-    mean = np.empty((len(counts), draws))
+    mean, weight = np.empty((len(counts), draws)), np.empty((len(counts), draws))
+    # A form that was drawn more often than its weight says counts less in the forecast itself.
+    correction = dict(zip((f.form.name for f in fits), by_fit / np.maximum(share, 1e-300), strict=True))
     places = np.broadcast_to(at, mean.shape)
     for again in refitted(fits, share, discounted, redrawn, rng):
         mean[again.row, again.column] = again.fits.onward(places[again.row, again.column, None])[:, 0]
-    value = np.median(mean, axis=1)
+        weight[again.row, again.column] = correction[again.fits.form.name][again.row]
+    value = _weighted_median(mean, weight)
     scores = _about(_halved(mean, n[:, None]), (n / spread)[:, None], _REPEATS, rng).reshape(len(counts), -1)
+    middle = np.median(at, axis=1)
+    each = np.stack([f.onward(middle[:, None])[:, 0] for f in fits])
     low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
     # Scores are whole numbers of documents: an end between two of them would leave out the score it rounds to.
     low, high = np.minimum(np.floor(low * n) / n, value), np.clip(np.ceil(high * n) / n, value, 1.0)
-    middle = np.median(at, axis=1)
-    each = np.stack([f.onward(middle[:, None])[:, 0] for f in fits])
-    return _Prediction(value, low, high, share, each, middle, tuple(f.form.name for f in fits))
+    return _Prediction(value, low, high, by_fit, each, middle, tuple(f.form.name for f in fits))
+
+
+def _weighted_median(values: Array, weights: Array) -> Array:
+    """The value of each row below which half of its weight lies, (B,)."""
+    order = np.argsort(values, axis=1)
+    below = np.take_along_axis(weights, order, axis=1).cumsum(axis=1)
+    middle = (below < below[:, -1:] / 2).sum(axis=1)
+    return np.asarray(np.take_along_axis(values, order, axis=1)[np.arange(len(values)), middle])
 
 
 def _halved(share: Array, documents: Array) -> Array:

@@ -18,7 +18,7 @@ from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
-from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, countable
+from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
 
 MOST_FORECAST = 32
 """Points that a forecast rests on; of more, such as the checkpoints of a long training, neighbours are joined."""
@@ -29,17 +29,21 @@ def forecasts(
     at: float,
     *,
     losses: Mapping[str, float] | None = None,
-    run_sd: float | None = None,
+    run_sd: float | None = RUN_SD,
     draws: int = 200,
     seed: int = 0,
+    back_tests: bool = True,
 ) -> tuple[Forecast | NoForecast, ...]:
     """The score of each curve at a larger scale, in the order of the curves.
 
-    Countable scores: the curve is redrawn from its counts. Each redrawn curve is fitted by one form, chosen at random
-    by its Akaike weight (Buckland, Burnham and Augustin 1997), and the median of their predictions is the forecast.
-    Around each prediction, scores are drawn with the noise of documents and training runs; their quantiles are the
-    interval. Counts that lie further from the best form than chance allows are worth fewer documents (quasi-binomial;
-    McCullagh and Nelder 1989).
+    Countable scores: the curve is redrawn from its counts, and each redrawn curve is fitted by one form, chosen at
+    random. The median of the predictions, each form with its Akaike weight, is the forecast (Buckland, Burnham and
+    Augustin 1997). For the interval forms are drawn by a power of that weight, because forms that describe the sizes
+    about equally well go different ways beyond them. Around each prediction, scores are drawn with the noise of
+    documents and training runs, and their quantiles are the interval. Counts that lie further from the best form than
+    chance allows are worth fewer documents (quasi-binomial; McCullagh and Nelder 1989). Among the forms is the direct
+    law of Krajewski et al. 2025 (arXiv:2512.08894), -log Q' = A C^-alpha for a score Q' corrected for chance: it is
+    `all-tokens`.
 
     Training runs of one size are one point, at their mean. Back-tests predict the mean over the runs of a size that is
     known; a forecast is one of a single run.
@@ -59,9 +63,11 @@ def forecasts(
         at: scale to forecast, above 0, in the unit of each curve's axis.
         losses: loss of each model by name, to forecast in two steps; None forecasts from the scale alone.
         run_sd: standard deviation of a score of one half between two training runs of one configuration, for curves
-            whose sizes have one run each; of others it is estimated.
+            whose sizes have one run each; of others it is estimated. None assumes what published reruns show of each
+            task, which are upper bounds: careful for a claim, and too wide for an interval.
         draws: redrawn curves behind each interval.
         seed: seed of the redrawing.
+        back_tests: forecast known sizes from smaller ones too, which takes most of the time.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
@@ -83,7 +89,15 @@ def forecasts(
         else:
             results[place] = by_power_law(curve, at)
     for places in batches.values():
-        batch = by_growth([given[place] for place in places], at, losses, run_sd=run_sd, draws=draws, seed=seed)
+        batch = by_growth(
+            [given[place] for place in places],
+            at,
+            losses,
+            run_sd=run_sd,
+            draws=draws,
+            seed=seed,
+            back_tests=back_tests,
+        )
         results.update(zip(places, batch, strict=True))
     return tuple(results[place] for place in range(len(given)))
 

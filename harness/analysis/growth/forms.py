@@ -70,7 +70,8 @@ def _all_tokens(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Arr
     """Mean is c + (1 - c) exp(-exp(a - b (x - x_mid))).
 
     It is the probability that all tokens of an answer are right, when the loss per token is a power of scale (Schaeffer
-    et al. 2023, equation 3).
+    et al. 2023, equation 3). It is also the direct law -log Q' = A C^-alpha of a score Q' corrected for chance, without
+    any answer of several tokens (Krajewski et al. 2025, arXiv:2512.08894).
     """
     at = x - _middle(ends)
     loss = np.exp(np.minimum(theta[:, :1] - theta[:, 1:] * at, 50.0))
