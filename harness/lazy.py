@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Callable, Mapping
@@ -42,5 +43,12 @@ def import_large(name: str) -> ModuleType:
         return import_module(name)
     finally:
         gc.freeze()
+        atexit.register(_thaw)
         if enabled:
             gc.enable()
+
+
+def _thaw() -> None:
+    """Let Python tidy up at the end where DuckDB is, which reports everything that is still there as leaked."""
+    if "duckdb" in sys.modules:
+        gc.unfreeze()

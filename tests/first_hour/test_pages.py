@@ -22,12 +22,12 @@ QUICK = ("--engine", "simulated", "--executor", "inline", "--limit", "8")
 NOT_HERE = {
     r"make (run|test|bench|calibrate|security|lowest|lock|audit|docs|check)\b.*": "takes minutes, or the whole machine",
     r"(pip|hf) .*": "needs a network",
-    r"python -m tests\.benchmarks.*": "measures the machine for minutes",
+    r"python -m tests\.(benchmarks|calibration).*": "measures for minutes",
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",
-    r".* --address HOST:6379 .*": "needs a cluster",
+    r".* --address HOST:6379\b.*": "needs a cluster",
     r"emergence (run|check|plan|status|verdicts|report)( --suite all)?": "a name of a command, not all of it",
-    r"emergence check FOLDER": "FOLDER stands for a name",
+    r"emergence (check FOLDER|logs CELL)": "a word in capitals stands for a name",
 }
 """Form of a command -> why no test executes it."""
 
