@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.bounded.limits import VARIANTS
 from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, NOT_READ, check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.errors import CatalogError, Faults, unknown
@@ -113,6 +114,8 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False, with_d
         CatalogError: an unknown key, output type, metric or split, no text where a template belongs, or a value that
             could run code or reach beyond the task's own data.
     """
+    if len(task.prompts) > VARIANTS.allowed:
+        raise CatalogError(f"{path}: prompts {VARIANTS.exceeded(len(task.prompts))}")
     faults = Faults()
     for variant in variants(task):
         with faults:

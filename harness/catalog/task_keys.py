@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.bounded.documents import FILE_KINDS
-from harness.bounded.limits import STOPS
+from harness.bounded.limits import DELIMITER, FILTER_STEPS, STOPS, Limit
 from harness.errors import CatalogError, Faults, unknown
 from harness.wording import quoted
 
@@ -100,6 +100,8 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     with faults:
         _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
     with faults:
+        _check_delimiters(config, where)
+    with faults:
         _check_data(config, where)
     faults.check()
 
@@ -121,8 +123,7 @@ def _check_generation(generation: Mapping[str, Any], place: str, allow_code: boo
 def _check_stops(until: Any, place: str) -> None:
     """Check that every stop string is a text: an empty one stands in every text, and lm-eval stops at one token."""
     stops = until if isinstance(until, list) else [until]
-    if len(stops) > STOPS.allowed:
-        raise CatalogError(f"{place} {STOPS.exceeded(len(stops))}")
+    _within(STOPS, len(stops), place)
     for stop in stops:
         if not isinstance(stop, str) or not stop:
             raise CatalogError(f"{place} is {quoted(until)}; expected texts that end an answer, or [] for none")
@@ -161,14 +162,33 @@ def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code:
 
 def _check_filters(config: Mapping[str, Any], where: Where) -> None:
     faults = Faults()
-    for i, entry in enumerate(_entries(config, "filter_list", where)):
+    entries = _entries(config, "filter_list", where)
+    steps = sum(len(entry["filter"]) for entry in entries if isinstance(entry, Mapping) and _has_steps(entry))
+    _within(FILTER_STEPS, max(steps, len(entries)), where("filter_list"))
+    for i, entry in enumerate(entries):
         with faults:
             _check_filter(entry, f"{where('filter_list')}[{i}]")
     faults.check()
 
 
+def _has_steps(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get("filter"), list)
+
+
+def _check_delimiters(section: Mapping[str, Any], where: Where) -> None:
+    """Check the length of what stands before every answer and between examples; its kind is checked elsewhere."""
+    for name in ("target_delimiter", "fewshot_delimiter"):
+        if isinstance(section.get(name), str):
+            _within(DELIMITER, len(section[name]), where(name))
+
+
+def _within(limit: Limit, found: int, place: str) -> None:
+    if found > limit.allowed:
+        raise CatalogError(f"{place} {limit.exceeded(found)}")
+
+
 def _check_filter(entry: Any, place: str) -> None:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("filter"), list) or "name" not in entry:
+    if not isinstance(entry, Mapping) or not _has_steps(entry) or "name" not in entry:
         raise CatalogError(f"{place} is {quoted(entry)}; expected the keys `name` and `filter`, a list")
     _check_keys(entry, ("name", "filter"), place)
     for j, step in enumerate(entry["filter"]):
@@ -185,6 +205,7 @@ def _check_filter(entry: Any, place: str) -> None:
 
 def _check_fewshot(fewshot: Mapping[str, Any], place: str) -> None:
     _check_keys(fewshot, FEWSHOT_KEYS, place)
+    _check_delimiters(fewshot, f"{place}.{{}}".format)
     sampler = fewshot.get("sampler", "default")
     if sampler not in SAMPLERS:
         raise CatalogError(f"{place}.sampler: {unknown('sampler', str(sampler), SAMPLERS)}")

@@ -132,6 +132,13 @@ def test_a_template_that_fails_for_one_document_is_named_before_a_run(tmp_path: 
     assert f"{path}: config.description: document 0 of test and 5 more: template fails: 'str object' has no" in done.err
 
 
+def test_prompts_without_number_are_refused_before_any_is_tried(tmp_path: Path, emergence: Emergence) -> None:
+    path = own(tmp_path, prompts={f"p{i}": {} for i in range(5000)})
+    done = emergence("check", str(path))
+    assert done.code == 2
+    assert f"error: {path}: prompts has 5,001 prompts; expected at most 100 (" in done.err
+
+
 COPIES = [{"q": "q4", "a": 0}, {"q": "e1", "a": 1}, {"q": " Q4", "a": 0, "id": 7}, {"q": "e3", "a": 1}]
 """Four examples, of which two give document 4 away."""
 

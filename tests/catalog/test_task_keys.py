@@ -201,6 +201,16 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ),
     ({"generation_kwargs": {"until": ["a"] * 2000}}, "generation_kwargs.until has 2,000 texts; expected at most 1,000"),
     ({"doc_to_image": "{{ a }}"}, "config.doc_to_image is '{{ a }}'; expected none, since models here read text"),
+    ({"target_delimiter": "a" * 2000}, "config.target_delimiter has 2,000 characters; expected at most 1,000 ("),
+    ({"fewshot_config": {"fewshot_delimiter": "a" * 2000}}, "fewshot_config.fewshot_delimiter has 2,000 characters"),
+    (
+        {"filter_list": [{"name": "f", "filter": [{"function": "lowercase"}] * 200}]},
+        "config.filter_list has 200 filters",
+    ),
+    (
+        {"filter_list": [{"name": "f", "filter": []}] * 200},
+        "filter_list has 200 filters; expected at most 100 (",
+    ),
     ({"dataset_name": "~"}, "config.dataset_name is '~'; expected the name of a part"),
     (data(revision="../x"), "config.dataset_kwargs.revision is '../x'; expected a branch, a tag or a commit"),
 ]
