@@ -98,7 +98,7 @@ def _asked_parameters(name: str, revision: str) -> int:
             f"model (`hf download {name}`), or describe it in a family file with `params`"
         ) from error
     except (OSError, ValueError) as error:
-        raise _no_answer(name, revision) from error
+        raise _refusal(name, revision, error) from error
     return total(tensor.shape for file in files.values() for tensor in file.tensors.values())
 
 
@@ -115,10 +115,24 @@ def downloaded_config(name: str, revision: str) -> Path:
         # The config alone: it is enough for the cache to learn which commit the revision stands for.
         return Path(snapshot_download(name, revision=revision, allow_patterns=["config.json"]))
     except (HfHubHTTPError, HFValidationError, OfflineModeIsEnabled, OSError) as error:
-        raise _no_answer(name, revision) from error
+        raise _refusal(name, revision, error) from error
 
 
-def _no_answer(name: str, revision: str) -> ModelError:
+def _refusal(name: str, revision: str, error: Exception) -> ModelError:
+    """What the hub said, and what to do about it."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    if isinstance(error, GatedRepoError):  # which is a kind of the next one
+        return ModelError(
+            f"{name}: its authors ask for an agreement first; give it on https://huggingface.co/{name}, and log in "
+            "(`hf auth login`)"
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return ModelError(
+            f"{name}: the hub has no such model, or a private one; log in (`hf auth login`) if it is yours"
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return ModelError(f"{name}: the hub has no revision {quoted(revision)} of it; expected a branch, tag or commit")
     return ModelError(
         f"{name}@{revision}: not in this machine's hub cache, and the hub gave no answer; "
         f"download it where there is a network (`hf download {name}`) or name a folder with --model"

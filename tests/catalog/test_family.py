@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import huggingface_hub.errors
 import pytest
 import torch
 
@@ -94,6 +95,24 @@ def test_a_model_of_the_hub_needs_no_family_file() -> None:
 def test_a_model_of_a_known_family_is_found_without_naming_the_family() -> None:
     (cell,) = select(load_catalog(), tasks=["add_2"], models=["pythia-70m"], shots=[0]).cells
     assert (cell.model.family, cell.model.params) == ("pythia", 70_426_624)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        ("GatedRepoError", "org/m: its authors ask for an agreement first; give it on https://huggingface.co/org/m"),
+        ("RepositoryNotFoundError", "org/m: the hub has no such model, or a private one"),
+        ("RevisionNotFoundError", "org/m: the hub has no revision 'main' of it"),
+    ],
+)
+def test_what_the_hub_refuses_is_said(error: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        kind = getattr(huggingface_hub.errors, error)
+        raise kind.__new__(kind)  # versions of the hub's library want different answers of a server
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(HarnessError, match=message):
+        select(load_catalog(), tasks=["add_2"], models=["org/m"])
 
 
 @pytest.mark.parametrize(
