@@ -84,6 +84,9 @@ calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known 
 	$(BIN)/python -m tests.calibration.forecasts --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.replication --markdown docs/calibration.md
 
+chaos: $(INSTALLED)  ## kill workers, nodes and drivers of runs on a Ray cluster, and count what is lost (minutes)
+	$(BIN)/python -m tests.chaos --seeds 20
+
 security: $(INSTALLED)  ## try hostile programs in every sandbox of this machine, and count what was contained (minutes)
 	$(BIN)/python -m tests.security
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 STARTS = (2.0, 5.0, 15.0)
 """Seconds before a private Ray that did not come up, or was lost, is started again."""
+JOINS = (2.0,)
+"""Seconds before a cluster is joined again, in case the driver alone was lost and not the cluster."""
 _END_SECONDS = 20.0
 """Time that the driver has to end its workers and Ray."""
 
@@ -62,16 +64,20 @@ class RayExecutor:
         if self._settings.address is None and why_no_gpu():
             for lane in lanes:  # before Ray is started, which takes seconds
                 worker_gpus(lane, settings.device, ())
-        waits = list(STARTS) if self._settings.address is None else []
+        waits = list(STARTS if self._settings.address is None else JOINS)
+        gone: Exception | None = None
         left = [lane for lane in lanes if lane.jobs]
         while left:
             back: set[tuple[int, int]] = set()
             try:
                 yield from self._session(left, settings, back)
                 return
+            except MachineError as error:
+                raise gone or error from None  # what cannot be joined again was lost before
             except _LostError as lost:
+                gone = MachineError(str(lost))
                 if not waits:
-                    raise MachineError(str(lost)) from None
+                    raise gone from None
                 wait = waits.pop(0)
                 log.warning("%s; tried again in %s", lost, duration(wait))
                 time.sleep(wait)
