@@ -318,7 +318,7 @@ class Dispatcher:
                 return None
             lane = self._lanes[number]
             avoid = self._aside | lane.avoid
-            if not self._places.names - avoid:
+            if not self._places.able(lane.need) - avoid:
                 avoid = frozenset()
             if (spot := self._places.take(lane.need, number, avoid)) is not None:
                 return number, spot

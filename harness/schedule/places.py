@@ -52,10 +52,10 @@ class Places:
         """Number of workers that all nodes may have."""
         return sum(free.node.workers for free in self._nodes.values())
 
-    @property
-    def names(self) -> frozenset[str]:
-        """Names of the nodes."""
-        return frozenset(self._nodes)
+    def able(self, need: Need) -> frozenset[str]:
+        """Names of the nodes that take such a worker when they are free; a cluster's head often takes none."""
+        nodes = {name: free.node for name, free in self._nodes.items()}
+        return frozenset(name for name, node in nodes.items() if node.workers >= 1 and node.gpus >= need.gpus)
 
     def hold(self, need: Need) -> int:
         """Number of workers that would find a place if all were free."""
