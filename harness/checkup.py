@@ -29,7 +29,7 @@ _GPUS = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class CheckupLine:
     """One thing that was looked at."""
 
     about: str
@@ -42,9 +42,9 @@ class Finding:
     """What to do about it; empty where there is nothing to do."""
 
 
-def checkup(results: Path, address: str | None) -> Iterator[Finding]:
+def checkup(results: Path, address: str | None) -> Iterator[CheckupLine]:
     """Findings about this machine, and about each node of the cluster at `address`."""
-    yield Finding(
+    yield CheckupLine(
         about="package", state="ok", found=f"emergence-harness {__version__}, Python {sys.version.split()[0]}"
     )
     yield _packages()
@@ -58,7 +58,7 @@ def checkup(results: Path, address: str | None) -> Iterator[Finding]:
         yield from _cluster(address)
 
 
-def _packages() -> Finding:
+def _packages() -> CheckupLine:
     found, lacking = [], []
     for name in _PACKAGES:
         try:
@@ -66,64 +66,66 @@ def _packages() -> Finding:
         except metadata.PackageNotFoundError:
             lacking.append(name)
     if lacking:
-        return Finding(
+        return CheckupLine(
             about="libraries",
             state="missing",
             found=f"no {', '.join(lacking)}",
             todo=f"pip install {' '.join(lacking)}",
         )
-    return Finding(about="libraries", state="ok", found=", ".join(found))
+    return CheckupLine(about="libraries", state="ok", found=", ".join(found))
 
 
-def _devices() -> Finding:
+def _devices() -> CheckupLine:
     cpus = f"{os.cpu_count()} CPUs"
     if reason := why_no_gpu():
         todo = "models that ask for GPUs need a machine that has them, or --device cpu"
-        return Finding(about="devices", state="optional", found=f"{cpus}; {reason}", todo=todo)
+        return CheckupLine(about="devices", state="optional", found=f"{cpus}; {reason}", todo=todo)
     try:
         said = subprocess.run(_GPUS, capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
-        return Finding(
+        return CheckupLine(
             about="devices", state="ok", found=f"{cpus}; a GPU's device file, of which nvidia-smi tells nothing"
         )
     gpus = [" ".join(line.split()) for line in said.splitlines() if line.strip()]
-    return Finding(about="devices", state="ok", found=f"{cpus}; {len(gpus)} GPU(s): {'; '.join(dict.fromkeys(gpus))}")
+    return CheckupLine(
+        about="devices", state="ok", found=f"{cpus}; {len(gpus)} GPU(s): {'; '.join(dict.fromkeys(gpus))}"
+    )
 
 
-def _memory() -> Finding:
+def _memory() -> CheckupLine:
     total, free = total_memory(), free_memory()
     if total == float("inf"):
-        return Finding(about="memory", state="ok", found="the system does not tell")
+        return CheckupLine(about="memory", state="ok", found="the system does not tell")
     largest = free / 1.2 / 4 / 1e9
     found = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free: a model of {largest:.1f}B parameters in float32 on the CPU"
-    return Finding(about="memory", state="ok", found=found)
+    return CheckupLine(about="memory", state="ok", found=found)
 
 
-def _sandbox() -> Finding:
+def _sandbox() -> CheckupLine:
     from harness.scoring.sandbox import fenced_sandbox
 
     try:
-        return Finding(about="sandbox", state="ok", found=fenced_sandbox(allow_unfenced=False).describe())
+        return CheckupLine(about="sandbox", state="ok", found=fenced_sandbox(allow_unfenced=False).describe())
     except HarnessError as error:
         todo = "needed for tasks that run programs of models: install bubblewrap, or a kernel with Landlock"
-        return Finding(about="sandbox", state="optional", found=str(error), todo=todo)
+        return CheckupLine(about="sandbox", state="optional", found=str(error), todo=todo)
 
 
-def _caches() -> Iterator[Finding]:
+def _caches() -> Iterator[CheckupLine]:
     cache = hub_cache()
     models = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
     there = next(folder for folder in (cache, *cache.parents) if folder.exists())
     offline = ", ".join(name for name in _OFFLINE if os.environ.get(name, "0") not in ("", "0"))
     found = f"{cache}: {models} model(s), {_free(there)}{f'; offline by {offline}' if offline else ''}"
     if not os.access(there, os.W_OK):
-        yield Finding(about="hub cache", state="missing", found=f"{found}; not writable", todo="set HF_HOME")
+        yield CheckupLine(about="hub cache", state="missing", found=f"{found}; not writable", todo="set HF_HOME")
     elif _free_bytes(there) < _LOW_DISK:
-        yield Finding(about="hub cache", state="optional", found=found, todo="set HF_HOME to a disk with more room")
+        yield CheckupLine(about="hub cache", state="optional", found=found, todo="set HF_HOME to a disk with more room")
     else:
-        yield Finding(about="hub cache", state="ok", found=found)
+        yield CheckupLine(about="hub cache", state="ok", found=found)
 
 
-def _results(results: Path) -> Finding:
+def _results(results: Path) -> CheckupLine:
     there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.exists())
     try:
         Store(results)
@@ -132,18 +134,18 @@ def _results(results: Path) -> Finding:
         elif not os.access(there, os.W_OK):
             raise HarnessError(f"{results}: cannot be made in {there}")
     except HarnessError as error:
-        return Finding(about="results", state="missing", found=str(error), todo="give another --results")
-    return Finding(about="results", state="ok", found=f"{results}: can be written, {_free(there)}")
+        return CheckupLine(about="results", state="missing", found=str(error), todo="give another --results")
+    return CheckupLine(about="results", state="ok", found=f"{results}: can be written, {_free(there)}")
 
 
-def _pictures() -> Finding:
+def _pictures() -> CheckupLine:
     if importlib.util.find_spec("kaleido") is None:
         todo = "needed for figures as .png, .svg and .pdf: pip install kaleido"
-        return Finding(about="pictures", state="optional", found="no kaleido", todo=todo)
-    return Finding(about="pictures", state="ok", found=f"kaleido {metadata.version('kaleido')}")
+        return CheckupLine(about="pictures", state="optional", found="no kaleido", todo=todo)
+    return CheckupLine(about="pictures", state="ok", found=f"kaleido {metadata.version('kaleido')}")
 
 
-def _cluster(address: str) -> Iterator[Finding]:
+def _cluster(address: str) -> Iterator[CheckupLine]:
     """What the driver of a run finds on each node, without a run."""
     settings = ExecutorSettings(address=address)
     driver = Process("harness.executors.ray.driver:examine")
@@ -156,13 +158,13 @@ def _cluster(address: str) -> Iterator[Finding]:
         driver.kill()
     if isinstance(found, str):
         todo = "ray status shows the cluster; start the run on one of its nodes"
-        yield Finding(about="cluster", state="missing", found=found, todo=todo)
+        yield CheckupLine(about="cluster", state="missing", found=found, todo=todo)
         return
-    yield Finding(about="cluster", state="ok", found=f"{address}: {len(found)} node(s) take work")
+    yield CheckupLine(about="cluster", state="ok", found=f"{address}: {len(found)} node(s) take work")
     for name, what, problem in found:
         state: Literal["ok", "missing"] = "missing" if problem else "ok"
         todo = "mend this, or take the node out of the cluster" if problem else ""
-        yield Finding(about=f"node {name}", state=state, found=problem or what, todo=todo)
+        yield CheckupLine(about=f"node {name}", state=state, found=problem or what, todo=todo)
 
 
 def _free_bytes(folder: Path) -> float:

@@ -146,6 +146,10 @@ Energy = Annotated[
         "estimated from the rated power of the processor.",
     ),
 ]
+SliceOf = Annotated[
+    str | None,
+    typer.Option("--slice", help="One part of the plan, such as 3/16; for arrays of jobs with one results folder."),
+]
 MetricsFile = Annotated[
     Path | None,
     typer.Option("--metrics", help="Text file for Prometheus, written every ten seconds: cells, rate, workers, GPUs."),

@@ -14,7 +14,8 @@ from harness.cli import options as opt
 from harness.cli.given import plan_of, settings_of
 from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
-from harness.plan import DEFAULT_ENGINE
+from harness.estimate import seconds_of
+from harness.plan import DEFAULT_ENGINE, Slice, sliced
 from harness.runner import Run, prepare
 from harness.wording import counted, duration
 
@@ -51,13 +52,17 @@ def command(
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
+    slice_of: opt.SliceOf = None,
     metrics: opt.MetricsFile = None,
     results: opt.Results = Path("results"),
 ) -> None:
     """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
     given = locals()
+    plan = plan_of(given)
+    if slice_of is not None:
+        plan = sliced(plan, Slice.parse(slice_of), seconds_of)
     run = prepare(
-        plan_of(given),
+        plan,
         results=results,
         settings=settings_of(given),
         executor=executor,

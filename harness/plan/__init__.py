@@ -3,6 +3,7 @@
 from harness.plan.cell import DEFAULT_ENGINE, DESCRIPTIVE_FIELDS, Cell, Place
 from harness.plan.naming import ModelId, by_size, labels, model_id, model_names, size_setting
 from harness.plan.setting import AXES, MODEL_AXES, QUESTION_AXES, Axis, Setting, Value, axes, model_identity, setting_of
+from harness.plan.slicing import Slice, sliced
 from harness.plan.sweeping import ALL, RunPlan, Sweep, expand
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Place",
     "RunPlan",
     "Setting",
+    "Slice",
     "Sweep",
     "Value",
     "axes",
@@ -29,4 +31,5 @@ __all__ = [
     "model_names",
     "setting_of",
     "size_setting",
+    "sliced",
 ]
