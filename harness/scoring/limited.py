@@ -81,7 +81,7 @@ class LimitedRendering:
             self._docs += batch
             for item, reply in zip(items, came.replies, strict=False):
                 self._known[item] = self._taken(item[0], reply)
-            if came.stopped is not None:
+            if came.stopped is not None and len(came.replies) < len(items):
                 item = items[len(came.replies)]
                 self._known[item] = ComputationError(f"template {came.stopped}: {quoted(item[0])}")
                 self._was_stopped = True
@@ -183,7 +183,7 @@ def filtered(
     """
     came = ask("filtered", steps, answers, list(docs), n=len(answers), allowance=Allowance())
     last = came.replies[-1] if came.replies else {}
-    if came.stopped is not None:
+    if came.stopped is not None and "done" not in last:
         raise ComputationError(f"filter {came.stopped}", item=last.get("at"))
     if "error" in last:
         raise HarnessError(f"filter fails: {cut(last['error'])}")
@@ -200,7 +200,7 @@ def without(patterns: Sequence[str], texts: Sequence[str], allowance: Allowance)
     """
     came = ask("without", patterns, texts, n=len(texts), allowance=allowance)
     shown = quoted(", ".join(patterns))
-    if came.stopped is not None:
+    if came.stopped is not None and len(came.replies) < len(texts):
         raise ComputationError(f"regexes_to_ignore {came.stopped}: {shown}", item=len(came.replies))
     if "error" in came.replies[-1]:
         raise HarnessError(f"regexes_to_ignore fails: {cut(came.replies[-1]['error'])}: {shown}")
@@ -276,7 +276,10 @@ class Came(NamedTuple):
     replies: list[Reply]
     """One for each item, in order, up to the one that was stopped."""
     stopped: str | None
-    """Which limit an item exceeded, to be read after its name; None when all were computed."""
+    """Which limit an item exceeded, to be read after its name; None when all were computed.
+
+    The process can also be ended between the last item and its end; then all replies are here.
+    """
 
 
 def ask(operation: str, *arguments: Any, n: int, allowance: Allowance) -> Came:
