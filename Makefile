@@ -79,10 +79,11 @@ bench: $(INSTALLED)  ## time the engines and the command line on this machine
 pages: $(INSTALLED)  ## every run that README and documentation show, as it is written there (minutes)
 	$(BIN)/python -m pytest -n0 --run-slow -m slow tests/first_hour
 
-calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes)
-	$(BIN)/python -m tests.calibration --markdown docs/calibration.md
+calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes; SIMS=30 for more studies)
+	$(BIN)/python -m tests.calibration $(if $(SIMS),--sims $(SIMS)) --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.forecasts --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.replication --markdown docs/calibration.md
+	$(BIN)/python -m tests.calibration.runs $(if $(SIMS),--sims $(SIMS)) --markdown docs/calibration.md
 
 chaos: $(INSTALLED)  ## kill workers, nodes and drivers of runs on a Ray cluster, and count what is lost (minutes)
 	$(BIN)/python -m tests.chaos --seeds 20
