@@ -244,14 +244,16 @@ def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
 
 def _row_names(rows: Sequence[ModelRow]) -> list[str]:
     """The names of the models; where several rows have the same name, followed by the values in which they differ."""
-    model, revision = MODEL_COLUMNS.index("model"), MODEL_COLUMNS.index("revision")
+    model, revision, run = (MODEL_COLUMNS.index(name) for name in ("model", "revision", "run"))
     alike: dict[Value, list[ModelRow]] = {}
     for row in rows:
         alike.setdefault(row[model], []).append(row)
 
     def name(row: ModelRow) -> str:
-        differing = [i for i, seen in enumerate(zip(*alike[row[model]], strict=True)) if row[i] and len(set(seen)) > 1]
-        return " ".join([str(row[model]), *(str(row[i])[: 12 if i == revision else None] for i in differing)])
+        columns = zip(*alike[row[model]], strict=True)
+        differing = [i for i, seen in enumerate(columns) if row[i] not in (None, "") and len(set(seen)) > 1]
+        texts = {i: str(row[i])[: 12 if i == revision else None] for i in differing}
+        return " ".join([str(row[model]), *(f"run {text}" if i == run else text for i, text in texts.items())])
 
     return [name(row) for row in rows]
 

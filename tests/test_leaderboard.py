@@ -289,3 +289,14 @@ def test_for_a_terminal_settings_go_down_and_models_across() -> None:
     assert all(len(row) == 3 for row in rows)
     assert [row[0] for row in rows[:2]] == ["params", "mean_normalized"]
     assert rows[2][1:] == ["0.250", "0.500"]
+
+
+def test_training_runs_of_a_size_have_a_row_each_that_names_them() -> None:
+    runs = [
+        replace(r, cell=replace(r.cell, model=replace(r.cell.model, run=run)))
+        for run in ("0", "1")
+        for r in grown((50,))
+    ]
+    assert wide_table(runs)["run"].tolist() == ["0", "1"]
+    assert list(centred_table(runs).index) == ["toy-1000 run 0", "toy-1000 run 1"]
+    assert tidy_table(runs)["run"].unique().tolist() == ["0", "1"]

@@ -32,7 +32,7 @@ SIZES = (8, 12, 24)
 RUNS = (1, 3, 5)
 NOISE = (0.0, 0.02, 0.05, 0.2)
 DOCUMENTS = 1000
-SIMULATIONS = 6
+SIMULATIONS = 3
 """Studies per truth, number of sizes, number of runs and noise."""
 TURNS = frozenset({"u-shaped", "inverted-u"})
 
