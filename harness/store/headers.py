@@ -22,6 +22,7 @@ from harness.wording import count, cut, one_line, quoted
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_LARGEST = 2**63 - 1
 _MOST_TEXT = 2000
 """Characters of a name, a version, a message."""
 SCHEMA = 1
@@ -45,7 +46,7 @@ def read_header(path: Path) -> CellResult | CellFailure | Problem:
     """What one header or failure file says, or why it was skipped."""
     try:
         raw = parsed_json(read_bytes(path, HEADER_BYTES), finite=True)
-        _check_texts(raw)
+        large = _check_values(raw)
     except UnreadableError as error:
         return Problem(path=path, message=_said(str(error)))
     if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int) or "cell" not in raw:
@@ -55,7 +56,7 @@ def read_header(path: Path) -> CellResult | CellFailure | Problem:
         return Problem(path=path, message=f"was written by a newer version {versions}: upgrade")
     if raw["schema"] < SCHEMA:
         return Problem(path=path, message=f"is too old {versions}: run it again")
-    return _outcome(raw, path)
+    return _outcome(raw, path, large)
 
 
 def _said(error: str) -> str:
@@ -65,9 +66,13 @@ def _said(error: str) -> str:
     return f"is damaged: {error.replace('is not JSON', 'not JSON')}; evaluate the cell again or restore the file"
 
 
-def _check_texts(raw: Any) -> None:
-    """Check that no text but a traceback and its message is longer than any name is."""
-    inside = [raw]
+def _check_values(raw: Any) -> int | None:
+    """A whole number that has no place in 64 bits, and so in no table; None where there is none.
+
+    Raises:
+        UnreadableError: a text, other than a traceback or its message, is longer than any name is.
+    """
+    inside, large = [raw], None
     while inside:
         one = inside.pop()
         if isinstance(one, str) and len(one) > _MOST_TEXT:
@@ -76,9 +81,12 @@ def _check_texts(raw: Any) -> None:
             inside += [*one, *(value for key, value in one.items() if key not in ("message", "traceback"))]
         elif isinstance(one, list):
             inside += one
+        elif isinstance(one, int) and abs(one) > _LARGEST:
+            large = one
+    return large
 
 
-def _outcome(raw: Mapping[str, Any], path: Path) -> CellResult | CellFailure | Problem:
+def _outcome(raw: Mapping[str, Any], path: Path, large: int | None) -> CellResult | CellFailure | Problem:
     from pydantic import ValidationError
 
     body = {name: value for name, value in raw.items() if name not in ("schema", "key", "harness_version")}
@@ -90,6 +98,8 @@ def _outcome(raw: Mapping[str, Any], path: Path) -> CellResult | CellFailure | P
         return Problem(path=path, message=f"is damaged: {where}: {cut(first['msg'])}")
     if problem := implausible(outcome):
         return Problem(path=path, message=f"is damaged: {problem}")
+    if large is not None:
+        return Problem(path=path, message=f"is damaged: has the number {quoted(large)}; expected one of 64 bits")
     key = raw.get("key")
     if outcome.cell.key != key:
         found = cut(str(key))

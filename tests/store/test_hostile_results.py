@@ -87,6 +87,8 @@ def only_problem(store: Store) -> str:
         ("provenance.versions", {"x" * 5000: "1"}, "has a text of 5,000 characters; expected at most 2,000"),
         ("key", "k" * 1999, "does not belong to its cell"),
         ("schema", 10**300, "was written by a newer version (schema 1000"),
+        ("cell.model.run", 10**19, "has the number 10000000000000000000; expected one of 64 bits"),
+        ("provenance.token_budget", -(10**19), "has the number -10000000000000000000; expected one of 64 bits"),
         ("cell.model.revision", 3, "is damaged: cell.model.revision: Input should be a valid string"),
     ],
 )
