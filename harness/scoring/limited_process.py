@@ -54,7 +54,7 @@ class RequestWork:
     def library(self, name: str) -> Any:
         """A module, imported without a limit on the memory that it takes; what comes after it is limited again."""
         if name not in sys.modules:
-            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            _allow(None)
             importlib.import_module(name)
             limit_memory()
         return sys.modules[name]
@@ -149,8 +149,15 @@ def limit_memory() -> None:
     """Allow this process so much memory beyond what it has now."""
     statistics = Path("/proc/self/statm")
     pages = int(statistics.read_text().split()[0]) if statistics.exists() else 0
-    most = pages * resource.getpagesize() + _memory
-    resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    _allow(pages * resource.getpagesize() + _memory)
+
+
+def _allow(memory: int | None) -> None:
+    """Allow this process so many bytes of addresses, but no more than its user has; None for as many as these."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    is_bounded = hard != resource.RLIM_INFINITY
+    most = hard if memory is None else min(memory, hard) if is_bounded else memory
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def main() -> None:

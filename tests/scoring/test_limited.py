@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -138,6 +141,17 @@ def test_the_process_loads_no_large_library_and_ends_with_the_harness() -> None:
     ).stdout.splitlines()
     assert (text, loaded) == ("7", "[]")
     assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root can raise its own limits")
+def test_it_starts_where_the_user_may_have_little_memory() -> None:
+    code = "from harness.scoring.limited import LimitedRendering as R; print(R().text('{{ x | upper }}', {'x': 'a'}))"
+    python = shlex.quote(sys.executable)
+    # root could raise its own limits, unless it has lost the right to
+    alone = f"setpriv --bounding-set -sys_resource {python}" if os.geteuid() == 0 else python
+    within = f"ulimit -v 3000000; exec {alone} -c {shlex.quote(code)}"
+    done = subprocess.run(["bash", "-c", within], capture_output=True, text=True, check=False)
+    assert done.stdout == "A\n", done.stderr
 
 
 def test_the_environment_of_the_user_is_not_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
