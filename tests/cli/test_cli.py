@@ -24,7 +24,7 @@ def test_help_names_every_verb(emergence: Emergence) -> None:
 @pytest.mark.parametrize(
     ("verb", "said"),
     [
-        ("verdicts", "0.006 unless told"),
+        ("verdicts", "otherwise 0.006"),
         ("curves", "`results` unless told"),
         ("plan", "`embedded` unless told"),
         ("run", "the suite's unless told"),
