@@ -78,7 +78,7 @@ def command(
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
-    losses = _losses(given_curves(results, table_file, "loss")) if by_loss else None
+    losses = _losses(given_curves(results, table_file, "loss"), chosen) if by_loss else None
     rows = forecasts(chosen, scale_of(at), losses=losses)
     if figure is not None:
         write_figures(figure, _figures(rows), f"Forecasts at {at}")
@@ -112,10 +112,19 @@ def scale_of(text: str) -> float:
     return value
 
 
-def _losses(over_loss: Iterable[Curve]) -> dict[str, float]:
-    """Loss of each model; of several checkpoints the smallest, which is that of the most trained one."""
+def _losses(over_loss: Iterable[Curve], of: Iterable[Curve]) -> dict[str, float]:
+    """Loss of each size of some curves; of several checkpoints the smallest, which is that of the most trained one.
+
+    Of several training runs it is the mean.
+    """
     points = sorted((p for curve in over_loss for p in curve.points), key=lambda p: -p.x)
-    return {p.model: p.x for p in points}
+    known = {(run.model, run.run): run.x for point in points for run in point.runs}
+    return {
+        point.model: sum(known[run.model, run.run] for run in point.runs) / len(point.runs)
+        for curve in of
+        for point in curve.points
+        if all((run.model, run.run) in known for run in point.runs)
+    }
 
 
 def _figures(rows: Iterable[Forecast | NoForecast]) -> list[Any]:

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from harness.cli.forecast import scale_of
@@ -72,6 +73,16 @@ def test_a_table_with_losses_is_forecast_in_two_steps(emergence: Emergence, tmp_
     assert row["loss"] == pytest.approx(2 + 8 * 65.5e6**-0.2, abs=0.01)
     assert row["scale"] == "params"
     assert row["low"] < row["forecast"] < row["high"]
+
+
+def test_two_steps_take_the_mean_loss_of_the_runs_of_a_size(emergence: Emergence, tmp_path: Path) -> None:
+    losses = [2 + 8 * size**-0.2 for size in SIZES]
+    twice = [counted(RISING, loss=[loss + off for loss in losses]) for off in (-0.01, 0.01)]
+    table = pd.concat([rows.assign(model=rows["model"] + name) for rows, name in zip(twice, ("-a", "-b"), strict=True)])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (row,) = json.loads(emergence("forecast", "--table", "t.csv", "--at", "65.5M", "--by-loss", "--json").out)
+    assert row["runs"] == [2] * len(SIZES)
+    assert row["loss"] == pytest.approx(2 + 8 * 65.5e6**-0.2, abs=0.01)
 
 
 def test_two_steps_without_losses_are_refused(emergence: Emergence, table: Path) -> None:

@@ -41,17 +41,20 @@ def sizes(
     """
     places: dict[tuple[float | None, ...], list[int]] = {}
     for index, (run, size) in enumerate(zip(runs, measures, strict=True)):
-        known = size["params"] is not None and size["tokens"] is not None
         # Two runs of one size end at different losses.
-        place = (None, size["params"]) if scale == "loss" and known else (run.x, size["params"])
-        places.setdefault(place, []).append(index)
+        there = None if scale == "loss" and size["params"] is not None else run.x
+        places.setdefault((there, size["params"]), []).append(index)
     grouped = []
     for members in places.values():
-        steps = [_trained(runs[i], measures[i]["tokens"]) for i in members]
-        if scale != "loss" and len({*steps} - {None}) < 2:
+        trained = [_trained(runs[i], measures[i]["tokens"]) for i in members]
+        if len({*trained} - {None}) < 2 and (scale != "loss" or _are_different(runs[i] for i in members)):
             grouped.append(members)
-        else:
-            grouped += [[i for i, step in zip(members, steps, strict=True) if step == one] for one in {*steps}]
+            continue
+        # At several losses, and nothing says how long each was trained: stages of one training, each for itself.
+        alone = [i for i, one in zip(members, trained, strict=True) if one is None and scale == "loss"]
+        grouped += [[i] for i in alone]
+        left = [(i, one) for i, one in zip(members, trained, strict=True) if i not in alone]
+        grouped += [[i for i, one in left if one == stage] for stage in {one for _, one in left}]
     ordered = [sorted(members, key=lambda i: _name_order(runs[i])) for members in grouped]
     return sorted(ordered, key=lambda members: (position(scale, _place(runs, members)), runs[members[0]].model))
 
@@ -90,6 +93,12 @@ def point_of(runs: Sequence[TrainingRun], noise: RunNoise | None = None) -> Poin
         n_truncated=sum(run.n_truncated for run in runs),
         runs=tuple(runs),
     )
+
+
+def _are_different(runs: Iterable[TrainingRun]) -> bool:
+    """True when no run is there twice, as the stages of one training are."""
+    named = [(run.model, run.run) for run in runs]
+    return len({*named}) == len(named)
 
 
 def _trained(run: TrainingRun, tokens: float | None) -> float | str | None:

@@ -23,8 +23,8 @@ RIGHT = ((50, 70), (60, 80), (90, 100))
 
 
 def of_run(size: int, run: Any, k: int, **changes: Any) -> CellResult:
-    revision = f"{size}r{run}t{changes.get('tokens')}"
-    return counted(cell(model=model(size, run=run, revision=revision, **changes)), k, 200)
+    named = {"run": run, "revision": f"{size}r{run}t{changes.get('tokens')}", **changes}
+    return counted(cell(model=model(size, **named)), k, 200)
 
 
 def repeated(right: Sequence[Sequence[int]] = RIGHT) -> list[CellResult]:
@@ -109,6 +109,26 @@ def test_runs_of_a_size_are_one_point_over_the_loss_too_at_their_mean_loss() -> 
     curve = headline([of_run(size, run, 50, loss=loss) for (size, run), loss in losses.items()], "loss")
     assert curve.x == pytest.approx((3.1, 2.4))
     assert curve.runs == (2, 2)
+
+
+@pytest.mark.parametrize("run", [(1, 2), (None, None)], ids=["named", "not named"])
+def test_runs_are_one_point_over_the_loss_where_their_tokens_are_not_known(run: Sequence[int | None]) -> None:
+    both = [of_run(1000, one, 50, name=f"toy-{place}", loss=3.0 + place, tokens=None) for place, one in enumerate(run)]
+    curve = headline(both, "loss")
+    assert (curve.x, curve.runs) == ((3.5,), (2,))
+
+
+def test_checkpoints_at_several_losses_are_no_runs_of_a_size() -> None:
+    stages = [
+        of_run(1000, run, 50, loss=4.0 - stage + run / 10, tokens=None, revision=f"{run}-{stage}")
+        for run in (1, 2)
+        for stage in (0, 1)
+    ]
+    assert headline(stages, "loss").runs == (1, 1, 1, 1)
+    known = [
+        of_run(1000, run, 50, loss=4.0 - stage + run / 10, tokens=1000 * 2**stage) for run in (1, 2) for stage in (0, 1)
+    ]
+    assert headline(known, "loss").runs == (2, 2)
 
 
 @pytest.mark.parametrize("names", [("toy", "toy"), ("toy-a", "toy-b")], ids=["one name", "two names"])
