@@ -36,6 +36,8 @@ _VERBS = (
     "verdicts",
     "forecast",
     "compare",
+    "law",
+    "tasks",
     "samples",
     "leaderboard",
     "report",

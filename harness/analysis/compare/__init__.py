@@ -4,6 +4,7 @@ from harness.analysis.compare.differences import compare_pairs, paired_scores, s
 from harness.analysis.compare.pairing import choose_side, pair_up
 from harness.analysis.compare.ranking import leads
 from harness.analysis.compare.run_noise import noise_from
+from harness.analysis.compare.task_quality import RecipeOrder, TaskQuality, task_qualities, task_quality_json
 from harness.analysis.compare.types import (
     CellPair,
     Comparison,
@@ -23,8 +24,10 @@ __all__ = [
     "Lead",
     "PairedScores",
     "Pairing",
+    "RecipeOrder",
     "Side",
     "Summary",
+    "TaskQuality",
     "Unpaired",
     "choose_side",
     "compare_pairs",
@@ -33,4 +36,6 @@ __all__ = [
     "pair_up",
     "paired_scores",
     "summary",
+    "task_qualities",
+    "task_quality_json",
 ]

@@ -15,6 +15,7 @@ from harness.analysis.verdict.types import (
     PresenceAtSize,
     Verdict,
 )
+from harness.analysis.verdict.ushape import by_difficulty, two_lines
 from harness.analysis.verdict.words import (
     PLAIN_WORDS,
     TableRow,
@@ -40,6 +41,7 @@ __all__ = [
     "Study",
     "TableRow",
     "Verdict",
+    "by_difficulty",
     "centred",
     "evidence_text",
     "evidence_texts",
@@ -53,5 +55,6 @@ __all__ = [
     "table_row",
     "threshold_text",
     "to_json",
+    "two_lines",
     "with_traces",
 ]

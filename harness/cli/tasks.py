@@ -1,0 +1,110 @@
+"""`emergence tasks`: what each task of the results can show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import FamilyChoice, Json, ResultsOrTable, ShotChoice, Table, TaskChoice, split, whole_numbers
+from harness.cli.output import print_json, say, table, telling
+from harness.cli.read import choose, given_curves
+from harness.errors import TableError
+from harness.wording import number, percent, score
+
+if TYPE_CHECKING:
+    from harness.analysis.compare import TaskQuality
+    from harness.analysis.curves import Curve
+
+_HEAD = ("task", "shots", "metric", "models", "documents", "smallest gain")
+_QUALITY = ("signal", "noise", "from", "ratio", "decisions")
+
+
+def command(
+    results: ResultsOrTable = None,
+    table_file: Table = None,
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    shots: ShotChoice = None,
+    metric: Annotated[str, typer.Option(help="The `headline` of a task, `all`, or the name of a metric.")] = "headline",
+    quality: Annotated[
+        bool,
+        typer.Option(
+            "--quality", help="Add signal and noise of each task, and whether small models order recipes as large ones."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what each task of the results has measured, and with --quality which tasks can show anything.
+
+    Columns: smallest gain, over chance, that the documents of a task could show; signal, the largest less the smallest
+    score of the finished models; noise, the standard deviation of late checkpoints, of training runs, or at least of
+    documents; ratio, signal over noise, 2.8 or more where the best and the worst model differ by more than noise;
+    decisions, the share of pairs of recipes that the smallest size orders as the largest one does.
+    """
+    from harness.analysis.compare import task_qualities, task_quality_json
+
+    finished = _chosen(given_curves(results, table_file, "params"), family, task, shots, metric)
+    stages: tuple[Curve, ...] = ()
+    if quality:
+        try:
+            stages = given_curves(results, table_file, "tokens")
+        except TableError:
+            say("no column tokens: noise is that of training runs, or of documents")
+    found = task_qualities(finished, stages)
+    grain = _grain(finished)
+    if as_json:
+        rows = [task_quality_json(one) for one in found]
+        kept = ("task", "shots", "metric", "models")
+        print_json([row if quality else {name: row[name] for name in kept} for row in rows])
+        return
+    head = (*_HEAD, *_QUALITY) if quality else _HEAD
+    print(table(*telling(head, [_row(one, grain, quality=quality) for one in found], ("shots",))))
+    if quality and (weak := [one for one in found if one.separates is False]):
+        say(f"{len(weak)} of {len(found)} tell no model from another: their signal is less than 2.8 times their noise")
+
+
+def _chosen(
+    curves: tuple[Curve, ...],
+    family: list[str] | None,
+    task: list[str] | None,
+    shots: list[str] | None,
+    metric: str,
+) -> tuple[Curve, ...]:
+    return choose(
+        curves, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
+    )
+
+
+_Key = tuple[str, int, str]
+
+
+def _grain(curves: tuple[Curve, ...]) -> dict[_Key, tuple[int | None, float | None]]:
+    """Most documents of each task, and the smallest gain over chance that they could show."""
+    from harness.analysis.stats import detectable_effect
+
+    found: dict[_Key, tuple[int | None, float | None]] = {}
+    for curve in curves:
+        key = (curve.task, curve.shots, curve.metric.name)
+        for one in curve.estimates:
+            n = one.n_known
+            if n is not None and n > (found.get(key, (0, None))[0] or 0):
+                chance = curve.metric.chance if one.proportion else None
+                found[key] = (n, None if chance is None else detectable_effect(n, chance))
+    return found
+
+
+def _row(one: TaskQuality, grain: dict[_Key, tuple[int | None, float | None]], *, quality: bool) -> tuple[object, ...]:
+    documents, gain = grain.get((one.task, one.shots, one.metric), (None, None))
+    start = (one.task, one.shots, one.metric, one.models, documents, None if gain is None else score(gain))
+    if not quality:
+        return start
+    first = one.decisions[0] if one.decisions else None
+    return (
+        *start,
+        score(one.signal),
+        score(one.noise),
+        one.source,
+        None if one.ratio is None else number(one.ratio, digits=2),
+        None if first is None else f"{percent(first.accuracy)} of {first.pairs}",
+    )
