@@ -10,7 +10,7 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import leads
+from harness.analysis.compare import leads, noise_from
 from harness.leaderboard import AVERAGE, MODEL_COLUMNS, ModelRow, centred_table, row_of, tidy_table, wide_table
 from harness.plan import Cell
 from harness.records import CellResult
@@ -35,7 +35,8 @@ def order(version: state.Version, filters: state.Filters, _outcomes: Outcomes) -
         of.setdefault(row_of(one.cell), []).append(one)
     rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
     models = [of[tuple(row)] for row in rows.head(ranked).itertuples(index=False, name=None)]
-    found = leads(models, _read(results).__getitem__) if state.by_document(results) else ()
+    read = _read(results) if state.by_document(results) else None
+    found = leads(models, read.__getitem__, noise=noise_from(results)) if read is not None else ()
     words = [f"tied, q {probability(lead.q)}" if lead.tied else f"yes, q {probability(lead.q)}" for lead in found]
     board.insert(0, "clearly ahead of the next", pd.Series(words, dtype="string").reindex(board.index))
     board.insert(0, "rank", pd.Series(range(1, ranked + 1), dtype="Int64").reindex(board.index))

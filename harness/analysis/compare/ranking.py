@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from harness.analysis.compare.differences import compare_pairs
+from harness.analysis.compare.run_noise import NoiseOf
 from harness.analysis.compare.types import CellPair, Comparison, Lead
 from harness.analysis.stats import benjamini_hochberg, normalised
 from harness.analysis.stats.distributions import norm
@@ -17,7 +18,10 @@ from harness.store import DocumentScores
 
 
 def leads(
-    ranked: Sequence[Sequence[CellResult]], documents: Callable[[Cell], DocumentScores | None]
+    ranked: Sequence[Sequence[CellResult]],
+    documents: Callable[[Cell], DocumentScores | None],
+    *,
+    noise: NoiseOf | None = None,
 ) -> tuple[Lead, ...]:
     """The lead of each model over the next one; one lead fewer than models.
 
@@ -32,8 +36,9 @@ def leads(
     Args:
         ranked: the results of each model, best model first; headers are enough.
         documents: returns the scores of a cell's documents; called twice for all but the first and the last model.
+        noise: finds the noise between training runs, as in `compare_pairs`; None counts none.
     """
-    found = [_lead(_pairs(better, worse), documents) for better, worse in pairwise(ranked)]
+    found = [_lead(_pairs(better, worse), documents, noise) for better, worse in pairwise(ranked)]
     adjusted = benjamini_hochberg([one.p for one in found])
     return tuple(one._replace(q=q) for one, q in zip(found, adjusted, strict=True))
 
@@ -59,8 +64,8 @@ def _by_setting(results: Iterable[CellResult]) -> dict[Setting, dict[int, CellRe
     return grouped
 
 
-def _lead(pairs: Sequence[CellPair], documents: Callable[[Cell], DocumentScores | None]) -> Lead:
-    found = [(one, _unit(one)) for one in compare_pairs(pairs, documents).comparisons]
+def _lead(pairs: Sequence[CellPair], documents: Callable[[Cell], DocumentScores | None], noise: NoiseOf | None) -> Lead:
+    found = [(one, _unit(one)) for one in compare_pairs(pairs, documents, noise=noise).comparisons]
     known = [(one, unit) for one, unit in found if unit is not None]
     if not known:
         return Lead(None, None, None, 0)

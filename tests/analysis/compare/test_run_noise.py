@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from harness.analysis.compare import Comparison, choose_side, compare_pairs, noise_from, pair_up
+from harness.analysis.compare import Comparison, choose_side, compare_pairs, leads, noise_from, pair_up
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores
@@ -122,3 +122,14 @@ def test_each_run_gives_the_seeds_that_all_runs_have() -> None:
     assert seeds_of([r.cell for r in pair.a]) == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert seeds_of([r.cell for r in pair.b]) == [(None, 0), (None, 1)]
     assert [one.reason for one in pairing.unpaired] == ["seed 2 not in every training run"]
+
+
+def test_a_lead_that_training_alone_makes_is_a_tie() -> None:
+    def tied(seed: int, *, counted_in: bool) -> bool:
+        family = Family(3, seed, sizes=4)
+        ranked = [[r] for r in family.results if r.cell.model.run == 1][:2]
+        (lead,) = leads(ranked, family.read, noise=noise_from(family.results) if counted_in else None)
+        return lead.tied
+
+    assert np.mean([tied(seed, counted_in=True) for seed in range(200, 260)]) > 0.88
+    assert np.mean([tied(seed, counted_in=False) for seed in range(200, 260)]) < 0.6
