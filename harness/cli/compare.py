@@ -153,9 +153,9 @@ def _runs(comparisons: Iterable[Comparison]) -> Iterator[str]:
         return
     if several := sorted({(one.runs_a, one.runs_b) for one in counted if one.runs_a > 1 or one.runs_b > 1}):
         yield "means over training runs: " + ", ".join(f"{a} of A, {b} of B" for a, b in several)
-    estimated = [f"{one.task} {score(one.run_sd)}" for one in counted if one.run_freedom is not None]
+    estimated = sorted(one.run_sd for one in counted if one.run_sd is not None and one.run_freedom is not None)
     if estimated:
-        shown = ", ".join(dict.fromkeys(estimated))
+        shown = " to ".join(dict.fromkeys(score(sd) or "" for sd in (estimated[0], estimated[-1])))
         yield f"errors count the noise between training runs, estimated where sizes have several (SD {shown})"
     if len(estimated) < len(counted):
         sd = next(one.run_sd for one in counted if one.run_freedom is None)

@@ -152,7 +152,7 @@ def test_runs_of_a_size_are_compared_as_their_mean(emergence: Emergence, tmp_pat
     done = emergence("compare", "toy-1000", "toy-4000", "--results", store.root)
     assert "0.250  0.650  +0.400" in done.out
     assert "means over training runs: 2 of A, 2 of B" in done.out
-    assert "estimated where sizes have several (SD colours 0.07" in done.out
+    assert "estimated where sizes have several (SD 0.07" in done.out
     (data,) = json.loads(emergence("compare", "toy-1000", "toy-4000", "--results", store.root, "--json").out)[
         "comparisons"
     ]
