@@ -37,6 +37,8 @@ class Loss:
     """Signal that ended it; None for none."""
     lines: tuple[str, ...] = ()
     """The last lines that it printed; empty when they went with the machine."""
+    begun: bool = True
+    """False when the machine was gone before the worker began: then nothing was tried."""
 
     @classmethod
     def by(cls, ending: ProcessEnd) -> Loss:
@@ -71,6 +73,8 @@ class Losses:
         if loss.kind == "cell":
             self._crashes[what] += 1
             return 0.0 if opening and self._crashes[what] < OPENING_TRIES else None
+        if not loss.begun:
+            return self._waits[0]
         before = self._of.setdefault(what, [])
         if len(before) >= len(self._waits):
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.executors.losses import Loss, Losses
 from harness.executors.process import ProcessEnd
 
@@ -24,6 +26,13 @@ def test_a_cell_whose_machine_is_lost_is_tried_three_times_more_with_longer_wait
     assert [losses.wait_after("cell", lost()) for _ in range(4)] == [1.0, 5.0, 20.0, None]
     assert losses.before("cell") == ("the node of its worker on a was lost",) * 3
     assert losses.before("another") == ()
+
+
+def test_a_worker_that_never_began_is_no_try() -> None:
+    losses = Losses()
+    gone = replace(lost(), begun=False)
+    assert [losses.wait_after("cell", gone) for _ in range(9)] == [1.0] * 9
+    assert losses.before("cell") == ()
 
 
 def test_a_cell_that_crashes_its_process_is_not_tried_again() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import ray
 import ray._private.state
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnschedulableError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from harness.executors.losses import Loss
@@ -162,7 +162,8 @@ def _lost(worker: Worker, error: RayError) -> Loss:
     else:
         words = f"the keeper of its worker{where} was lost ({type(error).__name__})"
     last = tuple(line[:500] for line in lines[-20:])
-    return Loss(kind="machine", node=worker.node, words=words, pid=worker.pid, lines=last)
+    begun = "never ran" not in text and not isinstance(error, ActorUnschedulableError)
+    return Loss(kind="machine", node=worker.node, words=words, pid=worker.pid, lines=last, begun=begun)
 
 
 def _node_of(error: RayError, text: str) -> tuple[str, str]:

@@ -304,7 +304,7 @@ class Leader:
         lane, state = self._lanes[number], self._states[number]
         what = (number, None if piece is None else piece.job)
         wait = self._losses.wait_after(what, loss, opening=piece is None)
-        if piece is None and loss.kind == "machine":
+        if piece is None and loss.kind == "machine" and loss.begun:
             self._charge(worker, loss.words)
         if piece is not None and wait is None:
             self._dispatcher.drop(piece)
@@ -438,8 +438,8 @@ class Leader:
 
 def _died(loss: Loss, doing: str, before: tuple[str, ...], cell: Cell) -> CellFailure:
     """The failure of a cell whose process is gone."""
-    by_machine = loss.kind == "machine"
-    hint = "; often for lack of memory: try fewer --workers or a smaller --batch-size" if by_machine else ""
+    killed = loss.signal == "SIGKILL" or "memory" in loss.words
+    hint = "; often for lack of memory: try fewer --workers or a smaller --batch-size" if killed else ""
     return CellFailure(
         cell=cell,
         error="WorkerDied",
