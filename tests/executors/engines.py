@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,10 @@ from tests import builders
 
 TOY = "tests.executors.engines:ToyEngine"
 """What a test puts in the engine table."""
+LARGE = 300 * 2**20
+"""Bytes of a large model."""
+POISONED: list[str] = []
+"""Cells after which the GPU of this process can answer nothing any more."""
 
 
 class ToyEngine:
@@ -27,6 +32,9 @@ class ToyEngine:
         self._folder = Path(model.path or ".")
         self._journal = self._folder / model.name
         self._tell("open")
+        if model.variant == "large":
+            self._weights = bytearray(b"1" * LARGE)
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         if model.variant == "unreadable":
             raise ModelError(f"{model.name}: no weights")
         if model.variant == "deadly":
@@ -38,6 +46,13 @@ class ToyEngine:
             raise ValueError(f"no answer\nto {cell.task}")
         if do == "die":
             os._exit(4)
+        if do == "poison":
+            POISONED.append(cell.key)
+        if POISONED:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        if do == "killed once" and not (self._folder / "was-killed").exists():
+            (self._folder / "was-killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
         if do == "unsendable":
             return replace(builders.result(cell), samples=(sys.stdout,))  # type: ignore[arg-type]
         if do == "meet":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ TASKS = {
     "c": builders.task("c"),
     "d": builders.task("d", config={"do": "die"}),
     "e": builders.task("e"),
+    "p": builders.task("p", config={"do": "poison"}, n_docs=200),
+    "k": builders.task("k", config={"do": "killed once"}),
     "f": builders.task("f", config={"do": "unsendable"}),
     "big": builders.task("big", config={"do": "meet", "with": "first"}),
     "small": builders.task("small", config={"do": "meet", "with": "mortal"}),
@@ -91,6 +94,8 @@ def ray(patched: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -
         ("first", "a b c f small", None),
         ("broken", "a c", "unreadable"),
         ("deadly", "a c", "deadly"),
+        ("poisoned", "a p c e", None),
+        ("killed", "a k e", None),
         ("last", "a c", None),
     ]
     return finish("ray", ExecutorSettings(workers=2), plan(folder, models), folder)
@@ -150,6 +155,28 @@ class TestRay:
         for task in "ac":
             assert ray.of("deadly", task).error == "WorkerDied"
             assert "loading deadly" in ray.of("deadly", task).message
+
+    def test_a_poisoned_gpu_costs_the_cell_that_poisoned_it_and_a_new_process_does_the_rest(self, ray: Run) -> None:
+        assert ray.of("poisoned", "p").message == "CUDA error: device-side assert triggered"
+        assert [type(ray.of("poisoned", task)) for task in "ace"] == [CellResult] * 3
+        assert ray.journal("poisoned").count("open") == 2
+
+    def test_a_cell_whose_process_is_killed_from_outside_is_answered_again_and_that_is_recorded(self, ray: Run) -> None:
+        assert [type(ray.of("killed", task)) for task in "ake"] == [CellResult] * 3
+        [loss] = ray.of("killed", "k").provenance.losses
+        assert loss.startswith("process ")
+        assert f"on {socket.gethostname()} was " in loss
+        assert "SIGKILL" in loss
+        assert ray.of("killed", "e").provenance.losses == ()
+
+    def test_a_crash_names_machine_process_and_exit_code(self, ray: Run) -> None:
+        died = ray.of("mortal", "d")
+        assert died.node == socket.gethostname()
+        assert died.pid
+        assert f"process {died.pid} on {died.node} ended with exit code 4" in died.message
+        assert died.signal is None
+        assert ray.of("first", "b").node == socket.gethostname()
+        assert ray.of("first", "b").pid
 
     def test_an_answer_that_cannot_be_sent_is_a_failure_of_its_cell(self, ray: Run) -> None:
         assert isinstance(ray.of("first", "f"), CellFailure)

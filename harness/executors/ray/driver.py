@@ -37,6 +37,7 @@ def lead(line: ParentLine) -> None:
     out = Outbox(line)
     try:
         with joined(executor):
+            out.send("joined")
             Leader(lanes, settings, executor, out, orders).run()
         out.send("end")
     except HarnessError as error:

@@ -91,7 +91,7 @@ class RayExecutor:
         self, lanes: Sequence[Lane], settings: EngineSettings, back: set[tuple[int, int]]
     ) -> Iterator[Outcome]:
         """The outcomes from one driver; each job that came back is added to `back`."""
-        self._at = None
+        self._at, joined = None, False
         # as the tests of a project do, a user may have put folders on the path
         paths = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
         driver = Process("harness.executors.ray.driver:lead", environment={"PYTHONPATH": paths})
@@ -105,6 +105,8 @@ class RayExecutor:
                             number, index, sent, extra = value
                             back.add((number, index))
                             yield _outcome(lanes[number].jobs[index].cell, sent, extra)
+                        case "joined":
+                            joined = True
                         case "at":
                             self._at = value
                         case "log":
@@ -116,14 +118,19 @@ class RayExecutor:
                 if finishing.is_set():
                     raise KeyboardInterrupt
         except ProcessEndedError as ended:
-            raise self._gone(ended.ending) from None
+            raise self._gone(ended.ending, joined=joined) from None
         finally:
             driver.close(seconds=_END_SECONDS)
 
-    def _gone(self, ending: ProcessEnd) -> Exception:
+    def _gone(self, ending: ProcessEnd, *, joined: bool) -> Exception:
         """What the end of the driver means: Ray ends its driver when a cluster is lost."""
         if any(line.startswith("Traceback") for line in ending.lines):
             return RuntimeError("the driver of Ray failed:\n" + "\n".join(ending.lines))
+        if self._settings.address is not None and not joined:
+            return MachineError(
+                f"Ray gave up while it joined the cluster at {self._settings.address}, as it does on a machine that is "
+                f"no node of it ({ending.node}); start the run on one of its nodes, for instance with `ray job submit`"
+            )
         where = f"the Ray cluster at {self._settings.address}" if self._settings.address else "the private Ray"
         return _LostError(
             f"{where} is lost: its head, or the node of this run, is gone ({ending.in_words()}); what was finished is "

@@ -117,6 +117,10 @@ class Keeper:
         except ProcessEndedError as ended:
             return self._ended(ended)
         assert self._process is not None
+        if answer.poisoned:
+            lines = self._process.lines
+            self._end()  # so that it answers nothing more, of this lane or another
+            return self._reply(answer=answer, lines=lines)
         return self._reply(answer=answer, lines=self._process.lines if answer.failed else ())
 
     def close(self, *, end: bool) -> KeptReply:
