@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder, Workplace
 from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
-from harness.store import Problem, Store
+from harness.store import OutcomeWriter, Problem, Store
 from harness.wording import counted
 
 Watch = Callable[[Outcome, Progress], None]
@@ -85,15 +85,20 @@ class Run:
             workplaces=self.workplaces,
             metrics=self.metrics,
         )
-        with recorder, closing(self.executor.run(self._lanes(), self.settings)) as outcomes:
-            for came in outcomes:
-                outcome = self._told(came)
-                self.store.write(outcome)
+        running = self.executor.run(self._lanes(), self.settings)
+        with recorder, closing(running) as outcomes, OutcomeWriter(self.store.write) as writer:
+            for outcome in self._stored(outcomes, writer):
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
                 if watch is not None:
                     watch(outcome, progress)
         return progress
+
+    def _stored(self, outcomes: Iterable[Outcome], writer: OutcomeWriter) -> Iterator[Outcome]:
+        """The outcomes of a run, each once it is stored."""
+        for came in outcomes:
+            yield from writer.write(self._told(came), more=getattr(self.executor, "has_more", False))
+        yield from writer.rest()
 
     def _lanes(self) -> tuple[Lane, ...]:
         """The cells to evaluate by model, with what they are expected to take."""

@@ -159,6 +159,13 @@ class Process:
                     raise ProcessEndedError(self._ended("frozen"))
                 heard, computed = now, _cpu_seconds(self.pid)
 
+    def has_message(self) -> bool:
+        """Whether something of the process is there to be read, if only that it has hung up."""
+        try:
+            return self._connection.poll(0)
+        except OSError:
+            return True
+
     def close(self, *, seconds: float = 10.0) -> None:
         """Hang up, give the process so much time to end by itself, and end it with all that it started."""
         self._connection.close()

@@ -4,6 +4,7 @@ from harness.store.documents import SCORE, DocumentScores, sample
 from harness.store.headers import Problem
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES
 from harness.store.store import Outcomes, Store
+from harness.store.writer import OutcomeWriter
 
 __all__ = [
     "FAILURE",
@@ -12,6 +13,7 @@ __all__ = [
     "SAMPLES",
     "SCORE",
     "DocumentScores",
+    "OutcomeWriter",
     "Outcomes",
     "Problem",
     "Store",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import secrets
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.bounded.files import open_regular
@@ -14,8 +18,26 @@ from harness.errors import StoreError
 
 TEMPORARY = ".writing-"
 """How the name of a file begins while it is written."""
+LEFTOVER_SECONDS = 86400.0
+"""Age from which on a half-written file is nobody's any more: clocks of machines differ by less."""
 _END = b"PAR1"
 """Last bytes of every Parquet file."""
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name beside `path` that no other writer takes, on whatever machine it runs."""
+    host = re.sub(r"[^A-Za-z0-9-]+", "-", socket.gethostname())[:40]
+    return path.with_name(f"{TEMPORARY}{host}-{os.getpid()}-{secrets.token_hex(4)}-{path.name}")
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove files that writers left half-written, once they are too old for anybody still to be at them."""
+    with suppress(OSError), os.scandir(folder) as listing:
+        for entry in listing:
+            if entry.name.startswith(TEMPORARY):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFTOVER_SECONDS:
+                        os.unlink(entry.path)
 
 
 def replace_file(path: Path, data: bytes, *, to_disk: bool = True) -> None:
@@ -23,7 +45,7 @@ def replace_file(path: Path, data: bytes, *, to_disk: bool = True) -> None:
 
     Without `to_disk` a power cut can leave an empty file.
     """
-    temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

@@ -24,7 +24,14 @@ from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import RunRecord, dumped, loaded
 from harness.specs import ModelSpec
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
-from harness.store.files import TEMPORARY, has_end, overwrite_file, replace_file, reported
+from harness.store.files import (
+    clear_leftovers,
+    has_end,
+    overwrite_file,
+    replace_file,
+    reported,
+    temporary_beside,
+)
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
@@ -73,7 +80,7 @@ class Store:
         """
         with reported(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-            probe = self.root / f"{TEMPORARY}{os.getpid()}"
+            probe = temporary_beside(self.root / "probe")
             probe.write_bytes(b"")
             probe.unlink()
 
@@ -86,8 +93,7 @@ class Store:
         folder = self.path(outcome.cell)
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            for stale in folder.glob(f"{TEMPORARY}*"):
-                stale.unlink()
+            clear_leftovers(folder)
             if isinstance(outcome, CellFailure):
                 replace_file(folder / FAILURE, header_bytes(outcome))
                 return

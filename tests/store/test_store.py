@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,7 +185,7 @@ def test_what_is_told_of_a_model_is_put_right_and_nothing_else(store: Store, out
     )
     raw = json.loads(path.read_text())
     told = raw["cell"]["model"]
-    assert (told["params"], told["tokens"], told["loss"], told["path"], told["gpus"]) == (2000, None, 2.5, None, 0.0)
+    assert (told["params"], told["tokens"], told["loss"], told["path"], told["gpus"]) == (2000, None, 2.5, None, None)
     told.update(params=1000, tokens=20000, loss=None)
     assert raw == json.loads(before.pop(name)) | {"of a later version": 1}
     assert before == {p.name: p.read_bytes() for p in store.path(outcome.cell).iterdir() if p.name != name}
@@ -268,15 +270,30 @@ def test_a_full_disk_leaves_nothing_that_counts(store: Store) -> None:
     assert [p.name for p in store.root.rglob("*") if p.is_file()] == []
 
 
-def test_an_interrupted_write_counts_for_nothing_and_is_cleared_by_the_next(store: Store) -> None:
+def test_an_interrupted_write_counts_for_nothing_and_is_cleared_a_day_later(store: Store) -> None:
     folder = store.path(cell())
     folder.mkdir(parents=True)
-    (folder / ".writing-1-samples.parquet").write_bytes(b"half")
+    half = folder / ".writing-1-samples.parquet"
+    half.write_bytes(b"half")
+    os.utime(half, (time.time() - 90_000,) * 2)
     (folder / SAMPLES).write_bytes(b"half")  # samples replaced, header not yet written
     assert store.done() == frozenset()
     assert store.problems() == ()
     store.write(result())
     assert sorted(p.name for p in folder.iterdir()) == [HEADER, SAMPLES]
+
+
+def test_two_writers_in_step_leave_each_other_alone(store: Store) -> None:
+    folder = store.path(cell())
+    folder.mkdir(parents=True)
+    others = folder / ".writing-node7-12-ab34-samples.parquet"
+    others.write_bytes(b"half")
+    with ThreadPoolExecutor(8) as pool:
+        for written in [pool.submit(store.write, result()) for _ in range(80)]:
+            written.result()
+    assert store.done() == {cell().place}
+    assert store.problems() == ()
+    assert sorted(p.name for p in folder.iterdir()) == [others.name, HEADER, SAMPLES]
 
 
 def test_a_number_that_is_none_cannot_become_a_result() -> None:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,6 +33,8 @@ STARTS = (2.0, 5.0, 15.0)
 """Seconds before a private Ray that did not come up, or was lost, is started again."""
 JOINS = (2.0,)
 """Seconds before a cluster is joined again, in case the driver alone was lost and not the cluster."""
+_MOST_READ = 64
+"""Messages of the driver that are read before the first of them is dealt with."""
 _END_SECONDS = 20.0
 """Time that the driver has to end its workers and Ray."""
 
@@ -42,6 +45,8 @@ class RayExecutor:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
         self._at: tuple[Workplace, ...] | None = None
+        self.has_more = False
+        """True when further outcomes have arrived beside the last one."""
 
     @property
     def loading(self) -> tuple[str, ...]:
@@ -99,11 +104,12 @@ class RayExecutor:
             with _finishing(driver, self._settings.grace_seconds) as finishing:
                 level = logging.getLogger("harness").getEffectiveLevel()
                 driver.tell("run", lanes, settings, self._settings, dict(ENGINES), level)
-                for kind, value in driver.messages():
+                for (kind, value), more in _read_ahead(driver):
                     match kind:
                         case "outcome":
                             number, index, sent, extra = value
                             back.add((number, index))
+                            self.has_more = more
                             yield _outcome(lanes[number].jobs[index].cell, sent, extra)
                         case "joined":
                             joined = True
@@ -136,6 +142,27 @@ class RayExecutor:
             f"{where} is lost: its head, or the node of this run, is gone ({ending.in_words()}); what was finished is "
             "kept, and the same command goes on from there"
         )
+
+
+def _read_ahead(driver: Process) -> Iterator[tuple[tuple[str, Any], bool]]:
+    """Every message of the driver, and whether an outcome has arrived behind it."""
+    read: deque[tuple[str, Any]] = deque()
+    try:
+        for message in driver.messages():
+            read.append(message)
+            if len(read) >= _MOST_READ or not driver.has_message():
+                yield from _with_more(read)
+    except ProcessEndedError:
+        yield from _with_more(read)
+        raise
+
+
+def _with_more(read: deque[tuple[str, Any]]) -> Iterator[tuple[tuple[str, Any], bool]]:
+    outcomes = sum(kind == "outcome" for kind, _ in read)
+    while read:
+        message = read.popleft()
+        outcomes -= message[0] == "outcome"
+        yield message, outcomes > 0
 
 
 class _LostError(Exception):
