@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _LARGEST = 2**63 - 1
 _MOST_TEXT = 2000
 """Characters of a name, a version, a message."""
+_DOUBTFUL = re.compile(rb'\\|"[^"]{%d}|\d{19}' % _MOST_TEXT)
+"""What every header has that `_check_values` finds fault with; nearly all others show at a glance that they have none. A
+text may go on behind a quotation mark after a backslash."""
 SCHEMA = 1
 """Number of the header format. A reader refuses higher numbers and never rewrites lower ones."""
 
@@ -45,8 +49,9 @@ class Problem:
 def read_header(path: Path) -> CellResult | CellFailure | Problem:
     """What one header or failure file says, or why it was skipped."""
     try:
-        raw = parsed_json(read_bytes(path, HEADER_BYTES), finite=True)
-        large = _check_values(raw)
+        content = read_bytes(path, HEADER_BYTES)
+        raw = parsed_json(content, finite=True)
+        large = _check_values(raw) if _DOUBTFUL.search(content) else None
     except UnreadableError as error:
         return Problem(path=path, message=_said(str(error)))
     if not isinstance(raw, dict) or not isinstance(raw.get("schema"), int) or "cell" not in raw:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.bounded.files import read_bytes
 from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
@@ -33,6 +33,7 @@ from harness.store.files import (
     temporary_beside,
 )
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
+from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
 _ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE)
@@ -172,13 +173,23 @@ class Store:
         return self.outcomes().problems
 
     def outcomes(self) -> Outcomes:
-        """Results, failures and problems from one look at the folder."""
-        seen = tuple(self._read())
-        return Outcomes(
-            results=tuple(o for o in seen if isinstance(o, CellResult)),
-            failures=tuple(o for o in seen if isinstance(o, CellFailure)),
-            problems=tuple(o for o in seen if isinstance(o, Problem)),
-        )
+        """Results, failures and problems from one look at the folder.
+
+        Of a large folder only what has changed since the last look is read, see `store.index`.
+        """
+        results: list[CellResult] = []
+        failures: list[CellFailure] = []
+        problems: list[Problem] = []
+        with collector_off():
+            for one in self._read():
+                match one:
+                    case CellResult():
+                        results.append(one)
+                    case CellFailure():
+                        failures.append(one)
+                    case Problem():
+                        problems.append(one)
+        return Outcomes(results=tuple(results), failures=tuple(failures), problems=tuple(problems))
 
     def samples(self, cell: Cell) -> tuple[Sample, ...]:
         """The answers of one complete cell.
@@ -244,18 +255,48 @@ class Store:
         return tuple(sorted(records, key=lambda r: r.started_at, reverse=True)), tuple(problems)
 
     def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
-        for entry, samples in cell_files(self.root):
-            path = Path(entry.path)
-            if entry.name not in (HEADER, FAILURE):
-                yield Problem(path=path, message=str(FOLDERS.exceeded(where="lies too deep:")))
-                continue
-            read = read_header(path)
-            if not isinstance(read, CellResult) or (samples and has_end(samples.path)):
-                yield read
+        found = [(header, samples, file_state(header, samples)) for header, samples in cell_files(self.root)]
+        known = read_index(self.root) if len(found) >= WORTHWHILE else {}
+        now: dict[str, tuple[FileState, Outcome]] = {}
+        alike: dict[Any, Any] = {}
+        news = 0
+        for header, samples, state in found:
+            before = known.get(header.path)
+            if before is not None and before[0] == state:
+                one: CellResult | CellFailure | Problem = before[1]
             else:
-                wrong = "cannot be read to its end" if samples else "is missing"
-                message = f"{SAMPLES} beside it {wrong}: run the cell again, or restore the file"
-                yield Problem(path=path, message=message)
+                one = _shared(_read_cell(header, samples), alike)
+                news += 1
+            if state is not None and not isinstance(one, Problem):
+                now[header.path] = state, one
+            yield one
+        if len(found) >= WORTHWHILE and news > len(found) // 20:
+            write_index(self.root, now)
+
+
+def _read_cell(header: os.DirEntry[str], samples: os.DirEntry[str] | None) -> CellResult | CellFailure | Problem:
+    """What one header or failure file says, and whether the samples beside it are whole."""
+    path = Path(header.path)
+    if header.name not in (HEADER, FAILURE):
+        return Problem(path=path, message=str(FOLDERS.exceeded(where="lies too deep:")))
+    read = read_header(path)
+    if not isinstance(read, CellResult) or (samples and has_end(samples.path)):
+        return read
+    wrong = "cannot be read to its end" if samples else "is missing"
+    return Problem(path=path, message=f"{SAMPLES} beside it {wrong}: run the cell again, or restore the file")
+
+
+def _shared(one: CellResult | CellFailure | Problem, alike: dict[Any, Any]) -> CellResult | CellFailure | Problem:
+    """The same outcome with parts that others have too, which saves memory: models, metrics, versions."""
+    if isinstance(one, Problem):
+        return one
+    model, metrics = (alike.setdefault(part, part) for part in (one.cell.model, one.cell.metrics))
+    cell = replace(one.cell, model=model, metrics=metrics)
+    if isinstance(one, CellFailure):
+        return replace(one, cell=cell)
+    made = one.provenance
+    versions = alike.setdefault(tuple(made.versions.items()), made.versions)
+    return replace(one, cell=cell, provenance=replace(made, versions=versions))
 
 
 def _record(path: Path) -> RunRecord:
