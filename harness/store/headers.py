@@ -27,8 +27,8 @@ _LARGEST = 2**63 - 1
 _MOST_TEXT = 2000
 """Characters of a name, a version, a message."""
 _DOUBTFUL = re.compile(rb'\\|"[^"]{%d}|\d{19}' % _MOST_TEXT)
-"""What every header has that `_check_values` finds fault with; nearly all others show at a glance that they have none. A
-text may go on behind a quotation mark after a backslash."""
+"""What every header has that `_check_values` finds fault with, and few others have. A text may go on behind a quotation
+mark after a backslash."""
 SCHEMA = 1
 """Number of the header format. A reader refuses higher numbers and never rewrites lower ones."""
 
