@@ -20,6 +20,15 @@ class HarnessError(Exception):
     """The key of a task's config whose template failed, where the message does not name it."""
     item: int | None = None
     """Position of the document or the text that failed, among those that were given; None where nobody counted."""
+    doc_id: int | None = None
+    """Position in the evaluated split of the document that is to blame; None where no single one is."""
+    option: int | None = None
+    """Position of the option that is to blame, among those of the document; None where no single one is."""
+
+    def about(self, doc_id: int | None, option: int | None = None) -> Self:
+        """The same error, which tells the document and the option that are to blame."""
+        self.doc_id, self.option = doc_id, option
+        return self
 
 
 class CatalogError(HarnessError):
@@ -33,6 +42,36 @@ class DocumentError(CatalogError):
         """`doc_id`: its position in the evaluated split."""
         super().__init__(message)
         self.doc_id = doc_id
+
+
+class AtDocument:
+    """Tells any error that is raised inside which document it is about; the error stays what it is.
+
+    >>> try:
+    ...     with AtDocument(17):
+    ...         raise ValueError("no number")
+    ... except ValueError as error:
+    ...     document_of(error)
+    17
+    """
+
+    def __init__(self, doc_id: int | None) -> None:
+        """`doc_id`: position of the document in the evaluated split."""
+        self._doc_id = doc_id
+
+    def __enter__(self) -> None:
+        """Nothing to be done."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Note the document, unless the error knows it."""
+        if isinstance(error, Exception) and document_of(error) is None:
+            error.doc_id = self._doc_id  # type: ignore[attr-defined]
+
+
+def document_of(error: BaseException) -> int | None:
+    """Position of the document that an error is about; None where no single one is to blame."""
+    found = getattr(error, "doc_id", None)
+    return found if isinstance(found, int) else None
 
 
 class FaultsError(CatalogError):

@@ -78,7 +78,7 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None
     """
     if task.n_docs is None:
         return None
-    docs = task.n_docs if cell.limit is None else min(task.n_docs, cell.limit)
+    docs = len(cell.positions(task.n_docs))
     requests = docs * _requests_per_document(task)
     document = (task.mean_doc_chars or 0.0) / CHARS_PER_TOKEN
     # documents that bring their examples along are counted with them already

@@ -210,11 +210,13 @@ def _digests(results: Iterable[CellResult]) -> dict[str, list[str]]:
 
 def _fit(columns: Mapping[str, Cell], digests: Mapping[str, Sequence[str]]) -> set[str]:
     """Columns that may be averaged: of a metric that can be centred, the newest version of a task, most documents."""
-    limits = [cell.limit for cell in columns.values()]
+    # chosen documents are a trial, which nothing is averaged with
+    whole = {name: cell for name, cell in columns.items() if cell.docs is None} or columns
+    limits = [cell.limit for cell in whole.values()]
     widest = None if None in limits else max((limit for limit in limits if limit is not None), default=None)
     return {
         name
-        for name, cell in columns.items()
+        for name, cell in whole.items()
         if normalised(0.0, cell.metrics[0]) is not None
         and cell.task_digest == digests[cell.task][0]
         and cell.limit == widest

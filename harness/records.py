@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from harness.errors import PlanError
 from harness.plan import Cell
+from harness.plan.documents import written_documents
 from harness.plausible import AMOUNT, COUNT, INDEX, SIZE_BOUNDS, Bound, check_reading, check_score, check_time
 from harness.specs import ModelSpec
 from harness.wording import quoted
@@ -138,6 +140,12 @@ class CellFailure:
     """Full traceback; empty when the worker process died and left none."""
     failed_at: datetime
     """When it failed (UTC)."""
+    doc_id: int | None = None
+    """Position of the document on which it failed, in the evaluated split; None where no single one is to blame."""
+    option: int | None = None
+    """Position of the option on which it failed, among those of the document; None where no single one is to blame."""
+    repeat: str = ""
+    """Command that repeats this cell alone, or its document alone; empty for a run that no command started."""
     circumstances: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """Option of the run -> value, such as `device` -> `cpu`: where one has changed, the cell is tried again; empty for
     failures from before this was recorded."""
@@ -187,11 +195,22 @@ def _check_cell(cell: Cell) -> None:
     check_model(cell.model)
     for name in ("shots", "seed", "limit"):
         INDEX.check(name, getattr(cell, name))
+    if cell.docs is not None:
+        _check_documents(cell.docs)
     names = [metric.name for metric in cell.metrics]
     if not names or len({*names}) < len(names):
         raise ValueError(f"metrics are {quoted(names)}; expected one or more, each once")
     for metric in cell.metrics:
         check_reading(metric.chance, metric.best, higher=metric.higher_is_better, continuous=metric.continuous)
+
+
+def _check_documents(docs: str) -> None:
+    try:
+        written = written_documents(docs)
+    except PlanError as error:
+        raise ValueError(str(error)) from error
+    if written != docs:
+        raise ValueError(f"docs is {quoted(docs)}; expected {quoted(written)}")
 
 
 def _check_result(result: CellResult) -> None:

@@ -62,6 +62,8 @@ class Run:
     """Command that started the run, for its record."""
     metrics: Path | None = None
     """File that says how far the run is, for Prometheus; None for none."""
+    repeat: Callable[[CellFailure], str] | None = None
+    """Gives the command that repeats a failed cell alone; None for a run that no command started."""
 
     def evaluate(self, watch: Watch | None = None) -> Progress:
         """Evaluate the cells that are to be evaluated; each outcome is stored before it is counted.
@@ -121,8 +123,11 @@ class Run:
         return tuple(getattr(self.executor, "workplaces", ()))
 
     def _told(self, outcome: Outcome) -> Outcome:
-        """A failure with the options of the run, so that a later one sees what has changed."""
-        return replace(outcome, circumstances=self.circumstances) if isinstance(outcome, CellFailure) else outcome
+        """A failure with the options of the run, so that a later one sees what has changed, and how to repeat it."""
+        if not isinstance(outcome, CellFailure):
+            return outcome
+        repeat = "" if self.repeat is None else self.repeat(outcome)
+        return replace(outcome, circumstances=self.circumstances, repeat=repeat)
 
 
 def evaluate(
@@ -189,10 +194,12 @@ def prepare(
     retry_failed: bool = False,
     command: str = "harness.evaluate",
     metrics: Path | None = None,
+    repeat: Callable[[CellFailure], str] | None = None,
 ) -> Run:
     """Everything that comes before the first cell; arguments and errors as of `evaluate`.
 
-    `command` is kept in the record of the run, and the file `metrics` says how far it is, for Prometheus.
+    `command` is kept in the record of the run, the file `metrics` says how far it is, for Prometheus, and `repeat`
+    gives the command that repeats a failed cell alone.
 
     Answers that another family of the folder has of the same models are copied, and descriptions of models that were
     corrected since are brought up to date in the folder.
@@ -234,6 +241,7 @@ def prepare(
         again=Counter(option for options in changed.values() for option in options),
         command=command,
         metrics=metrics,
+        repeat=repeat,
     )
 
 

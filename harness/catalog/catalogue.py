@@ -88,13 +88,18 @@ class Catalog:
         faults.check()
 
     def check_documents(
-        self, names: Iterable[str], *, limit: int | None = None, shots: int | None = None, told: Told | None = None
+        self,
+        names: Iterable[str],
+        *,
+        asked: Sequence[int] | None = None,
+        shots: int | None = None,
+        told: Told | None = None,
     ) -> tuple[str, ...]:
         """Look at every document of these tasks, after their templates have been checked.
 
         Args:
             names: names of tasks.
-            limit: number of documents of each that are evaluated, from the first on; None for all.
+            asked: positions of the documents that are evaluated, ascending; None for all.
             shots: largest number of examples that are shown; None for the largest of the suites.
             told: called every few seconds with how far the look has come.
 
@@ -109,7 +114,7 @@ class Catalog:
             path = self.files[f"task {name}"]
             usual = [max(suite.shots) for suite in self.suites.values() if name in suite.tasks and suite.shots]
             most = max(usual, default=None) if shots is None else shots
-            found = look_at_documents(self.task(name), self.fields[name], path, limit=limit, shots=most, told=told)
+            found = look_at_documents(self.task(name), self.fields[name], path, asked=asked, shots=most, told=told)
             of_task = Faults(path)
             of_task.add(found.errors)
             with faults:

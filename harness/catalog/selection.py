@@ -42,6 +42,7 @@ def select(
     prompts: Sequence[str] | None = None,
     seeds: int | None = None,
     limit: int | None = None,
+    docs: str | None = None,
     chat: bool = False,
     system: str | None = None,
     engine: str = DEFAULT_ENGINE,
@@ -66,6 +67,7 @@ def select(
         chat: ask in turns, by each model's own chat template.
         system: system instruction before every prompt; None for none.
         limit: number of documents of each task, from the first on; None takes that of each suite.
+        docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
         engine: name of the engine that answers.
         dtype: number format that every model is loaded in; None takes that of its family.
 
@@ -87,6 +89,7 @@ def select(
         prompts=None if prompts is None else tuple(prompts),
         seeds=seeds,
         limit=limit,
+        docs=docs,
         chat=chat,
         system=system or None,
     )
@@ -102,11 +105,11 @@ def _check_documents(catalog: Catalog, plan: RunPlan) -> None:
     Raises:
         CatalogError: a run would fail on one.
     """
-    for name in plan.tasks:
+    for name, task in plan.tasks.items():
         cells = [cell for cell in plan.cells if cell.task == name]
-        limits = [cell.limit for cell in cells]
-        limit = None if None in limits else max((each for each in limits if each), default=None)
-        for warning in catalog.check_documents([name], limit=limit, shots=max(cell.shots for cell in cells)):
+        asked = [cell.positions(task.n_docs) for cell in cells] if task.n_docs is not None else []
+        most = max(asked, key=len, default=None)
+        for warning in catalog.check_documents([name], asked=most, shots=max(cell.shots for cell in cells)):
             log.warning("%s", warning)
 
 

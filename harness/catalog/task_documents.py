@@ -25,7 +25,7 @@ from harness.catalog.task_config import (
     written_examples,
 )
 from harness.catalog.task_data import named_files, read_split
-from harness.catalog.task_ways import Answered, Finding, Way, way_of, way_of_examples
+from harness.catalog.task_ways import Answered, Trouble, Way, way_of, way_of_examples
 from harness.errors import CatalogError, ComputationError, HarnessError
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.limited import rendering_for
@@ -60,7 +60,7 @@ def look_at_documents(
     fields: Mapping[str, frozenset[str]],
     path: Path,
     *,
-    limit: int | None = None,
+    asked: Sequence[int] | None = None,
     shots: int | None = None,
     told: Told | None = None,
 ) -> Doubts:
@@ -70,7 +70,7 @@ def look_at_documents(
         task: the task, whose templates have passed `task_config.check_templates`.
         fields: split -> names of the fields of its documents.
         path: its file, for messages.
-        limit: number of documents that are evaluated, from the first on; None for all.
+        asked: positions of the documents that are evaluated, ascending; None for all.
         shots: largest number of examples that are shown; None where it is not known.
         told: called every few seconds with how far the look has come.
 
@@ -92,7 +92,13 @@ def look_at_documents(
             look.at_examples(str(shown), (document.fields for document in read.documents(str(shown))))
         elif samples is not None:
             look.at_examples("fewshot_config.samples", samples)
-    look.at_evaluated(evaluated, islice(read.documents(evaluated), limit), own=from_pool and shown == evaluated)
+    every = (document.fields for document in read.documents(evaluated))
+    found: Iterator[tuple[int, Mapping[str, Any]]] = enumerate(every)
+    if asked is not None:
+        wanted = asked if isinstance(asked, range) else frozenset(asked)
+        found = ((number, fields) for number, fields in islice(found, asked[-1] + 1) if number in wanted)
+    own = from_pool and shown == evaluated and (asked is None or isinstance(asked, range))
+    look.at_evaluated(evaluated, found, own=own)
     return look.doubts(shots)
 
 
@@ -120,18 +126,18 @@ class _Tally:
         self._known: dict[tuple[str, str, bool, str], list[int]] = {}
         self._first: dict[tuple[str, str, bool, str], str] = {}
 
-    def note(self, found: Finding, split: str, number: int) -> None:
+    def note(self, found: Trouble, split: str, number: int) -> None:
         """Count a document."""
         key = (found.where, found.kind or found.what, found.is_error, split)
-        if key not in self._known:
-            self._known[key] = [0, number]
-            self._first[key] = found.what
-        self._known[key][0] += 1
+        known = self._known.setdefault(key, [0, number, -1])
+        self._first.setdefault(key, found.what)
+        if known[2] != number:  # several prompts may say the same of one document
+            known[0], known[2] = known[0] + 1, number
 
     def lines(self, *, errors: bool) -> tuple[str, ...]:
         """One line for each thing that was found."""
         made = []
-        for key, (number, first) in self._known.items():
+        for key, (number, first, _) in self._known.items():
             where, _, is_error, split = key
             more = f" and {count(number - 1)} more" if number > 1 else ""
             place = f"{self._path}: {where}" if where else str(self._path)
@@ -182,15 +188,18 @@ class _Look:
         """Look at the examples."""
         ways = [way_of_examples(variant, self._columns, self._rendering()) for variant in self._variants]
         shown: list[Asked | None] = []
-        for number, fields, now in self._batches(documents, [*ways, self._ways[0]]):
+        for number, fields, now in self._batches(enumerate(documents), [*ways, self._ways[0]]):
             answers = [self._answer(way, fields, split, number) for way in now[:-1]]
             shown.append(self._asked(now[-1], fields, answers[0], split, number))
         self._pool = Pool(shown)
 
-    def at_evaluated(self, split: str, documents: Iterable[Document], *, own: bool) -> None:
-        """Look at the documents that are evaluated; where they are their own examples too, count copies among them."""
+    def at_evaluated(self, split: str, documents: Iterable[tuple[int, Mapping[str, Any]]], *, own: bool) -> None:
+        """Look at the documents that are evaluated, each with its position in the split.
+
+        `own`: they are their own examples too, so that copies are counted among them.
+        """
         shown: list[Asked | None] = []
-        for number, fields, ways in self._batches((document.fields for document in documents), self._ways):
+        for number, fields, ways in self._batches(documents, self._ways):
             answers = [self._answer(way, fields, split, number) for way in ways]
             if (answered := answers[0]) is not None:
                 for found in self._measures.at(ways[0], fields, answered):
@@ -203,18 +212,16 @@ class _Look:
             self._leave_out(pool.copies(asked) - {number} if asked else frozenset(), number)
 
     def _batches(
-        self, documents: Iterable[Mapping[str, Any]], ways: Sequence[Way]
+        self, documents: Iterable[tuple[int, Mapping[str, Any]]], ways: Sequence[Way]
     ) -> Iterator[tuple[int, Mapping[str, Any], Sequence[Way]]]:
         """Each document with its number and the ways to ask about it; templates are rendered for many at a time."""
-        left, number = iter(documents), 0
+        left = iter(documents)
         while batch := list(islice(left, _BATCH)):
             rendering = self._rendering()
             now = [way.by(rendering) for way in ways]
             for way in now:
-                way.learn([fields for fields in batch if way.needed.keys() <= fields.keys()])
-            for fields in batch:
-                yield number, fields, now
-                number += 1
+                way.learn([fields for _, fields in batch if way.needed.keys() <= fields.keys()])
+            yield from ((number, fields, now) for number, fields in batch)
 
     def _rendering(self) -> Rendering:
         return rendering_for(trusted=self._task.trusted)
@@ -273,15 +280,15 @@ class _Look:
         before = self._places.setdefault(hash(repr(compared)), number)
         if before != number:
             what = f"is document {before} once more; each copy counts"
-            self._tally.note(Finding("", what, "copy", is_error=False), split, number)
+            self._tally.note(Trouble("", what, "copy", is_error=False), split, number)
         asked = None if self._pool is None else self._asked(way, fields, answered, split, number)
         if self._pool is not None and asked is not None and (copies := self._pool.copies(asked)):
             self._leave_out(copies, number)
             what = f"stands among the examples too (example {min(copies)}), which is not shown to it"
-            self._tally.note(Finding("", what, "example", is_error=False), split, number)
+            self._tally.note(Trouble("", what, "example", is_error=False), split, number)
 
 
-def _answered(way: Way, fields: Mapping[str, Any]) -> tuple[Answered | None, list[Finding]]:
+def _answered(way: Way, fields: Mapping[str, Any]) -> tuple[Answered | None, list[Trouble]]:
     """The right answers to a document, and what was found on the way; None where something about it is wrong."""
     found = [*way.misses(fields), *way.doubts(fields)]
     if any(one.is_error for one in found):
@@ -291,7 +298,7 @@ def _answered(way: Way, fields: Mapping[str, Any]) -> tuple[Answered | None, lis
     if way.questions.target is None or any(one.is_error for one in found):
         return None, found
     answered = way.answer(fields)
-    if isinstance(answered, Finding):
+    if isinstance(answered, Trouble):
         return None, [*found, answered]
     return answered, [*found, *way.doubts_of(answered)]
 
@@ -309,7 +316,7 @@ class _Measures:
         self._entities: int | None = 0 if any(name.startswith("entity_f1") for name in names) else None
         self._programs = any(programs_needed(name) for name in names)
 
-    def at(self, way: Way, fields: Mapping[str, Any], answered: Answered) -> Iterator[Finding]:
+    def at(self, way: Way, fields: Mapping[str, Any], answered: Answered) -> Iterator[Trouble]:
         """What a document lacks."""
         self._documents += 1
         if options := len(answered.options):
@@ -328,7 +335,7 @@ class _Measures:
                 tests_of(fields)
                 entry_of(fields, str(way.questions.question(fields)))
         except HarnessError as error:
-            yield Finding("", str(error), "no reference")
+            yield Trouble("", str(error), "no reference")
 
     def lines(self) -> Iterator[str]:
         """What is wrong with the metrics, given all documents."""

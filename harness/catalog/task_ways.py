@@ -23,7 +23,7 @@ _OTHERS = ("gen_prefix", "description")
 """Further templates of a document that is evaluated."""
 
 
-class Finding(NamedTuple):
+class Trouble(NamedTuple):
     """Something about a document that is wrong, or seems so."""
 
     where: str
@@ -80,13 +80,13 @@ class Way:
         """The same, with templates rendered by another renderer."""
         return replace(self, questions=replace(self.questions, rendering=rendering))
 
-    def misses(self, fields: Mapping[str, Any]) -> list[Finding]:
+    def misses(self, fields: Mapping[str, Any]) -> list[Trouble]:
         """The fields that a document lacks, and that a template cannot do without."""
         if self.needed.keys() <= fields.keys():
             return []
         uses = [(name, use) for name, some in self.needed.items() if name not in fields for use in some]
         return [
-            Finding(use.where, f"there is no field {quoted(name)}", f"no {name}")
+            Trouble(use.where, f"there is no field {quoted(name)}", f"no {name}")
             for name, use in uses
             if not use.template or self._fails(use.template, fields)
         ]
@@ -100,7 +100,7 @@ class Way:
             return True
         return False
 
-    def failures(self, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    def failures(self, fields: Mapping[str, Any]) -> Iterator[Trouble]:
         """Templates of which nothing can be made, beside those of the answers.
 
         Raises:
@@ -113,22 +113,22 @@ class Way:
                 error.key = self.where[name]
                 raise
             except HarnessError as error:
-                yield Finding(self.where[name], str(error), "template fails")
+                yield Trouble(self.where[name], str(error), "template fails")
 
-    def doubts(self, fields: Mapping[str, Any]) -> Iterator[Finding]:
+    def doubts(self, fields: Mapping[str, Any]) -> Iterator[Trouble]:
         """Fields without a value, and lists where a text belongs."""
         for name, use in self.written.items():
             value = fields.get(name, "")
             if isinstance(value, str | int) or (isinstance(value, float) and not math.isnan(value)):
                 continue
             what = "is null" if not isinstance(value, dict | list) else f"is {quoted(value)}"
-            yield Finding(use.where, f"{name} {what}; expected a text", f"{name} {what[:6]}", is_error=not use.template)
+            yield Trouble(use.where, f"{name} {what}; expected a text", f"{name} {what[:6]}", is_error=not use.template)
         for name, use in self.answers.items():
             value = fields.get(name, "")
             if value is None or (isinstance(value, float) and math.isnan(value)):
-                yield Finding(use.where, f"{name} is null; expected an answer", f"{name} is null")
+                yield Trouble(use.where, f"{name} is null; expected an answer", f"{name} is null")
 
-    def answer(self, fields: Mapping[str, Any]) -> Answered | Finding:
+    def answer(self, fields: Mapping[str, Any]) -> Answered | Trouble:
         """The right answers to a document and its options, or why there are none.
 
         Raises:
@@ -142,17 +142,17 @@ class Way:
             raise
         except HarnessError as error:
             named = next((name for name in _SHOWN if str(error).startswith(name)), "doc_to_target")
-            return Finding(self.where[named], str(error), "no right answer")
+            return Trouble(self.where[named], str(error), "no right answer")
 
-    def doubts_of(self, answered: Answered) -> Iterator[Finding]:
+    def doubts_of(self, answered: Answered) -> Iterator[Trouble]:
         """Right answers and options that are hardly meant as they are."""
         right, options = answered
         if right.doubt is not None:
-            yield Finding(self.where["doc_to_target"], right.doubt, "two readings", is_error=False)
+            yield Trouble(self.where["doc_to_target"], right.doubt, "two readings", is_error=False)
         if not all(map(str.strip, right.texts)):
-            yield Finding(self.where["doc_to_target"], "a right answer is empty", is_error=False)
+            yield Trouble(self.where["doc_to_target"], "a right answer is empty", is_error=False)
         if options and len({*options}) < len(options):
-            yield Finding(self.where["doc_to_choice"], "two options are the same", is_error=False)
+            yield Trouble(self.where["doc_to_choice"], "two options are the same", is_error=False)
 
 
 def way_of(variant: Variant, columns: frozenset[str], rendering: Rendering) -> Way:

@@ -26,7 +26,7 @@ _ELSEWHERE = {
     "--fewshot-as-multiturn": "with --apply-chat-template examples are turns of the chat by themselves",
     "--predict-only": "every answer is scored, and emergence samples shows the texts",
     "--check-integrity": "emergence check PATH looks at task files",
-    "--samples": "--limit takes the first so many documents of each task",
+    "--samples": "--docs takes the documents with these numbers, --limit the first so many, of each task",
     "--verbosity": "-v stands before the verb: emergence -v run",
     "--wandb-args": "emergence leaderboard and emergence report write files that other tools can log",
     "--wandb-config-args": "emergence leaderboard and emergence report write files that other tools can log",

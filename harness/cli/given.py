@@ -33,6 +33,7 @@ def plan_of(given: Mapping[str, Any]) -> RunPlan:
         prompts=opt.split(given["prompts"]) or None,
         seeds=given["seeds"],
         limit=given["limit"],
+        docs=",".join(given["docs"]) if given["docs"] else None,
         chat=given["apply_chat_template"],
         system=given["system_instruction"],
         engine=given["engine"],

@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say
+from harness.cli.repeating import repeated_alone
 from harness.errors import PlanError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
@@ -88,6 +89,9 @@ def _row(failure: CellFailure) -> dict[str, Any]:
         "node": failure.node or None,
         "pid": failure.pid,
         "signal": failure.signal,
+        "doc_id": failure.doc_id,
+        "option": failure.option,
+        "repeat": failure.repeat or None,
         "losses": list(failure.losses),
         "traceback": failure.traceback,
         "log": list(failure.log),
@@ -100,6 +104,7 @@ def _lines(failure: CellFailure) -> Iterator[str]:
     process = "" if failure.pid is None else f", process {failure.pid}"
     signal = "" if failure.signal is None else f", ended by {failure.signal}"
     yield f"  at {moment(failure.failed_at)} {where}{process}{signal}"
+    yield from (f"  {line}" for line in repeated_alone(failure))
     yield from (f"  before: {loss}" for loss in failure.losses)
     if failure.traceback and failure.traceback.splitlines() != list(failure.log):
         yield from (f"  {line}" for line in failure.traceback.splitlines())

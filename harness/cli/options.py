@@ -92,6 +92,14 @@ Price = Annotated[float | None, typer.Option("--price", min=0.0, help="Price of 
 DocumentLimit = Annotated[
     int | None, typer.Option("--limit", help="Number of documents of each task, from the first on.")
 ]
+Documents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--docs",
+        help="Only the documents with these numbers, such as 17 or 17,19-25, the first being 0: a trial, never part of "
+        "a whole cell.",
+    ),
+]
 
 ChatTemplate = Annotated[
     bool,

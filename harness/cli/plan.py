@@ -37,6 +37,7 @@ def command(
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,
     limit: opt.DocumentLimit = None,
+    docs: opt.Documents = None,
     apply_chat_template: opt.ChatTemplate = False,
     system_instruction: opt.SystemInstruction = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
@@ -133,12 +134,17 @@ def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: di
 
 def _resolution(plan: RunPlan) -> str:
     """One row per task and number of documents."""
-    asked = {(cell.suite, cell.task, cell.limit): resolution(plan.tasks[cell.task], cell.limit) for cell in plan.cells}
+    asked = {(c.suite, c.task, c.limit, c.docs): resolution(plan.tasks[c.task], _most(plan, c)) for c in plan.cells}
     rows = [
         (suite, task, can.documents, score(can.chance), score(can.mde), can.documents_needed)
-        for (suite, task, _), can in sorted(asked.items(), key=lambda item: item[0][:2])
+        for (suite, task, *_), can in sorted(asked.items(), key=lambda item: item[0][:2])
     ]
     return table(("suite", "task", "documents", "chance", "detectable", f"needed for +{PRACTICAL_EFFECT}"), rows)
+
+
+def _most(plan: RunPlan, cell: Cell) -> int | None:
+    """Number of documents that a cell asks, if it does not ask all of them."""
+    return cell.limit if cell.docs is None else cell.n_asked(plan.tasks[cell.task].n_docs)
 
 
 def _total(costs: dict[Place, CostEstimate | None]) -> CostEstimate:
@@ -165,7 +171,7 @@ def _data(
                 "prompt": cell.prompt,
                 "seed": cell.seed,
                 "status": "done" if place in finished else "failed" if place in failed else "to do",
-                **can(cell.task, cell.limit),
+                **can(cell.task, _most(plan, cell)),
                 **(asdict(cost) if cost else {"requests": None, "tokens": None, "seconds": None}),
             }
         )

@@ -14,6 +14,7 @@ from harness.cli import options as opt
 from harness.cli.given import plan_of, settings_of
 from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
+from harness.cli.repeating import repeating
 from harness.estimate import seconds_of
 from harness.plan import DEFAULT_ENGINE, Slice, sliced
 from harness.runner import Run, prepare
@@ -21,6 +22,7 @@ from harness.wording import counted, duration
 
 
 def command(
+    context: typer.Context,
     suite: opt.SuiteNames = None,
     task: opt.TaskNames = None,
     family: opt.FamilyNames = None,
@@ -30,6 +32,7 @@ def command(
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,
     limit: opt.DocumentLimit = None,
+    docs: opt.Documents = None,
     apply_chat_template: opt.ChatTemplate = False,
     system_instruction: opt.SystemInstruction = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
@@ -72,6 +75,7 @@ def command(
         retry_failed=retry_failed,
         metrics=metrics,
         command=shlex.join(["emergence", *sys.argv[1:]]),
+        repeat=repeating(context),
     )
     for line in _before(run):
         say(line)

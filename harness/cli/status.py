@@ -15,6 +15,7 @@ import typer
 
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say, table
+from harness.cli.repeating import failure_lines, failure_row
 from harness.errors import PlanError, StoreError
 from harness.records import CellResult
 from harness.runs import RunRecord, costs, fallbacks, foreign_code, mixed, up_to_date
@@ -63,7 +64,7 @@ def _show(results: Path, as_json: bool) -> None:
         print_json(
             {
                 "done": len(done),
-                "failed": [{"cell": f.cell.label, "error": f.error, "message": f.message} for f in failures],
+                "failed": [failure_row(failure) for failure in failures],
                 "runs": [run_row(record, now) for record in records],
                 "prompts_cut": [
                     {"family": of.family, "model": of.model, "documents": of.documents, "cut": of.truncated}
@@ -82,8 +83,8 @@ def _show(results: Path, as_json: bool) -> None:
     broken = Counter((f.cell.model.family, f.cell.suite) for f in failures)
     keys = sorted(families.keys() | broken.keys())
     print(table(("family", "suite", "done", "failed"), [(*k, families[k], broken[k]) for k in keys]))
-    for failure in failures:
-        print_line(f"failed: {failure.cell.label}: {failure.error}: {failure.message}")
+    for line in (line for failure in failures for line in failure_lines(failure)):
+        print_line(line)
     for line in run_lines(records, now):
         print_line(line)
     for of in cut:

@@ -232,7 +232,7 @@ def _ask(
     _check_programs(cell, built)
     references = tuple(references_of(built.task, requests) for requests in built.documents)
     lengths = _lengths(lm, built, references)
-    _check_fit(cell, lm, lengths, settings)
+    _check_fit(cell, lm, built, lengths, settings)
     return _AskedCell(built=built, references=references, lengths=lengths, fence=fence)
 
 
@@ -399,14 +399,18 @@ def _new_tokens(lm: CellModel, task: CellTask) -> int:
     return new
 
 
-def _check_fit(cell: Cell, lm: CellModel, lengths: Sequence[_Lengths], settings: EngineSettings) -> None:
+def _check_fit(
+    cell: Cell, lm: CellModel, built: BuiltCell, lengths: Sequence[_Lengths], settings: EngineSettings
+) -> None:
     over = [length.excess for length in lengths if length.excess > 0]
     if over and settings.truncation == "refuse":
-        raise HarnessError(
+        longest = [length.excess for length in lengths].index(max(over))
+        error = HarnessError(
             f"task {cell.task}, {cell.shots} shots: {len(over)} of {len(lengths)} prompts do not fit "
             f"{cell.model.name}: the longest takes {lm.max_length + max(over)} tokens with its answer, "
-            f"the model reads {lm.max_length}; use fewer shots, or --truncation allow"
+            f"the model reads {lm.max_length}; use fewer shots, or --truncation allow",
         )
+        raise error.about(built.documents[longest][0].doc_id)
 
 
 # --- answers --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ has several right answers, the best score counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -114,7 +114,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         """True when prompts are turns of a chat, so that no delimiter separates a question from its answer."""
         return self._turns is not None
 
-    def build(self, shots: int, limit: int | None, only: range | None = None) -> BuiltCell:
+    def build(self, shots: int, limit: int | None, only: Container[int] | None = None) -> BuiltCell:
         """Requests of the first `limit` documents: lm-eval's `build_all_requests` without its progress bar.
 
         Args:

@@ -26,9 +26,10 @@ from harness.engines.documents import DocumentCache, Splits
 from harness.engines.shots import sampler
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
+from harness.plan.documents import chosen_documents
 from harness.scoring.metrics import OWN_METRICS, is_own
 from harness.specs import TaskSpec
-from harness.wording import quoted
+from harness.wording import count, quoted
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)  # its advice is about its own command line
 OWN_KEYS = frozenset({"simulate"})
@@ -52,7 +53,7 @@ def build_cell(
         data: cache of the documents read so far.
         allow_code: True when the user agreed that Python files of the task run.
         write_turns: writes the turns of a chat by the model's template, for cells that ask in turns.
-        only: positions of the documents to build; None for all.
+        only: positions of the documents to build, for a cell that is cut into parts; None for all.
 
     Raises:
         CatalogError: the task's config or data do not fit lm-eval.
@@ -81,7 +82,11 @@ def build_cell(
     if (places := config["fewshot_config"].get("fewshot_indices")) is not None:
         made.sampler.take(places)
     made.set_fewshot_seed(cell.seed)
-    return replace(made.build(cell.shots, cell.limit, only), foreign_code=code)
+    chosen = only if cell.docs is None else frozenset(chosen_documents(cell.docs))
+    built = made.build(cell.shots, cell.limit, chosen)
+    if not built.documents:
+        raise PlanError(f"--docs {cell.docs}: task {task.name} has {count(len(made.eval_docs))} documents")
+    return replace(built, foreign_code=code)
 
 
 def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:

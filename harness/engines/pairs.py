@@ -76,7 +76,7 @@ def check_scorable(requests: Sequence[Instance], pairs: Sequence[Pair], max_leng
     scorable = [bool(pair.context) and 0 < len(pair.continuation) <= max_length for pair in pairs]
     bad = [(r, p) for r, p, known in zip(requests, pairs, scorable, strict=True) if not known]
     if bad:
-        raise _not_scorable(bad, max_length)
+        raise _not_scorable(requests, bad, max_length)
 
 
 def check_answers(requests: Sequence[Instance], pairs: Sequence[Pair]) -> None:
@@ -91,14 +91,16 @@ def check_answers(requests: Sequence[Instance], pairs: Sequence[Pair]) -> None:
     """
     bad = [(request, pair) for request, pair in zip(requests, pairs, strict=True) if not pair.continuation]
     if bad:
-        raise _not_scorable([(request, Pair([0], [])) for request, _ in bad], 0)
+        raise _not_scorable(requests, [(request, Pair([0], [])) for request, _ in bad], 0)
 
 
-def _not_scorable(bad: Sequence[tuple[Instance, Pair]], max_length: int) -> HarnessError:
+def _not_scorable(requests: Sequence[Instance], bad: Sequence[tuple[Instance, Pair]], max_length: int) -> HarnessError:
     request, pair = bad[0]
+    options = {each.idx for each in requests if each.doc_id == request.doc_id}
     more = len({each.doc_id for each, _ in bad}) - 1
     others = f" (and so in {more} more)" if more else ""
-    return HarnessError(f"{_document(request)}{others}: {_why_not(request, pair, max_length)}")
+    said = f"{_document(request)}{others}: {_why_not(request, pair, max_length)}"
+    return HarnessError(said).about(request.doc_id, request.idx if len(options) > 1 else None)
 
 
 def no_first_token(name: str) -> ModelError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError, document_of, unknown
 from harness.lazy import import_large
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult, Outcome, Provenance, implausible
@@ -180,6 +180,8 @@ def failure(cell: Cell, error: Exception) -> CellFailure:
         error=type(error).__name__,
         message=lines[0] if lines else type(error).__name__,
         traceback="".join(traceback.format_exception(error)),
+        doc_id=document_of(error),
+        option=getattr(error, "option", None),
         failed_at=datetime.now(UTC),
         node=socket.gethostname(),
         pid=os.getpid(),

@@ -11,12 +11,14 @@ from lm_eval.api.instance import Instance
 
 from harness.engines.cell_task import BuiltCell
 from harness.engines.lm_tasks import metric_name
-from harness.errors import HarnessError
+from harness.errors import AtDocument, HarnessError
 from harness.plan import Cell
 from harness.records import Score
 from harness.scoring.metrics import (
     SAMPLE_METRICS,
     Answer,
+    CorpusValue,
+    check_reference,
     corpus_metric,
     is_corpus_metric,
     mean_stderr,
@@ -52,10 +54,11 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
         values: Sequence[float] | None
         if name in SAMPLE_METRICS:
             score_one = sample_metric(name)
-            values = [float(score_one(answer)) for answer in answers]
+            asked = zip(built.documents, answers, strict=True)
+            values = [_scored(score_one, requests, answer) for requests, answer in asked]
             value, stderr = mean_stderr(values)
         elif is_corpus_metric(name):
-            value, stderr, values = corpus_metric(name)(answers)
+            value, stderr, values = _of_corpus(name, built, answers)
         else:
             which = _filter_of(name, built)
             if which not in theirs:
@@ -64,7 +67,9 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
         bad = [number for number in (values or (value,)) if not math.isfinite(number)]
         if bad:
             where = f" in {len(bad)} of {len(answers)} documents" if values else ""
-            raise HarnessError(f"task {cell.task}: scores are not finite: metric {name} is {bad[0]}{where}")
+            said = f"task {cell.task}: scores are not finite: metric {name} is {bad[0]}{where}"
+            first = next((i for i, number in enumerate(values or ()) if not math.isfinite(number)), None)
+            raise HarnessError(said).about(None if first is None else built.documents[first][0].doc_id)
         scores.append(Score(metric=name, value=value, stderr=stderr, n=len(answers)))
         for row, sample_value in zip(per_sample, values or (), strict=values is not None):
             row[name] = sample_value
@@ -89,12 +94,38 @@ def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[An
 
 def _check_likelihoods(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> None:
     """Refuse likelihoods that are not numbers, as broken weights give: accuracy would still be a number."""
-    bad = sum(map(_no_numbers, built.documents, answers))
+    bad = [requests for requests, answer in zip(built.documents, answers, strict=True) if _no_numbers(requests, answer)]
     if bad:
-        raise HarnessError(
-            f"task {cell.task}: scores are not finite: the model's log-likelihoods are nan in {bad} of {len(answers)} "
-            f"documents; its weights are damaged, or it needs more than {cell.model.dtype}"
+        numbers = [_number(request) for request in bad[0]]
+        option = next((i for i, number in enumerate(numbers) if not math.isfinite(number)), None)
+        error = HarnessError(
+            f"task {cell.task}: scores are not finite: the model's log-likelihoods are nan in {len(bad)} of "
+            f"{len(answers)} documents; its weights are damaged, or it needs more than {cell.model.dtype}"
         )
+        raise error.about(bad[0][0].doc_id, option if len(numbers) > 1 else None)
+
+
+def _number(request: Instance) -> float:
+    """The likelihood that a request came back with; 0 for a text."""
+    response = request.resps[0]
+    found = response[0] if isinstance(response, tuple) else response
+    return 0.0 if isinstance(found, str) else float(found)
+
+
+def _scored(metric: Callable[[Answer], float], requests: Sequence[Instance], answer: Answer) -> float:
+    with AtDocument(requests[0].doc_id):
+        return float(metric(answer))
+
+
+def _of_corpus(name: str, built: BuiltCell, answers: Sequence[Answer]) -> CorpusValue:
+    """The value of a metric of all documents together; an error about what one of them lacks tells which one."""
+    try:
+        return corpus_metric(name)(answers)
+    except HarnessError:
+        for requests, answer in zip(built.documents, answers, strict=True):
+            with AtDocument(requests[0].doc_id):
+                check_reference(name, answer)
+        raise
 
 
 def _no_numbers(requests: Sequence[Instance], answer: Answer) -> bool:
@@ -116,10 +147,12 @@ def _filter_of(name: str, built: BuiltCell) -> str:
 
 
 def _lm_eval_rows(built: BuiltCell, which: str) -> list[Mapping[str, Any]]:
-    return [
-        built.task.process_results(requests[0].doc, [request.filtered_resps[which] for request in requests])
-        for requests in built.documents
-    ]
+    return [_lm_eval_row(built, requests, which) for requests in built.documents]
+
+
+def _lm_eval_row(built: BuiltCell, requests: Sequence[Instance], which: str) -> Mapping[str, Any]:
+    with AtDocument(requests[0].doc_id):
+        return built.task.process_results(requests[0].doc, [request.filtered_resps[which] for request in requests])
 
 
 def _lm_eval_score(

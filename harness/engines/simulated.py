@@ -92,7 +92,8 @@ class SimulatedEngine:
     def _evaluated(cell: Cell, task: TaskSpec, watch: Stopwatch) -> CellResult:
         able = ability(cell, task)
         rng = random.Random(cell.key)
-        n = min(cell.limit or task.n_docs or N_DOCS, task.n_docs or N_DOCS)
+        positions = cell.positions(task.n_docs or N_DOCS)
+        n = len(positions)
         luck = [rng.random() for _ in range(n)]
         noise = [rng.gauss(0.0, NOISE) for _ in range(n)]
         values = {metric.name: _values(metric, able, luck, noise) for metric in cell.metrics}
@@ -103,7 +104,7 @@ class SimulatedEngine:
         return CellResult(
             cell=cell,
             scores=tuple(scores),
-            samples=_samples(cell, n, values),
+            samples=_samples(cell, positions, values),
             shots_effective=cell.shots,
             n_expected=n,
             provenance=watch.provenance(packages=()),
@@ -112,7 +113,7 @@ class SimulatedEngine:
     def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
         """Nothing but the time that the documents take: the answers follow from the cell's key."""
         watch = Stopwatch()
-        total = min(cell.limit or task.n_docs or N_DOCS, task.n_docs or N_DOCS)
+        total = len(cell.positions(task.n_docs or N_DOCS))
         _hooks(task.config.get("simulate") or {}, share=len(range(total)[documents.start : documents.stop]) / total)
         took = watch.provenance(packages=())
         return CellPart(documents=documents, responses=(), started_at=took.started_at, seconds=took.seconds)
@@ -171,23 +172,24 @@ def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Seq
     return [float(drawn < p) for drawn in luck]
 
 
-def _samples(cell: Cell, n: int, values: Mapping[str, Sequence[float]]) -> tuple[Sample, ...]:
-    doc_hashes = _hashes(f"{cell.task_digest}/{cell.task}", n)
-    prompt_hashes = _hashes(f"{cell.task_digest}/{cell.task}/{cell.prompt}/{cell.shots}/{cell.seed}", n)
+def _samples(cell: Cell, positions: Sequence[int], values: Mapping[str, Sequence[float]]) -> tuple[Sample, ...]:
+    most = positions[-1] + 1
+    doc_hashes = _hashes(f"{cell.task_digest}/{cell.task}", most)
+    prompt_hashes = _hashes(f"{cell.task_digest}/{cell.task}/{cell.prompt}/{cell.shots}/{cell.seed}", most)
     headline = values[cell.metrics[0].name]
     names = list(values)
     rows = zip(*values.values(), strict=True)
     return tuple(
         Sample(
-            doc_id=i,
-            doc_hash=doc_hashes[i],
-            prompt_hash=prompt_hashes[i],
-            prompt=f"{cell.task} {i}",
+            doc_id=number,
+            doc_hash=doc_hashes[number],
+            prompt_hash=prompt_hashes[number],
+            prompt=f"{cell.task} {number}",
             target="right",
             output="right" if headline[i] > 0 else "wrong",
             scores=dict(zip(names, row, strict=True)),
         )
-        for i, row in enumerate(rows)
+        for i, (number, row) in enumerate(zip(positions, rows, strict=True))
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from harness.plan.documents import chosen_documents
 from harness.plan.setting import Setting, axes, identity, setting_of
 from harness.specs import Kind, MetricSpec, ModelSpec
 
@@ -52,6 +53,8 @@ class Cell:
     """Few-shot seed: it fixes one permutation of the examples, of which k shots are the first k."""
     limit: int | None = None
     """Number of documents that are asked, from the first on; None for all."""
+    docs: str | None = None
+    """Numbers of the documents that are asked, such as `17,19-25`: a trial; None for those of `limit`."""
     chat: str | None = None
     """`template` wraps the prompt in turns by the model's own chat template, examples included; None asks in plain
     text."""
@@ -80,7 +83,18 @@ class Cell:
         """Family and key, by which cells are done, failed or to do: each family has a curve of its own."""
         return Place(self.model.family, self.key)
 
+    def positions(self, n_docs: int) -> Sequence[int]:
+        """Positions of the documents that are asked, ascending, of a task that has `n_docs`."""
+        if self.docs is not None:
+            return [number for number in chosen_documents(self.docs) if number < n_docs]
+        return range(n_docs if self.limit is None else min(n_docs, self.limit))
+
+    def n_asked(self, n_docs: int | None) -> int | None:
+        """Number of the documents that are asked; None when only the hub knows."""
+        return None if n_docs is None else len(self.positions(n_docs))
+
     @property
     def label(self) -> str:
         """Short text for progress lines and messages."""
-        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}"
+        chosen = "" if self.docs is None else f" documents {self.docs}"
+        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}{chosen}"

@@ -34,6 +34,10 @@ def _documents(value: Value) -> str:
     return "all" if value is None else f"first {value}"
 
 
+def _chosen(value: Value) -> str:
+    return "all documents" if value is None else f"documents {value}"
+
+
 def _chat(value: Value) -> str:
     return "plain text" if value is None else f"chat {value}"
 
@@ -116,6 +120,9 @@ AXES: Mapping[str, Axis] = {
         Axis(name="chat", field="chat", of="question", in_key="unless default", label=_chat),
         Axis(name="system", field="system", of="question", in_key="unless default", text=_instruction, label=_system),
         Axis(name="run", field="model.run", of="model", in_key="unless default", title="training run", label=_run),
+        Axis(
+            name="docs", field="docs", of="question", in_key="unless default", title="documents chosen", label=_chosen
+        ),
     )
 }
 """Every axis by name, in the order of the values in a key: a new one goes to the end."""

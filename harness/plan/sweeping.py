@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import PlanError, unknown
 from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
+from harness.plan.documents import chosen_documents, written_documents
 from harness.plausible import COUNT, INDEX, LARGEST_COUNT
 from harness.specs import ModelSpec, Suite, TaskSpec
 from harness.wording import count, quoted
@@ -53,6 +54,8 @@ class Sweep:
     """Number of few-shot seeds."""
     limit: int | None = None
     """Number of documents of each task, from the first on."""
+    docs: str | None = None
+    """Numbers of the documents that are asked of each task, such as `17,19-25`: a trial; None for all of them."""
     chat: bool = False
     """True wraps prompts in turns by each model's own chat template."""
     system: str | None = None
@@ -85,14 +88,17 @@ def expand(
     sweep = sweep or Sweep()
     _check(sweep)
     _check_number(suites, tasks, models, sweep)
+    docs = None if sweep.docs is None else written_documents(sweep.docs)
     cells: dict[Place, Cell] = {}
     used: dict[str, TaskSpec] = {}
     for suite in suites:
         shots = suite.shots if sweep.shots is None else sweep.shots
         seeds = suite.seeds if sweep.seeds is None else sweep.seeds
-        limit = suite.limit if sweep.limit is None else sweep.limit
+        limit = suite.limit if sweep.limit is None and docs is None else sweep.limit
         for name in suite.tasks:
             task = used[name] = tasks[name]
+            if docs is not None:
+                _check_documents(task, docs)
             prompts = _prompts(task, suite.prompts if sweep.prompts is None else sweep.prompts)
             for model in models:
                 for n_shots in shots:
@@ -112,6 +118,7 @@ def expand(
                                 prompt=prompt,
                                 seed=seed,
                                 limit=limit,
+                                docs=docs,
                                 chat="template" if sweep.chat else None,
                                 system=sweep.system,
                                 engine=engine,
@@ -128,6 +135,14 @@ def _check(sweep: Sweep) -> None:
         raise PlanError(f"--seeds {quoted(sweep.seeds)}: expected 1 or more (the number of few-shot seeds)")
     if sweep.limit is not None and not 1 <= sweep.limit <= LARGEST_COUNT:
         raise PlanError(f"--limit {quoted(sweep.limit)}: expected {COUNT.expected}")
+    if sweep.limit is not None and sweep.docs is not None:
+        raise PlanError("--docs and --limit: expected one of them")
+
+
+def _check_documents(task: TaskSpec, docs: str) -> None:
+    last = chosen_documents(docs)[-1]
+    if task.n_docs is not None and last >= task.n_docs:
+        raise PlanError(f"--docs {docs}: task {task.name} has {count(task.n_docs)} documents, the first is 0")
 
 
 def _check_number(

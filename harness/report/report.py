@@ -265,12 +265,12 @@ def _commands(results: Sequence[CellResult]) -> list[str]:
 
     Where tasks of a suite were asked with different shots or prompts, the command asks for all of them on every task.
     """
-    groups: dict[tuple[str, str, str, int | None], list[CellResult]] = {}
+    groups: dict[tuple[str, str, str, int | None, str | None], list[CellResult]] = {}
     for result in results:
         cell = result.cell
-        groups.setdefault((cell.suite, cell.model.family, cell.engine, cell.limit), []).append(result)
+        groups.setdefault((cell.suite, cell.model.family, cell.engine, cell.limit, cell.docs), []).append(result)
     lines = []
-    for (suite, family, engine, limit), members in sorted(groups.items(), key=lambda item: str(item[0])):
+    for (suite, family, engine, limit, docs), members in sorted(groups.items(), key=lambda item: str(item[0])):
         cells = [r.cell for r in members]
         words = ["emergence", "run", "--suite", suite, "--family", family, "--engine", engine]
         words += ["--shots", ",".join(map(str, sorted({c.shots for c in cells})))]
@@ -278,5 +278,6 @@ def _commands(results: Sequence[CellResult]) -> list[str]:
         prompts = sorted({c.prompt for c in cells})
         words += ["--prompts", ",".join(prompts)] if prompts != ["default"] else []
         words += ["--limit", str(limit)] if limit is not None else []
+        words += ["--docs", docs] if docs is not None else []
         lines.append(shlex.join(words))  # a name must not be a command of its own when somebody copies the line
     return [*lines, "emergence report -o report.html"] if lines else []

@@ -30,15 +30,13 @@ class Job:
     @property
     def documents(self) -> int | None:
         """Number of documents that are asked; None when only the hub knows."""
-        if self.task.n_docs is None:
-            return None
-        return self.task.n_docs if self.cell.limit is None else min(self.task.n_docs, self.cell.limit)
+        return self.cell.n_asked(self.task.n_docs)
 
     @property
     def blocks(self) -> int:
         """Number of blocks that it can be cut into; 1 for a cell that one worker has to answer."""
-        # answers drawn by chance may depend on the answers drawn before them
-        if self.documents is None or self.task.draws(self.cell.prompt):
+        # answers drawn by chance may depend on the answers drawn before them; chosen documents are few
+        if self.documents is None or self.cell.docs is not None or self.task.draws(self.cell.prompt):
             return 1
         return max(1, math.ceil(self.documents / BLOCK))
 
@@ -141,6 +139,5 @@ def lanes(
 
 def _proportional(cell: Cell, task: TaskSpec) -> float:
     """Relative time of a cell: its model's size, the length of its prompts and their number."""
-    documents = task.n_docs or _DOCUMENTS_GUESS
-    asked = documents if cell.limit is None else min(documents, cell.limit)
+    asked = len(cell.positions(task.n_docs or _DOCUMENTS_GUESS))
     return 1e-9 * cell.model.params * (1 + cell.shots) * asked

@@ -135,6 +135,18 @@ def corpus_metric(name: str) -> CorpusMetric:
     return metric
 
 
+def check_reference(name: str, answer: Answer) -> None:
+    """Check that a document has what one of `CORPUS_METRICS`, or `pass_at_K`, compares answers with.
+
+    Raises:
+        HarnessError: it has not.
+    """
+    if runs_programs(name):
+        _load("harness.scoring.programs:programs_of")(answer)
+    else:
+        _load("harness.scoring.spans:check_entities")(answer.doc)
+
+
 def mean_stderr(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and its standard error sd/sqrt(n) with n-1 in the variance.
 

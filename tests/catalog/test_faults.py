@@ -10,7 +10,11 @@ import yaml
 from harness.catalog import load_catalog
 from harness.errors import CatalogError, Faults, FaultsError
 from tests.builders.commands import Emergence
-from tests.cli.test_check import change
+
+
+def change(path: Path, **keys: object) -> None:
+    """Set keys at the top of a YAML file."""
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | keys, sort_keys=False))
 
 
 def config_of(path: Path, **keys: object) -> dict[str, object]:
