@@ -60,6 +60,12 @@ def command(
     by_loss: Annotated[
         bool, typer.Option("--by-loss", help="Forecast the loss from the scale, and the score from the loss.")
     ] = False,
+    with_loss: Annotated[
+        bool,
+        typer.Option(
+            "--with-loss", help="Weigh this forecast in two steps with the one from the scale, by their back-tests."
+        ),
+    ] = False,
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Add the reasons to doubt each forecast, in sentences.")
     ] = False,
@@ -72,14 +78,20 @@ def command(
     absolute error of these forecasts, and in brackets that of "the same as the size before"; inside, how many of these
     sizes fell into the 95 % interval of their forecast.
     """
-    from harness.analysis.forecast import forecasts, to_json
+    from harness.analysis.forecast import forecasts, to_json, weighed_forecasts
+
+    if by_loss and with_loss:
+        raise PlanError("--by-loss and --with-loss: expected one of them")
 
     drawn = given_curves(results, table_file, scale)
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
-    losses = _losses(given_curves(results, table_file, "loss"), chosen) if by_loss else None
-    rows = forecasts(chosen, scale_of(at), losses=losses)
+    losses = _losses(given_curves(results, table_file, "loss"), chosen) if by_loss or with_loss else None
+    if losses is not None and with_loss:
+        rows = weighed_forecasts(chosen, scale_of(at), losses)
+    else:
+        rows = forecasts(chosen, scale_of(at), losses=losses)
     if figure is not None:
         write_figures(figure, _figures(rows), f"Forecasts at {at}")
     if as_json:

@@ -136,3 +136,12 @@ def test_forecasts_are_drawn(emergence: Emergence, table: Path, tmp_path: Path) 
     page = (tmp_path / "f.html").read_text(encoding="utf-8")
     assert "<h1>Forecasts at 65.5M</h1>" in page
     assert "95 % prediction interval" in page
+
+
+def test_a_forecast_in_two_steps_is_weighed_with_the_one_from_the_scale(emergence: Emergence, tmp_path: Path) -> None:
+    counted(RISING, loss=[2 + 8 * size**-0.2 for size in SIZES]).to_csv(tmp_path / "t.csv", index=False)
+    (row,) = json.loads(emergence("forecast", "--table", "t.csv", "--at", "65.5M", "--with-loss", "--json").out)
+    assert row["loss"] == pytest.approx(2 + 8 * 65.5e6**-0.2, abs=0.01)
+    assert 0 < row["forms"]["two-step"]["weight"] < 1
+    done = emergence("forecast", "--table", "t.csv", "--at", "65.5M", "--with-loss", "--by-loss")
+    assert (done.code, done.err) == (2, "error: --by-loss and --with-loss: expected one of them\n")

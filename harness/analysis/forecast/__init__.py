@@ -1,6 +1,6 @@
 """What comes next? The score of a larger model with its interval, a back-test, and reasons not to trust it."""
 
-from harness.analysis.forecast.extrapolate import forecasts, to_json
+from harness.analysis.forecast.extrapolate import forecasts, to_json, weighed_forecasts
 from harness.analysis.forecast.types import BackTest, Forecast, FormForecast, NoForecast
 
 __all__ = [
@@ -10,4 +10,5 @@ __all__ = [
     "NoForecast",
     "forecasts",
     "to_json",
+    "weighed_forecasts",
 ]

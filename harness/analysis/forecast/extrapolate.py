@@ -18,6 +18,7 @@ from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
+from harness.analysis.forecast.weighed import weighed
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
 
 MOST_FORECAST = 32
@@ -100,6 +101,29 @@ def forecasts(
         )
         results.update(zip(places, batch, strict=True))
     return tuple(results[place] for place in range(len(given)))
+
+
+def weighed_forecasts(
+    curves: Iterable[Curve],
+    at: float,
+    losses: Mapping[str, float],
+    *,
+    run_sd: float | None = RUN_SD,
+    draws: int = 200,
+    seed: int = 0,
+) -> tuple[Forecast | NoForecast, ...]:
+    """The score of each curve at a larger scale, from the scale alone and in two steps, weighed by their back-tests.
+
+    A curve that cannot be forecast in two steps, because the losses of its models are not known or do not fall, is
+    forecast from the scale alone. The arguments are those of `forecasts`.
+    """
+    given = tuple(curves)
+    direct = forecasts(given, at, run_sd=run_sd, draws=draws, seed=seed)
+    stepped = forecasts(given, at, losses=losses, run_sd=run_sd, draws=draws, seed=seed)
+    return tuple(
+        weighed(one, two) if isinstance(one, Forecast) and isinstance(two, Forecast) else one
+        for one, two in zip(direct, stepped, strict=True)
+    )
 
 
 def to_json(result: Forecast | NoForecast) -> dict[str, Any]:
