@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,15 @@ import pytest
 import yaml
 
 from harness.engines.devices import why_no_gpu
-from tests.builders import zoo
 from tests.builders.commands import Emergence
 from tests.first_hour.commands import PAGES, ROOT, Command, commands
-from tests.first_hour.models import save
 
 QUICK = ("--engine", "simulated", "--executor", "inline", "--limit", "8")
 """What is added to a run, so that it takes no more than a moment; of an option the last value counts."""
 NOT_HERE = {
     r"make (run|test|bench|calibrate|security|lowest|lock|audit|docs|check)\b.*": "takes minutes, or the whole machine",
     r"(pip|hf) .*": "needs a network",
+    r"(ray|sbatch|srun|kubectl|docker|apptainer|ssh) .*": "needs a cluster",
     r"python -m tests\.(benchmarks|calibration).*": "measures for minutes",
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",
@@ -48,11 +48,13 @@ def fenced(page: str, kind: str) -> list[str]:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with everything that the pages name."""
     root = tmp_path_factory.mktemp("place")
-    for folder in ("70m", "160m", "checkpoints/last", "runs/70m/checkpoint-10", "runs/70m/checkpoint-20"):
-        save(zoo.model("llama", "embedded"), root / folder)
+    shipped = ROOT / "harness" / "ladder" / "weights"
+    for folder in ("70m", "checkpoints/last", "runs/70m/checkpoint-10", "runs/70m/checkpoint-20"):
+        shutil.copytree(shipped / "12k", root / folder)
+    shutil.copytree(shipped / "26k", root / "160m")
     (root / "my-family.yaml").write_text(fenced("docs/models.md", "yaml")[0])
     repository = root / "hub" / "models--my-org--mine-410m"
-    save(zoo.model("llama", "embedded"), repository / "snapshots" / "c0ffee")
+    shutil.copytree(shipped / "43k", repository / "snapshots" / "c0ffee")
     (repository / "refs").mkdir()
     for name in ("main", "v1"):
         (repository / "refs" / name).write_text("c0ffee")
