@@ -43,6 +43,8 @@ def lm_eval_filtered(
 def chat_text(work: ItemWork, asked: Mapping[str, Any], most: int) -> Iterator[dict[str, Any]]:
     """The turns of a chat as transformers writes them; `asked` are arguments of its `render_jinja_template`."""
     library = work.library("transformers.utils.chat_template_utils")
+    # an empty template first, since the first of all takes time for what belongs to transformers
+    library.render_jinja_template(conversations=[[]], chat_template="")
     work.start()
     (text,), _ = library.render_jinja_template(**asked)
     yield {"text": text} if len(text) <= most else {"long": len(text)}

@@ -352,17 +352,21 @@ class _Process:
 
     def answer(self, request: bytes, allowance: Allowance) -> Came:
         """The replies to a request."""
-        patience = _PATIENCE * max(1.0, _seconds())
+        patience = wait = _PATIENCE * max(1.0, _seconds())
         replies: list[Reply] = []
         try:
             self._send(request)
         except BrokenPipeError:
             return Came([], self._why())
         while True:
-            message = self._receive(patience)
+            message = self._receive(wait)
+            wait = patience
             if message is None:
                 return Came(replies, self._why())
             reply: Reply = json.loads(message)
+            if "loading" in reply:
+                wait = max(wait, _START_SECONDS)
+                continue
             if "seconds" in reply:
                 allowance.spend(reply["seconds"])
                 return Came(replies, None)

@@ -26,7 +26,7 @@ SIZE = struct.Struct(">Q")
 
 Reply = dict[str, Any]
 """One of: `text`, with `literal` where it was asked for; `done`; `error`; `long`, the characters of a text of too many;
-`at`, the item that a filter works on; `memory`, when it ran out; `seconds`, the last reply to a request."""
+`at`, the item that a filter works on; `loading`, a library; `memory`, when it ran out; `seconds`, the last reply."""
 
 
 class RequestWork:
@@ -54,6 +54,7 @@ class RequestWork:
     def library(self, name: str) -> Any:
         """A module, imported without a limit on the memory that it takes; what comes after it is limited again."""
         if name not in sys.modules:
+            send({"loading": name})
             _allow(None)
             importlib.import_module(name)
             limit_memory()
@@ -166,6 +167,9 @@ def main() -> None:
 
     harness.scoring.rendering.environment()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # whoever started the harness may have had the timer's signal ignored or held back
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])
     limit_memory()
     send({"done": os.getpid()})
     while (request := receive(sys.stdin.buffer)) is not None:

@@ -143,6 +143,20 @@ def test_the_process_loads_no_large_library_and_ends_with_the_harness() -> None:
     assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
 
 
+def test_a_loop_ends_where_the_signal_of_its_timer_is_held_back(tight: None) -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGPROF, signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])\n"
+        "from harness.scoring.limited import LimitedRendering\n"
+        "import time; started = time.monotonic()\n"
+        "template = '{% for i in range(99999) %}' * 2 + '{% endfor %}' * 2\n"
+        "try: LimitedRendering().text(template, {})\n"
+        "except Exception as error: print(type(error).__name__, time.monotonic() - started < 25)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "ComputationError True\n"
+
+
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root can raise its own limits")
 def test_it_starts_where_the_user_may_have_little_memory() -> None:
     code = "from harness.scoring.limited import LimitedRendering as R; print(R().text('{{ x | upper }}', {'x': 'a'}))"
