@@ -91,7 +91,7 @@ chaos: $(INSTALLED)  ## kill workers, nodes and drivers of runs on a Ray cluster
 security: $(INSTALLED)  ## try hostile programs in every sandbox of this machine, and count what was contained (minutes)
 	$(BIN)/python -m tests.security
 
-fuzz: $(INSTALLED)  ## hand INPUTS changed files to the readers of files of others, and count tracebacks (an hour)
+fuzz: $(INSTALLED)  ## hand INPUTS changed files to the readers of files of others, and count tracebacks (hours)
 	@$(LOCKED) -r locks/fuzz.txt
 	nice $(BIN)/python -m tests.fuzz --inputs $(INPUTS) $(if $(READER),'$(READER)')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,18 @@ MOST_MEGABYTES = 1_000
 """Memory of a file's own that a command may take, besides what it takes for a good one."""
 _PATIENCE = 60.0
 _LONGEST_LINE = 6_000
+# In a small process of its own: a process counts as its own memory what the one that started it had at that moment.
+_MEASURE = """
+import json, resource, subprocess, sys
+path, patience, *line = sys.argv[1:]
+try:
+    code = subprocess.run(line, timeout=float(patience)).returncode
+except subprocess.TimeoutExpired:
+    code = -9
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+with open(path, "w") as file:
+    json.dump([code, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3], file)
+"""
 
 
 class Ended(NamedTuple):
@@ -36,16 +49,15 @@ class Ended(NamedTuple):
 
 def command(arguments: Sequence[str | Path], folder: Path) -> Ended:
     """`emergence` with these arguments in a folder, killed after a minute."""
-    log = folder / "out.log", folder / "err.log"
+    out, err, used = (folder / name for name in ("out.log", "err.log", "used.json"))
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    with log[0].open("wb") as out, log[1].open("wb") as err:
-        line = ["timeout", "-s", "KILL", str(_PATIENCE), sys.executable, "-m", "harness", *map(str, arguments)]
-        process = subprocess.Popen(line, cwd=folder, stdout=out, stderr=err, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = usage.ru_utime + usage.ru_stime
-    texts = [path.read_text(errors="surrogateescape")[:1_000_000] for path in log]
-    return Ended(process.returncode, *texts, seconds, usage.ru_maxrss / 1e3)
+    line = [sys.executable, "-m", "harness", *map(str, arguments)]
+    with out.open("wb") as to_out, err.open("wb") as to_err:
+        measuring = [sys.executable, "-I", "-c", _MEASURE, str(used), str(_PATIENCE), *line]
+        subprocess.run(measuring, cwd=folder, stdout=to_out, stderr=to_err, env=environment, check=True)
+    code, seconds, megabytes = json.loads(used.read_text())
+    texts = [path.read_text(errors="surrogateescape")[:1_000_000] for path in (out, err)]
+    return Ended(code, *texts, seconds, megabytes)
 
 
 def harm(ended: Ended, usual: Ended, *, code: int = 2) -> str | None:

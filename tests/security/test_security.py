@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,15 @@ def test_a_file_that_would_fill_the_memory_is_contained(place: str, name: str) -
     (chosen,) = (case for case in files.cases() if (case.where, case.name) == (place, name))
 
     assert chosen.attempt() is None
+
+
+def test_the_memory_of_a_command_is_its_own(tmp_path: Path) -> None:
+    large = bytearray(b"x") * 600_000_000
+    ended = commands.command(("list", "families"), tmp_path)
+
+    assert len(large) > 1e6 * ended.megabytes > 1e7
+    assert ended.code == 0
+    assert "embedded" in ended.out
 
 
 def test_a_command_that_ends_as_it_must_not_is_seen() -> None:
