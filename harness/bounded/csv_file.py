@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from harness.bounded.files import open_regular
-from harness.bounded.limits import ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.limits import LINE_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.wording import cut
 
 ENDINGS = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip")
@@ -83,10 +83,15 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 def _check(content: IO[bytes]) -> None:
     """Count what a file holds; a comma or a line feed within quotes counts too, so that real tables count less."""
-    head, in_head, size, rows = 1, True, 0, 0
-    most_bytes, most_rows = TABLE_BYTES.allowed, ROWS.allowed
+    head, in_head, size, rows, line = 1, True, 0, 0, 0
+    most_bytes, most_rows, longest = TABLE_BYTES.allowed, ROWS.allowed, LINE_BYTES.allowed
     while piece := content.read(_PIECE):
         size += len(piece)
+        end_of_line = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        # pandas takes several times the length of a name, so that a long one would fill the memory
+        line = len(piece) - 1 - end_of_line if end_of_line >= 0 else line + len(piece)
+        if line > longest:
+            raise LINE_BYTES.exceeded(where=f"line {rows + 1}")
         if in_head:
             first, end, _ = piece.partition(b"\n")
             head += max(first.count(b","), first.count(b";"), first.count(b"\t"))

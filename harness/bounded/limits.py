@@ -67,7 +67,7 @@ DEPTH = Limit(most=100, unit="levels of lists and mappings", of="YAML and JSON",
 """Beyond the ceiling Python's own bound is near, and that of the parsers in C."""
 FOLDERS = Limit(most=32, unit="folders inside each other", of="a folder of tasks or results")
 DATA_BYTES = Limit(most=2_000_000_000, unit="bytes", of="a data file of a task")
-LINE_BYTES = Limit(most=16_000_000, unit="bytes", of="a line of a data file")
+LINE_BYTES = Limit(most=16_000_000, unit="bytes", of="a line of a data file or a table")
 ROWS = Limit(most=2_000_000, unit="rows", of="documents of a data file or of a cell, rows of a table")
 FIELDS = Limit(most=10_000, unit="different fields", of="the documents of a data file")
 TABLE_COLUMNS = Limit(most=1_000, unit="columns", of="a table")

@@ -348,6 +348,7 @@ FILES: Mapping[str, Mapping[str, Make]] = {
         "300,000 columns": _packed(_text, lambda: WIDE_TEXT),
         "25,000,000 rows": _packed(_text, lambda: HUGE_TEXT),
         "a field of 100 MB": _packed(_text, lambda: _ROWS + '"' + "x" * 100_000_000),
+        "a name of 400 MB": _packed(_text, lambda: "x" * 400_000_000),
     },
     "a table in gzip": {"a gigabyte of zeros": _gigabytes, "cut short": _text_of(gzip.compress(_ROWS.encode())[:60])},
     "a table in bzip2": {"25,000,000 rows": _packed(_bzip2, lambda: HUGE_TEXT[:120_000_000])},
