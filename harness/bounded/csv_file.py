@@ -84,22 +84,24 @@ def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 def _check(content: IO[bytes]) -> None:
     """Count what a file holds; a comma or a line feed within quotes counts too, so that real tables count less."""
     head, in_head, size, rows, line = 1, True, 0, 0, 0
+    long_at: int | None = None
     most_bytes, most_rows, longest = TABLE_BYTES.allowed, ROWS.allowed, LINE_BYTES.allowed
     while piece := content.read(_PIECE):
         size += len(piece)
-        end_of_line = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
-        # pandas takes several times the length of a name, so that a long one would fill the memory
-        line = len(piece) - 1 - end_of_line if end_of_line >= 0 else line + len(piece)
-        if line > longest:
-            raise LINE_BYTES.exceeded(where=f"line {rows + 1}")
         if in_head:
             first, end, _ = piece.partition(b"\n")
             head += max(first.count(b","), first.count(b";"), first.count(b"\t"))
             in_head = not end
             TABLE_COLUMNS.check(head)
         rows += max(piece.count(b"\n"), piece.count(b"\r"))
+        end_of_line = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        line = len(piece) - 1 - end_of_line if end_of_line >= 0 else line + len(piece)
+        if line > longest and long_at is None:
+            long_at = rows + 1
         if size > most_bytes:
             raise TABLE_BYTES.exceeded()
         if rows > most_rows + 1:
             raise ROWS.exceeded()
     TABLE_CELLS.check(rows * head)
+    if long_at is not None:  # of a long name pandas takes several times its length
+        raise LINE_BYTES.exceeded(where=f"line {long_at}")

@@ -402,3 +402,11 @@ def test_an_error_of_nearly_zero_implies_no_number_of_documents() -> None:
     rows.loc[4, "stderr"] = 1e-320
     (curve,) = table_curves(rows)
     assert {point.estimate.n for point in curve.points} == {200}
+
+
+@pytest.mark.parametrize(
+    "date", ["-1-01-01", "0001-01-01", "9999-12-31", "2026-01-01T00:00:00.5Z", "99999-01-01", "soon"]
+)
+def test_a_date_of_any_year_is_no_obstacle(date: str) -> None:
+    rows = scored()
+    assert len(table_curves(rows.assign(date=date))[0].points) == len(rows)
