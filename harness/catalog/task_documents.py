@@ -39,7 +39,7 @@ Told = Callable[[str], None]
 """Called every few seconds with how far a long look has come."""
 
 _SECONDS = 3.0
-_BATCH = 500
+_BATCH, _BATCH_CHARACTERS = 500, 5_000_000
 _GUESSED = frozenset({"acc", "acc_norm", "acc_bytes", "exact_match", "prob_correct"})
 """Metrics of options whose chance level is the share of right answers among guesses."""
 _TOLERANCE = 0.01
@@ -89,14 +89,13 @@ def look_at_documents(
     if from_pool and shown != evaluated:
         samples = written_examples(task.config)
         if shown in files:
-            look.at_examples(str(shown), (document.fields for document in read.documents(str(shown))))
+            look.at_examples(str(shown), read.documents(str(shown)))
         elif samples is not None:
-            look.at_examples("fewshot_config.samples", samples)
-    every = (document.fields for document in read.documents(evaluated))
-    found: Iterator[tuple[int, Mapping[str, Any]]] = enumerate(every)
+            look.at_examples("fewshot_config.samples", (Document(0, dict(sample)) for sample in samples))
+    found: Iterator[tuple[int, Document]] = enumerate(read.documents(evaluated))
     if asked is not None:
         wanted = asked if isinstance(asked, range) else frozenset(asked)
-        found = ((number, fields) for number, fields in islice(found, asked[-1] + 1) if number in wanted)
+        found = ((number, document) for number, document in islice(found, asked[-1] + 1) if number in wanted)
     own = from_pool and shown == evaluated and (asked is None or isinstance(asked, range))
     look.at_evaluated(evaluated, found, own=own)
     return look.doubts(shots)
@@ -184,7 +183,7 @@ class _Look:
                 asked = replace(way.questions, asks_options=False)
             self._ways[i] = replace(way, questions=asked)
 
-    def at_examples(self, split: str, documents: Iterable[Mapping[str, Any]]) -> None:
+    def at_examples(self, split: str, documents: Iterable[Document]) -> None:
         """Look at the examples."""
         ways = [way_of_examples(variant, self._columns, self._rendering()) for variant in self._variants]
         shown: list[Asked | None] = []
@@ -193,7 +192,7 @@ class _Look:
             shown.append(self._asked(now[-1], fields, answers[0], split, number))
         self._pool = Pool(shown)
 
-    def at_evaluated(self, split: str, documents: Iterable[tuple[int, Mapping[str, Any]]], *, own: bool) -> None:
+    def at_evaluated(self, split: str, documents: Iterable[tuple[int, Document]], *, own: bool) -> None:
         """Look at the documents that are evaluated, each with its position in the split.
 
         `own`: they are their own examples too, so that copies are counted among them.
@@ -212,16 +211,16 @@ class _Look:
             self._leave_out(pool.copies(asked) - {number} if asked else frozenset(), number)
 
     def _batches(
-        self, documents: Iterable[tuple[int, Mapping[str, Any]]], ways: Sequence[Way]
+        self, documents: Iterable[tuple[int, Document]], ways: Sequence[Way]
     ) -> Iterator[tuple[int, Mapping[str, Any], Sequence[Way]]]:
         """Each document with its number and the ways to ask about it; templates are rendered for many at a time."""
         left = iter(documents)
-        while batch := list(islice(left, _BATCH)):
+        while batch := _next_batch(left):
             rendering = self._rendering()
             now = [way.by(rendering) for way in ways]
             for way in now:
-                way.learn([fields for _, fields in batch if way.needed.keys() <= fields.keys()])
-            yield from ((number, fields, now) for number, fields in batch)
+                way.learn([each.fields for _, each in batch if way.needed.keys() <= each.fields.keys()])
+            yield from ((number, each.fields, now) for number, each in batch)
 
     def _rendering(self) -> Rendering:
         return rendering_for(trusted=self._task.trusted)
@@ -286,6 +285,18 @@ class _Look:
             self._leave_out(copies, number)
             what = f"stands among the examples too (example {min(copies)}), which is not shown to it"
             self._tally.note(Trouble("", what, "example", is_error=False), split, number)
+
+
+def _next_batch(documents: Iterator[tuple[int, Document]]) -> list[tuple[int, Document]]:
+    """As many of the next documents as may be in memory together, one at least; none at the end."""
+    batch: list[tuple[int, Document]] = []
+    characters = 0
+    for number, document in islice(documents, _BATCH):
+        batch.append((number, document))
+        characters += document.characters
+        if characters > _BATCH_CHARACTERS:
+            break
+    return batch
 
 
 def _answered(way: Way, fields: Mapping[str, Any]) -> tuple[Answered | None, list[Trouble]]:
