@@ -49,6 +49,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # or an engine that frees memory would look through all that was imported, each time
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # or DuckDB reports what is there at the very end as leaked
+
+
 @pytest.fixture
 def emergence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Emergence:
     """`emergence("plan", "--suite", "toy")` in an empty working folder."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 from pathlib import Path
 from random import Random
+
+import torch
 
 from harness.catalog.checkpoints import tokens_seen
 from harness.catalog.models import ModelFolder, model_of_folder
@@ -62,6 +66,28 @@ def _sharded(folder: Path) -> None:
     )
 
 
+def _saved(random: Random) -> bytes:
+    """What torch writes for two tensors, with changes in the pickle or anywhere."""
+    out = io.BytesIO()
+    torch.save(
+        {"a": torch.zeros(2, 3), "b": torch.zeros(4)}, out, _use_new_zipfile_serialization=bool(random.randrange(2))
+    )
+    whole = out.getvalue()
+    if random.randrange(3) or not zipfile.is_zipfile(out):
+        return changed_bytes(whole, random)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(out) as before, zipfile.ZipFile(packed, "w") as after:
+        for entry in before.infolist():
+            data = before.read(entry)
+            after.writestr(entry.filename, changed_bytes(data, random) if entry.filename.endswith("data.pkl") else data)
+    return packed.getvalue()
+
+
+def _pickled(folder: Path) -> None:
+    _model(folder)
+    (folder / "model/model.safetensors").unlink()
+
+
 def _read_model(folder: Path) -> None:
     read = ModelFolder.read(folder / "model")
     read.fingerprint()
@@ -80,6 +106,7 @@ def _read_state(folder: Path) -> None:
 
 
 READERS = {
+    "pickled weights": Reader("model/pytorch_model.bin", _saved, _read_model, _pickled),
     "weights": Reader("model/model.safetensors", _weights, _read_model, _model),
     "weight index": Reader("model/model.safetensors.index.json", of_json(_INDEX), _read_model, _sharded),
     "model config": Reader("model/config.json", of_json(_CONFIG), _read_model, _model),
