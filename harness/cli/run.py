@@ -82,7 +82,7 @@ def command(
     with ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter:
         progress = run.evaluate(reporter.update)
     took = duration(progress.elapsed_seconds)
-    say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {results}/")
+    say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {run.store.place}/")
     if progress.failed or _left_alone(run):
         say(f"what failed and why: {shlex.join(['emergence', 'status', '--results', str(results)])}")
         raise typer.Exit(1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,11 +17,11 @@ from typing import Any, NamedTuple
 
 from harness.bounded.files import read_bytes
 from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
-from harness.errors import StoreError
 from harness.plan import Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import RunRecord, dumped, loaded
 from harness.specs import ModelSpec
+from harness.store.bucket import ADDRESS, Bucket
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
 from harness.store.files import (
     clear_leftovers,
@@ -36,8 +35,6 @@ from harness.store.headers import Problem, described_bytes, header_bytes, read_h
 from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
 
-_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE)
-"""The address of an object store, also as `Path` writes it: `s3:/bucket/run`."""
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
 
@@ -57,17 +54,22 @@ class Store:
     """Results below one folder. Every call that reads looks at the folder anew, and nothing is kept in memory."""
 
     def __init__(self, root: Path) -> None:
-        """Results below `root`.
+        """Results below `root`: a folder, or the address of an object store, whose local copy is brought up to date.
 
         Raises:
-            StoreError: it is the address of an object store and not a folder.
+            StoreError: the object store cannot be reached.
         """
+        self._bucket: Bucket | None = None
         self.root = Path(root)
-        if address := _ADDRESS.match(str(root)):
-            raise StoreError(
-                f"{address['scheme']}://{address['rest']}: results are kept in a folder, and this is the address of an "
-                "object store; expected a folder that all nodes or your machine can see, to be copied there afterwards"
-            )
+        if ADDRESS.match(str(root)):
+            self._bucket = Bucket(str(root))
+            self.root = self._bucket.local
+            self._bucket.fetch()
+
+    @property
+    def place(self) -> str:
+        """Where results lie, for people: the folder, or the address of the object store."""
+        return str(self.root) if self._bucket is None else self._bucket.address
 
     def path(self, cell: Cell) -> Path:
         """Folder of one cell."""
@@ -84,6 +86,9 @@ class Store:
             probe = temporary_beside(self.root / "probe")
             probe.write_bytes(b"")
             probe.unlink()
+        if self._bucket is not None:
+            self._bucket.check_writable()
+            self._bucket.send_rest()
 
     def write(self, outcome: Outcome) -> None:
         """Write one outcome; an interruption at any point leaves either all of it or nothing that counts.
@@ -97,10 +102,11 @@ class Store:
             clear_leftovers(folder)
             if isinstance(outcome, CellFailure):
                 replace_file(folder / FAILURE, header_bytes(outcome))
-                return
-            if outcome.samples is None:
+            elif outcome.samples is None:
                 raise ValueError("a result read without its samples cannot be written")
-            self._put(folder, outcome, samples_bytes(outcome.samples, [m.name for m in outcome.cell.metrics]))
+            else:
+                self._put(folder, outcome, samples_bytes(outcome.samples, [m.name for m in outcome.cell.metrics]))
+        self._send(folder)
 
     def take_over(self, result: CellResult, cell: Cell) -> bool:
         """Copy the answers of a stored result to `cell`, which has the same key in another family.
@@ -119,6 +125,7 @@ class Store:
         with reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._put(folder, replace(result, cell=cell), samples)
+        self._send(folder)
         return True
 
     def describe(self, outcome: Outcome, model: ModelSpec) -> bool:
@@ -140,7 +147,13 @@ class Store:
             return False
         with reported(path):
             replace_file(path, described_bytes(header, model))
+        self._send(path.parent)
         return True
+
+    def _send(self, folder: Path) -> None:
+        """Send on what was written, where results lie in an object store."""
+        if self._bucket is not None:
+            self._bucket.send(folder)
 
     @staticmethod
     def _put(folder: Path, result: CellResult, samples: bytes) -> None:
@@ -242,6 +255,8 @@ class Store:
                     overwrite_file(path, dumped(record))
                 except OSError:
                     overwrite_file(path, dumped(replace(record, plan=())))
+        if self._bucket is not None:
+            self._bucket.send_file(path)
 
     def runs(self) -> tuple[tuple[RunRecord, ...], tuple[Problem, ...]]:
         """The last runs into this folder, the newest first, and records that were skipped."""

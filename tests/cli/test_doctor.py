@@ -32,8 +32,8 @@ def test_a_results_folder_that_cannot_be_is_missing_and_ends_with_2(
     assert (found["state"], found["todo"]) == ("missing", "give another --results")
     assert "1 of these stop runs" in done.err
     assert (
-        "missing   results: s3://bucket/run: results are kept in"
-        in emergence("doctor", "--results", "s3://bucket/run").out
+        "missing   results: ftp://bucket/run: results are kept in"
+        in emergence("doctor", "--results", "ftp://bucket/run").out
     )
 
 

@@ -29,10 +29,14 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "results")
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/run", Path("s3://bucket/run"), "gs://bucket/run", "file:///tmp/run"])
-def test_the_address_of_an_object_store_is_no_folder(address: Path, tmp_path: Path, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("address", ["ftp://bucket/run", Path("ftp://bucket/run"), "file:///bucket/run"])
+def test_an_address_that_is_neither_folder_nor_object_store_is_refused(
+    address: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match=r"^(s3|gs|file)://(bucket|tmp)/run: results are kept in a folder"):
+    with pytest.raises(
+        StoreError, match=r"^(ftp|file)://bucket/run: results are kept in a folder, or below s3://, gs://"
+    ):
         Store(address)
     assert list(tmp_path.iterdir()) == []
 
