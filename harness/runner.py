@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,8 +25,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder, Workplace
 from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
-from harness.store import OutcomeWriter, Problem, Store
-from harness.wording import counted
+from harness.store import LeaseOwner, Leases, OutcomeWriter, Problem, Store
 
 Watch = Callable[[Outcome, Progress], None]
 """Called with each outcome once it is stored, and with how far the run is then."""
@@ -58,6 +57,10 @@ class Run:
     """Option -> value of what may decide whether a cell fails."""
     again: Mapping[str, int]
     """Option that has changed -> cells that failed before and are tried again for it."""
+    owner: LeaseOwner | None
+    """The run, as other runs into the folder know it; None for an executor that does not ask who has a cell."""
+    shared: int
+    """Number of these cells that other runs are at too: each run takes what is free."""
     command: str
     """Command that started the run, for its record."""
     metrics: Path | None = None
@@ -88,19 +91,39 @@ class Run:
             metrics=self.metrics,
         )
         running = self.executor.run(self._lanes(), self.settings)
-        with recorder, closing(running) as outcomes, OutcomeWriter(self.store.write) as writer:
-            for outcome in self._stored(outcomes, writer):
+        leases = None if self.owner is None else Leases(self.owner)
+        with (
+            recorder,
+            leases or nullcontext(),
+            closing(running) as outcomes,
+            OutcomeWriter(self._keep(leases)) as writer,
+        ):
+            for outcome in self._stored(outcomes, writer, leases):
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
                 if watch is not None:
                     watch(outcome, progress)
+            elsewhere = progress.total - progress.finished
+            progress = replace(progress, total=progress.finished, skipped=progress.skipped + elsewhere)
+            recorder.update(progress)
         return progress
 
-    def _stored(self, outcomes: Iterable[Outcome], writer: OutcomeWriter) -> Iterator[Outcome]:
-        """The outcomes of a run, each once it is stored."""
+    def _stored(self, outcomes: Iterable[Outcome], writer: OutcomeWriter, leases: Leases | None) -> Iterator[Outcome]:
+        """The outcomes of a run, each once it is stored; what another run has taken over or finished is left to it."""
         for came in outcomes:
-            yield from writer.write(self._told(came), more=getattr(self.executor, "has_more", False))
+            if leases is None or self.store.take(came.cell, leases) == "mine":
+                yield from writer.write(self._told(came), more=getattr(self.executor, "has_more", False))
         yield from writer.rest()
+
+    def _keep(self, leases: Leases | None) -> Callable[[Outcome], None]:
+        """What stores an outcome, and gives its cell back."""
+
+        def keep(outcome: Outcome) -> None:
+            self.store.write(outcome)
+            if leases is not None:
+                leases.release(outcome.cell.place)
+
+        return keep
 
     def _lanes(self) -> tuple[Lane, ...]:
         """The cells to evaluate by model, with what they are expected to take."""
@@ -206,10 +229,13 @@ def prepare(
     """
     settings = settings or EngineSettings()
     _check(plan, settings, workers)
+    owner = None
     check_device(settings.device, here=address is None and _needs_models(plan))
     if isinstance(executor, str):
+        owner = LeaseOwner.of_this_process(Path(results).absolute())
+        forwarded = (*FORWARDED, *forward)
         executor = open_executor(
-            executor, ExecutorSettings(workers=workers, address=address, forwarded=(*FORWARDED, *forward))
+            executor, ExecutorSettings(workers=workers, address=address, forwarded=forwarded, lease=owner)
         )
     if _needs_models(plan):
         plan = plan.with_models(pinned)
@@ -225,7 +251,6 @@ def prepare(
     changed = {f.cell.place: _changed(f, around) for f in found.failures if f.cell.place in state.failed}
     hopeless = {place for place, options in changed.items() if not options}
     todo = plan.without(state.done if retry_failed else state.done | hopeless)
-    _check_alone(store, todo)
     done = (*(r for r in found.results if r.cell.place in state.done), *(r for _, r in state.elsewhere))
     return Run(
         plan=plan,
@@ -239,6 +264,8 @@ def prepare(
         settings=settings,
         circumstances=around,
         again=Counter(option for options in changed.values() for option in options),
+        owner=owner,
+        shared=_shared_with_others(store, todo),
         command=command,
         metrics=metrics,
         repeat=repeat,
@@ -259,21 +286,11 @@ def _changed(failure: CellFailure, around: Mapping[str, str | int | float | bool
     return tuple(f"--{name.replace('_', '-')}" for name in around if name in told and told[name] != around[name])
 
 
-def _check_alone(store: Store, todo: RunPlan) -> None:
-    """Check that no other run evaluates the same cells into the same folder: each would be paid for twice.
-
-    Raises:
-        StoreError: one does.
-    """
-    mine, now = {cell.place for cell in todo.cells}, datetime.now(UTC)
-    for other in store.runs()[0]:
-        shared = len(mine & other.places)
-        if shared and other.is_heard(now):
-            raise StoreError(
-                f"{store.root}: {counted(shared, 'cell')} of these are evaluated by a run on {other.host}, process "
-                f"{other.pid}; wait for it, choose others, or give another --results. If it was killed on another "
-                "machine, start again in a minute"
-            )
+def _shared_with_others(store: Store, todo: RunPlan) -> int:
+    """Number of cells that other runs, which go on, are to evaluate into the same folder."""
+    now = datetime.now(UTC)
+    others = frozenset(place for run in store.runs()[0] if run.is_heard(now) for place in run.places)
+    return len(others & {cell.place for cell in todo.cells}) if others else 0
 
 
 def _needs_models(plan: RunPlan) -> bool:

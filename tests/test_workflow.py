@@ -1,5 +1,6 @@
 """A run that is killed at any moment goes on where it stopped and ends as if nothing had happened."""
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.store import Store
+from harness.store.leases import LEASES
 from tests.builders.commands import EXECUTORS, start_run, write_toy
 
 
@@ -43,3 +45,19 @@ def test_a_killed_run_is_finished_without_doing_anything_twice(tmp_path: Path, e
     assert start_run(toy, whole.root, "inline").wait(timeout=120) == 0
     assert content(broken) == content(whole)
     assert len(content(whole)) == 16
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_two_runs_share_a_folder_and_evaluate_no_cell_twice(tmp_path: Path, executor: str) -> None:
+    toy = write_toy(tmp_path / "toy", sleep=0.5)
+    shared = Store(tmp_path / "shared")
+    runs = [start_run(toy, shared.root, executor) for _ in range(2)]
+    said = [run.communicate(timeout=180)[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    evaluated = [int(match[1]) for text in said if (match := re.search(r"(\d+) cells evaluated, 0 failed", text))]
+    assert sum(evaluated) == 16, said
+    assert len(shared.done()) == 16
+    assert shared.problems() == ()
+    assert not (shared.root / LEASES).exists()
+    assert all(record.ending == "finished" for record in shared.runs()[0])

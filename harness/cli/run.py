@@ -106,5 +106,8 @@ def _before(run: Run) -> Iterator[str]:
         yield f"{counted(cells, 'cell')} failed before with another {option}: tried again"
     if left := _left_alone(run):
         yield f"{left} cells failed before and are left alone; try them again with --retry-failed"
+    if run.shared:
+        shared = counted(run.shared, "cell")
+        yield f"{shared} of these are in the plan of another run, which goes on: each takes what is free"
     if run.sandbox is not None:
         yield f"programs that models write run in a sandbox, here {run.sandbox}"

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.executors.protocol import ExecutorSettings
+from harness.executors.sharing import Sharing
 from harness.executors.signals import ended_by_sigterm
 from harness.executors.worker import LaneWorker
 from harness.records import Outcome
 from harness.schedule import Lane
+
+_TAKEN_SECONDS = 1.0
+"""Time between two looks at cells that other runs are at, when nothing else is left."""
 
 
 class InlineExecutor:
     """One model at a time in this process, however many workers the settings allow."""
 
     def __init__(self, settings: ExecutorSettings) -> None:
-        del settings  # neither the number of workers nor an address applies here
+        self._sharing = Sharing(settings.lease)  # neither the number of workers nor an address applies here
         self.loading: tuple[str, ...] = ()
+        self.elsewhere = 0
+        """Number of jobs that other runs have answered."""
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run, unlike on Ray."""
@@ -29,9 +37,28 @@ class InlineExecutor:
                     failures = worker.open(lane)
                     self.loading = ()
                     yield from failures
-                    for index in range(0 if failures else len(lane.jobs)):
+                    for index in () if failures else self._taken(lane):
                         answered = worker.answer(index)
                         assert not isinstance(answered, CellPart)
                         yield answered
                 finally:
                     worker.close()
+
+    def _taken(self, lane: Lane) -> Iterator[int]:
+        """Jobs that no other run answers, each once it is taken; those that one is at come last."""
+        waiting = deque(range(len(lane.jobs)))
+        refused = 0
+        while waiting:
+            index = waiting.popleft()
+            match self._sharing.take(lane.jobs[index].cell):
+                case "mine":
+                    refused = 0
+                    yield index
+                case "done":
+                    self.elsewhere += 1
+                case "taken":
+                    waiting.append(index)
+                    refused += 1
+                    if refused >= len(waiting):
+                        time.sleep(_TAKEN_SECONDS)
+                        refused = 0

@@ -11,6 +11,7 @@ from harness.errors import HarnessError, unknown
 from harness.lazy import import_large
 from harness.records import Outcome
 from harness.schedule import Lane
+from harness.store import LeaseOwner
 
 FORWARDED = (
     *("HF_TOKEN", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"),
@@ -34,6 +35,9 @@ class ExecutorSettings:
     """Environment variables that models' processes on other machines get from this one, where they are set here."""
     cell_seconds: float | None = None
     """Most time that a cell, or a part of one, may take; None for ten times its estimate, and ten minutes at least."""
+    lease: LeaseOwner | None = None
+    """The run for which cells are taken one by one, as others may evaluate the same ones into the same folder; None to
+    answer all without asking. What others have done is left out of the outcomes and counted in `elsewhere`."""
     gpu_bytes: float | None = None
     """Memory of one GPU; None asks the nodes."""
 

@@ -208,6 +208,7 @@ class Dispatcher:
 
     def again(self, piece: Piece) -> None:
         """Put back a piece that was not answered."""
+        self._lanes[piece.lane].dropped.discard(piece.job)
         self._lanes[piece.lane].waiting.put(piece)
         self._look_at = 0.0
 

@@ -3,6 +3,7 @@
 from harness.store.documents import SCORE, DocumentScores, sample
 from harness.store.headers import Problem
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES
+from harness.store.leases import LeaseOwner, Leases
 from harness.store.store import Outcomes, Store
 from harness.store.writer import OutcomeWriter
 
@@ -13,6 +14,8 @@ __all__ = [
     "SAMPLES",
     "SCORE",
     "DocumentScores",
+    "LeaseOwner",
+    "Leases",
     "OutcomeWriter",
     "Outcomes",
     "Problem",

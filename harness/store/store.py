@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from harness.bounded.files import read_bytes
 from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
@@ -34,6 +34,7 @@ from harness.store.files import (
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
+from harness.store.leases import Leases
 
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
@@ -89,6 +90,26 @@ class Store:
         if self._bucket is not None:
             self._bucket.check_writable()
             self._bucket.send_rest()
+
+    def is_done(self, cell: Cell) -> bool:
+        """Whether one cell is complete now."""
+        header, samples = (self.path(cell) / name for name in (HEADER, SAMPLES))
+        return header.exists() and isinstance(read_header(header), CellResult) and has_end(str(samples))
+
+    def take(self, cell: Cell, leases: Leases) -> Literal["mine", "taken", "done"]:
+        """Take a cell for a run, where others write to the same folder: `taken` by one that goes on, or `done` by one.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        if leases.holds(cell.place):
+            return "mine"
+        if not leases.claim(cell.place):
+            return "taken"
+        if not self.is_done(cell):
+            return "mine"
+        leases.release(cell.place)
+        return "done"
 
     def write(self, outcome: Outcome) -> None:
         """Write one outcome; an interruption at any point leaves either all of it or nothing that counts.

@@ -45,6 +45,8 @@ class RayExecutor:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
         self._at: tuple[Workplace, ...] | None = None
+        self.elsewhere = 0
+        """Number of jobs that other runs have answered."""
         self.has_more = False
         """True when further outcomes have arrived beside the last one."""
 
@@ -113,6 +115,9 @@ class RayExecutor:
                             yield _outcome(lanes[number].jobs[index].cell, sent, extra)
                         case "joined":
                             joined = True
+                        case "elsewhere":
+                            back.add(value)
+                            self.elsewhere += 1
                         case "at":
                             self._at = value
                         case "log":

@@ -26,6 +26,7 @@ from harness.executors.ray.gpus import is_managed, seen, worker_needs
 from harness.executors.ray.keeper import KeptReply
 from harness.executors.ray.memory import memory_needed
 from harness.executors.ray.preflight import check_nodes, check_this_machine, lacks, looked_at
+from harness.executors.sharing import Sharing
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
 from harness.records import CellFailure
@@ -39,6 +40,8 @@ _LOOK_SECONDS = 0.5
 """Time between two looks at whether the command wants something."""
 _CLUSTER_SECONDS = 5.0
 """Time between two looks at the nodes of the cluster."""
+_TAKEN_SECONDS = 5.0
+"""Time between two looks at a cell that another run is at."""
 LEAST_DEADLINE, DEADLINE_FACTOR = 600.0, 10.0
 """Most seconds that any cell may take, and how many times its estimate, whichever is longer."""
 
@@ -107,6 +110,7 @@ class Leader:
         self._memory: dict[str, float] = {}
         self._dispatcher = Dispatcher(lanes, self._needs, nodes, workers=executor.workers)
         self._losses = Losses()
+        self._sharing = Sharing(executor.lease)
         self._order = count()
         self._delayed: list[tuple[float, int, Piece]] = []
         self._workers: dict[int, Worker] = {}
@@ -151,11 +155,17 @@ class Leader:
         if self._orders.finish_by is not None:
             return
         while self._delayed and self._delayed[0][0] <= self._now:
-            self._dispatcher.again(heapq.heappop(self._delayed)[2])
-        for order in self._dispatcher.steps(self._now):
-            self._do(order)
+            piece = heapq.heappop(self._delayed)[2]
+            if self._is_ours(piece):
+                self._dispatcher.again(piece)
+        refused = True
+        while refused:  # workers whose cells other runs have get others
+            refused = False
+            for order in self._dispatcher.steps(self._now):
+                refused |= not self._do(order)
 
-    def _do(self, order: Order) -> None:
+    def _do(self, order: Order) -> bool:
+        """Do what the dispatcher says; False when it is to say something else, as another run has the cell."""
         match order:
             case Load():
                 worker = self._worker_for(order)
@@ -163,6 +173,10 @@ class Leader:
                 self._workers[order.worker] = worker
                 self._fleet.open(worker, order.lane, self._states[order.lane].fits)
             case Give():
+                if not self._is_ours(order.piece):
+                    self._dispatcher.drop(order.piece)
+                    self._dispatcher.answered(order.worker, self._now)
+                    return False
                 self._give(self._workers[order.worker], order.piece)
             case End():
                 worker = self._workers.pop(order.worker)
@@ -170,6 +184,18 @@ class Leader:
                 self._states[worker.lane].opened -= 1
                 # a GPU's memory is only known to be free when the process that used it has ended
                 self._fleet.close(worker, end=worker.gpus > 0)
+        return True
+
+    def _is_ours(self, piece: Piece) -> bool:
+        """Whether no other run is at a cell or has finished it; one that another run is at is asked for later again."""
+        job = self._lanes[piece.lane].jobs[piece.job]
+        taken = self._sharing.take(job.cell)
+        if taken == "done":
+            self._out.send("elsewhere", (piece.lane, piece.job))
+        if taken == "taken":
+            whole = replace(piece, blocks=None, seconds=job.seconds)
+            heapq.heappush(self._delayed, (self._now + _TAKEN_SECONDS, next(self._order), whole))
+        return taken == "mine"
 
     def _worker_for(self, order: Load) -> Worker:
         """An idle worker of the node, or a new one, for which one idle worker ends to make room."""
