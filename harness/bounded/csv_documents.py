@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.bounded.files import decoded, lines, unpacked
+from harness.bounded.files import decoded, lines, open_regular, unpacked
 from harness.bounded.json_documents import Document
 from harness.bounded.limits import DATA_BYTES, LINE_BYTES, ROWS, TABLE_COLUMNS, UnreadableError
 from harness.wording import counted, quoted
@@ -42,14 +44,17 @@ def csv_documents(path: Path) -> Iterator[Document]:
         UnreadableError: it cannot be read, holds more than the limits allow, has no names of fields, or a row has more
             or fewer cells than there are fields.
     """
-    names, readers = _columns(path)
+    with open_regular(path) as file:
+        state = os.fstat(file.fileno())
+    names, readers = _columns(path, state.st_mtime_ns, state.st_size)
     for row in islice(_rows(path), 1, None):
         cells = {name: read(cell) for name, read, cell in zip(names, readers, row.cells, strict=True)}
         yield Document(sum(map(len, row.cells)), cells)
 
 
-def _columns(path: Path) -> tuple[list[str], list[Reader]]:
-    """Names of the fields, and what reads the cells of each."""
+@lru_cache(maxsize=64)
+def _columns(path: Path, changed: int, size: int) -> tuple[list[str], list[Reader]]:
+    """Names of the fields, and what reads the cells of each; once for a file that was last changed at `changed`."""
     rows = _rows(path)
     head = next(rows, None)
     if head is None:

@@ -288,10 +288,11 @@ def _shots_available(task: TaskSpec, documents: Mapping[str, DataFile], path: Pa
         return None
     evaluated = evaluated_split(task.config)
     if task.demonstrations == "document":
-        fewest = documents[str(evaluated)].fewest_examples
-        if not fewest:
-            raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`")
-        return fewest
+        read = documents[str(evaluated)]
+        if not read.fewest_examples:
+            place = f"document {read.fewest_at} of {evaluated}"
+            raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`: {place}")
+        return read.fewest_examples
     split, samples, chosen = example_split(task.config), written_examples(task.config), chosen_examples(task.config)
     number = len(samples or ()) if split is None else documents[split].number
     if chosen is not None:

@@ -26,6 +26,8 @@ class DataFile(NamedTuple):
     """Names of the fields that any document has."""
     fewest_examples: int
     """Length of the shortest list `examples` of a document; 0 when a document has none."""
+    fewest_at: int = 0
+    """Position of the first document with so few."""
 
 
 def named_files(config: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
@@ -153,7 +155,8 @@ def read_data(paths: Sequence[Path], named: str | None) -> DataFile:
         CatalogError: see `read_split`; or there are no documents, or more fields than allowed.
     """
     fields: set[str] = set()
-    number, characters, fewest = 0, 0, None
+    number, characters, fewest_at = 0, 0, 0
+    fewest: int | None = None
     for document in read_split(paths, named):
         number += 1
         characters += document.characters
@@ -162,7 +165,8 @@ def read_data(paths: Sequence[Path], named: str | None) -> DataFile:
             raise CatalogError(f"{paths[-1]}: data file {FIELDS.exceeded(len(fields))}")
         examples = document.fields.get("examples")
         own = len(examples) if isinstance(examples, list) else 0
-        fewest = own if fewest is None else min(fewest, own)
+        if fewest is None or own < fewest:
+            fewest, fewest_at = own, number - 1
     if fewest is None:
         raise CatalogError(f"{paths[0]}: data file is empty")
-    return DataFile(number, characters, frozenset(fields), fewest)
+    return DataFile(number, characters, frozenset(fields), fewest, fewest_at)

@@ -96,6 +96,7 @@ def look_at_documents(
     if asked is not None:
         wanted = asked if isinstance(asked, range) else frozenset(asked)
         found = ((number, document) for number, document in islice(found, asked[-1] + 1) if number in wanted)
+    look.own_examples = shots != 0 and task.demonstrations == "document"
     own = from_pool and shown == evaluated and (asked is None or isinstance(asked, range))
     look.at_evaluated(evaluated, found, own=own)
     return look.doubts(shots)
@@ -163,6 +164,8 @@ class _Look:
         self._variants: tuple[Variant, ...] = tuple(variants(task))
         self._ways: list[Way] = [way_of(variant, columns, self._rendering()) for variant in self._variants]
         self._pool: Pool | None = None
+        self.own_examples = False
+        """True when each document brings its examples along, and some are shown."""
         self._chosen = chosen_examples(task.config)
         self._left_out = _LeftOut(0, 0)
         self._measures = _Measures(task)
@@ -204,11 +207,27 @@ class _Look:
                 for found in self._measures.at(ways[0], fields, answered):
                     self._tally.note(found, split, number)
                 self._compare(ways[0], fields, answered, split, number)
+            if self.own_examples:
+                self._at_own_examples(ways[0].questions.rendering, fields, split, number)
             if own:
                 shown.append(self._asked(ways[0], fields, answered, split, number))
         pool = Pool(shown)
         for number, asked in enumerate(shown):
             self._leave_out(pool.copies(asked) - {number} if asked else frozenset(), number)
+
+    def _at_own_examples(self, rendering: Rendering, fields: Mapping[str, Any], split: str, number: int) -> None:
+        """Look at the examples that a document brings along."""
+        ways = [way_of_examples(variant, self._columns, rendering) for variant in self._variants]
+        for place, example in enumerate(fields["examples"]):
+            if not isinstance(example, Mapping):
+                what = f"example {place} is {quoted(example)}; expected a document with its fields"
+                self._tally.note(Trouble("", what, "no example"), split, number)
+                continue
+            for found in (one for way in ways for one in _answered(way, example)[1] if one.is_error):
+                said = found._replace(
+                    what=f"example {place}: {found.what}", kind=f"example: {found.kind or found.what}"
+                )
+                self._tally.note(said, split, number)
 
     def _batches(
         self, documents: Iterable[tuple[int, Document]], ways: Sequence[Way]

@@ -219,6 +219,22 @@ def test_entities_and_tests_that_are_there_are_fine(tmp_path: Path) -> None:
     assert warnings(task_file(tmp_path, CODE, documents, doc_to_text="def f_{{q}}(x):")) == []
 
 
+@pytest.mark.parametrize(
+    ("examples", "said"),
+    [
+        (None, "demonstrations: document, but a document has no `examples`: document 1 of test"),
+        ([{"q": "x", "a": "y"}, 3], "document 1 of test: example 1 is 3; expected a document with its fields"),
+        ([{"q": "x"}], "config.doc_to_target: document 1 of test: example 0: there is no field 'a'"),
+        ([{"q": "x", "a": None}], "config.doc_to_target: document 1 of test: example 0: a is null; expected an answer"),
+    ],
+)
+def test_examples_that_documents_bring_along_are_looked_at(tmp_path: Path, examples: Any, said: str) -> None:
+    good = {"q": "x", "a": "y", "examples": [{"q": "u", "a": "v"}]}
+    task = {**WRITTEN, "demonstrations": "document"}
+    assert warnings(task_file(tmp_path, task, [good, {**good, "q": "z"}])) == []
+    assert error(task_file(tmp_path, task, [good, {**good, "q": "z", "examples": examples}])) == said
+
+
 def test_options_that_are_the_questions_are_no_text(tmp_path: Path) -> None:
     """Winogrande: the question is the number of the right option."""
     documents = [{"options": [f"the a{i}", f"the b{i}"], "a": str(i % 2), "rest": "is big"} for i in range(4)]
