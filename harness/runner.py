@@ -216,11 +216,15 @@ def prepare(
     forward: Sequence[str] = (),
     retry_failed: bool = False,
     command: str = "harness.evaluate",
+    cell_seconds: float | None = None,
+    gpu_bytes: float | None = None,
     metrics: Path | None = None,
     repeat: Callable[[CellFailure], str] | None = None,
 ) -> Run:
     """Everything that comes before the first cell; arguments and errors as of `evaluate`.
 
+    `cell_seconds` is the most time that a cell may take on Ray, by itself ten times its estimate and ten minutes at
+    least, and `gpu_bytes` the memory of one GPU, which nodes tell by themselves.
     `command` is kept in the record of the run, the file `metrics` says how far it is, for Prometheus, and `repeat`
     gives the command that repeats a failed cell alone.
 
@@ -229,25 +233,30 @@ def prepare(
     """
     settings = settings or EngineSettings()
     _check(plan, settings, workers)
+    store = Store(Path(results))
     owner = None
     check_device(settings.device, here=address is None and _needs_models(plan))
     if isinstance(executor, str):
-        owner = LeaseOwner.of_this_process(Path(results).absolute())
-        forwarded = (*FORWARDED, *forward)
-        executor = open_executor(
-            executor, ExecutorSettings(workers=workers, address=address, forwarded=forwarded, lease=owner)
+        owner = store.new_owner()
+        places = ExecutorSettings(
+            workers=workers,
+            address=address,
+            forwarded=(*FORWARDED, *forward),
+            cell_seconds=cell_seconds,
+            lease=owner,
+            gpu_bytes=gpu_bytes,
         )
+        executor = open_executor(executor, places)
     if _needs_models(plan):
         plan = plan.with_models(pinned)
     # On a cluster programs run elsewhere: there each worker looks at its own machine, and its cells fail.
     sandbox = _sandbox(plan, allow_unfenced=settings.allow_unfenced or address is not None)
-    store = Store(Path(results))
     store.check_writable()
     if metrics is not None and not (metrics.absolute().parent.is_dir() and not metrics.is_dir()):
         raise StoreError(f"--metrics {metrics}: expected a file in a folder that is there")
     found = store.outcomes()
     state = settle(store, standing(plan, found.results, found.failures))
-    around = _circumstances(settings, workers, executor)
+    around = {**_circumstances(settings, workers, executor), "cell_timeout": cell_seconds}
     changed = {f.cell.place: _changed(f, around) for f in found.failures if f.cell.place in state.failed}
     hopeless = {place for place, options in changed.items() if not options}
     todo = plan.without(state.done if retry_failed else state.done | hopeless)

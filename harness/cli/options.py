@@ -86,7 +86,16 @@ Gpus = Annotated[
 ]
 GpusPerNode = Annotated[int, typer.Option("--gpus-per-node", min=1, help="GPUs of one node of that cluster.")]
 GpuMemory = Annotated[
-    str | None, typer.Option("--gpu-memory", help="Memory of one GPU, such as 80GB, which it is unless told.")
+    str | None, typer.Option("--gpu-memory", help="Memory of one GPU, such as 80GB; what GPUs that are there tell.")
+]
+CellTimeout = Annotated[
+    float | None,
+    typer.Option(
+        "--cell-timeout",
+        min=1.0,
+        help="Seconds after which a worker that answers one cell is ended; ten times the cell's estimate, and ten "
+        "minutes at least, unless told.",
+    ),
 ]
 Price = Annotated[float | None, typer.Option("--price", min=0.0, help="Price of one GPU for an hour, in any currency.")]
 DocumentLimit = Annotated[

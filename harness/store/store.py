@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -34,7 +35,7 @@ from harness.store.files import (
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
-from harness.store.leases import Leases
+from harness.store.leases import LeaseOwner, Leases
 
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
@@ -90,6 +91,10 @@ class Store:
         if self._bucket is not None:
             self._bucket.check_writable()
             self._bucket.send_rest()
+
+    def new_owner(self) -> LeaseOwner | None:
+        """The name under which a run of this process takes cells; None for an object store, which has no leases."""
+        return LeaseOwner.of_this_process(self.root.absolute()) if self._bucket is None else None
 
     def is_done(self, cell: Cell) -> bool:
         """Whether one cell is complete now."""
@@ -337,9 +342,25 @@ def _shared(one: CellResult | CellFailure | Problem, alike: dict[Any, Any]) -> C
 
 def _record(path: Path) -> RunRecord:
     """One run record; a run whose process on this machine is gone has ended as `lost`."""
-    record = loaded(read_bytes(path, RECORD_BYTES))
+    record = _by_this_clock(loaded(read_bytes(path, RECORD_BYTES)), path)
     gone = record.ending is None and _is_gone(record.host, record.pid)
     return replace(record, ending="lost") if gone else record
+
+
+def _by_this_clock(record: RunRecord, path: Path) -> RunRecord:
+    """The record with its times as the file system has them, where the clock of the run is ahead.
+
+    Nobody has been heard of in the future: the file was written when the file system says.
+    """
+    now = datetime.now(UTC)
+    if record.heard_at <= now + timedelta(minutes=1):
+        return record
+    with suppress(OSError, OverflowError):
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        if written <= now + timedelta(minutes=1):
+            ahead = record.heard_at - written
+            return replace(record, heard_at=record.heard_at - ahead, started_at=record.started_at - ahead)
+    return record
 
 
 def _is_gone(host: str, pid: int) -> bool:

@@ -3,7 +3,7 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,19 @@ def test_a_run_that_is_silent_for_five_minutes_was_killed(seconds: float, ending
     one = record(ending=ending, error="OSError: no")
     now = one.heard_at + timedelta(seconds=seconds)
     assert (one.state(now), one.state_in_words(now)) == (state, said)
+
+
+def test_a_run_whose_clock_is_ahead_goes_on_while_its_file_is_written(store: Store) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=6)
+    store.write_run(record(started_at=ahead - timedelta(minutes=2), heard_at=ahead))
+    [read], _ = store.runs()
+    now = datetime.now(UTC)
+    assert read.state(now) == "going on"
+    assert read.is_heard(now)
+    assert read.heard_at - read.started_at == timedelta(minutes=2)
+    [path] = (store.root / RUNS).iterdir()
+    os.utime(path, (now.timestamp() - 600,) * 2)
+    assert store.runs()[0][0].state(now) == "lost"
 
 
 def test_a_run_whose_process_is_gone_from_this_machine_was_killed(store: Store) -> None:

@@ -112,6 +112,15 @@ class Fleet:
         self._asked = {ref: other for ref, other in self._asked.items() if other is not worker}
         ray.kill(worker.actor)
 
+    def is_pending(self, worker: Worker) -> bool:
+        """Whether Ray has not found room for a worker yet."""
+        known = ray._private.state.actors(worker.actor._actor_id.hex()) or {}
+        return known.get("State", "") not in ("", "ALIVE", "DEAD")
+
+    def room(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Resources of the cluster that are free, and all of them."""
+        return ray.available_resources(), ray.cluster_resources()  # type: ignore[no-untyped-call]
+
     def come_back(self, *, seconds: float) -> list[tuple[Worker, KeptReply | Loss]]:
         """What has come back, after at most so many seconds."""
         if not self._asked:

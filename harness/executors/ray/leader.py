@@ -26,6 +26,7 @@ from harness.executors.ray.gpus import is_managed, seen, worker_needs
 from harness.executors.ray.keeper import KeptReply
 from harness.executors.ray.memory import memory_needed
 from harness.executors.ray.preflight import check_nodes, check_this_machine, lacks, looked_at
+from harness.executors.ray.watching import WAITING_SECONDS, Watched, Watcher
 from harness.executors.sharing import Sharing
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
@@ -42,6 +43,8 @@ _CLUSTER_SECONDS = 5.0
 """Time between two looks at the nodes of the cluster."""
 _TAKEN_SECONDS = 5.0
 """Time between two looks at a cell that another run is at."""
+_WATCH_SECONDS = 5.0
+"""Time between two looks at what takes long."""
 LEAST_DEADLINE, DEADLINE_FACTOR = 600.0, 10.0
 """Most seconds that any cell may take, and how many times its estimate, whichever is longer."""
 
@@ -118,6 +121,8 @@ class Leader:
         self._parts: dict[tuple[int, int], list[bytes]] = defaultdict(list)
         self._over: set[tuple[int, int]] = set()
         self._idle: list[Worker] = []
+        self._watcher = Watcher()
+        self._watched_at = self._came_at = time.monotonic()
         self._told: tuple[Workplace, ...] | None = None
         duty = Duty(settings=settings, engines=dict(ENGINES), level=log.getEffectiveLevel())
         self._fleet = Fleet(self._lanes, duty, self._environment)
@@ -134,6 +139,7 @@ class Leader:
                 if not len(self._fleet):
                     time.sleep(0.05)  # what was lost waits for its next try
                 self._tell()
+                self._watch()
         finally:
             for worker in (*self._fleet.busy, *self._idle):
                 self._fleet.kill(worker)
@@ -390,6 +396,38 @@ class Leader:
 
     def _node(self, name: str) -> Node:
         return seen(self._nodes[name], threads=self._settings.threads, gpu_bytes=self._gpu_bytes.get(name))
+
+    def _watch(self) -> None:
+        """Say what takes too long, and why something waits."""
+        if time.monotonic() - self._watched_at < _WATCH_SECONDS:
+            return
+        self._watched_at = now = time.monotonic()
+        if len(self._fleet):
+            self._came_at = now
+        busy = [self._watched(worker, now) for worker in self._fleet.busy if worker.doing != "close"]
+        free, total = self._fleet.room() if any(each.pending for each in busy) else ({}, {})
+        for sentence in (
+            *self._watcher.news(busy, free=free, total=total),
+            *self._watcher.others(len(self._delayed), now - self._came_at),
+        ):
+            log.warning("%s", sentence)
+
+    def _watched(self, worker: Worker, now: float) -> Watched:
+        piece, seconds = self._pieces.get(worker.number), now - worker.since
+        lane = self._lanes[worker.lane]
+        if piece is None or worker.job is None:
+            pending = seconds > WAITING_SECONDS and not worker.node and self._fleet.is_pending(worker)
+            return Watched(
+                number=worker.number, what=lane.model.name, seconds=seconds, pending=pending, gpus=worker.gpus
+            )
+        known = lane.jobs[piece.job].documents is not None
+        return Watched(
+            number=worker.number,
+            what=lane.jobs[worker.job].cell.label,
+            seconds=seconds,
+            expected=piece.seconds if known else None,
+            deadline=None if piece.joins else self._deadline(piece),
+        )
 
     def _look_at_nodes(self) -> None:
         """Use nodes that have come, and count on none that has gone; Ray reports the workers that went with it."""
