@@ -11,10 +11,11 @@ No method here foresees an ability of which nothing shows yet, because any later
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.analysis.curves import Curve, neighbours_joined
+from harness.analysis.curves import Curve, neighbours_joined, position
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
@@ -79,7 +80,8 @@ def forecasts(
     >>> forecast.low < forecast.value < forecast.high
     True
     """
-    given = [neighbours_joined(curve, MOST_FORECAST) for curve in curves]
+    whole = tuple(curves)
+    given = [neighbours_joined(curve, MOST_FORECAST) for curve in whole]
     results: dict[int, Forecast | NoForecast] = {}
     batches: dict[int, list[int]] = {}
     for place, curve in enumerate(given):
@@ -100,7 +102,14 @@ def forecasts(
             back_tests=back_tests,
         )
         results.update(zip(places, batch, strict=True))
-    return tuple(results[place] for place in range(len(given)))
+    return tuple(_of_whole(results[place], curve) for place, curve in enumerate(whole))
+
+
+def _of_whole(result: Forecast | NoForecast, curve: Curve) -> Forecast | NoForecast:
+    """The forecast as one of the whole curve, whose neighbours may have been joined for it."""
+    if isinstance(result, NoForecast):
+        return result._replace(curve=curve)
+    return replace(result, curve=curve, ahead=position(curve.scale, result.at) - curve.position[-1])
 
 
 def weighed_forecasts(
