@@ -32,7 +32,9 @@ def describe(
     if any(runs > 1 for curve in curves for runs in curve.runs):
         parts.append("Dots: single training runs; points are their means, and bars hold the noise between runs.")
     if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
-        parts.append("Ring: this size and all larger ones are above chance.")
+        checkpoints = all(c.of_checkpoints for c in curves)
+        ones = "this checkpoint and all later ones" if checkpoints else "this size and all larger ones"
+        parts.append(f"Ring: {ones} are above chance.")
     parts += _about_thresholds(rows) if thresholds else []
     parts += _about_forms(rows, lines)
     missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.gaps))

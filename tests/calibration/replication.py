@@ -19,10 +19,17 @@ from harness.analysis.verdict import Judged, judge
 from harness.cli.output import table
 from tests.calibration.pages import write_section
 
-DATA = Path(__file__).parents[1] / "validation" / "data" / "pythia_runs.parquet"
+DATA = Path(__file__).parents[1] / "validation" / "data" / "pythia_runs.csv"
 CONTRADICTS = frozenset({"flat", "flat-above-chance", "inverse", "u-shaped", "inverted-u"})
 """Verdicts that deny what `emergent` claims: absent in smaller sizes, and there in larger ones."""
 HEAD = ("judged", "emergent", "verdicts", "held against", "emergent there too", "rises", "cannot tell", "contradicted")
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """The scores of every training run, one row per score, from a file with a column for each run."""
+    wide = pd.read_csv(path).assign(family="pythia", metric="acc")
+    about = [name for name in wide.columns if not name.startswith("v")]
+    return wide.melt(id_vars=about, var_name="run", value_name="value").dropna(subset="value")
 
 
 def verdicts_of_runs(frame: pd.DataFrame, *, together: bool) -> dict[str, tuple[Judged, ...]]:
@@ -95,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.calibration.replication", description=__doc__)
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table to this page as well")
     options = parser.parse_args()
-    found = rows(pd.read_parquet(DATA))
+    found = rows(read_runs(DATA))
     print(table(HEAD, found))
     if options.markdown:
         write_section(options.markdown, "Replication", _TEXT, HEAD, found)

@@ -8,12 +8,12 @@ import pytest
 
 from harness.analysis.growth import rerun_of
 from tests.builders.tables import Published
-from tests.calibration.replication import HEAD, rows
+from tests.calibration.replication import HEAD, read_runs, rows
 
 
 @pytest.fixture(scope="module")
 def runs(data: Published) -> pd.DataFrame:
-    return pd.read_parquet(data("pythia_runs.parquet"))
+    return read_runs(data("pythia_runs.csv"))
 
 
 def run_sd(runs: pd.DataFrame, one: str, other: str, tasks: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.analysis.curves import Curve
 from harness.analysis.forecast.types import Forecast
 from harness.analysis.stats import CONFIDENCE, PRACTICAL_EFFECT
 from harness.analysis.stats.distributions import binom
@@ -61,7 +62,7 @@ def _far(forecast: Forecast) -> str | None:
     if forecast.ahead <= (reach / 2 if loss else FARTHEST):
         return None
     unit = "units of loss" if loss else "decades"
-    return f"{number(forecast.ahead, digits=2)} {unit} beyond the largest size, much further than the back-test goes."
+    return f"{number(forecast.ahead, digits=2)} {unit} beyond the {_end(curve)}, much further than the back-test goes."
 
 
 def _below_the_largest(forecast: Forecast) -> str | None:
@@ -78,13 +79,17 @@ def _below_the_largest(forecast: Forecast) -> str | None:
     return None
 
 
+def _end(curve: Curve) -> str:
+    return "last checkpoint" if curve.of_checkpoints else "largest size"
+
+
 def _leap(forecast: Forecast) -> str | None:
     curve = forecast.curve
     away, apart = abs(forecast.value - curve.y[-1]), max(curve.y) - min(curve.y)
     if forecast.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
         return (
-            f"The forecast lies {number(away)} from the largest size, further than any two of the sizes measured lie "
-            "apart."
+            f"The forecast lies {number(away)} from the {_end(curve)}, further than any two of the {curve.noun}s "
+            "measured lie apart."
         )
     return None
 
@@ -117,7 +122,8 @@ def _no_better_than_last(forecast: Forecast) -> str | None:
     noticed = _NOTICED * (forecast.curve.metric.best or 0.0)
     if error is None or naive is None or error <= max(_CLEARLY * naive, naive + noticed):
         return None
-    return f"In the back-test the score of the size before was closer: off by {number(naive)}, not {number(error)}."
+    before = f"In the back-test the score of the {forecast.curve.noun} before was closer"
+    return f"{before}: off by {number(naive)}, not {number(error)}."
 
 
 def _no_chance_level(forecast: Forecast) -> str | None:

@@ -21,6 +21,7 @@ from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
 from harness.analysis.forecast.weighed import weighed
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, countable
+from harness.wording import counted
 
 MOST_FORECAST = 32
 """Points that a forecast rests on; of more, such as the checkpoints of a long training, neighbours are joined."""
@@ -171,7 +172,7 @@ def _reason_not_to(curve: Curve, losses: Mapping[str, float] | None) -> str | No
     """Why a curve cannot be forecast from its sizes, or from losses where they are given; None when it can."""
     sizes = len(set(curve.x))
     if sizes < FEWEST_TO_EXTRAPOLATE:
-        return f"Only {sizes} size{'s' * (sizes > 1)}: a forecast needs at least {FEWEST_TO_EXTRAPOLATE}."
+        return f"Only {counted(sizes, curve.noun)}: a forecast needs at least {FEWEST_TO_EXTRAPOLATE}."
     if losses is None:
         return None
     if not countable(with_floor(curve)) or curve.scale == "loss":
