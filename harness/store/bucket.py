@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -59,6 +60,7 @@ class Bucket:
             needed = _SCHEMES[scheme]
             raise StoreError(f"{self.address}: reaching it takes the package {needed}: pip install {needed}") from error
         self._root = rest
+        self._sending = threading.Lock()
         self.local = _cache() / hashlib.sha256(self.address.encode()).hexdigest()[:16]
 
     def fetch(self) -> None:
@@ -98,7 +100,8 @@ class Bucket:
                 with self._reported():
                     self._files.rm_file(f"{self._root}/{name}")
                 changed[name] = None
-        self._remember({**self._seen(), **changed})
+        with self._sending:  # several threads write cells
+            self._remember({**self._seen(), **changed})
 
     def send_rest(self) -> None:
         """Send cells that an earlier run wrote here and could not send before it ended.

@@ -80,11 +80,16 @@ def dashboard(quick: bool) -> None:
 
 
 def schedule(quick: bool, *, as_json: bool = False) -> None:
-    """How far runs of a large study are from the shortest that is possible."""
-    from tests.benchmarks import schedule
+    """How far runs of a large study are from the shortest that is possible, and what the leading process can do."""
+    from tests.benchmarks import driver, schedule
 
     found = list(schedule.rows(2 if quick else schedule.ROUNDS))
-    print(json.dumps(schedule.as_data(found), indent=1) if as_json else table(schedule.HEAD, schedule.as_table(found)))
+    driven = driver.rows(quick=quick)
+    if as_json:
+        print(json.dumps({"makespan": schedule.as_data(found), "driver": driver.as_plain(driven)}, indent=1))
+        return
+    print(table(schedule.HEAD, schedule.as_table(found)))
+    print(table(driver.HEAD, driver.as_texts(driven)))
 
 
 BENCHMARKS: dict[str, Callable[[bool], None]] = {
