@@ -23,7 +23,7 @@ from harness.errors import StoreError
 from harness.store.files import replace_file
 from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files
 
-ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE)
+BUCKET_ADDRESS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/+(?P<rest>.*)", re.IGNORECASE)
 """The address of an object store, also as `Path` writes it: `s3:/bucket/run`."""
 CACHE = "EMERGENCE_CACHE"
 """Variable with the folder of the local copies; the user's cache folder where it is not set."""
@@ -44,7 +44,7 @@ class Bucket:
         Raises:
             StoreError: the package for it is not installed, or it cannot be reached.
         """
-        found = ADDRESS.match(address)
+        found = BUCKET_ADDRESS.match(address)
         assert found is not None
         scheme, rest = found["scheme"].lower(), found["rest"].rstrip("/")
         self.address = f"{scheme}://{rest}"

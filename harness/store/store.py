@@ -22,7 +22,7 @@ from harness.plan import Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
 from harness.runs import RunRecord, dumped, loaded
 from harness.specs import ModelSpec
-from harness.store.bucket import ADDRESS, Bucket
+from harness.store.bucket import BUCKET_ADDRESS, Bucket
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
 from harness.store.files import (
     clear_leftovers,
@@ -63,7 +63,7 @@ class Store:
         """
         self._bucket: Bucket | None = None
         self.root = Path(root)
-        if ADDRESS.match(str(root)):
+        if BUCKET_ADDRESS.match(str(root)):
             self._bucket = Bucket(str(root))
             self.root = self._bucket.local
             self._bucket.fetch()
