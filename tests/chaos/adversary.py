@@ -18,10 +18,12 @@ import psutil
 from harness.leaderboard import tidy_table
 from harness.records import CellResult
 from harness.store import Store
-from tests.chaos.cluster import Cluster
+from tests.chaos.cluster import Cluster, kill_all
 
 TIMES = ["seconds", "energy_wh", "date"]
 """Columns of the leaderboard that no two runs share."""
+MOST_SECONDS = 180.0
+"""Time until a command that answers nothing, or does not end, is taken for hung."""
 _COMMAND = (sys.executable, "-m", "tests.chaos.command")
 _MODEL, _KEEPER, _DRIVER = "worker:serve", "ray::Keeper", "driver:lead"
 
@@ -91,21 +93,39 @@ def disturb(cluster: Cluster, truth: Path, folder: Path, *, seed: int, faults: i
                 stdout=log,
                 stderr=log,
             )
-        _wait_for_first_cell(command, journal)
+        _wait_for_first_cell(command, cluster, journal)
         while command.poll() is None and sum(report.injected.values()) < faults:
             time.sleep(rng.uniform(0.5, 1.5) * every)
+            cluster.heal()
             if command.poll() is None:
                 _inject(rng, cluster, command, report)
-        code = command.wait(timeout=180)
+        code = _end(command, cluster)
     report.seconds = time.monotonic() - started
     _judge(report, truth, results, journal)
     return report
 
 
-def _wait_for_first_cell(command: psutil.Popen, journal: Path) -> None:
+def _end(command: psutil.Popen, cluster: Cluster) -> int:
+    """The exit code of the command, which is killed when it does not end."""
+    end = time.monotonic() + MOST_SECONDS
+    while command.poll() is None:
+        if time.monotonic() > end:
+            kill_all(command)
+            raise TimeoutError(f"the command did not end in {MOST_SECONDS:.0f} s")
+        cluster.heal()
+        time.sleep(0.1)
+    return int(command.returncode)
+
+
+def _wait_for_first_cell(command: psutil.Popen, cluster: Cluster, journal: Path) -> None:
     before = journal.stat().st_size if journal.exists() else 0
+    end = time.monotonic() + MOST_SECONDS
     while command.poll() is None and not (journal.exists() and journal.stat().st_size > before):
-        time.sleep(0.05)
+        if time.monotonic() > end:
+            kill_all(command)
+            raise TimeoutError(f"no cell was answered in {MOST_SECONDS:.0f} s")
+        cluster.heal()
+        time.sleep(0.1)
 
 
 def _inject(rng: random.Random, cluster: Cluster, command: psutil.Popen, report: Report) -> None:

@@ -34,6 +34,7 @@ class Cluster:
         self.address = self._answer()
         for _ in range(nodes):
             self.add_node()
+        self.wait()
 
     def __enter__(self) -> Cluster:
         return self
@@ -46,6 +47,22 @@ class Cluster:
     def add_node(self) -> None:
         """Start a node, which joins within seconds."""
         self.nodes.append(self._start(f"--address={self.address}", "--num-cpus=2"))
+
+    def heal(self) -> None:
+        """Start nodes anew that could not join, as happens on a machine under load."""
+        for node in [node for node in self.nodes if node.poll() is not None]:
+            self.nodes.remove(node)
+            self.add_node()
+
+    def wait(self, seconds: float = 120.0) -> None:
+        """Wait until every node has come up."""
+        end = time.monotonic() + seconds
+        while not all(_is_up(node) for node in self.nodes):
+            if time.monotonic() > end:
+                self.__exit__()
+                raise TimeoutError("the nodes of the cluster did not come up")
+            self.heal()
+            time.sleep(0.2)
 
     def kill_node(self, node: psutil.Popen) -> None:
         """End a node with everything on it, as when a machine loses power."""
@@ -71,6 +88,13 @@ class Cluster:
             time.sleep(0.1)
         self.__exit__()
         raise TimeoutError("the head of the cluster did not come up")
+
+
+def _is_up(node: psutil.Popen) -> bool:
+    """Whether the process that takes work on a node is there."""
+    with suppress(psutil.NoSuchProcess):
+        return any("raylet" in child.name() for child in node.children())
+    return False
 
 
 def kill_all(process: psutil.Process) -> None:
