@@ -151,8 +151,10 @@ class _LeftOut(NamedTuple):
 
     number: int
     """Their number, without the document itself."""
+    examples: int
+    """Number of all its examples."""
     document: int
-    """The document to which most are not shown."""
+    """The document, of which fewest are left."""
 
 
 class _Look:
@@ -167,7 +169,7 @@ class _Look:
         self.own_examples = False
         """True when each document brings its examples along, and some are shown."""
         self._chosen = chosen_examples(task.config)
-        self._left_out = _LeftOut(0, 0)
+        self._left_out: _LeftOut | None = None
         self._measures = _Measures(task)
         self._places: dict[int, int] = {}
         # two documents are one when all that is asked of them is the same
@@ -208,26 +210,37 @@ class _Look:
                     self._tally.note(found, split, number)
                 self._compare(ways[0], fields, answered, split, number)
             if self.own_examples:
-                self._at_own_examples(ways[0].questions.rendering, fields, split, number)
+                brought = self._at_own_examples(ways[0].questions.rendering, fields, split, number)
+                if answered is not None:
+                    self._compare_with_own(ways[0], fields, answered, brought, split, number)
             if own:
                 shown.append(self._asked(ways[0], fields, answered, split, number))
         pool = Pool(shown)
         for number, asked in enumerate(shown):
             self._leave_out(pool.copies(asked) - {number} if asked else frozenset(), number)
 
-    def _at_own_examples(self, rendering: Rendering, fields: Mapping[str, Any], split: str, number: int) -> None:
-        """Look at the examples that a document brings along."""
+    def _at_own_examples(
+        self, rendering: Rendering, fields: Mapping[str, Any], split: str, number: int
+    ) -> list[tuple[Mapping[str, Any], Answered | None]]:
+        """Look at the examples that a document brings along; each of them with its right answers."""
         ways = [way_of_examples(variant, self._columns, rendering) for variant in self._variants]
+        brought: list[tuple[Mapping[str, Any], Answered | None]] = []
         for place, example in enumerate(fields["examples"]):
             if not isinstance(example, Mapping):
                 what = f"example {place} is {quoted(example)}; expected a document with its fields"
                 self._tally.note(Trouble("", what, "no example"), split, number)
                 continue
-            for found in (one for way in ways for one in _answered(way, example)[1] if one.is_error):
+            try:
+                looks = [_answered(way, example) for way in ways]
+            except ComputationError as error:
+                raise self._endless(error, split, number) from error
+            brought.append((example, looks[0][0]))
+            for found in (one for _, some in looks for one in some if one.is_error):
                 said = found._replace(
                     what=f"example {place}: {found.what}", kind=f"example: {found.kind or found.what}"
                 )
                 self._tally.note(said, split, number)
+        return brought
 
     def _batches(
         self, documents: Iterable[tuple[int, Document]], ways: Sequence[Way]
@@ -251,18 +264,23 @@ class _Look:
         return Doubts((*self._tally.lines(errors=True), *few), (*self._tally.lines(errors=False), *general))
 
     def _too_few(self, shots: int) -> Iterator[str]:
-        all_of_them, (number, document) = self._task.shots_available, self._left_out
-        if number and all_of_them is not None and all_of_them - number < shots <= all_of_them:
+        if self._left_out is None:
+            return
+        number, examples, document = self._left_out
+        if examples - number < shots <= (self._task.shots_available or 0):
+            among = "its" if self._task.demonstrations == "document" else "the"
             yield (
                 f"{self._path}: {shots} shots are asked for; document {document} stands {counted(number, 'time')} "
-                f"among the {all_of_them} examples, so that {all_of_them - number} can be shown to it"
+                f"among {among} {examples} examples, so that {examples - number} can be shown to it"
             )
 
-    def _leave_out(self, copies: frozenset[int], number: int) -> None:
-        """Remember the document to which most examples cannot be shown."""
+    def _leave_out(self, copies: frozenset[int], number: int, examples: int | None = None) -> None:
+        """Remember the document of whose examples fewest are left; None takes the number of the pool."""
         left_out = len(copies if self._chosen is None else copies.intersection(self._chosen))
-        if left_out > self._left_out.number:
-            self._left_out = _LeftOut(left_out, number)
+        of = (self._task.shots_available or 0) if examples is None else examples
+        known = self._left_out
+        if left_out and (known is None or of - left_out < known.examples - known.number):
+            self._left_out = _LeftOut(left_out, of, number)
 
     def _answer(self, way: Way, fields: Mapping[str, Any], split: str, number: int) -> Answered | None:
         """The right answers to a document; None where something about it is wrong."""
@@ -303,6 +321,23 @@ class _Look:
         if self._pool is not None and asked is not None and (copies := self._pool.copies(asked)):
             self._leave_out(copies, number)
             what = f"stands among the examples too (example {min(copies)}), which is not shown to it"
+            self._tally.note(Trouble("", what, "example", is_error=False), split, number)
+
+    def _compare_with_own(
+        self,
+        way: Way,
+        fields: Mapping[str, Any],
+        answered: Answered,
+        brought: Sequence[tuple[Mapping[str, Any], Answered | None]],
+        split: str,
+        number: int,
+    ) -> None:
+        """Look for the document among the examples that it brings along."""
+        pool = Pool(self._asked(way, example, its, split, number) for example, its in brought)
+        asked = self._asked(way, fields, answered, split, number)
+        if asked is not None and (copies := pool.copies(asked)):
+            self._leave_out(copies, number, len(brought))
+            what = f"stands among its own examples (example {min(copies)}), which is not shown to it"
             self._tally.note(Trouble("", what, "example", is_error=False), split, number)
 
 

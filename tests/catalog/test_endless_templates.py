@@ -174,6 +174,25 @@ def test_copies_within_the_split_that_gives_its_own_examples_are_no_shots(tmp_pa
     assert "--shots 7: task own has 6 demonstrations to give" in emergence("plan", *asked, "--shots", "7").err
 
 
+def test_a_document_among_its_own_examples_is_counted(tmp_path: Path, emergence: Emergence) -> None:
+    path = own(tmp_path)
+    path.write_text(path.read_text() + "demonstrations: document\n")
+    others = [{"q": "e0", "a": 0}, {"q": "e1", "a": 1}]
+    rows = [{**one, "examples": others} for one in DOCUMENTS]
+    rows[4] |= {"examples": [*others, {"q": "q4 ", "a": 0}, {"q": "e2", "a": 1}]}
+    rows[5] |= {"examples": [{"q": "Q5", "a": 1}, others[0]]}
+    (tmp_path / "test.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    asked = ("plan", "--task", "own", "--include_path", str(path), "--engine", "simulated")
+    done = emergence(*asked, "--shots", "1")
+    assert done.code == 0
+    said = "document 4 of test and 1 more: stands among its own examples (example 2), which is not shown to it"
+    assert said in done.err
+    few = emergence(*asked, "--shots", "2")
+    assert few.code == 2
+    assert "2 shots are asked for; document 5 stands 1 time among its 2 examples, so that 1 can be shown" in few.err
+    assert emergence(*asked, "--shots", "2", "--limit", "5").code == 0
+
+
 def test_a_suite_that_shows_more_than_copies_leave_is_refused(tmp_path: Path, emergence: Emergence) -> None:
     own(tmp_path, examples=COPIES)
     suite = {"suite": "mine", "tasks": ["own"], "shots": [0, 3]}
