@@ -19,6 +19,8 @@ from tests import builders
 
 TOY = "tests.executors.engines:ToyEngine"
 """What a test puts in the engine table."""
+PATHS = {"PYTHONPATH": os.pathsep.join(sys.path)}
+"""Environment of a process that can import the tests."""
 LARGE = 300 * 2**20
 """Bytes of a large model."""
 POISONED: list[str] = []

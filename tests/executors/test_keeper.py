@@ -17,8 +17,7 @@ from harness.executors.worker import Duty
 from harness.plan import RunPlan
 from harness.schedule import Lane, lanes
 from tests import builders
-from tests.executors.engines import LARGE, TOY
-from tests.executors.test_process import PATHS
+from tests.executors.engines import LARGE, PATHS, TOY
 
 pytestmark = pytest.mark.processes
 

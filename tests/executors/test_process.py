@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from harness.executors.process import Process, ProcessEndedError
+from tests.executors.engines import PATHS
 
 pytestmark = pytest.mark.processes
-PATHS = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 @pytest.fixture
