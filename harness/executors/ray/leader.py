@@ -181,6 +181,7 @@ class Leader:
             case Give():
                 if not self._is_ours(order.piece):
                     self._dispatcher.drop(order.piece)
+                    self._parts.pop((order.piece.lane, order.piece.job), None)
                     self._dispatcher.answered(order.worker, self._now)
                     return False
                 self._give(self._workers[order.worker], order.piece)
@@ -218,8 +219,8 @@ class Leader:
     def _give(self, worker: Worker, piece: Piece) -> None:
         self._pieces[worker.number] = piece
         if piece.joins:
-            parts = self._parts.pop((piece.lane, piece.job))
-            self._fleet.join(worker, piece.job, parts)
+            # they are kept until the outcome is there: the worker that joins them may be lost as any other
+            self._fleet.join(worker, piece.job, self._parts[piece.lane, piece.job])
         else:
             self._fleet.answer(worker, piece.job, self._deadline(piece), piece.documents)
 
