@@ -26,7 +26,7 @@ def endless(folder: Path) -> None:
         builders.cell(of=tasks[do], engine="toy", model=model)
         for model, do in ((mortal, "die"), (mortal, "answer"), (patient, "linger"))
     ]
-    executor = open_executor("ray", ExecutorSettings(workers=2, grace_seconds=2.0))
+    executor = open_executor("ray", ExecutorSettings(workers=2))
     for outcome in executor.run(lanes(RunPlan(cells=tuple(cells), tasks=tasks)), EngineSettings()):
         print(outcome.cell.task, type(outcome).__name__, flush=True)
 

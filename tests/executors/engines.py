@@ -62,7 +62,7 @@ class ToyEngine:
         if do == "linger":
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
             self._tell("lingering")
-            time.sleep(600)
+            time.sleep(float(os.environ.get("LINGER_SECONDS", "600")))
         seen = f"pid {os.getpid()}; GPUs {os.environ.get('CUDA_VISIBLE_DEVICES')}; {os.environ.get('OMP_NUM_THREADS')}"
         result = builders.result(cell)
         return replace(result, provenance=replace(result.provenance, host=seen))

@@ -99,7 +99,9 @@ def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Driv
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "tests" / "executors" / "driver.py"), str(folder)],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+            env=os.environ
+            | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+            | ({"LINGER_SECONDS": "8"} if name == "terminated" else {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -121,6 +123,16 @@ def run_until_it_lingers(driver: Driver) -> list[str]:
 
 @pytest.mark.ray
 class TestEndingTheDriver:
+    def test_sigterm_lets_a_cell_in_work_come_back_and_leaves_nothing(self, drivers: dict[str, Driver]) -> None:
+        driver = drivers["terminated"]
+        run_until_it_lingers(driver)
+        private = private_folder(driver.folder)
+        driver.process.terminate()
+        printed, errors = driver.process.communicate(timeout=40)
+        assert printed == "linger CellResult\n"
+        assert errors.rstrip().endswith("KeyboardInterrupt")
+        assert gone(driver.folder, private)
+
     def test_kill_leaves_no_process_and_no_folder_and_nothing_was_printed(self, drivers: dict[str, Driver]) -> None:
         driver = drivers["killed"]
         assert sorted(run_until_it_lingers(driver)) == ["answer CellResult", "die CellFailure"]
@@ -130,15 +142,11 @@ class TestEndingTheDriver:
         assert gone(driver.folder, private)
         assert (printed, errors) == ("", "")
 
-    @pytest.mark.parametrize("name", ["interrupted", "terminated"])
-    def test_a_signal_leaves_no_process_and_no_folder(self, drivers: dict[str, Driver], name: str) -> None:
-        driver = drivers[name]
+    def test_ctrl_c_leaves_no_process_and_no_folder(self, drivers: dict[str, Driver]) -> None:
+        driver = drivers["interrupted"]
         run_until_it_lingers(driver)
         private = private_folder(driver.folder)
-        if name == "interrupted":
-            os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
-        else:
-            driver.process.terminate()
+        os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does
         printed, errors = driver.process.communicate(timeout=30)
         assert printed == ""
         assert errors.rstrip().endswith("KeyboardInterrupt")
