@@ -50,9 +50,9 @@ class Count(NamedTuple):
     tracebacks: int
     """Files that ended in anything but a value or a sentence."""
     slow: int
-    """Files that took longer than `SLOW_SECONDS`."""
+    """Files that took the processor longer than `SLOW_SECONDS`."""
     slowest: float
-    """Seconds of the longest."""
+    """Seconds of the processor that the longest took."""
     megabytes: float
     """Most memory that the process had, with Python and the packages."""
 
@@ -164,12 +164,12 @@ class _Tally:
 
     def take(self, data: bytes) -> None:
         """Hand one file to the reader."""
-        read, wrong, began = False, None, time.perf_counter()
+        read, wrong, began = False, None, time.process_time()
         try:
             read = self._reader.takes(self._folder, data)
         except Exception as error:
             wrong = error
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         slow = seconds > SLOW_SECONDS
         now = self._count
         self._count = Count(
