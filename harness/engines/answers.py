@@ -10,16 +10,18 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
+from harness.engines.cell_model import CellModel
 from harness.engines.cell_task import BuiltCell, CellTask
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
+from harness.engines.references import References, references_of, with_references
 from harness.engines.scores import score_cell
 from harness.errors import HarnessError
 from harness.plan import Cell
@@ -32,80 +34,6 @@ from harness.specs import TaskSpec
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
 """Encodes equal documents as the same text, whatever the order of their fields."""
-
-
-class CellModel(Protocol):
-    """The methods a cell needs of a model: part of lm-eval's `TemplateLM`, and methods for many texts or requests."""
-
-    @property
-    def max_length(self) -> int:
-        """Context length in tokens, including the tokens that the model writes."""
-        ...
-
-    @property
-    def max_gen_toks(self) -> int:
-        """Number of tokens to generate when a request does not set one."""
-        ...
-
-    @property
-    def batch_size_used(self) -> int | None:
-        """Requests per forward pass; None when something else limits a pass."""
-        ...
-
-    @property
-    def token_budget_used(self) -> int | None:
-        """Tokens per forward pass; None when something else limits a pass."""
-        ...
-
-    @property
-    def fallback(self) -> str | None:
-        """Why lm-eval's own code answered some or all requests of the last cell; None when it answered none."""
-        ...
-
-    @property
-    def foreign_code(self) -> tuple[str, ...]:
-        """Code of other authors that ran, with the user's permission, when the model was loaded."""
-        ...
-
-    def learn(self, texts: Sequence[str]) -> None:
-        """Encode, in one batch, texts whose tokens will later be requested one by one."""
-        ...
-
-    def chat_text(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
-        """Write the turns of a chat, each with `role` and `content`, as the text that the model reads.
-
-        Args:
-            turns: the turns, from the first to the last.
-            begins_answer: True when the last turn is the beginning of the answer, which the model continues; False when
-                the model writes the answer as a new turn.
-        """
-        ...
-
-    def tok_encode(self, string: str) -> list[int]:
-        """Token ids of a prompt."""
-        ...
-
-    def pair_tokens(self, requests: Sequence[Instance]) -> Sequence[tuple[list[int], list[int]]]:
-        """Token ids of the context and the continuation of each likelihood request, split by lm-eval's rule."""
-        ...
-
-    def respond(self, requests: Sequence[Instance]) -> Sequence[Any]:
-        """Responses to requests of any type, in their order; one that occurs n times is answered n times."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Reference:
-    """The likelihood request of a document's reference answer."""
-
-    request: Instance
-    """Its arguments are (prompt, answer). It is one of the document's own requests when options are scored."""
-    text: str
-    """The answer without the delimiter before it."""
-
-
-_References = Sequence[_Reference | None]
-"""One reference for each right answer of a document; None for an empty answer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +52,7 @@ class _AskedCell:
 
     built: BuiltCell
     """The requests."""
-    references: Sequence[_References]
+    references: Sequence[References]
     """The reference answers of each document."""
     lengths: Sequence[_Lengths]
     """The tokens of each document."""
@@ -317,45 +245,10 @@ def _check_programs(cell: Cell, built: BuiltCell) -> None:
             raise too_few_programs(metric.name, asked)
 
 
-# --- requests -------------------------------------------------------------------------------------------------------
-
-
-def references_of(task: CellTask, requests: Sequence[Instance]) -> _References:
-    """The likelihood requests of a document's right answers, given its own requests."""
-    right = task.right(requests[0].doc)
-    if task.OUTPUT_TYPE == "multiple_choice":
-        numbered = zip(right.positions, right.texts, strict=True)
-        return [_Reference(request=requests[position], text=text) for position, text in numbered]
-    if task.OUTPUT_TYPE != "generate_until":
-        return [_Reference(request=request, text=text) for request, text in zip(requests, right.texts, strict=False)]
-    return [_reference(task, requests[0], text) for text in right.texts]
-
-
-def _reference(task: CellTask, first: Instance, text: str) -> _Reference | None:
-    continuation = _delimiter(task, first.args[0], text) + text
-    if not continuation:
-        return None
-    asked = Instance(
-        request_type="loglikelihood",
-        doc=first.doc,
-        arguments=(first.args[0], continuation),
-        idx=0,
-        metadata=(first.task_name, first.doc_id, 1),
-    )
-    return _Reference(request=asked, text=text)
-
-
-def _delimiter(task: CellTask, prompt: str, text: str) -> str:
-    """The text between the question of an example and its answer, as lm-eval renders it."""
-    if not task.config.gen_prefix:
-        return "" if task.in_turns else str(task.config.target_delimiter)
-    return "" if prompt[-1:].isspace() or text[:1].isspace() else " "
-
-
 # --- lengths --------------------------------------------------------------------------------------------------------
 
 
-def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References]) -> list[_Lengths]:
+def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[References]) -> list[_Lengths]:
     room = lm.max_length
     generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
     asked = [with_references(*each) for each in zip(built.documents, references, strict=True)]
@@ -381,12 +274,6 @@ def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[_References])
         lengths = tuple(None if each is None else tokens[id(each.request)] for each in of_document)
         found.append(_Lengths(excess=excess, references=lengths))
     return found
-
-
-def with_references(requests: Sequence[Instance], references: _References) -> Sequence[Instance]:
-    """A document's own requests, followed by those requests of its references that are not among them."""
-    own = set(map(id, requests))
-    return [*requests, *(each.request for each in references if each is not None and id(each.request) not in own)]
 
 
 def _new_tokens(lm: CellModel, task: CellTask) -> int:
@@ -447,7 +334,7 @@ def _answer(
     task: CellTask,
     requests: Sequence[Instance],
     question: str,
-    references: _References,
+    references: References,
     tokens: Sequence[int | None],
 ) -> Answer:
     doc = requests[0].doc

@@ -33,7 +33,7 @@ _BATCH = 500
 
 
 class Turns(Protocol):
-    """Writes the turns of a chat as the text that a model reads: `answers.CellModel.chat_text`."""
+    """Writes the turns of a chat as the text that a model reads: `cell_model.CellModel.chat_text`."""
 
     def __call__(self, turns: Sequence[Mapping[str, str]], *, begins_answer: bool) -> str:
         """The text."""

@@ -14,12 +14,12 @@ from typing import Any
 
 import transformers
 
-from harness.engines.answers import references_of, with_references
 from harness.engines.chats import written_turns
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.pairs import check_answers, encode_pairs
+from harness.engines.references import references_of, with_references
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.schedule import Job, Lane
