@@ -21,6 +21,7 @@ from harness.executors.protocol import ExecutorSettings
 from harness.executors.ray.memory import free_memory, total_memory
 from harness.store import Store
 from harness.version import __version__
+from harness.wording import counted
 
 _PACKAGES = ("torch", "transformers", "lm_eval", "ray", "pandas", "plotly", "streamlit")
 _LOW_DISK = 10e9
@@ -160,7 +161,11 @@ def _cluster(address: str) -> Iterator[CheckupLine]:
         todo = "ray status shows the cluster; start the run on one of its nodes"
         yield CheckupLine(about="cluster", state="missing", found=found, todo=todo)
         return
-    yield CheckupLine(about="cluster", state="ok", found=f"{address}: {len(found)} node(s) take work")
+    if not found:
+        todo = "add nodes with `ray start --address`; a run waits for them"
+        yield CheckupLine(about="cluster", state="optional", found=f"{address}: no node takes work", todo=todo)
+        return
+    yield CheckupLine(about="cluster", state="ok", found=f"{address}: {counted(len(found), 'node')} for work")
     for name, what, problem in found:
         state: Literal["ok", "missing"] = "missing" if problem else "ok"
         todo = "mend this, or take the node out of the cluster" if problem else ""

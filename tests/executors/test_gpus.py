@@ -20,6 +20,7 @@ from harness.engines.protocol import EngineSettings
 from harness.errors import MachineError
 from harness.executors.protocol import ExecutorSettings, open_executor
 from harness.executors.ray.gpus import is_managed, seen, worker_needs
+from harness.executors.ray.look import DEVICES
 from harness.plan import RunPlan
 from harness.schedule import Lane, Need, Node, lanes
 from tests import builders
@@ -148,6 +149,14 @@ def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str
     seen = dict(line.split(": ") for line in done.stdout.splitlines())
     assert seen.pop("half") in ("GPUs 0", "GPUs 1")
     assert seen == {"pair": "GPUs 0,1", "none": "GPUs "}
+    doctor = [sys.executable, "-m", "harness", "doctor", "--address", cluster, "--results", str(tmp_path / "results")]
+    told = subprocess.run(doctor, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    assert f"cluster: {cluster}: 1 node for work" in told.stdout
+    has_gpu = any(map(os.path.exists, DEVICES))
+    assert told.returncode == (0 if has_gpu else 2)
+    assert (
+        f"missing   node {socket.gethostname()}: node {socket.gethostname()} has 2 GPU(s)" in told.stdout
+    ) is not has_gpu
     driver[2] = "/nowhere/at/all"
     refused = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
     assert f"node {socket.gethostname()} cannot read /nowhere/at/all" in refused.stderr.splitlines()[-1]
