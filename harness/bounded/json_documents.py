@@ -71,10 +71,12 @@ class _Start(NamedTuple):
 
 
 def _start(content: Content) -> _Start:
-    number, found, longest = 0, b"", LINE_BYTES.allowed
+    number, found, longest, most = 0, b"", LINE_BYTES.allowed, ROWS.allowed
     while not found and (line := content.line(longest + 2)):
         number += 1
         found = line.removeprefix(codecs.BOM_UTF8).strip()
+        if number > most:
+            raise ROWS.exceeded()
     if found[:1] == b"[":
         return _Start(number, "list")
     if len(found) > longest:
@@ -83,9 +85,13 @@ def _start(content: Content) -> _Start:
         value = parsed_json(found)
     except UnreadableError as error:
         return _Start(number, "object" if found[:1] == b"{" and str(error) == "is not JSON" else "lines")
+    blank = number
     while line := content.line(longest):
+        blank += 1
         if line.strip():
             return _Start(number)
+        if blank > most:
+            raise ROWS.exceeded()
     return _Start(number, only=_inside(value))
 
 

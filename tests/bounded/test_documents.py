@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,15 @@ def test_more_documents_than_allowed_are_refused(tmp_path: Path, text: str, monk
     path.write_text(text)
     monkeypatch.setenv(SETTING, "0.001")
     assert refused(path).startswith("has more than 2,000 rows; expected at most 2,000 (")
+
+
+@pytest.mark.parametrize("text", ["\n" * 300_000, "{}\n" + "\n" * 300_000, '{"data": [{}]}' + "\n" * 300_000])
+def test_blank_lines_without_end_are_not_read(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(text.encode(), 1))
+    monkeypatch.setenv(SETTING, "0.001")
+    begun = time.process_time()
+    assert refused(tmp_path / "x.jsonl.gz").startswith("has more than 2,000 rows; expected at most 2,000 (")
+    assert time.process_time() - begun < 0.05
 
 
 def test_no_word_in_a_table_of_texts_is_missing(tmp_path: Path) -> None:
