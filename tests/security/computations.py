@@ -71,20 +71,25 @@ CHATS: Mapping[str, str] = {
 
 def ends(compute: Callable[[], object], *, refused: bool = True) -> str | None:
     """None when it ended in a sentence, or in a small result where it need not be refused, in time and memory."""
-    started = time.monotonic()
+    started, before = time.monotonic(), _most()
     try:
         compute()
         said = None
     except (HarnessError, ValueError) as error:
         said = str(error)
-    took, most = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    took, most = time.monotonic() - started, _most()
     if took > SECONDS:
         return f"it took {took:.1f} s"
-    if most > BYTES:
+    if most > max(BYTES, before):
         return f"it took {most / 1e6:.0f} MB"
     if said is not None and ("\n" in said or len(said) > 700):
         return "its message is no short sentence"
     return "it was computed" if refused and said is None else None
+
+
+def _most() -> int:
+    """Most bytes of any process that was started and has ended, those of others who tried something before included."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def cases() -> Iterator[Case]:

@@ -219,8 +219,14 @@ DOCUMENTS: Mapping[str, Make] = {
     "a number of 10,000 digits": _text_of('{"question": ' + "9" * 10_000 + "}\n"),
     "3,000,000 documents": _text_of('{"a":1}\n' * 3_000_000),
 }
-HUGE_TEXT = _ROWS + "toy,m,1,colours,acc,0,1,2\n" * 25_000_000
-WIDE_TEXT = ",".join(f"c{i}" for i in range(300_000)) + "\n" + "1," * 299_999 + "1\n"
+
+
+def _long_table() -> str:
+    return _ROWS + "toy,m,1,colours,acc,0,1,2\n" * 18_000_000
+
+
+def _wide_table() -> str:
+    return ",".join(f"c{i}" for i in range(300_000)) + "\n" + "1," * 299_999 + "1\n"
 
 
 def _packed(write: Callable[[Path, str], None], text: Callable[[], str]) -> Make:
@@ -345,13 +351,13 @@ FILES: Mapping[str, Mapping[str, Make]] = {
     "documents": {**ANYWHERE, **DOCUMENTS},
     "a table in CSV": {
         **ANYWHERE,
-        "300,000 columns": _packed(_text, lambda: WIDE_TEXT),
-        "25,000,000 rows": _packed(_text, lambda: HUGE_TEXT),
+        "300,000 columns": _packed(_text, _wide_table),
+        "18,000,000 rows": _packed(_text, _long_table),
         "a field of 100 MB": _packed(_text, lambda: _ROWS + '"' + "x" * 100_000_000),
         "a name of 400 MB": _packed(_text, lambda: "x" * 400_000_000),
     },
     "a table in gzip": {"a gigabyte of zeros": _gigabytes, "cut short": _text_of(gzip.compress(_ROWS.encode())[:60])},
-    "a table in bzip2": {"25,000,000 rows": _packed(_bzip2, lambda: HUGE_TEXT[:120_000_000])},
+    "a table in bzip2": {"5,000,000 rows": _packed(_bzip2, lambda: _long_table()[:130_000_000])},
     "a table in zip": {"a gigabyte": _zipped, "20,000 files": _many_files},
     "a table in Parquet": {**ANYWHERE, **PARQUET},
     "a header": {**ANYWHERE, **JSON},

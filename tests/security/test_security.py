@@ -99,7 +99,7 @@ def test_a_file_that_would_fill_the_memory_is_contained(place: str, name: str) -
 
 
 def test_the_memory_of_a_command_is_its_own(tmp_path: Path) -> None:
-    large = bytearray(b"x") * 600_000_000
+    large = bytearray(b"x") * 300_000_000
     ended = commands.command(("list", "families"), tmp_path)
 
     assert len(large) > 1e6 * ended.megabytes > 1e7
