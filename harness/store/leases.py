@@ -38,6 +38,7 @@ BEAT_SECONDS = 5.0
 """Time between two signs of life."""
 SILENT_SECONDS = 60.0
 """Time without a sign of life after which the cells of a run are taken over."""
+_BEAT = ".beat"
 _MOST_BYTES = 2000
 
 
@@ -85,13 +86,16 @@ class Leases:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give back every cell."""
+        """Give back every cell, and what runs of this machine had whose processes are gone."""
         self._over.set()
         self._thread.join()
         with suppress(OSError):
             for entry in list(os.scandir(self._folder)):
                 path = Path(entry.path)
-                if not entry.name.startswith(".") and (lease := _read(path)) and lease.owner == self._owner:
+                if entry.name.startswith("."):
+                    continue
+                owner = path.stem if path.suffix == _BEAT else (_read(path) or _Lease("", 0)).owner
+                if owner == self._owner or _was_here(owner):
                     path.unlink(missing_ok=True)
             self._sign.unlink(missing_ok=True)
             self._folder.rmdir()  # unless other runs go on
@@ -126,7 +130,7 @@ class Leases:
 
     @property
     def _sign(self) -> Path:
-        return self._folder / f"{self._owner}.beat"
+        return self._folder / f"{self._owner}{_BEAT}"
 
     def _path(self, place: Place) -> Path:
         family = hashlib.sha256(place.family.encode()).hexdigest()[:6]
@@ -150,28 +154,33 @@ class Leases:
             temporary.unlink(missing_ok=True)
 
     def _take_over(self, path: Path, stale: _Lease) -> bool:
-        """Replace a lease whose run is gone; of several runs that try, one succeeds."""
-        aside = path.with_name(f".{self._owner}-{secrets.token_hex(4)}")
-        try:
-            path.rename(aside)
-        except FileNotFoundError:
+        """Replace a lease whose run is gone; of several runs that try, one succeeds.
+
+        Whoever replaces it has a second lease meanwhile, on taking over; the first is there all the time, or a third
+        run would find the cell free.
+        """
+        turn = path.with_name(f".take-{path.name}")
+        if not self._create(turn, stale.token + 1):
+            other = _read(turn)
+            if other is not None and self._is_gone(other.owner):
+                turn.unlink(missing_ok=True)  # whose turn it was is gone too: the next time
             return False
         try:
-            if _read(aside) != stale:  # somebody has taken it over in between: it is theirs
-                with suppress(OSError):
-                    os.link(aside, path)
+            if _read(path) != stale:  # somebody has taken it over in between
                 return False
+            content = json.dumps({"owner": self._owner, "token": stale.token + 1}).encode()
+            replace_file(path, content, to_disk=False)
             log.info("%s: taken over from %s, which is gone", path.name, stale.owner)
-            return self._create(path, stale.token + 1)
+            return True
         finally:
-            aside.unlink(missing_ok=True)
+            turn.unlink(missing_ok=True)
 
     def _is_gone(self, owner: str) -> bool:
         """Whether the beat of a run has not changed for long, by this run's own clock."""
         if _was_here(owner):
             return True
         try:
-            beat = (self._folder / f"{owner}.beat").read_bytes()[:_MOST_BYTES]
+            beat = (self._folder / f"{owner}{_BEAT}").read_bytes()[:_MOST_BYTES]
         except OSError:
             beat = b""
         now = self._clock()

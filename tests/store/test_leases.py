@@ -95,8 +95,12 @@ def test_a_run_of_this_machine_whose_process_is_gone_need_not_be_waited_for(tmp_
     gone = leases(tmp_path, f"{socket.gethostname()}-{child}-abcd")
     here = Leases(LeaseOwner.of_this_process(tmp_path))
     assert gone.claim(PLACE)
-    assert here.claim(PLACE)
-    assert not leases(tmp_path, "far-3-cc").claim(PLACE)
+    assert gone.claim(cell(seed=1).place)
+    (tmp_path / LEASES / f"{socket.gethostname()}-{child}-abcd.beat").write_text("3")
+    with here:
+        assert here.claim(PLACE)
+        assert not leases(tmp_path, "far-3-cc").claim(PLACE)
+    assert not (tmp_path / LEASES).exists(), "what it left is cleared away"
 
 
 def test_of_several_that_take_over_one_succeeds(tmp_path: Path) -> None:
