@@ -40,8 +40,8 @@ def command(
         float | None,
         typer.Option(
             "--run-sd",
-            help="Standard deviation of a score of one half between two training runs of one model; 0.006 unless told, "
-            "or what published reruns of the task show (MMLU subjects 0.028, WSC 0.037).",
+            help="Standard deviation of a score of one half between two training runs of one model; unless told, what "
+            "published reruns of the task show (MMLU subjects 0.028, WSC 0.037), otherwise 0.006.",
         ),
     ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Add the reasons for each verdict, in sentences.")] = False,

@@ -134,12 +134,13 @@ class Leader:
             while (len(self._fleet) or self._delayed or not self._dispatcher.done) and not self._ended():
                 self._look_at_nodes()
                 self._go_on()
+                self._tell()
                 for worker, back in self._fleet.come_back(seconds=_LOOK_SECONDS):
                     self._take(worker, back)
                 if not len(self._fleet):
                     time.sleep(0.05)  # what was lost waits for its next try
-                self._tell()
                 self._watch()
+            self._tell()
         finally:
             for worker in (*self._fleet.busy, *self._idle):
                 self._fleet.kill(worker)
