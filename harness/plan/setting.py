@@ -157,7 +157,7 @@ def axes(*, free: Collection[str] = (), first: Sequence[str] = ()) -> tuple[str,
     """Names of the axes that are not left free: those of `first` in that order, then the others in the order of `AXES`.
 
     >>> axes(free=QUESTION_AXES, first=("family", "engine"))
-    ('family', 'engine', 'model', 'revision', 'dtype', 'variant')
+    ('family', 'engine', 'model', 'revision', 'dtype', 'variant', 'run')
     """
     return _axes(frozenset(free), tuple(first))
 
