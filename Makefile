@@ -16,7 +16,7 @@ INPUTS ?= 1000000
 READER ?=
 
 # Markers of pyproject.toml whose tests `make check` leaves out.
-LONG := packaging or ray or processes or sandbox or parity or calibration or browser
+LONG := packaging or ray or processes or sandbox or parity or outside or pages or ladder or calibration or browser
 
 # Tests of a file stay together, on as many cores as there are: what a file makes ready is made once.
 FILES := -n auto --dist loadfile --no-loadscope-reorder

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+FOLDERS = {"dashboards": "pages", "ladder": "ladder"} | dict.fromkeys(
+    ("outside", "first_hour", "fuzz", "security"), "outside"
+)
+"""Folder -> the marker that all its tests carry."""
 LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")
 """Markers of tests that take long, the longest first."""
 pytest.register_assert_rewrite("tests.builders", "tests.engines.tree.parity", "tests.executors.processes")
@@ -32,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(config.rootpath).parts[1]
+        if item.path.is_relative_to(config.rootpath / "tests") and folder in FOLDERS:
+            item.add_marker(FOLDERS[folder])
     if not config.getoption("--run-slow"):
         chosen = [item for item in items if "slow" not in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])

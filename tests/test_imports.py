@@ -40,6 +40,7 @@ print("HEAVY", *[name for name in {HEAVY!r} if name in sys.modules])
     return done.stdout.strip().splitlines()[-1].split()[1:]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arguments",
     [("--help",), ("run", "--help"), ("list",), ("check",), ("plan", "--suite", "all", "--results", "nowhere")],

@@ -75,6 +75,7 @@ def test_a_verbose_run_tells_of_each_model_and_each_cell(
             assert sum(line.startswith(f"info: {model} {task} 0-shot default seed 0 took ") for line in lines) == 1
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("arguments", ["curves", "curves --json"])
 def test_a_reader_that_has_seen_enough_is_no_error(results: Path, arguments: str, unread: int) -> None:
     told = [*COMMAND, *arguments.split(), "--results", str(results)]
@@ -82,6 +83,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(results: Path, arguments: str
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.processes
 def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(
     options: tuple[str, ...], tmp_path: Path, unread: int
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(
     assert len(list(Store(tmp_path / "results").results())) == 16
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
 @pytest.mark.parametrize("arguments", ["list --json", "list engines", "--version", "--help"])
 def test_output_that_finds_no_room_is_one_line_and_exit_2(arguments: str) -> None:

@@ -64,6 +64,7 @@ def test_assumed_noise_makes_them_equal_again() -> None:
     assert different(lambda seed: Family(1, seed, sizes=2).compared("toy-1000", "toy-4000", run_sd=SD)) < 0.12
 
 
+@pytest.mark.calibration
 def test_estimated_noise_makes_them_equal_again_whatever_was_assumed() -> None:
     assert different(lambda seed: Family(3, seed).compared("toy-1000", "toy-4000", run_sd=0.0)) < 0.12
     one_run = lambda seed: Family(3, seed).compared("model=toy-1000,run=1", "model=toy-4000,run=1")  # noqa: E731

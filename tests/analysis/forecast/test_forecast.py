@@ -261,6 +261,7 @@ def test_plain_data_keep_refusals_apart_from_numbers() -> None:
     assert refused.keys() == made.keys()
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("rates", [[0.0] * 8, [1.0] * 8, [1.0, 0.0] * 4, [0.25] * 7 + [1.0]])
 @pytest.mark.parametrize("at", [1.0, NEXT, 1e30])
 def test_a_forecast_stays_a_score_however_odd_the_curve_and_far_the_scale(rates: Sequence[float], at: float) -> None:

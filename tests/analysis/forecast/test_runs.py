@@ -53,6 +53,7 @@ def _two_sizes() -> Curve:
     return drawn
 
 
+@pytest.mark.calibration
 def test_the_interval_holds_one_further_run_nineteen_times_in_twenty() -> None:
     rng = np.random.default_rng(1)
     curves = [family(3, rng, f"f{number}") for number in range(60)]

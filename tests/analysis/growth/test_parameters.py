@@ -110,6 +110,7 @@ def test_forms_need_more_sizes_than_parameters_and_a_score_that_can_be_counted()
     assert fitted_forms(loss) == ()
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("rates", [[0.0] * 8, [1.0] * 8, [1.0, 0.0] * 4, [0.25] * 7 + [1.0]])
 def test_every_interval_holds_its_value_however_odd_the_curve(rates: list[float]) -> None:
     for found in fitted_forms(_curve(rates)):

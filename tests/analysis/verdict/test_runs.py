@@ -83,6 +83,7 @@ def test_intervals_of_points_hold_the_noise_between_runs() -> None:
     assert alone > 1.5 * of_four > 1.5 * 2 * 1.96 * SD / 2 * 0.8
 
 
+@pytest.mark.calibration
 @pytest.mark.parametrize("right", [FLAT, RISE, FALL], ids=["flat", "rise", "fall"])
 def test_noise_between_runs_makes_no_jump_and_no_turn(right: Sequence[int]) -> None:
     drawn = [c for seed in range(8) for c in table_curves(table(right, 3, sd=0.08, seed=seed).assign(task=f"t{seed}"))]
