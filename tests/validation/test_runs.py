@@ -49,7 +49,9 @@ def test_noise_between_runs_is_said_of_the_task_that_has_it(twice: dict[str, Cur
 
 
 def test_four_runs_of_pythia_are_eight_sizes_and_nothing_between_them_is_a_jump_or_a_turn(data: Published) -> None:
-    rows = pd.read_parquet(data("pythia_runs.parquet"))
+    about = ["task", "n_items", "chance", "n_shot", "model", "params"]
+    rows = pd.read_csv(data("pythia_runs.csv")).melt(about, var_name="run", value_name="value")
+    rows = rows.assign(family="pythia", metric="acc")
     tasks = ["piqa", "arc_easy", "lambada_openai", "sciq", "winogrande", "logiqa"]
     drawn = table_curves(rows[rows["task"].isin(tasks)])
     assert {curve.sizes for curve in drawn} == {"8 sizes × 4 runs"}
