@@ -21,10 +21,10 @@ MEMORY = "memory://bucket/run"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[str]:
-    """Address of an S3 server on loopback; skipped where moto or s3fs is not installed."""
-    server = pytest.importorskip("moto.server")
-    pytest.importorskip("s3fs")
-    started = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    """Address of an S3 server on loopback."""
+    from moto.server import ThreadedMotoServer
+
+    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     started.start()
     host, port = started.get_host_and_port()
     with pytest.MonkeyPatch.context() as patch:
