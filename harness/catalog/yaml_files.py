@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -19,6 +20,7 @@ from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.errors import CatalogError, Faults
 from harness.plan import ALL
 from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
+from harness.scoring.metrics import LOSSES, READINGS
 from harness.specs import Dtype, Kind
 from harness.wording import cut, quantity, quoted
 
@@ -81,8 +83,17 @@ class MetricFile(_Strict):
     best: _Number | None = 1.0
     continuous: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        """The given keys, and those that go without saying for a metric of ours."""
+        name = given.get("name") if isinstance(given, Mapping) else None
+        return {**READINGS[name], **given} if isinstance(name, str) and name in READINGS else given
+
     @model_validator(mode="after")
     def _reading(self) -> MetricFile:
+        if self.name in LOSSES and self.higher_is_better:
+            raise ValueError(f"higher_is_better is true; expected false, since less is better in {self.name}")
         check_reading(self.chance, self.best, higher=self.higher_is_better, continuous=self.continuous)
         return self
 

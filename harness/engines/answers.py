@@ -362,6 +362,7 @@ def _answer(
             reference_loglikelihood=None if reference is None else _loglikelihood(reference.request),
             reference_tokens=n_tokens,
             reference_bytes=None if reference is None else len(reference.text.encode()),
+            scored_bytes=None if reference is None else len(reference.scored.encode()),
         )
         for i, (text, reference, n_tokens) in enumerate(zip(right.texts, references, tokens, strict=True))
     ]

@@ -54,6 +54,15 @@ def encode_pairs(pairs: Sequence[tuple[str, str]], tokens: TokenCache, prefix_to
     ]
 
 
+def scored_text(context: str, continuation: str) -> str:
+    """The text whose likelihood a pair gives: the continuation, and the white space that the context ends with.
+
+    >>> scored_text("The sky is ", "blue")
+    ' blue'
+    """
+    return context[len(context.rstrip()) :] + continuation
+
+
 def _after_context(context: list[int], whole: list[int]) -> Pair:
     return Pair(context, whole[len(context) :])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lm_eval.api.instance import Instance
 
 from harness.engines.cell_task import CellTask
+from harness.engines.pairs import scored_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +19,11 @@ class Reference:
     """Its arguments are (prompt, answer). It is one of the document's own requests when options are scored."""
     text: str
     """The answer without the delimiter before it."""
+
+    @property
+    def scored(self) -> str:
+        """All that the likelihood is of: the answer with the delimiter and the white space before it."""
+        return scored_text(*self.request.args) if self.request.request_type == "loglikelihood" else self.text
 
 
 References = Sequence[Reference | None]

@@ -58,6 +58,16 @@ def loglikelihood_per_byte(answer: Answer) -> float:
     return _reference(answer) / _length(answer.reference_bytes, "bytes")
 
 
+def correct_bits_per_byte(answer: Answer) -> float:
+    """Bits that the model needs for each UTF-8 byte of the right option's text, or of the reference answer.
+
+    -ln p / (ln 2 * bytes), with all bytes that the likelihood is of: white space at the end of a prompt is scored with
+    the answer, and so is the delimiter. 0 is perfect, and a model that knows nothing needs about 8. The same text
+    takes the same number of bytes with every tokenizer, so that families can be compared (Gu et al. 2024, OLMES).
+    """
+    return -_reference(answer) / (math.log(2) * _length(answer.scored_bytes, "bytes"))
+
+
 def _right(answer: Answer) -> tuple[int, ...]:
     if answer.gold is None or not answer.options:
         raise HarnessError("prob_correct and brier need options with one right answer: a multiple_choice task")

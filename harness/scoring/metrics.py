@@ -43,6 +43,9 @@ class Answer:
     """Tokens of the reference answer; None when its likelihood was not asked for."""
     reference_bytes: int | None = None
     """UTF-8 bytes of the reference answer; None when its likelihood was not asked for."""
+    scored_bytes: int | None = None
+    """UTF-8 bytes of all that `reference_loglikelihood` is the likelihood of: the reference answer with the delimiter
+    and the white space before it. None when it was not asked for."""
     also: tuple[Answer, ...] = ()
     """The same answer beside each further reference answer of the document; empty for a single one."""
 
@@ -69,11 +72,20 @@ SAMPLE_METRICS: dict[str, str] = {
     "brier": "harness.scoring.likelihood:brier",
     "loglikelihood_per_token": "harness.scoring.likelihood:loglikelihood_per_token",
     "loglikelihood_per_byte": "harness.scoring.likelihood:loglikelihood_per_byte",
+    "correct_bits_per_byte": "harness.scoring.likelihood:correct_bits_per_byte",
     "edit_similarity": "harness.scoring.text:edit_similarity",
     "token_f1": "harness.scoring.text:token_f1",
     "token_f1_unicode": "harness.scoring.text:token_f1_unicode",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
+
+READINGS: Mapping[str, Mapping[str, Any]] = {
+    "correct_bits_per_byte": {"higher_is_better": False, "chance": None, "best": 0.0, "continuous": True},
+}
+"""Metric name -> how its values are read, for metrics of ours whose direction and ends are the same in every task."""
+
+LOSSES = frozenset(name for name, reading in READINGS.items() if not reading["higher_is_better"])
+"""Our metrics of which the smallest value beside several reference answers is the best."""
 
 OF_OPTIONS = ("prob_correct", "brier")
 """Our metrics that can be computed only for documents with answer options."""
@@ -124,7 +136,8 @@ def sample_metric(name: str) -> SampleMetric:
     metric: SampleMetric = _load(SAMPLE_METRICS[name])
     if name in OF_OPTIONS:
         return metric
-    return lambda answer: max(map(metric, (answer, *answer.also)))
+    best = min if name in LOSSES else max
+    return lambda answer: best(map(metric, (answer, *answer.also)))
 
 
 def corpus_metric(name: str) -> CorpusMetric:

@@ -9,7 +9,7 @@ import yaml
 
 from harness.catalog.catalogue import load_catalog, load_file
 from harness.errors import CatalogError
-from harness.specs import Family, Suite, TaskSpec
+from harness.specs import Family, MetricSpec, Suite, TaskSpec
 
 TASK = {
     "task": "colours",
@@ -58,6 +58,17 @@ def test_files_of_the_package_are_right() -> None:
         for task in catalog.suite(name).tasks:
             assert catalog.task(task).n_docs is not None
             assert catalog.task(task).n_docs >= 200, task
+
+
+def test_bits_per_byte_need_no_key_but_their_name(folder: Path) -> None:
+    metrics = [{"name": "acc", "chance": 0.25}, {"name": "correct_bits_per_byte"}]
+    task = load_file(write(folder, "colours.yaml", {**TASK, "metrics": metrics}))
+    assert isinstance(task, TaskSpec)
+    bits = MetricSpec(name="correct_bits_per_byte", higher_is_better=False, chance=None, best=0.0, continuous=True)
+    assert task.metrics[1] == bits
+    metrics[1]["higher_is_better"] = True
+    with pytest.raises(CatalogError, match=r"higher_is_better is true; expected false, since less is better"):
+        load_file(write(folder, "colours.yaml", {**TASK, "metrics": metrics}))
 
 
 def test_the_embedded_models_have_the_loss_their_training_recorded() -> None:

@@ -64,6 +64,31 @@ def test_a_multiple_choice_cell_comes_back_whole(engine: LmEvalEngine, tiny: Mod
     assert all(len(h) == 16 for s in result.samples for h in (s.doc_hash, s.prompt_hash))
 
 
+@pytest.mark.parametrize(
+    ("question", "delimiter", "extra"),
+    [("{{question}}", " ", 1), ("{{question}}: ", "", 1), ("{{question}} \n", " ", 3)],
+)
+def test_the_space_that_is_scored_with_the_right_option_counts_among_its_bytes(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec, question: str, delimiter: str, extra: int
+) -> None:
+    changed = configured(choice_task, doc_to_text=question, target_delimiter=delimiter)
+    task = replace(changed, metrics=metrics("acc", "correct_bits_per_byte"))
+    for sample in engine.evaluate(asked(task, tiny, limit=5), task).samples or ():
+        gold = sample.option_loglikelihoods[sample.options.index(sample.target)]
+        bits = -gold / math.log(2) / (len(sample.target) + extra)
+        assert sample.scores["correct_bits_per_byte"] == pytest.approx(bits)
+
+
+def test_bits_per_byte_of_a_reference_answer_count_the_delimiter(
+    engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
+) -> None:
+    task = replace(text_task, metrics=metrics("exact_match", "loglikelihood_per_byte", "correct_bits_per_byte"))
+    for sample in engine.evaluate(asked(task, tiny, limit=5), task).samples or ():
+        likelihood = sample.scores["loglikelihood_per_byte"] * len(sample.target)
+        bits = -likelihood / math.log(2) / (len(sample.target) + 1)
+        assert sample.scores["correct_bits_per_byte"] == pytest.approx(bits)
+
+
 def test_a_generation_cell_has_its_smooth_partner(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
     result = engine.evaluate(asked(text_task, tiny, shots=2), text_task)
     assert [s.metric for s in result.scores] == [

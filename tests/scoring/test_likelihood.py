@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
-from harness.scoring.likelihood import brier, loglikelihood_per_byte, loglikelihood_per_token, prob_correct, softmax
-from harness.scoring.metrics import Answer
+from harness.scoring.likelihood import (
+    brier,
+    correct_bits_per_byte,
+    loglikelihood_per_byte,
+    loglikelihood_per_token,
+    prob_correct,
+    softmax,
+)
+from harness.scoring.metrics import Answer, sample_metric
 
 
 def choice(*loglikelihoods: float, gold: int = 0) -> Answer:
@@ -59,6 +67,19 @@ def test_probabilities_add_up_to_one_however_unlikely_the_options(loglikelihoods
 def test_a_reference_likelihood_is_divided_by_its_length() -> None:
     assert loglikelihood_per_token(reference(-6.0)) == -3.0
     assert loglikelihood_per_byte(reference(-6.0)) == -0.75
+
+
+def test_bits_per_byte_count_every_byte_that_was_scored() -> None:
+    answer = replace(reference(-6.0 * math.log(2), n_bytes=5), scored_bytes=6)
+    assert correct_bits_per_byte(answer) == pytest.approx(1.0)
+
+
+def test_of_several_right_answers_the_one_that_takes_the_fewest_bits_per_byte_counts() -> None:
+    long, short = replace(reference(-8.0), scored_bytes=16), replace(reference(-6.0), scored_bytes=6)
+    score = sample_metric("correct_bits_per_byte")
+    assert (
+        score(replace(short, also=(long,))) == score(replace(long, also=(short,))) == pytest.approx(0.5 / math.log(2))
+    )
 
 
 def test_a_generation_task_has_no_probability_of_the_right_option() -> None:
