@@ -122,6 +122,8 @@ class TaskSpec:
     """Where shots come from: one pool for the whole task, or a list each document brings along in `examples`."""
     data_files: tuple[Path, ...] = ()
     """Local data files, absolute; empty when the data come from the hub."""
+    data_folder: Path | None = None
+    """Local folder with the data set of the hub that the config names, absolute; None when it is fetched by name."""
     code_files: tuple[Path, ...] = ()
     """Python files beside the task that run when it is evaluated, absolute; empty for nearly every task."""
     n_docs: int | None = None

@@ -83,6 +83,16 @@ def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
                     yield row
 
 
+def check_parquet(path: Path) -> None:
+    """See that a file with columns of any types can be opened, and does not hold or unpack to more than is allowed.
+
+    Raises:
+        UnreadableError: it cannot be opened, or holds more.
+    """
+    with opened_parquet(path, lambda _: True) as file:
+        _check_bytes(path, file, file.schema_arrow.names)
+
+
 @contextmanager
 def opened_parquet(
     path: Path, types: Mapping[str, ColumnTest] | ColumnTest, *, never: Collection[str] = ()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from harness.bounded.files import files_below, kind_of, sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
 from harness.catalog.family import family_of
+from harness.catalog.mirror import Mirror
 from harness.catalog.task_code import locate_code
 from harness.catalog.task_config import (
     check_config,
@@ -48,6 +49,8 @@ class Catalog:
     """`family NAME`, `suite NAME` or `task NAME` -> the file that defines it."""
     fields: Mapping[str, Mapping[str, frozenset[str]]]
     """Task name -> split -> names of the fields of its documents; no splits for a task whose data come from the hub."""
+    mirror: Mirror | None = None
+    """Folder with the models and data sets of the hub; None to ask the hub or its cache for them."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -130,13 +133,20 @@ def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     return things[name]
 
 
-def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (), allow_code: bool = False) -> Catalog:
+def load_catalog(
+    extra: Sequence[Path] = (),
+    *,
+    data_roots: Sequence[Path] = (),
+    allow_code: bool = False,
+    mirror: Path | None = None,
+) -> Catalog:
     """Every family, suite and task of the package, and of the user's own files.
 
     Args:
         extra: files of the user, or folders of such files. A task reads data below its own folder and this one.
         data_roots: further folders that tasks may read data from.
         allow_code: whether Python files that come with a task may run when the task is evaluated.
+        mirror: folder with the models and data sets of the hub (see `harness.catalog.mirror`); None for the hub itself.
 
     Raises:
         CatalogError: files are wrong; a line for each fault, up to ten of a file, names the file and the key.
@@ -151,6 +161,7 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
     fields: dict[str, Mapping[str, frozenset[str]]] = {}
     files: dict[str, Path] = {}
     own, faults = tuple(_own_folders()), Faults()
+    held = None if mirror is None else Mirror.read(mirror)
     for path, folder in _yaml_files((*own, *extra)):
         permitted = _Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
         loaded = None
@@ -183,7 +194,7 @@ def load_catalog(extra: Sequence[Path] = (), *, data_roots: Sequence[Path] = (),
         for name in suite.tasks:
             if files[f"task {name}"].parent == path.parent:
                 tasks[name] = replace(tasks[name], suite=suite.name)
-    return Catalog(families=families, suites=suites, tasks=tasks, files=files, fields=fields)
+    return Catalog(families=families, suites=suites, tasks=tasks, files=files, fields=fields, mirror=held)
 
 
 def load_file(path: Path) -> Family | Suite | TaskSpec:

@@ -67,8 +67,12 @@ def hub_model(name: str, revision: str = "main") -> ModelSpec:
         ModelError: neither the cache nor the hub can tell.
     """
     params = cached_parameters(name, revision)
-    spec = ModelSpec(name=name, family=name.rpartition("/")[2], params=params or _asked_parameters(name, revision))
-    return resolved(replace(spec, revision=revision))
+    return resolved(hub_spec(name, revision, params or _asked_parameters(name, revision)))
+
+
+def hub_spec(name: str, revision: str, params: int) -> ModelSpec:
+    """The spec of a hub model that no family file describes, a family of its own."""
+    return ModelSpec(name=name, family=name.rpartition("/")[2], params=params, revision=revision)
 
 
 def cached_parameters(name: str, revision: str) -> int | None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.catalog.checkpoints import model_folders
+from harness.catalog.mirror import Mirror
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
-from harness.catalog.revisions import hub_model, resolved
+from harness.catalog.revisions import hub_model, hub_spec, resolved
 from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.specs import Dtype, ModelSpec, Suite
@@ -95,6 +96,8 @@ def select(
     )
     _check_chat(folders, specs, chat)
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
+    if catalog.mirror is not None:
+        plan = replace(plan, tasks={name: catalog.mirror.task(task) for name, task in plan.tasks.items()})
     _check_documents(catalog, plan)
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
 
@@ -159,11 +162,16 @@ def _models(
         members = [m for family in families or (DEFAULT_FAMILY,) for m in catalog.family(family).models]
         if names:
             members = [m for name in names for m in _named(name, members, catalog, anywhere=not families)]
+    pins: dict[str, str] = {}
+    if catalog.mirror is not None:
+        found_here = [m if m.path else catalog.mirror.model(m) for m in members]
+        pins = {str(here.path): here.revision for here, m in zip(found_here, members, strict=True) if not m.path}
+        members = found_here
     folders = {path: complete_folder(Path(path)) for path in dict.fromkeys(m.path for m in members) if path}
     for model in {(m.path, m.params): m for m in members}.values():
         if model.path and (doubt := folders[model.path].doubt(model)):
             log.warning("%s", doubt)
-    found = {path: folder.fingerprint() for path, folder in folders.items()}
+    found = {path: pins.get(path) or folder.fingerprint() for path, folder in folders.items()}
     members = [replace(m, revision=found[m.path]) if m.path else resolved(m) for m in members]
     return [*own_folders, *folders.values()], tuple(dict.fromkeys((*own, *members)))
 
@@ -187,14 +195,16 @@ def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywher
     if anywhere and len(homes) == 1:
         return [m for m in homes[0].models if _is_called(m, name)]
     if anywhere and not homes and (hub := _ON_HUB.fullmatch(name)):
-        return [_on_hub(hub["name"], hub["revision"] or "main")]
+        return [_on_hub(hub["name"], hub["revision"] or "main", catalog.mirror)]
     message = unknown("model", name, (m.name for m in members))
     if homes:
         raise PlanError(f"{message}; {name} is in --family {' and '.join(home.name for home in homes)}")
     raise PlanError(f"{message}; a folder is given as ./folder, and a model of the hub as organisation/name")
 
 
-def _on_hub(name: str, revision: str) -> ModelSpec:
+def _on_hub(name: str, revision: str, mirror: Mirror | None) -> ModelSpec:
+    if mirror is not None:
+        return hub_spec(name, revision, mirror.parameters(name, revision))
     try:
         return hub_model(name, revision)
     except ModelError as error:

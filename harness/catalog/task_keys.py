@@ -248,8 +248,8 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
 def is_on_hub(name: Any) -> bool:
     """True for the name of a data set on the hub, False for a file, a folder, an address or a file format."""
     known = isinstance(name, str) and len(name) <= 96 and _HUB_NAME.fullmatch(name) and name not in LOADERS
-    # `datasets` prefers a folder of that name in the current one
-    return bool(known) and not Path(name).exists()
+    # a folder that is called like a part of a path was meant; ORG/NAME can lie in a mirror that is the working folder
+    return bool(known) and ("/" in name or not Path(name).exists())
 
 
 def _mapping(config: Mapping[str, Any], section: str, where: Where) -> Mapping[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from harness.catalog import complete_folder
-from harness.cli.options import AllowCode, DataRoots
+from harness.catalog import Catalog, complete_folder
+from harness.catalog.mirror import Mirror
+from harness.cli.options import AllowCode, DataRoots, MirrorFolder
 from harness.cli.output import say
-from harness.errors import CatalogError, Faults, ModelError
+from harness.errors import CatalogError, Faults, HarnessError, ModelError
 from harness.specs import ModelSpec
 
 
@@ -20,12 +23,15 @@ def command(
     ] = None,
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
+    mirror: MirrorFolder = None,
 ) -> None:
     """Validate families, suites and tasks with their documents; each fault is named with its file and key."""
     from harness.catalog import load_catalog
 
-    catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
+    catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code, mirror=mirror)
     faults = Faults()
+    if catalog.mirror is not None and paths:
+        faults.add(_not_mirrored(catalog, catalog.mirror, [Path(os.path.abspath(path)) for path in paths]))
     for family in catalog.families.values():
         for model in family.models:
             with faults:
@@ -36,6 +42,20 @@ def command(
     for warning in catalog.check_documents(catalog.tasks, told=say):
         say(f"warning: {warning}")
     say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")
+
+
+def _not_mirrored(catalog: Catalog, mirror: Mirror, paths: Sequence[Path]) -> Iterator[str]:
+    """What the files at these places want of the hub and the mirror does not have, a line each."""
+    for label, file in catalog.files.items():
+        if not any(Path(os.path.abspath(file)).is_relative_to(path) for path in paths):
+            continue
+        what, _, name = label.partition(" ")
+        wanted = catalog.families[name].models if what == "family" else catalog.tasks[name] if what == "task" else ()
+        for each in wanted if isinstance(wanted, tuple) else [wanted]:
+            try:
+                mirror.model(each) if isinstance(each, ModelSpec) else mirror.task(each)
+            except HarnessError as error:
+                yield f"{file}: {error}"
 
 
 def _check_folder(model: ModelSpec, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from harness.catalog.offline import go_offline
 from harness.cli import options as opt
 from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
@@ -22,8 +23,16 @@ def plan_of(given: Mapping[str, Any]) -> RunPlan:
     """
     from harness.catalog import load_catalog, select  # building validators takes a third of `--help`
 
+    if given["mirror"] is not None:
+        go_offline()
+    catalog = load_catalog(
+        given["include_path"] or (),
+        data_roots=given["data_root"] or (),
+        allow_code=given["allow_code"],
+        mirror=given["mirror"],
+    )
     return select(
-        load_catalog(given["include_path"] or (), data_roots=given["data_root"] or (), allow_code=given["allow_code"]),
+        catalog,
         suites=opt.split(given["suite"]),
         tasks=opt.split(given["task"]),
         families=opt.split(given["family"]),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from harness.catalog import offline
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
 
@@ -50,6 +51,15 @@ AllowCode = Annotated[
     bool,
     typer.Option(
         "--allow-code", help="Run Python files that come with a task, which compute its metrics or write its answers."
+    ),
+]
+MirrorFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--mirror",
+        envvar=offline.MIRROR,
+        help="Folder with the models and data sets of the hub, ORG/NAME and datasets/ORG/NAME, as `emergence prepare` "
+        "fills it; nothing is asked of the network then.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]

@@ -44,6 +44,7 @@ def command(
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
+    mirror: opt.MirrorFolder = None,
     gpus: opt.Gpus = None,
     gpu_memory: opt.GpuMemory = None,
     gpus_per_node: opt.GpusPerNode = 8,

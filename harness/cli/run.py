@@ -57,6 +57,7 @@ def command(
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,
     allow_code: opt.AllowCode = False,
+    mirror: opt.MirrorFolder = None,
     slice_of: opt.SliceOf = None,
     metrics: opt.MetricsFile = None,
     results: opt.Results = Path("results"),

@@ -9,9 +9,11 @@ from typing import Any
 
 from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_keys import is_on_hub
+from harness.engines.mirrored import load_folder
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
 
+_HUB = "hf://datasets/"
 Splits = Mapping[str, Any]
 """Split name -> documents (`Documents`, or a `datasets.Dataset`)."""
 
@@ -41,7 +43,7 @@ class DocumentCache:
             CatalogError: a file is missing or holds something else than documents, or a data set cannot be had.
         """
         source = [config.get(key) for key in ("dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset")]
-        key = json.dumps([task.digest, *source], default=repr, sort_keys=True)
+        key = json.dumps([task.digest, task.data_folder, *source], default=repr, sort_keys=True)
         if key not in self._splits:
             files = {} if callable(config.get("custom_dataset")) else named_files(config)
             self._splits[key] = _from_files(config, files) if files else _from_elsewhere(task, config)
@@ -73,6 +75,8 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
         made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
         return made
     path = config.get("dataset_path")
+    if task.data_folder is not None:
+        return _from_mirror(task, task.data_folder, config.get("dataset_name"))
     if not is_on_hub(path):
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: expected the name of one on the hub")
     try:
@@ -83,14 +87,23 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: {reason[0]}") from error
 
 
+def _from_mirror(task: TaskSpec, folder: Path, name: str | None) -> Splits:
+    try:
+        loaded: Splits = load_folder(folder, name)
+    except CatalogError as error:
+        raise CatalogError(f"task {task.name}: data set {error}") from error
+    return loaded
+
+
 def _from_hub(path: str, name: str | None, revision: str | None) -> Splits:
     """Load a data set as `datasets.load_dataset` does, but check the files that the data set's card names."""
     import datasets
 
-    builder = datasets.load_dataset_builder(path, name, revision=revision)
+    # by its name alone `datasets` would take a folder of that name below the working one
+    builder = datasets.load_dataset_builder(f"{_HUB}{path}", name, revision=revision)
     named = builder.config.data_files or {}  # none when the cache has the data set ready
     for file in (str(file) for files in named.values() for file in files):
-        if not file.startswith("hf://datasets/"):
+        if not file.startswith(_HUB):
             raise CatalogError(f"data set {path} names {file}; expected files of the hub alone")
     builder.download_and_prepare()
     loaded: Splits = builder.as_dataset()

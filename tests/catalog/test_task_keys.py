@@ -368,7 +368,7 @@ def test_a_data_set_of_the_hub_gets_its_name_and_revision_alone(folder: Path, mo
     monkeypatch.setattr("datasets.load_dataset_builder", builder)
     task = load_catalog([task_file(folder, HUB)]).task("sums")
     assert build_cell(cell(of=task), task, DocumentCache()).documents[0][0].args[0] == "1+1="
-    assert builder.asked == [(("org/set", "main"), {"revision": "refs/pr/1"})]
+    assert builder.asked == [(("hf://datasets/org/set", "main"), {"revision": "refs/pr/1"})]
 
 
 @pytest.mark.parametrize("file", ["/etc/passwd", "file:///etc/passwd", "https://x.org/a.json"])

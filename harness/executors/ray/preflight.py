@@ -46,7 +46,8 @@ def wanted_paths(lanes: Sequence[Lane]) -> tuple[str, ...]:
     models = [lane.model.path for lane in lanes if lane.model.path is not None and lane.engine not in WITHOUT_MODEL]
     tasks = {id(job.task): job.task for lane in lanes for job in lane.jobs}
     files = [str(path) for task in tasks.values() for path in (*task.data_files, *task.code_files)]
-    return tuple(dict.fromkeys([*models, *files]))
+    folders = [str(task.data_folder) for task in tasks.values() if task.data_folder is not None]
+    return tuple(dict.fromkeys([*models, *files, *folders]))
 
 
 def looked_at(
