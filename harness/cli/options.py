@@ -25,7 +25,12 @@ Table = Annotated[
         "loss), task, metric, n_shot, and k and n, or value and stderr.",
     ),
 ]
-ScaleAxis = Annotated[Literal["params", "flops", "tokens", "loss"], typer.Option(help="The axis of scale.")]
+ScaleAxis = Annotated[
+    Literal["params", "params_non_embedding", "params_active", "flops", "tokens", "loss"],
+    typer.Option(
+        help="The axis of scale: parameters in all, outside the embeddings or used per token; compute, tokens or loss."
+    ),
+]
 FamilyChoice = Annotated[list[str] | None, typer.Option("--family", help="Only these families.")]
 TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
 ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]

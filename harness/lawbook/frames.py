@@ -75,7 +75,8 @@ def law_rows(frame: pd.DataFrame, source: str, marked: str | None = None) -> pd.
         rows[name] = columns.text(name, "")
     for name, bound in SIZE_BOUNDS.items():
         rows[name] = columns.numbers(name, bound=bound)
-    rows["flops"] = rows["flops"].fillna(6.0 * rows["params"] * rows["tokens"])
+    active = rows["params_active"].fillna(rows["params"])
+    rows["flops"] = rows["flops"].fillna(6.0 * active * rows["tokens"])
     columns.one_of("value", "k")
     rows["k"], rows["n"] = columns.numbers("k", whole=True, bound=INDEX), columns.numbers("n", whole=True, bound=COUNT)
     rows["value"] = (rows["k"] / rows["n"]).where(rows["k"].notna() & rows["n"].notna(), columns.numbers("value"))

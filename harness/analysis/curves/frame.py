@@ -56,6 +56,7 @@ _DTYPES = {
     "n_truncated": "Int64",
 }
 _DTYPES.update({name: "string" for name in AXES if name not in _DTYPES})  # an axis that was added later
+_DTYPES.update({"params_non_embedding": "Int64", "params_active": "Int64"})
 COLUMNS = tuple(_DTYPES)
 """The columns of the tidy profile, in order: all that `table_curves` needs to draw the same curves again."""
 _ORDER = ["family", "params", "model", "revision", "variant", "suite", "task", "shots", "prompt", "seed", "key"]
@@ -139,6 +140,8 @@ def _identity_columns(cell: Cell) -> dict[str, Any]:
     return {
         **dict(zip(setting.names, setting.values, strict=True)),
         "params": model.params,
+        "params_non_embedding": model.params_non_embedding,
+        "params_active": model.params_active,
         "tokens": model.tokens,
         "flops": model.flops,
         "loss": model.loss,

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
-Scale = Literal["params", "flops", "tokens", "loss"]
-"""Parameters, training compute, training tokens, or the loss of the model."""
+Scale = Literal["params", "params_non_embedding", "params_active", "flops", "tokens", "loss"]
+"""Parameters (all of them, those outside the embeddings, or those used per token), training compute, training tokens,
+or the loss of the model."""
+SCALES: tuple[Scale, ...] = get_args(Scale)
+"""Every axis, the usual one first."""
+OF_PARAMETERS: frozenset[Scale] = frozenset(("params", "params_non_embedding", "params_active"))
+"""Axes on which training moves no model."""
 AXIS_TITLES: Mapping[Scale, str] = {
     "params": "Parameters (log scale)",
+    "params_non_embedding": "Parameters outside the embeddings (log scale)",
+    "params_active": "Parameters used per token (log scale)",
     "flops": "Training compute 6ND, FLOPs (log scale)",
     "tokens": "Training tokens (log scale)",
     "loss": "Loss of the model (smaller is better)",
@@ -17,6 +24,8 @@ AXIS_TITLES: Mapping[Scale, str] = {
 """Titles of the x axis."""
 NOT_KNOWN: Mapping[Scale, str] = {
     "params": "parameters not known",
+    "params_non_embedding": "parameters outside the embeddings not known",
+    "params_active": "parameters used per token not known",
     "flops": "training tokens not known",
     "tokens": "training tokens not known",
     "loss": "loss not known",

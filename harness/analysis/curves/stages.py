@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.analysis.curves.scale import Scale
+from harness.analysis.curves.scale import OF_PARAMETERS, Scale
 from harness.analysis.curves.types import Measurement
 from harness.wording import natural_order, number
 
@@ -101,6 +101,6 @@ def _labels(several: Mapping[Training, float]) -> dict[Training, tuple[str, str]
 
 def pooled(scale: Scale, stages: Stages, measurements: Sequence[Measurement]) -> list[Measurement]:
     """The measurements that can be points of one curve on this axis; see the module."""
-    if scale == "params" or (scale == "flops" and stages.mixed(measurements)):
+    if scale in OF_PARAMETERS or (scale == "flops" and stages.mixed(measurements)):
         return stages.final(measurements)
     return list(measurements)

@@ -29,6 +29,8 @@ PLAIN_WORDS: Mapping[Label, str] = {
 """Labels as people read them."""
 UNITS: Mapping[Scale, str] = {
     "params": "parameters",
+    "params_non_embedding": "parameters outside the embeddings",
+    "params_active": "parameters used per token",
     "flops": "training FLOPs",
     "tokens": "training tokens",
     "loss": "loss",

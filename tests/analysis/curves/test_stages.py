@@ -32,7 +32,7 @@ def only(frame: pd.DataFrame, scale: Scale) -> Curve:
 
 
 @pytest.mark.parametrize("named", ["toy-{params}@step{step}", "toy-{params}-step{step}"])
-@pytest.mark.parametrize("scale", ["params", "flops"])
+@pytest.mark.parametrize("scale", ["params", "params_active", "flops"])
 def test_sizes_stand_on_an_axis_with_their_last_checkpoint_alone(scale: Scale, named: str) -> None:
     curve = only(trained(named=named), scale)
     assert curve.y == pytest.approx((80 / 200, 100 / 200))

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,18 @@ def test_our_own_leaderboard_gives_the_curves_of_the_results() -> None:
     assert [[g.model for g in c.gaps] for c in theirs] == [[g.model for g in c.gaps] for c in ours]
 
 
+@pytest.mark.parametrize("scale", get_args(Scale))
+def test_our_own_leaderboard_gives_the_curves_of_every_axis(scale: Scale) -> None:
+    of = [one.cell.model for one in grown(RISING)]
+    sizes = [replace(m, params_non_embedding=m.params // 2, params_active=m.params // 3, loss=1 / m.params) for m in of]
+    results = [
+        replace(one, cell=replace(one.cell, model=model)) for one, model in zip(grown(RISING), sizes, strict=True)
+    ]
+    ours = curves(results, scale=scale)
+    assert [c.points for c in table_curves(frame(results), scale)] == [c.points for c in ours]
+    assert [c.scale for c in ours] == [scale] * 2
+
+
 # How metrics are read.
 
 
@@ -184,6 +197,23 @@ def test_a_metric_without_bounds_takes_the_documents_of_the_others() -> None:
 def test_compute_follows_from_parameters_and_tokens() -> None:
     curve = only(table_curves(counted(tokens=1000), "flops"))
     assert curve.x == tuple(6.0 * 1000 * size for size in SIZES)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scale", "expected"),
+    [
+        ({}, "params_active", SIZES),
+        ({"params_active": [None, *(size // 4 for size in SIZES[1:])]}, "params_active", (1000, *SIZES[:-1])),
+        ({"params_active": 500, "tokens": SIZES}, "flops", tuple(3000.0 * size for size in SIZES)),
+        ({"params_non_embedding": [size // 2 for size in SIZES]}, "params_non_embedding", [s / 2 for s in SIZES]),
+    ],
+)
+def test_every_way_to_count_parameters_is_an_axis(sizes: dict[str, Any], scale: Scale, expected: Any) -> None:
+    assert only(table_curves(counted(**sizes), scale)).x == pytest.approx(tuple(expected))
+
+
+def test_an_axis_that_a_table_does_not_have_is_asked_for() -> None:
+    assert "column params_non_embedding is missing" in refused(counted(), "params_non_embedding")
 
 
 def test_models_of_unknown_or_no_place_on_the_axis_are_gaps() -> None:

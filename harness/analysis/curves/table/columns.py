@@ -9,13 +9,10 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.curves.join import CONDITIONS
-from harness.analysis.curves.scale import Scale
 from harness.errors import TableError
 from harness.plausible import Bound
 from harness.wording import cut
 
-SCALES: tuple[Scale, ...] = ("params", "flops", "tokens", "loss")
-"""Columns that say how large a model is; that of the axis must be there. `flops` may follow from 6·params·tokens."""
 _AT_DIGEST = list(CONDITIONS).index("task_digest")
 CONDITION_COLUMNS = {
     "condition": "condition",

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.curves.scale import Scale
-from harness.analysis.curves.table.columns import CONDITION_COLUMNS, MEASUREMENT_COLUMNS, SCALES, known
+from harness.analysis.curves.scale import SCALES, Scale
+from harness.analysis.curves.table.columns import CONDITION_COLUMNS, MEASUREMENT_COLUMNS, known
 from harness.analysis.curves.table.metrics import metrics_of
 from harness.analysis.curves.types import Measurement
 from harness.records import Score

@@ -10,7 +10,7 @@ from operator import attrgetter
 import pandas as pd
 
 from harness.analysis.curves.join import curves_of
-from harness.analysis.curves.scale import Scale
+from harness.analysis.curves.scale import OF_PARAMETERS, Scale
 from harness.analysis.curves.table.columns import IDENTITY_COLUMNS, SETTING_COLUMNS
 from harness.analysis.curves.table.measurements import measurements_of
 from harness.analysis.curves.table.metrics import is_leaderboard
@@ -54,7 +54,7 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
     ordered = rows.sort_values(list(IDENTITY_COLUMNS), kind="stable").itertuples(name="Row")
     settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING_COLUMNS))]
     measured = [one for setting in settings for one in measurements_of(setting, source)]
-    if scale == "params":
+    if scale in OF_PARAMETERS:
         _check_final(measured, source)
     drawn = curves_of(measured, scale=scale)
     return drawn if is_leaderboard(rows) else _with_headlines(drawn)

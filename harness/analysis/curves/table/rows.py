@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves.scale import Scale
-from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_COLUMNS, SCALES, SETTING_COLUMNS, Columns
+from harness.analysis.curves.scale import SCALES, Scale
+from harness.analysis.curves.table.columns import CONDITION_COLUMNS, IDENTITY_COLUMNS, SETTING_COLUMNS, Columns
 from harness.analysis.curves.table.metrics import add_readings
 from harness.errors import TableError
 from harness.plan import AXES
 from harness.plausible import AMOUNT, COUNT, INDEX, LARGEST_COUNT, SIZE_BOUNDS
+
+_FOLLOWS: Mapping[Scale, tuple[str, ...]] = {"params_active": ("params",), "flops": ("params", "tokens")}
+"""Axis -> columns that it follows from where the table has none of its own."""
 
 
 def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
@@ -70,12 +75,17 @@ def _seconds(dates: pd.Series) -> pd.Series:
 
 
 def _add_sizes(rows: pd.DataFrame, columns: Columns, scale: Scale) -> None:
-    """Where each row stands on every axis, NaN where that is not known; `flops` follows from params and tokens."""
-    if scale != "flops" or "params" not in columns or "tokens" not in columns:
+    """Where each row stands on every axis, NaN where that is not known.
+
+    All parameters are active where the table does not say otherwise, and `flops` follows from these and the tokens.
+    """
+    sources = _FOLLOWS.get(scale, ())
+    if not sources or any(name not in columns for name in sources):
         columns.one_of(scale)
     for name in SCALES:
         rows[name] = columns.numbers(name, needed=name == scale == "params", bound=SIZE_BOUNDS[name])
-    rows["flops"] = rows["flops"].fillna(6.0 * rows["params"] * rows["tokens"])
+    rows["params_active"] = rows["params_active"].fillna(rows["params"])
+    rows["flops"] = rows["flops"].fillna(6.0 * rows["params_active"] * rows["tokens"])
     if rows[scale].isna().all():
         raise TableError(f"{columns.source}: column {scale}: is empty in every row; expected the x axis")
 
