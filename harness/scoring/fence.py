@@ -91,6 +91,11 @@ def asked_of_the_kernel(guards: tuple[Guard, ...], python: str) -> tuple[str, ..
     return (calls, ruleset().hex(), *_readable(python)) if "landlock" in guards else (calls, "")
 
 
+def system_files() -> tuple[str, ...]:
+    """Paths of the system's libraries and of two devices that reveal nothing, for those that can open nothing else."""
+    return (*_LIBRARIES, *_DEVICES)
+
+
 def _readable(python: str) -> tuple[str, ...]:
     """Paths of what the interpreter needs: the libraries without installed packages, and two devices."""
     folders = dict.fromkeys(path.resolve() for path in (*_own(python), *map(Path, _LIBRARIES)))

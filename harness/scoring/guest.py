@@ -37,7 +37,7 @@ def main() -> None:
     control = socket(fileno=0)
     posix.closerange(3, 65536)
     calls, ruleset, *readable = sys.argv[1:]
-    guard = _guard(bytes.fromhex(calls), bytes.fromhex(ruleset), readable)
+    guard = guard_of(bytes.fromhex(calls), bytes.fromhex(ruleset), readable)
     lasting = _shut() and _can_watch()
     control.send(b"lasting" if lasting else b"once___")
     if lasting:
@@ -77,7 +77,7 @@ def _library(name: str) -> "Callable[..., int]":
     return Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))  # type: ignore[arg-type]  # None is this process
 
 
-def _guard(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], None]":
+def guard_of(calls: bytes, ruleset: bytes, readable: list[str]) -> "Callable[[], None]":
     """A function that a child calls to restrict itself, and any program it may start, irrevocably (see `kernel`).
 
     Args:

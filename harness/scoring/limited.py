@@ -2,7 +2,7 @@
 
 A template can run without end, fill the memory, or hold a regular expression that needs years on one text. Python
 cannot interrupt such a computation safely, so it is made in a process of its own, `limited_process`, which is ended
-when it exceeds a limit. There is one for each process of the harness. It starts when it is first needed, in about a
+when it exceeds a limit, and to which files, network and other processes are closed (`limited_fence`). There is one for each process of the harness. It starts when it is first needed, in about a
 tenth of a second, and computes many items per request, so that tasks of others take hardly longer than the package's.
 """
 
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from harness.bounded.limits import HINT, PROMPTS, RENDER_MEMORY, RENDER_TIME, RENDERED, Limit
 from harness.errors import ComputationError, HarnessError
+from harness.scoring.limited_fence import fence_arguments
 from harness.scoring.limited_process import SIZE, Reply
 from harness.scoring.rendering import Rendering, RenderingHere, put_together
 from harness.scoring.templates import mentioned, plain_parts
@@ -319,7 +320,14 @@ class _Process:
         with tempfile.TemporaryFile() as self._said:
             try:
                 self._popen = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "harness.scoring.limited_process", str(self._memory)],
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "harness.scoring.limited_process",
+                        str(self._memory),
+                        *fence_arguments(),
+                    ],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._said,

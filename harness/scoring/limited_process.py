@@ -1,7 +1,8 @@
 """The process that renders templates and applies regular expressions of other people: `limited` starts and asks it.
 
-It limits its memory, and starts a timer for each item. The timer ends the process, even inside a loop of C code, where
-no handler of Python's would run. Requests are pickles, since they come from the harness; replies are JSON.
+It closes the fence of `limited_fence` around itself, limits its memory, and starts a timer for each item. The timer ends
+the process, even inside a loop of C code, where no handler of Python's would run. Requests are pickles, since they come
+from the harness; replies are JSON.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, BinaryIO
+
+from harness.scoring.guest import guard_of
 
 SIZE = struct.Struct(">Q")
 """Number of bytes of a message, sent before it."""
@@ -148,8 +150,7 @@ def send(reply: Reply) -> None:
 
 def limit_memory() -> None:
     """Allow this process so much memory beyond what it has now."""
-    statistics = Path("/proc/self/statm")
-    pages = int(statistics.read_text().split()[0]) if statistics.exists() else 0
+    pages = int(os.pread(_statistics, 200, 0).split()[0]) if _statistics is not None else 0
     _allow(pages * resource.getpagesize() + _memory)
 
 
@@ -170,6 +171,7 @@ def main() -> None:
     # whoever started the harness may have had the timer's signal ignored or held back
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGPROF])
+    guard_of(*_asked)()
     limit_memory()
     send({"done": os.getpid()})
     while (request := receive(sys.stdin.buffer)) is not None:
@@ -191,6 +193,9 @@ def main() -> None:
 
 if __name__ == "__main__":
     _memory = int(sys.argv[1])
+    _asked = bytes.fromhex(sys.argv[2]), bytes.fromhex(sys.argv[3]), sys.argv[4:]
+    # opened before the fence closes: no later name leads there
+    _statistics = os.open("/proc/self/statm", os.O_RDONLY) if os.path.exists("/proc/self/statm") else None
     # libraries may print: what they print must not get among the replies
     _replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -1,7 +1,8 @@
 """`python -m tests.fuzz [READER ...] [--inputs N]`: hand changed files to every reader; a table; exit 1 if one failed.
 
-Each reader has a process of its own, in which atheris leads the changes by the code that a file makes it run. A file
-that it did not end well with is kept in `build/fuzz`, and named on stderr with what came instead of a sentence.
+Slow readers get fewer files than quick ones (`Reader.share`). Each has a process of its own, in which atheris leads the
+changes by the code that a file makes it run. A file that it did not end well with is kept in `build/fuzz`, and named on
+stderr with what came instead of a sentence.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,6 +69,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("readers", nargs="*", metavar="READER", help="all unless told")
     parser.add_argument("--inputs", type=int, default=1_000_000, help="files of all readers together")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="readers at the same time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--alone", metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -77,11 +80,16 @@ def main() -> None:
     if unknown := set(options.readers) - known.keys():
         parser.error(f"unknown reader {sorted(unknown)[0]!r}; known: {', '.join(known)}")
     names = options.readers or [*known]
-    each = math.ceil(options.inputs / len(names))
-    counts = []
-    for name in names:
-        counts.append(_in_a_process(name, each, options.seed))
-        print(table([name], counts[-1:]).splitlines()[1], file=sys.stderr, flush=True)
+    shares = [known[name].share for name in names]
+    inputs = [math.ceil(options.inputs * share / sum(shares)) for share in shares]
+
+    def tried(name: str, most: int) -> Count:
+        count = _in_a_process(name, most, options.seed)
+        print(table([name], [count]).splitlines()[1], file=sys.stderr, flush=True)
+        return count
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        counts = [*pool.map(tried, names, inputs)]
     print(table(names, counts))
     sys.exit(0 if all(one.is_good for one in counts) else 1)
 

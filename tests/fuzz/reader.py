@@ -30,6 +30,8 @@ class Reader(NamedTuple):
     """Writes what has to be there besides."""
     files: int = 60
     """Files that the ordinary tests try; fewer where each takes long."""
+    share: float = 1.0
+    """Files that `make fuzz` hands to it for each that it hands to a quick reader."""
 
     def takes(self, folder: Path, data: bytes) -> bool:
         """Whether it takes a file of these bytes; any error but a `HarnessError` of one line passes through."""

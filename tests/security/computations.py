@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 import resource
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.scoring.limited import Allowance, LimitedRendering, chat, filtered, without, wrong_pattern_within_limits
-from tests.security import Case
+from harness.scoring.kernel import guards
+from harness.scoring.limited import (
+    Allowance,
+    LimitedRendering,
+    ask,
+    chat,
+    filtered,
+    without,
+    wrong_pattern_within_limits,
+)
+from tests.security import Case, NotHereError
 
 SECONDS, BYTES = 10.0, 1_000_000_000
 """What the project promises: never more before the sentence."""
@@ -68,6 +81,64 @@ CHATS: Mapping[str, str] = {
     "JSON of much": "{% for i in range(60) %}{% set messages = messages + messages %}{% endfor %}" + _DOUBLE,
 }
 
+ESCAPES: Mapping[str, str] = {
+    "read a file": "open({secret!r}).read()",
+    "list a folder": "__import__('os').listdir({folder!r})",
+    "write a file": "open({folder!r} + '/new', 'w').write('x')",
+    "empty a file": "__import__('os').truncate({secret!r}, 0)",
+    "delete a file": "__import__('os').unlink({secret!r})",
+    "rename a file": "__import__('os').rename({secret!r}, {secret!r} + '2')",
+    "a link": "__import__('os').symlink('/', {folder!r} + '/link')",
+    "permissions": "__import__('os').chmod({secret!r}, 0o777)",
+    "the accounts of this machine": "open('/etc/passwd').read()",
+    "the environment of the harness": "open('/proc/{parent}/environ').read()",
+    "the memory of the harness": "open('/proc/{parent}/mem', 'rb').read(1)",
+    "a child process": "__import__('os').fork()",
+    "a command": "__import__('subprocess').run(['/bin/true'])",
+    "another program in its place": "__import__('os').execv('/bin/true', ['true'])",
+    "a thread": "__import__('threading').Thread(target=print).start()",
+    "the harness killed": "__import__('os').kill({parent}, 0)",
+    "a connection": "__import__('socket').create_connection(('127.0.0.1', 1), 1)",
+    "a datagram": "__import__('socket').socket(2, 2).sendto(b'x', ('127.0.0.1', 9))",
+    "a socket of this machine": "__import__('socket').socket(1, 2).sendto(b'x', '/dev/log')",
+}
+"""What code in that process could try, had a template broken out of jinja: an expression, and it must not succeed."""
+
+
+def escapes() -> Iterator[Case]:
+    """Every expression, computed in the process that renders templates."""
+    for name, expression in ESCAPES.items():
+        yield Case("code beside templates", name, "", lambda it=expression: _escape(it))
+
+
+class _Code:
+    """An object that computes an expression where it is unpickled."""
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return eval, (self._expression,)
+
+
+def _escape(expression: str) -> str | None:
+    """What happened where the kernel ought to have refused it."""
+    if len(guards()) < 2:
+        raise NotHereError("this kernel lacks Landlock or seccomp")
+    with tempfile.TemporaryDirectory() as folder:
+        secret = os.path.join(folder, "secret")
+        with open(secret, "w") as file:
+            file.write("precious")
+        filled = expression.format(secret=secret, folder=folder, parent=os.getpid())
+        document = pickle.dumps({"x": _Code(filled)})
+        came = ask("render", [("{{ x }}", False)], [document], 1_000, n=1, allowance=Allowance())
+        told = came.replies[0].get("error", "") if came.replies else f"the process {came.stopped}"
+        left = {path.name: path.is_file() and path.read_text() for path in Path(folder).iterdir()}
+    if left != {"secret": "precious"}:
+        return f"it changed the folder: {left}"
+    refused = told.startswith(("PermissionError", "RuntimeError: can't start new thread"))
+    return None if refused else f"it was not refused: {came.replies or told}"
+
 
 def ends(compute: Callable[[], object], *, refused: bool = True) -> str | None:
     """None when it ended in a sentence, or in a small result where it need not be refused, in time and memory."""
@@ -107,6 +178,7 @@ def cases() -> Iterator[Case]:
     for name, template in CHATS.items():
         asked = {"conversations": [[{"role": "user", "content": "hi"}]], "chat_template": template}
         yield Case("chat templates", name, "", lambda it=asked: ends(lambda: chat(it)))
+    yield from escapes()
 
 
 def _read(pattern: str) -> object:
