@@ -2,8 +2,9 @@
 
 A template can run without end, fill the memory, or hold a regular expression that needs years on one text. Python
 cannot interrupt such a computation safely, so it is made in a process of its own, `limited_process`, which is ended
-when it exceeds a limit, and to which files, network and other processes are closed (`limited_fence`). There is one for each process of the harness. It starts when it is first needed, in about a
-tenth of a second, and computes many items per request, so that tasks of others take hardly longer than the package's.
+when it exceeds a limit, and which reaches no files, network and other processes (`limited_fence`). There is one for
+each process of the harness. It starts when it is first needed, in about a tenth of a second, and computes many items
+per request, so that tasks of others take hardly longer than the package's.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _ENDINGS = (".py", ".so", ".dist-info", ".egg-info", ".pth")
 
 @functools.cache
 def fence_arguments() -> tuple[str, ...]:
-    """Arguments for `guest.guard_of`, in hexadecimal where they are bytes; the paths after the first two can be read."""
+    """Arguments for `guest.guard_of`, bytes in hexadecimal; the paths after the first two can be read."""
     calls = call_filter().hex() if "seccomp" in guards() else ""
     return (calls, ruleset().hex(), *dict.fromkeys(_readable())) if "landlock" in guards() else (calls, "")
 

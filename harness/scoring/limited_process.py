@@ -1,8 +1,8 @@
 """The process that renders templates and applies regular expressions of other people: `limited` starts and asks it.
 
-It closes the fence of `limited_fence` around itself, limits its memory, and starts a timer for each item. The timer ends
-the process, even inside a loop of C code, where no handler of Python's would run. Requests are pickles, since they come
-from the harness; replies are JSON.
+It closes the fence of `limited_fence` around itself, limits its memory, and starts a timer for each item. The timer
+ends the process, even inside a loop of C code, where no handler of Python's would run. Requests are pickles, since they
+come from the harness; replies are JSON.
 """
 
 from __future__ import annotations
