@@ -72,6 +72,13 @@ UNBOUNDED = frozenset(
     "loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood logits".split()
 )
 """Metrics with such a word in their name have no best value of their own."""
+SMOOTH = frozenset(
+    "prob probability brier loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood "
+    "logits soft edit bleu chrf rouge rougel rougelsum ter bertscore".split()
+)
+"""A metric of another program is continuous when a word of its name is one of these, unless its file says otherwise."""
+SMALLER_IS_BETTER = frozenset("brier loss nll entropy perplexity ppl bits bpb distance ter".split())
+"""A word of these in its name makes a metric of another program a loss, unless its file says otherwise."""
 SHARES = frozenset(
     "acc acc_norm acc_bytes acc_mutual_info acc_all exact_match f1 token_f1 span_f1 prob_correct brier "
     "brier_score edit_similarity".split()

@@ -60,6 +60,29 @@ class Sample:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """Where a result was read that another program had written."""
+
+    tool: str
+    """Program that evaluated, such as `lm-eval`."""
+    tool_version: str | None = None
+    """Version of that program; None where the file does not say it."""
+    file: str
+    """Name of the file, without its folder."""
+    sha256: str
+    """SHA-256 of the file's bytes in 64 hex digits; `.imported/` beside the results has a copy of the file."""
+    imported_at: datetime
+    """When it was read (UTC)."""
+    licence: str | None = None
+    """Licence of the results, as whoever imported them stated it; None when nobody did."""
+
+    @property
+    def label(self) -> str:
+        """Program, version and file, in a few words."""
+        return f"{self.tool} {self.tool_version or '(version not said)'}: {self.file}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """Where and with what a cell was evaluated; no part of its key."""
 
@@ -94,6 +117,8 @@ class Provenance:
     """Energy in watt hours; None when not measured. `harness.engines.energy` says what is counted."""
     losses: tuple[str, ...] = ()
     """What became of earlier tries of the same run, whose machines were lost; in half a sentence each."""
+    source: Source | None = None
+    """The file of another program that the result was read from; None for a cell that was evaluated here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

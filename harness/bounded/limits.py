@@ -93,6 +93,7 @@ NUMBER = Limit(most=1_000_000, unit="tokens", of="any whole number in `generatio
 BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")
 HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.json` of a cell")
 RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
+RESULT_FILE_BYTES = Limit(most=100_000_000, unit="bytes", of="a result file of another program")
 CONFIG_BYTES = Limit(most=10_000_000, unit="bytes", of="`config.json` of a model, a Python file of a task")
 TENSOR_BYTES = Limit(most=25_000_000, unit="bytes in its header", of="a safetensors file of a model")
 REFERENCE_BYTES = Limit(most=200, unit="bytes", of="the name of a commit in the hub's cache")

@@ -40,6 +40,7 @@ _VERBS = (
     "tasks",
     "samples",
     "leaderboard",
+    "import",
     "report",
     "dashboard",
 )
@@ -91,8 +92,11 @@ def _log_shown() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
+_MODULES = {"import": "importing"}
+"""Verbs whose names are no names of modules -> their modules."""
+
 for _verb in _VERBS:
-    app.command(_verb)(import_module(f"harness.cli.{_verb}").command)
+    app.command(_verb)(import_module(f"harness.cli.{_MODULES.get(_verb, _verb)}").command)
 
 
 _OF_PLACES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)

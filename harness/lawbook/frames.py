@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.analysis.curves.table import SMOOTH, Columns
+from harness.analysis.curves.table import Columns
 from harness.errors import TableError, unknown
-from harness.plausible import COUNT, INDEX, SIZE_BOUNDS, words_of
+from harness.plausible import COUNT, INDEX, SIZE_BOUNDS, SMOOTH, words_of
 
 SETTING = ("task", "metric", "shots", "prompt", "condition")
 """Columns in which the scores of one fit agree."""

@@ -17,7 +17,7 @@ from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, with_traces
 from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
-from harness.records import CellFailure, CellResult
+from harness.records import CellFailure, CellResult, Source
 from harness.report.page import PAGE, STYLE
 from harness.runs import fence_of, foreign_code
 from harness.version import __version__
@@ -229,6 +229,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
     measured = [p.energy_wh for p in runs if p.energy_wh is not None]
     foreign = [f"{ran.code} ({counted(ran.cells, 'result')})" for ran in foreign_code(results)]
     fences = [fence for fence in map(fence_of, results) if fence is not None]
+    sources = [_source(p.source) for p in runs if p.source is not None]
     packages = sorted({package for p in runs for package in p.versions})
     rows = [
         ("Evaluated", f"{moment(started[0], 'minutes')} to {moment(started[-1], 'minutes')}"),
@@ -237,6 +238,7 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         ("Device", _mixture(p.device for p in runs)),
         ("Code version", _mixture(_code(p.git_commit, p.git_dirty) for p in runs)),
         *((package, _mixture(p.versions.get(package, "not recorded") for p in runs)) for package in packages),
+        *([("Read from files of", _mixture(sources))] if sources else []),
         *([("Fence around programs", _mixture(fences))] if fences else []),
         *([("Code of others that ran", ", ".join(foreign))] if foreign else []),
         ("Evaluation time", f"{duration(sum(p.seconds for p in runs))}, summed over {counted(len(runs), 'result')}"),
@@ -245,6 +247,11 @@ def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
         of = f"{count(len(measured))} of {counted(len(runs), 'result')}"
         rows.append(("Energy", f"{energy(sum(measured))}, measured for {of}"))
     return rows
+
+
+def _source(source: Source) -> str:
+    licence = f", {source.licence}" if source.licence else ""
+    return f"{source.tool} {source.tool_version or '(version not said)'}{licence}"
 
 
 def _code(commit: str | None, dirty: bool | None) -> str:

@@ -36,9 +36,18 @@ def samples_bytes(samples: Sequence[Sample], metrics: Sequence[str]) -> bytes:
     """The content of a cell's Parquet file.
 
     Args:
-        samples: one per document.
+        samples: one per document; none for a result whose documents nobody has.
         metrics: names of the cell's metrics, each of which has a column even where no document has a score.
     """
+    return _written(samples, metrics) if samples else _without_documents(tuple(metrics))
+
+
+@cache
+def _without_documents(metrics: tuple[str, ...]) -> bytes:
+    return _written((), metrics)
+
+
+def _written(samples: Sequence[Sample], metrics: Sequence[str]) -> bytes:
     import pyarrow as pa
     from pyarrow import parquet
 

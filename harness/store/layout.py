@@ -5,6 +5,7 @@
         samples.parquet    one row per document
         failure.json       instead of both, when the cell failed
     results/.runs/         what each run was to evaluate and how far it is (see `runs.record`)
+    results/.imported/     copies of the files of other programs from which cells were read
 
 Merging two results folders is copying them together. Records of runs can be deleted at any time.
 """
@@ -24,6 +25,7 @@ HEADER = "cell.json"
 SAMPLES = "samples.parquet"
 FAILURE = "failure.json"
 RUNS = ".runs"
+SOURCES = ".imported"
 
 
 def cell_folder(root: Path, cell: Cell) -> Path:

@@ -34,7 +34,17 @@ from harness.store.files import (
 )
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
 from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
-from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES, cell_files, cell_folder, newest_records, path_part
+from harness.store.layout import (
+    FAILURE,
+    HEADER,
+    RUNS,
+    SAMPLES,
+    SOURCES,
+    cell_files,
+    cell_folder,
+    newest_records,
+    path_part,
+)
 from harness.store.leases import LeaseOwner, Leases
 
 MOST_RUNS = 100
@@ -116,8 +126,13 @@ class Store:
         leases.release(cell.place)
         return "done"
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome, *, to_disk: bool = True) -> None:
         """Write one outcome; an interruption at any point leaves either all of it or nothing that counts.
+
+        Args:
+            outcome: what to write.
+            to_disk: False for many outcomes in a row that can be had again, which are safe from a power cut once `sync`
+                was called.
 
         Raises:
             StoreError: the disk is full or read-only, or the folder is not a folder.
@@ -127,12 +142,18 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             clear_leftovers(folder)
             if isinstance(outcome, CellFailure):
-                replace_file(folder / FAILURE, header_bytes(outcome))
+                replace_file(folder / FAILURE, header_bytes(outcome), to_disk=to_disk)
             elif outcome.samples is None:
                 raise ValueError("a result read without its samples cannot be written")
             else:
-                self._put(folder, outcome, samples_bytes(outcome.samples, [m.name for m in outcome.cell.metrics]))
+                samples = samples_bytes(outcome.samples, [m.name for m in outcome.cell.metrics])
+                self._put(folder, outcome, samples, to_disk=to_disk)
         self._send(folder)
+
+    @staticmethod
+    def sync() -> None:
+        """Wait until everything that was written lies on the disk."""
+        os.sync()
 
     def take_over(self, result: CellResult, cell: Cell) -> bool:
         """Copy the answers of a stored result to `cell`, which has the same key in another family.
@@ -182,13 +203,13 @@ class Store:
             self._bucket.send(folder)
 
     @staticmethod
-    def _put(folder: Path, result: CellResult, samples: bytes) -> None:
+    def _put(folder: Path, result: CellResult, samples: bytes, *, to_disk: bool = True) -> None:
         header = folder / HEADER
         # a header that cannot be read may be somebody's only copy: it is moved aside and not written over
         if header.exists() and isinstance(read_header(header), Problem):
             header.replace(header.with_name(f"{HEADER}.unreadable"))
-        replace_file(folder / SAMPLES, samples)
-        replace_file(header, header_bytes(result))
+        replace_file(folder / SAMPLES, samples, to_disk=to_disk)
+        replace_file(header, header_bytes(result), to_disk=to_disk)
         (folder / FAILURE).unlink(missing_ok=True)
 
     def done(self) -> frozenset[Place]:
@@ -281,6 +302,20 @@ class Store:
                     overwrite_file(path, dumped(record))
                 except OSError:
                     overwrite_file(path, dumped(replace(record, plan=())))
+        if self._bucket is not None:
+            self._bucket.send_file(path)
+
+    def write_source(self, sha256: str, content: bytes) -> None:
+        """Keep a copy of a file of another program, named by its hash; one that is there already stays.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        path = self.root / SOURCES / f"{sha256}.json"
+        with reported(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                replace_file(path, content)
         if self._bucket is not None:
             self._bucket.send_file(path)
 

@@ -1,11 +1,9 @@
 """Curves from anybody's table of results. Loads pandas, and is imported by its own name."""
 
 from harness.analysis.curves.table.columns import TEXT_COLUMNS, Columns
-from harness.analysis.curves.table.metrics import SMOOTH
 from harness.analysis.curves.table.reading import missing_information, table_curves
 
 __all__ = [
-    "SMOOTH",
     "TEXT_COLUMNS",
     "Columns",
     "missing_information",

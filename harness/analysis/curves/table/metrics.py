@@ -11,16 +11,9 @@ import pandas as pd
 
 from harness.analysis.curves.table.columns import Columns, known
 from harness.errors import TableError
-from harness.plausible import UNBOUNDED, beyond_best, is_share, too_wide, words_of
+from harness.plausible import SMALLER_IS_BETTER, SMOOTH, UNBOUNDED, beyond_best, is_share, too_wide, words_of
 from harness.specs import MetricSpec
 
-SMOOTH = frozenset(
-    "prob probability brier loss nll entropy perplexity ppl bits bpb log logprob logprobs loglikelihood likelihood "
-    "logits soft edit bleu chrf rouge rougel rougelsum ter bertscore".split()
-)
-"""A metric is continuous when a word of its name is one of these, unless the column `continuous` says otherwise."""
-SMALLER_IS_BETTER = frozenset("brier loss nll entropy perplexity ppl bits bpb distance ter".split())
-"""A word of these in its name makes a metric a loss, unless the column `higher_is_better` says otherwise."""
 PREFERRED = frozenset({"prob", "probability", "brier"})
 """Continuous metrics that say how the right answer stands among the others: the partner of choice."""
 _READINGS = ("chance", "best", "higher_is_better", "continuous", "metric_rank")

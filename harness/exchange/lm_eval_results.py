@@ -1,0 +1,199 @@
+"""Result files of lm-evaluation-harness: `results_*.json` of version 0.4, and the JSON of version 0.3.
+
+Both hold a mapping `results`, task -> metrics. In 0.4 a metric is called `acc,none` after its filter, its error
+`acc_stderr,none`, and the file says for each task its config, version, shots and number of documents; in 0.3 it is
+`acc` and `acc_stderr`, and the file says the version, and shots and limit for all tasks at once. A standard error may
+be the text `N/A`. Rows of `groups` are means over other rows and are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.exchange.fields import Fields, is_number
+from harness.exchange.types import Published, PublishedScore
+from harness.wording import quoted
+
+TOOL = "lm-eval"
+DEFAULT_SEED = 1234
+"""Few-shot seed that lm-eval takes when none is named."""
+_STDERR = "_stderr"
+_NO_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "samples"})
+"""Keys of a row that are no metrics."""
+_DTYPES = {
+    **{"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"},
+    **{"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16", "float": "float32"},
+}
+_DECIDES = (
+    *("doc_to_text", "doc_to_target", "doc_to_choice", "description", "target_delimiter", "fewshot_delimiter"),
+    *("output_type", "generation_kwargs", "filter_list", "dataset_path", "dataset_name", "test_split"),
+)
+"""Keys of a task's config that stand for its version where it has none."""
+
+
+def is_results(raw: Any) -> bool:
+    """Whether a JSON value is a result file of lm-eval."""
+    results = raw.get("results") if isinstance(raw, dict) else None
+    return isinstance(results, dict) and ("config" in raw or "configs" in raw) and "versions" in raw
+
+
+def published(raw: Mapping[str, Any], place: str) -> Iterator[Published]:
+    """The results in a file, one for each task that is no group.
+
+    Args:
+        raw: content of the file.
+        place: its name, for messages.
+
+    Raises:
+        HarnessError: a value is not what lm-eval writes there.
+    """
+    file = Fields(raw, place)
+    config = file.mapping("config")
+    who = _model(file, config)
+    how = {
+        "chat": "template" if raw.get("chat_template") else None,
+        "system": file.text("system_instruction"),
+        "seed": _seed(config),
+        "tool": TOOL,
+        "tool_version": file.text("lm_eval_version") or (None if "configs" in raw else "0.3"),
+        "date": _date(raw.get("date")),
+        # the time of all tasks together is that of none of them
+        "seconds": _seconds(raw.get("total_evaluation_time_seconds"))
+        if len(file.mapping("results").items()) == 1
+        else 0,
+    }
+    for task, row in file.mapping("results").items():
+        if not _is_group(raw, task):
+            yield _one(file, config, str(task), Fields(row, f"{place}: results.{task}"), {**who, **how})
+
+
+def groups(raw: Mapping[str, Any]) -> int:
+    """Number of rows that are means over other rows."""
+    return sum(_is_group(raw, task) for task in raw["results"])
+
+
+def _is_group(raw: Mapping[str, Any], task: str) -> bool:
+    parts = raw.get("group_subtasks")
+    return isinstance(parts, dict) and bool(parts.get(task))
+
+
+def _one(file: Fields, config: Fields, task: str, row: Fields, common: Mapping[str, Any]) -> Published:
+    of_task = file.of("configs", task)
+    version = file.mapping("versions").get(task)
+    n = file.of("n-samples", task)
+    asked, all_documents = n.whole("effective"), n.whole("original")
+    better = file.of("higher_is_better", task)
+    scores = tuple(_scores(row, better))
+    if not scores:
+        raise HarnessError(f"{row.place}: has no score; expected a metric with a number")
+    listed = [entry.get("metric") for entry in of_task.list("metric_list") if isinstance(entry, dict)]
+    choices = of_task.get("doc_to_choice")
+    decides = {key: of_task[key] for key in _DECIDES if of_task.get(key) is not None}
+    options = of_task.get("generation_kwargs") if config.get("gen_kwargs") else None
+    return Published(
+        task=task,
+        version=None if version in (None, "N/A", "Yaml") else str(version),
+        asked={**(decides if version in (None, "N/A", "Yaml") else {}), **({"gen_kwargs": options} if options else {})},
+        shots=_shots(file, config, of_task, task),
+        limit=_limit(config, asked, all_documents),
+        scores=tuple(sorted(scores, key=lambda s: _rank(s.metric, listed))),
+        n=asked or all_documents,
+        has_options=of_task.get("output_type") == "multiple_choice" if of_task.get("output_type") else None,
+        options=len(choices) if isinstance(choices, list) and choices else None,
+        **common,
+    )
+
+
+def _model(file: Fields, config: Fields) -> dict[str, Any]:
+    """Name, revision, number format and adapter of the model."""
+    given = config.get("model_args")
+    args = given if isinstance(given, dict) else dict(_pairs(str(given or "")))
+    name = args.get("pretrained") or args.get("model") or args.get("engine") or file.text("model_name")
+    name = name or config.text("model")
+    if not isinstance(name, str) or not name.strip():
+        raise HarnessError(f"{file.place}: config.model_args is {quoted(given)}; expected pretrained=NAME")
+    commit = config.text("model_sha") or args.get("revision") or config.text("model_revision")
+    dtype = (config.text("model_dtype") or str(args.get("dtype") or "")).removeprefix("torch.")
+    adapter = args.get("peft") or args.get("delta")
+    name = name.strip().rstrip("/")
+    return {
+        # of a folder on somebody's disk only the last part means anything to others
+        "model": name.rpartition("/")[2] if name.startswith(("/", "./", "../", "~")) else name,
+        "params": config.whole("model_num_parameters") or None,
+        "revision": str(args.get("revision") or commit or "main"),
+        "dtype": _DTYPES.get(dtype),
+        "variant": str(adapter) if adapter else None,
+    }
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    """`key=value` pairs between commas; a value may hold an equals sign."""
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if equals:
+            yield key.strip(), value.strip()
+
+
+def _scores(row: Fields, better: Fields) -> Iterator[PublishedScore]:
+    """The metrics that are finite numbers; lm-eval writes NaN where a metric could not be computed."""
+    for key, value in row.items():
+        metric, _, chosen = key.partition(",")
+        if metric.endswith(_STDERR) or metric in _NO_METRICS or not is_number(value):
+            continue
+        stderr = row.get(f"{metric}{_STDERR}{key[len(metric) :]}")
+        if isinstance(stderr, str) and stderr != "N/A":
+            raise HarnessError(f"{row.place}.{metric}{_STDERR} is {quoted(stderr)}; expected a number or N/A")
+        says = better.get(metric)
+        yield PublishedScore(
+            metric=metric if chosen in ("", "none") else f"{metric},{chosen}",
+            value=float(value),
+            stderr=float(stderr) if is_number(stderr) else None,
+            higher_is_better=says if isinstance(says, bool) else None,
+        )
+
+
+def _rank(metric: str, listed: list[Any]) -> tuple[int, str]:
+    """Metrics in the order in which the task lists them, else as the file has them."""
+    name = metric.partition(",")[0]
+    return (listed.index(name) if name in listed else len(listed), "")
+
+
+def _shots(file: Fields, config: Fields, of_task: Fields, task: str) -> int:
+    for found in (
+        file.mapping("n-shot").get(task),
+        config.get("num_fewshot"),
+        of_task.get("num_fewshot"),
+    ):
+        if found is not None:
+            if not is_number(found) or found != int(found) or found < 0:
+                raise HarnessError(f"{file.place}: shots of {task} are {quoted(found)}; expected a whole number")
+            return int(found)
+    return 0
+
+
+def _limit(config: Fields, asked: int | None, there: int | None) -> int | None:
+    if asked is not None and there is not None:
+        return asked if asked < there else None
+    limit = config.get("limit")
+    return int(limit) if is_number(limit) and limit >= 1 else None
+
+
+def _seed(config: Fields) -> int:
+    seed = config.get("fewshot_seed")
+    return int(seed) if is_number(seed) and seed >= 0 and seed != DEFAULT_SEED else 0
+
+
+def _date(value: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(float(value), UTC) if is_number(value) else None
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _seconds(value: Any) -> float:
+    found = re.fullmatch(r"\d+(\.\d+)?", str(value or ""))
+    return float(value) if found else 0.0
