@@ -393,7 +393,7 @@ class _Measures:
             if self._entities is not None:
                 from harness.scoring.spans import check_entities
 
-                self._entities += check_entities(fields)
+                self._entities += check_entities(fields, answered.right.texts[0])
             if self._programs:
                 from harness.scoring.programs import entry_of, tests_of
 

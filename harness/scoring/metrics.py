@@ -76,6 +76,9 @@ SAMPLE_METRICS: dict[str, str] = {
     "edit_similarity": "harness.scoring.text:edit_similarity",
     "token_f1": "harness.scoring.text:token_f1",
     "token_f1_unicode": "harness.scoring.text:token_f1_unicode",
+    "rouge_1": "harness.scoring.summaries:rouge_1",
+    "rouge_2": "harness.scoring.summaries:rouge_2",
+    "rouge_l": "harness.scoring.summaries:rouge_l",
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
 
@@ -157,7 +160,7 @@ def check_reference(name: str, answer: Answer) -> None:
     if runs_programs(name):
         _load("harness.scoring.programs:programs_of")(answer)
     else:
-        _load("harness.scoring.spans:check_entities")(answer.doc)
+        _load("harness.scoring.spans:check_entities")(answer.doc, answer.target)
 
 
 def mean_stderr(values: Sequence[float]) -> tuple[float, float | None]:

@@ -6,6 +6,10 @@ free occurrence, else after the end of the text, where nothing is expected and i
 answer that names no known type is one spurious entity too, so that rambling costs precision. With this placing, strict
 true positives are the common part of two multisets of (text, type), whatever the order of the answer.
 
+The reference is the document's `text` and its list `entities`. A document with `tokens` in place of these, as data sets
+for taggers have them, is read through the task's target, which names its entities as an answer does; a target that
+names none, such as `none`, is the right answer where there is no entity.
+
 Expected entities may share a span (`Paris LOC`, `Paris ORG`) or stand inside one another (`England` in `Bank of
 England`). nervaluate compares spans one by one and lets each expected one be met once: every such entity counts as one.
 
@@ -76,16 +80,18 @@ def parse_failure_rate(answers: Sequence[Answer]) -> CorpusValue:
     return CorpusValue(value, stderr, failures)
 
 
-def check_entities(doc: Mapping[str, Any]) -> int:
+def check_entities(doc: Mapping[str, Any], target: str) -> int:
     """The number of entities of a document, which all stand in its text.
+
+    Args:
+        doc: the document.
+        target: the right answer by the task's template.
 
     Raises:
         HarnessError: the document has no text or no list of entities, or one of them is not in the text.
     """
-    entities = _gold(doc)
-    if not isinstance(doc.get("text"), str):
-        raise HarnessError(f"`text` is {quoted(doc.get('text'))}; expected the text in which the entities stand")
-    return len(_placed_gold(doc["text"], entities))
+    entities = _gold(doc, target)
+    return len(_placed_gold(_text(doc), entities))
 
 
 def parse_entities(output: str, types: frozenset[str]) -> list[Entity]:
@@ -104,7 +110,7 @@ def parse_entities(output: str, types: frozenset[str]) -> list[Entity]:
 
 def known_types(answers: Sequence[Answer]) -> frozenset[str]:
     """The types that occur in the reference entities of the documents."""
-    return frozenset(entity.type for answer in answers for entity in _gold(answer.doc))
+    return frozenset(entity.type for answer in answers for entity in _gold(answer.doc, answer.target))
 
 
 def ratio_stderr(numerators: Sequence[float], denominators: Sequence[float]) -> float | None:
@@ -131,7 +137,8 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
     doubled: list[float] = []
     totals: list[float] = []
     for answer in answers:
-        found = _matches(answer.doc["text"], tuple(_gold(answer.doc)), answer.output, types)
+        expected = tuple(_gold(answer.doc, answer.target))
+        found = _matches(_text(answer.doc), expected, _claims(answer, expected), types)
         doubled.append(2 * (found.strict if schema == "strict" else found.partial))
         totals.append(float(found.expected + found.predicted))
     per_sample = tuple(a / b if b else 1.0 for a, b in zip(doubled, totals, strict=True))
@@ -251,7 +258,26 @@ def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _gold(doc: Mapping[str, Any]) -> list[Entity]:
+def _text(doc: Mapping[str, Any]) -> str:
+    """The text in which a document's entities stand."""
+    if _is_tagged(doc):
+        return " ".join(doc["tokens"])
+    text = doc.get("text")
+    if not isinstance(text, str):
+        raise HarnessError(f"`text` is {quoted(text)}; expected the text in which the entities stand")
+    return text
+
+
+def _is_tagged(doc: Mapping[str, Any]) -> bool:
+    """True for a document that has words, whose entities the target names, in place of a text and a list."""
+    tokens = doc.get("tokens")
+    return "entities" not in doc and isinstance(tokens, list) and all(isinstance(token, str) for token in tokens)
+
+
+def _gold(doc: Mapping[str, Any], target: str) -> list[Entity]:
+    if _is_tagged(doc):
+        pieces = (piece.strip().rpartition(" ") for piece in target.split(";"))
+        return [Entity(text.strip(), kind) for text, _, kind in pieces if text.strip()]
     try:
         gold = [Entity(entity["text"], entity["type"]) for entity in doc["entities"]]
     except (KeyError, TypeError) as error:
@@ -267,8 +293,14 @@ def _gold(doc: Mapping[str, Any]) -> list[Entity]:
     return gold
 
 
+def _claims(answer: Answer, expected: Sequence[Entity]) -> str:
+    """What an answer says that there is; nothing, where it says in the words of the target that there is none."""
+    return "" if not expected and answer.output.strip() == answer.target.strip() else answer.output
+
+
 def _fails(answer: Answer, types: frozenset[str]) -> bool:
-    entities = parse_entities(answer.output, types)
+    expected = _gold(answer.doc, answer.target)
+    entities = parse_entities(_claims(answer, expected), types)
     if not entities:
-        return bool(_gold(answer.doc))
+        return bool(expected)
     return any(entity.type == UNKNOWN for entity in entities)

