@@ -98,7 +98,7 @@ class Run:
             closing(running) as outcomes,
             OutcomeWriter(self._keep(leases)) as writer,
         ):
-            for outcome in self._stored(outcomes, writer, leases):
+            for outcome in self._stored(outcomes, writer):
                 progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
                 recorder.update(progress)
                 if watch is not None:
@@ -108,20 +108,22 @@ class Run:
             recorder.update(progress)
         return progress
 
-    def _stored(self, outcomes: Iterable[Outcome], writer: OutcomeWriter, leases: Leases | None) -> Iterator[Outcome]:
+    def _stored(self, outcomes: Iterable[Outcome], writer: OutcomeWriter) -> Iterator[Outcome]:
         """The outcomes of a run, each once it is stored; what another run has taken over or finished is left to it."""
         for came in outcomes:
-            if leases is None or self.store.take(came.cell, leases) == "mine":
-                yield from writer.write(self._told(came), more=getattr(self.executor, "has_more", False))
+            yield from writer.write(self._told(came), more=getattr(self.executor, "has_more", False))
         yield from writer.rest()
 
-    def _keep(self, leases: Leases | None) -> Callable[[Outcome], None]:
-        """What stores an outcome, and gives its cell back."""
+    def _keep(self, leases: Leases | None) -> Callable[[Outcome], bool]:
+        """What stores an outcome and gives its cell back; False for a cell that another run has by now."""
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: Outcome) -> bool:
+            if leases is not None and self.store.take(outcome.cell, leases) != "mine":
+                return False
             self.store.write(outcome)
             if leases is not None:
                 leases.release(outcome.cell.place)
+            return True
 
         return keep
 

@@ -18,17 +18,17 @@ MOST_WAITING = 64
 class OutcomeWriter:
     """Hands each outcome to a thread, and back once it is stored.
 
-    with OutcomeWriter(store.write) as writer:
+    with OutcomeWriter(keep) as writer:
         for outcome in outcomes:
             for stored in writer.write(outcome, more=True):
                 ...
     """
 
-    def __init__(self, write: Callable[[Outcome], None]) -> None:
-        """`write` stores one outcome, and may be called by several threads."""
-        self._write = write
+    def __init__(self, keep: Callable[[Outcome], bool]) -> None:
+        """`keep` stores one outcome, or says False to leave it to another run; several threads call it."""
+        self._keep = keep
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="writer")
-        self._pending: dict[Future[None], Outcome] = {}
+        self._pending: dict[Future[bool], Outcome] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +51,7 @@ class OutcomeWriter:
         Raises:
             StoreError: one cannot be written.
         """
-        self._pending[self._pool.submit(self._write, outcome)] = outcome
+        self._pending[self._pool.submit(self._keep, outcome)] = outcome
         yield from self._stored(0 if not more else MOST_WAITING - 1)
 
     def rest(self) -> Iterator[Outcome]:
@@ -66,6 +66,6 @@ class OutcomeWriter:
                 done = wait(self._pending, return_when=FIRST_COMPLETED).done
             for future in done:
                 outcome = self._pending.pop(future)
-                future.result()
-                yield outcome
+                if future.result():
+                    yield outcome
             done = {future for future in self._pending if future.done()}

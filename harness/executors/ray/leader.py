@@ -135,10 +135,10 @@ class Leader:
                 self._look_at_nodes()
                 self._go_on()
                 self._tell()
-                for worker, back in self._fleet.come_back(seconds=_LOOK_SECONDS):
-                    self._take(worker, back)
                 if not len(self._fleet):
                     time.sleep(0.05)  # what was lost waits for its next try
+                for worker, back in self._fleet.come_back(seconds=_LOOK_SECONDS):
+                    self._take(worker, back)
                 self._watch()
             self._tell()
         finally:
