@@ -15,6 +15,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
+from harness.engines import pulse
 from harness.engines.cell_model import CellModel
 from harness.engines.cell_task import BuiltCell, CellTask
 from harness.engines.documents import DocumentCache
@@ -315,6 +316,7 @@ def _respond(lm: CellModel, asked: _AskedCell) -> _Responses:
         block = requests[first : first + BLOCK]
         said = iter(lm.respond([each for of in block for each in of for _ in range(each.repeats or 1)]))
         responses += [[[next(said) for _ in range(each.repeats or 1)] for each in of] for of in block]
+        pulse.answered(len(block))
     return responses
 
 

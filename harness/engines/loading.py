@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from harness.catalog import check_local_model
+from harness.engines import pulse
 from harness.engines.foreign import pickles
 from harness.engines.protocol import EngineSettings
 from harness.engines.unreadable import unreadable
@@ -74,5 +75,6 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
         raise ModelError(
             f"{model.name}: does not fit into {model.gpus or 0:g} GPUs; give it more with `gpus` in its family"
         )
+    lm.model.register_forward_pre_hook(lambda *_: pulse.step())
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm

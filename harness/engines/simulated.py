@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engines import pulse
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.errors import CatalogError, unknown
@@ -86,6 +87,7 @@ class SimulatedEngine:
         """Samples drawn with the cell's key as seed."""
         watch = Stopwatch()
         _hooks(task.config.get("simulate") or {})
+        pulse.answered(len(cell.positions(task.n_docs or N_DOCS)))
         return self._evaluated(cell, task, watch)
 
     @staticmethod
@@ -115,6 +117,7 @@ class SimulatedEngine:
         watch = Stopwatch()
         total = len(cell.positions(task.n_docs or N_DOCS))
         _hooks(task.config.get("simulate") or {}, share=len(range(total)[documents.start : documents.stop]) / total)
+        pulse.answered(len(documents))
         took = watch.provenance(packages=())
         return CellPart(documents=documents, responses=(), started_at=took.started_at, seconds=took.seconds)
 

@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -42,15 +42,15 @@ class ParentLine:
         with self._sending:
             self._connection.send_bytes(data)
 
-    def beat(self) -> None:
-        """Send signs of life from now on."""
-        threading.Thread(target=self._beat, name="signs of life", daemon=True).start()
+    def beat(self, tell: Callable[[], Any] = lambda: None) -> None:
+        """Send signs of life from now on, each with what `tell` says then."""
+        threading.Thread(target=self._beat, args=(tell,), name="signs of life", daemon=True).start()
 
-    def _beat(self) -> None:
+    def _beat(self, tell: Callable[[], Any]) -> None:
         pause = threading.Event()
         while not pause.wait(BEAT_SECONDS):
             try:
-                self.send("beat")
+                self.send("beat", tell())
             except OSError:  # the parent has hung up, and the process is about to end
                 return
 

@@ -16,12 +16,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Pipe
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 MOST_LINES = 100
 """Lines of a process that are kept, the last ones."""
@@ -30,12 +30,17 @@ _OUTSIDE = frozenset({"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGS
 """Signals that come from outside of a process: the kernel short of memory, a batch system, a person."""
 
 
+EndReason = Literal["died", "frozen", "stuck", "late"]
+"""`died` by itself or by a signal; or killed: as it was `frozen` and gave no sign of life, `stuck` and did nothing
+though it gave some, or `late`."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessEnd:
     """How a process ended."""
 
-    reason: Literal["died", "frozen", "late"]
-    """`died` by itself or by a signal; killed, as it was `frozen` and gave no sign of life, or `late`."""
+    reason: EndReason
+    """Why it ended."""
     node: str
     """Name of its machine."""
     pid: int
@@ -52,13 +57,15 @@ class ProcessEnd:
     @property
     def from_outside(self) -> bool:
         """True when the machine or a person ended it, so that the cell may do well elsewhere."""
-        return self.reason == "frozen" or (self.reason == "died" and self.signal in _OUTSIDE)
+        return self.reason in ("frozen", "stuck") or (self.reason == "died" and self.signal in _OUTSIDE)
 
     def in_words(self) -> str:
         """The end in half a sentence."""
         which = f"process {self.pid} on {self.node}"
         if self.reason == "frozen":
             return f"{which} gave no sign of life and was killed"
+        if self.reason == "stuck":
+            return f"{which} hung: it answered nothing and computed nothing, and was killed"
         if self.reason == "late":
             return f"{which} took longer than allowed and was killed"
         if self.out_of_memory:
@@ -123,12 +130,40 @@ class Process:
         Raises:
             ProcessEndedError: it ended before it answered, or was killed as it took too long.
         """
+        asking = self.asking(what, *arguments, on_log=on_log, seconds=seconds, silence=silence)
+        while True:
+            try:
+                next(asking)
+            except StopIteration as stop:
+                return stop.value
+
+    def asking(
+        self,
+        what: str,
+        *arguments: Any,
+        on_log: Callable[[logging.LogRecord], None] | None = None,
+        seconds: float | None = None,
+        silence: float | None = None,
+    ) -> Generator[Any, None, Any]:
+        """As `ask`, for those who want to do something while they wait.
+
+        Yields:
+            About every second what the last sign of life told; None before the first.
+
+        Returns:
+            The answer.
+        """
         self.tell(what, *arguments)
+        told: Any = None
         for kind, value in self.messages(seconds=seconds, silence=silence):
-            if kind == "log" and on_log is not None:
-                on_log(value)
-            if kind == "answer":
-                return value
+            match kind:
+                case "log" if on_log is not None:
+                    on_log(value)
+                case "answer":
+                    return value
+                case "beat":
+                    told = value
+            yield told
         raise AssertionError("messages end with an error")
 
     def tell(self, what: str, *arguments: Any) -> None:
@@ -137,7 +172,10 @@ class Process:
             self._connection.send((what, arguments))
 
     def messages(self, *, seconds: float | None = None, silence: float | None = None) -> Iterator[tuple[str, Any]]:
-        """Everything that the process sends, signs of life included; arguments and errors as of `ask`."""
+        """Everything that the process sends, signs of life included, and a `tick` in each second without anything.
+
+        Arguments and errors as of `ask`.
+        """
         started = heard = time.monotonic()
         computed = _cpu_seconds(self.pid)
         while True:
@@ -158,6 +196,16 @@ class Process:
                 if _cpu_seconds(self.pid) == computed:
                     raise ProcessEndedError(self._ended("frozen"))
                 heard, computed = now, _cpu_seconds(self.pid)
+            if message is None:
+                yield "tick", None
+
+    def give_up(self, reason: EndReason) -> NoReturn:
+        """End it with all that it started.
+
+        Raises:
+            ProcessEndedError: always, with how it ended.
+        """
+        raise ProcessEndedError(self._ended(reason))
 
     def has_message(self) -> bool:
         """Whether something of the process is there to be read, if only that it has hung up."""
@@ -197,7 +245,7 @@ class Process:
         """The last lines that it has printed so far."""
         return tuple(self._lines)
 
-    def _ended(self, reason: Literal["died", "frozen", "late"]) -> ProcessEnd:
+    def _ended(self, reason: EndReason) -> ProcessEnd:
         if reason == "died":
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5.0)  # it has hung up, and is about to end

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from harness.engines import pulse
 from harness.engines.energy import meter
 from harness.engines.protocol import (
     ENGINES,
@@ -93,6 +94,7 @@ class LaneWorker:
         job, engine = self._job(index)
         if index in self._refused:
             return failure(job.cell, self._refused[index])
+        pulse.begin(job.documents if documents is None else len(documents))
         if self._meter is not None:
             self._meter.start()
         started = time.perf_counter()
@@ -132,7 +134,7 @@ class LaneWorker:
 def serve(line: ParentLine) -> None:
     """The life of a model's process: it loads what it is sent, answers, and ends when its keeper hangs up."""
     worker: LaneWorker | None = None
-    line.beat()
+    line.beat(pulse.pulse)
     for what, arguments in line.requests():
         match what:
             case "begin":

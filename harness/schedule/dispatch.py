@@ -240,6 +240,11 @@ class Dispatcher:
         """Start no further worker on these nodes if there are others."""
         self._aside = frozenset(nodes)
 
+    @property
+    def waiting(self) -> int:
+        """Number of pieces that no worker has begun."""
+        return sum(len(lane.waiting) for lane in self._lanes if not lane.closed)
+
     def waits(self, number: int) -> int:
         """Number of pieces of a lane that no worker has begun."""
         return len(self._lanes[number].waiting)

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
+from harness.engines import pulse
 from harness.engines.protocol import EngineSettings
 from harness.errors import ModelError
 from harness.plan import Cell
@@ -37,6 +39,8 @@ class ToyEngine:
         if model.variant == "large":
             self._weights = bytearray(b"1" * LARGE)
             subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        if model.variant == "hurried":
+            vars(sys.modules["__main__"])["BEAT_SECONDS"] = 0.2
         if model.variant == "unreadable":
             raise ModelError(f"{model.name}: no weights")
         if model.variant == "deadly":
@@ -55,6 +59,7 @@ class ToyEngine:
         if do == "killed once" and not (self._folder / "was-killed").exists():
             (self._folder / "was-killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        self._hang(do)
         if do == "unsendable":
             return replace(builders.result(cell), samples=(sys.stdout,))  # type: ignore[arg-type]
         if do == "meet":
@@ -69,6 +74,33 @@ class ToyEngine:
 
     def close(self) -> None:
         self._tell("close")
+
+    def _hang(self, do: str | None) -> None:
+        """Do nothing more, or only slowly."""
+        if do == "stop once" and self._first("was-stopped"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if do == "stop the keeper once" and self._first("keeper-was-stopped"):
+            os.kill(os.getppid(), signal.SIGSTOP)
+        if do == "deadlock once" and self._first("was-locked"):
+            pulse.answered(1)
+            lock = threading.Lock()
+            lock.acquire()
+            lock.acquire()
+        if do == "loop":
+            while True:
+                pass
+        if do == "be slow":
+            for _ in range(60):
+                time.sleep(0.2)
+                pulse.answered(1)
+
+    def _first(self, marker: str) -> bool:
+        """True the first time."""
+        try:
+            (self._folder / marker).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _tell(self, what: str) -> None:
         with self._journal.open("a") as journal:

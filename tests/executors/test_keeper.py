@@ -22,9 +22,10 @@ from tests.executors.engines import LARGE, PATHS, TOY
 pytestmark = pytest.mark.processes
 
 
-def lane(folder: Path, name: str, variant: str | None = None) -> Lane:
+def lane(folder: Path, name: str, variant: str | None = None, **config: str) -> Lane:
     model = builders.model(name=name, path=str(folder), variant=variant)
-    [made] = lanes(RunPlan(cells=(builders.cell(model=model, engine="toy"),), tasks={"colours": builders.task()}))
+    task = builders.task(config=config)
+    [made] = lanes(RunPlan(cells=(builders.cell(of=task, model=model, engine="toy"),), tasks={task.name: task}))
     return made
 
 
@@ -76,8 +77,21 @@ def test_a_fresh_process_takes_the_place_of_one_that_may_be_broken(keeper: Keepe
 def test_a_model_waits_for_memory_that_others_have_taken(
     keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = iter([0.0, 0.0, 1e12])
+    free = iter([0.0, 0.0, 0.0, 0.0, 1e12])
     monkeypatch.setattr(keeping, "free_memory", lambda: next(free))
     monkeypatch.setattr(keeping.time, "sleep", lambda seconds: None)
     assert keeper.open(lane(tmp_path, "first"), {}, fresh=False).refused == ()
     assert next(free, None) is None
+
+
+def test_a_keeper_says_how_far_its_process_is_when_it_takes_long(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINGER_SECONDS", "1.5")
+    said = keeper.open(lane(tmp_path, "first", do="linger"), {}, fresh=False)
+    monkeypatch.setattr(keeping, "TELL_SECONDS", 0.0)
+    said = keeper.answer(0)
+    assert said.still is not None
+    while said.still is not None:
+        said = keeper.go_on()
+    assert said.answer is not None

@@ -18,10 +18,14 @@ from harness.executors.losses import Loss
 from harness.executors.ray.gpus import smallest_gpu
 from harness.executors.ray.keeper import Keeper, KeptReply
 from harness.executors.relocation import package_folders
+from harness.executors.vigil import Still
 from harness.executors.worker import Duty
 from harness.schedule import Lane
+from harness.wording import duration
 
 _IP = re.compile(r"\bip(?:=|: )([0-9A-Fa-f.:]+)")
+KEEPER_SILENCE = 45.0
+"""Most time without a word of a keeper, which says something every `harness.executors.ray.keeper.TELL_SECONDS`."""
 _PROBE_SECONDS = 60.0
 """Time that nodes have to tell the memory of their GPUs."""
 Environment = Callable[[float], Mapping[str, str]]
@@ -52,6 +56,10 @@ class Worker:
     """Position of the job that it answers; None while it does something else."""
     since: float = field(default=0.0)
     """When it was asked, by the monotonic clock."""
+    heard: float = field(default=0.0)
+    """When its keeper last said something about that, or was asked, by the monotonic clock."""
+    still: Still | None = None
+    """How far it is, as of then; None before it has said so."""
 
 
 class Fleet:
@@ -128,14 +136,37 @@ class Fleet:
         ready, _ = ray.wait(list(self._asked), num_returns=1, timeout=seconds)
         if ready:  # all that is there, so that no worker waits for its turn
             ready, _ = ray.wait(list(self._asked), num_returns=len(self._asked), timeout=0)
-        return [(self._asked[ref], self._read(ref)) for ref in ready]
+        back = [(worker, said) for ref in ready for worker, said in [self._read(ref)] if said is not None]
+        return [*back, *self._silent()]
 
     def _ask(self, worker: Worker, doing: str, ref: Any, job: int | None = None) -> None:
-        worker.doing, worker.job, worker.since = doing, job, time.monotonic()
+        worker.doing, worker.job, worker.since, worker.still = doing, job, time.monotonic(), None
+        self._await(worker, ref)
+
+    def _await(self, worker: Worker, ref: Any) -> None:
+        worker.heard = time.monotonic()
         self._asked[ref] = worker
 
-    def _read(self, ref: Any) -> KeptReply | Loss:
+    def _silent(self) -> list[tuple[Worker, Loss]]:
+        """Workers whose keepers say nothing any more, as when a machine or a network hangs."""
+        now = time.monotonic()
+        # a keeper that has never said anything may wait for room
+        silent = [(ref, w) for ref, w in self._asked.items() if w.node and now - w.heard > KEEPER_SILENCE]
+        for ref, _ in silent:
+            del self._asked[ref]
+        return [(worker, _hung(worker)) for _, worker in silent]
+
+    def _read(self, ref: Any) -> tuple[Worker, KeptReply | Loss | None]:
+        """Who has come back with what; nothing for a worker that is still at it, and is waited for again."""
         worker = self._asked.pop(ref)
+        back = self._reply(worker, ref)
+        if isinstance(back, KeptReply) and back.still is not None:
+            worker.still = back.still
+            self._await(worker, worker.actor.go_on.remote())
+            return worker, None
+        return worker, back
+
+    def _reply(self, worker: Worker, ref: Any) -> KeptReply | Loss:
         try:
             reply: KeptReply = ray.get(ref)
         except RayTaskError as error:  # an error of ours in the keeper
@@ -151,6 +182,11 @@ class Fleet:
 def _on(node_id: str, *, only: bool) -> NodeAffinitySchedulingStrategy:
     """The strategy that starts an actor on a node; where others of the cluster have taken its room, on another."""
     return NodeAffinitySchedulingStrategy(node_id, soft=not only, _spill_on_unavailable=not only)
+
+
+def _hung(worker: Worker) -> Loss:
+    words = f"its worker on {worker.node} gave no sign of life for {duration(KEEPER_SILENCE)}"
+    return Loss(kind="machine", node=worker.node, words=words, pid=worker.pid)
 
 
 def _lost(worker: Worker, error: RayError) -> Loss:

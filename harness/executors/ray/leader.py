@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 import logging
-import os
 import pickle
 import threading
 import time
@@ -18,43 +17,28 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Protocol
 
-from harness.engines.protocol import ENGINES, WITHOUT_MODEL, EngineSettings
+from harness.engines.protocol import ENGINES, EngineSettings
 from harness.executors.losses import Loss, Losses
 from harness.executors.protocol import ExecutorSettings
-from harness.executors.ray.fleet import Fleet, Worker, alive, gpu_sizes
-from harness.executors.ray.gpus import is_managed, seen, worker_needs
+from harness.executors.ray.fleet import Fleet, Worker
 from harness.executors.ray.keeper import KeptReply
-from harness.executors.ray.memory import memory_needed
-from harness.executors.ray.preflight import check_nodes, check_this_machine, lacks, looked_at
-from harness.executors.ray.watching import WAITING_SECONDS, Watched, Watcher
+from harness.executors.ray.lookout import Lookout, Outlet
+from harness.executors.ray.nodes import Nodes, variables
 from harness.executors.sharing import Sharing
 from harness.executors.worker import Duty, SentOutcome
 from harness.plan import Cell
 from harness.records import CellFailure
-from harness.runs import Workplace
-from harness.schedule import Dispatcher, End, Give, Lane, Load, Node, Order, Piece
-from harness.wording import counted, duration
+from harness.schedule import Dispatcher, End, Give, Lane, Load, Order, Piece
+from harness.wording import duration
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.5
 """Time between two looks at whether the command wants something."""
-_CLUSTER_SECONDS = 5.0
-"""Time between two looks at the nodes of the cluster."""
 _TAKEN_SECONDS = 5.0
 """Time between two looks at a cell that another run is at."""
-_WATCH_SECONDS = 5.0
-"""Time between two looks at what takes long."""
 LEAST_DEADLINE, DEADLINE_FACTOR = 600.0, 10.0
 """Most seconds that any cell may take, and how many times its estimate, whichever is longer."""
-
-
-class Outlet(Protocol):
-    """Where messages to the command go."""
-
-    def send(self, kind: str, value: object = None) -> None:
-        """Send a message."""
-        ...
 
 
 class Wishes(Protocol):
@@ -98,20 +82,15 @@ class Leader:
         """
         self._settings, self._executor = settings, executor
         self._out, self._orders = out, orders
-        self._nodes = alive()
-        self._started = self._looked_at = time.monotonic()
-        self._gpu_bytes = gpu_sizes(self._nodes, executor.gpu_bytes)
-        self._grows = is_managed(list(self._nodes.values()))
-        nodes = [self._node(name) for name in self._nodes]
-        self._needs = [worker_needs(lane, settings.device, nodes, grows=self._grows) for lane in lanes]
+        self._nodes = Nodes(lanes, settings, executor)
+        self._started = time.monotonic()
         # a model is loaded on as many GPUs as it needs, whatever its family file says
         self._lanes = [
             replace(lane, model=replace(lane.model, gpus=need.gpus))
-            for lane, need in zip(lanes, self._needs, strict=True)
+            for lane, need in zip(lanes, self._nodes.needs, strict=True)
         ]
         self._states = [_LaneState() for _ in lanes]
-        self._memory: dict[str, float] = {}
-        self._dispatcher = Dispatcher(lanes, self._needs, nodes, workers=executor.workers)
+        self._dispatcher = Dispatcher(lanes, self._nodes.needs, self._nodes.places(), workers=executor.workers)
         self._losses = Losses()
         self._sharing = Sharing(executor.lease)
         self._order = count()
@@ -121,26 +100,31 @@ class Leader:
         self._parts: dict[tuple[int, int], list[bytes]] = defaultdict(list)
         self._over: set[tuple[int, int]] = set()
         self._idle: list[Worker] = []
-        self._watcher = Watcher()
-        self._watched_at = self._came_at = time.monotonic()
-        self._told: tuple[Workplace, ...] | None = None
         duty = Duty(settings=settings, engines=dict(ENGINES), level=log.getEffectiveLevel())
-        self._fleet = Fleet(self._lanes, duty, self._environment)
+        self._fleet = Fleet(self._lanes, duty, lambda gpus: variables(settings, executor, gpus))
+        self._lookout = Lookout(self._lanes, self._fleet, out, self._deadline)
 
     def run(self) -> None:
         """Until everything is answered, or the command wants an end."""
-        self._check_nodes()
+        self._nodes.check()
+        for number in range(len(self._lanes)):
+            self._pause(number, 0.0)
         try:
             while (len(self._fleet) or self._delayed or not self._dispatcher.done) and not self._ended():
                 self._look_at_nodes()
                 self._go_on()
-                self._tell()
+                self._lookout.tell()
                 if not len(self._fleet):
                     time.sleep(0.05)  # what was lost waits for its next try
                 for worker, back in self._fleet.come_back(seconds=_LOOK_SECONDS):
                     self._take(worker, back)
-                self._watch()
-            self._tell()
+                self._lookout.watch(
+                    self._pieces,
+                    waiting=len(self._delayed),
+                    unplaced=self._dispatcher.waiting,
+                    nodes=len(self._nodes),
+                )
+            self._lookout.tell()
         finally:
             for worker in (*self._fleet.busy, *self._idle):
                 self._fleet.kill(worker)
@@ -207,7 +191,7 @@ class Leader:
 
     def _worker_for(self, order: Load) -> Worker:
         """An idle worker of the node, or a new one, for which one idle worker ends to make room."""
-        gpus = self._needs[order.lane].gpus
+        gpus = self._nodes.needs[order.lane].gpus
         here = [worker for worker in self._idle if worker.node_id in ("", order.node)]
         if here:
             self._idle.remove(here[0])
@@ -261,7 +245,7 @@ class Leader:
         self._gone(worker)
         self._fleet.kill(worker)
         failed = tuple(replace(each, node=reply.node, pid=reply.pid, log=reply.lines) for each in reply.refused)
-        others = self._nodes.keys() - self._losses.nodes_aside() - {worker.node_id}
+        others = self._nodes.ids - self._losses.nodes_aside() - {worker.node_id}
         if state.opened:
             self._no_more(worker, others)
         elif not state.refused and others:
@@ -370,7 +354,7 @@ class Leader:
     def _could_not_load(self, worker: Worker, loss: Loss) -> None:
         number = worker.lane
         if self._states[number].opened:
-            self._no_more(worker, self._nodes.keys() - self._losses.nodes_aside() - {worker.node_id})
+            self._no_more(worker, self._nodes.ids - self._losses.nodes_aside() - {worker.node_id})
             return
         before = self._losses.before((number, None))
         doing = f"loading {self._lanes[number].model.name}"
@@ -394,112 +378,20 @@ class Leader:
             piece = Piece(lane=number, job=job, task="", seconds=0.0)
             self._send(piece, pickle.dumps(failures[job]), {})
 
-    # --- what it is at ------------------------------------------------------------------------------------------------
-
-    def _node(self, name: str) -> Node:
-        return seen(self._nodes[name], threads=self._settings.threads, gpu_bytes=self._gpu_bytes.get(name))
-
-    def _watch(self) -> None:
-        """Say what takes too long, and why something waits."""
-        if time.monotonic() - self._watched_at < _WATCH_SECONDS:
-            return
-        self._watched_at = now = time.monotonic()
-        if len(self._fleet):
-            self._came_at = now
-        busy = [self._watched(worker, now) for worker in self._fleet.busy if worker.doing != "close"]
-        free, total = self._fleet.room() if any(each.pending for each in busy) else ({}, {})
-        for sentence in (
-            *self._watcher.news(busy, free=free, total=total),
-            *self._watcher.others(len(self._delayed), now - self._came_at),
-        ):
-            log.warning("%s", sentence)
-
-    def _watched(self, worker: Worker, now: float) -> Watched:
-        piece, seconds = self._pieces.get(worker.number), now - worker.since
-        lane = self._lanes[worker.lane]
-        if piece is None or worker.job is None:
-            pending = seconds > WAITING_SECONDS and not worker.node and self._fleet.is_pending(worker)
-            return Watched(
-                number=worker.number, what=lane.model.name, seconds=seconds, pending=pending, gpus=worker.gpus
-            )
-        known = lane.jobs[piece.job].documents is not None
-        return Watched(
-            number=worker.number,
-            what=lane.jobs[worker.job].cell.label,
-            seconds=seconds,
-            expected=piece.seconds if known else None,
-            deadline=None if piece.joins else self._deadline(piece),
-        )
-
     def _look_at_nodes(self) -> None:
-        """Use nodes that have come, and count on none that has gone; Ray reports the workers that went with it."""
-        if time.monotonic() - self._looked_at < _CLUSTER_SECONDS:
-            return
-        before, self._nodes = self._nodes, alive()
-        self._looked_at = time.monotonic()
-        for name in before.keys() - self._nodes.keys():
+        """Use nodes that have come, and count on none that has gone."""
+        joined, left, useless = self._nodes.look()
+        for name in left:
             self._dispatcher.leave(name)
-        new = {name: node for name, node in self._nodes.items() if name not in before}
-        if new and self._executor.address is not None:
-            log.info("%s joined", counted(len(new), "node"))
-            for name, found in looked_at(new, self._lanes, self._environment(0.0), seconds=10.0).items():
-                if problem := lacks(found, on_gpu=any(need.gpus for need in self._needs)):
-                    self._losses.put_aside_at_once(name)
-                    log.warning("%s; it is put aside", problem)
-                elif found.answer:
-                    self._memory[name] = found.answer["memory"]
+        for name in useless:
+            self._losses.put_aside_at_once(name)
             self._dispatcher.set_aside(self._losses.nodes_aside())
-        for name in new:
-            self._dispatcher.join(self._node(name))
-
-    def _check_nodes(self) -> None:
-        """Look at every node before the first cell; a private Ray has this machine alone."""
-        gpus = [need.gpus for need in self._needs]
-        if self._executor.address is None:
-            check_this_machine(self._lanes, gpus)
-            return
-        found = looked_at(self._nodes, self._lanes, self._environment(0.0))
-        check_nodes(list(found.values()), self._lanes, gpus)
-        self._memory |= {name: each.answer["memory"] for name, each in found.items() if each.answer}
-        for number in range(len(self._lanes)):
-            self._pause(number, 0.0)
+        for node in joined:
+            self._dispatcher.join(node)
 
     def _pause(self, number: int, wait: float) -> None:
         """Start no further worker of a lane for so long, and none on nodes where it was lost or finds no room."""
-        self._dispatcher.pause(number, self._now + wait, self._states[number].avoid | self._too_small(number))
-
-    def _too_small(self, number: int) -> set[str]:
-        """Ids of nodes whose memory cannot hold the model of a lane that runs on the CPU."""
-        lane = self._lanes[number]
-        if self._needs[number].gpus or lane.engine in WITHOUT_MODEL:
-            return set()
-        return {name for name, memory in self._memory.items() if memory < memory_needed(lane.model)}
-
-    def _tell(self) -> None:
-        at = tuple(self._workplace(worker) for worker in self._fleet.busy if worker.doing != "close")
-        if at != self._told:
-            self._told = at
-            self._out.send("at", at)
-
-    def _workplace(self, worker: Worker) -> Workplace:
-        lane = self._lanes[worker.lane]
-        return Workplace(
-            model=lane.model.name,
-            cell=lane.jobs[worker.job].cell.label if worker.job is not None else None,
-            node=worker.node,
-            pid=worker.pid,
-            gpus=worker.gpus,
-        )
-
-    def _environment(self, gpus: float) -> Mapping[str, str]:
-        """Variables of a model's process."""
-        variables = {name: os.environ[name] for name in self._executor.forwarded if name in os.environ}
-        variables["TOKENIZERS_PARALLELISM"] = "false"
-        if self._settings.threads:
-            variables["OMP_NUM_THREADS"] = str(self._settings.threads)
-        if not gpus and not self._settings.device.startswith("cuda"):
-            variables["CUDA_VISIBLE_DEVICES"] = ""  # Ray shows every GPU to actors that request none
-        return variables
+        self._dispatcher.pause(number, self._now + wait, self._states[number].avoid | self._nodes.too_small(number))
 
 
 def _died(loss: Loss, doing: str, before: tuple[str, ...], cell: Cell) -> CellFailure:
