@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ OPTIONS_GUESS = 4
 """Answer options of a multiple-choice task whose config does not list them."""
 DOCUMENTS_GUESS, CHARS_GUESS = 1000, 500.0
 """Documents of a task of which nothing is known here, and the length of one."""
+
+
+LoadTime = Callable[[Cell], float]
+"""Tells the worker seconds until the model of a cell is loaded."""
 
 
 class Speed(NamedTuple):
@@ -111,9 +116,33 @@ def load_seconds(cell: Cell) -> float:
     return OPEN_SECONDS + weight_bytes(cell.model) / LOAD_BYTES_PER_SECOND
 
 
-def opening_seconds(cells: Iterable[Cell]) -> float:
+def measured_loading(results: Iterable[CellResult]) -> LoadTime:
+    """What tells the time to load a cell's model, from done cells of the same folder.
+
+    A model that was loaded before takes the median of its times. Others are corrected by what those of the same engine
+    took over their estimate: disks, networks and the import of packages differ from machine to machine.
+    """
+    times: defaultdict[tuple[str | None, ...], list[float]] = defaultdict(list)
+    ratios: defaultdict[str, list[float]] = defaultdict(list)
+    for result in results:
+        took, guess = result.provenance.load_seconds, load_seconds(result.cell)
+        if took is not None and guess > 0:
+            times[_weights(result.cell)].append(took)
+            ratios[result.cell.engine].append(took / guess)
+    known = {weights: statistics.median(seconds) for weights, seconds in times.items()}
+    ratio = {engine: statistics.median(of) for engine, of in ratios.items()}
+    return lambda cell: known.get(_weights(cell), load_seconds(cell) * ratio.get(cell.engine, 1.0))
+
+
+def _weights(cell: Cell) -> tuple[str | None, ...]:
+    """What must be the same for a model to take as long to load."""
+    model = cell.model
+    return cell.engine, model.name, model.revision, model.variant, model.dtype
+
+
+def opening_seconds(cells: Iterable[Cell], loading: LoadTime = load_seconds) -> float:
     """Worker seconds until the models of these cells are loaded, each once."""
-    return math.fsum({(cell.model, cell.engine): load_seconds(cell) for cell in cells}.values())
+    return math.fsum({(cell.model, cell.engine): loading(cell) for cell in cells}.values())
 
 
 class RunTime(NamedTuple):
@@ -141,6 +170,7 @@ def run_time(
     *,
     workers: int | None = None,
     pace: float = 1.0,
+    loading: LoadTime = load_seconds,
     cutting: Collection[str] = (),
 ) -> RunTime:
     """How long the cells of a plan take on these machines.
@@ -150,6 +180,7 @@ def run_time(
         nodes: the machines.
         workers: most models loaded at once; None for as many as the machines hold.
         pace: as of `cost_of`.
+        loading: tells the time to load a cell's model, from `measured_loading`.
         cutting: engines that can answer parts of a cell.
 
     Raises:
@@ -161,7 +192,7 @@ def run_time(
     made = lanes(
         plan,
         seconds=lambda cell, task: seconds_of(cell, task, pace=pace, gpus=wanted[cell.model].gpus),
-        load_seconds=load_seconds,
+        load_seconds=loading,
         cutting=cutting,
     )
     takes = [wanted[lane.model] for lane in made]

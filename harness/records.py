@@ -90,6 +90,9 @@ class Provenance:
     """When the evaluation began (UTC)."""
     seconds: float
     """Wall time of the cell, model loading excluded."""
+    load_seconds: float | None = None
+    """Time that the model took to load in the process that answered, with the packages it needs; None where it was not
+    measured, as before this was recorded."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """Package name -> version."""
     git_commit: str | None = None
@@ -253,4 +256,5 @@ def _check_result(result: CellResult) -> None:
         Bound(0, result.n_expected).check(name, getattr(result, name))
     check_time("started_at", result.provenance.started_at)
     AMOUNT.check("seconds", result.provenance.seconds)
+    AMOUNT.check("load_seconds", result.provenance.load_seconds)
     AMOUNT.check("energy_wh", result.provenance.energy_wh)

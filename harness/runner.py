@@ -18,7 +18,7 @@ from harness.engines.devices import check_device
 from harness.engines.energy import check_installed
 from harness.engines.protocol import CUTTING, ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import ModelError, PlanError, StoreError, unknown
-from harness.estimate import load_seconds, measured_pace, seconds_of
+from harness.estimate import measured_loading, measured_pace, seconds_of
 from harness.executors.protocol import FORWARDED, Executor, ExecutorSettings, open_executor
 from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
@@ -88,6 +88,7 @@ class Run:
             command=self.command,
             done_before=before,
             workplaces=self.workplaces,
+            left=self.seconds_left,
             metrics=self.metrics,
         )
         running = self.executor.run(self._lanes(), self.settings)
@@ -99,7 +100,8 @@ class Run:
             OutcomeWriter(self._keep(leases)) as writer,
         ):
             for outcome in self._stored(outcomes, writer):
-                progress = progress.after(outcome, elapsed_seconds=time.monotonic() - started)
+                elapsed = time.monotonic() - started
+                progress = progress.after(outcome, elapsed_seconds=elapsed, left_seconds=self.seconds_left())
                 recorder.update(progress)
                 if watch is not None:
                     watch(outcome, progress)
@@ -135,13 +137,17 @@ class Run:
         return lanes(
             self.todo,
             seconds=lambda cell, task: seconds_of(cell, task, pace=pace.get(cell.engine, 1.0), gpus=gpus),
-            load_seconds=load_seconds,
+            load_seconds=measured_loading(self.stored),
             cutting=CUTTING,
         )
 
     def loading(self) -> tuple[str, ...]:
         """What is being loaded now: models, or Ray; nothing where the executor does not tell."""
         return tuple(getattr(self.executor, "loading", ()))
+
+    def seconds_left(self) -> float | None:
+        """Estimated time until all cells are answered; None where the executor does not tell."""
+        return getattr(self.executor, "seconds_left", None)
 
     def workplaces(self) -> tuple[Workplace, ...]:
         """What each worker is at; nothing where the executor does not tell."""

@@ -8,6 +8,8 @@ from harness.estimate import (
     START_SECONDS,
     CostEstimate,
     cost_of,
+    load_seconds,
+    measured_loading,
     measured_pace,
     opening_seconds,
     run_time,
@@ -69,6 +71,26 @@ def test_the_pace_of_done_cells_corrects_the_estimate() -> None:
     assert pace == pytest.approx(7)
     assert cost_of(done.cell, CHOICE, pace=pace).seconds == pytest.approx(7 * guess)
     assert measured_pace([slow], {"colours": CHOICE}, "lm-eval") is None
+
+
+def test_measured_load_times_are_used_and_correct_those_of_other_models() -> None:
+    known, other = model(10**9, name="known"), model(2 * 10**9, name="other")
+    done = [
+        replace(made, provenance=replace(made.provenance, load_seconds=seconds))
+        for made in (result(cell(of=CHOICE, model=known, engine="tree", seed=seed, shots=1)) for seed in (0,))
+        for seconds in (90.0, 100.0, 300.0)
+    ]
+    loading = measured_loading(done)
+    assert loading(cell(model=known, engine="tree")) == 100.0
+    ratio = 100.0 / load_seconds(done[0].cell)
+    assert loading(cell(model=other, engine="tree")) == pytest.approx(
+        load_seconds(cell(model=other, engine="tree")) * ratio
+    )
+    assert loading(cell(model=other, engine="lm-eval")) == load_seconds(cell(model=other, engine="lm-eval"))
+    plan = RunPlan(cells=(cell(model=known, engine="tree"),), tasks={"colours": CHOICE})
+    assert run_time(plan, nodes(), loading=loading).seconds - run_time(plan, nodes()).seconds == pytest.approx(
+        100.0 - load_seconds(plan.cells[0])
+    )
 
 
 def test_estimates_add_up() -> None:

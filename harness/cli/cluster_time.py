@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.cli.options import memory_bytes
 from harness.engines.protocol import CUTTING
-from harness.estimate import RunTime, run_time
+from harness.estimate import LoadTime, RunTime, run_time
 from harness.plan import RunPlan
 from harness.schedule import Node
 from harness.wording import counted, duration, number
@@ -49,12 +49,14 @@ class ClusterTime:
     def lines(self) -> Iterator[str]:
         """What `emergence plan` says."""
         took = self.took
-        yield (
-            f"on {self.gpus} GPUs of {self.gpu_bytes / 1e9:g} GB: about {duration(took.seconds)}, and no less than "
-            f"{duration(took.bound_seconds)} in any order; {counted(took.loads, 'load')} of models, "
-            f"{counted(took.parts, 'part')} of long cells"
-        )
+        where = f"on {counted(self.gpus, 'GPU')} of {self.gpu_bytes / 1e9:g} GB"
+        bound = f"no less than {duration(took.bound_seconds)} in any order"
+        loads = f"{counted(took.loads, 'load')} of models, {counted(took.parts, 'part')} of long cells"
+        yield f"{where}: about {duration(took.seconds)}, and {bound}; {loads}"
         cost = "" if self.cost is None else f", {self.cost:.2f} at {self.price:g} per GPU hour"
+        if not took.gpu_seconds:
+            yield f"no model of these cells takes a GPU; {number(self.paid_hours)} GPU hours of cluster{cost}"
+            return
         yield f"{number(self.used_hours)} GPU hours of work in {number(self.paid_hours)} GPU hours of cluster{cost}"
 
     def as_data(self) -> dict[str, float | int | None]:
@@ -74,7 +76,14 @@ class ClusterTime:
 
 
 def cluster_time(
-    plan: RunPlan, gpus: int, gpu_memory: str | None, gpus_per_node: int, price: float | None, *, pace: float
+    plan: RunPlan,
+    gpus: int,
+    gpu_memory: str | None,
+    gpus_per_node: int,
+    price: float | None,
+    *,
+    pace: float,
+    loading: LoadTime,
 ) -> ClusterTime:
     """Time and cost of the cells of a plan.
 
@@ -85,6 +94,7 @@ def cluster_time(
         gpus_per_node: GPUs of each node but the last.
         price: price of one GPU for an hour.
         pace: measured over estimated seconds of cells that are done.
+        loading: tells the time to load a cell's model.
 
     Raises:
         PlanError: the memory is no size.
@@ -95,5 +105,5 @@ def cluster_time(
     nodes = [
         Node(name=f"node-{place}", workers=WORKERS_PER_GPU * n, gpus=n, gpu_bytes=size) for place, n in enumerate(sizes)
     ]
-    took = run_time(plan, nodes, pace=pace, cutting=CUTTING)
+    took = run_time(plan, nodes, pace=pace, loading=loading, cutting=CUTTING)
     return ClusterTime(gpus=gpus, gpu_bytes=size, price=price, took=took)

@@ -19,12 +19,21 @@ from harness.cli.output import print_json, print_line, say, table
 from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import CUTTING, WITHOUT_MODEL
 from harness.errors import PlanError
-from harness.estimate import START_SECONDS, CostEstimate, cost_of, measured_pace, opening_seconds, run_time
+from harness.estimate import (
+    START_SECONDS,
+    CostEstimate,
+    LoadTime,
+    cost_of,
+    measured_loading,
+    measured_pace,
+    opening_seconds,
+    run_time,
+)
 from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
 from harness.schedule import Node
 from harness.standing import standing
 from harness.store import Store
-from harness.wording import duration, number, percent, score
+from harness.wording import counted, duration, number, percent, score
 
 
 def command(
@@ -60,6 +69,7 @@ def command(
     for doubt in doubtful_limits(plan):
         say(f"warning: {doubt}")
     pace = measured_pace(done, plan.tasks, engine)
+    loading = measured_loading(done)
     state = standing(plan, done, failures)
     for chore in state.chores():
         say(f"to be {chore}")
@@ -68,7 +78,7 @@ def command(
     costs = {cell.place: cost_of(cell, plan.tasks[cell.task], pace=pace or 1.0) for cell in to_do.cells}
     cluster = None
     if gpus is not None:
-        cluster = cluster_time(to_do, gpus, gpu_memory, gpus_per_node, price, pace=pace or 1.0)
+        cluster = cluster_time(to_do, gpus, gpu_memory, gpus_per_node, price, pace=pace or 1.0, loading=loading)
     elif price is not None or gpu_memory is not None:
         raise PlanError("--price and --gpu-memory: expected with --gpus, the number of GPUs")
     if as_json:
@@ -84,15 +94,17 @@ def command(
     unknown = sum(cost is None for cost in costs.values())
     workers = max(1, os.cpu_count() or 1)
     print_line()
-    print_line(f"{len(plan.cells)} cells: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do")
     print_line(
-        f"{number(total.requests)} requests, about {number(total.tokens)} prompt tokens, about "
+        f"{counted(len(plan.cells), 'cell')}: {len(finished)} done, {len(failed)} failed, {len(to_do.cells)} to do"
+    )
+    print_line(
+        f"{_of(total.requests, 'request')}, about {_of(total.tokens, 'prompt token')}, about "
         f"{duration(total.seconds)} of work"
     )
-    wall = duration(_seconds_here(to_do, workers, pace or 1.0))
-    opening = opening_seconds(to_do.cells)
+    wall = duration(_seconds_here(to_do, workers, pace or 1.0, loading))
+    opening = opening_seconds(to_do.cells, loading)
     loads = f": {duration(START_SECONDS)} to start, and {duration(opening)} of work to load models" if opening else ""
-    print_line(f"about {wall} from start to end with {workers} workers on an idle machine{loads}")
+    print_line(f"about {wall} from start to end with {counted(workers, 'worker')} on an idle machine{loads}")
     if cluster is not None:
         for line in cluster.lines():
             print_line(line)
@@ -100,17 +112,25 @@ def command(
         print_line("the time is a guess until some cells are done: then it follows their measured pace")
     on_gpus = sum(bool(cell.model.gpus) for cell in to_do.cells if cell.engine not in WITHOUT_MODEL)
     if on_gpus and why_no_gpu():
-        print_line(f"the time takes a GPU for {on_gpus} cells whose models ask for one, and none is seen here")
+        asking = "1 cell whose model asks" if on_gpus == 1 else f"{on_gpus} cells whose models ask"
+        print_line(f"the time takes a GPU for {asking} for one, and none is seen here")
     if unknown:
-        print_line(f"{unknown} cells are not in the estimate: the size of their data is known only to the hub")
+        are, their = ("is", "its") if unknown == 1 else ("are", "their")
+        print_line(
+            f"{counted(unknown, 'cell')} {are} not in the estimate: the size of {their} data is known only to the hub"
+        )
 
 
-def _seconds_here(plan: RunPlan, workers: int, pace: float) -> float:
+def _of(n: float, noun: str) -> str:
+    return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def _seconds_here(plan: RunPlan, workers: int, pace: float, loading: LoadTime) -> float:
     """Time on this machine. Models whose family asks for GPUs count as if there were one for each worker."""
     declared = plan.with_models(lambda model: replace(model, gpus=model.gpus or 0.0))
     most = max((cell.model.gpus or 0.0 for cell in declared.cells), default=0.0)
     here = Node(name="here", workers=workers, gpus=max(workers, math.ceil(most)))
-    return run_time(declared, [here], workers=workers, pace=pace, cutting=CUTTING).seconds
+    return run_time(declared, [here], workers=workers, pace=pace, loading=loading, cutting=CUTTING).seconds
 
 
 def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: dict[Place, CostEstimate | None]) -> str:

@@ -26,11 +26,20 @@ class InlineExecutor:
         self.loading: tuple[str, ...] = ()
         self.elsewhere = 0
         """Number of jobs that other runs have answered."""
+        self._ahead = 0.0
+        self._guessed = self._measured = 0.0
+
+    @property
+    def seconds_left(self) -> float:
+        """Estimated time until all jobs are answered, corrected by the ones that are."""
+        return self._ahead * (60.0 + self._measured) / (60.0 + self._guessed)
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run, unlike on Ray."""
+        self._ahead = sum(lane.seconds for lane in lanes)
         with ended_by_sigterm():
             for lane in lanes:
+                ends = self._ahead - lane.seconds
                 worker = LaneWorker(settings)
                 self.loading = (lane.model.name,)
                 try:
@@ -38,11 +47,19 @@ class InlineExecutor:
                     self.loading = ()
                     yield from failures
                     for index in () if failures else self._taken(lane):
+                        started = time.monotonic()
                         answered = worker.answer(index)
                         assert not isinstance(answered, CellPart)
+                        self._count(lane.jobs[index].seconds, time.monotonic() - started)
                         yield answered
+                    self._ahead = ends
                 finally:
                     worker.close()
+
+    def _count(self, guessed: float, measured: float) -> None:
+        self._ahead = max(0.0, self._ahead - guessed)
+        self._guessed += guessed
+        self._measured += measured
 
     def _taken(self, lane: Lane) -> Iterator[int]:
         """Jobs that no other run answers, each once it is taken; those that one is at come last."""

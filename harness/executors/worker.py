@@ -73,6 +73,7 @@ class LaneWorker:
         self._lane: Lane | None = None
         self._engine: Engine | None = None
         self._refused: Mapping[int, HarnessError] = {}
+        self._load_seconds: float | None = None
         self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
@@ -86,7 +87,8 @@ class LaneWorker:
             self._engine = open_engine(lane.engine, lane.model, self._settings)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
-        log.info("%s is ready after %s", lane.model.name, duration(time.perf_counter() - started))
+        self._load_seconds = time.perf_counter() - started
+        log.info("%s is ready after %s", lane.model.name, duration(self._load_seconds))
         return ()
 
     def answer(self, index: int, documents: range | None = None) -> Outcome | CellPart:
@@ -108,16 +110,23 @@ class LaneWorker:
             energy_wh = None if self._meter is None else self._meter.stop()
         part = "" if documents is None else f", documents {documents.start + 1} to {documents.stop},"
         log.info("%s%s took %s", job.cell.label, part, duration(time.perf_counter() - started))
-        if energy_wh is None or isinstance(back, CellFailure):
-            return back
         if isinstance(back, CellPart):
             return replace(back, energy_wh=energy_wh)
+        back = self._with_loading(back)
+        if energy_wh is None or isinstance(back, CellFailure):
+            return back
         return replace(back, provenance=replace(back.provenance, energy_wh=energy_wh))
 
     def join(self, index: int, parts: Sequence[CellPart]) -> Outcome:
         """The outcome of the job number `index` from the answers to all its documents."""
         job, engine = self._job(index)
-        return attempt_join(engine, job.cell, job.task, parts)
+        return self._with_loading(attempt_join(engine, job.cell, job.task, parts))
+
+    def _with_loading(self, outcome: Outcome) -> Outcome:
+        """The outcome with the time that the model took to load, from which later plans are made."""
+        if isinstance(outcome, CellFailure):
+            return outcome
+        return replace(outcome, provenance=replace(outcome.provenance, load_seconds=self._load_seconds))
 
     def _job(self, index: int) -> tuple[Job, Engine]:
         assert self._lane is not None, "open() first"

@@ -96,6 +96,7 @@ def _followed(
         failed=len(failures),
         elapsed_seconds=after[-1] if after else 0.0,
         first_seconds=after[0] if after else None,
+        left_seconds=record.progress.left_seconds if record.state(now) == "going on" else None,
         marks=marks_of(after),
     )
     left = wanted - ended.keys() - broken.keys()

@@ -67,6 +67,8 @@ class Progress:
     first_seconds: float | None = None
     """Time until the first cell counts back; None before. The rate is counted from there, since starting takes its own
     time."""
+    left_seconds: float | None = None
+    """Estimated time left, by what the cells cost that are to come; None where the executor does not tell."""
     marks: tuple[tuple[float, int], ...] = field(default=(), compare=False)
     """Seconds since the run began, and cells that had come back then, every few seconds of about the last minute."""
 
@@ -90,11 +92,17 @@ class Progress:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Time left at this rate, in seconds; None while there is no rate."""
+        """Time left in seconds, by the cost of the cells to come, or else at this rate; None while neither is known.
+
+        Cells of one run differ in cost by orders of magnitude, and the long ones come first, so that their rate alone
+        can be wrong by a factor of ten.
+        """
+        if self.left_seconds is not None and self.first_seconds is not None and self.finished < self.total:
+            return self.left_seconds
         return None if self.rate is None else 60.0 * (self.total - self.finished) / self.rate
 
-    def after(self, outcome: Outcome, *, elapsed_seconds: float) -> Progress:
-        """The progress with one more outcome."""
+    def after(self, outcome: Outcome, *, elapsed_seconds: float, left_seconds: float | None = None) -> Progress:
+        """The progress with one more outcome, and the time that is left by then if somebody knows."""
         failed = isinstance(outcome, CellFailure)
         return replace(
             self,
@@ -102,6 +110,7 @@ class Progress:
             failed=self.failed + failed,
             elapsed_seconds=elapsed_seconds,
             first_seconds=elapsed_seconds if self.first_seconds is None else self.first_seconds,
+            left_seconds=left_seconds,
             marks=_marked(self.marks, elapsed_seconds, self.finished + 1),
         )
 
@@ -298,6 +307,8 @@ def _check(record: RunRecord) -> None:
         raise ValueError(_plain(f"is damaged: {counts.done} cells done and {counts.failed} failed of {counts.total}"))
     if not 0.0 <= (counts.first_seconds or 0.0) <= counts.elapsed_seconds < 1e10 or not isfinite(counts.rate or 0.0):
         raise ValueError(f"is damaged: {counts.elapsed_seconds} s since the start")
+    if not 0.0 <= (counts.left_seconds or 0.0) < 1e10:
+        raise ValueError(f"is damaged: {counts.left_seconds} s left")
     models = [of.model for of in record.plan]
     for model in models:
         check_model(model)

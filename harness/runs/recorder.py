@@ -53,6 +53,7 @@ class Recorder:
         done_before: int = 0,
         every_seconds: float = 10.0,
         workplaces: Callable[[], tuple[Workplace, ...]] = tuple,
+        left: Callable[[], float | None] = lambda: None,
         metrics: Path | None = None,
     ) -> None:
         """Begin a record, which is written when the context is entered; a run without any cell keeps none.
@@ -64,10 +65,11 @@ class Recorder:
             done_before: cells that were left out.
             every_seconds: time between two signs of life.
             workplaces: tells what each worker is at when it is called.
+            left: tells the estimated time left, in seconds, when it is called.
             metrics: file that gets the same as text for Prometheus; None for none.
         """
         self._store = store
-        self._workplaces = workplaces
+        self._workplaces, self._left = workplaces, left
         self._metrics = metrics
         self._every_seconds = every_seconds
         now = datetime.now(UTC)
@@ -122,7 +124,9 @@ class Recorder:
 
     def _write(self) -> None:
         places = () if self._record.ending else self._workplaces()
-        now = replace(self._record, heard_at=datetime.now(UTC), workplaces=places)
+        left = None if self._record.ending else self._left()
+        progress = replace(self._record.progress, left_seconds=left)
+        now = replace(self._record, heard_at=datetime.now(UTC), workplaces=places, progress=progress)
         if self._metrics is not None:
             with suppress(OSError):  # who watches a run must not end it
                 write_metrics(self._metrics, now)

@@ -18,6 +18,8 @@ from harness.schedule.places import Places, Spot
 
 JOIN_SECONDS = 1.0
 """Estimated time to score the answers of a cell that was cut."""
+LATE = 0.25
+"""Part of the time that a piece has taken so far, which it is taken to last on at least."""
 LOOK_SECONDS = 10.0
 """Time between two looks for free places while nothing becomes free."""
 
@@ -61,10 +63,18 @@ class _Worker:
     spot: Spot
     piece: Piece | None = None
     ends_at: float = 0.0
-    """When it is expected to have answered the piece."""
+    """When it is expected to have answered the piece, or to have loaded the model."""
+    since: float = 0.0
+    """When it began with that."""
     task: str | None = None
     """Task of its piece before."""
     ending: bool = False
+
+    def seconds_left(self, now: float) -> float:
+        """Estimated time until it is done with what it is at; what is late will be later still."""
+        if self.ends_at <= self.since:
+            return 0.0
+        return max(self.ends_at - now, LATE * (now - self.since))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -93,11 +103,24 @@ class _Lane:
     @property
     def ratio(self) -> float:
         """Measured over estimated time of the pieces so far; a minute of estimates counts as right beforehand."""
-        return (60.0 + self.measured) / (60.0 + self.guessed)
+        return _ratio(self.measured, self.guessed)
 
     def left(self, now: float) -> float:
         """Worker seconds until it is done, with what its workers are at."""
         return self.waiting.seconds * self.ratio + max(0.0, self.ends - self.busy * now)
+
+
+def _ratio(measured: float, guessed: float, usual: float = 1.0) -> float:
+    return (60.0 * usual + measured) / (60.0 + guessed)
+
+
+def _waiting_seconds(lane: _Lane, usual: float) -> float:
+    """Worker seconds that what waits takes, with one more load where no worker has the model.
+
+    A lane of which little is known yet is taken to be as much off its estimate as the others were.
+    """
+    loads = 0.0 if lane.workers or not len(lane.waiting) or math.isinf(lane.load_seconds) else lane.load_seconds
+    return loads + lane.waiting.seconds * _ratio(lane.measured, lane.guessed, usual)
 
 
 class Dispatcher:
@@ -155,14 +178,18 @@ class Dispatcher:
             number, spot = chosen
             lane = self._lanes[number]
             self._number += 1
-            self._workers[self._number] = _Worker(lane=number, spot=spot)
+            loaded = now if math.isinf(lane.load_seconds) else now + lane.load_seconds
+            self._workers[self._number] = _Worker(lane=number, spot=spot, ends_at=loaded, since=now)
             lane.workers += 1
             yield Load(worker=self._number, lane=number, node=spot.node)
         paused = [lane.not_before for lane in self._lanes if lane.not_before > now]
         self._look_at = min([now + LOOK_SECONDS, *paused])
 
-    def opened(self, number: int) -> None:
-        """A worker has loaded its model."""
+    def opened(self, number: int, seconds: float | None = None) -> None:
+        """A worker has loaded its model, in so many seconds; None when that is as was expected."""
+        lane = self._lanes[self._workers[number].lane]
+        if seconds is not None and not math.isinf(lane.load_seconds):
+            lane.load_seconds = seconds
         self._idle[number] = None
 
     def answered(self, number: int, now: float, seconds: float | None = None) -> Piece | None:
@@ -240,6 +267,22 @@ class Dispatcher:
         """Start no further worker on these nodes if there are others."""
         self._aside = frozenset(nodes)
 
+    def seconds_left(self, now: float) -> float:
+        """Estimated time until all is done.
+
+        It is the time that all places together need for what waits, with the models that are still to be loaded, or
+        that of the worker who ends last; a schedule takes little longer than the larger of the two.
+        """
+        lanes = [lane for lane in self._lanes if not lane.closed]
+        usual = _ratio(sum(lane.measured for lane in lanes), sum(lane.guessed for lane in lanes))
+        ahead = [(lane.need.gpus, _waiting_seconds(lane, usual)) for lane in lanes]
+        begun = [(worker.spot.need.gpus, worker.seconds_left(now)) for worker in self._workers.values()]
+        on_gpus = sum(gpus * left for gpus, left in (*ahead, *begun))
+        on_cpus = sum(left for gpus, left in (*ahead, *begun) if not gpus)
+        shares = on_gpus / max(1, self._places.gpus), on_cpus / max(1, self._places.workers)
+        most = sum(left for _, left in (*ahead, *begun)) / self._most if self._most else 0.0
+        return max(*shares, most, max((left for _, left in begun), default=0.0))
+
     @property
     def waiting(self) -> int:
         """Number of pieces that no worker has begun."""
@@ -290,7 +333,7 @@ class Dispatcher:
     def _take_up(self, worker: _Worker, piece: Piece, now: float) -> None:
         lane = self._lanes[worker.lane]
         worker.piece, worker.task = piece, piece.task
-        worker.ends_at = now + piece.seconds * lane.ratio
+        worker.since, worker.ends_at = now, now + piece.seconds * lane.ratio
         lane.busy += 1
         lane.ends += worker.ends_at
 
@@ -301,7 +344,7 @@ class Dispatcher:
         assert worker.piece is not None
         if not worker.piece.joins:
             lane.waiting.released(worker.piece.task)
-        worker.piece = None
+        worker.piece, worker.ends_at = None, worker.since
         self._idle[number] = None
 
     # --- where the next model is loaded -------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ def simulate(
     *,
     workers: int | None = None,
     true_seconds: Callable[[Piece], float] | None = None,
+    watch: Callable[[float, Dispatcher], None] | None = None,
 ) -> Makespan:
     """Run a schedule without models.
 
@@ -43,6 +44,7 @@ def simulate(
         nodes: the machines.
         workers: most models loaded at once; None for as many as the nodes hold.
         true_seconds: time that a piece really takes; None when the estimates are right.
+        watch: called after each event, with the time.
     """
     dispatcher = Dispatcher(lanes, needs, nodes, workers=workers)
     events: list[tuple[float, int, float]] = []  # when, which worker, seconds of its piece
@@ -75,6 +77,8 @@ def simulate(
         if not events:
             assert dispatcher.done, "work waits that no node can take"
             return Makespan(seconds=now, gpu_seconds=gpu_seconds, loads=loads, parts=parts)
+        if watch is not None:
+            watch(now, dispatcher)
         now, number, took = heapq.heappop(events)
         if number in loading:
             loading.remove(number)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from harness.estimate import load_seconds, seconds_of
 from harness.plan import expand
-from harness.schedule import Lane, Need, Node, Piece, bound, lanes, needs, simulate
+from harness.schedule import Dispatcher, Lane, Need, Node, Piece, bound, lanes, needs, simulate
 from harness.specs import MetricSpec, ModelSpec, Suite, TaskSpec
 
 SIZES = (14e6, 31e6, 70e6, 160e6, 410e6, 1e9, 1.4e9, 2.8e9, 4e9, 6.9e9, 9e9, 12e9)
@@ -30,7 +30,9 @@ GPUS_PER_NODE = 8
 GPU_BYTES = 80e9
 KNOWN, WRONG = 1.05, 1.10
 """Goals: makespan over its bound, with costs known and with costs wrong by a factor of two."""
-HEAD = ("GPUs", "costs", "worst", "mean", "goal", "hours", "bound h", "loads", "parts", "s to simulate")
+EARLY, LATE = 0.2, 0.9
+"""Part of the makespan from which on, and up to which, the time left is compared with the truth."""
+HEAD = ("GPUs", "costs", "worst", "mean", "goal", "hours", "bound h", "loads", "parts", "ETA", "s to simulate")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +57,10 @@ class Row:
     """Mean number of times that a model was loaded."""
     parts: float
     """Mean number of parts that cells were cut into."""
+    eta_lowest: float
+    """Lowest estimate of the time left over the time that was left, from `EARLY` to `LATE`."""
+    eta_highest: float
+    """The highest."""
     seconds: float
     """Mean time to simulate one study."""
 
@@ -112,13 +118,17 @@ def rows(rounds: int = ROUNDS, sizes: Sequence[int] = GPUS, costs: Sequence[str]
 
 def _row(studies: Sequence[Sequence[Lane]], gpus: int, costs: str, goal: float) -> Row:
     found = []
+    etas: list[float] = []
     started = time.perf_counter()
     for seed, made in enumerate(studies):
         at = nodes(gpus)
         wanted: list[Need] = [needs(lane.model, at) for lane in made]
         truth = wrong(made, seed) if costs == "wrong" else None
         least = bound(made, wanted, at, true_seconds=truth)
-        found.append((simulate(made, wanted, at, true_seconds=truth), least))
+        guessed = TimesLeft()
+        run = simulate(made, wanted, at, true_seconds=truth, watch=guessed.note)
+        etas += guessed.ratios(run.seconds)
+        found.append((run, least))
     ratios = [run.seconds / least for run, least in found]
     return Row(
         gpus=gpus,
@@ -130,8 +140,26 @@ def _row(studies: Sequence[Sequence[Lane]], gpus: int, costs: str, goal: float) 
         bound_hours=statistics.fmean(least for _, least in found) / 3600,
         loads=statistics.fmean(run.loads for run, _ in found),
         parts=statistics.fmean(run.parts for run, _ in found),
+        eta_lowest=min(etas),
+        eta_highest=max(etas),
         seconds=(time.perf_counter() - started) / len(studies),
     )
+
+
+class TimesLeft:
+    """What a run said about the time left, noted every minute."""
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[float, float]] = []
+
+    def note(self, now: float, dispatcher: Dispatcher) -> None:
+        """Note the estimate, if the last is a minute old."""
+        if not self._noted or now - self._noted[-1][0] >= 60.0:
+            self._noted.append((now, dispatcher.seconds_left(now)))
+
+    def ratios(self, end: float) -> list[float]:
+        """Each estimate over the time that was left, from `EARLY` to `LATE` of a run that ended then."""
+        return [said / (end - now) for now, said in self._noted if EARLY * end <= now <= LATE * end]
 
 
 def as_table(found: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -147,6 +175,7 @@ def as_table(found: Sequence[Row]) -> list[tuple[str, ...]]:
             f"{row.bound_hours:.2f}",
             f"{row.loads:.0f}",
             f"{row.parts:.0f}",
+            f"{row.eta_lowest:.2f} to {row.eta_highest:.2f}",
             f"{row.seconds:.1f}",
         )
         for row in found

@@ -20,6 +20,30 @@ def test_a_large_study_ends_near_its_bound(costs: str) -> None:
     assert 1.0 <= row.worst <= (KNOWN if costs == "known" else WRONG)
 
 
+@pytest.mark.parametrize(("gpus", "costs"), [(8, "wrong"), (64, "known")])
+def test_the_time_left_is_right_within_a_quarter_from_a_fifth_of_the_time_on(gpus: int, costs: str) -> None:
+    [row] = rows(rounds=1, sizes=(gpus,), costs=(costs,))
+    assert row.eta_lowest >= 0.75
+    assert row.eta_highest <= 1.25
+
+
+def test_the_time_left_counts_loads_and_follows_what_was_measured() -> None:
+    made = [lane({"t": [100.0] * 4}, load=10.0, gpus=1.0), lane({"u": [100.0]}, name="m1", load=50.0, gpus=1.0)]
+    dispatcher = Dispatcher(made, [Need(gpus=1.0)] * 2, nodes(gpus=1))
+    assert dispatcher.seconds_left(0.0) == 10.0 + 400.0 + 50.0 + 100.0
+    [load] = dispatcher.steps(0.0)
+    assert isinstance(load, Load)
+    dispatcher.opened(load.worker, 20.0)
+    [give] = dispatcher.steps(20.0)
+    assert isinstance(give, Give)
+    assert dispatcher.seconds_left(20.0) == 400.0 + 50.0 + 100.0
+    dispatcher.answered(give.worker, 320.0, 300.0)  # three times as long, also for the model that is not loaded yet
+    ratio = (60.0 + 300.0) / (60.0 + 100.0)
+    assert dispatcher.seconds_left(320.0) == pytest.approx(
+        300.0 * (60.0 * ratio + 300.0) / 160.0 + 50.0 + 100.0 * ratio
+    )
+
+
 def test_one_model_is_shared_by_all_gpus() -> None:
     made = [lane({f"t{i}": [100.0] * 4 for i in range(8)}, load=10.0, gpus=1.0)]
     run = simulate(made, [needs(made[0].model, nodes(gpus=8))], nodes(gpus=8))

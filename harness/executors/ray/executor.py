@@ -45,6 +45,7 @@ class RayExecutor:
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
         self._at: tuple[Workplace, ...] | None = None
+        self._ends_at: float | None = None
         self.elsewhere = 0
         """Number of jobs that other runs have answered."""
         self.has_more = False
@@ -61,6 +62,11 @@ class RayExecutor:
     def workplaces(self) -> tuple[Workplace, ...]:
         """What each worker is at."""
         return self._at or ()
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated time until all jobs are answered; None before the driver has told."""
+        return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
 
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, as they finish.
@@ -120,6 +126,8 @@ class RayExecutor:
                             self.elsewhere += 1
                         case "at":
                             self._at = value
+                        case "left":
+                            self._ends_at = time.monotonic() + value
                         case "log":
                             logging.getLogger(value.name).handle(value)
                         case "error":

@@ -53,6 +53,8 @@ class KeptReply:
     """How the process ended instead of answering; None when it answered."""
     lines: tuple[str, ...] = ()
     """What it printed last; empty when all went well."""
+    seconds: float | None = None
+    """Time that the model took to load, the start of its process included; None for other requests."""
     still: Still | None = None
     """How far the process is; None when it has answered or ended. `Keeper.go_on` waits on."""
     said: tuple[logging.LogRecord, ...] = field(default=(), repr=False)
@@ -132,6 +134,7 @@ class Keeper:
         lane = moved(lane, self._folders, package_folders())
         if not self._on_gpu:
             yield from self._memory_free(lane.model)
+        started = time.monotonic()
         try:
             if self._process is None:
                 self._process = Process("harness.executors.worker:serve", environment=self._environment)
@@ -143,7 +146,7 @@ class Keeper:
         except ProcessEndedError as ended:
             return self._ended(ended)
         lines = self._process.lines if refused else ()
-        return self._reply(refused=refused, lines=lines)
+        return self._reply(refused=refused, lines=lines, seconds=time.monotonic() - started)
 
     def _answering(self, what: str, *arguments: object, seconds: float | None = None) -> _Work:
         try:

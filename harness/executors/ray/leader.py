@@ -113,7 +113,7 @@ class Leader:
             while (len(self._fleet) or self._delayed or not self._dispatcher.done) and not self._ended():
                 self._look_at_nodes()
                 self._go_on()
-                self._lookout.tell()
+                self._lookout.tell(lambda: self._dispatcher.seconds_left(self._now))
                 if not len(self._fleet):
                     time.sleep(0.05)  # what was lost waits for its next try
                 for worker, back in self._fleet.come_back(seconds=_LOOK_SECONDS):
@@ -124,7 +124,7 @@ class Leader:
                     unplaced=self._dispatcher.waiting,
                     nodes=len(self._nodes),
                 )
-            self._lookout.tell()
+            self._lookout.tell(lambda: self._dispatcher.seconds_left(self._now))
         finally:
             for worker in (*self._fleet.busy, *self._idle):
                 self._fleet.kill(worker)
@@ -240,7 +240,7 @@ class Leader:
                 self._charge(state.refused_by, state.refused[0].message)
                 state.refused = ()
             state.opened += 1
-            self._dispatcher.opened(worker.number)
+            self._dispatcher.opened(worker.number, reply.seconds)
             return
         self._gone(worker)
         self._fleet.kill(worker)

@@ -14,6 +14,8 @@ from harness.schedule import Lane, Piece
 
 log = logging.getLogger(__name__)
 
+_LEFT_SECONDS = 2.0
+"""Time between two estimates of the time that is left."""
 _WATCH_SECONDS = 5.0
 """Time between two looks at what takes long."""
 
@@ -36,10 +38,14 @@ class Lookout:
         self._lanes, self._fleet, self._out, self._deadline = lanes, fleet, out, deadline
         self._watcher = Watcher()
         self._watched_at = self._came_at = time.monotonic()
+        self._left_at = 0.0
         self._told: tuple[Workplace, ...] | None = None
 
-    def tell(self) -> None:
-        """Tell the command what each worker is at, when that has changed."""
+    def tell(self, left: Callable[[], float]) -> None:
+        """Tell the command what each worker is at, when that has changed, and now and then the time that is left."""
+        if time.monotonic() - self._left_at >= _LEFT_SECONDS:
+            self._left_at = time.monotonic()
+            self._out.send("left", left())
         at = tuple(self._workplace(worker) for worker in self._fleet.busy if worker.doing != "close")
         if at != self._told:
             self._told = at
