@@ -24,11 +24,11 @@ class OutcomeWriter:
                 ...
     """
 
-    def __init__(self, keep: Callable[[Outcome], bool]) -> None:
+    def __init__(self, keep: Callable[[Outcome], bool | None]) -> None:
         """`keep` stores one outcome, or says False to leave it to another run; several threads call it."""
         self._keep = keep
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="writer")
-        self._pending: dict[Future[bool], Outcome] = {}
+        self._pending: dict[Future[bool | None], Outcome] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -66,6 +66,6 @@ class OutcomeWriter:
                 done = wait(self._pending, return_when=FIRST_COMPLETED).done
             for future in done:
                 outcome = self._pending.pop(future)
-                if future.result():
+                if future.result() is not False:
                     yield outcome
             done = {future for future in self._pending if future.done()}
