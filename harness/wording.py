@@ -241,13 +241,17 @@ def energy(watt_hours: float) -> str:
     return f"{number(1e3 * watt_hours)} mWh"
 
 
-def megabytes(size: int) -> str:
-    """The size of a file.
+def file_size(size: float) -> str:
+    """Bytes in the unit that suits them, 1,000 of each in the next.
 
-    >>> megabytes(4_812_345), megabytes(1200)
-    ('4.81 MB', '0.0012 MB')
+    >>> file_size(999), file_size(1_234_000), file_size(28_000_000_000)
+    ('999 bytes', '1.23 MB', '28 GB')
     """
-    return f"{number(size / 1e6)} MB"
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{number(size)} {unit}"
+        size /= 1000
+    return f"{number(size)} TB"
 
 
 def shortened(text: str, most: int) -> str:

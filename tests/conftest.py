@@ -17,7 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 FOLDERS = {"dashboards": "pages", "ladder": "ladder"} | dict.fromkeys(
-    ("outside", "first_hour", "fuzz", "security"), "outside"
+    ("outside", "first_hour", "fuzz", "security", "preparing"), "outside"
 )
 """Folder -> the marker that all its tests carry."""
 LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")

@@ -191,9 +191,12 @@ def test_an_energy_has_the_unit_that_leaves_few_digits(watt_hours: float, text: 
     assert wording.energy(watt_hours) == text
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0 MB"), (1200, "0.0012 MB"), (4_812_345, "4.81 MB")])
-def test_a_file_has_its_size_in_megabytes(size: int, text: str) -> None:
-    assert wording.megabytes(size) == text
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (1200, "1.2 kB"), (4_812_345, "4.81 MB"), (999_600_000, "1 GB"), (2.5e13, "25 TB")],
+)
+def test_a_file_has_its_size_in_the_unit_that_suits_it(size: float, text: str) -> None:
+    assert wording.file_size(size) == text
 
 
 @pytest.mark.parametrize(("text", "short"), [("", ""), ("four", "four"), ("fiver", "fiv…"), ("a" * 99, "aaa…")])

@@ -26,8 +26,12 @@ class Part(NamedTuple):
 
     folder: Path
     """Folder that is loaded."""
-    name: str | None
+    name: str | None = None
     """Name of the part by the card of this folder; None for the only one."""
+    config: Mapping[str, Any] = {}
+    """What the card says of the part; nothing without a card."""
+    is_first: bool = True
+    """Whether the card names no part before it: `datasets` looks at the files of the first one, whichever is asked."""
 
 
 def part_of(folder: Path, name: str | None) -> Part:
@@ -40,41 +44,44 @@ def part_of(folder: Path, name: str | None) -> Part:
     Raises:
         CatalogError: it has no such part, or its card cannot be read or names files elsewhere.
     """
-    names, default = _configs(folder)
-    if names:
-        if name is None and len(names) > 1 and default is None and _DEFAULT not in names:
-            raise CatalogError(
-                f"{folder}: has several parts; expected `dataset_name`, one of {', '.join(sorted(names))}"
-            )
-        if name is not None and name not in names:
-            raise CatalogError(f"{folder}: {unknown('part', name, names)}")
-        return Part(folder, name)
+    configs = _configs(folder)
+    if configs:
+        chosen = name or _default(configs)
+        if chosen is None:
+            parts = ", ".join(sorted(configs))
+            raise CatalogError(f"{folder}: has several parts; expected `dataset_name`, one of {parts}")
+        if chosen not in configs:
+            raise CatalogError(f"{folder}: {unknown('part', chosen, configs)}")
+        return Part(folder, chosen, configs[chosen], chosen == next(iter(configs)))
     if name is None or name == _DEFAULT:
-        return Part(folder, None)
+        return Part(folder)
     if (folder / name).is_dir():
         _configs(folder / name)
-        return Part(folder / name, None)
+        return Part(folder / name)
     raise CatalogError(
         f"{folder}: has no part {quoted(name)}; expected a folder of this name in it, or `configs` in {_CARD}"
     )
 
 
-def _configs(folder: Path) -> tuple[list[str], str | None]:
-    """Names of the parts that the card of a folder describes, and the default one; each of its files is checked."""
-    names: list[str] = []
-    default = None
+def _default(configs: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The part that is meant where none is named; None where it is not clear."""
+    marked = [name for name, config in configs.items() if config.get("default")]
+    named = [name for name in configs if name == _DEFAULT or len(configs) == 1]
+    return next(iter((*marked, *named)), None)
+
+
+def _configs(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Name of each part that the card of a folder describes -> what it says; each file that it names is checked."""
+    found: dict[str, Mapping[str, Any]] = {}
     for file in (_CARD, _MORE):
-        content = _content(folder / file)
-        configs = content.get("configs") or []
+        configs = _content(folder / file).get("configs") or []
         if not isinstance(configs, list) or not all(isinstance(config, Mapping) for config in configs):
             raise CatalogError(f"{folder / file}: `configs` is {quoted(configs)}; expected a list of parts")
         for config in configs:
-            name = str(config.get("config_name", _DEFAULT))
-            names.append(name)
-            default = name if config.get("default") else default
+            found[str(config.get("config_name", _DEFAULT))] = config
             for place in _texts([config.get("data_files"), config.get("data_dir")]):
                 _check_place(place, folder / file)
-    return list(dict.fromkeys(names)), default
+    return found
 
 
 def _content(path: Path) -> Mapping[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +49,8 @@ class Repository:
     """Folder below that of the mirror, with `/`."""
     files: tuple[MirroredFile, ...]
     """Its files, in the order of their paths."""
+    parts: tuple[str | None, ...] = ()
+    """Parts of a data set that are complete, by their names; None for the only one. Empty for a model."""
     licence: str | None = None
     """Licence that its card gives; None when it gives none."""
     prepared_at: str = ""
@@ -94,6 +97,12 @@ def read_manifest(folder: Path) -> tuple[Repository, ...]:
         raise CatalogError(f"{path}: is no manifest of a mirror; make it again with `emergence prepare`") from error
 
 
+def manifest_text(repositories: Iterable[Repository]) -> str:
+    """The manifest of a mirror that holds these, as its file has it."""
+    entries = [asdict(each) for each in sorted(repositories, key=lambda each: (each.kind, each.folder))]
+    return json.dumps({"schema": SCHEMA, "repositories": entries}, indent=1, ensure_ascii=False) + "\n"
+
+
 def _repository(entry: Mapping[str, Any]) -> Repository:
     texts = {name: entry[name] for name in ("kind", "name", "asked", "revision", "folder")}
     if not all(isinstance(text, str) for text in texts.values()) or texts["kind"] not in ("model", "data set"):
@@ -108,6 +117,7 @@ def _repository(entry: Mapping[str, Any]) -> Repository:
     return Repository(
         **texts,
         files=files,
+        parts=tuple(part if part is None else str(part) for part in entry.get("parts", ())),
         licence=entry.get("licence"),
         prepared_at=str(entry.get("prepared_at", "")),
         versions=entry.get("versions"),

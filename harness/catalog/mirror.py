@@ -30,7 +30,22 @@ from harness.wording import quoted
 DATA_SETS = "datasets"
 """Folder of a mirror with data sets alone."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
-_MAIN = "main"
+MAIN = "main"
+"""Branch of the hub that is meant unless another one is named."""
+
+
+def data_set_of(task: TaskSpec) -> tuple[str, str] | None:
+    """Name and revision of the data set of the hub that a task takes its documents from; None for any other source."""
+    name, kwargs = task.config.get("dataset_path"), task.config.get("dataset_kwargs")
+    if not isinstance(name, str) or name in LOADERS or named_files(task.config):
+        return None
+    asked = kwargs.get("revision") if isinstance(kwargs, Mapping) else None
+    return name, str(asked or MAIN)
+
+
+def place_of(kind: RepositoryKind, name: str, revision: str) -> str:
+    """Folder below that of a mirror in which `emergence prepare` puts a repository."""
+    return f"{name if kind == 'model' else f'{DATA_SETS}/{name}'}{_at(revision)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,9 +106,9 @@ class Mirror:
         Raises:
             CatalogError: the data set is not here, or a file of it is a link that leads out of the mirror.
         """
-        name, revision = task.config.get("dataset_path"), _revision(task)
-        if not isinstance(name, str) or name in LOADERS or named_files(task.config):
+        if (asked := data_set_of(task)) is None:
             return task
+        name, revision = asked
         place = self._place("data set", name, revision)
         if place is None:
             missing = self._is_missing(f"{DATA_SETS}/{name}", revision)
@@ -124,10 +139,10 @@ class Mirror:
     def _candidates(self, kind: RepositoryKind, name: str, revision: str) -> Iterator[str]:
         bases = [name] if kind == "model" else [f"{DATA_SETS}/{name}", name]
         for base in bases:
-            if revision != _MAIN:
+            if revision != MAIN:
                 yield f"{base}@{revision.replace('/', '--')}"
             entry = self.prepared.get(base)
-            if revision == _MAIN or (entry is not None and revision in (entry.asked, entry.revision)):
+            if revision == MAIN or (entry is not None and revision in (entry.asked, entry.revision)):
                 yield base
 
     def _entry(self, place: str, kind: RepositoryKind) -> Repository | None:
@@ -164,14 +179,8 @@ class Mirror:
             raise CatalogError(f"{place}: cannot be read: {error}") from error
 
 
-def _revision(task: TaskSpec) -> str:
-    kwargs = task.config.get("dataset_kwargs")
-    asked = kwargs.get("revision") if isinstance(kwargs, Mapping) else None
-    return str(asked or _MAIN)
-
-
 def _at(revision: str) -> str:
-    return "" if revision == _MAIN else f"@{revision.replace('/', '--')}"
+    return "" if revision == MAIN else f"@{revision.replace('/', '--')}"
 
 
 def _is_folder(path: Path) -> bool:

@@ -48,6 +48,7 @@ def select(
     system: str | None = None,
     engine: str = DEFAULT_ENGINE,
     dtype: Dtype | None = None,
+    as_asked: bool = False,
 ) -> RunPlan:
     """A plan of every chosen model on every chosen task.
 
@@ -71,6 +72,7 @@ def select(
         docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
         engine: name of the engine that answers.
         dtype: number format that every model is loaded in; None takes that of its family.
+        as_asked: leave models of the hub at the branch, tag or commit that was asked for; such a plan is not for a run.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a model cannot be read.
@@ -82,7 +84,7 @@ def select(
     """
     chosen = _suites(catalog, suites, tasks)
     catalog.check_templates(task for suite in chosen for task in suite.tasks)
-    folders, specs = _models(catalog, families, [str(model) for model in models])
+    folders, specs = _models(catalog, families, [str(model) for model in models], as_asked)
     if dtype is not None:
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
     sweep = Sweep(
@@ -149,7 +151,7 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> lis
 
 
 def _models(
-    catalog: Catalog, families: Sequence[str], words: Sequence[str]
+    catalog: Catalog, families: Sequence[str], words: Sequence[str], as_asked: bool
 ) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
     """The folders of the local models, and all chosen models with their present revisions."""
     places = [word for word in words if _looks_like_folder(word)]
@@ -161,7 +163,9 @@ def _models(
     if families or names or not places:
         members = [m for family in families or (DEFAULT_FAMILY,) for m in catalog.family(family).models]
         if names:
-            members = [m for name in names for m in _named(name, members, catalog, anywhere=not families)]
+            members = [
+                m for name in names for m in _named(name, members, catalog, anywhere=not families, as_asked=as_asked)
+            ]
     pins: dict[str, str] = {}
     if catalog.mirror is not None:
         found_here = [m if m.path else catalog.mirror.model(m) for m in members]
@@ -172,7 +176,7 @@ def _models(
         if model.path and (doubt := folders[model.path].doubt(model)):
             log.warning("%s", doubt)
     found = {path: pins.get(path) or folder.fingerprint() for path, folder in folders.items()}
-    members = [replace(m, revision=found[m.path]) if m.path else resolved(m) for m in members]
+    members = [replace(m, revision=found[m.path]) if m.path else m if as_asked else resolved(m) for m in members]
     return [*own_folders, *folders.values()], tuple(dict.fromkeys((*own, *members)))
 
 
@@ -187,7 +191,9 @@ def _check_names(models: Iterable[ModelSpec]) -> None:
             )
 
 
-def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywhere: bool) -> list[ModelSpec]:
+def _named(
+    name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywhere: bool, as_asked: bool
+) -> list[ModelSpec]:
     """The models with this name: of the chosen families, or, when none was chosen, of any family or of the hub."""
     if found := [m for m in members if _is_called(m, name)]:
         return found
@@ -195,6 +201,8 @@ def _named(name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywher
     if anywhere and len(homes) == 1:
         return [m for m in homes[0].models if _is_called(m, name)]
     if anywhere and not homes and (hub := _ON_HUB.fullmatch(name)):
+        if as_asked:
+            return [hub_spec(hub["name"], hub["revision"] or "main", params=1)]
         return [_on_hub(hub["name"], hub["revision"] or "main", catalog.mirror)]
     message = unknown("model", name, (m.name for m in members))
     if homes:

@@ -31,6 +31,7 @@ _VERBS = (
     "status",
     "logs",
     "doctor",
+    "prepare",
     "slurm",
     "curves",
     "verdicts",

@@ -12,11 +12,12 @@ from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
 
 
-def plan_of(given: Mapping[str, Any]) -> RunPlan:
+def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
     """The plan that a verb's options choose.
 
     Args:
         given: Name of the option as in the verb's signature -> value.
+        as_asked: leave models of the hub at the branch, tag or commit that was asked for.
 
     Raises:
         HarnessError: a file, a name or a number among them is not as it must be.
@@ -46,6 +47,7 @@ def plan_of(given: Mapping[str, Any]) -> RunPlan:
         chat=given["apply_chat_template"],
         system=given["system_instruction"],
         engine=given["engine"],
+        as_asked=as_asked,
     )
 
 

@@ -13,7 +13,7 @@ from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError
 from harness.reading import document_reader, read_outcomes
 from harness.store import Store
-from harness.wording import file_name, megabytes
+from harness.wording import file_name, file_size
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Study
@@ -35,7 +35,7 @@ def command(
 
     whole = study(*read_outcomes(results, say), scale=scale, items=document_reader(Store(results), say))
     write_text(output, report_page(whole))
-    say(f"report written to {output} ({megabytes(output.stat().st_size)})")
+    say(f"report written to {output} ({file_size(output.stat().st_size)})")
     if png_dir is not None:
         _write_pictures(png_dir, whole)
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_keys import is_on_hub
-from harness.engines.mirrored import load_folder
+from harness.engines.mirrored import builder_on_hub, load_folder
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
 
-_HUB = "hf://datasets/"
 Splits = Mapping[str, Any]
 """Split name -> documents (`Documents`, or a `datasets.Dataset`)."""
 
@@ -97,14 +96,7 @@ def _from_mirror(task: TaskSpec, folder: Path, name: str | None) -> Splits:
 
 def _from_hub(path: str, name: str | None, revision: str | None) -> Splits:
     """Load a data set as `datasets.load_dataset` does, but check the files that the data set's card names."""
-    import datasets
-
-    # by its name alone `datasets` would take a folder of that name below the working one
-    builder = datasets.load_dataset_builder(f"{_HUB}{path}", name, revision=revision)
-    named = builder.config.data_files or {}  # none when the cache has the data set ready
-    for file in (str(file) for files in named.values() for file in files):
-        if not file.startswith(_HUB):
-            raise CatalogError(f"data set {path} names {file}; expected files of the hub alone")
+    builder = builder_on_hub(path, name, revision)
     builder.download_and_prepare()
     loaded: Splits = builder.as_dataset()
     return loaded

@@ -14,11 +14,12 @@ from harness.bounded.documents import DATA_ENDINGS
 from harness.bounded.files import Content, unpacked
 from harness.bounded.limits import DATA_BYTES, UnreadableError
 from harness.bounded.parquet_file import check_parquet
-from harness.catalog.data_cards import part_of
+from harness.catalog.data_cards import Part, part_of
 from harness.errors import CatalogError
 from harness.wording import cut
 
 _PIECE = 1 << 20
+_HUB = "hf://datasets/"
 _FORMS = ("json", "csv", "parquet", "text")
 
 
@@ -32,26 +33,79 @@ def load_folder(folder: Path, name: str | None) -> Any:
     Raises:
         CatalogError: it has no such part, or what is in it is no data of one of these forms, or more than is allowed.
     """
-    import datasets
-
     part = part_of(folder, name)
     try:
-        builder = datasets.load_dataset_builder(str(part.folder), part.name)
+        builder = _builder(part)
         _check(builder, folder)
         builder.download_and_prepare()
         return builder.as_dataset()
     except CatalogError:
         raise
+    except FileNotFoundError as error:
+        what = "no files of data" if part.name is None else f"no files of part {part.name}"
+        raise CatalogError(
+            f"{part.folder}: has {what}; download them with `emergence prepare`, or put them there"
+        ) from error
     except Exception as error:  # a damaged file can make `datasets` raise any exception
         cause = error.__cause__ or error
         lines = str(cause).strip().splitlines() or [type(cause).__name__]
         raise CatalogError(f"{part.folder}: cannot be loaded: {cut(lines[0])}") from error
 
 
+def _builder(part: Part) -> Any:
+    """What `datasets` reads a part with.
+
+    It would look at the files of the card's first part even for another one, and these need not be in the mirror. So
+    for other parts it is told their files, and the types of their columns, which it would forget then.
+    """
+    import datasets
+
+    folder = str(part.folder)
+    if part.is_first or part.config.get("data_files") is None:
+        return datasets.load_dataset_builder(folder, part.name)
+    infos = datasets.info.DatasetInfosDict.from_directory(folder)
+    known = infos.get(str(part.name))
+    files = datasets.data_files.sanitize_patterns(part.config["data_files"])
+    features = None if known is None else known.features
+    return datasets.load_dataset_builder(folder, part.name, data_files=files, features=features)
+
+
+def files_on_hub(name: str, part: str | None, commit: str) -> list[str]:
+    """Paths of the files that a part of a data set on the hub is read from.
+
+    Raises:
+        CatalogError: it is read from something else than files of the hub, or in another form than a mirror has.
+        Exception: what `datasets` raises when the hub has no such data set or part, or cannot be reached.
+    """
+    builder = builder_on_hub(name, part, commit)
+    if (form := _form(builder)) not in _FORMS:
+        raise CatalogError(f"holds data of the form {form}; expected JSON, CSV, Parquet or text")
+    return [str(file).removeprefix(f"{_HUB}{name}@{commit}/") for file in _files(builder)]
+
+
+def builder_on_hub(name: str, part: str | None, revision: str | None) -> Any:
+    """What `datasets.load_dataset` reads a data set with, once it is seen that its card names files of the hub alone.
+
+    Raises:
+        CatalogError: it names other files.
+    """
+    import datasets
+
+    # by its name alone `datasets` would take a folder of that name below the working one
+    builder = datasets.load_dataset_builder(f"{_HUB}{name}", part, revision=revision)
+    for file in _files(builder):  # none when the cache has the data set ready
+        if not file.startswith(_HUB):
+            raise CatalogError(f"data set {name} names {file}; expected files of the hub alone")
+    return builder
+
+
+def _form(builder: Any) -> str:
+    return type(builder).__module__.rpartition(".")[2]
+
+
 def _check(builder: Any, folder: Path) -> None:
     """Check that a builder reads plain data below a folder, and not more than is allowed."""
-    form = type(builder).__module__.rpartition(".")[2]
-    files = list(_files(builder))
+    form, files = _form(builder), [Path(file) for file in _files(builder)]
     if form not in _FORMS:
         named = f", such as {files[0].name}" if files else ""
         raise CatalogError(f"{folder}: holds data of the form {form}{named}; expected JSON, CSV, Parquet or text")
@@ -64,9 +118,9 @@ def _check(builder: Any, folder: Path) -> None:
             raise CatalogError(f"{file}: {error}") from error
 
 
-def _files(builder: Any) -> Iterator[Path]:
+def _files(builder: Any) -> Iterator[str]:
     named: Iterable[Iterable[Any]] = (builder.config.data_files or {}).values()
-    return (Path(str(file)) for files in named for file in files)
+    return (str(file) for files in named for file in files)
 
 
 def _measure(file: Path) -> None:

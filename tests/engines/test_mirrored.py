@@ -1,5 +1,6 @@
 import gzip
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,27 @@ def test_parts_of_a_card_and_shards_are_found(tmp_path: Path, monkeypatch: pytes
         load_folder(folder, None)
     with pytest.raises(CatalogError, match="unknown part 'other'; known: easy, hard"):
         load_folder(folder, "other")
+
+
+def test_a_part_loads_where_the_first_part_of_the_card_is_not_in_the_mirror(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "org/set"
+    write_data_set(folder / "easy", {"test": [{"i": 9, "label": "no"}]}, form="csv")
+    write_data_set(folder / "hard", {"test": [{"i": 8, "label": "yes"}]}, form="csv")
+    label = {"name": "label", "dtype": {"class_label": {"names": {"0": "no", "1": "yes"}}}}
+    features = [{"name": "i", "dtype": "float32"}, label]
+    configs = [
+        {"config_name": name, "data_files": [{"split": "test", "path": f"{name}/test*"}], "sep": ","}
+        for name in ("easy", "hard")
+    ]
+    infos = [{"config_name": name, "features": features} for name in ("easy", "hard")]
+    write_card(folder, {"configs": configs, "dataset_info": infos})
+    as_usual = usual(folder, "hard", monkeypatch)
+    shutil.rmtree(folder / "easy")
+    assert documents(load_folder(folder, "hard")) == {"test": [{"i": 8.0, "label": 1}]} == as_usual
+    with pytest.raises(CatalogError, match="org/set: has no files of part easy; download them with"):
+        load_folder(folder, "easy")
 
 
 def test_a_folder_can_stand_for_a_part(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ NOT_HERE = {
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",
     r".* --address HOST:6379\b.*": "needs a cluster",
-    r"emergence (run|check|plan|status|verdicts|report)( --suite all)?": "a name of a command, not all of it",
+    r"emergence prepare .*|.* --mirror /shared/mirror\b.*": "needs a network, or what was downloaded over one",
+    r"emergence (run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name of a command, not all of it",
     r"emergence (.* )?[A-Z]{3,}( .*)?": "a word in capitals stands for a name",
 }
 """Form of a command -> why no test executes it."""

@@ -1,0 +1,33 @@
+"""Verbs that take the options of `emergence run`, so that one command line serves all of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.cli import run
+
+
+def with_options_of_run(verb: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of `run`, whose names and values `verb` gets as `given`, and its own beside them.
+
+    Args:
+        verb: function with a parameter `given`, and a parameter for each option of its own.
+    """
+    own = {name: each for name, each in _parameters(verb).items() if name != "given"}
+    shared = {name: each for name, each in _parameters(run.command).items() if name not in ("context", *own)}
+
+    def command(**values: Any) -> None:
+        given: Mapping[str, Any] = {name: values[name] for name in (*shared, *own) if name in values}
+        verb(given=given, **{name: values[name] for name in own})
+
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
+    command.__doc__ = verb.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function, eval_str=True).parameters
