@@ -17,7 +17,9 @@ from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
 from harness.catalog.revisions import hub_model, hub_spec, resolved
 from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
+from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite
+from harness.wording import cut
 
 if TYPE_CHECKING:
     from harness.catalog.catalogue import Catalog
@@ -46,6 +48,7 @@ def select(
     docs: str | None = None,
     chat: bool = False,
     system: str | None = None,
+    formats: Sequence[str] | None = None,
     engine: str = DEFAULT_ENGINE,
     dtype: Dtype | None = None,
     as_asked: bool = False,
@@ -68,6 +71,7 @@ def select(
         seeds: number of few-shot seeds; None takes that of each suite.
         chat: ask in turns, by each model's own chat template.
         system: system instruction before every prompt; None for none.
+        formats: formats in which options are asked, `mc` and `cloze`; None takes the one that each task is written in.
         limit: number of documents of each task, from the first on; None takes that of each suite.
         docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
         engine: name of the engine that answers.
@@ -95,12 +99,15 @@ def select(
         docs=docs,
         chat=chat,
         system=system or None,
+        formats=None if formats is None else tuple(formats),
     )
     _check_chat(folders, specs, chat)
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
     if catalog.mirror is not None:
         plan = replace(plan, tasks={name: catalog.mirror.task(task) for name, task in plan.tasks.items()})
     _check_documents(catalog, plan)
+    if formats and (without := [name for name, task in plan.tasks.items() if not has_twin(task)]):
+        log.warning("no options to ask in another format, and asked as they are: %s", cut(", ".join(without)))
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
 
 

@@ -46,6 +46,7 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
         docs=",".join(given["docs"]) if given["docs"] else None,
         chat=given["apply_chat_template"],
         system=given["system_instruction"],
+        formats=opt.split(given["formats"]) or None,
         engine=given["engine"],
         as_asked=as_asked,
     )

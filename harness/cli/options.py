@@ -139,6 +139,16 @@ SystemInstruction = Annotated[
 ]
 
 
+Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--formats",
+        help="Ask for options by letter, `mc`, and by their texts, `cloze`; the format of each task unless told. Cells "
+        "of the other format have curves of their own, and are judged beside those of the task.",
+    ),
+]
+
+
 def _known_engine(name: str) -> str:
     if name not in ENGINES:
         raise PlanError(unknown("engine", name, ENGINES))

@@ -49,6 +49,7 @@ def command(
     docs: opt.Documents = None,
     apply_chat_template: opt.ChatTemplate = False,
     system_instruction: opt.SystemInstruction = None,
+    formats: opt.Formats = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
     include_path: opt.IncludePath = None,
     data_root: opt.DataRoots = None,

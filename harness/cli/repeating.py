@@ -15,7 +15,7 @@ from harness.records import CellFailure
 _OF_CELLS = frozenset(
     (
         *("suite", "task", "model", "dtype", "shots", "prompts", "seeds", "limit", "docs", "slice_of", "engine"),
-        *("apply_chat_template", "system_instruction"),
+        *("apply_chat_template", "system_instruction", "formats"),
     )
 )
 """Options that say which cells are run; the command names one cell instead."""
@@ -91,6 +91,8 @@ def _cell(failure: CellFailure, by_folder: bool) -> Iterator[str]:
         yield "--apply-chat-template"
     if cell.system is not None:
         yield from ("--system-instruction", cell.system)
+    if cell.format is not None:
+        yield from ("--formats", cell.format)
     if cell.engine != DEFAULT_ENGINE:
         yield from ("--engine", cell.engine)
 

@@ -35,6 +35,7 @@ def command(
     docs: opt.Documents = None,
     apply_chat_template: opt.ChatTemplate = False,
     system_instruction: opt.SystemInstruction = None,
+    formats: opt.Formats = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
     executor: opt.ExecutorName = "ray",
     address: opt.Address = None,

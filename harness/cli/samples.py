@@ -167,6 +167,7 @@ def _of(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "chat": cell.chat,
         "system": cell.system,
+        "format": cell.format,
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
@@ -23,10 +23,12 @@ from harness.engines.best_answer import best
 from harness.engines.limited_scores import apply_limited, limit_metrics
 from harness.engines.shots import Demonstration, DocumentFields
 from harness.errors import ComputationError, DocumentError, HarnessError, PlanError
+from harness.plan.formats import Format
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.limited import rendering_for
 from harness.scoring.questions import Questions, Right, settled, told
 from harness.scoring.rendering import Rendering
+from harness.scoring.twins import Twin
 from harness.wording import count
 
 _BATCH = 500
@@ -75,6 +77,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         shares_split: bool = False,
         turns: Turns | None = None,
         system: str | None = None,
+        twin: Format | None = None,
         **kwargs: Any,
     ) -> None:
         """Create lm-eval's task from a config.
@@ -85,6 +88,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             shares_split: True when examples come from the split that is evaluated.
             turns: function that writes the turns of a chat as a text; None for prompts in plain text.
             system: system instruction; None for none.
+            twin: the other format that the options are asked in; None for that of the task.
             kwargs: as for `ConfigurableTask`.
         """
         self._turns = turns
@@ -98,10 +102,14 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._one: Any = None
         self._numbers: Mapping[int, int] = {}
         self._pool: Pool | None = None
-        self._of_documents: Questions | None = None
+        self._of_documents: Questions | Twin | None = None
         with self._named(0):
             super().__init__(**kwargs)
-            self._of_documents = settled(self._questions(), self.eval_docs)
+            own = settled(self._questions(), self.eval_docs)
+            delimiter = self.config.target_delimiter
+            self._of_documents = Twin(own=own, format=twin, delimiter=delimiter) if twin else own
+            if twin and not delimiter[:1].isspace():
+                self.set_config("target_delimiter", " ")
         self._said.clear()
         # lm-eval sets both from the first document alone, so they are set here for all documents
         self.multiple_target = 0
@@ -233,12 +241,12 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         right = self.right(doc)
         return right.positions or right.texts
 
-    def _ways(self, doc: DocumentFields) -> Questions:
+    def _ways(self, doc: DocumentFields) -> Questions | Twin:
         asked = self._of_documents or self._questions()
         if not isinstance(doc, Demonstration):
             return asked
         shown = self.fewshot_cfg
-        return replace(asked, text=shown.doc_to_text, target=shown.doc_to_target, choice=shown.doc_to_choice)
+        return asked.by(text=shown.doc_to_text, target=shown.doc_to_target, choice=shown.doc_to_choice)
 
     def _questions(self) -> Questions:
         config = self.config

@@ -73,6 +73,7 @@ def build_cell(
         shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
         turns=write_turns if cell.chat else None,
         system=cell.system,
+        twin=cell.format,
     )
     if (cell.chat or cell.system) and made.OUTPUT_TYPE == "loglikelihood_rolling":
         raise PlanError(f"task {task.name}: scores whole texts, which are no turns of a chat and have no instruction")
@@ -109,6 +110,11 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
     config.setdefault("task", task.name)
     shown = config.get("fewshot_config") or {}
     config["fewshot_config"] = {**shown, "sampler": sampler(task.demonstrations, shown.get("sampler") or "default")}
+    if cell.format is not None:
+        if config.get("output_type") != "multiple_choice":
+            raise PlanError(f"task {task.name}: has no options, and so no twin in the format {cell.format}")
+        # what the author made of the answers is about their own format
+        config = {**config, "metric_list": [], "filter_list": None, "process_results": None}
     config["metric_list"] = _metric_list(cell, config)
     return config
 

@@ -9,6 +9,8 @@ A task's config can set the curve under the key `simulate`:
 | `shots_gain` | decades of parameters that each doubling of 1 + shots is worth | 0.1 |
 | `ceiling` | ability of an endless model, 0 to 1 | 0.95 |
 
+A key that is the name of a format, `mc` or `cloze`, holds the keys in which the twin of that format differs.
+
 Three more keys are hooks for testing the code around an engine: `fail: true` raises, `sleep: seconds` waits first,
 `die: true` ends the process at once, as a crash would.
 """
@@ -132,6 +134,7 @@ class SimulatedEngine:
 def ability(cell: Cell, task: TaskSpec) -> Ability:
     """The ability that the task's curve gives the cell's model at the cell's number of shots."""
     planted: Mapping[str, Any] = task.config.get("simulate") or {}
+    planted = {**planted, **(planted.get(cell.format or "") or {})}
     derived = random.Random(task.name)
     shape = planted.get("shape", derived.choice(sorted(SHAPES)))
     threshold = float(planted.get("threshold", 10.0 ** derived.uniform(6.0, 9.0)))

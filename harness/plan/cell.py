@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from harness.plan.documents import chosen_documents
+from harness.plan.formats import Format
 from harness.plan.setting import Setting, axes, identity, setting_of
 from harness.specs import Kind, MetricSpec, ModelSpec
 
@@ -60,6 +61,9 @@ class Cell:
     text."""
     system: str | None = None
     """System instruction before the prompt; None for none."""
+    format: Format | None = None
+    """The other format in which the options are asked, `mc` by letters or `cloze` by their texts; None for that which
+    the task is written in."""
     engine: str = DEFAULT_ENGINE
     """Name of the engine."""
 
@@ -97,4 +101,5 @@ class Cell:
     def label(self) -> str:
         """Short text for progress lines and messages."""
         chosen = "" if self.docs is None else f" documents {self.docs}"
-        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}{chosen}"
+        twin = "" if self.format is None else f" {self.format} format"
+        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}{twin}{chosen}"

@@ -59,6 +59,14 @@ def _run(value: Value) -> str:
     return "training run not named" if value is None else f"run {value}"
 
 
+def _as_written(value: Value) -> str:
+    return "as written" if value is None else str(value)
+
+
+def _format(value: Value) -> str:
+    return "format as written" if value is None else f"{value} format"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
     """One circumstance in which two results can differ."""
@@ -123,6 +131,7 @@ AXES: Mapping[str, Axis] = {
         Axis(
             name="docs", field="docs", of="question", in_key="unless default", title="documents chosen", label=_chosen
         ),
+        Axis(name="format", field="format", of="question", in_key="unless default", text=_as_written, label=_format),
     )
 }
 """Every axis by name, in the order of the values in a key: a new one goes to the end."""

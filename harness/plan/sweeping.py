@@ -9,9 +9,10 @@ from pathlib import Path
 from harness.errors import PlanError, unknown
 from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
 from harness.plan.documents import chosen_documents, written_documents
+from harness.plan.formats import has_twin, twin_metrics, twins_asked
 from harness.plausible import COUNT, INDEX, LARGEST_COUNT
 from harness.specs import ModelSpec, Suite, TaskSpec
-from harness.wording import count, quoted
+from harness.wording import count, cut, quoted
 
 MOST_CELLS = 1_000_000
 """Of one plan; more would take minutes to list, and nobody has evaluated so many."""
@@ -60,6 +61,8 @@ class Sweep:
     """True wraps prompts in turns by each model's own chat template."""
     system: str | None = None
     """System instruction before every prompt; None for none."""
+    formats: tuple[str, ...] | None = None
+    """Formats in which options are asked, `mc` and `cloze`; None takes the one that each task is written in."""
 
 
 def expand(
@@ -100,10 +103,11 @@ def expand(
             if docs is not None:
                 _check_documents(task, docs)
             prompts = _prompts(task, suite.prompts if sweep.prompts is None else sweep.prompts)
+            asked = [(prompt, twin) for prompt in prompts for twin in twins_asked(task, prompt, sweep.formats)]
             for model in models:
                 for n_shots in shots:
                     _check_shots(task, n_shots)
-                    for prompt in prompts:
+                    for prompt, twin in asked:
                         drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt)
                         for seed in range(seeds if drawn else 1):
                             cell = Cell(
@@ -113,7 +117,7 @@ def expand(
                                 kind=task.kind,
                                 task_version=task.version,
                                 task_digest=task.digest,
-                                metrics=task.metrics,
+                                metrics=task.metrics if twin is None else twin_metrics(task, twin),
                                 shots=n_shots,
                                 prompt=prompt,
                                 seed=seed,
@@ -121,9 +125,13 @@ def expand(
                                 docs=docs,
                                 chat="template" if sweep.chat else None,
                                 system=sweep.system,
+                                format=twin,
                                 engine=engine,
                             )
                             cells.setdefault(cell.place, cell)
+    if sweep.formats and used and not any(map(has_twin, used.values())):
+        named = cut(", ".join(used))
+        raise PlanError(f"--formats {','.join(sweep.formats)}: no task has options to ask in another format: {named}")
     return RunPlan(cells=tuple(cells.values()), tasks=used)
 
 

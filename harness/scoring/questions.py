@@ -52,6 +52,10 @@ class Questions:
     rendering: Rendering = field(compare=False)
     """What renders the templates: `limited.rendering_for`, since they may come from others."""
 
+    def by(self, *, text: Any, target: Any, choice: Any) -> Questions:
+        """The same with other templates, such as those of examples."""
+        return replace(self, text=text, target=target, choice=choice)
+
     def learn(self, docs: Iterable[Mapping[str, Any]]) -> None:
         """Render the templates for all these documents in one go."""
         written = [template for template in (self.text, self.target) if self._is_written(template)]

@@ -29,7 +29,8 @@ def wikitext() -> dict[str, Any]:
     """lm-eval's task `wikitext` as it is, but for its data."""
     file = Path(lm_eval.tasks.__file__).parent / "wikitext" / "preprocess_wikitext.py"
     spec = importlib.util.spec_from_file_location("preprocess_wikitext", file)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     functions = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(functions)
     return {
@@ -74,5 +75,3 @@ def test_the_original_page_has_other_words_and_bytes_than_the_text_that_is_score
     text = wikitext["doc_to_target"](PAGES[0])
     assert len(text.split()) < len(PAGE.split())
     assert len(text.encode()) < len(PAGE.encode())
-
-

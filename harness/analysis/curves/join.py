@@ -227,6 +227,7 @@ def _curve(
         points=points,
         gaps=tuple(sorted(set(gaps), key=lambda gap: (gap.x or 0.0, gap.model, gap.reason))),
         conditions=_text(first.conditions),
+        format=dict(first.conditions).get("format"),
         split=split,
         noise=noise,
         items=_items([[on_curve[i][1] for i in members] for members in grouped], metric, points),

@@ -123,6 +123,9 @@ class Curve:
     """Earlier checkpoints that have no point here, because on this axis only the most trained of each size has one."""
     joined_from: int | None = None
     """Points before neighbours were joined, see `neighbours_joined`; None when each point is one checkpoint or size."""
+    format: str | None = None
+    """Format in which options are asked, `mc` or `cloze`, where it is not that which the task is written in; a table
+    may name both. None where nothing is said."""
     split: str | None = None
     """How this curve differs from others of the same setting that it cannot be joined with; None without any."""
     noise: RunNoise | None = None
@@ -225,6 +228,13 @@ class Curve:
     def setting(self) -> tuple[str, str, int, str, str]:
         """Family, task, shots, prompt and conditions: equal for all metrics of the same answers."""
         return (self.family, self.task, self.shots, self.prompt, self.conditions)
+
+    @property
+    def question(self) -> tuple[str, str, int, str, str]:
+        """As `setting`, whatever the format is in which options are asked: equal for a curve and its twin."""
+        named = f"format {self.format}"
+        others = [f", {self.conditions},".replace(f", {named},", ",", 1) if self.format else self.conditions]
+        return (*self.setting[:4], others[0].strip(", "))
 
     @property
     def label(self) -> str:

@@ -26,8 +26,25 @@ from harness.analysis.stats import (
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.types import PartnerTrend
 
+FORMAT_ARTEFACT, FORMAT_ROBUST = "format-artefact", "format-robust"
+"""Qualifiers of a jump, or of flatness, that the other format of the same documents does not show, or shows too."""
+
 MATERIAL_SHARE = 0.25
 """Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
+
+
+def twins_of(curves: Sequence[Curve]) -> tuple[Curve | None, ...]:
+    """For each headline curve that of the same documents in the other format; None where there is none, or several."""
+    alike: dict[tuple[object, ...], list[Curve]] = {}
+    for curve in curves:
+        alike.setdefault(curve.question, []).append(curve)
+    pairs = (alike[curve.question] for curve in curves)
+    return tuple(
+        next(one for one in pair if one is not curve)
+        if len(pair) == 2 and len({one.format for one in pair}) == 2
+        else None
+        for curve, pair in zip(curves, pairs, strict=True)
+    )
 
 
 def partner_trends(
@@ -69,6 +86,7 @@ def _partner_trend(curve: Curve, sizes: int, below: Trend | None, q: float | Non
         q_below=q,
         share_below=share,
         rises_below=rises,
+        format=curve.format,
     )
 
 

@@ -12,13 +12,13 @@ import numpy as np
 from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.growth import assumed_run_sd
 from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, detectable_effect, minimum_detectable_effect
-from harness.analysis.verdict.artefact import partner_trends
+from harness.analysis.verdict.artefact import partner_trends, twins_of
 from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.over_runs import presence
 from harness.analysis.verdict.reasons import reasons
-from harness.analysis.verdict.rules import decide, of_one_run, unconfirmed, with_partner
+from harness.analysis.verdict.rules import decide, of_one_run, unconfirmed, with_partner, with_twin
 from harness.analysis.verdict.types import (
     CurveRow,
     CurveTests,
@@ -70,7 +70,10 @@ def judge(
 
     Then the continuous metric of the same answers is considered: an emergent or flat verdict becomes metric-artefact
     when that metric already improves among the sizes at which the ability is absent, and an emergent one
-    `metric-robust` when it does not. Last, a jump or a turn that rests on a single training run is `unconfirmed`.
+    `metric-robust` when it does not. Where the same documents were asked in the other format too (options by letter, or
+    by their texts), a jump or flatness is `format-artefact` when that format shows the ability already improving there,
+    and a jump `format-robust` when both formats jump. Last, a jump or a turn that rests on a single training run is
+    `unconfirmed`.
 
     Training runs of one size are one point. Where sizes have several, the noise between runs is estimated from them in
     place of `run_sd`, see `run_noise`.
@@ -110,17 +113,25 @@ def judge(
         for member, found, partner in zip(members, decisions, beside, strict=True)
     ]
     partner_tests = partner_trends(list(zip(beside, sizes_below, strict=True)), together=together)
+    twins = twins_of([member.curve for member in members])
+    below_twin = [
+        member.partner_sizes_below(found, twin) if twin else 0
+        for member, found, twin in zip(members, decisions, twins, strict=True)
+    ]
+    twin_tests = partner_trends(list(zip(twins, below_twin, strict=True)), together=together)
+    of_twin = {id(member.curve): found for member, found in zip(members, decisions, strict=True)}
+    decisions = [with_partner(found, test) for found, test in zip(decisions, partner_tests, strict=True)]
     decisions = [
-        unconfirmed(with_partner(found, test), of_one_run(change, member.curve))
-        for found, test, change, member in zip(decisions, partner_tests, changes, members, strict=True)
+        unconfirmed(with_twin(found, test, of_twin.get(id(twin))), of_one_run(change, member.curve))
+        for found, test, twin, change, member in zip(decisions, twin_tests, twins, changes, members, strict=True)
     ]
     tell("where each ability sets in, from redrawn curves")
     found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))
     evidence = [
-        _evidence(member, found, q, run_sd)
-        for member, found, *q in zip(members, decisions, *(test.q for test in corrected), strict=True)
+        _evidence(member, found, q, run_sd, twin)
+        for member, found, twin, *q in zip(members, decisions, twin_tests, *(test.q for test in corrected), strict=True)
     ]
-    verdicts = map(_verdict, members, decisions, evidence, partner_tests, changes, found_onsets)
+    verdicts = map(_verdict, members, decisions, evidence, partner_tests, twin_tests, changes, found_onsets)
     return tuple(
         Judged(curve=curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
         for curve, verdict, partner in zip(headlines, verdicts, beside_whole, strict=True)
@@ -144,6 +155,7 @@ def to_json(judged: Judged) -> dict[str, Any]:
         "prompt": curve.prompt,
         "scale": curve.scale,
         "conditions": curve.conditions,
+        "format": curve.format,
         "label": verdict.label,
         "qualifier": verdict.qualifier,
         "threshold": verdict.threshold,
@@ -210,7 +222,9 @@ def _corrected(p: Sequence[float | None], alpha: float, *, together: bool) -> _C
     return _Corrected(q, max([just_below / max(len(pairs), 1), *passed]))
 
 
-def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd: float | None) -> Evidence:
+def _evidence(
+    member: Member, found: Decision, q: Sequence[float | None], run_sd: float | None, twin: PartnerTrend | None
+) -> Evidence:
     """One curve's tests as numbers in units of the score."""
     tests, i = member.tests, member.index
     unit, noise = float(tests.unit[i]), member.curve.noise
@@ -244,6 +258,9 @@ def _evidence(member: Member, found: Decision, q: Sequence[float | None], run_sd
         q_ext=q_ext,
         q_jump=q_jump,
         q_turn=q_turn,
+        z_format=twin and twin.z_below,
+        q_format=twin and twin.q_below,
+        share_format=twin and twin.share_below,
         run_freedom=noise and noise.freedom,
     )
 
@@ -253,6 +270,7 @@ def _verdict(
     found: Decision,
     evidence: Evidence,
     partner: PartnerTrend | None,
+    twin: PartnerTrend | None,
     changes: tuple[Flip, ...] | None,
     onset: Onset | None,
 ) -> Verdict:
@@ -275,6 +293,7 @@ def _verdict(
         evidence=evidence,
         largest_step=step,
         partner_trend=partner,
+        format_trend=twin,
         flips=changes or (),
         presence=over_runs,
         reasons=reasons(
@@ -286,6 +305,7 @@ def _verdict(
             onset=onset,
             largest_step=step,
             partner=partner,
+            twin=twin,
             flips=changes or (),
             over_runs=over_runs,
         ),

@@ -9,6 +9,7 @@ from itertools import pairwise
 from harness.analysis.curves import Curve
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, rerun_of
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.verdict.artefact import FORMAT_ROBUST
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import (
@@ -42,6 +43,7 @@ def reasons(
     onset: Onset | None,
     largest_step: LargestStep | None,
     partner: PartnerTrend | None,
+    twin: PartnerTrend | None = None,
     flips: Sequence[Flip],
     over_runs: Presence | None = None,
 ) -> tuple[str, ...]:
@@ -56,6 +58,7 @@ def reasons(
         onset: where the ability sets in; None when it does not rise.
         largest_step: the largest rise between two neighbouring sizes; None when the curve does not rise.
         partner: what the continuous metric of the same answers does; None when the task has none.
+        twin: what the headline metric of the other format does; None when the documents were not asked in it.
         flips: sizes without which the label would be another.
         over_runs: how many training runs of each size have the ability; None when there are too few to tell.
     """
@@ -69,6 +72,7 @@ def reasons(
         _sudden(curve, decision, evidence),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
         _beside(curve, partner, decision) if partner else "",
+        _in_other_format(curve, twin, decision) if twin else "",
         _scatter(curve, evidence),
         _runs(curve, evidence),
         _present(over_runs),
@@ -303,6 +307,28 @@ def _beside(curve: Curve, partner: PartnerTrend, decision: Decision) -> str:
         moves = "gets worse" if partner.z_below < 0 else "improves only little"
         return f"{partner.metric} {moves} {where} ({z}{share if partner.z_below > 0 else ''})."
     return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
+
+
+def _in_other_format(curve: Curve, twin: PartnerTrend, decision: Decision) -> str:
+    """What the same documents show when options are asked for the other way."""
+    if twin.sizes_below == 0 or decision.label not in {"emergent", "flat", "metric-artefact"}:
+        return ""
+    everywhere = twin.sizes_below == twin.sizes
+    noun = curve.noun
+    where = f"over all {noun}s" if everywhere else f"over the {twin.sizes_below} {noun}s below the threshold"
+    by_letter = twin.format == "mc" or curve.format == "cloze"
+    asked = f"Asked {'by letter' if by_letter else 'without listing the options'}, the same documents"
+    if twin.rises_below is None:
+        return f"{asked} have too few {noun}s below the threshold to say whether {twin.metric} rises earlier."
+    z = "" if twin.z_below is None else f"z = {one_decimal(twin.z_below)}"
+    if twin.rises_below:
+        what = "flatness" if decision.rule == "small" else "jump"
+        return (
+            f"Format artefact: {asked[0].lower()}{asked[1:]} already improve in {twin.metric} {where} ({z}), so that "
+            f"the {what} is made by the format."
+        )
+    also = " and jump as well" if FORMAT_ROBUST in (decision.qualifier or "").split() else ""
+    return f"{asked} do not clearly improve in {twin.metric} {where} (q {probability(twin.q_below)}){also}."
 
 
 def _scatter(curve: Curve, evidence: Evidence) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
+from harness.analysis.verdict.artefact import FORMAT_ARTEFACT, FORMAT_ROBUST
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels, PartnerTrend
 
@@ -75,6 +76,31 @@ def with_partner(decision: Decision, partner: PartnerTrend | None) -> Decision:
     return decision._replace(qualifier=f"{decision.qualifier} metric-robust")
 
 
+def with_twin(decision: Decision, twin: PartnerTrend | None, of_twin: Decision | None) -> Decision:
+    """The decision once the same documents are known in the other format of asking for options.
+
+    A jump, or flatness, is `format-artefact` when right answers in the other format already become more where the
+    ability seems absent, and a jump is `format-robust` when the other format jumps as well and no earlier.
+
+    Args:
+        decision: what the headline metric shows, its continuous partner considered.
+        twin: what the headline metric of the other format does; None when it was not asked.
+        of_twin: what is decided of the other format.
+    """
+    if twin is None or twin.rises_below is None or decision.rule not in {"unforeseen", "broken", "small"}:
+        return decision
+    if decision.label not in {"emergent", "flat", "metric-artefact"}:
+        return decision
+    robust = decision.label == "emergent" and of_twin is not None and of_twin.label == "emergent"
+    qualifier = FORMAT_ARTEFACT if twin.rises_below else FORMAT_ROBUST if robust else None
+    return decision if qualifier is None else qualified(decision, qualifier)
+
+
+def qualified(decision: Decision, more: str) -> Decision:
+    """The decision with one more qualifier."""
+    return decision._replace(qualifier=f"{decision.qualifier} {more}" if decision.qualifier else more)
+
+
 def significant(q: float | None) -> bool:
     """True when there is a corrected p, and it is below `ALPHA`."""
     return q is not None and q < ALPHA
@@ -103,7 +129,7 @@ def unconfirmed(decision: Decision, flips: tuple[Flip, ...] | None) -> Decision:
     """
     if decision.rule not in {"unforeseen", "broken", "turn"} or flips == ():
         return decision
-    return decision._replace(qualifier=f"{decision.qualifier} unconfirmed" if decision.qualifier else "unconfirmed")
+    return qualified(decision, "unconfirmed")
 
 
 def _emergent(tests: CurveTests, i: int, levels: Levels) -> Decision | None:

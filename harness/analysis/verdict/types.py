@@ -199,6 +199,8 @@ class PartnerTrend(NamedTuple):
     metric has no range, or the trend cannot be tested."""
     rises_below: bool | None
     """True when it improves there, significantly and by a material share; None when it cannot be tested."""
+    format: str | None = None
+    """Format of its curve, as in `Curve.format`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -254,6 +256,13 @@ class Evidence:
     """p_jump, corrected over all curves judged together (Benjamini-Hochberg)."""
     q_turn: float | None
     """p_turn, corrected over all curves judged together (Benjamini-Hochberg)."""
+    z_format: float | None = None
+    """Trend of the same documents in the other format (options by letter, or by their texts) over the sizes at which
+    the ability is absent, positive when it improves."""
+    q_format: float | None = None
+    """Two-sided p of z_format, corrected over all twins judged together (Benjamini-Hochberg)."""
+    share_format: float | None = None
+    """Rise of the other format over these sizes, as a share of its range over all sizes."""
     run_freedom: float | None
     """Degrees of freedom of run_sd; None where it was assumed."""
 
@@ -308,8 +317,9 @@ class Verdict:
     qualifier: str | None
     """For an emergent ability `sharp` or `apparent`, perhaps followed by `metric-robust`; for a flat curve that rises
     significantly but by less than matters `rising`; for a smooth rise about which the sizes scatter widely `rough`. For
-    an emergent ability and for a turn also `unconfirmed`, when it rests on a single training run of a size. None when
-    there is nothing to add."""
+    an emergent or flat one `format-artefact` when the same documents asked in the other format show it earlier, and for
+    an emergent one `format-robust` when they jump as well. For an emergent ability and for a turn also `unconfirmed`,
+    when it rests on a single training run of a size. None when there is nothing to add."""
     threshold: float | None
     """Scale at which the ability passes chance by the practical effect; None when it does not rise, or passed that
     level before the smallest size."""
@@ -336,6 +346,8 @@ class Verdict:
     """The largest step upwards; None when the curve does not rise."""
     partner_trend: PartnerTrend | None
     """What the continuous metric of the same answers does; None when the task has none."""
+    format_trend: PartnerTrend | None = None
+    """What the headline metric does when the same documents are asked in the other format; None when they were not."""
     flips: tuple[Flip, ...]
     """The sizes without which the label would be another; when there is just one, it alone carries the verdict."""
     reasons: tuple[str, ...]

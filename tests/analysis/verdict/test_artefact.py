@@ -3,11 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.analysis.curves import Curve, curves
-from harness.analysis.verdict import PartnerTrend, Verdict
+from harness.analysis.verdict import PartnerTrend, Verdict, judge
 from harness.analysis.verdict.artefact import partner_trends
+from harness.notebook import read_curves
 from tests.builders import grown
 from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP, verdicts
 
@@ -152,3 +154,74 @@ def test_many_partners_are_corrected_together() -> None:
     assert apart is not None
     assert among.q_below == pytest.approx(10 * (alone.p_below or 0))
     assert apart.q_below == alone.p_below
+
+
+def in_formats(
+    own: tuple[int, ...], twin: tuple[int, ...], format: str = "cloze", smooth: tuple[float, ...] = (0.25,) * 8
+) -> list[Verdict]:
+    """The verdicts on a task and on its twin in another format."""
+    results = (*grown(own, smooth=smooth), *grown(twin, format=format))
+    return verdicts(curves(results), draws=0)
+
+
+def test_a_jump_that_only_letters_show_is_made_by_the_format() -> None:
+    letters, cloze = in_formats(STEP, RISE)
+    assert letters.label == "emergent"
+    assert "format-artefact" in str(letters.qualifier).split()
+    assert (letters.evidence.z_format or 0) > 3
+    assert (letters.evidence.q_format or 1) < 0.05
+    assert (letters.evidence.share_format or 0) > 0.25
+    (said,) = [sentence for sentence in letters.reasons if sentence.startswith("Format artefact: ")]
+    assert "asked without listing the options, the same documents already improve in acc over the 7 sizes" in said
+    assert said.endswith("so that the jump is made by the format.")
+    assert (cloze.label, cloze.qualifier) == ("smooth", None)
+    assert not any(sentence.startswith("Format artefact") for sentence in cloze.reasons)
+
+
+def test_flatness_that_only_letters_show_is_made_by_the_format() -> None:
+    letters, _ = in_formats(FLAT, RISE)
+    assert (letters.label, letters.qualifier) == ("flat", "format-artefact")
+
+
+def test_a_twin_by_letter_that_jumps_is_blamed_for_it_as_well() -> None:
+    cloze, letters = in_formats(RISE, STEP, format="mc")
+    assert "format-artefact" in str(letters.qualifier).split()
+    assert cloze.label == "smooth"
+
+
+def test_a_jump_of_both_formats_is_robust_to_the_format() -> None:
+    for verdict in in_formats(STEP, STEP):
+        assert verdict.label == "emergent"
+        assert "format-robust" in str(verdict.qualifier).split()
+    assert any("and jump as well" in sentence for sentence in in_formats(STEP, STEP)[0].reasons)
+
+
+def test_a_twin_that_stays_at_chance_explains_no_jump() -> None:
+    letters, cloze = in_formats(STEP, FLAT)
+    assert "format" not in str(letters.qualifier)
+    assert any("do not clearly improve in acc" in sentence for sentence in letters.reasons)
+    assert cloze.label == "flat"
+
+
+def test_formats_of_other_tasks_and_settings_are_no_twins() -> None:
+    results = (*grown(STEP), *grown(RISE, format="cloze", shots=2), *grown(RISE, format="cloze", prompt="terse"))
+    assert verdicts(curves(results), draws=0)[0].format_trend is None
+
+
+def test_a_metric_artefact_can_be_one_of_the_format_too() -> None:
+    letters, _ = in_formats(STEP, RISE, smooth=EARLY)
+    assert letters.label == "metric-artefact"
+    assert "format-artefact" in str(letters.qualifier).split()
+
+
+def test_twins_of_a_table_name_both_formats() -> None:
+    rows = [
+        {"family": "mine", "model": f"m{i}", "params": 10 ** (6 + i / 2), "task": "sums", "metric": "acc", "n_shot": 0}
+        | {"chance": 0.25, "n": 200, "k": k, "format": format}
+        for format, right in (("mc", STEP), ("cloze", RISE))
+        for i, k in enumerate(right)
+    ]
+    by_format = {row.curve.format: row.verdict for row in judge(read_curves(pd.DataFrame(rows)), draws=0)}
+    assert "format-artefact" in str(by_format["mc"].qualifier).split()
+    assert "asked without listing the options" in " ".join(by_format["mc"].reasons)
+    assert by_format["cloze"].label == "smooth"
