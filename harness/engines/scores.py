@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from harness.errors import AtDocument, HarnessError
 from harness.plan import Cell
 from harness.records import Score
 from harness.scoring.metrics import (
+    OF_RIGHT_OPTION,
     SAMPLE_METRICS,
     Answer,
     CorpusValue,
@@ -36,7 +37,8 @@ class CellScores:
     scores: tuple[Score, ...]
     """Scores in the order of the cell's metrics."""
     per_sample: tuple[Mapping[str, float], ...]
-    """One mapping per document, without corpus metrics, which have no score for a single document."""
+    """One mapping per document, without corpus metrics, which have no score for a single document. Answers to multiple
+    choice have all of `OF_RIGHT_OPTION`, whatever the metrics of the cell are."""
 
 
 def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellScores:
@@ -73,7 +75,20 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
         scores.append(Score(metric=name, value=value, stderr=stderr, n=len(answers)))
         for row, sample_value in zip(per_sample, values or (), strict=values is not None):
             row[name] = sample_value
+    for row, answer in zip(per_sample, answers, strict=True):
+        row.update(_of_right_option(answer, row))
     return CellScores(scores=tuple(scores), per_sample=tuple(per_sample))
+
+
+def _of_right_option(answer: Answer, known: Collection[str]) -> Mapping[str, float]:
+    """The smooth numbers of an answer to multiple choice, where the task does not ask for them anyway.
+
+    They stand with the samples alone: the cell's own scores are those that its task lists.
+    """
+    if not answer.options:
+        return {}
+    values = {name: sample_metric(name)(answer) for name in OF_RIGHT_OPTION if name not in known}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[Any]) -> float | None:

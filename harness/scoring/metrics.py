@@ -93,6 +93,9 @@ LOSSES = frozenset(name for name, reading in READINGS.items() if not reading["hi
 OF_OPTIONS = ("prob_correct", "brier")
 """Our metrics that can be computed only for documents with answer options."""
 
+OF_RIGHT_OPTION = ("prob_correct", "correct_bits_per_byte")
+"""What every answer to multiple choice is stored with, and the continuous partners of tasks that name none."""
+
 CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
     "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",

@@ -312,7 +312,7 @@ def test_lm_evals_corpus_metrics_have_an_error_too(
     assert f1.stderr is not None
     assert 0.0 < f1.stderr < 0.5
     assert result.samples is not None
-    assert result.samples[0].scores.keys() == {"prob_correct"}
+    assert result.samples[0].scores.keys() == {"prob_correct", "correct_bits_per_byte"}
 
 
 def test_code_is_not_executed_without_consent(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:

@@ -12,6 +12,7 @@ from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.errors import HarnessError
 from harness.plan.formats import Format, twin_metrics
 from harness.records import CellResult
+from harness.scoring.metrics import OF_RIGHT_OPTION
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
 from tests.builders.tasks import COLOURS, metrics
@@ -84,3 +85,12 @@ def test_what_the_author_made_of_the_answers_is_left_out_of_the_twin(
     config = {**letters.config, "metric_list": listed, "process_results": lambda doc, results: {"acc": 1.0}}
     task = replace(letters, config=config)
     assert asked(engine, tiny, task, "cloze").scores == asked(engine, tiny, letters, "cloze").scores
+
+
+def test_every_answer_to_multiple_choice_has_both_smooth_numbers(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    bare, both = (replace(choice_task, metrics=metrics("acc", *more)) for more in ((), OF_RIGHT_OPTION))
+    listed, stored = (asked(engine, tiny, task, None) for task in (both, bare))
+    assert [score.metric for score in stored.scores] == ["acc"]
+    assert [sample.scores for sample in stored.samples or ()] == [sample.scores for sample in listed.samples or ()]

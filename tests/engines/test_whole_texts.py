@@ -50,7 +50,8 @@ def theirs(wikitext: dict[str, Any], model_folder: Path) -> dict[str, float]:
     import datasets
 
     pages = datasets.DatasetDict({"test": datasets.Dataset.from_list(PAGES)})
-    task = ConfigurableTask(config={**wikitext, "custom_dataset": lambda **_: pages})
+    # as a function, because the harness takes lm-eval's environment for templates away in its own process
+    task = ConfigurableTask(config={**wikitext, "doc_to_text": lambda _: "", "custom_dataset": lambda **_: pages})
     lm = HFLM(pretrained=str(model_folder), dtype="float32", device="cpu", batch_size=4)
     assert len(lm.tok_encode(PAGES[-1]["page"])) > 3 * lm.max_length, "the longest page needs several windows"
     found = evaluate(lm=lm, task_dict={"wikitext": task}, bootstrap_iters=0)["results"]["wikitext"]

@@ -37,6 +37,10 @@ class Member:
         """This curve alone, as counts; None for scores that are no counts."""
         return None if self.tests.counts is None else self.tests.counts.rows([self.index])
 
+    def is_there(self, sizes: int) -> bool:
+        """True when each of so many of the smallest sizes, at least one, is reliably above chance."""
+        return sizes > 0 and bool(self.tests.above[self.index, :sizes].all())
+
     def partner_sizes_below(self, found: Decision, partner: Curve) -> int:
         """How many sizes of the partner lie below the size from which on the ability is there.
 

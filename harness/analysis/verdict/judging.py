@@ -119,11 +119,17 @@ def judge(
         for member, found, twin in zip(members, decisions, twins, strict=True)
     ]
     twin_tests = partner_trends(list(zip(twins, below_twin, strict=True)), together=together)
-    of_twin = {id(member.curve): found for member, found in zip(members, decisions, strict=True)}
+    place = {id(member.curve): at for at, member in enumerate(members)}
+    others = [None if twin is None else place[id(twin)] for twin in twins]
+    twin_tests = tuple(
+        test and test._replace(there_below=at is not None and members[at].is_there(below))
+        for test, at, below in zip(twin_tests, others, below_twin, strict=True)
+    )
+    of_twin = [None if at is None else decisions[at] for at in others]
     decisions = [with_partner(found, test) for found, test in zip(decisions, partner_tests, strict=True)]
     decisions = [
-        unconfirmed(with_twin(found, test, of_twin.get(id(twin))), of_one_run(change, member.curve))
-        for found, test, twin, change, member in zip(decisions, twin_tests, twins, changes, members, strict=True)
+        unconfirmed(with_twin(found, test, other), of_one_run(change, member.curve))
+        for found, test, other, change, member in zip(decisions, twin_tests, of_twin, changes, members, strict=True)
     ]
     tell("where each ability sets in, from redrawn curves")
     found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))

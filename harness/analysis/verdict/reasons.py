@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.analysis.curves import Curve
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, rerun_of
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
-from harness.analysis.verdict.artefact import FORMAT_ROBUST
+from harness.analysis.verdict.artefact import FORMAT_ARTEFACT, FORMAT_ROBUST
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import (
@@ -313,22 +313,24 @@ def _in_other_format(curve: Curve, twin: PartnerTrend, decision: Decision) -> st
     """What the same documents show when options are asked for the other way."""
     if twin.sizes_below == 0 or decision.label not in {"emergent", "flat", "metric-artefact"}:
         return ""
+    noun, qualifiers = curve.noun, (decision.qualifier or "").split()
     everywhere = twin.sizes_below == twin.sizes
-    noun = curve.noun
     where = f"over all {noun}s" if everywhere else f"over the {twin.sizes_below} {noun}s below the threshold"
     by_letter = twin.format == "mc" or curve.format == "cloze"
-    asked = f"Asked {'by letter' if by_letter else 'without listing the options'}, the same documents"
-    if twin.rises_below is None:
-        return f"{asked} have too few {noun}s below the threshold to say whether {twin.metric} rises earlier."
-    z = "" if twin.z_below is None else f"z = {one_decimal(twin.z_below)}"
-    if twin.rises_below:
+    asked = f"sked {'by letter' if by_letter else 'without listing the options'}, the same documents"
+    z = "" if twin.z_below is None else f" (z = {one_decimal(twin.z_below)})"
+    if FORMAT_ARTEFACT in qualifiers:
         what = "flatness" if decision.rule == "small" else "jump"
-        return (
-            f"Format artefact: {asked[0].lower()}{asked[1:]} already improve in {twin.metric} {where} ({z}), so that "
-            f"the {what} is made by the format."
-        )
-    also = " and jump as well" if FORMAT_ROBUST in (decision.qualifier or "").split() else ""
-    return f"{asked} do not clearly improve in {twin.metric} {where} (q {probability(twin.q_below)}){also}."
+        there = f"already improve in {twin.metric} {where}{z}"
+        if not twin.rises_below:
+            there = f"are above chance at each of {twin.sizes_below} {noun}s already"
+        return f"Format artefact: a{asked} {there}, so that the {what} is made by the format."
+    if twin.rises_below is None:
+        return f"A{asked} have too few {noun}s below the threshold to say whether {twin.metric} rises earlier."
+    if twin.z_below is not None and significant(twin.q_below):
+        return f"A{asked} {'get worse' if twin.z_below < 0 else 'improve only little'} {where}{z}."
+    also = " and jump as well" if FORMAT_ROBUST in qualifiers else ""
+    return f"A{asked} do not clearly improve in {twin.metric} {where} (q {probability(twin.q_below)}){also}."
 
 
 def _scatter(curve: Curve, evidence: Evidence) -> str:

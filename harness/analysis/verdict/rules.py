@@ -80,19 +80,24 @@ def with_twin(decision: Decision, twin: PartnerTrend | None, of_twin: Decision |
     """The decision once the same documents are known in the other format of asking for options.
 
     A jump, or flatness, is `format-artefact` when right answers in the other format already become more where the
-    ability seems absent, and a jump is `format-robust` when the other format jumps as well and no earlier.
+    ability seems absent, or are above chance there at every size. A jump is `format-robust` when the other format jumps
+    as well and no earlier.
 
     Args:
         decision: what the headline metric shows, its continuous partner considered.
         twin: what the headline metric of the other format does; None when it was not asked.
         of_twin: what is decided of the other format.
     """
-    if twin is None or twin.rises_below is None or decision.rule not in {"unforeseen", "broken", "small"}:
+    if (
+        twin is None
+        or (twin.rises_below is None and not twin.there_below)
+        or decision.rule not in {"unforeseen", "broken", "small"}
+    ):
         return decision
     if decision.label not in {"emergent", "flat", "metric-artefact"}:
         return decision
     robust = decision.label == "emergent" and of_twin is not None and of_twin.label == "emergent"
-    qualifier = FORMAT_ARTEFACT if twin.rises_below else FORMAT_ROBUST if robust else None
+    qualifier = FORMAT_ARTEFACT if twin.rises_below or twin.there_below else FORMAT_ROBUST if robust else None
     return decision if qualifier is None else qualified(decision, qualifier)
 
 

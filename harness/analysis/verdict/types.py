@@ -201,6 +201,8 @@ class PartnerTrend(NamedTuple):
     """True when it improves there, significantly and by a material share; None when it cannot be tested."""
     format: str | None = None
     """Format of its curve, as in `Curve.format`."""
+    there_below: bool = False
+    """True when every one of the sizes below is reliably above chance; looked at for the other format alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

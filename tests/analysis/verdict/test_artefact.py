@@ -11,7 +11,7 @@ from harness.analysis.verdict import PartnerTrend, Verdict, judge
 from harness.analysis.verdict.artefact import partner_trends
 from harness.notebook import read_curves
 from tests.builders import grown
-from tests.builders.curves import EARLY, FLAT, LATE, RISE, STEP, verdicts
+from tests.builders.curves import EARLY, FALL, FLAT, HIGH, LATE, RISE, STEP, verdicts
 
 
 def drawn(right: tuple[int, ...], smooth: tuple[float, ...], n: int = 200) -> tuple[Curve, ...]:
@@ -201,6 +201,19 @@ def test_a_twin_that_stays_at_chance_explains_no_jump() -> None:
     assert "format" not in str(letters.qualifier)
     assert any("do not clearly improve in acc" in sentence for sentence in letters.reasons)
     assert cloze.label == "flat"
+
+
+def test_letters_that_stay_at_chance_where_the_texts_never_were_are_an_artefact_of_the_format() -> None:
+    letters, cloze = in_formats(FLAT, HIGH)
+    assert (letters.label, letters.qualifier) == ("flat", "format-artefact")
+    assert any("are above chance at each of 8 sizes already" in sentence for sentence in letters.reasons)
+    assert cloze.label == "flat-above-chance"
+
+
+def test_a_twin_that_gets_worse_is_said_to() -> None:
+    letters, _ = in_formats(FLAT, FALL)
+    assert letters.qualifier is None
+    assert any("the same documents get worse over all sizes (z = -" in sentence for sentence in letters.reasons)
 
 
 def test_formats_of_other_tasks_and_settings_are_no_twins() -> None:
