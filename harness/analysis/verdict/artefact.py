@@ -26,9 +26,6 @@ from harness.analysis.stats import (
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.types import PartnerTrend
 
-FORMAT_ARTEFACT, FORMAT_ROBUST = "format-artefact", "format-robust"
-"""Qualifiers of a jump, or of flatness, that the other format of the same documents does not show, or shows too."""
-
 MATERIAL_SHARE = 0.25
 """Share of its whole range the continuous metric must gain below the threshold to count as improving there."""
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from harness.analysis.curves import Curve
 from harness.analysis.growth import FEWEST_TO_EXTRAPOLATE, RUN_SD, rerun_of
 from harness.analysis.stats import FEWEST_SIZES_FOR_A_TREND
-from harness.analysis.verdict.artefact import FORMAT_ARTEFACT, FORMAT_ROBUST
+from harness.analysis.verdict.beside import partner_sentence, twin_sentence
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import (
@@ -71,8 +71,8 @@ def reasons(
         _onset(curve, onset, effect) if decision.label in {"emergent", "metric-artefact", "smooth"} else "",
         _sudden(curve, decision, evidence),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
-        _beside(curve, partner, decision) if partner else "",
-        _in_other_format(curve, twin, decision) if twin else "",
+        partner_sentence(curve, partner, decision) if partner else "",
+        twin_sentence(curve, twin, decision) if twin else "",
         _scatter(curve, evidence),
         _runs(curve, evidence),
         _present(over_runs),
@@ -286,51 +286,6 @@ def _located(curve: Curve, at: float, low: float | None, high: float | None) -> 
 def _step(step: LargestStep, curve: Curve) -> str:
     share = percent(step.share)
     return f"The largest step, {step.below} to {step.above}, makes {share} of the range of {_points(curve)}."
-
-
-def _beside(curve: Curve, partner: PartnerTrend, decision: Decision) -> str:
-    if partner.sizes_below == 0:
-        return ""
-    everywhere = partner.sizes_below == partner.sizes
-    noun = curve.noun
-    where = f"over all {noun}s" if everywhere else f"over the {partner.sizes_below} {noun}s below the threshold"
-    if partner.rises_below is None:
-        return f"{partner.metric}: too few {noun}s below the threshold to say whether it rises earlier."
-    z = "" if partner.z_below is None else f"z = {one_decimal(partner.z_below)}"
-    of_range = "" if partner.share_below is None else f", {percent(min(partner.share_below, 1))} of its range"
-    share = "" if everywhere else of_range
-    if partner.rises_below:
-        what = "flatness" if decision.rule == "small" else "jump"
-        blame = f"The {what} is made by the metric: " if decision.label == "metric-artefact" else ""
-        return f"{blame}{partner.metric} of the same answers already improves {where} ({z}{share})."
-    if partner.z_below is not None and significant(partner.q_below):
-        moves = "gets worse" if partner.z_below < 0 else "improves only little"
-        return f"{partner.metric} {moves} {where} ({z}{share if partner.z_below > 0 else ''})."
-    return f"{partner.metric} does not clearly improve {where} (q {probability(partner.q_below)})."
-
-
-def _in_other_format(curve: Curve, twin: PartnerTrend, decision: Decision) -> str:
-    """What the same documents show when options are asked for the other way."""
-    if twin.sizes_below == 0 or decision.label not in {"emergent", "flat", "metric-artefact"}:
-        return ""
-    noun, qualifiers = curve.noun, (decision.qualifier or "").split()
-    everywhere = twin.sizes_below == twin.sizes
-    where = f"over all {noun}s" if everywhere else f"over the {twin.sizes_below} {noun}s below the threshold"
-    by_letter = twin.format == "mc" or curve.format == "cloze"
-    asked = f"sked {'by letter' if by_letter else 'without listing the options'}, the same documents"
-    z = "" if twin.z_below is None else f" (z = {one_decimal(twin.z_below)})"
-    if FORMAT_ARTEFACT in qualifiers:
-        what = "flatness" if decision.rule == "small" else "jump"
-        there = f"already improve in {twin.metric} {where}{z}"
-        if not twin.rises_below:
-            there = f"are above chance at each of {twin.sizes_below} {noun}s already"
-        return f"Format artefact: a{asked} {there}, so that the {what} is made by the format."
-    if twin.rises_below is None:
-        return f"A{asked} have too few {noun}s below the threshold to say whether {twin.metric} rises earlier."
-    if twin.z_below is not None and significant(twin.q_below):
-        return f"A{asked} {'get worse' if twin.z_below < 0 else 'improve only little'} {where}{z}."
-    also = " and jump as well" if FORMAT_ROBUST in qualifiers else ""
-    return f"A{asked} do not clearly improve in {twin.metric} {where} (q {probability(twin.q_below)}){also}."
 
 
 def _scatter(curve: Curve, evidence: Evidence) -> str:

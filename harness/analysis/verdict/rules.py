@@ -6,9 +6,16 @@ import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
-from harness.analysis.verdict.artefact import FORMAT_ARTEFACT, FORMAT_ROBUST
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
-from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels, PartnerTrend
+from harness.analysis.verdict.types import (
+    FORMAT_ARTEFACT,
+    FORMAT_ROBUST,
+    CurveTests,
+    Decision,
+    Flip,
+    Levels,
+    PartnerTrend,
+)
 
 _NORMAL = 1.96
 """Two-sided 5 % point of the normal distribution."""

@@ -41,6 +41,10 @@ documents whose spread is not known. `small`: neither a clear rise nor a largest
 other rule applied. The others are named for what the curve does."""
 
 
+FORMAT_ARTEFACT, FORMAT_ROBUST = "format-artefact", "format-robust"
+"""Qualifiers of a jump, or of flatness, that the other format of the same documents does not show, or shows too."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurveTests:
     """Every test on B curves of m sizes each, before any is corrected; scores as shares of the best score.
