@@ -81,6 +81,7 @@ pages: $(INSTALLED)  ## every run that README and documentation show, as it is w
 
 calibrate: $(INSTALLED)  ## verdicts on simulated families whose truth is known (minutes; SIMS=30 for more studies)
 	$(BIN)/python -m tests.calibration $(if $(SIMS),--sims $(SIMS)) --markdown docs/calibration.md
+	$(BIN)/python -m tests.calibration.bound --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.forecasts --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.replication --markdown docs/calibration.md
 	$(BIN)/python -m tests.calibration.runs $(if $(SIMS),--sims $(SIMS)) --markdown docs/calibration.md

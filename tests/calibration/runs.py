@@ -37,7 +37,7 @@ SIMULATIONS = 3
 TURNS = frozenset({"u-shaped", "inverted-u"})
 
 
-def _rise(chance: float, width: float) -> Truth:
+def rise(chance: float, width: float) -> Truth:
     """From chance to six tenths above it (or to 0.85), 10 % to 90 % of that within `width` decades."""
 
     def ability(x: np.ndarray, sizes: int) -> np.ndarray:
@@ -52,8 +52,8 @@ def _turn(x: np.ndarray, sizes: int) -> np.ndarray:
     return 0.55 - 0.3 * (1 - (2 * x / DECADES - 1) ** 2)
 
 
-HALF_DECADE = tuple(_rise(chance, 0.5) for chance in (0.0, 0.25))
-EIGHT_TENTHS = tuple(_rise(chance, 0.8) for chance in (0.0, 0.25))
+HALF_DECADE = tuple(rise(chance, 0.5) for chance in (0.0, 0.25))
+EIGHT_TENTHS = tuple(rise(chance, 0.8) for chance in (0.0, 0.25))
 TURN = Truth(name="valley of 0.3", ability=_turn, right=frozenset({"u-shaped"}), located=False)
 HINGE = next(truth for truth in TRUTHS if truth.name == "hinge")
 NO_JUMP = (*FLAT, *LINEAR, *WIDE, HINGE)

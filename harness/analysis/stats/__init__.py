@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         resolution,
     )
     from harness.analysis.stats.scale_trend import trend, trends
-    from harness.analysis.stats.training_runs import RunNoise, interval_over_runs, run_noise
+    from harness.analysis.stats.training_runs import RunNoise, interval_over_runs, run_noise, widened
     from harness.analysis.stats.types import Difference, Estimate, Interval, RepeatedScore, Resolution, Trend, Trends
 
 __all__ = [
@@ -84,6 +84,7 @@ __all__ = [
     "run_noise",
     "trend",
     "trends",
+    "widened",
     "wilson",
 ]
 
@@ -130,6 +131,7 @@ __getattr__ = lazy_names(
         "RunNoise": "training_runs",
         "interval_over_runs": "training_runs",
         "run_noise": "training_runs",
+        "widened": "training_runs",
         "wilson": "estimates",
     },
 )

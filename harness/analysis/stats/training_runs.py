@@ -55,16 +55,26 @@ class RunNoise(NamedTuple):
     def wary_sd(self) -> float:
         """`sd` as tests and intervals use it: larger, the fewer degrees of freedom there are.
 
-        A variance from few degrees of freedom is uncertain itself, for which an interval takes the t quantile instead
-        of the normal one; the factor is bounded, because with one degree nothing would be left.
+        See `widened`.
         """
-        sure = (1 + CONFIDENCE) / 2
-        widened = min(float(student.ppf(sure, self.freedom) / norm.ppf(sure)) ** 2, _MOST_WIDENED)
-        return math.sqrt(max(widened * self.between - self.documents, 0.0))
+        return math.sqrt(max(widened(self.freedom) * self.between - self.documents, 0.0))
 
     def share(self, value: float) -> float:
         """The variance at a score as a share of that at one half."""
         return _share(value, self.best)
+
+
+def widened(freedom: float) -> float:
+    """The factor by which a variance from so many degrees of freedom is enlarged, because it is uncertain itself.
+
+    An interval takes the t quantile instead of the normal one for this; the factor is the square of their ratio. It is
+    bounded, because with one degree of freedom nothing would be left.
+
+    >>> round(widened(5), 2), round(widened(21), 2), widened(1)
+    (1.72, 1.13, 3.0)
+    """
+    sure = (1 + CONFIDENCE) / 2
+    return min(float(student.ppf(sure, freedom) / norm.ppf(sure)) ** 2, _MOST_WIDENED)
 
 
 def run_noise(sizes: Sequence[Sequence[Estimate]], best: float | None) -> RunNoise | None:

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.growth import FORMS, Counts, Form, dispersion, fit, fit_smallest, saturated
-from harness.analysis.stats import Array, Index
+from harness.analysis.growth import FORMS, Counts, Fits, Form, dispersion, fit, fit_smallest, saturated
+from harness.analysis.stats import Array, Index, widened
 from harness.analysis.stats.distributions import beta, binom, chi2
 
 LAWS = ("linear", "power", "error-power")
@@ -39,6 +39,8 @@ SMOOTH_WIDTH = 1.0
 
 
 _STEEPEST = 2 * np.log(9) / SMOOTH_WIDTH
+_SHOWS = 0.1
+"""Level at which sizes scatter by more than documents explain."""
 _SAME_SPAN = 3
 """Digits behind the point in which the decades that two curves span must agree to be fitted together."""
 
@@ -117,10 +119,13 @@ def sharp(counts: Counts) -> Surprise:
 def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surprise:
     """p_jump: likelihood ratio of a rise of any width against the best smooth curve, over all sizes.
 
-    D = 2 [l(logistic curve with a top, any width) - l(best smooth curve)] / phi against chi-squared with 1 degree of
-    freedom. Smooth curves are those of `sharp`, the straight line, the power law of the error, a logistic curve with a
-    top at least `SMOOTH_WIDTH` decades wide, and a straight line that leaves chance at least so far below the largest
-    size. phi >= 1 is the Pearson dispersion about the free curve, so that noise between runs is not taken for a jump.
+    D = 2 [l(logistic curve with a top, any width) - l(best smooth curve)] / phi against half a chi-squared with 1
+    degree of freedom: of a rise that takes exactly `SMOOTH_WIDTH` decades half of all draws look wider, and there D is 0
+    (Chernoff 1954; Self and Liang 1987, case 5). Smooth curves are those of `sharp`, the straight line, the power law
+    of the error, a logistic curve with a top at least `SMOOTH_WIDTH` decades wide, and a straight line that leaves
+    chance at least so far below the largest size. phi is the scatter about the free curve, see `_scatter`, so that
+    noise between runs is not taken for a jump. With no noise the test finds nearly as many rises as any test at its
+    level can (`tests/calibration/bound.py`).
     A curve is asked only when its smallest sizes, three or more, pooled, are below chance + `effect` (upper 95 % bound)
     and the largest one is above it. A curve that saturates after its jump is one of these: more sizes make the test
     stronger, while a comparison with a straight line after the jump loses every such curve.
@@ -137,7 +142,7 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
     if len(asked):
         some = counts.rows(asked)
         free = fit(FORMS["logistic-top"], some)
-        scatter = dispersion(some, free.mean(some.x), free.form.p)
+        scatter = _scatter(some, free)
         best = np.full(len(asked), -np.inf)
         p[asked] = 0.0
         # The costliest form last: every smooth curve that fits better raises p, and few are still asked for then.
@@ -150,12 +155,32 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
             open_ = np.flatnonzero(p[asked] < needed)
             if len(open_):
                 best[open_] = np.maximum(best[open_], loglik(some.rows(open_)))
-                p[asked] = chi2.sf(np.maximum(2 * (free.loglik - best) / scatter, 0.0), 1)
+                p[asked] = _one_sided(2 * (free.loglik - best) / scatter)
     return Surprise(
         p=p,
         held_out=np.where(absent > 0, counts.sizes - absent, 1),
         foreseen=np.full(len(counts), np.nan),
     )
+
+
+def _one_sided(ratio: Array) -> Array:
+    """The p value of a likelihood ratio of one parameter that can only be off to one side."""
+    return np.where(ratio > 0, chi2.sf(np.maximum(ratio, 0.0), 1) / 2, 1.0)
+
+
+def _scatter(counts: Counts, free: Fits) -> Array:
+    """How much more sizes scatter about a fit than documents and the assumed noise between runs explain, (B,).
+
+    It is 1 where the scatter is not significant: the scatter of few sizes is above 1 in half of all curves without any
+    noise, and to divide by it would lose true jumps. Where it is significant, noise is known from few sizes only, and
+    is enlarged as by Student's t, see `widened`.
+    """
+    spread = dispersion(counts, free.mean(counts.x), free.form.p)
+    freedom = counts.sizes - free.form.p
+    if freedom <= 0:
+        return spread
+    shows = chi2.sf(spread * freedom, freedom) < _SHOWS
+    return np.where(shows, np.maximum(spread * widened(freedom), 1.0), 1.0)
 
 
 def _absent_sizes(counts: Counts, effect: float) -> Index:
