@@ -178,7 +178,10 @@ def _of_conditions(
     seeds = _checkpoints(kept)
     checkpoints = [_Checkpoint(members, [m.documents() for m in members]) for members in seeds]
     first = replace(measurements[0], conditions=conditions)
-    made = (_curve(first, rank, checkpoints, failures, scale=scale, split=split) for rank in range(len(first.metrics)))
+    made = (
+        _curve(first, rank, checkpoints, failures, stages, scale=scale, split=split)
+        for rank in range(len(first.metrics))
+    )
     trained = {(stages.training(one), one.scales["tokens"]) for one in kept}
     return [
         replace(
@@ -196,6 +199,7 @@ def _curve(
     rank: int,
     checkpoints: Sequence[_Checkpoint],
     failures: Sequence[Measurement],
+    stages: Stages,
     *,
     scale: Scale,
     split: str | None,
@@ -208,7 +212,8 @@ def _curve(
         return None
     runs = [run for run, _ in on_curve]
     grouped = sizes(runs, [checkpoint.seeds[0].scales for _, checkpoint in on_curve], scale)
-    noise = noise_between([[runs[i] for i in members] for members in grouped], metric)
+    trainings = [stages.training(on_curve[members[0]][1].seeds[0])[:3] for members in grouped]
+    noise = noise_between([[runs[i] for i in members] for members in grouped], metric, trainings)
     of_sizes = named_apart([point_of([runs[i] for i in members], noise) for members in grouped])
     points = _named(of_sizes, [on_curve[members[0]][1].seeds[0] for members in grouped])
     gaps = [gap for gap, _ in placed if isinstance(gap, Gap)]

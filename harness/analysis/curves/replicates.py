@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
@@ -59,19 +59,22 @@ def sizes(
     return sorted(ordered, key=lambda members: (position(scale, _place(runs, members)), runs[members[0]].model))
 
 
-def noise_between(grouped: Sequence[Sequence[TrainingRun]], metric: MetricSpec) -> RunNoise | None:
+def noise_between(
+    grouped: Sequence[Sequence[TrainingRun]], metric: MetricSpec, trainings: Sequence[Hashable] | None = None
+) -> RunNoise | None:
     """The noise between training runs, from the sizes of one curve that have several; None when none has.
 
     Args:
         grouped: the runs of each size.
         metric: how their scores are read.
+        trainings: what is the same for points that are checkpoints of the same runs; None when none are.
     """
     if all(len(runs) == 1 for runs in grouped):
         return None
     values = [run.estimate.value for runs in grouped for run in runs]
     best = metric.best if metric.higher_is_better and metric.best and metric.best > 0 else None
     within = best is not None and min(values) >= 0 and max(values) <= best
-    return run_noise([[run.estimate for run in runs] for runs in grouped], best if within else None)
+    return run_noise([[run.estimate for run in runs] for runs in grouped], best if within else None, trainings)
 
 
 def point_of(runs: Sequence[TrainingRun], noise: RunNoise | None = None) -> Point:

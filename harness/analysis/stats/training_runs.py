@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from harness.analysis.stats.conventions import ALPHA, CONFIDENCE
@@ -77,13 +77,18 @@ def widened(freedom: float) -> float:
     return min(float(student.ppf(sure, freedom) / norm.ppf(sure)) ** 2, _MOST_WIDENED)
 
 
-def run_noise(sizes: Sequence[Sequence[Estimate]], best: float | None) -> RunNoise | None:
+def run_noise(
+    sizes: Sequence[Sequence[Estimate]], best: float | None, trainings: Sequence[Hashable] | None = None
+) -> RunNoise | None:
     """The noise between training runs, pooled over sizes; None when no size has several runs that could differ.
 
-    With v = 4 y (1 - y) and R_i runs at size i,
+    With v = 4 y (1 - y), R_i runs at size i and w_i = (R_i - 1) v_i,
 
-        between = sum of squares within sizes / sum (R_i - 1) v_i
-        freedom = (sum (R_i - 1) v_i)² / sum (R_i - 1) v_i²
+        between = sum of squares within sizes / sum w_i
+        freedom = (sum w_i)² / sum w_i² / (R_i - 1)
+
+    Checkpoints of the same runs are no new runs: one that is good early may be good all the way. They add nothing to
+    the freedom of their runs, so that the w_i of one training are summed before they are squared.
 
     Runs that answer the same documents have good and bad luck with them together, and then `documents` is more than
     documents added to `between`: `sd` is a lower estimate. It is never too small for the scatter of points, because
@@ -92,23 +97,31 @@ def run_noise(sizes: Sequence[Sequence[Estimate]], best: float | None) -> RunNoi
     Args:
         sizes: the score of every run of each size.
         best: best score of a metric whose scores run from 0 to it; None for any other metric.
+        trainings: what is the same for sizes that are checkpoints of the same runs; None when none are.
 
     >>> runs = [[Estimate(y, 0.01, 2500, 1, True) for y in pair] for pair in ((0.45, 0.55), (0.52, 0.48))]
     >>> found = run_noise(runs, 1.0)
     >>> round(found.between**0.5, 3), round(found.sd, 3), round(found.freedom, 3)
     (0.054, 0.053, 2.0)
+    >>> round(run_noise(runs, 1.0, ["7b", "7b"]).freedom, 3)
+    1.0
     """
-    squares = documents = weight = weight_squared = 0.0
-    for runs in sizes:
+    squares = documents = 0.0
+    weights: dict[Hashable, float] = {}
+    most: dict[Hashable, int] = {}
+    for place, runs in enumerate(sizes):
         mean, free = sum(run.value for run in runs) / len(runs), len(runs) - 1
         share = _share(mean, best)
         squares += sum((run.value - mean) ** 2 for run in runs)
         documents += free * sum((run.stderr or 0.0) ** 2 for run in runs) / len(runs)
-        weight += free * share
-        weight_squared += free * share**2
+        training = place if trainings is None else trainings[place]
+        weights[training] = weights.get(training, 0.0) + free * share
+        most[training] = max(most.get(training, 0), free)
+    weight = sum(weights.values())
     if weight <= 0.0:
         return None
-    return RunNoise(squares / weight, documents / weight, weight**2 / weight_squared, best)
+    squared = sum(weights[training] ** 2 / free for training, free in most.items() if free)
+    return RunNoise(squares / weight, documents / weight, weight**2 / squared, best)
 
 
 def interval_over_runs(of: Estimate, noise: RunNoise | None, runs: int) -> Interval:

@@ -120,8 +120,8 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
     """p_jump: likelihood ratio of a rise of any width against the best smooth curve, over all sizes.
 
     D = 2 [l(logistic curve with a top, any width) - l(best smooth curve)] / phi against half a chi-squared with 1
-    degree of freedom: of a rise that takes exactly `SMOOTH_WIDTH` decades half of all draws look wider, and there D is 0
-    (Chernoff 1954; Self and Liang 1987, case 5). Smooth curves are those of `sharp`, the straight line, the power law
+    degree of freedom: of a rise that takes exactly `SMOOTH_WIDTH` decades half of all draws look wider, and there D is
+    0 (Chernoff 1954; Self and Liang 1987, case 5). Smooth curves are those of `sharp`, the straight line, the power law
     of the error, a logistic curve with a top at least `SMOOTH_WIDTH` decades wide, and a straight line that leaves
     chance at least so far below the largest size. phi is the scatter about the free curve, see `_scatter`, so that
     noise between runs is not taken for a jump. With no noise the test finds nearly as many rises as any test at its

@@ -142,6 +142,21 @@ def test_runs_with_checkpoints_are_one_curve_over_tokens(names: Sequence[str]) -
     assert [(c.x, c.runs) for c in drawn] == [((1000, 2000, 4000), (2, 2, 2))]
 
 
+@pytest.mark.parametrize(("scale", "freedom"), [("tokens", 1.0), ("loss", 2.0)])
+def test_checkpoints_of_runs_say_no_more_of_the_noise_between_them_than_the_runs(scale: Scale, freedom: float) -> None:
+    checkpoints = [
+        of_run(size, run, 90 + 20 * run, tokens=tokens, loss=9.0 - np.log10(size * tokens) + run / 100)
+        for size in (1000, 4000)
+        for run in (1, 2)
+        for tokens in (1000, 3000, 9000, 27000)
+    ]
+    for curve in (c for c in curves(checkpoints, scale=scale) if c.rank == 0):
+        assert {*curve.runs} == {2}
+        assert curve.noise is not None
+        assert curve.noise.freedom == pytest.approx(freedom, abs=0.01)
+        assert not curve.noise.known
+
+
 def test_each_run_shows_its_most_trained_checkpoint_on_the_size_axis() -> None:
     later = [of_run(1000, run, 80, tokens=40_000) for run in (1, 2)]
     curve = headline([*repeated(RIGHT[:1]), *later])

@@ -47,6 +47,30 @@ def test_degrees_of_freedom_are_pooled_over_sizes_with_several_runs() -> None:
     assert found.between == pytest.approx((2 * 0.01**2 + 0.01**2 / 2) / 3, rel=0.01)
 
 
+def test_checkpoints_of_the_same_runs_add_no_degrees_of_freedom() -> None:
+    half = estimates(np.tile([0.49, 0.5, 0.51], (8, 1)))
+    once, alone = run_noise(half, 1.0, ["a"] * 8), run_noise(half[:1], 1.0)
+    assert once is not None
+    assert alone is not None
+    assert (once.freedom, once.between) == (pytest.approx(alone.freedom), pytest.approx(alone.between))
+    two = run_noise(half, 1.0, ["a"] * 4 + ["b"] * 4)
+    assert two is not None
+    assert two.freedom == pytest.approx(4.0, abs=0.01)
+    assert run_noise(half, 1.0) == run_noise(half, 1.0, range(8))
+
+
+def test_runs_that_keep_their_luck_through_training_are_as_uncertain_as_their_number_says() -> None:
+    rng = np.random.default_rng(0)
+    ratios = []
+    for _ in range(400):
+        luck = 0.05 * rng.standard_normal((1, 4))
+        found = run_noise(estimates(np.tile(0.5 + luck, (20, 1))), 1.0, ["a"] * 20)
+        assert found is not None
+        ratios.append(found.between / 0.05**2)
+    # The variance of an estimate with f degrees of freedom is 2 / f of its square.
+    assert 2 / np.var(ratios) == pytest.approx(3.0, rel=0.25)
+
+
 def test_sizes_at_which_nothing_can_vary_say_nothing() -> None:
     assert run_noise(estimates(np.zeros((4, 3))), 1.0) is None
     assert run_noise([runs[:1] for runs in drawn(0.02)], 1.0) is None
