@@ -13,7 +13,7 @@ import yaml
 from harness.catalog.manifest import FILE
 from harness.store import Store
 from tests.builders.commands import Done, Emergence
-from tests.builders.hub import FakeHub, card_of, fake_hub
+from tests.builders.hub_server import FakeHub, card_of, fake_hub
 from tests.builders.mirrors import SUMS, task_of, write_card, write_data_set
 
 SHIPPED = Path(__file__).parents[2] / "harness/ladder/weights"
