@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+FamilyKind = Literal["decoder", "encoder", "seq2seq"]
+"""How models of a family read and write: on from a text, a text from both sides, or a text into another one."""
 Kind = Literal[
     "classification",
     "ner",
@@ -78,10 +80,16 @@ class Family:
     """Short name used on the command line."""
     models: tuple[ModelSpec, ...]
     """Ascending by parameters."""
+    kind: FamilyKind = "decoder"
+    """What its models do with a text; the engines ask decoders alone."""
+    revisions: Mapping[str, int | None] = field(default_factory=dict)
+    """Checkpoints that the hub has of every model, by revision -> training tokens; None when these are not known."""
     url: str | None = None
     """Where the family is described."""
     licence: str | None = None
-    """SPDX identifier of the weights' licence; None when not known."""
+    """SPDX identifier of the weights' licence, or the hub's name for it; None when not known."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Key of the family file -> where its figures were published."""
     note: str | None = None
     """What a reader of a curve should know about the family."""
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.catalog.braces import Braced, expanded
 from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
 from harness.catalog.models import ModelFolder
 from harness.catalog.revisions import cached_parameters
@@ -30,13 +31,49 @@ def family_of(file: FamilyFile, path: Path) -> Family:
     faults = Faults(path)
     for index, entry in enumerate(file.models):
         with faults:
-            models += _models(file, entry, path, index)
+            for one in _runs_of(entry, path, index):
+                models += _models(file, one, path, index)
     faults.check()
     if len({model_identity(m) for m in models}) < len(models):
         raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
     _check_runs(models, path)
     ordered = tuple(sorted(models, key=lambda m: (m.params, m.tokens or 0)))
-    return Family(name=file.family, models=ordered, url=file.url, licence=file.licence, note=file.note)
+    return Family(
+        name=file.family,
+        models=ordered,
+        kind=file.kind,
+        revisions=_revisions(file),
+        url=file.url,
+        licence=file.licence,
+        sources=file.sources,
+        note=file.note,
+    )
+
+
+def _revisions(file: FamilyFile) -> dict[str, int | None]:
+    """The checkpoints on the hub -> training tokens, by the number of steps between the braces of each line."""
+    found: dict[str, int | None] = {}
+    for text in file.revisions:
+        for name, step in expanded(text) or (Braced(text, ""),):
+            found[name] = _tokens_after(step, file.tokens_per_step)
+    return found
+
+
+def _tokens_after(step: str, per_step: int | None) -> int | None:
+    return int(step) * per_step if per_step and step.isdecimal() else None
+
+
+def _runs_of(entry: ModelFile, path: Path, index: int) -> Iterator[ModelFile]:
+    """The entry, or one for each training run that braces in its name stand for."""
+    runs = expanded(entry.name)
+    if runs and entry.run is not None:
+        raise CatalogError(f"{path}: models[{index}].run: the braces in its name say the run; expected one of the two")
+    if runs and entry.path is not None:
+        raise CatalogError(f"{path}: models[{index}].path: expected none, since its name stands for several on the hub")
+    if not runs:
+        yield entry
+    for name, run in runs:
+        yield entry.model_copy(update={"name": name, "run": run})
 
 
 def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Iterator[ModelSpec]:

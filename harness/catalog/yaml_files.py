@@ -17,11 +17,12 @@ from pydantic_core import PydanticCustomError
 from harness.bounded import yaml_text
 from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
+from harness.catalog.braces import expanded
 from harness.errors import CatalogError, Faults
 from harness.plan import ALL
 from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
 from harness.scoring.metrics import LOSSES, READINGS
-from harness.specs import Dtype, Kind
+from harness.specs import Dtype, FamilyKind, Kind
 from harness.wording import cut, quantity, quoted
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -51,6 +52,16 @@ def _run(value: Any) -> Any:
     return str(value)
 
 
+def _braces(value: Any) -> Any:
+    """A text whose braces, if it has any, can be expanded."""
+    if isinstance(value, str):
+        try:
+            expanded(value)
+        except ValueError as error:
+            raise PydanticCustomError("braces", "{found}", {"found": str(error)}) from error
+    return value
+
+
 def _free(value: str) -> str:
     if value == ALL:
         raise PydanticCustomError("reserved", f"another name, since `{ALL}` stands for every one")
@@ -62,6 +73,8 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length
 _FreeName = Annotated[_Name, BeforeValidator(_free)]
 _Short = Annotated[str, Field(max_length=MOST_NAME)]
 _Run = Annotated[_Short, Field(min_length=1), BeforeValidator(_run)]
+_Braced = Annotated[_Short, Field(min_length=1), BeforeValidator(_braces)]
+_REVISION = r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$"
 _Count = Annotated[int, BeforeValidator(_whole), Field(gt=0, le=LARGEST_COUNT)]
 _Shots = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)]
 _Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
@@ -154,7 +167,7 @@ class SuiteFile(_Strict):
 class ModelFile(_Strict):
     """One of a family's `models`."""
 
-    name: Annotated[_Short, Field(min_length=1)]
+    name: _Braced
     path: str | None = None
     params: _Count | None = None
     params_non_embedding: _Count | None = None
@@ -162,7 +175,7 @@ class ModelFile(_Strict):
     tokens: _Count | None = None
     tokens_per_step: _Count | None = None
     loss: _Positive | None = None
-    revision: Annotated[_Short, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*$")] = "main"
+    revision: Annotated[_Short, Field(pattern=_REVISION)] = "main"
     dtype: Dtype | None = None
     variant: Annotated[_Name, Field(max_length=_MOST_VARIANT)] | None = None
     run: _Run | None = None
@@ -173,11 +186,14 @@ class FamilyFile(_Strict):
     """A file that begins with `family`."""
 
     family: _Name
+    kind: FamilyKind = "decoder"
     url: str | None = None
     licence: str | None = None
+    sources: dict[str, str] = {}
     note: str | None = None
     tokens: _Count | None = None
     tokens_per_step: _Count | None = None
+    revisions: list[_Braced] = []
     dtype: Dtype = "float32"
     gpus: _Positive | None = None
     models: Annotated[list[ModelFile], Field(min_length=1)]
