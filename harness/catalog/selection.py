@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import glob
 import logging
-import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.catalog.checkpoints import model_folders
-from harness.catalog.mirror import Mirror
+from harness.catalog.model_words import check_kinds, is_folder, models_named
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
-from harness.catalog.revisions import hub_model, hub_spec, resolved
-from harness.errors import ModelError, PlanError, unknown
+from harness.catalog.revisions import resolved
+from harness.errors import ModelError, PlanError
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite
@@ -28,10 +25,6 @@ log = logging.getLogger(__name__)
 
 DEFAULT_FAMILY = "embedded"
 """Family that is taken when neither a family nor a folder with a model is named."""
-_ON_HUB = re.compile(r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(@(?P<revision>[\w.-]+))?", re.ASCII)
-"""A model of the hub, and its branch, tag or commit."""
-_STEP = re.compile(r"-checkpoint-\d+$")
-"""What the name of a checkpoint adds to that of its run."""
 
 
 def select(
@@ -63,9 +56,10 @@ def select(
         suites: names of suites; `all` chooses every one.
         tasks: names of tasks; alone, or as a choice from the suites.
         families: names of families; the embedded one when neither a family nor a folder is named.
-        models: names of models of these families, in full or the part behind the last slash; without families also
-            models of the hub, `organisation/name` or `organisation/name@revision`; or folders with a model, a trainer's
-            folder with checkpoints, or a pattern such as `run/checkpoint-*`.
+        models: names of models of these families, in full or the part behind the last slash, and of their checkpoints,
+            such as `pythia-70m@step1000` or `pythia-70m@step*`; without families also models of the hub,
+            `organisation/name` or `organisation/name@revision`; or folders with a model, a trainer's folder with
+            checkpoints, or a pattern such as `run/checkpoint-*`.
         shots: numbers of demonstrations; None takes those of each suite.
         prompts: prompt variants, or `all`; None takes those of each suite.
         seeds: number of few-shot seeds; None takes that of each suite.
@@ -161,7 +155,7 @@ def _models(
     catalog: Catalog, families: Sequence[str], words: Sequence[str], as_asked: bool
 ) -> tuple[list[ModelFolder], tuple[ModelSpec, ...]]:
     """The folders of the local models, and all chosen models with their present revisions."""
-    places = [word for word in words if _looks_like_folder(word)]
+    places = [word for word in words if is_folder(word, catalog)]
     names = [word for word in words if word not in places]
     own_folders = [ModelFolder.read(path) for place in places for path in model_folders(place)]
     own = [model_of_folder(folder) for folder in own_folders]
@@ -171,8 +165,13 @@ def _models(
         members = [m for family in families or (DEFAULT_FAMILY,) for m in catalog.family(family).models]
         if names:
             members = [
-                m for name in names for m in _named(name, members, catalog, anywhere=not families, as_asked=as_asked)
+                m
+                for name in names
+                for m in models_named(name, members, catalog, anywhere=not families, as_asked=as_asked)
             ]
+        check_kinds(
+            [catalog.family(name) for name in dict.fromkeys(m.family for m in members) if name in catalog.families]
+        )
     pins: dict[str, str] = {}
     if catalog.mirror is not None:
         found_here = [m if m.path else catalog.mirror.model(m) for m in members]
@@ -196,43 +195,3 @@ def _check_names(models: Iterable[ModelSpec]) -> None:
                 f"--model {paths[model.name]} and {model.path}: both would be called {model.name}; "
                 "give each a name of its own in a family file, and the file with --include-path"
             )
-
-
-def _named(
-    name: str, members: Sequence[ModelSpec], catalog: Catalog, *, anywhere: bool, as_asked: bool
-) -> list[ModelSpec]:
-    """The models with this name: of the chosen families, or, when none was chosen, of any family or of the hub."""
-    if found := [m for m in members if _is_called(m, name)]:
-        return found
-    homes = [f for f in catalog.families.values() if any(_is_called(m, name) for m in f.models)]
-    if anywhere and len(homes) == 1:
-        return [m for m in homes[0].models if _is_called(m, name)]
-    if anywhere and not homes and (hub := _ON_HUB.fullmatch(name)):
-        if as_asked:
-            return [hub_spec(hub["name"], hub["revision"] or "main", params=1)]
-        return [_on_hub(hub["name"], hub["revision"] or "main", catalog.mirror)]
-    message = unknown("model", name, (m.name for m in members))
-    if homes:
-        raise PlanError(f"{message}; {name} is in --family {' and '.join(home.name for home in homes)}")
-    raise PlanError(f"{message}; a folder is given as ./folder, and a model of the hub as organisation/name")
-
-
-def _on_hub(name: str, revision: str, mirror: Mirror | None) -> ModelSpec:
-    if mirror is not None:
-        return hub_spec(name, revision, mirror.parameters(name, revision))
-    try:
-        return hub_model(name, revision)
-    except ModelError as error:
-        if os.path.isdir(name.partition("/")[0]):  # so that it may have been meant as a path
-            raise ModelError(f"{name}: no such folder, and as a model of the hub {error}") from error
-        raise
-
-
-def _is_called(model: ModelSpec, name: str) -> bool:
-    """Whether a model has this name, or is a checkpoint of what a family file calls by it."""
-    run = _STEP.sub("", model.name) if model.path else model.name
-    return name in (model.name, run, model.name.rpartition("/")[2])
-
-
-def _looks_like_folder(word: str) -> bool:
-    return word.startswith((".", "/", "~")) or glob.has_magic(word) or os.path.exists(word)

@@ -1,40 +1,51 @@
-"""`emergence list`: the families, suites, tasks and engines that can be chosen."""
+"""`emergence list`: the families and their models, suites, tasks and engines that can be chosen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
-from harness.cli.output import print_json, print_line, table
+from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
 from harness.wording import number
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
-    from harness.specs import Family
+    from harness.specs import Family, ModelSpec
 
 _KINDS = ("families", "suites", "tasks", "engines")
+_MODELS = "models"
 
 
 def command(
     what: Annotated[
-        str | None, typer.Argument(help="families, suites, tasks or engines; all four unless told.")
+        str | None,
+        typer.Argument(help="families, suites, tasks or engines, all four unless told; or models of these families."),
+    ] = None,
+    families: Annotated[
+        list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Families to list the models of.")
     ] = None,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the families, suites, tasks and engines that can be chosen."""
+    """Show the families, suites, tasks and engines that can be chosen, or the models of families."""
     from harness.catalog import load_catalog
 
-    if what is not None and what not in _KINDS:
-        raise PlanError(unknown("list", what, _KINDS))
+    if what is not None and what not in (*_KINDS, _MODELS):
+        raise PlanError(unknown("list", what, (*_KINDS, _MODELS)))
+    if families and what != _MODELS:
+        raise PlanError(f"{families[0]}: expected after `list models` alone")
     catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
+    if what == _MODELS:
+        _list_models([catalog.family(name) for name in families or sorted(catalog.families)], as_json)
+        return
     kinds = (what,) if what else _KINDS
     if as_json:
         data = {kind: _rows(catalog, kind) for kind in kinds}
@@ -56,13 +67,15 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
         return [
             {
                 "name": f.name,
+                "kind": f.kind,
                 "models": len(f.models),
+                "checkpoints": len(f.revisions) * len(f.models) or None,
                 "smallest": f.models[0].params,
                 "largest": f.models[-1].params,
                 "licence": f.licence,
                 "where": _where(f, catalog.files[f"family {f.name}"]),
             }
-            for f in catalog.families.values()
+            for f in sorted(catalog.families.values(), key=lambda family: family.name)
         ]
     if kind == "suites":
         return [
@@ -83,6 +96,47 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
             for t in catalog.tasks.values()
         ]
     return [{"name": name, "implementation": where} for name, where in ENGINES.items()]
+
+
+def _list_models(families: Sequence[Family], as_json: bool) -> None:
+    """The models of families with what is known of their size, and where that was published."""
+    if as_json:
+        print_json([_about(family) | {"models": [_model(m) for m in family.models]} for family in families])
+        return
+    for family in families:
+        print_line(f"{family.name}, {family.kind}:")
+        print(_table([_model(m) for m in family.models]))
+        names = [*family.revisions]
+        if names:
+            print_line(f"{len(names)} checkpoints of each on the hub, {names[0]} to {names[-1]}")
+        for text in (family.note, *(f"{key}: {source}" for key, source in family.sources.items()), family.url):
+            if text:
+                print_paragraph(text)
+        print_line()
+
+
+def _about(family: Family) -> dict[str, Any]:
+    return {
+        "family": family.name,
+        "kind": family.kind,
+        "licence": family.licence,
+        "url": family.url,
+        "sources": dict(family.sources),
+        "revisions": dict(family.revisions),
+        "note": family.note,
+    }
+
+
+def _model(model: ModelSpec) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "params": model.params,
+        "non_embedding": model.params_non_embedding,
+        "active": model.params_active,
+        "tokens": model.tokens,
+        "run": model.run,
+        "dtype": model.dtype,
+    }
 
 
 def _where(family: Family, file: Path) -> str:

@@ -78,8 +78,9 @@ ModelNames = Annotated[
     list[str] | None,
     typer.Option(
         "--model",
-        help="Only these models of the families; or a folder with a model, such as ./folder, a pattern such as "
-        "'run/checkpoint-*', or a model of the hub, organisation/name.",
+        help="Only these models of the families, or checkpoints of them, such as pythia-70m@step1000 or "
+        "'pythia-70m@step*'; or a folder with a model, such as ./folder, a pattern such as 'run/checkpoint-*', or a "
+        "model of the hub, organisation/name.",
     ),
 ]
 ModelDtype = Annotated[

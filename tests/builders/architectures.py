@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
@@ -116,7 +117,7 @@ def _t5(layers: int, width: int, ffn: int, vocab: int, heads: int, head: int, bu
     return vocab * width, reads + writes, 0
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[..., _Parts]] = {
     "gpt_neox": _gpt_neox,
     "gpt2": _gpt2,
     "opt_350m": _opt_350m,

@@ -45,9 +45,35 @@ def test_list_shows_own_and_shipped_things(emergence: Emergence, toy: Path) -> N
     assert "jumps" in emergence("list", "tasks", "--include-path", toy).out
 
 
+def test_list_shows_the_models_of_a_family_with_their_sources(emergence: Emergence) -> None:
+    shown = emergence("list", "models", "pythia-deduped").out
+    assert shown.startswith("pythia-deduped, decoder:\n")
+    assert "154 checkpoints of each on the hub, step0 to step143000" in shown
+    assert "tokens: README, 143,000 steps of 2,097,152 tokens" in shown
+    (family,) = json.loads(emergence("list", "models", "qwen3-moe", "--json").out)
+    (model,) = family["models"]
+    assert (family["kind"], model["params"], model["active"]) == ("decoder", 30_532_122_624, 3_353_032_704)
+
+
+def test_list_counts_the_checkpoints_of_a_family(emergence: Emergence) -> None:
+    families = {one["name"]: one for one in json.loads(emergence("list", "families", "--json").out)}
+    assert list(families) == sorted(families)
+    assert (families["pythia"]["models"], families["pythia"]["checkpoints"]) == (10, 1540)
+    assert (families["bert"]["kind"], families["bert"]["checkpoints"]) == ("encoder", None)
+
+
+def test_families_are_named_after_models_alone(emergence: Emergence) -> None:
+    done = emergence("list", "tasks", "pythia")
+    assert (done.code, done.err) == (2, "error: pythia: expected after `list models` alone\n")
+    assert emergence("list", "models", "pytia").err.startswith("error: unknown family 'pytia'; known: bert, ")
+
+
 def test_list_of_something_else_lists_what_there_is(emergence: Emergence) -> None:
     done = emergence("list", "modles")
-    assert (done.code, done.err) == (2, "error: unknown list 'modles'; known: engines, families, suites, tasks\n")
+    assert (done.code, done.err) == (
+        2,
+        "error: unknown list 'modles'; known: engines, families, models, suites, tasks\n",
+    )
 
 
 def test_check_says_what_it_saw(emergence: Emergence, toy: Path) -> None:
@@ -149,7 +175,7 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--limit", "0"), "--limit 0: expected 1 or more"),
         (("--suite", "tyo"), "unknown suite 'tyo'; known: arithmetic,"),
         (("--task", "jump"), "unknown task 'jump'; known: "),
-        (("--family", "pythai"), "unknown family 'pythai'; known: embedded,"),
+        (("--family", "pythai"), "unknown family 'pythai'; known: bert, bloom,"),
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),
         (("--model", "./nowhere"), "no such folder; expected"),
         (("--prompts", "terse"), "task jumps: unknown prompt 'terse'; known: default"),
