@@ -151,7 +151,15 @@ class TaskSpec:
     file: str | None = None
     """File that defines the task, for messages; None for a task that a caller in Python made."""
     trusted: bool = False
-    """True for a task of the package, whose templates need no limits on time and memory."""
+    """True for a task of the package or of lm-eval's, whose templates need no limits on time and memory."""
+    dialect: Literal["own", "lm-eval", "wrapped"] = "own"
+    """`lm-eval` for a file of lm-eval as it is, `wrapped` for one of ours that changes such a task: their documents are
+    what lm-eval sees, their functions may be `TaskFunction`."""
+    default_shots: int | None = None
+    """Examples that the task itself asks for, where the user names no number; None for none said."""
+    chance_of_documents: tuple[str, ...] = ()
+    """Metrics whose chance level is the share of right options in the documents that are asked; their `chance` is that
+    of the file, where it tells one, until a worker has read them."""
 
     @property
     def headline(self) -> MetricSpec:
@@ -162,6 +170,10 @@ class TaskSpec:
     def generates(self) -> bool:
         """True when the model writes text, False when options are scored."""
         return self.config.get("output_type") == "generate_until"
+
+    def shots(self, asked: tuple[int, ...]) -> tuple[int, ...]:
+        """The shot counts that are asked for, or the task's own where none is."""
+        return asked or (self.default_shots or 0,)
 
     def draws(self, prompt: str) -> bool:
         """True when answers are drawn by chance, so that each seed gives others; False for greedy decoding."""
@@ -185,8 +197,8 @@ class Suite:
     """Short name used on the command line."""
     tasks: tuple[str, ...]
     """Names of tasks, of this folder or of others."""
-    shots: tuple[int, ...] = (0,)
-    """Shot counts to sweep."""
+    shots: tuple[int, ...] = ()
+    """Shot counts to sweep; empty for those that each task asks for itself, which is 0 where it says nothing."""
     prompts: tuple[str, ...] = ("default",)
     """Prompt variants to sweep."""
     seeds: int = 1

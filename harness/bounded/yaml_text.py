@@ -6,7 +6,7 @@ counted before any value is built, because the parser written in C builds values
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import yaml
@@ -19,17 +19,22 @@ _MOST_DIGITS = 400
 """Characters of a number: a float has no more digits, and a longer whole number takes its time."""
 
 
-def parsed_yaml(text: str) -> Any:
+def parsed_yaml(text: str, function: Callable[[str], Any] | None = None) -> Any:
     """The value that a YAML text stands for.
 
     A date is a text, as it stands there. A key that stands twice in one mapping is an error; one that is merged yields.
+
+    Args:
+        text: the text.
+        function: what to make of the name behind `!function`, for files in lm-eval's dialect, in which of a key that
+            stands twice the last value counts; None where no such name may stand.
 
     Raises:
         UnreadableError: it is no YAML, or holds more than the limits allow, or anything else than plain values.
     """
     try:
         _check_size(text)
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=_Loader if function is None else _loader_with(function))
     except yaml.YAMLError as error:
         raise UnreadableError(_message(error)) from error
     except RecursionError as error:
@@ -96,6 +101,9 @@ def _check_size(text: str) -> None:
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Safe (no `!function` or other code from others' files), and strict about a key that stands twice."""
 
+    keys_stand_once = True
+    """Whether a key that stands twice is an error; otherwise the last value counts."""
+
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         """The value of a node; PyYAML lets any error of `int`, `float` and their like pass."""
         scalar = node.value if isinstance(node, yaml.ScalarNode) else ""
@@ -130,11 +138,26 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
         # Python looks up larger numbers by their remainder, and thousands with the same one take minutes
         if isinstance(key, float) or (isinstance(key, int) and abs(key) > _LARGEST_KEY):
             raise _problem(f"key {quoted(key)} is a number; expected quotes around it", key_node)
-        if key in keys:
+        if key in keys and loader.keys_stand_once:
             raise _problem(f"key {quoted(key)} stands twice", key_node)
         keys.add(key)
     loader.flatten_mapping(node)
     return dict(loader.construct_pairs(node, deep=True))
+
+
+def _loader_with(function: Callable[[str], Any]) -> type[_Loader]:
+    """A loader that takes `!function NAME`, which others refuse."""
+
+    class Loader(_Loader):
+        keys_stand_once = False
+
+    def construct(loader: Any, node: Any) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            raise _problem("!function: expected a name such as utils.process_docs", node)
+        return function(node.value)
+
+    Loader.add_constructor("!function", construct)
+    return Loader
 
 
 def _refused(loader: Any, node: Any) -> Any:

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-from harness.bounded.files import files_below, kind_of, sha256
-from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
+from harness.bounded.files import files_below, kind_of
+from harness.bounded.limits import UnreadableError
 from harness.catalog.family import family_of
+from harness.catalog.lm_eval_tasks.dialect import looks_like_lm_eval
+from harness.catalog.lm_eval_tasks.groups import LM_EVAL, Leaf, OtherTasks
+from harness.catalog.lm_eval_tasks.index import Installed, TaskIndex, indexed, made_index
 from harness.catalog.mirror import Mirror
-from harness.catalog.task_code import locate_code
-from harness.catalog.task_config import (
-    check_config,
-    check_templates,
-    chosen_examples,
-    evaluated_split,
-    example_split,
-    written_examples,
-)
-from harness.catalog.task_data import DataFile, data_files, located, read_data, with_data
+from harness.catalog.task_config import check_templates
+from harness.catalog.task_data import DataFile
 from harness.catalog.task_documents import Told, look_at_documents
-from harness.catalog.yaml_files import FamilyFile, SuiteFile, TaskFile, read_yaml, validated, validated_task
+from harness.catalog.task_loading import Permissions, task_from
+from harness.catalog.yaml_files import FamilyFile, SuiteFile, read_yaml, validated, validated_task
 from harness.errors import CatalogError, Faults, unknown
 from harness.plan import ALL
-from harness.specs import Family, MetricSpec, Suite, TaskSpec
+from harness.specs import Family, Suite, TaskSpec
 
 _Thing = TypeVar("_Thing")
 
@@ -51,6 +44,10 @@ class Catalog:
     """Task name -> split -> names of the fields of its documents; no splits for a task whose data come from the hub."""
     mirror: Mirror | None = None
     """Folder with the models and data sets of the hub; None to ask the hub or its cache for them."""
+    others: OtherTasks = field(default_factory=OtherTasks)
+    """Tasks in lm-eval's dialect, which are read when they are chosen: see `with_others`."""
+    permitted: Permissions = field(default_factory=lambda: Permissions((), False))
+    """What the user permits these to do."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -74,7 +71,56 @@ class Catalog:
         Raises:
             CatalogError: it is not known; the known ones are listed.
         """
-        return _known(self.tasks, name, "task")
+        if name not in self.tasks:
+            raise CatalogError(self.others.unknown(name, tuple(self.tasks)))
+        return self.tasks[name]
+
+    def with_others(self, names: Iterable[str]) -> tuple[Catalog, Mapping[str, tuple[str, ...]]]:
+        """The catalogue with those of lm-eval's tasks that some names stand for, and what each of the names stands for.
+
+        Args:
+            names: tasks of this catalogue, which stand for themselves, or tasks, groups and tags of lm-eval, with or
+                without `lm_eval:` before them.
+
+        Raises:
+            CatalogError: a name is not known, or something is wrong with a task; the faults of all are told.
+        """
+        from harness.catalog.lm_eval_tasks.tasks import load_leaf
+
+        tasks, fields, files = dict(self.tasks), dict(self.fields), dict(self.files)
+        stands_for: dict[str, tuple[str, ...]] = {}
+        loaded: dict[str, Leaf] = {}
+        faults = Faults()
+        for name in dict.fromkeys(names):
+            if name in self.tasks:
+                stands_for[name] = (name,)
+                continue
+            if self.others.find(name) is None:
+                faults.add([self.others.unknown(name, tuple(self.tasks))])
+                continue
+            found = []
+            for leaf in self.others.meaning(name).tasks:
+                # one of ours has the name, and keeps it
+                called = f"{LM_EVAL}{leaf.name}" if leaf.name in self.tasks else leaf.name
+                found.append(called)
+                if called in loaded:
+                    if loaded[called] != leaf:
+                        faults.add([_twice(called, loaded[called], leaf)])
+                    continue
+                loaded[called] = leaf
+                with faults:
+                    spec, splits = load_leaf(leaf, self.permitted_to(leaf.file))
+                    tasks[called] = replace(spec, name=called, suite=self.others.home(leaf.file) or spec.suite)
+                    fields[called] = {split: documents.fields for split, documents in splits.items()}
+                    files[f"task {called}"] = leaf.file or Path(f"group {leaf.of}")
+            stands_for[name] = tuple(found)
+        faults.check()
+        return replace(self, tasks=tasks, fields=fields, files=files), stands_for
+
+    def permitted_to(self, file: Path | None) -> Permissions:
+        """What a file in lm-eval's dialect may do; lm-eval's own are trusted like those of the package."""
+        trusted = file is None or not any(file.is_relative_to(index.folder) for index in self.others.own)
+        return self.permitted._replace(trusted=trusted)
 
     def check_templates(self, names: Iterable[str]) -> None:
         """Check that the templates of these tasks ask for fields that their documents have.
@@ -127,6 +173,11 @@ class Catalog:
         return tuple(warnings)
 
 
+def _twice(name: str, one: Leaf, other: Leaf) -> str:
+    who = [f"as group {leaf.of} changes it" if leaf.changes else f"as it is in {leaf.file}" for leaf in (one, other)]
+    return f"task {name} is asked for {who[0]} and {who[1]}; expected one of them in a plan"
+
+
 def _known(things: Mapping[str, _Thing], name: str, what: str) -> _Thing:
     if name not in things:
         raise CatalogError(unknown(what, name, things))
@@ -148,6 +199,8 @@ def load_catalog(
         allow_code: whether Python files that come with a task may run when the task is evaluated.
         mirror: folder with the models and data sets of the hub (see `harness.catalog.mirror`); None for the hub itself.
 
+    Files in lm-eval's dialect are looked up by name, and read when they are chosen: `Catalog.with_others`.
+
     Raises:
         CatalogError: files are wrong; a line for each fault, up to ten of a file, names the file and the key.
 
@@ -162,8 +215,12 @@ def load_catalog(
     files: dict[str, Path] = {}
     own, faults = tuple(_own_folders()), Faults()
     held = None if mirror is None else Mirror.read(mirror)
+    theirs: dict[Path, list[Path]] = {}
     for path, folder in _yaml_files((*own, *extra)):
-        permitted = _Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
+        if folder not in own and looks_like_lm_eval(path):
+            theirs.setdefault(folder, []).append(path)
+            continue
+        permitted = Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
         loaded = None
         with faults:
             loaded = _load(path, permitted)
@@ -184,17 +241,44 @@ def load_catalog(
             tasks[spec.name] = spec
             fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
     faults.check()
+    others = OtherTasks([_index_of(folder, paths) for folder, paths in theirs.items()], Installed())
     for suite in suites.values():
         path = files[f"suite {suite.name}"]
         with faults:
-            _check_suite(suite, tasks, path)
+            _check_suite(suite, tasks, others, path)
     faults.check()
     for suite in suites.values():
         path = files[f"suite {suite.name}"]
         for name in suite.tasks:
-            if files[f"task {name}"].parent == path.parent:
+            if name in tasks and files[f"task {name}"].parent == path.parent:
                 tasks[name] = replace(tasks[name], suite=suite.name)
-    return Catalog(families=families, suites=suites, tasks=tasks, files=files, fields=fields, mirror=held)
+    roots = tuple(_at_home(root) for root in (*theirs, *data_roots))
+    return Catalog(
+        families=families,
+        suites=suites,
+        tasks=tasks,
+        files=files,
+        fields=fields,
+        others=others,
+        mirror=held,
+        permitted=Permissions(roots, allow_code),
+    )
+
+
+def _index_of(folder: Path, paths: Sequence[Path]) -> TaskIndex:
+    """The names in the files of a folder that the user named; a single file is all of it."""
+    found = (
+        made_index(folder, [str(path.relative_to(folder)) for path in paths]) if len(paths) < _MANY else indexed(folder)
+    )
+    if found.faults:
+        faults = Faults()
+        faults.add(f"{folder / file}: {fault}" for file, fault in found.faults.items())
+        faults.check()
+    return found
+
+
+_MANY = 500
+"""From so many files in lm-eval's dialect on their names are kept for the next start."""
 
 
 def load_file(path: Path) -> Family | Suite | TaskSpec:
@@ -203,21 +287,10 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     Raises:
         CatalogError: the file cannot be read, or something in it is wrong; a line for each fault, ten at most.
     """
-    return _load(path, _Permissions((path.parent,), False))[0]
+    return _load(path, Permissions((path.parent,), False))[0]
 
 
-class _Permissions(NamedTuple):
-    """What the user permits task files to do."""
-
-    roots: tuple[Path, ...]
-    """Folders that a task may read data from, beside its own."""
-    code: bool
-    """Whether Python files that come with a task may run."""
-    trusted: bool = False
-    """True for files of the package."""
-
-
-def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
+def _load(path: Path, permitted: Permissions) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
     """The spec in a file, and the documents of each split when it is a task with local data."""
     raw = read_yaml(path)
     if "family" in raw:
@@ -231,110 +304,20 @@ def _load(path: Path, permitted: _Permissions) -> tuple[Family | Suite | TaskSpe
         of_task = validated_task(raw, path, faults)
         loaded = None
         with faults:
-            loaded = None if of_task is None else _task(of_task, path, permitted)
+            loaded = None if of_task is None else task_from(of_task, path, permitted)
         faults.check()
         assert loaded is not None
         return loaded
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
-def _task(file: TaskFile, path: Path, permitted: _Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
-    allowed = tuple(root.resolve() for root in (path.parent, *permitted.roots))
-    locate = partial(located, path.parent, allowed)
-    faults = Faults()
-    data: Mapping[str, tuple[Path, ...]] | None = None
-    with faults:
-        data = data_files(file.config, path, locate)
-    config = with_data(file.config, data or {})
-    prompts: dict[str, Mapping[str, Any]] = {"default": {}, **file.prompts}
-    code: list[Path] = []
-    if permitted.code:
-        with faults:
-            config, files = locate_code(config, f"{path}: config", locate)
-            code += files
-            for prompt, own in prompts.items():
-                prompts[prompt], files = locate_code(own, f"{path}: prompts.{prompt}", locate)
-                code += files
-    task = TaskSpec(
-        name=file.task,
-        kind=file.kind,
-        suite=path.parent.resolve().name,
-        metrics=tuple(MetricSpec(**m.model_dump()) for m in file.metrics),
-        config=config,
-        prompts=prompts,
-        demonstrations=file.demonstrations,
-        data_files=tuple(path for paths in (data or {}).values() for path in paths),
-        code_files=tuple(code),
-        unsafe_code=file.unsafe_code,
-        version=file.version,
-        description=file.description,
-        file=str(path),
-        trusted=permitted.trusted,
-    )
-    with faults:
-        # what a file that cannot be had would add is no fault of its own
-        check_config(task, path, allow_code=permitted.code, with_data=data is not None)
-    documents: dict[str, DataFile] = {}
-    for split, paths in (data or {}).items():
-        with faults:
-            documents[split] = read_data(paths, config.get("dataset_path"))
-    if faults.lines:
-        with faults:
-            check_templates(task, {split: found.fields for split, found in documents.items()}, path)
-        faults.check()
-    assert data is not None
-    evaluated = documents.get(str(evaluated_split(config)))
-    known = replace(
-        task,
-        n_docs=None if evaluated is None else evaluated.number,
-        shots_available=_shots_available(task, documents, path),
-        mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
-        digest=_digest(file, data, code),
-    )
-    return known, documents
-
-
-def _shots_available(task: TaskSpec, documents: Mapping[str, DataFile], path: Path) -> int | None:
-    if not documents:
-        return None
-    evaluated = evaluated_split(task.config)
-    if task.demonstrations == "document":
-        read = documents[str(evaluated)]
-        if not read.fewest_examples:
-            place = f"document {read.fewest_at} of {evaluated}"
-            raise CatalogError(f"{path}: demonstrations: document, but a document has no `examples`: {place}")
-        return read.fewest_examples
-    split, samples, chosen = example_split(task.config), written_examples(task.config), chosen_examples(task.config)
-    number = len(samples or ()) if split is None else documents[split].number
-    if chosen is not None:
-        if too_far := [place for place in chosen if place >= number]:
-            where = f"{path}: config.fewshot_config.fewshot_indices"
-            raise CatalogError(f"{where} has {too_far[0]}; there are {number} demonstrations, the first is 0")
-        number = len(chosen)
-    # a document is no example of itself
-    return number - (split == evaluated)
-
-
-def _digest(file: TaskFile, data: Mapping[str, Sequence[Path]], code: Iterable[Path]) -> str:
-    """12 hex digits of what decides a score: config, prompts, metrics, and the bytes of data and code files."""
-    decides = file.model_dump(include={"config", "prompts", "metrics", "demonstrations"}, mode="json")
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=True).encode())
-    files = [(path, DATA_BYTES) for split in sorted(data) for path in data[split]] + [
-        (path, CONFIG_BYTES) for path in code
-    ]
-    for path, limit in files:
-        try:
-            digest.update(sha256(path, limit))
-        except UnreadableError as error:
-            raise CatalogError(f"{path}: {error}") from error
-    return digest.hexdigest()[:12]
-
-
-def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], path: Path) -> None:
+def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], others: OtherTasks, path: Path) -> None:
     faults = Faults(path)
     for index, name in enumerate(suite.tasks):
         if name not in tasks:
-            faults.add([f"{path}: tasks[{index}]: {unknown('task', name, tasks)}"])
+            # whether lm-eval has a task is looked up when the suite is chosen, unless the suite says that it has
+            if not name.startswith(LM_EVAL) and others.find(name) is None:
+                faults.add([f"{path}: tasks[{index}]: {others.unknown(name, tuple(tasks))}"])
         else:
             faults.add(f"{path}: {problem}" for problem in _problems_with(suite, tasks[name]))
     faults.check()

@@ -36,6 +36,8 @@ MAIN = "main"
 
 def data_set_of(task: TaskSpec) -> tuple[str, str] | None:
     """Name and revision of the data set of the hub that a task takes its documents from; None for any other source."""
+    if task.data_folder is not None or callable(task.config.get("custom_dataset")):
+        return None
     name, kwargs = task.config.get("dataset_path"), task.config.get("dataset_kwargs")
     if not isinstance(name, str) or name in LOADERS or named_files(task.config):
         return None

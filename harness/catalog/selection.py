@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,7 @@ def select(
     >>> len(plan.cells)
     4
     """
-    chosen = _suites(catalog, suites, tasks)
+    catalog, chosen = _suites(catalog, suites, tasks)
     catalog.check_templates(task for suite in chosen for task in suite.tasks)
     folders, specs = _models(catalog, families, [str(model) for model in models], as_asked)
     if dtype is not None:
@@ -134,21 +134,28 @@ def _check_chat(folders: Sequence[ModelFolder], models: Iterable[ModelSpec], cha
         log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", named)
 
 
-def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> list[Suite]:
-    for task in tasks:
-        catalog.task(task)
+def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> tuple[Catalog, list[Suite]]:
+    """The catalogue with the chosen tasks of lm-eval, and the suites with the tasks that their names stand for."""
     if not names and not tasks:
         raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
     known = [catalog.suite(name) for name in names if name != ALL]
     wanted = list(catalog.suites.values()) if ALL in names else known
+    of_suites = [task for suite in wanted for task in suite.tasks]
+    catalog, stands_for = catalog.with_others([*of_suites, *tasks])
+    wanted = [replace(suite, tasks=_all_of(suite.tasks, stands_for)) for suite in wanted]
+    asked = _all_of(tasks, stands_for)
     if not tasks:
-        return wanted
+        return catalog, wanted
     if not names:
-        return [Suite(name="chosen", tasks=tuple(tasks))]
-    kept = [replace(suite, tasks=tuple(task for task in suite.tasks if task in tasks)) for suite in wanted]
-    if missing := set(tasks) - {task for suite in kept for task in suite.tasks}:
+        return catalog, [Suite(name="chosen", tasks=asked)]
+    kept = [replace(suite, tasks=tuple(task for task in suite.tasks if task in asked)) for suite in wanted]
+    if missing := {*asked} - {task for suite in kept for task in suite.tasks}:
         raise PlanError(f"--task {','.join(sorted(missing))}: not in suite {', '.join(s.name for s in wanted)}")
-    return [suite for suite in kept if suite.tasks]
+    return catalog, [suite for suite in kept if suite.tasks]
+
+
+def _all_of(names: Sequence[str], stands_for: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(task for name in names for task in stands_for[name]))
 
 
 def _models(

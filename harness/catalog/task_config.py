@@ -72,10 +72,12 @@ class Variant(NamedTuple):
     """The task's config with the variant's keys."""
     own: Mapping[str, Any]
     """The variant's keys alone."""
+    section: str = "config."
+    """What stands before a key of the config in the file; empty in a file of lm-eval."""
 
     def key(self, name: str) -> str:
         """The place of a key in the file."""
-        return cut(f"prompts.{self.prompt}.{name}" if name in self.own else f"config.{name}")
+        return cut(f"prompts.{self.prompt}.{name}" if name in self.own else f"{self.section}{name}")
 
 
 def evaluated_split(config: Mapping[str, Any]) -> str | None:
@@ -91,8 +93,8 @@ def example_split(config: Mapping[str, Any]) -> str | None:
     return config.get("training_split") or config.get("validation_split") or config.get("test_split")
 
 
-def written_examples(config: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
-    """The demonstrations that stand in the config; None when they come from a split."""
+def written_examples(config: Mapping[str, Any]) -> Any:
+    """The demonstrations that stand in the config, or the function that gives them; None when they are of a split."""
     return (config.get("fewshot_config") or {}).get("samples")
 
 
@@ -123,9 +125,10 @@ def check_config(task: TaskSpec, path: Path, *, allow_code: bool = False, with_d
         with faults:
             hidden = () if with_data else DATA_KEYS
             shown = {name: value for name, value in variant.config.items() if name not in hidden}
-            check_sections(shown, partial(_place, path, variant), allow_code=allow_code)
+            check_sections(shown, partial(_place, path, variant), allow_code=allow_code, dialect=task.dialect)
             check_numbers(variant.config, partial(_place, path, variant), trusted=task.trusted)
-            _check_metric_list(variant, path)
+            if not computes_itself(variant.config):
+                _check_metric_list(variant, path)
         with faults:
             _check_metrics(task, variant, path)
         if with_data:
@@ -149,10 +152,19 @@ def _check_metrics(task: TaskSpec, variant: Variant, path: Path) -> None:
     for i, metric in enumerate(task.metrics):
         where = f"{path}: metrics[{i}].name"
         with faults:
-            if metric.name not in scripts:
+            if task.dialect != "own":
+                if not computes_itself(variant.config) and metric.name not in scripts:
+                    _check_metric(metric.name.partition(",")[0], where)
+            elif metric.name not in scripts:
                 _check_computed(metric.name, output_type, where)
             _check_programs(metric.name, task, variant, where)
     faults.check()
+
+
+def computes_itself(config: Mapping[str, Any]) -> bool:
+    """Whether functions of the task give its metrics, so that their names are known only to them."""
+    listed = [entry.get("metric") for entry in config.get("metric_list") or () if isinstance(entry, Mapping)]
+    return callable(config.get("process_results")) or any(map(callable, listed))
 
 
 def _of_examples(place: Callable[[str], str], name: str) -> str:
@@ -163,11 +175,11 @@ def _wrong_kinds(section: Mapping[str, Any], place: Callable[[str], str]) -> Ite
     """What is wrong with templates that are no texts, nor what else lm-eval takes for one, and with other keys."""
     for name, kinds in _TEMPLATES.items():
         text = section.get(name)
-        if text is not None and (not isinstance(text, kinds) or isinstance(text, bool)):
+        if text is not None and not callable(text) and (not isinstance(text, kinds) or isinstance(text, bool)):
             yield f"{place(name)} is {quoted(text)}; expected a text, in quotes where it begins with {{"
     for name, (kinds, expected) in _OTHERS.items():
         value = section.get(name)
-        if value is not None and not isinstance(value, kinds):
+        if value is not None and not isinstance(value, kinds) and not callable(value):
             yield f"{place(name)} is {quoted(value)}; expected {expected}"
 
 
@@ -220,7 +232,7 @@ def _fields(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 def variants(task: TaskSpec) -> Iterator[Variant]:
     """The prompt variants of a task, `default` first."""
     for prompt, own in task.prompts.items():
-        yield Variant(prompt, {**task.config, **own}, own)
+        yield Variant(prompt, {**task.config, **own}, own, "" if task.dialect == "lm-eval" else "config.")
 
 
 def _check_keys(variant: Variant, path: Path) -> None:
@@ -234,7 +246,7 @@ def _check_keys(variant: Variant, path: Path) -> None:
 def _check_key(variant: Variant, name: str, value: Any, where: str) -> None:
     if name not in CONFIG_KEYS:
         raise CatalogError(f"{where}: {unknown('key', str(name), CONFIG_KEYS)}")
-    if name in NEVER_IN_A_FILE and value is not None:
+    if name in NEVER_IN_A_FILE and value is not None and not callable(value):
         raise CatalogError(f"{where} is {quoted(value)}; expected none, since a task file names no code to run")
     if name in NOT_READ and value is not None:
         raise CatalogError(f"{where} is {quoted(value)}; expected none, since models here read text alone")
@@ -297,7 +309,7 @@ def _check_metric_list(variant: Variant, path: Path) -> None:
 
 def _check_splits(variant: Variant, path: Path) -> None:
     if evaluated_split(variant.config) is None:
-        raise CatalogError(f"{path}: config.test_split is missing; expected the split to evaluate")
+        raise CatalogError(f"{path}: {variant.key('test_split')} is missing; expected the split to evaluate")
     of_examples, kwargs = variant.config.get("fewshot_config"), variant.config.get("dataset_kwargs")
     files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
     known = sorted(map(str, files)) if isinstance(files, Mapping) else []

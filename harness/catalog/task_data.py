@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.bounded.documents import DATA_ENDINGS, Document, documents, kind_of_file
-from harness.bounded.files import kind_of
+from harness.bounded.documents import DATA_ENDINGS, FILE_KINDS, Document, documents, kind_of_file
+from harness.bounded.files import files_below, is_regular, kind_of
 from harness.bounded.limits import FIELDS, UnreadableError
 from harness.catalog.task_code import Locate
 from harness.catalog.task_config import SPLITS, evaluated_split
+from harness.catalog.task_keys import is_on_hub
 from harness.errors import CatalogError
 from harness.wording import cut, quoted
 
@@ -41,6 +42,9 @@ def named_files(config: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
     """
     kwargs = config.get("dataset_kwargs") or {}
     files = kwargs.get("data_files") if isinstance(kwargs, Mapping) else None
+    path = config.get("dataset_path")
+    if files is not None and path is not None and path not in FILE_KINDS and is_on_hub(path):
+        return {}  # files of the data set on the hub
     if files is None and is_data_file(config.get("dataset_path")):
         files = config["dataset_path"]
     if files is None:
@@ -84,6 +88,21 @@ def data_files(config: Mapping[str, Any], path: Path, locate: Locate) -> dict[st
         for file in found[split]:
             if (kind := _kind(file)) not in (None, "a file"):
                 raise CatalogError(f"{where} is {quoted(str(file))}, {kind}; expected a regular file")
+    return found
+
+
+def folder_files(folder: Path, where: str) -> tuple[Path, ...]:
+    """The data files in a folder that holds a data set.
+
+    Raises:
+        CatalogError: it holds none, or cannot be read.
+    """
+    try:
+        found = tuple(path for path in sorted(files_below(folder)) if is_data_file(path.name) and is_regular(path))
+    except UnreadableError as error:
+        raise CatalogError(f"{folder}: {error}") from error
+    if not found:
+        raise CatalogError(f"{where} is {quoted(str(folder))}, a folder without data; expected JSON, CSV or Parquet")
     return found
 
 

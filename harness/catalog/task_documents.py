@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.documents import Document
+from harness.catalog.lm_eval_tasks.functions import functions_in
 from harness.catalog.task_config import (
     Variant,
     chosen_examples,
@@ -78,6 +79,8 @@ def look_at_documents(
         CatalogError: a file cannot be read any more, or a template takes too long or too much memory; the documents
             after it are not looked at, as each might take as long.
     """
+    if any(functions_in((task.config, *task.prompts.values()))):
+        return Doubts((), ())  # which run in a worker alone
     files = named_files(task.config)
     evaluated, shown = str(evaluated_split(task.config)), example_split(task.config)
     look = _Look(task, fields.get(evaluated, frozenset()), path)
@@ -409,7 +412,8 @@ class _Measures:
         for i, metric in enumerate(self._task.metrics):
             if metric.name.startswith("loglikelihood") and (metric.best or 0) > 0:
                 yield f"metrics[{i}].best is {quoted(metric.best)}; a log-likelihood is at most 0"
-            if self._options and metric.name.partition(",")[0] in _GUESSED:
+            of_file = metric.name not in self._task.chance_of_documents
+            if of_file and self._options and metric.name.partition(",")[0] in _GUESSED:
                 yield from self._chance(f"metrics[{i}].chance", metric)
 
     def _chance(self, where: str, metric: MetricSpec) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.bounded.documents import FILE_KINDS
 from harness.bounded.limits import DELIMITER, FILTER_STEPS, STOPS, Limit
+from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
 from harness.errors import CatalogError, Faults, unknown
 from harness.wording import quoted
 
@@ -42,6 +43,8 @@ AGGREGATIONS = (
 CODE_KEYS = ("custom_generate", "trust_remote_code", "hf_evaluate")
 """Keys of `generation_kwargs` and `metric_list` that run Python files beside the task, where the user allows it."""
 DATASET_KEYS = ("data_files", "revision")
+LM_EVAL_DATASET_KEYS = (*DATASET_KEYS, "data_dir", "column_names", "header", "features", "verification_mode")
+"""Keys that tasks of lm-eval give `datasets` as well."""
 FEWSHOT_KEYS = (
     *("sampler", "split", "samples", "fewshot_indices", "doc_to_text", "doc_to_target", "doc_to_choice"),
     *("gen_prefix", "fewshot_delimiter", "target_delimiter"),
@@ -79,22 +82,26 @@ LOADERS = (
 """Names that `datasets` takes for a file format, and not for a data set on the hub."""
 
 
-def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool = False) -> None:
+def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool = False, dialect: str = "own") -> None:
     """Check that every section of a config has only known keys and plain values.
 
     Args:
         config: a task's config, with the keys of one prompt variant.
         where: how a message calls a key, such as `x.yaml: config.metric_list`.
         allow_code: whether Python files beside the task may run (see `harness.catalog.task_code`).
+        dialect: the task's; one of lm-eval may name functions, and gives metrics arguments of their own.
 
     Raises:
         CatalogError: a key or a value that is not allowed; the allowed ones are listed.
     """
     faults = Faults()
+    own = dialect == "own"
+    with faults:
+        _check_functions(config, where, allow_code, own)
     with faults:
         _check_generation(_mapping(config, "generation_kwargs", where), where("generation_kwargs"), allow_code)
     with faults:
-        _check_metrics(config, where, allow_code)
+        _check_metrics(config, where, allow_code, own)
     with faults:
         _check_filters(config, where)
     with faults:
@@ -102,7 +109,18 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     with faults:
         _check_delimiters(config, where)
     with faults:
-        _check_data(config, where)
+        _check_data(config, where, own)
+    faults.check()
+
+
+def _check_functions(config: Mapping[str, Any], where: Where, allow_code: bool, own: bool) -> None:
+    """Check that functions that come with a task, and not with lm-eval, may run."""
+    faults = Faults()
+    for key, value in config.items():
+        foreign = [one for one in functions_in(value) if own or not (one.installed or allow_code)]
+        if foreign:
+            code = f"Python code that comes with the task, {foreign[0].path}"
+            faults.add([f"{where(str(key))} runs {code}; agree with --allow-code"])
     faults.check()
 
 
@@ -135,15 +153,15 @@ def _check_code(section: Mapping[str, Any], place: str, allowed: bool) -> None:
         raise CatalogError(f"{place}.{named[0]} runs Python code that comes with the task; agree with --allow-code")
 
 
-def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool) -> None:
+def _check_metrics(config: Mapping[str, Any], where: Where, allow_code: bool, own: bool) -> None:
     faults = Faults()
     for i, entry in enumerate(_entries(config, "metric_list", where)):
         with faults:
-            _check_metric(config, entry, f"{where('metric_list')}[{i}]", allow_code)
+            _check_metric(config, entry, f"{where('metric_list')}[{i}]", allow_code, own)
     faults.check()
 
 
-def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code: bool) -> None:
+def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code: bool, own: bool) -> None:
     if not isinstance(entry, Mapping) or "metric" not in entry:
         raise CatalogError(f"{place} is {quoted(entry)}; expected the key `metric`")
     if not isinstance(entry["metric"], str) and not callable(entry["metric"]):
@@ -151,7 +169,8 @@ def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code:
     _check_code(entry, place, allow_code)
     if entry.get("hf_evaluate") and config.get("output_type", "generate_until") != "generate_until":
         raise CatalogError(f"{place}.hf_evaluate scores texts; expected output_type: generate_until")
-    _check_keys(entry, (*METRIC_KEYS, "hf_evaluate"), place)
+    if own:
+        _check_keys(entry, (*METRIC_KEYS, "hf_evaluate"), place)
     for name, value in entry.items():
         if not callable(value):  # only a caller in Python can put a function there
             _check_plain(value, f"{place}.{name}")
@@ -198,18 +217,24 @@ def _check_filter(entry: Any, place: str) -> None:
         function = step["function"]
         if callable(function):
             continue
+        if function == "custom" and isinstance(step.get("filter_fn"), TaskFunction):
+            _check_keys(step, ("function", "filter_fn"), at)
+            continue
         if not isinstance(function, str) or function not in FILTERS:
             raise CatalogError(f"{at}.function: {unknown('filter', str(function), FILTERS)}")
         _check_keys(step, ("function", *FILTERS[function]), at)
 
 
 def _check_fewshot(fewshot: Mapping[str, Any], place: str) -> None:
-    _check_keys(fewshot, FEWSHOT_KEYS, place)
+    of_function = ("process_docs",) if isinstance(fewshot.get("process_docs"), TaskFunction) else ()
+    _check_keys(fewshot, (*FEWSHOT_KEYS, *of_function), place)
     _check_delimiters(fewshot, f"{place}.{{}}".format)
     sampler = fewshot.get("sampler", "default")
     if sampler not in SAMPLERS:
         raise CatalogError(f"{place}.sampler: {unknown('sampler', str(sampler), SAMPLERS)}")
     samples, places = fewshot.get("samples"), fewshot.get("fewshot_indices")
+    if isinstance(samples, TaskFunction):
+        samples = []
     if samples is not None and not (isinstance(samples, list) and all(isinstance(one, Mapping) for one in samples)):
         raise CatalogError(f"{place}.samples is {quoted(samples)}; expected a list of documents, each with its fields")
     if samples is not None and fewshot.get("split") is not None:
@@ -222,9 +247,11 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _check_data(config: Mapping[str, Any], where: Where) -> None:
+def _check_data(config: Mapping[str, Any], where: Where, own: bool) -> None:
     kwargs = _mapping(config, "dataset_kwargs", where)
-    _check_keys(kwargs, DATASET_KEYS, where("dataset_kwargs"))
+    if isinstance(config.get("custom_dataset"), TaskFunction):  # which takes keys of its own
+        return
+    _check_keys(kwargs, DATASET_KEYS if own else LM_EVAL_DATASET_KEYS, where("dataset_kwargs"))
     revision = kwargs.get("revision")
     if revision is not None and not (isinstance(revision, str) and _REVISION.fullmatch(revision)):
         raise CatalogError(
@@ -239,6 +266,8 @@ def _check_data(config: Mapping[str, Any], where: Where) -> None:
     if path is None and files is None:
         return
     place = f"{where('dataset_path')} is {quoted(path)}"
+    if not own and (is_on_hub(path) or (isinstance(path, str) and Path(path).is_absolute() and Path(path).is_dir())):
+        return
     if files is not None and path not in FILE_KINDS:
         raise CatalogError(f"{place}; expected {', '.join(FILE_KINDS)}, which read data_files")
     if files is None and not is_on_hub(path):

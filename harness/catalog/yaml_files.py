@@ -70,6 +70,8 @@ def _free(value: str) -> str:
 
 _MOST_VARIANT = 40
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
+_TaskName = Annotated[str, Field(pattern=r"^(lm_eval:)?[A-Za-z0-9][A-Za-z0-9._:()-]*$", max_length=MOST_NAME)]
+"""A task of ours, or one or a group or a tag of lm-eval."""
 _FreeName = Annotated[_Name, BeforeValidator(_free)]
 _Short = Annotated[str, Field(max_length=MOST_NAME)]
 _Run = Annotated[_Short, Field(min_length=1), BeforeValidator(_run)]
@@ -155,8 +157,8 @@ class SuiteFile(_Strict):
     """A file that begins with `suite`."""
 
     suite: _FreeName
-    tasks: Annotated[list[_Name], Field(min_length=1)]
-    shots: Annotated[list[_Shots], Field(min_length=1)] = [0]
+    tasks: Annotated[list[_TaskName], Field(min_length=1)]
+    shots: Annotated[list[_Shots], Field(min_length=1)] = []
     prompts: Annotated[list[str], Field(min_length=1)] = ["default"]
     seeds: _Count = 1
     limit: _Count | None = None

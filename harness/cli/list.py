@@ -79,7 +79,7 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
         ]
     if kind == "suites":
         return [
-            {"name": s.name, "tasks": list(s.tasks), "shots": list(s.shots), "description": s.description}
+            {"name": s.name, "tasks": list(s.tasks), "shots": list(s.shots) or [0], "description": s.description}
             for s in catalog.suites.values()
         ]
     if kind == "tasks":

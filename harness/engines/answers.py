@@ -23,7 +23,7 @@ from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.engines.references import References, references_of, with_references
-from harness.engines.scores import score_cell
+from harness.engines.scores import score_cell, with_chances
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Sample
@@ -183,6 +183,7 @@ def _result(
             built.documents, built.questions, asked.references, lengths, strict=True
         )
     ]
+    cell = with_chances(cell, built.chance_of_documents, answers)
     scored = score_cell(cell, built, answers)
     samples = tuple(
         _sample(requests, answer, scores, truncated=length.excess > 0)

@@ -60,6 +60,8 @@ class BuiltCell:
     """Number of documents whose label is both the number of one option and the text of another."""
     foreign_code: tuple[str, ...] = ()
     """Python files of the task that were run, each with the hash of its bytes."""
+    chance_of_documents: tuple[str, ...] = ()
+    """Metrics whose chance level is the share of right options in these documents."""
 
 
 class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class DocumentCache:
     """Splits of the tasks seen so far; an engine keeps one for all its cells."""
 
     def __init__(self) -> None:
+        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # of which a worker has many
         self._splits: dict[str, Splits] = {}
 
     def splits(self, task: TaskSpec, config: Mapping[str, Any]) -> Splits:
@@ -45,7 +47,10 @@ class DocumentCache:
         key = json.dumps([task.digest, task.data_folder, *source], default=repr, sort_keys=True)
         if key not in self._splits:
             files = {} if callable(config.get("custom_dataset")) else named_files(config)
-            self._splits[key] = _from_files(config, files) if files else _from_elsewhere(task, config)
+            if files and task.dialect != "own":
+                self._splits[key] = _as_lm_eval_reads(task, config, files)
+            else:
+                self._splits[key] = _from_files(config, files) if files else _from_elsewhere(task, config)
         return self._splits[key]
 
 
@@ -66,6 +71,21 @@ def _from_files(config: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -
     return {split: read_documents(map(Path, names), config.get("dataset_path")) for split, names in files.items()}
 
 
+def _as_lm_eval_reads(task: TaskSpec, config: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Splits:
+    """Documents of files as `datasets` reads them, which functions of a task may need: a `datasets.Dataset` each."""
+    import datasets
+
+    kind = config.get("dataset_path") or "json"
+    options = {key: value for key, value in (config.get("dataset_kwargs") or {}).items() if key != "data_files"}
+    named = {split: list(names) for split, names in files.items()}
+    try:
+        loaded: Splits = datasets.load_dataset(kind, data_files=named, **options)
+    except (OSError, ValueError, TypeError, datasets.exceptions.DatasetGenerationError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines() or [type(error).__name__]
+        raise CatalogError(f"task {task.name}: {next(iter(files.values()))[0]}: cannot be read: {reason[0]}") from error
+    return loaded
+
+
 def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
     """Documents of the hub, or of a function that a caller in Python gave."""
     kwargs = dict(config.get("dataset_kwargs") or {})
@@ -75,28 +95,29 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
         return made
     path = config.get("dataset_path")
     if task.data_folder is not None:
-        return _from_mirror(task, task.data_folder, config.get("dataset_name"))
+        return _from_folder(task, task.data_folder, config.get("dataset_name"), kwargs)
     if not is_on_hub(path):
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: expected the name of one on the hub")
     try:
-        return _from_hub(str(path), config.get("dataset_name"), kwargs.get("revision"))
+        return _from_hub(str(path), config.get("dataset_name"), kwargs)
     except OSError as error:
         # no network, not in the cache, or no such data set: all are OSErrors
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise CatalogError(f"task {task.name}: data set {path} cannot be had: {reason[0]}") from error
 
 
-def _from_mirror(task: TaskSpec, folder: Path, name: str | None) -> Splits:
+def _from_folder(task: TaskSpec, folder: Path, name: str | None, kwargs: Mapping[str, Any]) -> Splits:
     try:
-        loaded: Splits = load_folder(folder, name)
+        loaded: Splits = load_folder(folder, name, {key: kwargs[key] for key in kwargs if key != "revision"})
     except CatalogError as error:
         raise CatalogError(f"task {task.name}: data set {error}") from error
     return loaded
 
 
-def _from_hub(path: str, name: str | None, revision: str | None) -> Splits:
+def _from_hub(path: str, name: str | None, kwargs: Mapping[str, Any]) -> Splits:
     """Load a data set as `datasets.load_dataset` does, but check the files that the data set's card names."""
-    builder = builder_on_hub(path, name, revision)
+    options = {key: value for key, value in kwargs.items() if key != "revision"}
+    builder = builder_on_hub(path, name, kwargs.get("revision"), options)
     builder.download_and_prepare()
     loaded: Splits = builder.as_dataset()
     return loaded

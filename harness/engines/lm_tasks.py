@@ -17,6 +17,7 @@ import lm_eval.utils
 from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.task import TaskConfig
 
+from harness.catalog.lm_eval_tasks.functions import functions_in
 from harness.catalog.task_code import code_names
 from harness.catalog.task_config import evaluated_split, example_split
 from harness.catalog.task_keys import check_sections
@@ -62,7 +63,9 @@ def build_cell(
     """
     lm_eval.utils.env = _NoTemplates()
     config = task_config(cell, task, allow_code=allow_code)
-    code = tuple(code_names(config))
+    code = (*code_names(config), *dict.fromkeys(one.label for one in functions_in(config)))
+    for function in functions_in(config):
+        function.loaded()  # all of them before any is called, as lm-eval does: some register others
     _use_scripts(config)
     splits = data.splits(task, config)
     _check_splits(task, config, splits)
@@ -77,7 +80,7 @@ def build_cell(
     )
     if (cell.chat or cell.system) and made.OUTPUT_TYPE == "loglikelihood_rolling":
         raise PlanError(f"task {task.name}: scores whole texts, which are no turns of a chat and have no instruction")
-    # lm-eval's own rule, kept: 0 in a config means that the prompt has its examples built in.
+    # lm-eval's own rule, kept for tasks of ours: 0 in a config means that the prompt has its examples built in.
     if made.config.num_fewshot != 0:
         made.set_config("num_fewshot", cell.shots)
     if (places := config["fewshot_config"].get("fewshot_indices")) is not None:
@@ -87,7 +90,7 @@ def build_cell(
     built = made.build(cell.shots, cell.limit, chosen)
     if not built.documents:
         raise PlanError(f"--docs {cell.docs}: task {task.name} has {count(len(made.eval_docs))} documents")
-    return replace(built, foreign_code=code)
+    return replace(built, foreign_code=code, chance_of_documents=task.chance_of_documents)
 
 
 def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:
@@ -102,7 +105,7 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
         if key not in known:
             raise CatalogError(f"task {task.name}: " + unknown("config key", key, known))
     where = f"task {task.name}: prompt {cell.prompt}: {{}}".format
-    check_sections(config, where, allow_code=allow_code)
+    check_sections(config, where, allow_code=allow_code, dialect=task.dialect)
     check_numbers(config, where, trusted=task.trusted)
     if config.get("use_prompt") is not None:
         # lm-eval renders such prompts outside its sandbox, and takes them from any file

@@ -6,7 +6,7 @@ What `datasets` would open is measured first, since a small file can unpack to a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,20 @@ _HUB = "hf://datasets/"
 _FORMS = ("json", "csv", "parquet", "text")
 
 
-def load_folder(folder: Path, name: str | None) -> Any:
+def load_folder(folder: Path, name: str | None, options: Mapping[str, Any] | None = None) -> Any:
     """Every split of a part of a data set, a `datasets.DatasetDict`.
 
     Args:
         folder: folder of the data set.
         name: name of the part; None for the only one.
+        options: what else a task gives `datasets`, such as `data_files`.
 
     Raises:
         CatalogError: it has no such part, or what is in it is no data of one of these forms, or more than is allowed.
     """
     part = part_of(folder, name)
     try:
-        builder = _builder(part)
+        builder = _builder(part, options or {})
         _check(builder, folder)
         builder.download_and_prepare()
         return builder.as_dataset()
@@ -52,7 +53,7 @@ def load_folder(folder: Path, name: str | None) -> Any:
         raise CatalogError(f"{part.folder}: cannot be loaded: {cut(lines[0])}") from error
 
 
-def _builder(part: Part) -> Any:
+def _builder(part: Part, options: Mapping[str, Any]) -> Any:
     """What `datasets` reads a part with.
 
     It would look at the files of the card's first part even for another one, and these need not be in the mirror. So
@@ -61,8 +62,8 @@ def _builder(part: Part) -> Any:
     import datasets
 
     folder = str(part.folder)
-    if part.is_first or part.config.get("data_files") is None:
-        return datasets.load_dataset_builder(folder, part.name)
+    if options or part.is_first or part.config.get("data_files") is None:
+        return datasets.load_dataset_builder(folder, part.name, **options)
     infos = datasets.info.DatasetInfosDict.from_directory(folder)
     known = infos.get(str(part.name))
     files = datasets.data_files.sanitize_patterns(part.config["data_files"])
@@ -83,7 +84,7 @@ def files_on_hub(name: str, part: str | None, commit: str) -> list[str]:
     return [str(file).removeprefix(f"{_HUB}{name}@{commit}/") for file in _files(builder)]
 
 
-def builder_on_hub(name: str, part: str | None, revision: str | None) -> Any:
+def builder_on_hub(name: str, part: str | None, revision: str | None, options: Mapping[str, Any] | None = None) -> Any:
     """What `datasets.load_dataset` reads a data set with, once it is seen that its card names files of the hub alone.
 
     Raises:
@@ -92,7 +93,7 @@ def builder_on_hub(name: str, part: str | None, revision: str | None) -> Any:
     import datasets
 
     # by its name alone `datasets` would take a folder of that name below the working one
-    builder = datasets.load_dataset_builder(f"{_HUB}{name}", part, revision=revision)
+    builder = datasets.load_dataset_builder(f"{_HUB}{name}", part, revision=revision, **(options or {}))
     for file in _files(builder):  # none when the cache has the data set ready
         if not file.startswith(_HUB):
             raise CatalogError(f"data set {name} names {file}; expected files of the hub alone")

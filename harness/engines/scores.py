@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 from lm_eval.api.instance import Instance
@@ -89,6 +90,22 @@ def _of_right_option(answer: Answer, known: Collection[str]) -> Mapping[str, flo
         return {}
     values = {name: sample_metric(name)(answer) for name in OF_RIGHT_OPTION if name not in known}
     return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def with_chances(cell: Cell, names: Sequence[str], answers: Sequence[Answer]) -> Cell:
+    """The cell with the chance level of some metrics: the share of right options, on average over the documents.
+
+    Args:
+        cell: the cell; its key does not change, as metrics are no part of it.
+        names: metrics of options.
+        answers: the answers to all its documents.
+    """
+    asked = [answer for answer in answers if answer.options]
+    if not names or not asked:
+        return cell
+    chance = fmean(len(answer.right or (answer.gold,)) / len(answer.options) for answer in asked)
+    metrics = [replace(metric, chance=chance) if metric.name in names else metric for metric in cell.metrics]
+    return replace(cell, metrics=tuple(metrics))
 
 
 def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[Any]) -> float | None:

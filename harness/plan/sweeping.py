@@ -105,7 +105,7 @@ def expand(
             prompts = _prompts(task, suite.prompts if sweep.prompts is None else sweep.prompts)
             asked = [(prompt, twin) for prompt in prompts for twin in twins_asked(task, prompt, sweep.formats)]
             for model in models:
-                for n_shots in shots:
+                for n_shots in task.shots(shots):
                     _check_shots(task, n_shots)
                     for prompt, twin in asked:
                         drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt)
@@ -162,9 +162,10 @@ def _check_number(
         shots = suite.shots if sweep.shots is None else sweep.shots
         seeds = suite.seeds if sweep.seeds is None else sweep.seeds
         for name in suite.tasks:
+            counts = tasks[name].shots(shots)
             prompts = _prompts(tasks[name], suite.prompts if sweep.prompts is None else sweep.prompts)
             drawn = tasks[name].draws
-            number += len(models) * sum(seeds if n or drawn(prompt) else 1 for n in shots for prompt in prompts)
+            number += len(models) * sum(seeds if n or drawn(prompt) else 1 for n in counts for prompt in prompts)
     if number > MOST_CELLS:
         raise PlanError(
             f"the plan has {count(number)} cells; expected at most {count(MOST_CELLS)}: ask for fewer seeds, shots, "

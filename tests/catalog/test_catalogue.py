@@ -176,7 +176,7 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
         ("colours.yaml", {"config": TASK["config"] | {"fewshot_split": "train"}}, "fewshot_split is 'train'"),
         ("colours.yaml", {"config": TASK["config"] | {"dataset_kwargs": {"data_files": 3}}}, "expected the name of a"),
         ("colours.yaml", {"demonstrations": "document"}, "a document has no `examples`"),
-        ("suite.yaml", {"tasks": ["colors"]}, "tasks[0]: unknown task 'colors'; known:"),
+        ("suite.yaml", {"tasks": ["colors"]}, "tasks[0]: unknown task 'colors'; did you mean colours?"),
         ("suite.yaml", {"shots": [0, -1]}, "shots[1] is -1; expected greater than or equal to 0"),
         ("suite.yaml", {"shot": [0]}, "unknown key `shot`"),
         ("suite.yaml", {"seeds": 0}, "seeds is 0"),

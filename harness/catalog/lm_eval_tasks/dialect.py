@@ -1,0 +1,140 @@
+"""A YAML file in lm-eval's dialect, read as it is: what it includes, its functions, and what cannot be evaluated here.
+
+`include` names files relative to the one that includes them. Of several values of a key the one nearest to the task
+counts: a group's own over the task's, the task's over those of what it includes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from harness.bounded.files import read_text
+from harness.bounded.limits import YAML_BYTES, UnreadableError
+from harness.bounded.yaml_text import parsed_yaml
+from harness.catalog.lm_eval_tasks.functions import TaskFunction, task_function
+from harness.errors import CatalogError
+from harness.wording import quoted
+
+_OURS = frozenset({"family", "suite", "config", "kind", "metrics", "lm_eval", "prompts", "demonstrations"})
+"""Keys at the top of the harness's own files, which lm-eval does not know."""
+_THEIRS = frozenset(
+    (
+        *("include", "group", "tag", "class", "dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset"),
+        *("output_type", "doc_to_text", "doc_to_target", "doc_to_choice", "metric_list", "test_split"),
+        *("validation_split", "training_split", "fewshot_split", "fewshot_config", "process_docs", "task_list"),
+        *("process_results", "generation_kwargs", "filter_list", "num_fewshot", "aggregate_metric_list"),
+    )
+)
+"""Keys at the top of lm-eval's files."""
+_TOP_KEY = re.compile(r"^(\w+)[ \t]*:", re.MULTILINE)
+_NAMES = ("task", "group", "tag", "task_list", "task_alias", "group_alias", "include", "num_fewshot", "class")
+"""Keys that say where a task belongs, and not what is asked."""
+_MOST_INCLUDES = 20
+"""Files that include each other in a row."""
+
+
+def is_lm_eval(keys: Iterable[str]) -> bool:
+    """Whether a file with these keys at the top is written in lm-eval's dialect, and not in the harness's own."""
+    known = frozenset(keys)
+    return not known & _OURS and bool(known & _THEIRS)
+
+
+def looks_like_lm_eval(path: Path) -> bool:
+    """The same of a file that has not been parsed; False for one that cannot be read."""
+    try:
+        return is_lm_eval(_TOP_KEY.findall(read_text(path, YAML_BYTES)))
+    except UnreadableError:
+        return False
+
+
+def read_task_file(path: Path, allowed: Sequence[Path]) -> dict[str, Any]:
+    """The keys of a file in lm-eval's dialect and of those that it includes, with its functions found but not run.
+
+    Args:
+        path: the file.
+        allowed: folders, resolved, that included files may lie below.
+
+    Raises:
+        CatalogError: a file or a function cannot be found or read, or the file includes itself.
+    """
+    return _read(path, allowed, ())
+
+
+def _read(path: Path, allowed: Sequence[Path], above: tuple[Path, ...]) -> dict[str, Any]:
+    if path in above:
+        raise CatalogError(f"{path}: include: the files include each other")
+    if len(above) > _MOST_INCLUDES:
+        raise CatalogError(f"{path}: include: expected at most {_MOST_INCLUDES} files that include one another in turn")
+    try:
+        raw = parsed_yaml(read_text(path, YAML_BYTES), partial(task_function, folder=path.parent, where=str(path)))
+    except UnreadableError as error:
+        raise CatalogError(f"{path}: {error}") from error
+    if not isinstance(raw, dict):
+        raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
+    names = raw.pop("include", None)
+    merged: dict[str, Any] = {}
+    for name in names if isinstance(names, list) else [names]:
+        if name is not None:
+            included = _read(_included(path, name, allowed), allowed, (*above, path))
+            merged.update({key: value for key, value in included.items() if key != "task_list"})
+    return {**merged, **raw}
+
+
+def _included(path: Path, name: Any, allowed: Sequence[Path]) -> Path:
+    if not isinstance(name, str):
+        raise CatalogError(f"{path}: include is {quoted(name)}; expected the name of a file, or a list of names")
+    found = (path.parent / name).resolve()
+    if not any(found.is_relative_to(root) for root in allowed):
+        raise CatalogError(
+            f"{path}: include is {quoted(str(found))}, outside the task's folder; expected a file below it, below "
+            "--include-path, or below a folder given with --data-root"
+        )
+    return found
+
+
+def asked_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task asks: its keys without names and tags, without what lm-eval ignores, and in the form used here."""
+    asked = {key: value for key, value in config.items() if key not in _NAMES and value is not None}
+    if isinstance(kwargs := asked.get("dataset_kwargs"), Mapping):
+        # data sets with scripts are not loaded any more, and lm-eval takes this key out as well
+        asked["dataset_kwargs"] = {key: value for key, value in kwargs.items() if key != "trust_remote_code"}
+    if isinstance(entries := asked.get("metric_list"), list):
+        asked["metric_list"] = [_asked_metric(entry, asked) for entry in entries]
+    if isinstance(asked.get("metadata"), Mapping) and not isinstance(asked.get("custom_dataset"), TaskFunction):
+        del asked["metadata"]  # only functions that make documents read it
+    if asked.get("repeats") == 1:
+        del asked["repeats"]
+    return asked
+
+
+def _asked_metric(entry: Any, config: Mapping[str, Any]) -> Any:
+    """An entry of `metric_list`; where lm-eval computes the metric itself, it does not load a script of that name."""
+    computed = config.get("output_type", "generate_until") != "generate_until" or "process_results" in config
+    if not isinstance(entry, Mapping) or not (computed or entry.get("hf_evaluate") is False):
+        return entry
+    return {key: value for key, value in entry.items() if key != "hf_evaluate"}
+
+
+def check_dialect(config: Mapping[str, Any], path: Path) -> None:
+    """Check that a task asks for nothing that cannot be evaluated here.
+
+    Raises:
+        CatalogError: it is written in Python, reads pictures or sound, or runs what a model wrote.
+    """
+    if "class" in config:
+        what = getattr(config["class"], "name", config["class"])
+        raise CatalogError(f"{path}: class is {quoted(what)}: a task written in Python cannot be evaluated here")
+    for key, what in (("doc_to_image", "pictures"), ("doc_to_audio", "sound")):
+        if config.get(key):
+            raise CatalogError(f"{path}: {key}: the task shows {what}, and models here read text alone")
+    if config.get("unsafe_code"):
+        raise CatalogError(
+            f"{path}: unsafe_code: lm-eval would run programs that a model wrote outside any sandbox; expected a task "
+            "of kind codegen with `pass_at_K` (docs/tasks.md)"
+        )
+    if config.get("use_prompt") is not None:
+        raise CatalogError(f"{path}: use_prompt is {quoted(config['use_prompt'])}; expected doc_to_text")

@@ -1,0 +1,91 @@
+"""A task in lm-eval's dialect as the harness's own kind of task."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.catalog.lm_eval_tasks.derived import derived
+from harness.catalog.lm_eval_tasks.dialect import asked_config, check_dialect, read_task_file
+from harness.catalog.lm_eval_tasks.functions import package_folder
+from harness.catalog.lm_eval_tasks.groups import Leaf
+from harness.catalog.task_data import DataFile
+from harness.catalog.task_loading import OfLmEval, Permissions, task_from
+from harness.catalog.yaml_files import TaskFile
+from harness.errors import CatalogError, Faults
+from harness.plausible import INDEX
+from harness.specs import TaskSpec
+from harness.wording import quoted
+
+
+def load_leaf(leaf: Leaf, permitted: Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
+    """A task that was chosen by name, with what its group changes, and the documents of its local data.
+
+    Raises:
+        CatalogError: something in its file is wrong, or cannot be evaluated here; a line for each fault.
+    """
+    path, config = leaf_config(leaf, permitted)
+    asked = asked_config(config)
+    found = derived(asked)
+    metadata = config.get("metadata")
+    version = metadata.get("version", 1) if isinstance(metadata, Mapping) else 1
+    file = TaskFile.model_construct(
+        task=leaf.name,
+        kind=found.kind,
+        version=str(version),
+        description="",
+        metrics=list(found.metrics),
+        demonstrations="pool",
+        unsafe_code=False,
+        config=asked,
+        prompts={},
+    )
+    of = OfLmEval(
+        plain=True,
+        default_shots=default_shots(config, path),
+        from_documents=found.from_documents,
+        own_metrics=False,
+    )
+    faults = Faults(path)
+    with faults:
+        return task_from(file, path, permitted, of)
+    faults.check()
+    raise AssertionError
+
+
+def leaf_config(leaf: Leaf, permitted: Permissions) -> tuple[Path, dict[str, Any]]:
+    """The file of a task, and all its keys: with what it includes, and with what its group changes.
+
+    Raises:
+        CatalogError: the file cannot be read, or asks for what cannot be evaluated here.
+    """
+    path = leaf.file or Path(f"group {leaf.of}")
+    config: dict[str, Any] = {}
+    if leaf.file is not None:
+        config = read_task_file(leaf.file, allowed_folders(leaf.file, permitted))
+    config.update(copy.deepcopy(dict(leaf.changes)))
+    check_dialect(config, path)
+    return path, config
+
+
+def allowed_folders(path: Path, permitted: Permissions) -> tuple[Path, ...]:
+    """Folders that a task's file may include files from: its own, those that the user named, and lm-eval's."""
+    lm_eval = package_folder()
+    every = (path.parent, *permitted.roots, *((lm_eval,) if lm_eval else ()))
+    return tuple(folder.resolve() for folder in every)
+
+
+def default_shots(config: Mapping[str, Any], path: Path) -> int | None:
+    """The task's own number of examples.
+
+    Raises:
+        CatalogError: it is no number.
+    """
+    shots = config.get("num_fewshot")
+    if shots is None:
+        return None
+    if not isinstance(shots, int) or isinstance(shots, bool) or shots < 0:
+        raise CatalogError(f"{path}: num_fewshot is {quoted(shots)}; expected {INDEX.expected}")
+    return shots
