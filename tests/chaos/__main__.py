@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests.chaos.adversary import disturb, undisturbed
+from tests.chaos.adversary import MOST_SECONDS, disturb, undisturbed
 from tests.chaos.cluster import Cluster
 
 
@@ -17,6 +17,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="number of seeds, from 0 on")
     parser.add_argument("--faults", type=int, default=6, help="faults under each seed")
+    parser.add_argument(
+        "--patience", type=float, default=MOST_SECONDS, help="seconds until a command is taken for hung"
+    )
     options = parser.parse_args()
     reports = []
     with tempfile.TemporaryDirectory() as name:
@@ -24,7 +27,9 @@ def main() -> None:
         truth = undisturbed(folder)
         for seed in range(options.seeds):
             with Cluster() as cluster:
-                reports.append(disturb(cluster, truth, folder, seed=seed, faults=options.faults))
+                reports.append(
+                    disturb(cluster, truth, folder, seed=seed, faults=options.faults, patience=options.patience)
+                )
             print(reports[-1].line(), flush=True)
     injected = sum((report.injected for report in reports), Counter[str]())
     survived = sum(report.survived for report in reports)

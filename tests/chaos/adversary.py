@@ -23,7 +23,7 @@ from tests.chaos.cluster import Cluster, kill_all
 TIMES = ["seconds", "energy_wh", "date"]
 """Columns of the leaderboard that no two runs share."""
 MOST_SECONDS = 180.0
-"""Time until a command that answers nothing, or does not end, is taken for hung."""
+"""Time until a command that answers nothing, or does not end, is taken for hung, on a machine that is idle."""
 _COMMAND = (sys.executable, "-m", "tests.chaos.command")
 _MODEL, _KEEPER, _DRIVER = "worker:serve", "ray::Keeper", "driver:lead"
 
@@ -69,7 +69,16 @@ def undisturbed(folder: Path) -> Path:
     return results
 
 
-def disturb(cluster: Cluster, truth: Path, folder: Path, *, seed: int, faults: int, every: float = 1.5) -> Report:
+def disturb(
+    cluster: Cluster,
+    truth: Path,
+    folder: Path,
+    *,
+    seed: int,
+    faults: int,
+    every: float = 1.5,
+    patience: float = MOST_SECONDS,
+) -> Report:
     """Run the command until it is done, with so many faults on the way.
 
     Args:
@@ -79,6 +88,7 @@ def disturb(cluster: Cluster, truth: Path, folder: Path, *, seed: int, faults: i
         seed: decides which faults come when.
         faults: how many there are, unless the run is done before.
         every: mean time between two, in seconds.
+        patience: time until a command that answers nothing, or does not end, is taken for hung.
     """
     rng, report, started = random.Random(seed), Report(seed=seed), time.monotonic()
     results, journal = folder / f"results-{seed}", folder / f"journal-{seed}.txt"
@@ -93,37 +103,37 @@ def disturb(cluster: Cluster, truth: Path, folder: Path, *, seed: int, faults: i
                 stdout=log,
                 stderr=log,
             )
-        _wait_for_first_cell(command, cluster, journal)
+        _wait_for_first_cell(command, cluster, journal, patience)
         while command.poll() is None and sum(report.injected.values()) < faults:
             time.sleep(rng.uniform(0.5, 1.5) * every)
             cluster.heal()
             if command.poll() is None:
                 _inject(rng, cluster, command, report)
-        code = _end(command, cluster)
+        code = _end(command, cluster, patience)
     report.seconds = time.monotonic() - started
     _judge(report, truth, results, journal)
     return report
 
 
-def _end(command: psutil.Popen, cluster: Cluster) -> int:
+def _end(command: psutil.Popen, cluster: Cluster, patience: float) -> int:
     """The exit code of the command, which is killed when it does not end."""
-    end = time.monotonic() + MOST_SECONDS
+    end = time.monotonic() + patience
     while command.poll() is None:
         if time.monotonic() > end:
             kill_all(command)
-            raise TimeoutError(f"the command did not end in {MOST_SECONDS:.0f} s")
+            raise TimeoutError(f"the command did not end in {patience:.0f} s")
         cluster.heal()
         time.sleep(0.1)
     return int(command.returncode)
 
 
-def _wait_for_first_cell(command: psutil.Popen, cluster: Cluster, journal: Path) -> None:
+def _wait_for_first_cell(command: psutil.Popen, cluster: Cluster, journal: Path, patience: float) -> None:
     before = journal.stat().st_size if journal.exists() else 0
-    end = time.monotonic() + MOST_SECONDS
+    end = time.monotonic() + patience
     while command.poll() is None and not (journal.exists() and journal.stat().st_size > before):
         if time.monotonic() > end:
             kill_all(command)
-            raise TimeoutError(f"no cell was answered in {MOST_SECONDS:.0f} s")
+            raise TimeoutError(f"no cell was answered in {patience:.0f} s")
         cluster.heal()
         time.sleep(0.1)
 
