@@ -92,7 +92,7 @@ class Run:
             metrics=self.metrics,
         )
         running = self.executor.run(self._lanes(), self.settings)
-        leases = None if self.owner is None else Leases(self.owner)
+        leases = None if self.owner is None else self.store.leases(self.owner)
         with (
             recorder,
             leases or nullcontext(),

@@ -112,6 +112,11 @@ def _before(run: Run) -> Iterator[str]:
         yield f"{counted(cells, 'cell')} failed before with another {option}: tried again"
     if left := _left_alone(run):
         yield f"{left} cells failed before and are left alone; try them again with --retry-failed"
+    if run.owner is None and run.store.is_remote and run.todo.cells:
+        yield (
+            f"{run.store.place}: this store has no conditional writes, so that runs into it do not know of each other; "
+            "give each of several runs its own cells with --slice"
+        )
     if run.shared:
         shared = counted(run.shared, "cell")
         yield f"{shared} of these are in the plan of another run, which goes on: each takes what is free"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from harness.plan import Cell
-from harness.store import LeaseOwner, Leases, Store
+from harness.store import LeaseOwner, Store
 
 
 class Sharing:
@@ -14,7 +14,7 @@ class Sharing:
     def __init__(self, owner: LeaseOwner | None) -> None:
         """`owner` is the run; None where it is alone, and every cell its own."""
         self._store = None if owner is None else Store(owner.root)
-        self._leases = None if owner is None else Leases(owner)
+        self._leases = None if owner is None or self._store is None else self._store.leases(owner)
 
     def take(self, cell: Cell) -> Literal["mine", "taken", "done"]:
         """Take a cell; `taken` when a run that goes on has it, `done` when one has finished it.

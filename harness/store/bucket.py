@@ -3,8 +3,8 @@
     s3://bucket/run/<family>/<model>/<task>/<cell>/cell.json      as in a folder (see `store.layout`)
 
 The promises are those of a folder: the header of a cell is sent last, so a cell is complete or absent, also for
-readers who come in between. Whatever cannot be sent ends the run, as a full disk does. Two runs that write below one
-address are not kept apart: object stores have no leases that all of them share.
+readers who come in between. Whatever cannot be sent ends the run, as a full disk does. Several runs below one address
+take cells by leases, where the store has conditional writes (see `store.lease_files`).
 """
 
 from __future__ import annotations
@@ -123,6 +123,74 @@ class Bucket:
         """
         self._put(path.relative_to(self.local).as_posix(), path.read_bytes())
 
+    def fetch_cell(self, folder: Path) -> None:
+        """Bring the files of one cell up to date in the local copy, the header last.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        for kind in (SAMPLES, HEADER):
+            path = folder / kind
+            content = self.read(path.relative_to(self.local).as_posix())
+            if content is None:
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content, to_disk=False)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Make an object, unless there is one of that name: then False.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            with self._reported():
+                self._files.pipe_file(f"{self._root}/{name}", content, mode="create")
+            return True
+        except FileExistsError:
+            return False
+
+    def read(self, name: str, *, most: int | None = None) -> bytes | None:
+        """An object, or its first bytes; None when there is none.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            with self._reported():
+                content: bytes = self._files.cat_file(f"{self._root}/{name}", end=most)
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object that is no result.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._reported():
+            self._files.pipe_file(f"{self._root}/{name}", content)
+
+    def remove(self, name: str) -> None:
+        """Remove an object that may be gone already.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        with suppress(FileNotFoundError), self._reported():
+            self._files.rm_file(f"{self._root}/{name}")
+
+    def names_below(self, folder: str) -> list[str]:
+        """Names of the objects in one folder.
+
+        Raises:
+            StoreError: they cannot be listed.
+        """
+        with suppress(FileNotFoundError), self._reported():
+            return [path.rpartition("/")[2] for path in self._files.find(f"{self._root}/{folder}")]
+        return []
+
     def check_writable(self) -> None:
         """Find out before hours of work whether results can be sent.
 
@@ -170,7 +238,7 @@ class Bucket:
         """Turns what goes wrong at the other end into one line; each library has errors of its own."""
         try:
             yield
-        except (StoreError, FileNotFoundError, ImportError):
+        except (StoreError, FileNotFoundError, FileExistsError, ImportError):
             raise
         except Exception as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]

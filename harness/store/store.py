@@ -45,6 +45,7 @@ from harness.store.layout import (
     newest_records,
     path_part,
 )
+from harness.store.lease_files import BucketFiles, has_conditional_writes
 from harness.store.leases import LeaseOwner, Leases
 
 MOST_RUNS = 100
@@ -79,6 +80,11 @@ class Store:
             self._bucket.fetch()
 
     @property
+    def is_remote(self) -> bool:
+        """True for an object store."""
+        return self._bucket is not None
+
+    @property
     def place(self) -> str:
         """Where results lie, for people: the folder, or the address of the object store."""
         return str(self.root) if self._bucket is None else self._bucket.address
@@ -103,12 +109,25 @@ class Store:
             self._bucket.send_rest()
 
     def new_owner(self) -> LeaseOwner | None:
-        """The name under which a run of this process takes cells; None for an object store, which has no leases."""
-        return LeaseOwner.of_this_process(self.root.absolute()) if self._bucket is None else None
+        """The name under which a run of this process takes cells; None where leases cannot be kept.
+
+        Some object stores have no conditional writes. Then runs below one address do not know of each other.
+        """
+        if self._bucket is None:
+            return LeaseOwner.of_this_process(self.root.absolute())
+        if not has_conditional_writes(BucketFiles(self._bucket)):
+            return None
+        return LeaseOwner.of_this_process(Path(self._bucket.address))
+
+    def leases(self, owner: LeaseOwner) -> Leases:
+        """The leases of one run into this place."""
+        return Leases(owner, None if self._bucket is None else BucketFiles(self._bucket))
 
     def is_done(self, cell: Cell) -> bool:
         """Whether one cell is complete now."""
         header, samples = (self.path(cell) / name for name in (HEADER, SAMPLES))
+        if self._bucket is not None:
+            self._bucket.fetch_cell(header.parent)
         return header.exists() and isinstance(read_header(header), CellResult) and has_end(str(samples))
 
     def take(self, cell: Cell, leases: Leases) -> Literal["mine", "taken", "done"]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +15,8 @@ import fsspec
 import pytest
 
 from harness.errors import StoreError
-from harness.store import FAILURE, HEADER, SAMPLES, Store
+from harness.plan import Cell
+from harness.store import FAILURE, HEADER, SAMPLES, LeaseOwner, Leases, Store
 from harness.store.bucket import CACHE
 from tests.builders import cell, failed, model, result
 from tests.builders.commands import Emergence, toy_options, write_toy
@@ -116,6 +122,83 @@ def test_a_header_is_sent_after_its_samples_and_nothing_counts_before(
     monkeypatch.setenv(CACHE, str(tmp_path / "here"))
     Store(Path(MEMORY)).check_writable()  # the next run sends what this one could not
     assert len(elsewhere(MEMORY, tmp_path, monkeypatch).results()) == 1
+
+
+def test_of_many_runs_that_want_a_cell_one_gets_it_and_the_others_find_it_done(address: str) -> None:
+    stores = [Store(Path(address)) for _ in range(3)]
+    owners = [store.new_owner() for store in stores]
+    assert None not in owners
+    runs = [store.leases(owner) for store, owner in zip(stores, owners, strict=True) if owner is not None]
+    cells = [cell(seed=seed) for seed in range(8)]
+
+    def race(number: int) -> list[Cell]:
+        return [each for each in cells if stores[number].take(each, runs[number]) == "mine"]
+
+    with ExitStack() as stack, ThreadPoolExecutor(3) as pool:
+        for run in runs:
+            stack.enter_context(run)
+        got = list(pool.map(race, range(3)))
+        assert sorted(each.seed for some in got for each in some) == list(range(8))
+        for store, run, some in zip(stores, runs, got, strict=True):
+            for each in some:
+                store.write(result(each))
+                run.release(each.place)
+        assert {store.take(each, run) for store, run in zip(stores, runs, strict=True) for each in cells} == {"done"}
+    assert not [name for name in names(address) if name.endswith(".beat") or "toy-" in name]
+
+
+def test_a_cell_of_a_silent_run_is_taken_over(address: str) -> None:
+    store, now = Store(Path(address)), [0.0]
+    files = store.leases(LeaseOwner(root=Path(address), name="far-1-aa"))._files
+    gone = Leases(LeaseOwner(root=Path(address), name="far-1-aa"), files, clock=lambda: 0.0)
+    other = Leases(LeaseOwner(root=Path(address), name="far-2-bb"), files, clock=lambda: now[0])
+    assert gone.claim(cell().place)
+    assert not other.claim(cell().place)
+    now[0] = 61.0
+    assert other.claim(cell().place)
+    assert not gone.holds(cell().place)
+
+
+def test_a_store_without_conditional_writes_is_named_in_one_line(
+    emergence: Emergence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "here"))
+    files = fsspec.filesystem("memory")
+    files.store.clear()
+    usual = type(files).pipe_file
+    monkeypatch.setattr(
+        type(files), "pipe_file", lambda self, path, value, mode="overwrite", **_: usual(self, path, value)
+    )
+    options = toy_options(write_toy(tmp_path / "toy"))
+    done = emergence("run", *options, "--executor", "inline", "--results", MEMORY)
+    assert done.code == 0
+    said = [line for line in done.err.splitlines() if "conditional writes" in line]
+    assert said == [
+        "memory://bucket/run: this store has no conditional writes, so that runs into it do not know of each other; "
+        "give each of several runs its own cells with --slice"
+    ]
+
+
+@pytest.mark.processes
+def test_two_runs_into_one_bucket_evaluate_no_cell_twice(served: str, tmp_path: Path) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom harness.runner import evaluate\n"
+        "from tests.benchmarks.driver import large_plan\n"
+        "done = evaluate(large_plan(100), results=sys.argv[1], executor='inline')\nprint(done.done, done.failed)\n"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, f"{served}-twice"],
+            env={**os.environ, CACHE: str(tmp_path / str(number)), "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    done = [[int(word) for word in run.communicate(timeout=120)[0].split()] for run in runs]
+    assert sum(evaluated for evaluated, _ in done) == 100
+    assert min(evaluated for evaluated, _ in done) > 0
+    assert len(Store(Path(f"{served}-twice")).results()) == 100
 
 
 def test_files_whose_names_lead_out_of_the_copy_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.store import LeaseOwner, Leases, Store
-from harness.store.leases import LEASES, SILENT_SECONDS
+from harness.store.lease_files import LEASES
+from harness.store.leases import SILENT_SECONDS
 from tests.builders import cell, result
 
 PLACE = cell().place
