@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog.offline import go_offline
 from harness.cli import options as opt
 from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
+
+if TYPE_CHECKING:
+    from harness.catalog import Catalog
 
 
 def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
@@ -22,18 +25,12 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
     Raises:
         HarnessError: a file, a name or a number among them is not as it must be.
     """
-    from harness.catalog import load_catalog, select  # building validators takes a third of `--help`
+    from harness.catalog import select  # building validators takes a third of `--help`
 
     if given["mirror"] is not None:
         go_offline()
-    catalog = load_catalog(
-        given["include_path"] or (),
-        data_roots=given["data_root"] or (),
-        allow_code=given["allow_code"],
-        mirror=given["mirror"],
-    )
     return select(
-        catalog,
+        catalog_of(given),
         suites=opt.split(given["suite"]),
         tasks=opt.split(given["task"]),
         families=opt.split(given["family"]),
@@ -49,6 +46,22 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
         formats=opt.split(given["formats"]) or None,
         engine=given["engine"],
         as_asked=as_asked,
+    )
+
+
+def catalog_of(given: Mapping[str, Any]) -> Catalog:
+    """Every family, suite and task that a verb's options can choose from.
+
+    Raises:
+        CatalogError: a file is not as it must be.
+    """
+    from harness.catalog import load_catalog
+
+    return load_catalog(
+        given["include_path"] or (),
+        data_roots=given["data_root"] or (),
+        allow_code=given["allow_code"],
+        mirror=given["mirror"],
     )
 
 

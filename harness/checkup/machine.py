@@ -7,13 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from harness.catalog.revisions import hub_cache
+from harness.checkup.line import CheckupLine
 from harness.engines.devices import why_no_gpu
 from harness.errors import HarnessError
 from harness.executors.process import Process, ProcessEndedError
@@ -21,29 +22,16 @@ from harness.executors.protocol import ExecutorSettings
 from harness.executors.ray.memory import free_memory, total_memory
 from harness.store import Store
 from harness.version import __version__
-from harness.wording import counted
+from harness.wording import counted, file_size
 
 _PACKAGES = ("torch", "transformers", "lm_eval", "ray", "pandas", "plotly", "streamlit")
 _LOW_DISK = 10e9
+_LOW_RAY_DISK, _LOW_SHARED = 1e9, 0.1e9
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE")
 _GPUS = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CheckupLine:
-    """One thing that was looked at."""
-
-    about: str
-    """What, in a word or two."""
-    state: Literal["ok", "missing", "optional"]
-    """`missing` stops runs; `optional` is missing too, and only some runs need it."""
-    found: str
-    """What was found, in words."""
-    todo: str = ""
-    """What to do about it; empty where there is nothing to do."""
-
-
-def checkup(results: Path, address: str | None) -> Iterator[CheckupLine]:
+def check_machine(results: Path, address: str | None) -> Iterator[CheckupLine]:
     """Findings about this machine, and about each node of the cluster at `address`."""
     yield CheckupLine(
         about="package", state="ok", found=f"emergence-harness {__version__}, Python {sys.version.split()[0]}"
@@ -51,8 +39,10 @@ def checkup(results: Path, address: str | None) -> Iterator[CheckupLine]:
     yield _packages()
     yield _devices()
     yield _memory()
+    yield _ray()
     yield _sandbox()
     yield from _caches()
+    yield _data_cache()
     yield _results(results)
     yield _pictures()
     if address is not None:
@@ -112,6 +102,35 @@ def _sandbox() -> CheckupLine:
         return CheckupLine(about="sandbox", state="optional", found=str(error), todo=todo)
 
 
+def _ray() -> CheckupLine:
+    """Whether a private Ray has room for its sockets, logs and objects."""
+    folder = Path(tempfile.gettempdir())
+    if not os.access(folder, os.W_OK):
+        found, todo = f"{folder} cannot be written", "set TMPDIR to a folder that can, or run with --executor inline"
+        return CheckupLine(about="ray", state="missing", found=found, todo=todo)
+    shared = Path("/dev/shm")
+    room = _free_bytes(shared) if shared.is_dir() else None
+    found = f"temporary files in {folder}, {_free(folder)}"
+    if room is not None:
+        found += f"; {file_size(room)} of shared memory"
+    if _free_bytes(folder) < _LOW_RAY_DISK or (room is not None and room < _LOW_SHARED):
+        todo = "give it room (TMPDIR, --shm-size of a container), or run with --executor inline"
+        return CheckupLine(about="ray", state="optional", found=found, todo=todo)
+    return CheckupLine(about="ray", state="ok", found=found)
+
+
+def _data_cache() -> CheckupLine:
+    """Where `datasets` keeps what it has read, documents of a mirror included."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
+    cache = Path(os.environ.get("HF_DATASETS_CACHE") or home / "datasets")
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    found = f"{cache}: {_free(there)}"
+    if not os.access(there, os.W_OK):
+        todo = "set HF_DATASETS_CACHE; data sets of the hub and of a mirror need it"
+        return CheckupLine(about="data cache", state="optional", found=f"{found}; not writable", todo=todo)
+    return CheckupLine(about="data cache", state="ok", found=found)
+
+
 def _caches() -> Iterator[CheckupLine]:
     cache = hub_cache()
     models = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
@@ -143,7 +162,21 @@ def _pictures() -> CheckupLine:
     if importlib.util.find_spec("kaleido") is None:
         todo = "needed for figures as .png, .svg and .pdf: pip install kaleido"
         return CheckupLine(about="pictures", state="optional", found="no kaleido", todo=todo)
-    return CheckupLine(about="pictures", state="ok", found=f"kaleido {metadata.version('kaleido')}")
+    kaleido = f"kaleido {metadata.version('kaleido')}"
+    if (browser := _browser()) is None:
+        todo = "needed for figures as .png, .svg and .pdf: install Chromium or Chrome, or set BROWSER_PATH"
+        return CheckupLine(about="pictures", state="optional", found=f"{kaleido}, and no browser", todo=todo)
+    return CheckupLine(about="pictures", state="ok", found=f"{kaleido}, {browser}")
+
+
+def _browser() -> str | None:
+    """The browser that kaleido draws with; None where it finds none."""
+    if (named := os.environ.get("BROWSER_PATH")) is not None:
+        return named if os.access(named, os.X_OK) else None
+    from choreographer.browsers.chromium import Chromium
+
+    found = Chromium.find_browser(skip_local=False)
+    return None if found is None else str(found)
 
 
 def _cluster(address: str) -> Iterator[CheckupLine]:
