@@ -79,7 +79,7 @@ class FaultsError(CatalogError):
 
     def __init__(self, faults: Sequence[str]) -> None:
         """`faults`: each in a line of its own."""
-        super().__init__("; ".join(faults))
+        super().__init__(cut("; ".join(faults), 5_000))
         self.faults = tuple(faults)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.bounded.files import open_regular
-from harness.bounded.limits import DEPTH, FOOTER_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.limits import DEPTH, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.parquet_footer import Leaf, check_columns, footer_of
 from harness.bounded.parquet_pages import Pages, pages
 from harness.wording import cut, quoted
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 ColumnTest = Callable[["pa.DataType"], bool]
 """A function that returns whether a column may have a given type."""
 
-_END = b"PAR1"
 _PIECE = 64_000_000
 """Bytes unpacked at a time while a column is weighed."""
 _ROWS_AT_ONCE = 1_000
@@ -104,12 +104,13 @@ def opened_parquet(
     """
     from pyarrow import parquet
 
-    _check_footer(path)
+    footer = footer_of(path)
     with _reported(), parquet.ParquetFile(path, arrow_extensions_enabled=False) as file:
+        TABLE_COLUMNS.check(file.metadata.num_columns)
+        check_columns(footer, _leaves(file))
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
         rows = max(file.metadata.num_rows, sum(group.num_rows for group in groups))
         ROWS.check(rows)
-        TABLE_COLUMNS.check(file.metadata.num_columns)
         TABLE_CELLS.check(rows * file.metadata.num_columns)
         for name in file.schema_arrow.names:
             if name in never:
@@ -127,7 +128,15 @@ def _reported() -> Iterator[None]:
         yield
     except UnreadableError:
         raise
-    except (OSError, pa.ArrowException, ValueError, OverflowError, NotImplementedError, MemoryError) as error:
+    except (
+        OSError,
+        pa.ArrowException,
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+        MemoryError,
+        RuntimeError,
+    ) as error:
         first_line, _, _ = str(error).strip().partition("\n")
         raise UnreadableError(f"cannot be read: {cut(first_line) or type(error).__name__}") from error
 
@@ -176,18 +185,9 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-def _check_footer(path: Path) -> None:
-    """See that a file ends as Parquet does and that its footer is not too long to be looked at."""
-    with open_regular(path) as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 8))
-        end = file.read(8)
-    if len(end) < 8 or end[4:] != _END:
-        raise UnreadableError("cannot be read: it does not end as a Parquet file does")
-    footer = int.from_bytes(end[:4], "little")
-    if footer > size - 12:
-        raise UnreadableError("cannot be read: it is shorter than its footer")
-    FOOTER_BYTES.check(footer)
+def _leaves(file: ParquetFile) -> list[Leaf]:
+    columns = [file.schema.column(i) for i in range(file.metadata.num_columns)]
+    return [Leaf(one.physical_type, one.max_repetition_level, one.max_definition_level) for one in columns]
 
 
 def _fits(types: Mapping[str, ColumnTest] | ColumnTest, name: str) -> ColumnTest | None:

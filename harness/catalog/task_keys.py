@@ -297,7 +297,10 @@ def _entries(config: Mapping[str, Any], section: str, where: Where) -> list[Any]
 
 def _check_keys(found: Iterable[Any], known: Iterable[str], place: str) -> None:
     allowed, faults = tuple(known), Faults()
-    faults.add(f"{place}: {unknown('key', str(key), allowed)}" for key in found if key not in allowed)
+    # the known keys stand behind the first alone: a file with ten wrong ones would fill the screen with them
+    for i, key in enumerate(key for key in found if key not in allowed):
+        told = unknown("key", str(key), allowed) if i == 0 else f"unknown key {quoted(key)}"
+        faults.add([f"{place}: {told}"])
     faults.check()
 
 

@@ -20,6 +20,7 @@ from harness.engines.encoding import TokenCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.pairs import check_answers, encode_pairs
 from harness.engines.references import references_of, with_references
+from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.schedule import Job, Lane
@@ -62,7 +63,10 @@ def _tokenizer(model: ModelSpec) -> Any:
     """The tokenizer; None where it cannot be loaded, which is told when the model is loaded."""
     revision = "main" if model.path else model.revision
     try:
-        return transformers.AutoTokenizer.from_pretrained(model.source, revision=revision, trust_remote_code=False)
+        check_before_loading(model.source, revision)
+        found = transformers.AutoTokenizer.from_pretrained(model.source, revision=revision, trust_remote_code=False)
+        tried(found)
+        return found
     except Exception:  # a damaged folder can make transformers raise any exception
         return None
 

@@ -32,6 +32,7 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
+from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
@@ -354,8 +355,10 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 pretrained, config=self._config, revision=revision, trust_remote_code=True
             )
             return
+        check_before_loading(pretrained, revision)
         try:
             super()._create_tokenizer(pretrained, tokenizer, revision=revision, trust_remote_code=False, **kwargs)
+            tried(self.tokenizer)
         except ValueError as error:
             if "trust_remote_code" not in str(error):
                 raise

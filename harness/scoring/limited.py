@@ -148,8 +148,10 @@ class _Rendered(NamedTuple):
 class Allowance:
     """Processor time for the computations of one task: a while for one of them, and little for each of many."""
 
-    def __init__(self) -> None:
-        self._left = _seconds()
+    def __init__(self, item: float | None = None) -> None:
+        """`item`: seconds that one computation may take; None takes the limit for templates."""
+        self.item = _seconds() if item is None else item
+        self._left = self.item
 
     def grant(self, n: int) -> float:
         """Seconds for n items together."""
@@ -158,7 +160,7 @@ class Allowance:
 
     def spend(self, seconds: float) -> None:
         """Take the seconds that they needed; what is left over does not pile up."""
-        self._left = min(self._left - seconds, _seconds())
+        self._left = min(self._left - seconds, self.item)
 
 
 def wrong_pattern_within_limits(pattern: str, allowance: Allowance) -> str | None:
@@ -293,7 +295,7 @@ def ask(operation: str, *arguments: Any, n: int, allowance: Allowance) -> Came:
         n: number of items.
         allowance: processor time that they may take; what they took is taken from it.
     """
-    request = (operation, arguments, _seconds(), allowance.grant(n))
+    request = (operation, arguments, allowance.item, allowance.grant(n))
     with _lock:
         process = _Process.running()
         try:
@@ -361,17 +363,17 @@ class _Process:
 
     def answer(self, request: bytes, allowance: Allowance) -> Came:
         """The replies to a request."""
-        patience = wait = _PATIENCE * max(1.0, _seconds())
+        patience = wait = _PATIENCE * max(1.0, allowance.item)
         replies: list[Reply] = []
         try:
             self._send(request)
         except BrokenPipeError:
-            return Came([], self._why())
+            return Came([], self._why(allowance))
         while True:
             message = self._receive(wait)
             wait = patience
             if message is None:
-                return Came(replies, self._why())
+                return Came(replies, self._why(allowance))
             reply: Reply = json.loads(message)
             if "loading" in reply:
                 wait = max(wait, _START_SECONDS)
@@ -415,17 +417,17 @@ class _Process:
             missing -= len(came)
         return b"".join(parts)
 
-    def _why(self) -> str:
+    def _why(self, allowance: Allowance) -> str:
         """Why there is no reply."""
         try:
             code = self._popen.wait(0.5)
         except subprocess.TimeoutExpired:
             code = -signal.SIGPROF
         if code == -signal.SIGPROF:
-            return f"takes more than {_seconds():g} s{HINT}"
-        return (
-            f"ends the process that computes it ({signal.Signals(-code).name if code < 0 else f'exit status {code}'})"
-        )
+            return f"takes more than {allowance.item:g} s{HINT}"
+        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        # most libraries that are not written in Python end so when memory is refused to them
+        return f"ends the process that computes it ({how}): it is damaged, or takes too much memory{HINT}"
 
 
 _lock = threading.Lock()

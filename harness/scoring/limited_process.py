@@ -62,6 +62,10 @@ class RequestWork:
             limit_memory()
         return sys.modules[name]
 
+    def allow_memory(self, memory: int) -> None:
+        """Allow so many bytes beyond what the process has now, until the end of the request."""
+        limit_memory(memory)
+
 
 def render_all(
     work: RequestWork, templates: Sequence[tuple[str, bool]], docs: Sequence[bytes], most: int
@@ -115,6 +119,8 @@ OPERATIONS: Mapping[str, str] = {
     "without": f"{__name__}:without_matches",
     "filtered": "harness.engines.limited_work:lm_eval_filtered",
     "chat": "harness.engines.limited_work:chat_text",
+    "tokenizer": "harness.engines.limited_work:tokenizer_loaded",
+    "tokens": "harness.engines.limited_work:tokenizer_used",
 }
 """Name of an operation -> `module:function` of a generator of its replies; imported when it is first asked for."""
 
@@ -148,10 +154,10 @@ def send(reply: Reply) -> None:
     _replies.flush()
 
 
-def limit_memory() -> None:
-    """Allow this process so much memory beyond what it has now."""
+def limit_memory(memory: int | None = None) -> None:
+    """Allow this process so many bytes beyond what it has now; None for as many as the harness said."""
     pages = int(os.pread(_statistics, 200, 0).split()[0]) if _statistics is not None else 0
-    _allow(pages * resource.getpagesize() + _memory)
+    _allow(pages * resource.getpagesize() + (_memory if memory is None else memory))
 
 
 def _allow(memory: int | None) -> None:
@@ -179,6 +185,7 @@ def main() -> None:
         try:
             name, arguments, item, total = pickle.loads(request)
             work = RequestWork(item, total)
+            limit_memory()
             for reply in operation(name)(work, *arguments):
                 send(reply)
         except MemoryError:

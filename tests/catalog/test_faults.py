@@ -104,3 +104,14 @@ def test_a_single_fault_is_an_error_of_its_own() -> None:
     assert not isinstance(caught.value, FaultsError)
     with pytest.raises(ZeroDivisionError), collected:
         _ = 1 / 0
+
+
+def test_many_unknown_keys_tell_what_is_known_once(emergence: Emergence, toy: Path) -> None:
+    path = toy / "jumps.yaml"
+    wrong = {f"key{i}": 1 for i in range(8)}
+    change(path, config=config_of(path, generation_kwargs=wrong, filter_list=[{"name": "a", **wrong}]))
+    said = faults(emergence, toy)
+
+    assert sum("unknown key 'key" in line for line in said) >= 8
+    assert sum("generation_kwargs" in line and "known: " in line for line in said) == 1
+    assert len(str(FaultsError(["x" * 900] * 10))) <= 5_000

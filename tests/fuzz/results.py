@@ -137,9 +137,9 @@ def _with_runs(folder: Path) -> None:
 
 
 READERS = {
-    "cell header": Reader("cell.json", _header, _read_header("cell.json"), share=0.5),
-    "failure header": Reader("failure.json", _failure_header, _read_header("failure.json"), share=0.5),
-    "samples": Reader(_SAMPLES_FILE, _samples, _read_samples, _stored, files=15, share=0.12),
+    "cell header": Reader("cell.json", _header, _read_header("cell.json"), share=0.15),
+    "failure header": Reader("failure.json", _failure_header, _read_header("failure.json"), share=0.15),
+    "samples": Reader(_SAMPLES_FILE, _samples, _read_samples, _stored, files=15, share=0.03),
     "run record": Reader("results/.runs/20260101T120000.000000Z-node-7-4321.json", _run, _read_run, _with_runs),
 }
 """Name in the table -> reader."""

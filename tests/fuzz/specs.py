@@ -168,7 +168,7 @@ def _reads(name: str) -> Callable[[Path], None]:
 
 
 READERS = {
-    "task": Reader("file.yaml", _of_yaml(TASK, WRITING), _read_specs, _with_documents),
+    "task": Reader("file.yaml", _of_yaml(TASK, WRITING), _read_specs, _with_documents, share=0.5),
     "family": Reader("file.yaml", _of_yaml(FAMILY), _read_specs),
     "suite": Reader("file.yaml", _of_yaml(SUITE), _read_specs),
     "documents": Reader("data.jsonl", _lines, _reads("data.jsonl")),

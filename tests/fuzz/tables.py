@@ -85,9 +85,9 @@ def _parquet_table(random: Random) -> bytes:
 
 
 READERS = {
-    "table": Reader("table.csv", _csv, _read_tables("table.csv"), files=30, share=0.3),
-    "table, gzip": Reader("table.csv.gz", _gzip, _read_tables("table.csv.gz"), share=0.3),
-    "table, zip": Reader("table.csv.zip", _zip, _read_tables("table.csv.zip"), share=0.3),
-    "table, Parquet": Reader("table.parquet", _parquet_table, _read_tables("table.parquet"), files=30, share=0.3),
+    "table": Reader("table.csv", _csv, _read_tables("table.csv"), files=30, share=0.1),
+    "table, gzip": Reader("table.csv.gz", _gzip, _read_tables("table.csv.gz"), share=0.1),
+    "table, zip": Reader("table.csv.zip", _zip, _read_tables("table.csv.zip"), share=0.1),
+    "table, Parquet": Reader("table.parquet", _parquet_table, _read_tables("table.parquet"), files=30, share=0.1),
 }
 """Name in the table -> reader."""

@@ -16,7 +16,7 @@ MOST_SECONDS = 10.0
 """Within which a command says what is wrong with a file."""
 MOST_MEGABYTES = 1_000
 """Memory of a file's own that a command may take, besides what it takes for a good one."""
-_PATIENCE = 60.0
+_PATIENCE = 900.0  # on the clock, which on a busy machine says little
 _LONGEST_LINE = 6_000
 # In a small process of its own: a process counts as its own memory what the one that started it had at that moment.
 _MEASURE = """
