@@ -1,4 +1,4 @@
-"""Folders that a trainer writes: `checkpoint-500` and so on, each with a model after that many steps."""
+"""Folders that a trainer writes: `checkpoint-500`, `step_500` and so on, each with a model after that many steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT
 from harness.wording import cut
 
-_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+STEP_NAME = r"(?:checkpoint|ckpt|global[-_]?step|step|iter(?:ation)?)[-_]?(\d{1,15})"
+"""What trainers call the folder of a checkpoint; its number is that of the training steps."""
+_CHECKPOINT = re.compile(STEP_NAME, re.ASCII | re.IGNORECASE)
 _STATE = "trainer_state.json"
 """What the Trainer of transformers knows of its training."""
 
@@ -23,8 +25,8 @@ _STATE = "trainer_state.json"
 def step_of(folder: Path) -> int | None:
     """Number of training steps before a checkpoint, from the name of its folder; None for any other folder.
 
-    >>> step_of(Path("run/checkpoint-500")), step_of(Path("run"))
-    (500, None)
+    >>> step_of(Path("run/checkpoint-500")), step_of(Path("run/global_step20")), step_of(Path("run"))
+    (500, 20, None)
     """
     found = _CHECKPOINT.fullmatch(folder.name)
     return None if found is None else int(found[1])
@@ -32,12 +34,22 @@ def step_of(folder: Path) -> int | None:
 
 def tokens_seen(folder: Path) -> int | None:
     """Tokens that a checkpoint was trained on, if its trainer counted them (`include_num_input_tokens_seen`)."""
+    return _stated(folder, "num_input_tokens_seen")
+
+
+def steps_done(folder: Path) -> int | None:
+    """Training steps before a checkpoint, as its trainer noted them; None where it noted none."""
+    return _stated(folder, "global_step")
+
+
+def _stated(folder: Path, key: str) -> int | None:
+    """A number above 0 in what a trainer wrote beside the checkpoint."""
     try:
         state = parsed_json(read_bytes(folder / _STATE, MODEL_TEXT_BYTES))
     except UnreadableError:
         return None
-    seen = state.get("num_input_tokens_seen") if isinstance(state, dict) else None
-    return seen if type(seen) is int and 0 < seen <= LARGEST_COUNT else None
+    number = state.get(key) if isinstance(state, dict) else None
+    return number if type(number) is int and 0 < number <= LARGEST_COUNT else None
 
 
 def model_folders(named: str | Path, *, below: Path | None = None) -> tuple[Path, ...]:

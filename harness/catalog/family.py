@@ -10,6 +10,7 @@ from harness.catalog.braces import Braced, expanded
 from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
 from harness.catalog.models import ModelFolder
 from harness.catalog.revisions import cached_parameters
+from harness.catalog.sizes import ParameterCounts
 from harness.catalog.yaml_files import FamilyFile, ModelFile
 from harness.errors import CatalogError, Faults, ModelError
 from harness.plan import model_identity
@@ -92,12 +93,13 @@ def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Itera
             "`loss`; expected `tokens_per_step`"
         )
     for folder in folders:
+        sizes = ParameterCounts(entry.params, None, None) if entry.params else _sizes(path, index, entry, folder)
         yield ModelSpec(
             name=f"{entry.name}-{folder.name}" if folder and expanded else entry.name,
             family=file.family,
-            params=entry.params or _params(path, index, entry, folder),
-            params_non_embedding=entry.params_non_embedding,
-            params_active=entry.params_active,
+            params=sizes.params,
+            params_non_embedding=entry.params_non_embedding or sizes.params_non_embedding,
+            params_active=entry.params_active or sizes.params_active,
             tokens=_tokens_of_checkpoint(file, entry, folder) if folder and expanded else entry.tokens or file.tokens,
             loss=entry.loss,
             path=None if folder is None else str(folder),
@@ -133,13 +135,13 @@ def _folders(path: Path, entry: ModelFile) -> tuple[Path, ...]:
         raise CatalogError(f"{path}: {error}") from error
 
 
-def _params(path: Path, index: int, entry: ModelFile, folder: Path | None) -> int:
+def _sizes(path: Path, index: int, entry: ModelFile, folder: Path | None) -> ParameterCounts:
     """The parameters of a model of which the file does not say them."""
     try:
         if folder is not None:
-            return ModelFolder.read(folder).parameters()
+            return ModelFolder.read(folder).sizes()
         if (params := cached_parameters(entry.name, entry.revision)) is not None:
-            return params
+            return ParameterCounts(params, None, None)
     except ModelError as error:
         raise CatalogError(f"{path}: `models[{index}].params` is missing, and cannot be counted: {error}") from error
     raise CatalogError(

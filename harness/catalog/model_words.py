@@ -10,6 +10,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from harness.catalog.checkpoints import STEP_NAME
 from harness.catalog.mirror import Mirror
 from harness.catalog.revisions import cached_commit, hub_model, hub_spec
 from harness.errors import ModelError, PlanError, unknown
@@ -22,7 +23,7 @@ _ON_HUB = re.compile(r"(?P<name>[\w.-]{1,96}/[\w.-]{1,96})(@(?P<revision>[\w.-]+
 """A model of the hub, and its branch, tag or commit."""
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
-_STEP = re.compile(r"-checkpoint-\d+$")
+_STEP = re.compile(rf"-{STEP_NAME}$", re.ASCII | re.IGNORECASE)
 """What the name of a checkpoint adds to that of its run."""
 _MAIN = "main"
 _NO_ENGINE = {

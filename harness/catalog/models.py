@@ -17,6 +17,7 @@ from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
 from harness.catalog.architectures import check_sizes, why_no_text
 from harness.catalog.checkpoints import step_of, tokens_seen
+from harness.catalog.sizes import ParameterCounts, sizes_in
 from harness.catalog.weights import check_dtype, check_kind, elements, weight_files, what_else
 from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT, MOST_NAME
@@ -114,6 +115,14 @@ class ModelFolder:
             raise ModelError(f"{self.path}: the weights have {quoted(parameters)} parameters; expected 1 or more")
         return parameters
 
+    def sizes(self) -> ParameterCounts:
+        """Parameters in all, outside the embeddings and per token, as far as the weight files tell.
+
+        Raises:
+            ModelError: as of `parameters`.
+        """
+        return sizes_in(weight_files(self.path, self.config), self.config, self.parameters())
+
     def doubt(self, spec: ModelSpec) -> str | None:
         """A warning when the `params` of a family file are far from the number in the weights; None when they are near.
 
@@ -180,7 +189,7 @@ def model_of_folder(folder: ModelFolder) -> ModelSpec:
     Raises:
         ModelError: the folder is not a complete model, or its parameters cannot be counted.
     """
-    params = folder.parameters()
+    sizes = folder.sizes()
     folder.check()
     family = name = folder.path.name
     if step_of(folder.path) is not None:
@@ -195,7 +204,7 @@ def model_of_folder(folder: ModelFolder) -> ModelSpec:
     return ModelSpec(
         name=name,
         family=family,
-        params=params,
+        **sizes._asdict(),
         tokens=tokens_seen(folder.path),
         path=str(folder.path),
         revision=folder.fingerprint(),

@@ -26,6 +26,7 @@ from harness.wording import cut
 _VERBS = (
     "list",
     "check",
+    "family-from",
     "plan",
     "run",
     "status",
@@ -93,7 +94,7 @@ def _log_shown() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
-_MODULES = {"import": "importing"}
+_MODULES = {"import": "importing", "family-from": "family_from"}
 """Verbs whose names are no names of modules -> their modules."""
 
 for _verb in _VERBS:

@@ -12,6 +12,8 @@ import typer
 from harness.catalog import offline
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
+from harness.plausible import LARGEST_COUNT
+from harness.wording import quantity
 
 Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
 ResultsOrTable = Annotated[
@@ -241,6 +243,21 @@ def memory_bytes(text: str, option: str) -> float:
     if not 1e9 <= size <= 1e13:
         raise PlanError(f"{option} {text}: expected a size such as 80GB, of 1 GB to 10,000 GB")
     return size
+
+
+def count_of(text: str, option: str) -> int:
+    """A whole number above 0 that people write in short, such as 2M.
+
+    Raises:
+        PlanError: it is none.
+
+    >>> count_of("2M", "--tokens-per-step"), count_of("2097152", "--tokens-per-step")
+    (2000000, 2097152)
+    """
+    read = quantity(text)
+    if read is None or not 0 < read <= LARGEST_COUNT or read != read.to_integral_value():
+        raise PlanError(f"{option} {text}: expected a whole number above 0, such as 2097152 or 2M")
+    return int(read)
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:
