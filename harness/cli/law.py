@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Json, TaskChoice, split
+from harness.cli.options import FigureFile, Json, TaskChoice, split
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
+from harness.cli.write import write_figures
 from harness.errors import PlanError, TableError, unknown
 from harness.wording import number, quantity
 
@@ -51,6 +52,7 @@ def command(
         typer.Option("--until", min=2, help="Successes at which the sampling of a document stopped (pass-until)."),
     ] = None,
     groups: Annotated[int, typer.Option("--groups", min=2, help="Groups of documents (difficulty).")] = 3,
+    figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
     """Fit a published law to the scores of a table; without a name, show which there are and what each needs."""
@@ -78,6 +80,10 @@ def command(
         groups=groups,
     )
     found = fitted(name, read_table(table_file), choice, str(table_file))
+    if figure is not None:
+        from harness.figures import law_figure
+
+        write_figures(figure, [law_figure(picture) for picture in found.pictures], f"The law {name}")
     if as_json:
         print_json([{key: _plain(value) for key, value in row.items()} for row in found.rows])
         return

@@ -7,6 +7,7 @@ from harness.figures.comparison import comparison_figure
 from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
+from harness.figures.law import law_figure
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
 from harness.figures.power import power_figure
@@ -22,6 +23,7 @@ __all__ = [
     "forecast_figure",
     "heading",
     "heat_map",
+    "law_figure",
     "overview",
     "plotly_js",
     "power_figure",

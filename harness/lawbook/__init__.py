@@ -6,5 +6,6 @@ of them can be fitted to it, and what the fit says, law by law.
 
 from harness.lawbook.book import BOOK, fitted
 from harness.lawbook.frames import Choice, Findings, law_rows
+from harness.lawbook.pictures import Dots, LawLine, Picture
 
-__all__ = ["BOOK", "Choice", "Findings", "fitted", "law_rows"]
+__all__ = ["BOOK", "Choice", "Dots", "Findings", "LawLine", "Picture", "fitted", "law_rows"]

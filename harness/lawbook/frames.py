@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.analysis.curves.table import Columns
 from harness.errors import TableError, unknown
+from harness.lawbook.pictures import Picture
 from harness.plausible import COUNT, INDEX, SIZE_BOUNDS, SMOOTH, words_of
 
 SETTING = ("task", "metric", "shots", "prompt", "condition")
@@ -53,6 +54,8 @@ class Findings:
     """One row per fit, with the same keys in each."""
     notes: tuple[str, ...] = ()
     """Sentences beside the rows."""
+    pictures: tuple[Picture, ...] = ()
+    """What was fitted, to be drawn; fits without any score have none."""
 
 
 def law_rows(frame: pd.DataFrame, source: str, marked: str | None = None) -> pd.DataFrame:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.analysis.curves import AXIS_TITLES, Scale
 from harness.analysis.laws import (
+    PassRateLaw,
+    PassUntil,
     fit_observational_law,
     fit_pass_rate_law,
     pass_rate_curvature,
@@ -15,9 +19,11 @@ from harness.analysis.laws import (
     pass_until,
     probability_of_none_correct,
 )
-from harness.analysis.verdict import by_difficulty, two_lines
+from harness.analysis.verdict import ByDifficulty, by_difficulty, two_lines
 from harness.errors import HarnessError, TableError, unknown
 from harness.lawbook.frames import Choice, Findings, floor_of, scores_by_setting
+from harness.lawbook.pictures import SURE, Dots, Picture, line, title_of, values
+from harness.wording import counted, score
 
 
 def observational(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
@@ -40,9 +46,9 @@ def observational(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
     if not kept:
         raise TableError(f"{source}: no task beside {choice.target}; expected benchmarks that foretell it")
     table = pd.concat(kept).pivot_table(index="model", columns="task", values="value")
-    score = target.groupby("model")["value"].mean()
+    scored = target.groupby("model")["value"].mean()
     compute = rows.groupby("model")["flops"].max()
-    known = table.join(score.rename("_score")).join(compute.rename("_flops")).dropna(subset="_score")
+    known = table.join(scored.rename("_score")).join(compute.rename("_flops")).dropna(subset="_score")
     known = known[known[table.columns].notna().any(axis=1)]
     if choice.cut is not None:
         known = known[known["_flops"].notna()]  # nobody knows on which side of the cut the others are
@@ -58,6 +64,7 @@ def observational(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
         **{f"weight_{i + 1}": float(weight) for i, weight in enumerate(law.curve.weights)},
         "bias": law.curve.bias,
         "r2": _r2(fitted["_score"], law.predict(fitted[table.columns])),
+        "components": choice.components,
         "tested": len(tested),
         "error": None,
     }
@@ -71,7 +78,36 @@ def observational(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
         "explained: share of the variance of the benchmarks along each component; error: mean squared error of the "
         "chance-corrected score of models above --cut.",
     )
-    return Findings(rows=[row], notes=notes)
+    picture = _foretold_picture(target, known["_score"], law.predict(known[table.columns]), within, row)
+    return Findings(rows=[row], notes=notes, pictures=(picture,))
+
+
+def _foretold_picture(
+    target: pd.DataFrame, measured: pd.Series, foretold: np.ndarray, within: pd.Series, row: dict[str, Any]
+) -> Picture:
+    """What was measured over what the law says of each model; on the line both are the same."""
+    kinds = (("fitted", within), ("tested", ~within))
+    dots = tuple(
+        Dots(name=name, x=values(foretold[of]), y=values(measured[of]), models=tuple(map(str, measured.index[of])))
+        for name, of in kinds
+        if of.any()
+    )
+    fitted = within.to_numpy()
+    same = line(
+        "as foretold", lambda at: at, foretold[fitted], measured[fitted], parameters=row["components"] + 1, log=False,
+        to=float(foretold.max()),
+    )  # fmt: skip
+    tested = f" Models above the cut have a mean squared error of {score(row['error'])}." if row["tested"] else ""
+    return Picture(
+        title=str(row["target"]),
+        x_title="Foretold from the other tasks",
+        y_title=f"{target['metric'].iloc[0]}, measured",
+        axis="linear",
+        dots=dots,
+        lines=(same,),
+        says=f"{counted(row['components'], 'component')} of the other tasks' scores. Band: 95 % of single models, from "
+        f"those that were fitted.{tested}",
+    )
 
 
 def _r2(measured: pd.Series, foretold: np.ndarray) -> float | None:
@@ -85,9 +121,9 @@ def pass_rate(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
         raise TableError(
             f"{source}: expected one row per document, with columns doc_id, k (right samples) and n (samples)"
         )
-    found, notes = [], []
+    found, notes, pictures = [], [], []
     for setting, some in scores_by_setting(rows, choice):
-        axis = "params" if some["params"].notna().all() else "flops"
+        axis: Scale = "params" if some["params"].notna().all() else "flops"
         if some[axis].isna().any():
             raise TableError(f"{source}: column params: is empty; expected the size of every model")
         k, n = (_by_document(some, name, axis) for name in ("k", "n"))
@@ -110,13 +146,49 @@ def pass_rate(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
             size = {"model": model, axis: float(10 ** x[i]), "documents": rates.shape[1]}
             size |= {"pass_rate": float(pooled.value[i]), "stderr": float(pooled.stderr[i]), "unseen": float(none[i])}
             found.append({**setting, **size, **common})
+        pictures.append(_rates_picture(setting, axis, list(names), x, pooled, law, chance))
         if law is None:
             notes.append(f"{setting['task']}: no law: fewer than three sizes, or a size that never (or always) passes.")
     notes.append(
         "unseen: probability that one sample per document shows no right answer at all; slope: of log10(-ln pass rate) "
         "per decade of scale."
     )
-    return Findings(rows=found, notes=tuple(notes))
+    return Findings(rows=found, notes=tuple(notes), pictures=tuple(pictures))
+
+
+def _rates_picture(
+    setting: Mapping[str, Any],
+    axis: Scale,
+    names: Sequence[object],
+    x: np.ndarray,
+    pooled: PassUntil,
+    law: PassRateLaw | None,
+    chance: float,
+) -> Picture:
+    """Pass rates of the sizes with the error of their documents, and the law through them."""
+    sizes = 10**x
+
+    def rate(at: np.ndarray) -> np.ndarray:
+        assert law is not None
+        return np.asarray(chance + (1 - chance) * law.rate(np.log10(at)))
+
+    of_sizes = Dots(
+        name="sizes",
+        x=values(sizes),
+        y=values(pooled.value),
+        models=tuple(map(str, names)),
+        error=values(SURE * pooled.stderr),
+    )
+    return Picture(
+        title=title_of(setting),
+        x_title=AXIS_TITLES[axis],
+        y_title="pass rate",
+        axis="log",
+        dots=(of_sizes,),
+        lines=() if law is None else (line("law", rate, sizes, pooled.value, parameters=2, log=True),),
+        chance=chance or None,
+        says="Bars: 95 % interval over documents." + (" Band: 95 % of single sizes." if law else ""),
+    )
 
 
 def _by_document(some: pd.DataFrame, name: str, axis: str) -> pd.DataFrame:
@@ -132,9 +204,9 @@ def difficulty(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
     """Curves of easy and hard documents apart, and whether each turns (Wu and Lo 2025)."""
     if (rows["doc_id"] == "").any():
         raise TableError(f"{source}: column doc_id is missing or empty; expected one row per document")
-    found, notes = [], []
+    found, notes, pictures = [], [], []
     for setting, some in scores_by_setting(rows, choice):
-        axis = "flops" if some["flops"].notna().all() else "params"
+        axis: Scale = "flops" if some["flops"].notna().all() else "params"
         if some[axis].isna().any():
             raise TableError(f"{source}: column params: is empty; expected the size of every model")
         scores = _by_document(some, "value", axis)
@@ -143,6 +215,8 @@ def difficulty(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
         except ValueError as error:
             raise HarnessError(f"{setting['task']}: {error}") from error
         x = np.log10(scores.index.get_level_values(axis).to_numpy(dtype=float))
+        names = tuple(map(str, scores.index.get_level_values("model")))
+        pictures.append(_groups_picture(setting, axis, names, 10**x, groups))
         for i, y in enumerate(groups.y):
             lines = two_lines(x, y)
             found.append(
@@ -164,7 +238,33 @@ def difficulty(rows: pd.DataFrame, choice: Choice, source: str) -> Findings:
         if len(x) < 6:
             notes.append(f"{setting['task']}: {len(x)} models are too few for two lines of three.")
     notes.append("group: from easy to hard, ranked by the other half of the models; turn: at the 5 % level.")
-    return Findings(rows=found, notes=tuple(notes))
+    return Findings(rows=found, notes=tuple(notes), pictures=tuple(pictures))
+
+
+def _groups_picture(
+    setting: Mapping[str, Any], axis: Scale, names: tuple[str, ...], sizes: np.ndarray, groups: ByDifficulty
+) -> Picture:
+    """A curve for each group of documents, from easy to hard."""
+    curves = tuple(
+        Dots(
+            name=f"group {i} of {len(groups.y)}",
+            x=values(sizes),
+            y=values(y),
+            models=names,
+            error=values(SURE * error),
+            joined=True,
+        )
+        for i, (y, error) in enumerate(zip(groups.y, groups.stderr, strict=True), start=1)
+    )
+    return Picture(
+        title=title_of(setting),
+        x_title=AXIS_TITLES[axis],
+        y_title=str(setting["metric"]),
+        axis="log",
+        dots=curves,
+        says="Group 1 has the easiest documents, as ranked by the other half of the models. Bars: 95 % interval over "
+        "documents.",
+    )
 
 
 _TURNS = {1: "falls, then rises", -1: "rises, then falls", 0: None}

@@ -57,3 +57,21 @@ def test_what_is_wrong_is_said_in_one_line(
     assert done.err.startswith("error: ")
     assert expected in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_figure_of_a_law_is_written_beside_its_numbers(emergence: Emergence, table: Path, tmp_path: Path) -> None:
+    page = tmp_path / "law.html"
+    done = emergence("law", "exposure", "--table", table, "--figure", page)
+    assert done.code == 0
+    assert done.out.startswith("task")
+    assert f"1 figure written to {page}" in done.err
+    assert "The score leaves 0.250 at FLOPs" in page.read_text(encoding="utf-8")
+
+
+def test_several_fits_do_not_go_into_one_picture(emergence: Emergence, table: Path, tmp_path: Path) -> None:
+    twice = pd.read_csv(table)
+    pd.concat([twice, twice.assign(task="riddles")]).to_csv(table, index=False)
+    done = emergence("law", "exposure", "--table", table, "--figure", tmp_path / "law.svg")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "holds one figure, and there are 2" in done.err
+    assert emergence("law", "exposure", "--table", table, "--figure", tmp_path / "law.html").code == 0

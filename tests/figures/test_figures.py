@@ -16,6 +16,7 @@ from harness.analysis.growth import traces
 from harness.analysis.stats import Resolution, detectable_effect
 from harness.analysis.verdict import CurveRow, Study, resolutions, study, with_traces
 from harness.errors import MachineError
+from harness.lawbook import Dots, LawLine, Picture
 from harness.leaderboard import centred_table
 from harness.records import Sample
 from harness.specs import MetricSpec
@@ -387,3 +388,33 @@ def test_without_a_browser_the_message_says_what_to_install(tmp_path: Path, monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MachineError, match=r"needs kaleido .* and Chrome or Chromium"):
         figures.to_picture(figures.curve_figure(sharp(rising())))
+
+
+def test_a_law_is_drawn_with_its_band_its_strip_and_its_chance() -> None:
+    picture = Picture(
+        title="quiz, acc, 0-shot",
+        x_title="Loss",
+        y_title="acc",
+        axis="loss",
+        dots=(
+            Dots(name="<b>a</b>", x=(3.0, 2.0), y=(0.25, 0.4), models=("<i>one</i>", "two"), error=(0.1, 0.1)),
+            Dots(name="foretold", x=(1.5,), y=(0.5,), models=("three",), foretold=True),
+        ),
+        lines=(LawLine(name="hinge", x=(3.0, 2.0), y=(0.25, 0.4), low=(0.2, 0.3), high=(0.3, 0.5)),),
+        strip=(2.8, 2.6),
+        chance=0.25,
+        says="What it says.",
+    )
+    figure = figures.law_figure(picture)
+    low, high, dots, foretold, line = figure.data
+    assert (low.y, high.y, high.fill, line.y) == ((0.2, 0.3), (0.3, 0.5), "tonexty", (0.25, 0.4))
+    assert (dots.name, dots.error_y.array, foretold.marker.symbol) == (
+        "&lt;b&gt;a&lt;/b&gt;",
+        (0.1, 0.1),
+        "diamond-open",
+    )
+    assert dots.customdata[0] == "&lt;i&gt;one&lt;/i&gt;, 3: 0.250"
+    assert figure.layout.xaxis.range == pytest.approx((3.06, 1.44))
+    strip, chance = figure.layout.shapes
+    assert (strip.x0, strip.x1, chance.y0) == (2.6, 2.8, 0.25)
+    assert figures.caption(figure) == "What it says. Dotted: the score without the ability."

@@ -176,3 +176,90 @@ def test_an_unknown_law_lists_those_there_are() -> None:
     with pytest.raises(PlanError, match="exposure"):
         fitted("gravity", over_compute(), Choice())
     assert all(law.says and law.needs and law.source for law in BOOK.values())
+
+
+PASSED = np.exp(-(10.0 ** (1.0 - 0.15 * np.arange(5)))[:, None]) * np.ones((5, 60))
+
+
+def benchmarks() -> pd.DataFrame:
+    """Thirty models whose scores on three benchmarks tell what they score on a fourth task."""
+    rng = np.random.default_rng(2)
+    ability = np.linspace(-2, 2, 30)
+    scores = {f"bench{j}": 0.5 + 0.1 * ability * weight for j, weight in enumerate((1.0, 0.8, 0.5))}
+    scores["riddles"] = 1 / (1 + np.exp(-2 * (ability - 0.3)))
+    rows = [
+        {"model": f"m{i}", "flops": 10 ** (21 + g), "task": task, "value": value[i] + rng.normal(0, 0.005)}
+        for i, g in enumerate(ability)
+        for task, value in scores.items()
+    ]
+    return pd.DataFrame(rows).assign(metric="acc", n_shot=0)
+
+
+def test_a_figure_of_a_hinge_shows_models_fit_and_interval() -> None:
+    found = fitted("exposure", over_compute(), Choice(marked="seen"))
+    (row,), (picture,) = found.rows, found.pictures
+    assert picture.strip == (row["low"], row["high"])
+    assert [(dots.name, len(dots.x)) for dots in picture.dots] == [("exposed to the task", 10), ("models", 10)]
+    (drawn,) = picture.lines
+    assert np.interp(23.0, np.log10(drawn.x), drawn.y) == pytest.approx(0.35, abs=0.01)
+    assert all(low < middle < high for low, middle, high in zip(drawn.low, drawn.y, drawn.high, strict=True))
+    assert drawn.high[0] - drawn.low[0] == pytest.approx(4 * 0.002, rel=0.5)
+    assert picture.says.startswith("The score leaves 0.250 at FLOPs ")
+    assert "Models exposed to the task score 0.0" in picture.says
+
+
+def test_a_law_that_must_not_be_read_has_no_interval_in_its_figure() -> None:
+    falling = over_compute().assign(value=lambda frame: 1.0 - frame["value"])
+    found = fitted("exposure", falling, Choice())
+    assert found.rows[0]["refusal"]
+    assert found.pictures[0].strip is None
+    assert found.pictures[0].says.startswith(found.rows[0]["refusal"])
+
+
+def test_a_figure_of_two_steps_shows_what_they_foretell() -> None:
+    found = fitted("two-step", trained(), Choice(at=(1e10, 1e12)))
+    (row,), (picture,) = found.rows, found.pictures
+    assert picture.axis == "loss"
+    models, foretold = picture.dots
+    assert (len(models.x), foretold.foretold) == (16, True)
+    assert foretold.models == ("10B on 1T tokens", "3000m-200b")
+    assert foretold.y == (row["score_at"], row["foretold"])
+    assert min(picture.lines[0].x) == pytest.approx(row["loss_at"])
+
+
+def test_runs_with_several_checkpoints_are_told_apart_in_a_figure() -> None:
+    frame = trained().assign(model=lambda some: "m" + some["params"].astype(str) + "@" + some["tokens"].astype(str))
+    (picture,) = fitted("loss-collapse", frame, Choice()).pictures
+    assert [(dots.name, dots.joined, len(dots.x)) for dots in picture.dots] == [
+        ("m100000000.0", True, 4),
+        ("m300000000.0", True, 4),
+        ("m1000000000.0", True, 4),
+        ("m3000000000.0", True, 4),
+    ]
+    assert picture.strip is not None
+    assert picture.says.startswith("The loss explains 100% of the variance.")
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "choice"),
+    [
+        ("exposure", over_compute(), Choice()),
+        ("loss-collapse", trained(), Choice()),
+        ("two-step", trained(), Choice()),
+        ("observational", benchmarks(), Choice(target="riddles", components=1, cut=1e22)),
+        ("pass-until", by_document(PASSED, 20_000), Choice()),
+        ("difficulty", by_document(PASSED, 2000), Choice(groups=2)),
+    ],
+)
+def test_every_law_has_a_figure_of_its_scores_and_what_is_known_of_them(
+    name: str, frame: pd.DataFrame, choice: Choice
+) -> None:
+    pictures = fitted(name, frame, choice).pictures
+    assert len(pictures) == 1
+    (picture,) = pictures
+    assert picture.dots
+    assert picture.says
+    for dots in picture.dots:
+        assert len(dots.x) == len(dots.y) == len(dots.models) > 0
+        assert np.isfinite([*dots.x, *dots.y]).all()
+        assert dots.error or picture.lines[0].low

@@ -65,10 +65,11 @@ def fit_chinchilla_law(
         return total, np.asarray(parts @ (pull / mean))
 
     options = {"ftol": 0.0, "gtol": 1e-10, "maxiter": 100_000, "maxfun": 100_000}
-    fits = [
-        minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * 5, options=options)
-        for start in _LOSS_STARTS
-    ]
+    with np.errstate(over="ignore", invalid="ignore"):  # a search that starts badly may step far before it returns
+        fits = [
+            minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * 5, options=options)
+            for start in _LOSS_STARTS
+        ]
     a, b, alpha, beta, floor = (float(value) for value in min(fits, key=lambda fitted: fitted.fun).x)
     return ChinchillaLaw(a=a, b=b, alpha=alpha, beta=beta, floor=floor)
 

@@ -15,7 +15,7 @@ from harness.analysis.verdict.types import (
     PresenceAtSize,
     Verdict,
 )
-from harness.analysis.verdict.ushape import by_difficulty, two_lines
+from harness.analysis.verdict.ushape import ByDifficulty, by_difficulty, two_lines
 from harness.analysis.verdict.words import (
     PLAIN_WORDS,
     TableRow,
@@ -29,6 +29,7 @@ from harness.analysis.verdict.words import (
 
 __all__ = [
     "PLAIN_WORDS",
+    "ByDifficulty",
     "CurveRow",
     "Evidence",
     "Flip",
