@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.bounded import csv_file, parquet_file
 from harness.bounded.files import kind_of
-from harness.bounded.limits import UnreadableError
+from harness.bounded.json_documents import json_documents
+from harness.bounded.limits import TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.errors import StoreError, TableError
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
-from harness.wording import as_written
+from harness.wording import as_written, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,33 +45,94 @@ def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:
     return outcomes
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The content of a CSV file, compressed or not, or of a Parquet file.
+def read_table(path: Path, columns: Mapping[str, str] | None = None, report: Report = log.info) -> pd.DataFrame:
+    """The content of a CSV file, compressed or not, of a Parquet file, or of a JSON file with an object per row.
+
+    The table comes in our columns, see `in_our_columns`.
+
+    Args:
+        path: the file.
+        columns: our column -> the file's column that is meant by it, or else a value for all rows.
+        report: called with a sentence about each thing that was read in another way than it is written.
 
     Raises:
-        TableError: the file is missing, has another ending, or cannot be read.
+        TableError: the file is missing, has another ending, or cannot be read, or lacks a column that was named.
     """
-    import pandas as pd
-
-    from harness.analysis.curves.table import TEXT_COLUMNS
+    from harness.analysis.curves.table import in_our_columns
 
     try:
         if kind_of(path) is None:
             raise TableError(f"{path}: no such file")
-        if path.suffix == ".parquet":
-            return parquet_file.read_frame(path)
-        if path.name.endswith(csv_file.ENDINGS):
-            with csv_file.opened_csv(path) as content:
-                columns = pd.read_csv(content, nrows=0).columns
-                content.seek(0)
-                missing = {name: [""] if name in TEXT_COLUMNS else _MISSING for name in columns}
-                table = pd.read_csv(
-                    content, dtype=dict.fromkeys(TEXT_COLUMNS, "string"), keep_default_na=False, na_values=missing
-                )
-                return _as_written(table)
+        read = in_our_columns(_content(path), str(path), columns)
     except UnreadableError as error:
         raise TableError(f"{path}: {error}") from error
-    raise TableError(f"{path}: expected a file named .csv or .parquet")
+    for sentence in read.sentences:
+        report(f"{path}: {sentence}")
+    return read.frame
+
+
+def _content(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if path.suffix == ".parquet":
+        return parquet_file.read_frame(path)
+    if path.name.endswith(csv_file.ENDINGS):
+        return _as_written(_csv(path))
+    if path.name.endswith((".jsonl", ".json")):
+        return pd.DataFrame(_objects(path))
+    raise TableError(f"{path}: expected a file named .csv, .parquet, .jsonl or .json")
+
+
+def _objects(path: Path) -> list[dict[str, object]]:
+    """The rows of a JSON file, whose fields are texts, numbers and truth values."""
+    rows, names = list[dict[str, object]](), set[str]()
+    for number, document in enumerate(json_documents(path), start=1):
+        names.update(document.fields)
+        TABLE_COLUMNS.check(len(names))
+        for name, value in document.fields.items():
+            if isinstance(value, dict | list):
+                raise UnreadableError(
+                    f"row {number}, field {quoted(name)} is {quoted(value)}; expected a text or a number"
+                )
+        rows.append(document.fields)
+    TABLE_CELLS.check(len(rows) * len(names))
+    return rows
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """A CSV file whose cells stand between commas, semicolons or tabs; with semicolons 0,5 is a number."""
+    import pandas as pd
+
+    from harness.analysis.curves.table import TEXT_COLUMNS
+
+    with csv_file.opened_csv(path) as content:
+        head = content.readline(1 << 16)
+        sign = max(",;\t", key=lambda sign: head.count(sign.encode()))
+        content.seek(0)
+        columns = pd.read_csv(content, nrows=0, sep=sign, encoding="utf-8-sig").columns
+        content.seek(0)
+        missing = {name: [""] if name in TEXT_COLUMNS else _MISSING for name in columns}
+        table = pd.read_csv(
+            content,
+            dtype=dict.fromkeys(TEXT_COLUMNS, "string"),
+            keep_default_na=False,
+            na_values=missing,
+            sep=sign,
+            encoding="utf-8-sig",
+        )
+    return table if sign == "," else table.apply(_with_points)
+
+
+def _with_points(column: pd.Series) -> pd.Series:
+    """A column of numbers with decimal commas as numbers; any other as it is."""
+    import pandas as pd
+
+    text = column.astype("string")
+    if column.dtype.kind in "iufb" or not text.str.fullmatch(r"\s*-?\d*,\d+\s*%?").fillna(False).any():
+        return column
+    text = text.str.replace(",", ".", regex=False)
+    numbers = pd.to_numeric(text, errors="coerce")
+    return numbers if (numbers.notna() | text.isna()).all() else text
 
 
 def _as_written(table: pd.DataFrame) -> pd.DataFrame:

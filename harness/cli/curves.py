@@ -15,6 +15,7 @@ from harness.cli.options import (
     ScaleAxis,
     ShotChoice,
     Table,
+    TableColumns,
     TaskChoice,
     split,
     whole_numbers,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
+    columns: TableColumns = None,
     scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     task: TaskChoice = None,
@@ -42,7 +44,7 @@ def command(
     """Show every metric over the sizes of each family, with 95 % intervals."""
     from harness.analysis.curves.frame import point_rows
 
-    drawn = given_curves(results, table_file, scale)
+    drawn = given_curves(results, table_file, scale, columns=split(columns))
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )

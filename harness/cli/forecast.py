@@ -16,6 +16,7 @@ from harness.cli.options import (
     ScaleAxis,
     ShotChoice,
     Table,
+    TableColumns,
     TaskChoice,
     split,
     whole_numbers,
@@ -50,6 +51,7 @@ def command(
     at: Annotated[str, typer.Option("--at", help="Scale to forecast at, such as 7e9, 7B or 1.4T; or a loss.")],
     results: ResultsOrTable = None,
     table_file: Table = None,
+    columns: TableColumns = None,
     scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     task: TaskChoice = None,
@@ -83,11 +85,15 @@ def command(
     if by_loss and with_loss:
         raise PlanError("--by-loss and --with-loss: expected one of them")
 
-    drawn = given_curves(results, table_file, scale)
+    drawn = given_curves(results, table_file, scale, columns=split(columns))
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
-    losses = _losses(given_curves(results, table_file, "loss"), chosen) if by_loss or with_loss else None
+    losses = (
+        _losses(given_curves(results, table_file, "loss", columns=split(columns)), chosen)
+        if by_loss or with_loss
+        else None
+    )
     if losses is not None and with_loss:
         rows = weighed_forecasts(chosen, scale_of(at), losses)
     else:

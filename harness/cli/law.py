@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import FigureFile, Json, TaskChoice, split
+from harness.cli.options import FigureFile, Json, TableColumns, TaskChoice, split
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
 from harness.cli.write import write_figures
 from harness.errors import PlanError, TableError, unknown
@@ -21,6 +21,7 @@ def command(
         Path | None,
         typer.Option("--table", help="CSV or Parquet file: model, task, metric, value, and what the law needs."),
     ] = None,
+    columns: TableColumns = None,
     task: TaskChoice = None,
     metric: Annotated[str | None, typer.Option(help="Only this metric; all but continuous ones unless told.")] = None,
     loss_from: Annotated[
@@ -56,6 +57,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Fit a published law to the scores of a table; without a name, show which there are and what each needs."""
+    from harness.analysis.curves.table import told_columns
     from harness.lawbook import BOOK, Choice, fitted
     from harness.reading import read_table
 
@@ -79,7 +81,7 @@ def command(
         until=until,
         groups=groups,
     )
-    found = fitted(name, read_table(table_file), choice, str(table_file))
+    found = fitted(name, read_table(table_file, told_columns(split(columns)), say), choice, str(table_file))
     if figure is not None:
         from harness.figures import law_figure
 

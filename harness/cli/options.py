@@ -27,6 +27,14 @@ Table = Annotated[
         "loss), task, metric, n_shot, and k and n, or value and stderr.",
     ),
 ]
+TableColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--columns",
+        help="Columns of the table that are called otherwise, or a value for all its rows: value=score,params=size,"
+        "n_shot=0.",
+    ),
+]
 ScaleAxis = Annotated[
     Literal["params", "params_non_embedding", "params_active", "flops", "tokens", "loss"],
     typer.Option(

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 def given_curves(
-    results: Path | None, table: Path | None, scale: Scale = "params", *, items: bool = False
+    results: Path | None,
+    table: Path | None,
+    scale: Scale = "params",
+    *,
+    columns: Sequence[str] = (),
+    items: bool = False,
 ) -> tuple[Curve, ...]:
     """Every curve of the results folder or of the table; files that were skipped are named on stderr.
 
@@ -25,6 +30,7 @@ def given_curves(
         results: folder of results; None takes `results/` when there is no table.
         table: file with results of any program; None reads the folder.
         scale: the x axis.
+        columns: columns of the table that are called otherwise, such as `value=score`.
         items: read the scores of single documents from the folder into `Curve.items`; those of a table always are.
 
     Raises:
@@ -33,11 +39,13 @@ def given_curves(
     if table is not None:
         if results is not None:
             raise TableError(f"--results {results} and --table {table}: expected one of them")
-        from harness.analysis.curves.table import missing_information, table_curves
+        from harness.analysis.curves.table import missing_information, table_curves, told_columns
 
-        drawn = table_curves(read_table(table), scale, str(table))
+        drawn = table_curves(read_table(table, told_columns(columns), say), scale, str(table))
         for sentence in missing_information(drawn):
             say(sentence)
+    elif columns:
+        raise TableError("--columns names columns of a table: expected --table FILE beside it")
     else:
         from harness.analysis.curves import curves
 

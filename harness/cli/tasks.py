@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import FamilyChoice, Json, ResultsOrTable, ShotChoice, Table, TaskChoice, split, whole_numbers
+from harness.cli.options import (
+    FamilyChoice,
+    Json,
+    ResultsOrTable,
+    ShotChoice,
+    Table,
+    TableColumns,
+    TaskChoice,
+    split,
+    whole_numbers,
+)
 from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import choose, given_curves
 from harness.errors import TableError
@@ -23,6 +33,7 @@ _QUALITY = ("signal", "noise", "from", "ratio", "decisions")
 def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
+    columns: TableColumns = None,
     family: FamilyChoice = None,
     task: TaskChoice = None,
     shots: ShotChoice = None,
@@ -44,11 +55,11 @@ def command(
     """
     from harness.analysis.compare import task_qualities, task_quality_json
 
-    finished = _chosen(given_curves(results, table_file, "params"), family, task, shots, metric)
+    finished = _chosen(given_curves(results, table_file, "params", columns=split(columns)), family, task, shots, metric)
     stages: tuple[Curve, ...] = ()
     if quality:
         try:
-            stages = given_curves(results, table_file, "tokens")
+            stages = given_curves(results, table_file, "tokens", columns=split(columns))
         except TableError:
             say("no column tokens: noise is that of training runs, or of documents")
     found = task_qualities(finished, stages)

@@ -14,6 +14,7 @@ from harness.cli.options import (
     ScaleAxis,
     ShotChoice,
     Table,
+    TableColumns,
     TaskChoice,
     split,
     whole_numbers,
@@ -32,6 +33,7 @@ _HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verd
 def command(
     results: ResultsOrTable = None,
     table_file: Table = None,
+    columns: TableColumns = None,
     scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     task: TaskChoice = None,
@@ -61,7 +63,7 @@ def command(
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
-    drawn = given_curves(results, table_file, scale, items=True)
+    drawn = given_curves(results, table_file, scale, items=True, columns=split(columns))
     families, tasks, counts = split(family), split(task), whole_numbers(shots, "--shots")
     kept = {(c.family, c.task, c.shots) for c in choose(drawn, families=families, tasks=tasks, shots=counts)}
     # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is

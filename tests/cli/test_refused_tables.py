@@ -66,3 +66,21 @@ def test_scores_of_0_and_of_100_percent_are_judged(
     counted((right,) * 8).to_csv(tmp_path / "some.csv", index=False)
     (found,) = json.loads(emergence("verdicts", "--table", "some.csv", "--json").out)
     assert found["label"] == label
+
+
+def test_a_missing_column_comes_with_the_option_that_names_it(emergence: Emergence, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    scored().rename(columns={"value": "right"}).to_csv(path, index=False)
+    refused = emergence("curves", "--table", path)
+    assert refused.code == 2
+    assert "column k or value is missing" in refused.err
+    assert "--columns k=COLUMN names the one that is meant" in refused.err
+    assert emergence("curves", "--table", path, "--columns", "value=right").code == 0
+
+
+def test_columns_without_a_table_are_refused(emergence: Emergence) -> None:
+    done = emergence("curves", "--results", "x", "--columns", "value=right")
+    assert (done.code, done.err.strip()) == (
+        2,
+        "error: --columns names columns of a table: expected --table FILE beside it",
+    )

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import models, results, specs, tables
+from tests.fuzz import models, published, results, specs, tables
 from tests.fuzz.reader import Reader
 
-READERS: Mapping[str, Reader] = {**specs.READERS, **tables.READERS, **results.READERS, **models.READERS}
+READERS: Mapping[str, Reader] = {
+    **specs.READERS,
+    **tables.READERS,
+    **results.READERS,
+    **models.READERS,
+    **published.READERS,
+}
 """Name in the table -> reader."""

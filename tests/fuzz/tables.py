@@ -15,7 +15,7 @@ from harness.analysis.curves.table import table_curves
 from harness.errors import HarnessError
 from harness.reading import read_table
 from tests.builders.tables import counted, documents, scored
-from tests.fuzz.changes import anything, changed_bytes, changed_value
+from tests.fuzz.changes import anything, as_json, changed_bytes, changed_value
 from tests.fuzz.parquet_files import parquet_file
 from tests.fuzz.reader import Reader, check_line
 
@@ -45,6 +45,11 @@ def _csv(random: Random) -> bytes:
     writer.writerow(names)
     writer.writerows([row.get(name, "") for name in names] for row in rows)
     data = text.getvalue().encode("utf-8", "surrogatepass")
+    return data if random.randrange(3) else changed_bytes(data, random)
+
+
+def _json(random: Random) -> bytes:
+    data = b"".join(as_json(row) + b"\n" for row in _rows(random))
     return data if random.randrange(3) else changed_bytes(data, random)
 
 
@@ -88,6 +93,7 @@ READERS = {
     "table": Reader("table.csv", _csv, _read_tables("table.csv"), files=30, share=0.1),
     "table, gzip": Reader("table.csv.gz", _gzip, _read_tables("table.csv.gz"), share=0.1),
     "table, zip": Reader("table.csv.zip", _zip, _read_tables("table.csv.zip"), share=0.1),
+    "table, JSON": Reader("table.jsonl", _json, _read_tables("table.jsonl"), files=30, share=0.1),
     "table, Parquet": Reader("table.parquet", _parquet_table, _read_tables("table.parquet"), files=30, share=0.1),
 }
 """Name in the table -> reader."""

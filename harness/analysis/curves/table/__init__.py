@@ -1,11 +1,14 @@
 """Curves from anybody's table of results. Loads pandas, and is imported by its own name."""
 
 from harness.analysis.curves.table.columns import TEXT_COLUMNS, Columns
+from harness.analysis.curves.table.forms import in_our_columns, told_columns
 from harness.analysis.curves.table.reading import missing_information, table_curves
 
 __all__ = [
     "TEXT_COLUMNS",
     "Columns",
+    "in_our_columns",
     "missing_information",
     "table_curves",
+    "told_columns",
 ]

@@ -55,7 +55,10 @@ class Columns:
             if name in self:
                 return name
         has = cut(", ".join(map(str, self.frame.columns)), 2000)
-        raise TableError(f"{self.source}: column {' or '.join(names)} is missing; it has {has}")
+        raise TableError(
+            f"{self.source}: column {' or '.join(names)} is missing; it has {has}; "
+            f"--columns {names[0]}=COLUMN names the one that is meant"
+        )
 
     def text(self, column: str, default: str | None = None) -> pd.Series:
         """Text without gaps; an absent column or an empty field is the default, or refused when there is none."""
