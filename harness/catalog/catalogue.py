@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from harness.bounded.files import files_below, kind_of
 from harness.bounded.limits import UnreadableError
@@ -20,12 +20,25 @@ from harness.catalog.task_config import check_templates
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_documents import Told, look_at_documents
 from harness.catalog.task_loading import Permissions, task_from
-from harness.catalog.yaml_files import FamilyFile, SuiteFile, read_yaml, validated, validated_task
+from harness.catalog.yaml_files import FamilyFile, SuiteFile, WrapperFile, read_yaml, validated, validated_task
 from harness.errors import CatalogError, Faults, unknown
 from harness.plan import ALL
 from harness.specs import Family, Suite, TaskSpec
+from harness.wording import quoted
 
 _Thing = TypeVar("_Thing")
+_Spec = Family | Suite | TaskSpec | WrapperFile
+
+
+class Wrapped(NamedTuple):
+    """A file of ours that names one of lm-eval's tasks."""
+
+    file: WrapperFile
+    """What it says."""
+    path: Path
+    """Where it lies."""
+    permitted: Permissions
+    """What the user permits it to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +61,8 @@ class Catalog:
     """Tasks in lm-eval's dialect, which are read when they are chosen: see `with_others`."""
     permitted: Permissions = field(default_factory=lambda: Permissions((), False))
     """What the user permits these to do."""
+    wrapped: Mapping[str, Wrapped] = field(default_factory=dict)
+    """Task name -> file of ours that changes one of lm-eval's tasks; read when it is chosen, too."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -72,7 +87,7 @@ class Catalog:
             CatalogError: it is not known; the known ones are listed.
         """
         if name not in self.tasks:
-            raise CatalogError(self.others.unknown(name, tuple(self.tasks)))
+            raise CatalogError(self.others.unknown(name, (*self.tasks, *self.wrapped)))
         return self.tasks[name]
 
     def with_others(self, names: Iterable[str]) -> tuple[Catalog, Mapping[str, tuple[str, ...]]]:
@@ -85,7 +100,7 @@ class Catalog:
         Raises:
             CatalogError: a name is not known, or something is wrong with a task; the faults of all are told.
         """
-        from harness.catalog.lm_eval_tasks.tasks import load_leaf
+        from harness.catalog.lm_eval_tasks.tasks import load_leaf, load_wrapper
 
         tasks, fields, files = dict(self.tasks), dict(self.fields), dict(self.files)
         stands_for: dict[str, tuple[str, ...]] = {}
@@ -95,13 +110,22 @@ class Catalog:
             if name in self.tasks:
                 stands_for[name] = (name,)
                 continue
+            if name in self.wrapped:
+                with faults:
+                    stands_for[name] = (name,)
+                    wrapped = self.wrapped[name]
+                    spec, splits = load_wrapper(wrapped.file, wrapped.path, self._one_task(wrapped), wrapped.permitted)
+                    tasks[name] = spec
+                    fields[name] = {split: documents.fields for split, documents in splits.items()}
+                continue
             if self.others.find(name) is None:
-                faults.add([self.others.unknown(name, tuple(self.tasks))])
+                faults.add([self.others.unknown(name, (*self.tasks, *self.wrapped))])
                 continue
             found = []
             for leaf in self.others.meaning(name).tasks:
                 # one of ours has the name, and keeps it
-                called = f"{LM_EVAL}{leaf.name}" if leaf.name in self.tasks else leaf.name
+                taken = leaf.name in self.tasks or leaf.name in self.wrapped
+                called = f"{LM_EVAL}{leaf.name}" if taken else leaf.name
                 found.append(called)
                 if called in loaded:
                     if loaded[called] != leaf:
@@ -116,6 +140,16 @@ class Catalog:
             stands_for[name] = tuple(found)
         faults.check()
         return replace(self, tasks=tasks, fields=fields, files=files), stands_for
+
+    def _one_task(self, wrapped: Wrapped) -> Leaf:
+        where, name = f"{wrapped.path}: lm_eval", wrapped.file.lm_eval
+        if self.others.find(f"{LM_EVAL}{name}") is None and self.others.find(name) is None:
+            raise CatalogError(f"{where}: {self.others.unknown(name)}")
+        of_lm_eval = f"{LM_EVAL}{name}" if self.others.find(name) is None else name
+        leaves = self.others.meaning(of_lm_eval).tasks
+        if len(leaves) != 1:
+            raise CatalogError(f"{where} is {quoted(name)}, which stands for {len(leaves)} tasks; expected one")
+        return leaves[0]
 
     def permitted_to(self, file: Path | None) -> Permissions:
         """What a file in lm-eval's dialect may do; lm-eval's own are trusted like those of the package."""
@@ -208,12 +242,7 @@ def load_catalog(
     >>> "embedded" in catalog.families, "arithmetic" in catalog.suites
     (True, True)
     """
-    families: dict[str, Family] = {}
-    suites: dict[str, Suite] = {}
-    tasks: dict[str, TaskSpec] = {}
-    fields: dict[str, Mapping[str, frozenset[str]]] = {}
-    files: dict[str, Path] = {}
-    own, faults = tuple(_own_folders()), Faults()
+    own, faults, found = tuple(_own_folders()), Faults(), _Found()
     held = None if mirror is None else Mirror.read(mirror)
     theirs: dict[Path, list[Path]] = {}
     for path, folder in _yaml_files((*own, *extra)):
@@ -221,48 +250,74 @@ def load_catalog(
             theirs.setdefault(folder, []).append(path)
             continue
         permitted = Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
-        loaded = None
         with faults:
-            loaded = _load(path, permitted)
-        if loaded is None:
-            continue
-        spec, splits = loaded
-        kind = type(spec).__name__.removesuffix("Spec").lower()
-        label = f"{kind} {spec.name}"
-        if label in files:
-            faults.add([f"{path}: {label} is already defined in {files[label]}"])
-            continue
-        files[label] = path
-        if isinstance(spec, Family):
-            families[spec.name] = spec
-        elif isinstance(spec, Suite):
-            suites[spec.name] = spec
-        else:
-            tasks[spec.name] = spec
-            fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
+            found.take(*_load(path, permitted), path, permitted)
     faults.check()
     others = OtherTasks([_index_of(folder, paths) for folder, paths in theirs.items()], Installed())
-    for suite in suites.values():
-        path = files[f"suite {suite.name}"]
+    faults.add(
+        f"{folder / index.tasks[name][0]}: task {name} is already defined in {found.files[f'task {name}']}"
+        for folder, index in zip(theirs, reversed(others.own), strict=True)
+        for name in index.tasks
+        if f"task {name}" in found.files
+    )
+    for suite in found.suites.values():
         with faults:
-            _check_suite(suite, tasks, others, path)
+            _check_suite(suite, found, others)
     faults.check()
-    for suite in suites.values():
-        path = files[f"suite {suite.name}"]
-        for name in suite.tasks:
-            if name in tasks and files[f"task {name}"].parent == path.parent:
-                tasks[name] = replace(tasks[name], suite=suite.name)
+    found.label_tasks()
     roots = tuple(_at_home(root) for root in (*theirs, *data_roots))
     return Catalog(
-        families=families,
-        suites=suites,
-        tasks=tasks,
-        files=files,
-        fields=fields,
-        others=others,
+        families=found.families,
+        suites=found.suites,
+        tasks=found.tasks,
+        files=found.files,
+        fields=found.fields,
         mirror=held,
+        others=others,
         permitted=Permissions(roots, allow_code),
+        wrapped=found.wrapped,
     )
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """What the files that have been read so far define."""
+
+    families: dict[str, Family] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    fields: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    wrapped: dict[str, Wrapped] = field(default_factory=dict)
+
+    def take(self, spec: _Spec, splits: Mapping[str, DataFile], path: Path, permitted: Permissions) -> None:
+        """Add what a file defines.
+
+        Raises:
+            CatalogError: another file defines the same.
+        """
+        kind = type(spec).__name__.removesuffix("Spec").lower()
+        label = f"task {spec.task}" if isinstance(spec, WrapperFile) else f"{kind} {spec.name}"
+        if label in self.files:
+            raise CatalogError(f"{path}: {label} is already defined in {self.files[label]}")
+        self.files[label] = path
+        if isinstance(spec, WrapperFile):
+            self.wrapped[spec.task] = Wrapped(spec, path, permitted)
+        elif isinstance(spec, Family):
+            self.families[spec.name] = spec
+        elif isinstance(spec, Suite):
+            self.suites[spec.name] = spec
+        else:
+            self.tasks[spec.name] = spec
+            self.fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
+
+    def label_tasks(self) -> None:
+        """Give tasks the name of the suite that lies beside them."""
+        for suite in self.suites.values():
+            folder = self.files[f"suite {suite.name}"].parent
+            for name in suite.tasks:
+                if name in self.tasks and self.files[f"task {name}"].parent == folder:
+                    self.tasks[name] = replace(self.tasks[name], suite=suite.name)
 
 
 def _index_of(folder: Path, paths: Sequence[Path]) -> TaskIndex:
@@ -287,10 +342,13 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
     Raises:
         CatalogError: the file cannot be read, or something in it is wrong; a line for each fault, ten at most.
     """
-    return _load(path, Permissions((path.parent,), False))[0]
+    loaded = _load(path, Permissions((path.parent,), False))[0]
+    if isinstance(loaded, WrapperFile):
+        raise CatalogError(f"{path}: lm_eval: a task that changes one of lm-eval's is read by name alone")
+    return loaded
 
 
-def _load(path: Path, permitted: Permissions) -> tuple[Family | Suite | TaskSpec, Mapping[str, DataFile]]:
+def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataFile]]:
     """The spec in a file, and the documents of each split when it is a task with local data."""
     raw = read_yaml(path)
     if "family" in raw:
@@ -299,6 +357,8 @@ def _load(path: Path, permitted: Permissions) -> tuple[Family | Suite | TaskSpec
         file = validated(SuiteFile, raw, path)
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
+    if "task" in raw and "lm_eval" in raw:
+        return validated(WrapperFile, raw, path), {}
     if "task" in raw:
         faults = Faults(path)
         of_task = validated_task(raw, path, faults)
@@ -311,15 +371,15 @@ def _load(path: Path, permitted: Permissions) -> tuple[Family | Suite | TaskSpec
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
-def _check_suite(suite: Suite, tasks: Mapping[str, TaskSpec], others: OtherTasks, path: Path) -> None:
+def _check_suite(suite: Suite, found: _Found, others: OtherTasks) -> None:
+    path = found.files[f"suite {suite.name}"]
     faults = Faults(path)
     for index, name in enumerate(suite.tasks):
-        if name not in tasks:
-            # whether lm-eval has a task is looked up when the suite is chosen, unless the suite says that it has
-            if not name.startswith(LM_EVAL) and others.find(name) is None:
-                faults.add([f"{path}: tasks[{index}]: {others.unknown(name, tuple(tasks))}"])
-        else:
-            faults.add(f"{path}: {problem}" for problem in _problems_with(suite, tasks[name]))
+        if name in found.tasks:
+            faults.add(f"{path}: {problem}" for problem in _problems_with(suite, found.tasks[name]))
+        # what lm-eval has is looked up when the suite is chosen, where the suite says that lm-eval has it
+        elif not (name in found.wrapped or name.startswith(LM_EVAL) or others.find(name) is not None):
+            faults.add([f"{path}: tasks[{index}]: {others.unknown(name, (*found.tasks, *found.wrapped))}"])
     faults.check()
 
 

@@ -52,6 +52,8 @@ class OfLmEval(NamedTuple):
     """Metrics whose chance level is worked out from the documents."""
     own_metrics: bool
     """True where the user's file lists the metrics, which then count in the digest."""
+    folder: Path | None = None
+    """Folder of the task that a file of ours changes, where its data are looked for too; None for a plain one."""
 
 
 def task_from(
@@ -71,7 +73,9 @@ def task_from(
     allowed = tuple(root.resolve() for root in (path.parent, *permitted.roots))
     locate = partial(located, path.parent, allowed)
     if of_lm_eval is not None:
-        locate = partial(_here_or_there, locate)
+        elsewhere = [Path.cwd()] if of_lm_eval.folder is None else [of_lm_eval.folder, Path.cwd()]
+        within = (*allowed, *(folder.resolve() for folder in elsewhere[:-1]))
+        locate = partial(_here_or_there, partial(located, path.parent, within), elsewhere)
     faults = Faults()
     data: Mapping[str, tuple[Path, ...]] | None = None
     with faults:
@@ -136,12 +140,20 @@ def task_from(
     return known, documents
 
 
-def _here_or_there(locate: Locate, name: str, where: str) -> Path:
-    """A file beside the task, or else in the current folder, where lm-eval looks for it."""
-    beside = locate(name, where)
-    if beside.exists() or not Path(name).exists():
-        return beside
-    return locate(str(Path(name).resolve()), where)
+def _here_or_there(locate: Locate, elsewhere: Sequence[Path], name: str, where: str) -> Path:
+    """A file beside the task, or else beside the one that it changes, or in the current folder, as with lm-eval."""
+    try:
+        beside, error = locate(name, where), None
+        if beside.exists():
+            return beside
+    except CatalogError as raised:
+        error = raised
+    found = next((folder / name for folder in elsewhere if (folder / name).exists()), None)
+    if found is not None:
+        return locate(str(found.resolve()), where)
+    if error is not None:
+        raise error
+    return beside
 
 
 def _with_folder(config: dict[str, Any], path: Path, locate: Locate) -> tuple[dict[str, Any], tuple[Path, ...]]:

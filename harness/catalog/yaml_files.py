@@ -145,6 +145,25 @@ class TaskFile(_Strict):
         return found
 
 
+class OwnWords(_Strict):
+    """What a file of ours may say of a task in lm-eval's dialect; what it leaves out is derived."""
+
+    kind: Kind | None = None
+    metrics: Annotated[list[MetricFile], Field(min_length=1)] | None = None
+    demonstrations: Literal["pool", "document"] = "pool"
+    prompts: dict[_FreeName, dict[str, Any]] = {}
+
+
+class WrapperFile(OwnWords):
+    """A file that begins with `task` and names one of lm-eval's by `lm_eval`."""
+
+    task: _Name
+    lm_eval: Annotated[str, Field(min_length=1)]
+    version: _Short | None = None
+    description: str = ""
+    config: dict[str, Any] = {}
+
+
 class _LooseTaskFile(TaskFile):
     """A task file of which only the keys by themselves have to be right."""
 

@@ -30,6 +30,12 @@ def command(
 
     catalog = load_catalog(tuple(paths or ()), data_roots=tuple(data_root or ()), allow_code=allow_code, mirror=mirror)
     faults = Faults()
+    tasks, groups = catalog.others.own_names()
+    for group in groups:
+        with faults:  # each by itself, since it may change tasks
+            catalog.with_others([group])
+    with faults:  # those in lm-eval's dialect are read when they are chosen
+        catalog, _ = catalog.with_others((*catalog.wrapped, *tasks))
     if catalog.mirror is not None and paths:
         faults.add(_not_mirrored(catalog, catalog.mirror, [Path(os.path.abspath(path)) for path in paths]))
     for family in catalog.families.values():

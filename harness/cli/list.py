@@ -12,10 +12,11 @@ from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
 from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.wording import number
+from harness.wording import count, number, quoted
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
+    from harness.catalog.lm_eval_tasks.groups import Found
     from harness.specs import Family, ModelSpec
 
 _KINDS = ("families", "suites", "tasks", "engines")
@@ -30,21 +31,33 @@ def command(
     families: Annotated[
         list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Families to list the models of.")
     ] = None,
+    match: Annotated[
+        str | None,
+        typer.Option("--match", help="With tasks: those with this word in their name, those of lm-eval too."),
+    ] = None,
     include_path: IncludePath = None,
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the families, suites, tasks and engines that can be chosen, or the models of families."""
+    """Show the families, suites, tasks and engines that can be chosen, or the models of families.
+
+    Tasks of lm-eval can be chosen by name too; --match shows those that have a word in their name.
+    """
     from harness.catalog import load_catalog
 
     if what is not None and what not in (*_KINDS, _MODELS):
         raise PlanError(unknown("list", what, (*_KINDS, _MODELS)))
     if families and what != _MODELS:
         raise PlanError(f"{families[0]}: expected after `list models` alone")
+    if match is not None and what != "tasks":
+        raise PlanError(f"--match {quoted(match)}: expected after `list tasks` alone")
     catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
     if what == _MODELS:
         _list_models([catalog.family(name) for name in families or sorted(catalog.families)], as_json)
+        return
+    if match is not None:
+        _list_matching(catalog, match, as_json)
         return
     kinds = (what,) if what else _KINDS
     if as_json:
@@ -55,7 +68,32 @@ def command(
         rows = _rows(catalog, kind)
         print_line(f"{kind}:")
         print(_table(rows) if rows else "none")
+        if kind == "tasks" and (more := catalog.others.number()):
+            print_line(f"and {count(more)} tasks of lm-eval: emergence list tasks --match WORD")
         print_line()
+
+
+def _list_matching(catalog: Catalog, match: str, as_json: bool) -> None:
+    """The tasks that have a word in their name, those of lm-eval in a table of their own."""
+    from harness.catalog.lm_eval_tasks.groups import named_like
+
+    ours = [row for row in _rows(catalog, "tasks") if named_like(row["name"], match)]
+    theirs = [_row_of(found) for found in catalog.others.matching(match)]
+    if as_json:
+        print_json([*ours, *theirs])
+        return
+    if ours:
+        print(_table(ours))
+        print_line()
+    if theirs:
+        print_line("tasks, groups and tags of lm-eval:")
+        print(_table(theirs))
+    if not ours and not theirs:
+        raise PlanError(catalog.others.unknown(match, tuple(catalog.tasks)))
+
+
+def _row_of(found: Found) -> dict[str, Any]:
+    return {"name": found.name, "is": found.kind, "asks": found.output_type or None, "tasks": found.tasks}
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,6 @@ class DocumentCache:
     """Splits of the tasks seen so far; an engine keeps one for all its cells."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")  # of which a worker has many
         self._splits: dict[str, Splits] = {}
 
     def splits(self, task: TaskSpec, config: Mapping[str, Any]) -> Splits:

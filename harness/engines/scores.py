@@ -29,6 +29,8 @@ from harness.scoring.metrics import (
 from harness.wording import quoted
 
 JACKKNIFE_GROUPS = 50
+_OF_TWINS = ("acc", "acc_bytes", "prob_correct")
+"""Metrics of a task's twin in another format that a guess gets right at the rate of right options."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +106,8 @@ def with_chances(cell: Cell, names: Sequence[str], answers: Sequence[Answer]) ->
     if not names or not asked:
         return cell
     chance = fmean(len(answer.right or (answer.gold,)) / len(answer.options) for answer in asked)
-    metrics = [replace(metric, chance=chance) if metric.name in names else metric for metric in cell.metrics]
+    guessed = {*names, *(name for name in _OF_TWINS if cell.format is not None)}
+    metrics = [replace(metric, chance=chance) if metric.name in guessed else metric for metric in cell.metrics]
     return replace(cell, metrics=tuple(metrics))
 
 

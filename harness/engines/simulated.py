@@ -32,6 +32,7 @@ from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
 from harness.errors import CatalogError, unknown
 from harness.plan import Cell
+from harness.plausible import is_share
 from harness.records import CellResult, Sample, Score
 from harness.scoring.metrics import mean_stderr
 from harness.specs import MetricSpec, ModelSpec, TaskSpec
@@ -159,7 +160,9 @@ def _hooks(planted: Mapping[str, Any], share: float = 1.0) -> None:
 
 
 def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Sequence[float]) -> list[float]:
-    if metric.continuous and (metric.chance is None or metric.best is None):
+    # the chance level of a share of documents on the hub is known only to those who read them
+    is_likelihood = metric.continuous and not (is_share(metric.name) and metric.higher_is_better)
+    if is_likelihood and (metric.chance is None or metric.best is None):
         # likelihoods have no chance level: -4 nats without the ability, -0.2 with all of it
         sign = 1.0 if metric.higher_is_better else -1.0
         return [sign * (-4.0 + 3.8 * (able.smooth + wobble)) for wobble in noise]

@@ -186,3 +186,63 @@ def test_files_of_ours_are_still_read_as_ours(folder: Path) -> None:
 
 def test_the_builder_names_each_kind_of_task() -> None:
     assert sum("output_type" in content for content in FILES.values()) == 5
+
+
+WRAPPER = """
+task: mine
+lm_eval: their_choice
+kind: arithmetic
+metrics:
+  - {name: acc_norm, chance: 0.4}
+  - {name: brier, higher_is_better: false, chance: null, best: 0, continuous: true}
+prompts: {terse: {doc_to_text: "{{question}}"}}
+"""
+
+
+def test_a_file_of_ours_may_say_otherwise(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "ours"
+    place.mkdir()
+    (place / "mine.yaml").write_text(WRAPPER)
+    catalog, _ = load_catalog([folder, place]).with_others(["mine"])
+    task = catalog.task("mine")
+    assert (task.kind, [m.name for m in task.metrics], [*task.prompts]) == (
+        "arithmetic",
+        ["acc_norm", "brier"],
+        ["default", "terse"],
+    )
+    assert (task.headline.chance, task.chance_of_documents) == (0.4, ())  # the file's word counts
+    assert (task.n_docs, task.default_shots) == (8, 2)
+    plan = select(load_catalog([folder, place]), tasks=["mine"], models=["ladder-12k"], prompts=["terse"])
+    assert [(cell.task, cell.shots, cell.prompt) for cell in plan.cells] == [("mine", 2, "terse")]
+
+
+def test_a_file_that_includes_one_of_lm_eval_may_say_otherwise_too(folder: Path) -> None:
+    added(folder, "mine.yaml", "include: choice.yaml\ntask: mine\nkind: arithmetic\n")
+    task = chosen(folder, "mine")["mine"]
+    assert (task.kind, task.headline.name, task.chance_of_documents[0]) == ("arithmetic", "acc", "acc")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("lm_eval: their_chioce", "mine.yaml: lm_eval: unknown task 'their_chioce'; did you mean their_choice"),
+        ("lm_eval: their_tag", "mine.yaml: lm_eval is 'their_tag', which stands for 2 tasks; expected one"),
+        ("lm_eval: their_choice\nknid: qa", "mine.yaml: unknown key `knid`; expected kind, metrics"),
+        ("lm_eval: their_choice\nconfig: {doc_to_txt: x}", "mine.yaml: config.doc_to_txt: unknown key 'doc_to_txt'"),
+        (
+            "lm_eval: their_choice\nprompts: {a: {doc_to_text: '{{q}}'}}",
+            "mine.yaml: prompts.a.doc_to_text asks for 'q'",
+        ),
+    ],
+)
+def test_a_mistake_in_such_a_file_is_named(folder: Path, change: str, said: str) -> None:
+    added(folder, "mine.yaml", f"task: mine\n{change}\n")
+    with pytest.raises(HarnessError) as caught:
+        chosen(folder, "mine")
+    assert said in str(caught.value)
+
+
+def test_two_files_cannot_define_one_task(folder: Path) -> None:
+    added(folder, "add.yaml", "include: text.yaml\ntask: add_2\n")
+    with pytest.raises(CatalogError, match=r"add\.yaml: task add_2 is already defined in "):
+        load_catalog([folder])

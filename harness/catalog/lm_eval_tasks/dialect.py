@@ -21,6 +21,8 @@ from harness.wording import quoted
 
 _OURS = frozenset({"family", "suite", "config", "kind", "metrics", "lm_eval", "prompts", "demonstrations"})
 """Keys at the top of the harness's own files, which lm-eval does not know."""
+OWN_WORDS = frozenset({"kind", "metrics", "prompts", "demonstrations"})
+"""Those of them that may stand in a file that includes one of lm-eval's."""
 _THEIRS = frozenset(
     (
         *("include", "group", "tag", "class", "dataset_path", "dataset_name", "dataset_kwargs", "custom_dataset"),
@@ -40,7 +42,9 @@ _MOST_INCLUDES = 20
 def is_lm_eval(keys: Iterable[str]) -> bool:
     """Whether a file with these keys at the top is written in lm-eval's dialect, and not in the harness's own."""
     known = frozenset(keys)
-    return not known & _OURS and bool(known & _THEIRS)
+    # one that includes a file of lm-eval may say in our words what would be derived
+    ours = known & (_OURS - OWN_WORDS if "include" in known else _OURS)
+    return not ours and bool(known & _THEIRS)
 
 
 def looks_like_lm_eval(path: Path) -> bool:
@@ -98,7 +102,7 @@ def _included(path: Path, name: Any, allowed: Sequence[Path]) -> Path:
 
 def asked_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """What a task asks: its keys without names and tags, without what lm-eval ignores, and in the form used here."""
-    asked = {key: value for key, value in config.items() if key not in _NAMES and value is not None}
+    asked = {key: value for key, value in config.items() if key not in (*_NAMES, *OWN_WORDS) and value is not None}
     if isinstance(kwargs := asked.get("dataset_kwargs"), Mapping):
         # data sets with scripts are not loaded any more, and lm-eval takes this key out as well
         asked["dataset_kwargs"] = {key: value for key, value in kwargs.items() if key != "trust_remote_code"}

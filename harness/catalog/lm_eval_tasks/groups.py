@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,29 @@ class Leaf(NamedTuple):
     """Keys that its groups change."""
     of: str = ""
     """The group that defines or changes it; empty for none."""
+
+
+class Found(NamedTuple):
+    """A task, a group or a tag in a list."""
+
+    name: str
+    """Its name."""
+    kind: str
+    """`task`, `group`, `tag`, or `class` for a task written in Python, which cannot be evaluated here."""
+    output_type: str
+    """What a task asks of a model; empty for groups and tags."""
+    tasks: int | None
+    """Number of tasks of a group or a tag; None for a task."""
+
+
+def named_like(name: str, word: str) -> bool:
+    """Whether a name has a word in it, in letters of any case; `*` stands for anything, as in `arc*`.
+
+    >>> named_like("arc_easy", "ARC"), named_like("darcy", "arc*")
+    (True, False)
+    """
+    pattern = word.lower()
+    return fnmatchcase(name.lower(), pattern) if "*" in pattern else pattern in name.lower()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,11 +92,10 @@ class OtherTasks:
         if self._installed is not None:
             yield self._installed.index
 
-    def own_names(self) -> Iterator[str]:
-        """Every task and group of the user's own folders."""
-        for index in self.own:
-            yield from index.tasks
-            yield from index.groups
+    def own_names(self) -> tuple[list[str], list[str]]:
+        """Every task of the user's own folders, and every group."""
+        tasks = [name for index in self.own for name in index.tasks]
+        return tasks, [name for index in self.own for name in index.groups]
 
     def home(self, file: Path | None) -> str:
         """What the tasks of a file of the installed lm-eval are listed under: their folder; empty for other files."""
@@ -90,6 +113,21 @@ class OtherTasks:
         """Names that are nearly the same, the nearest first."""
         known = {known: None for index in self.indexes() for known in index.names()}
         return get_close_matches(name.removeprefix(LM_EVAL), known, n=5, cutoff=0.75)
+
+    def number(self) -> int:
+        """Number of tasks, without groups and tags."""
+        return len({name for index in self.indexes() for name in index.tasks})
+
+    def matching(self, word: str) -> list[Found]:
+        """Tasks, groups and tags with a word in their name, by alphabet; groups and tags first."""
+        found: dict[str, Found] = {}
+        for index in self.indexes():
+            for name in index.names():
+                if name not in found and named_like(name, word):
+                    entry = index.entry(name)
+                    tasks = len(self.meaning(name).tasks) if entry.kind in ("group", "tag") else None
+                    found[name] = Found(name, entry.kind, entry.output_type, tasks)
+        return sorted(found.values(), key=lambda one: (one.kind not in ("group", "tag"), one.name))
 
     def meaning(self, name: str) -> Meaning:
         """The tasks and groups that a name stands for.
@@ -122,7 +160,7 @@ class OtherTasks:
             return tuple(task for member in entry.members for task in self._named(made, member, changes, of, above))
         if entry.kind == "group":
             return self._group(made, name, entry, changes, above)
-        made.tasks.append(Leaf(name, entry.file, changes, of))
+        made.tasks.append(Leaf(name, entry.file, changes, of if changes else ""))
         return (name,)
 
     def _group(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.lm_eval_tasks.derived import derived
-from harness.catalog.lm_eval_tasks.dialect import asked_config, check_dialect, read_task_file
+from harness.catalog.lm_eval_tasks.dialect import OWN_WORDS, asked_config, check_dialect, read_task_file
 from harness.catalog.lm_eval_tasks.functions import package_folder
 from harness.catalog.lm_eval_tasks.groups import Leaf
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_loading import OfLmEval, Permissions, task_from
-from harness.catalog.yaml_files import TaskFile
+from harness.catalog.yaml_files import OwnWords, TaskFile, WrapperFile, validated
 from harness.errors import CatalogError, Faults
 from harness.plausible import INDEX
 from harness.specs import TaskSpec
@@ -27,26 +27,63 @@ def load_leaf(leaf: Leaf, permitted: Permissions) -> tuple[TaskSpec, Mapping[str
         CatalogError: something in its file is wrong, or cannot be evaluated here; a line for each fault.
     """
     path, config = leaf_config(leaf, permitted)
+    words = validated(OwnWords, {key: config[key] for key in config if key in OWN_WORDS}, path)
+    return _made(leaf.name, config, words, path, permitted)
+
+
+def load_wrapper(
+    file: WrapperFile, path: Path, leaf: Leaf, permitted: Permissions
+) -> tuple[TaskSpec, Mapping[str, DataFile]]:
+    """A task of lm-eval as a file of ours changes it, and the documents of its local data.
+
+    Args:
+        file: the content of our file.
+        path: our file.
+        leaf: the task that it names.
+        permitted: what the user permits our file to do.
+
+    Raises:
+        CatalogError: something in one of the files is wrong; a line for each fault.
+    """
+    base, config = leaf_config(leaf, permitted._replace(roots=(*permitted.roots, *_folder_of(leaf))))
+    changed = {**config, **file.config}
+    return _made(file.task, changed, file, path, permitted, base=base)
+
+
+def _folder_of(leaf: Leaf) -> tuple[Path, ...]:
+    return () if leaf.file is None else (leaf.file.parent,)
+
+
+def _made(
+    name: str,
+    config: Mapping[str, Any],
+    words: OwnWords,
+    path: Path,
+    permitted: Permissions,
+    base: Path | None = None,
+) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     asked = asked_config(config)
     found = derived(asked)
+    wrapper = words if isinstance(words, WrapperFile) else None
     metadata = config.get("metadata")
     version = metadata.get("version", 1) if isinstance(metadata, Mapping) else 1
     file = TaskFile.model_construct(
-        task=leaf.name,
-        kind=found.kind,
-        version=str(version),
-        description="",
-        metrics=list(found.metrics),
-        demonstrations="pool",
+        task=name,
+        kind=words.kind or found.kind,
+        version=str((wrapper and wrapper.version) or version),
+        description=wrapper.description if wrapper else "",
+        metrics=words.metrics or list(found.metrics),
+        demonstrations=words.demonstrations,
         unsafe_code=False,
         config=asked,
-        prompts={},
+        prompts=words.prompts,
     )
     of = OfLmEval(
-        plain=True,
+        plain=wrapper is None,
         default_shots=default_shots(config, path),
-        from_documents=found.from_documents,
-        own_metrics=False,
+        from_documents=() if words.metrics else found.from_documents,
+        own_metrics=words.metrics is not None,
+        folder=None if base is None else base.parent,
     )
     faults = Faults(path)
     with faults:
