@@ -102,7 +102,7 @@ TOKENIZER_BYTES = Limit(most=80_000_000, unit="bytes", of="a JSON file of a mode
 TOKENIZER_VALUES = Limit(most=3_000_000, unit="values", of="such a file: tokens, merges of tokens, their numbers")
 ADDED_TOKENS = Limit(most=100_000, unit="added tokens", of="such a file")
 TOKENIZER_TIME = Limit(most=8_000, unit="milliseconds", of="loading a tokenizer with parts of an unknown cost")
-TOKENIZER_MEMORY = Limit(most=900_000_000, unit="bytes of memory", of="such a tokenizer, and each text that it encodes")
+TOKENIZER_MEMORY = Limit(most=800_000_000, unit="bytes of memory", of="such a tokenizer, and each text that it encodes")
 MODEL_LAYERS = Limit(most=10_000, unit="layers", of="`config.json` of a model")
 EXPERTS = Limit(most=200_000, unit="experts in all layers", of="`config.json` of a model")
 WIDTH = Limit(most=100_000_000, unit="units", of="a size in `config.json` of a model, such as its vocabulary")

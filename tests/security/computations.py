@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import pickle
 import resource
+import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError
+from harness.scoring import limited
 from harness.scoring.kernel import guards
 from harness.scoring.limited import (
     Allowance,
@@ -81,6 +85,105 @@ CHATS: Mapping[str, str] = {
     "JSON of much": "{% for i in range(60) %}{% set messages = messages + messages %}{% endfor %}" + _DOUBLE,
 }
 
+
+def _split(pattern: str) -> dict[str, Any]:
+    return {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}}
+
+
+def _replaced(n: int, old: str, new: str, key: str = "normalizer", kind: str = "String") -> dict[str, Any]:
+    steps = [{"type": "Replace", "pattern": {kind: old}, "content": new}] * n
+    return {key: {"type": "Sequence", f"{key}s": steps}}
+
+
+TOKENIZERS: Mapping[str, dict[str, Any]] = {
+    **{f"an expression with {name}": _split(pattern) for name, pattern in PATTERNS.items()},
+    "an expression of many steps": _split("(?:a*)(?:a*)(?:a*)=") | {"text": "a" * 400 + "b="},
+    "an expression that is long to read": _split("(?i:" + "[\u0100-\U0010ffff]" * 30_000 + ")"),
+    "an expression in a normalizer": _replaced(1, "(a+)+$", "b", kind="Regex"),
+    "doublings": _replaced(40, "a", "aa"),
+    "replacements by much": _replaced(4, "a", "a" * 5_000),
+    "something put between all characters": _replaced(3, "", "b" * 9_000, kind="Regex"),
+    "doublings of an answer": _replaced(40, "a", "aa", key="decoder"),
+    "pieces of no length": {"pre_tokenizer": {"type": "FixedLength", "length": 0}},
+    "padding without end": {
+        "padding": {
+            "strategy": {"Fixed": 10**11},
+            "direction": "Right",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "a",
+        }
+    }
+    | _split("(?=a)b"),
+    "a million special tokens": {
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "pair": [],
+            "special_tokens": {"<bos>": {"id": "<bos>", "ids": [1] * 1_000_000, "tokens": ["<bos>"] * 1_000_000}},
+            "single": [{"SpecialToken": {"id": "<bos>", "type_id": 0}}] * 50_000,
+        }
+    },
+    "added tokens without end": {
+        "added_tokens": [
+            {
+                "id": i + 900,
+                "content": f"<{i}>",
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": True,
+                "special": False,
+            }
+            for i in range(200_000)
+        ]
+    },
+    "an added token of a large number": {"added_tokens": [{"id": 2**31, "content": "<z>"}]},
+    "a value of deep lists": {"padding": json.loads("[" * 500 + "]" * 500)},
+    "millions of values": {"truncation": [0] * 4_000_000},
+    "a word of any length": {
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "a",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 10**9,
+            "vocab": {"a": 0, "##a": 1, "##b": 2},
+        },
+        "text": "a" * 60_000 + "c",
+    },
+}
+"""Keys of a tokenizer.json, and with `text` what is encoded, that would take for ever or end the process."""
+_MODEL = Path(__file__).parents[2] / "harness/ladder/weights/12k"
+
+
+def tokenizers() -> Iterator[Case]:
+    """Every tokenizer, loaded as engines do; an ordinary text and its tokens go through it."""
+    importlib.import_module("transformers").AutoTokenizer.from_pretrained(_MODEL)  # which takes seconds the first time
+    for name, keys in TOKENIZERS.items():
+        yield Case("tokenizers", name, "", lambda it=keys: ends(lambda: _tokens(it), refused=False))
+
+
+def _tokens(keys: Mapping[str, Any]) -> object:
+    from transformers import AutoTokenizer  # takes seconds, which templates do not need
+
+    from harness.engines.tried_tokenizer import check_before_loading, tried
+
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "theirs"
+        shutil.copytree(_MODEL, folder)
+        path = folder / "tokenizer.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {k: v for k, v in keys.items() if k != "text"}))
+        check_before_loading(str(folder), None)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        except HarnessError:
+            raise
+        except Exception as error:  # as where a model is loaded, which gives it a sentence
+            raise HarnessError(type(error).__name__) from error
+        tried(tokenizer)
+        return tokenizer.decode(tokenizer.encode(keys.get("text", _ONE)))
+
+
 ESCAPES: Mapping[str, str] = {
     "read a file": "open({secret!r}).read()",
     "list a folder": "__import__('os').listdir({folder!r})",
@@ -142,13 +245,15 @@ def _escape(expression: str) -> str | None:
 
 def ends(compute: Callable[[], object], *, refused: bool = True) -> str | None:
     """None when it ended in a sentence, or in a small result where it need not be refused, in time and memory."""
-    started, before = time.monotonic(), _most()
+    _end_process()
+    started, before = _processor(), _most()
     try:
         compute()
         said = None
     except (HarnessError, ValueError) as error:
         said = str(error)
-    took, most = time.monotonic() - started, _most()
+    _end_process()
+    took, most = _processor() - started, _most()
     if took > SECONDS:
         return f"it took {took:.1f} s"
     if most > max(BYTES, before):
@@ -156,6 +261,18 @@ def ends(compute: Callable[[], object], *, refused: bool = True) -> str | None:
     if said is not None and ("\n" in said or len(said) > 700):
         return "its message is no short sentence"
     return "it was computed" if refused and said is None else None
+
+
+def _end_process() -> None:
+    """End the process with limits, since the system counts what it took when it has ended."""
+    if limited._Process._current is not None:
+        limited._Process._current.end()
+
+
+def _processor() -> float:
+    """Seconds on the processor, which do not depend on what else the machine does."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _most() -> int:
@@ -179,6 +296,7 @@ def cases() -> Iterator[Case]:
         asked = {"conversations": [[{"role": "user", "content": "hi"}]], "chat_template": template}
         yield Case("chat templates", name, "", lambda it=asked: ends(lambda: chat(it)))
     yield from escapes()
+    yield from tokenizers()
 
 
 def _read(pattern: str) -> object:
