@@ -38,6 +38,7 @@ _VERBS = (
     "verdicts",
     "forecast",
     "compare",
+    "gate",
     "law",
     "tasks",
     "samples",

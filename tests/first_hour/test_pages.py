@@ -67,6 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (tasks / "data" / f"capitals.{split}.jsonl").write_text(fenced("docs/tasks.md", "json")[0])
     two = [{"name": "a", "params": "1M"}, {"name": "b", "params": "1M", "dtype": "bfloat16"}]
     (root / "two.yaml").write_text(yaml.safe_dump({"family": "two", "models": two}))
+    shutil.copytree(ROOT / "tests" / "validation" / "data" / "lm_eval_0.3", root / "published")
     rows = [f"f,m{size},1e{size},t,acc,0,{50 + 12 * size},200,0.25" for size in range(6, 11)]
     (root / "results.csv").write_text("\n".join(["family,model,params,task,metric,n_shot,k,n,chance", *rows]) + "\n")
     return root

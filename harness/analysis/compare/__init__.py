@@ -1,7 +1,8 @@
 """Are two things different? Paired comparisons on shared documents, and how sure the order of a ranking is."""
 
 from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
-from harness.analysis.compare.pairing import choose_side, pair_up
+from harness.analysis.compare.gating import GateCheck, at_least, no_worse, verdict_of
+from harness.analysis.compare.pairing import cells_of, choose_side, pair_up
 from harness.analysis.compare.ranking import leads
 from harness.analysis.compare.run_noise import noise_from
 from harness.analysis.compare.task_quality import RecipeOrder, TaskQuality, task_qualities, task_quality_json
@@ -21,6 +22,7 @@ __all__ = [
     "CellPair",
     "Comparison",
     "Comparisons",
+    "GateCheck",
     "Lead",
     "PairedScores",
     "Pairing",
@@ -29,13 +31,17 @@ __all__ = [
     "Summary",
     "TaskQuality",
     "Unpaired",
+    "at_least",
+    "cells_of",
     "choose_side",
     "compare_pairs",
     "leads",
+    "no_worse",
     "noise_from",
     "pair_up",
     "paired_scores",
     "summary",
     "task_qualities",
     "task_quality_json",
+    "verdict_of",
 ]

@@ -104,6 +104,11 @@ def pair_up(a: Side, b: Side, results: Iterable[CellResult], failures: Iterable[
     return Pairing(tuple(pairs), tuple(unpaired))
 
 
+def cells_of(side: Side, cells: Iterable[Cell]) -> frozenset[str]:
+    """Keys of the cells that a side chooses."""
+    return frozenset(cell.key for cell in cells if _takes(side.values, cell))
+
+
 def _terms(text: str) -> list[tuple[str, str]]:
     terms = []
     for part in filter(None, (part.strip() for part in text.split(","))):
