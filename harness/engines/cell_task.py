@@ -62,6 +62,8 @@ class BuiltCell:
     """Python files of the task that were run, each with the hash of its bytes."""
     chance_of_documents: tuple[str, ...] = ()
     """Metrics whose chance level is the share of right options in these documents."""
+    may_lack_scores: bool = False
+    """True for a task as lm-eval has it, of whose metrics some may have no value: all but the headline."""
 
 
 class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
@@ -257,6 +259,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             target=config.doc_to_target,
             choice=config.doc_to_choice,
             columns=frozenset(self.features),
+            takes_anything=callable(config.process_results),
             rendering=self._rendering,
         )
 

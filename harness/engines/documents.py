@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_keys import is_on_hub
@@ -15,6 +19,23 @@ from harness.specs import TaskSpec
 
 Splits = Mapping[str, Any]
 """Split name -> documents (`Documents`, or a `datasets.Dataset`)."""
+
+
+Changes = Callable[[Any], Any]
+"""A function that makes the documents of a task from those of a data set."""
+
+
+@contextmanager
+def seeds_of_lm_eval() -> Iterator[None]:
+    """Draw as at the start of lm-eval's command line, and go on afterwards as if nothing had been drawn."""
+    before, numbers = random.getstate(), np.random.get_state()
+    random.seed(0)
+    np.random.seed(1234)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(numbers)
 
 
 class Documents(list[dict[str, Any]]):
@@ -34,6 +55,22 @@ class DocumentCache:
 
     def __init__(self) -> None:
         self._splits: dict[str, Splits] = {}
+        self._changed: dict[tuple[Changes, int], tuple[Any, Any]] = {}
+
+    def changing(self, function: Changes) -> Changes:
+        """A task's `process_docs`, which is called once for each split: lm-eval calls it up to five times.
+
+        Where it draws by chance, it gives the same documents in every worker, as with lm-eval's own seed.
+        """
+
+        def changed(documents: Any) -> Any:
+            key = (function, id(documents))
+            if key not in self._changed:
+                with seeds_of_lm_eval():
+                    self._changed[key] = (documents, function(documents))
+            return self._changed[key][1]
+
+        return changed
 
     def splits(self, task: TaskSpec, config: Mapping[str, Any]) -> Splits:
         """Every split `config` names.
@@ -89,7 +126,8 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
     kwargs = dict(config.get("dataset_kwargs") or {})
     custom = config.get("custom_dataset")
     if callable(custom):
-        made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
+        with seeds_of_lm_eval():
+            made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
         return made
     path = config.get("dataset_path")
     if task.data_folder is not None:

@@ -69,6 +69,8 @@ def build_cell(
     _use_scripts(config)
     splits = data.splits(task, config)
     _check_splits(task, config, splits)
+    if callable(config.get("process_docs")):
+        config["process_docs"] = data.changing(config["process_docs"])
     made = CellTask(
         config={**config, "dataset_kwargs": None, "custom_dataset": lambda **_: splits},
         trusted=task.trusted,
@@ -90,7 +92,12 @@ def build_cell(
     built = made.build(cell.shots, cell.limit, chosen)
     if not built.documents:
         raise PlanError(f"--docs {cell.docs}: task {task.name} has {count(len(made.eval_docs))} documents")
-    return replace(built, foreign_code=code, chance_of_documents=task.chance_of_documents)
+    return replace(
+        built,
+        foreign_code=code,
+        chance_of_documents=task.chance_of_documents,
+        may_lack_scores=task.dialect == "lm-eval",
+    )
 
 
 def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from lm_eval.api.instance import Instance
+from lm_eval.api.metrics import mean
 
 from harness.engines.cell_task import BuiltCell
 from harness.engines.lm_tasks import metric_name
@@ -27,6 +29,8 @@ from harness.scoring.metrics import (
     sample_metric,
 )
 from harness.wording import quoted
+
+log = logging.getLogger(__name__)
 
 JACKKNIFE_GROUPS = 50
 _OF_TWINS = ("acc", "acc_bytes", "prob_correct")
@@ -47,6 +51,8 @@ class CellScores:
 def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellScores:
     """Compute every metric of the cell from the same answers.
 
+    Of a task as lm-eval has it, a metric that has no value is left out, unless it is the headline.
+
     Raises:
         HarnessError: a log-likelihood is not a number, or the value of a metric is not finite.
     """
@@ -55,32 +61,63 @@ def score_cell(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> CellS
     scores: list[Score] = []
     per_sample: list[dict[str, float]] = [{} for _ in answers]
     for metric in cell.metrics:
-        name = metric.name
-        values: Sequence[float] | None
-        if name in SAMPLE_METRICS:
-            score_one = sample_metric(name)
-            asked = zip(built.documents, answers, strict=True)
-            values = [_scored(score_one, requests, answer) for requests, answer in asked]
-            value, stderr = mean_stderr(values)
-        elif is_corpus_metric(name):
-            value, stderr, values = _of_corpus(name, built, answers)
-        else:
-            which = _filter_of(name, built)
-            if which not in theirs:
-                theirs[which] = _lm_eval_rows(built, which)
-            value, stderr, values = _lm_eval_score(metric_name(name), built, theirs[which])
-        bad = [number for number in (values or (value,)) if not math.isfinite(number)]
-        if bad:
-            where = f" in {len(bad)} of {len(answers)} documents" if values else ""
-            said = f"task {cell.task}: scores are not finite: metric {name} is {bad[0]}{where}"
-            first = next((i for i, number in enumerate(values or ()) if not math.isfinite(number)), None)
-            raise HarnessError(said).about(None if first is None else built.documents[first][0].doc_id)
-        scores.append(Score(metric=name, value=value, stderr=stderr, n=len(answers)))
-        for row, sample_value in zip(per_sample, values or (), strict=values is not None):
-            row[name] = sample_value
+        try:
+            found = _scores_of(metric.name, cell, built, answers, theirs)
+        except HarnessError as error:
+            if not built.may_lack_scores or metric is cell.metrics[0]:
+                raise
+            log.warning("task %s: no %s: %s", cell.task, metric.name, error)
+            continue
+        scores.append(Score(metric=metric.name, value=found.value, stderr=found.stderr, n=found.n))
+        for row, sample_value in zip(per_sample, found.values or (), strict=found.values is not None):
+            row[metric.name] = sample_value
     for row, answer in zip(per_sample, answers, strict=True):
         row.update(_of_right_option(answer, row))
     return CellScores(scores=tuple(scores), per_sample=tuple(per_sample))
+
+
+class _Value(NamedTuple):
+    """The value of a metric."""
+
+    value: float
+    """The value for all documents."""
+    stderr: float | None
+    """Its standard error; None where there is none."""
+    values: Sequence[float] | None
+    """The value of each document; None where only all together have one."""
+    n: int
+    """Number of documents that it is about."""
+
+
+def _scores_of(
+    name: str,
+    cell: Cell,
+    built: BuiltCell,
+    answers: Sequence[Answer],
+    theirs: dict[str, list[Mapping[str, Any]]],
+) -> _Value:
+    """The value of one metric; `theirs` keeps lm-eval's rows for the metrics after it."""
+    n = len(answers)
+    values: Sequence[float] | None
+    if name in SAMPLE_METRICS:
+        score_one = sample_metric(name)
+        asked = zip(built.documents, answers, strict=True)
+        values = [_scored(score_one, requests, answer) for requests, answer in asked]
+        value, stderr = mean_stderr(values)
+    elif is_corpus_metric(name):
+        value, stderr, values = _of_corpus(name, built, answers)
+    else:
+        which = _filter_of(name, built)
+        if which not in theirs:
+            theirs[which] = _lm_eval_rows(built, which)
+        value, stderr, values, n = _lm_eval_score(metric_name(name), built, theirs[which])
+    bad = [number for number in (values or (value,)) if not math.isfinite(number)]
+    if bad:
+        where = f" in {len(bad)} of {len(answers)} documents" if values else ""
+        said = f"task {cell.task}: scores are not finite: metric {name} is {bad[0]}{where}"
+        first = next((i for i, number in enumerate(values or ()) if not math.isfinite(number)), None)
+        raise HarnessError(said).about(None if first is None else built.documents[first][0].doc_id)
+    return _Value(value, stderr, values, n)
 
 
 def _of_right_option(answer: Answer, known: Collection[str]) -> Mapping[str, float]:
@@ -190,20 +227,21 @@ def _lm_eval_row(built: BuiltCell, requests: Sequence[Instance], which: str) -> 
         return built.task.process_results(requests[0].doc, [request.filtered_resps[which] for request in requests])
 
 
-def _lm_eval_score(
-    name: str, built: BuiltCell, rows: Sequence[Mapping[str, Any]]
-) -> tuple[float, float | None, list[float] | None]:
-    for row in rows:
-        if name not in row:
-            raise HarnessError(f"metric {name}: lm-eval does not compute it for this task; it gives: {', '.join(row)}")
-    items = _evened([row[name] for row in rows])
-    aggregate = built.task.aggregation()[name]
+def _lm_eval_score(name: str, built: BuiltCell, rows: Sequence[Mapping[str, Any]]) -> _Value:
+    having = [row for row in rows if name in row]
+    if len(having) < len(rows) and not (having and built.may_lack_scores):
+        lacking = next(row for row in rows if name not in row)
+        raise HarnessError(f"metric {name}: lm-eval does not compute it for this task; it gives: {', '.join(lacking)}")
+    items = _evened([row[name] for row in having])
+    # lm-eval's rule for a metric of which nobody says how its values become one number
+    aggregate = built.task.aggregation().get(name) or mean
     value = float(aggregate(items))
     if aggregate.__name__ == "mean":
         values = [float(item) for item in items]
-        return value, mean_stderr(values)[1], values
+        # documents that have no value cannot stand beside their answers
+        return _Value(value, mean_stderr(values)[1], values if len(values) == len(rows) else None, len(values))
     # items are (gold, prediction) pairs or similar: only all documents together have a score
-    return value, jackknife_stderr(lambda some: float(aggregate(some)), items), None
+    return _Value(value, jackknife_stderr(lambda some: float(aggregate(some)), items), None, len(items))
 
 
 def _evened(items: list[Any]) -> list[Any]:

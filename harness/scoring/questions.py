@@ -49,6 +49,9 @@ class Questions:
     """Fields that a template can name alone: those of the evaluated documents."""
     asks_options: bool = True
     """True when digits of a question may be the number of an option that is the question."""
+    takes_anything: bool = False
+    """True for a task whose own function scores, so that a right answer without options may be anything: its text is
+    what Python writes for it."""
     rendering: Rendering = field(compare=False)
     """What renders the templates: `limited.rendering_for`, since they may come from others."""
 
@@ -140,6 +143,9 @@ class Questions:
             isinstance(several, list) and several and all(isinstance(one, str) for one in several)
         ):
             return (said,)
+        if self.takes_anything:
+            listed = several if isinstance(several, list | tuple) else [several]
+            return tuple(dict.fromkeys(map(str, listed))) or ("",)
         if not isinstance(several, list | tuple):
             return (_text(several, "doc_to_target"),)
         if not several:

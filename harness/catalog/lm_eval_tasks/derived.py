@@ -72,10 +72,10 @@ def derived(config: Mapping[str, Any]) -> Derived:
     listed = _in_order(list(_listed(config, output_type)), output_type)
     names = dict.fromkeys(name for name, _ in listed)
     partners = [name for name in _PARTNERS.get(output_type, ()) if name in SAMPLE_METRICS and name not in names]
-    if output_type != "multiple_choice" and not _has_reference(config):
+    if not _knows_answer(config, output_type):
         partners = []
     better = {name: entry.get("higher_is_better") for name, entry in listed}
-    options = output_type == "multiple_choice"
+    options = output_type == "multiple_choice" and _knows_answer(config, output_type)
     metrics = tuple(_spec(name, better.get(name), options, config) for name in (*names, *partners))
     guessed = tuple(metric.name for metric in metrics if options and _bare(metric.name) in _GUESSED)
     return Derived(_kind(config, output_type, list(names)), metrics, guessed)
@@ -129,9 +129,12 @@ def _bare(name: str) -> str:
     return name.partition(",")[0]
 
 
-def _has_reference(config: Mapping[str, Any]) -> bool:
-    """Whether there is an answer whose likelihood can be asked: a number stands where lm-eval reads no answer."""
-    return isinstance(config.get("doc_to_target"), str | list | TaskFunction)
+def _knows_answer(config: Mapping[str, Any], output_type: str) -> bool:
+    """Whether `doc_to_target` is the right answer: where a function scores, a number there may stand for nothing."""
+    of_documents = isinstance(config.get("doc_to_target"), str | list | TaskFunction)
+    if output_type == "multiple_choice":
+        return of_documents or "process_results" not in config
+    return of_documents
 
 
 def _kind(config: Mapping[str, Any], output_type: str, metrics: list[str]) -> Kind:
