@@ -103,7 +103,7 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     with faults:
         _check_metrics(config, where, allow_code, own)
     with faults:
-        _check_filters(config, where)
+        _check_filters(config, where, registered=not own and any(functions_in(config)))
     with faults:
         _check_fewshot(_mapping(config, "fewshot_config", where), where("fewshot_config"))
     with faults:
@@ -179,14 +179,15 @@ def _check_metric(config: Mapping[str, Any], entry: Any, place: str, allow_code:
         raise CatalogError(f"{place}.aggregation: {unknown('aggregation', str(aggregation), AGGREGATIONS)}")
 
 
-def _check_filters(config: Mapping[str, Any], where: Where) -> None:
+def _check_filters(config: Mapping[str, Any], where: Where, *, registered: bool) -> None:
+    """Check the filters; `registered`: files of the task may add filters to lm-eval's, which only a worker knows."""
     faults = Faults()
     entries = _entries(config, "filter_list", where)
     steps = sum(len(entry["filter"]) for entry in entries if isinstance(entry, Mapping) and _has_steps(entry))
     _within(FILTER_STEPS, max(steps, len(entries)), where("filter_list"))
     for i, entry in enumerate(entries):
         with faults:
-            _check_filter(entry, f"{where('filter_list')}[{i}]")
+            _check_filter(entry, f"{where('filter_list')}[{i}]", registered)
     faults.check()
 
 
@@ -206,7 +207,7 @@ def _within(limit: Limit, found: int, place: str) -> None:
         raise CatalogError(f"{place} {limit.exceeded(found)}")
 
 
-def _check_filter(entry: Any, place: str) -> None:
+def _check_filter(entry: Any, place: str, registered: bool) -> None:
     if not isinstance(entry, Mapping) or not _has_steps(entry) or "name" not in entry:
         raise CatalogError(f"{place} is {quoted(entry)}; expected the keys `name` and `filter`, a list")
     _check_keys(entry, ("name", "filter"), place)
@@ -219,6 +220,8 @@ def _check_filter(entry: Any, place: str) -> None:
             continue
         if function == "custom" and isinstance(step.get("filter_fn"), TaskFunction):
             _check_keys(step, ("function", "filter_fn"), at)
+            continue
+        if registered and isinstance(function, str) and function not in FILTERS:
             continue
         if not isinstance(function, str) or function not in FILTERS:
             raise CatalogError(f"{at}.function: {unknown('filter', str(function), FILTERS)}")

@@ -165,7 +165,9 @@ def _values(metric: MetricSpec, able: Ability, luck: Sequence[float], noise: Seq
     if is_likelihood and (metric.chance is None or metric.best is None):
         # likelihoods have no chance level: -4 nats without the ability, -0.2 with all of it
         sign = 1.0 if metric.higher_is_better else -1.0
-        return [sign * (-4.0 + 3.8 * (able.smooth + wobble)) for wobble in noise]
+        values = [sign * (-4.0 + 3.8 * (able.smooth + wobble)) for wobble in noise]
+        # a perplexity is 1 at least
+        return values if metric.higher_is_better or metric.best is None else [max(metric.best, v) for v in values]
     worst, most = (0.0, 1.0) if metric.higher_is_better else (1.0, 0.0)
     chance = worst if metric.chance is None else metric.chance
     best = most if metric.best is None else metric.best

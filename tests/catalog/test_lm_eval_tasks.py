@@ -246,3 +246,28 @@ def test_two_files_cannot_define_one_task(folder: Path) -> None:
     added(folder, "add.yaml", "include: text.yaml\ntask: add_2\n")
     with pytest.raises(CatalogError, match=r"add\.yaml: task add_2 is already defined in "):
         load_catalog([folder])
+
+
+def test_files_of_a_data_set_on_the_hub_are_asked_of_it_by_its_name(folder: Path) -> None:
+    files = "{test: 'hf://datasets/EleutherAI/arithmetic/data/x.jsonl'}"
+    added(folder, "hub.yaml", f"include: text.yaml\ntask: hub\ndataset_kwargs: {{data_files: {files}}}\n")
+    config = chosen(folder, "hub")["hub"].config
+    assert config["dataset_path"] == "EleutherAI/arithmetic"
+    assert config["dataset_kwargs"] == {"data_files": {"test": "data/x.jsonl"}}
+
+
+@pytest.mark.parametrize("target", ["0", "'{{answer}}'"])
+def test_a_number_that_only_a_function_reads_is_no_right_answer(folder: Path, target: str) -> None:
+    content = f"include: functions.yaml\ntask: own\ndoc_to_target: {target}\n"
+    added(folder, "own.yaml", content)
+    names = [metric.name for metric in chosen(folder, "own", allow_code=True)["own"].metrics]
+    assert names == (["begins"] if target == "0" else ["begins", "loglikelihood_per_byte"])
+
+
+def test_filters_that_a_file_of_the_task_adds_are_left_to_the_worker(folder: Path) -> None:
+    filters = "[{name: x, filter: [{function: of_their_own}]}]"
+    added(folder, "own.yaml", f"include: functions.yaml\ntask: own\nfilter_list: {filters}\n")
+    assert chosen(folder, "own", allow_code=True)["own"].config["filter_list"][0]["name"] == "x"
+    added(folder, "own.yaml", f"include: text.yaml\ntask: own\nfilter_list: {filters}\n")
+    with pytest.raises(CatalogError, match="unknown filter 'of_their_own'"):
+        chosen(folder, "own")

@@ -104,13 +104,14 @@ def _in_order(listed: list[tuple[str, Mapping[str, Any]]], output_type: str) -> 
 def _spec(name: str, better: Any, options: bool, config: Mapping[str, Any]) -> MetricSpec:
     bare = _bare(name)
     own = any(isinstance(value, TaskFunction) for value in (config.get("process_results"), *_functions(config, bare)))
-    if bare in _CONTINUOUS and not own:
+    if bare in _CONTINUOUS:  # whoever computes it
         higher = bare.startswith("loglikelihood") if better is None else bool(better)
         return MetricSpec(name=name, higher_is_better=higher, chance=None, best=_CONTINUOUS[bare], continuous=True)
     higher = bare not in _LOSSES if better is None else bool(better)
     if not higher:
         return MetricSpec(name=name, higher_is_better=False, chance=None, best=None)
-    best = 1.0 if bare in _SHARES or (bare == "f1" and not own) else 100.0 if bare in _HUNDREDS and not own else None
+    share = bare in _SHARES or (bare == "f1" and (options or not own))
+    best = 1.0 if share else 100.0 if bare in _HUNDREDS and not own else None
     chance = 0.0
     if options and bare in _GUESSED:
         fixed = config.get("doc_to_choice")

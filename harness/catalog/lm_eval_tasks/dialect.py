@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.bounded.documents import FILE_KINDS
 from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.bounded.yaml_text import parsed_yaml
@@ -35,6 +36,8 @@ _THEIRS = frozenset(
 _TOP_KEY = re.compile(r"^(\w+)[ \t]*:", re.MULTILINE)
 _NAMES = ("task", "group", "tag", "task_list", "task_alias", "group_alias", "include", "num_fewshot", "class")
 """Keys that say where a task belongs, and not what is asked."""
+_ON_HUB = re.compile(r"hf://datasets/(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?/(?P<path>[^?#]+)", re.ASCII)
+"""A file of a data set on the hub."""
 _MOST_INCLUDES = 20
 """Files that include each other in a row."""
 
@@ -106,6 +109,7 @@ def asked_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(kwargs := asked.get("dataset_kwargs"), Mapping):
         # data sets with scripts are not loaded any more, and lm-eval takes this key out as well
         asked["dataset_kwargs"] = {key: value for key, value in kwargs.items() if key != "trust_remote_code"}
+        asked.update(_of_hub(asked))
     if isinstance(entries := asked.get("metric_list"), list):
         asked["metric_list"] = [_asked_metric(entry, asked) for entry in entries]
     if isinstance(asked.get("metadata"), Mapping) and not isinstance(asked.get("custom_dataset"), TaskFunction):
@@ -113,6 +117,23 @@ def asked_config(config: Mapping[str, Any]) -> dict[str, Any]:
     if asked.get("repeats") == 1:
         del asked["repeats"]
     return asked
+
+
+def _of_hub(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A data set of the hub whose files are named one by one, as in `hf://datasets/ORG/NAME/x.jsonl`, by its own name.
+
+    Nothing for any other; where the files are of several data sets, they are left for later checks to refuse.
+    """
+    files = config["dataset_kwargs"].get("data_files")
+    if config.get("dataset_path") not in FILE_KINDS or not isinstance(files, Mapping):
+        return {}
+    found = {split: _ON_HUB.fullmatch(name) for split, name in files.items() if isinstance(name, str)}
+    repositories = {(of["name"], of["revision"]) for of in found.values() if of}
+    if len(found) < len(files) or not all(found.values()) or len(repositories) != 1:
+        return {}
+    ((name, revision),) = repositories
+    kwargs = {**config["dataset_kwargs"], "data_files": {split: of["path"] for split, of in found.items() if of}}
+    return {"dataset_path": name, "dataset_kwargs": {**kwargs, **({"revision": revision} if revision else {})}}
 
 
 def _asked_metric(entry: Any, config: Mapping[str, Any]) -> Any:
