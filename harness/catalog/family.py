@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from harness.catalog.braces import Braced, expanded
 from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
 from harness.catalog.models import ModelFolder
+from harness.catalog.own_family import is_temporary, own_model
 from harness.catalog.revisions import cached_parameters
 from harness.catalog.sizes import ParameterCounts
 from harness.catalog.yaml_files import FamilyFile, ModelFile
 from harness.errors import CatalogError, Faults, ModelError
 from harness.plan import model_identity
 from harness.specs import Family, ModelSpec
-from harness.wording import counted, cut, quoted
+from harness.wording import counted, cut, natural_order, quoted
 
 
-def family_of(file: FamilyFile, path: Path) -> Family:
+def family_of(file: FamilyFile, path: Path, *, only: Collection[Path] | None = None) -> Family:
     """The family that a file describes, its models ascending by parameters.
 
     Args:
         file: the content of the file.
         path: where it lies; folders of models are relative to it.
+        only: the folders that are taken of those that the file names, and no models of the hub; None for all.
 
     Raises:
         CatalogError: a model stands twice, has a variant, or its parameters are neither said nor to be counted.
@@ -33,7 +38,10 @@ def family_of(file: FamilyFile, path: Path) -> Family:
     for index, entry in enumerate(file.models):
         with faults:
             for one in _runs_of(entry, path, index):
-                models += _models(file, one, path, index)
+                models += _models(file, one, path, index, only)
+    with faults:
+        for entry in _own_models(file, path, only):
+            models += _models(file, entry, path, len(file.models), None)
     faults.check()
     if len({model_identity(m) for m in models}) < len(models):
         raise CatalogError(f"{path}: models: one stands twice with the same revision, dtype and variant")
@@ -77,7 +85,46 @@ def _runs_of(entry: ModelFile, path: Path, index: int) -> Iterator[ModelFile]:
         yield entry.model_copy(update={"name": name, "run": run})
 
 
-def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Iterator[ModelSpec]:
+def folders_named(file: FamilyFile, path: Path) -> tuple[Path, ...]:
+    """The folders that a file names, and those that fit its patterns, as far as they are there."""
+    found = [*_checkpoint_folders(file, path)]
+    for entry in file.models:
+        with suppress(CatalogError):
+            found += _folders(path, entry) if entry.path is not None else ()
+    return tuple(dict.fromkeys(folder for folder in found if folder.is_dir()))
+
+
+def _checkpoint_folders(file: FamilyFile, path: Path) -> list[Path]:
+    """The folders that fit `checkpoints`, in order; links to them, such as `latest`, are left out."""
+    if file.checkpoints is None:
+        return []
+    pattern = os.path.join(path.parent.resolve(), os.path.expanduser(file.checkpoints))
+    places = sorted(glob.glob(pattern, recursive=True), key=natural_order)
+    return [Path(os.path.normpath(place)) for place in places if os.path.isdir(place) and not os.path.islink(place)]
+
+
+def _own_models(file: FamilyFile, path: Path, only: Collection[Path] | None) -> Iterator[ModelFile]:
+    """An entry for each folder that fits `checkpoints`, with the run and the tokens that its place tells."""
+    if file.checkpoints is None:
+        return
+    found = _checkpoint_folders(file, path)
+    taken = [folder for folder in found if (not is_temporary(folder.name) if only is None else folder in only)]
+    if not taken and only is None:
+        raise CatalogError(f"{path}: checkpoints is {quoted(file.checkpoints)}; no folder fits it")
+    # from the last folder on that the pattern names in full, so that names stay as they are when more folders come
+    fixed = itertools.takewhile(lambda part: not glob.has_magic(part), Path(file.checkpoints).parent.parts)
+    root = Path(os.path.normpath(path.parent.resolve().joinpath(os.path.expanduser(os.path.join("", *fixed)))))
+    for folder in taken:
+        try:
+            one = own_model(folder, root, file.tokens_per_step)
+        except ModelError as error:
+            raise CatalogError(f"{path}: {error}") from error
+        yield ModelFile(name=one.name, path=str(folder), tokens=one.tokens, run=one.run, **one.sizes._asdict())
+
+
+def _models(
+    file: FamilyFile, entry: ModelFile, path: Path, index: int, only: Collection[Path] | None
+) -> Iterator[ModelSpec]:
     """The model of an entry, or the checkpoints in the folder that it names."""
     if entry.variant is not None:
         raise CatalogError(
@@ -85,7 +132,12 @@ def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Itera
             "answers would be those of the plain weights. Leave it out, and give models whose folders hold treated "
             "weights a family of their own"
         )
-    folders = (None,) if entry.path is None else _folders(path, entry)
+    try:
+        folders = (None,) if entry.path is None else _folders(path, entry)
+    except CatalogError:
+        if only is None:
+            raise
+        return
     expanded = entry.path is not None and folders != (_place(path, entry),)
     if expanded and (entry.tokens or entry.loss):
         raise CatalogError(
@@ -93,6 +145,8 @@ def _models(file: FamilyFile, entry: ModelFile, path: Path, index: int) -> Itera
             "`loss`; expected `tokens_per_step`"
         )
     for folder in folders:
+        if only is not None and folder not in only:
+            continue
         sizes = ParameterCounts(entry.params, None, None) if entry.params else _sizes(path, index, entry, folder)
         yield ModelSpec(
             name=f"{entry.name}-{folder.name}" if folder and expanded else entry.name,

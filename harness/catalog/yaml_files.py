@@ -215,9 +215,16 @@ class FamilyFile(_Strict):
     tokens: _Count | None = None
     tokens_per_step: _Count | None = None
     revisions: list[_Braced] = []
+    checkpoints: Annotated[str, Field(min_length=1)] | None = None
     dtype: Dtype = "float32"
     gpus: _Positive | None = None
-    models: Annotated[list[ModelFile], Field(min_length=1)]
+    models: Annotated[list[ModelFile], Field(min_length=1)] = []
+
+    @model_validator(mode="after")
+    def _some(self) -> FamilyFile:
+        if not self.models and self.checkpoints is None:
+            raise ValueError("`models` is missing")
+        return self
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

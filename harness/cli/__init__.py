@@ -29,6 +29,7 @@ _VERBS = (
     "family-from",
     "plan",
     "run",
+    "watch",
     "status",
     "logs",
     "doctor",

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from harness.catalog import Catalog
 
 
-def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
+def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalog | None = None) -> RunPlan:
     """The plan that a verb's options choose.
 
     Args:
         given: Name of the option as in the verb's signature -> value.
         as_asked: leave models of the hub at the branch, tag or commit that was asked for.
+        catalog: what is chosen from; None to load it.
 
     Raises:
         HarnessError: a file, a name or a number among them is not as it must be.
@@ -30,7 +31,7 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False) -> RunPlan:
     if given["mirror"] is not None:
         go_offline()
     return select(
-        catalog_of(given),
+        catalog or catalog_of(given),
         suites=opt.split(given["suite"]),
         tasks=opt.split(given["task"]),
         families=opt.split(given["family"]),

@@ -253,6 +253,22 @@ def memory_bytes(text: str, option: str) -> float:
     return size
 
 
+def seconds_in(text: str, option: str) -> float:
+    """Seconds of a time such as `30s`, `10m`, `1.5h` or `600`.
+
+    Raises:
+        PlanError: it is none, or longer than a month.
+
+    >>> seconds_in("10m", "--every"), seconds_in("30", "--every")
+    (600.0, 30.0)
+    """
+    found = re.fullmatch(r"(\d{1,7}(?:\.\d{1,3})?)\s*([smhd]?)", text.strip().lower())
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]] if found else 0.0
+    if not 0.0 < seconds <= 2_678_400:
+        raise PlanError(f"{option} {text}: expected a time such as 30s, 10m or 1h, of a month at most")
+    return seconds
+
+
 def count_of(text: str, option: str) -> int:
     """A whole number above 0 that people write in short, such as 2M.
 

@@ -19,7 +19,7 @@ _OF_CELLS = frozenset(
     )
 )
 """Options that say which cells are run; the command names one cell instead."""
-_OF_RUNS = frozenset({"retry_failed", "workers", "metrics"})
+_OF_RUNS = frozenset({"retry_failed", "workers", "metrics", "every", "once", "family_file"})
 """Options that a single cell does not need."""
 
 
@@ -27,6 +27,8 @@ def repeating(context: typer.Context) -> Callable[[CellFailure], str]:
     """A function that gives the command for a failure, with the options that this command was given."""
     given: Mapping[str, Any] = context.params
     kept = [word for parameter in context.command.params for word in _words(context, parameter)]
+    if (file := given.get("family_file")) is not None:
+        kept = ["--include-path", str(file), *kept]
     by_folder = any(name.startswith((".", "/", "~")) or "/" in name for name in split(given.get("model")))
 
     def repeat(failure: CellFailure) -> str:

@@ -23,6 +23,7 @@ NOT_HERE = {
     r"(pip|hf) .*": "needs a network",
     r"(ray|sbatch|srun|kubectl|docker|apptainer|ssh) .*": "needs a cluster",
     r"python -m tests\.(benchmarks|calibration).*": "measures for minutes",
+    r"emergence watch .*": "watches until it is interrupted; tests/cli start it",
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",
     r".* --address HOST:6379\b.*": "needs a cluster",
