@@ -32,6 +32,8 @@ class SlurmJob:
     """Account that pays; None for the default one."""
     container: str | None = None
     """Image in which everything runs (pyxis' `--container-image`); None for none."""
+    prefetch: bool = False
+    """True to fill the mirror that the run names, on the first node, before Ray is started."""
     slices: int | None = None
     """Jobs of an array without Ray; None for one job with Ray."""
     notice_seconds: int = 120
@@ -87,14 +89,22 @@ def _head(job: SlurmJob) -> Iterator[str]:
 def _array(job: SlurmJob) -> Iterator[str]:
     """Each job of the array answers its slice in one process; results meet in the folder."""
     srun = _srun(job, "--ntasks=1")
-    command = (
-        f'{srun} emergence run {shlex.join(job.run)} --executor inline --slice "$SLURM_ARRAY_TASK_ID/{job.slices}" &'
-    )
-    yield from _until_notice(command, '"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"')
+    yield from _notice()
+    yield f'{srun} emergence run {shlex.join(job.run)} --executor inline --slice "$SLURM_ARRAY_TASK_ID/{job.slices}" &'
+    yield "await"
+    yield from _end('"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"')
 
 
 def _with_ray(job: SlurmJob) -> Iterator[str]:
     """Ray over all nodes of the job, and the run on the first of them."""
+    yield from _notice()
+    if job.prefetch:
+        yield "# models and data sets first, on one node alone"
+        yield f"{_srun(job, '--nodes=1', '--ntasks=1')} emergence prepare {shlex.join(job.run)} &"
+        yield "await"
+        yield 'if [ -n "$again" ] || [ "$code" != 0 ]; then'
+        yield from (f"  {line}" for line in _end('"$SLURM_JOB_ID"'))
+        yield "fi"
     yield "# ports and folder of this job alone"
     yield "port=$((20000 + SLURM_JOB_ID % 10000 * 4))"
     yield 'folder="${TMPDIR:-/tmp}/emergence-$SLURM_JOB_ID"'
@@ -118,8 +128,9 @@ def _with_ray(job: SlurmJob) -> Iterator[str]:
         yield f'{others} --exclude="$first" ray start --address="$ip:$port" {options} &'
         yield "# nodes that come later than this are used as they come"
         yield "sleep 20"
-    start = f'{one} emergence run {shlex.join(job.run)} --address "$ip:$port" &'
-    yield from _until_notice(start, '"$SLURM_JOB_ID"')
+    yield f'{one} emergence run {shlex.join(job.run)} --address "$ip:$port" &'
+    yield "await"
+    yield from _end('"$SLURM_JOB_ID"')
 
 
 def _srun(job: SlurmJob, *options: str) -> str:
@@ -127,17 +138,22 @@ def _srun(job: SlurmJob, *options: str) -> str:
     return shlex.join(["srun", *options, *container])
 
 
-def _until_notice(start: str, job_id: str) -> Iterator[str]:
-    """Start the run, and end it in time: cells that are being answered come back, and the job queues again."""
-    yield "run= again="
-    yield 'finish() { if [ -n "$run" ]; then kill -TERM "$run"; fi; }'
+def _notice() -> Iterator[str]:
+    """What ends a command in time: cells that are being answered come back, and the job queues again."""
+    yield "run= again= code=0"
+    yield 'finish() { if [ -n "$run" ]; then kill -TERM "$run" 2>/dev/null; fi; }'
     yield "trap 'again=yes; finish' USR1"
     yield "trap finish TERM"
-    yield start
-    yield "run=$!"
-    yield 'if [ -n "$again" ]; then finish; fi'
-    yield "# a signal ends wait, and the run a little later"
-    yield 'while wait "$run"; code=$?; kill -0 "$run" 2>/dev/null; do :; done'
+    yield "# wait for the command that was just started; a signal ends wait, and the command a little later"
+    yield "await() {"
+    yield "  run=$!"
+    yield '  if [ -n "$again" ]; then finish; fi'
+    yield '  while wait "$run"; code=$?; kill -0 "$run" 2>/dev/null; do :; done'
+    yield "}"
+
+
+def _end(job_id: str) -> Iterator[str]:
+    """Queue the job again, if it was told to end, and end all that it started."""
     yield f'if [ -n "$again" ]; then scontrol requeue {job_id}; fi'
     yield "others=$(jobs -p)"
     yield 'if [ -n "$others" ]; then kill $others 2>/dev/null; fi'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,9 @@ def command(
     partition: Annotated[str | None, typer.Option(help="Partition of the cluster.")] = None,
     account: Annotated[str | None, typer.Option(help="Account that pays.")] = None,
     container: Annotated[str | None, typer.Option(help="Image to run in, by srun's --container-image (pyxis).")] = None,
+    prefetch: Annotated[
+        bool, typer.Option("--prefetch", help="Fill the --mirror of the run first, on the first node of the job.")
+    ] = False,
     name: Annotated[str, typer.Option(help="Name of the job and of its log.")] = "emergence",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File of the script; stdout unless told.")
@@ -39,6 +43,8 @@ def command(
     """Write a script for sbatch that runs a study on a cluster, and goes on after its time limit."""
     _check_words({"--time": time, "--partition": partition, "--account": account, "--name": name})
     _check(context, run, nodes, array)
+    if prefetch:
+        _check_prefetch(run, array)
     if submit_it and output is None:
         raise PlanError("--submit: expected -o FILE too, which keeps what was submitted")
     text = script(
@@ -52,6 +58,7 @@ def command(
             partition=partition,
             account=account,
             container=container,
+            prefetch=prefetch,
             slices=array,
         )
     )
@@ -71,6 +78,21 @@ def _check_words(words: Mapping[str, str | None]) -> None:
     for option, text in words.items():
         if text is not None and not _WORD.fullmatch(text):
             raise PlanError(f"{option} {text}: expected letters, digits and -:._/, as sbatch takes them")
+
+
+def _check_prefetch(run: list[str], array: int | None) -> None:
+    """Refuse a download that nobody would read, and one that every job of an array would begin.
+
+    Raises:
+        PlanError: one of both.
+    """
+    if not any(text.partition("=")[0] == "--mirror" for text in run):
+        raise PlanError("--prefetch: expected --mirror DIR among the options of emergence run, the folder to fill")
+    if array is not None:
+        raise PlanError(
+            f"--prefetch --array {array}: every job would download; run this first, where there is a network: "
+            f"{shlex.join(['emergence', 'prepare', *run])}"
+        )
 
 
 def _check(context: typer.Context, run: list[str], nodes: int, array: int | None) -> None:

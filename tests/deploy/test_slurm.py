@@ -20,6 +20,7 @@ exec "$@"
 EMERGENCE = """#!/bin/bash
 echo "emergence $*" >> "$CALLS"
 trap 'echo "emergence SIGTERM" >> "$CALLS"; sleep 0.3; exit 130' TERM
+[ "$1 ${PREPARE:-}" != "prepare linger" ] && [ "$1" = prepare ] && exit "$PREPARE"
 [ -z "${LINGER:-}" ] && exit 1
 for i in $(seq 600); do sleep 0.05; done
 """
@@ -116,9 +117,51 @@ def test_a_job_starts_ray_over_its_nodes_and_ends_as_the_run_does(
     }
 
 
+@pytest.mark.processes
+@pytest.mark.parametrize("fails", [False, True])
+def test_models_are_downloaded_on_one_node_before_ray_is_started(
+    emergence: Emergence, slurm: dict[str, str], tmp_path: Path, *, fails: bool
+) -> None:
+    script = tmp_path / "job.sh"
+    run = ("--suite", "qa", "--mirror", "/shared/my mirror")
+    assert emergence("slurm", "--nodes", "2", "--prefetch", "-o", script, "--", *run).code == 0
+    job = subprocess.Popen(["bash", script], env={**slurm, "PREPARE": "3" if fails else "0"}, stderr=subprocess.PIPE)
+    _, said = job.communicate(timeout=20)
+    assert job.returncode == (3 if fails else 1), said
+    did = [line for line in Path(slurm["CALLS"]).read_text().splitlines() if not line.startswith("srun")]
+    assert did[0] == "emergence prepare --suite qa --mirror /shared/my mirror"
+    if fails:
+        assert len(did) == 1
+    else:
+        assert any(line.startswith("ray start --head") for line in did[1:])
+        assert did[-1].startswith("emergence run --suite qa --mirror /shared/my mirror --address")
+
+
+@pytest.mark.processes
+def test_a_download_that_takes_too_long_queues_again(
+    emergence: Emergence, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    script = tmp_path / "job.sh"
+    assert emergence("slurm", "--prefetch", "-o", script, "--", "--suite", "qa", "--mirror", "m").code == 0
+    job = subprocess.Popen(["bash", script], env={**slurm, "LINGER": "yes", "PREPARE": "linger"})
+    for _ in range(300):
+        if calls(slurm, "emergence prepare"):
+            break
+        time.sleep(0.05)
+    job.send_signal(signal.SIGUSR1)
+    assert job.wait(timeout=20) == 130
+    assert calls(slurm, "scontrol") == ["scontrol requeue 4242"]
+    assert calls(slurm, "ray") == []
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (("--prefetch", "--", "--suite", "qa"), "--prefetch: expected --mirror DIR among the options"),
+        (
+            ("--prefetch", "--array", "4", "--", "--suite", "qa", "--mirror", "m"),
+            "run this first, where there is a network: emergence prepare --suite qa --mirror m",
+        ),
         (
             ("--array", "4", "--nodes", "2", "--", "--suite", "qa"),
             "--array 4 --nodes 2: jobs of an array have one node",
