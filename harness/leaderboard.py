@@ -94,10 +94,14 @@ def to_csv(table: pd.DataFrame) -> str:
     """
     safe = table.copy()
     for name in table.columns[[dtype in _TEXT for dtype in table.dtypes]]:
-        safe[name] = table[name].map(_defused, na_action="ignore")
+        texts = [text for text in table[name].unique() if isinstance(text, str)]  # few, in a column of many rows
+        if any(defused(text) != text for text in texts):
+            safe[name] = table[name].map(_defused, na_action="ignore")
     safe.columns = [defused(str(name)) for name in table.columns]
     # With this line end Python quotes a lone carriage return too, which readers would take for the end of a row.
     text = safe.to_csv(index=False, lineterminator="\r\n")
+    if '"' not in text:
+        return text.replace("\r\n", "\n")
     return _QUOTED_OR_LINE_END.sub(lambda found: found[1] or "\n", text)
 
 

@@ -316,7 +316,7 @@ class Dispatcher:
 
     def _next(self, worker: _Worker, time_left: float) -> Piece | None:
         lane = self._lanes[worker.lane]
-        if lane.closed or self._places.is_kept(worker.spot.node, worker.lane):
+        if lane.closed or self._places.is_kept(worker.spot.node, worker.lane, lane.need):
             return None
         shared = self._places.hold(lane.need) > 1 and self._most != 1
         pieces = lane.waiting.take(worker.task, time_left / lane.ratio if shared else math.inf)
@@ -361,6 +361,8 @@ class Dispatcher:
         """The lane that would last longest and gains by one more worker, with its place; None when none does."""
         if self._most is not None and len(self._workers) >= self._most:
             return None
+        over = {number for number, lane in enumerate(self._lanes) if lane.closed or not len(lane.waiting)}
+        self._places.keep_for_none_of(over)
         scores = [(self._gain(lane, now), number) for number, lane in enumerate(self._lanes)]
         for gain, number in sorted(scores, reverse=True):
             if gain <= 0:

@@ -32,6 +32,8 @@ class _Free:
     used: int = 0
     kept_for: int | None = None
     """Lane that waits for GPUs of this node, which is given to no other; None for none."""
+    kept_gpus: float = 0.0
+    """GPUs that a worker of that lane takes."""
 
 
 class Places:
@@ -112,12 +114,22 @@ class Places:
             return
         able = [f for f in self._nodes.values() if f.node.gpus >= need.gpus and f.kept_for is None]
         if able:
-            max(able, key=lambda f: sum(f.gpus)).kept_for = lane
+            chosen = max(able, key=lambda f: sum(f.gpus))
+            chosen.kept_for, chosen.kept_gpus = lane, need.gpus
 
-    def is_kept(self, node: str, lane: int) -> bool:
-        """True when workers of this lane are to leave the node, since another lane waits for it."""
+    def keep_for_none_of(self, lanes: Collection[int]) -> None:
+        """Keep no node for these lanes any more, as they have nothing left that a worker could begin."""
+        for free in self._nodes.values():
+            if free.kept_for in lanes:
+                free.kept_for = None
+
+    def is_kept(self, node: str, lane: int, need: Need) -> bool:
+        """True when workers of this lane are to leave the node, since a lane whose model is larger waits for it.
+
+        Models of one size wait for each other's end: if each made way for the next, all would be loaded in turns.
+        """
         free = self._nodes.get(node)
-        return free is None or free.kept_for not in (None, lane)
+        return free is None or (free.kept_for not in (None, lane) and free.kept_gpus > need.gpus)
 
     @staticmethod
     def _fit(free: _Free, need: Need) -> tuple[float, tuple[int, ...]] | None:

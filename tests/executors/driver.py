@@ -32,9 +32,14 @@ def endless(folder: Path) -> None:
 
 
 def seen(folder: Path, address: str) -> None:
-    sizes = {"pair": 2.0, "half": 0.5, "none": 0.0}
+    sizes = {"pair": 2.0, "half": 0.5, "none": 0.0, "large-one": 2.0, "large-two": 2.0, "large-three": 2.0}
     cells = tuple(
-        builders.cell(engine="toy", model=builders.model(name=name, path=str(folder), gpus=gpus))
+        builders.cell(
+            engine="toy",
+            model=builders.model(
+                name=name, path=str(folder), gpus=gpus, variant="large" if name.startswith("large") else None
+            ),
+        )
         for name, gpus in sizes.items()
     )
     made = lanes(RunPlan(cells=cells, tasks={"colours": builders.task()}))

@@ -8,8 +8,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from harness.engines import pulse
 from harness.engines.protocol import EngineSettings
@@ -29,6 +32,13 @@ POISONED: list[str] = []
 """Cells after which the GPU of this process can answer nothing any more."""
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there, other than as the record of its end."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 class ToyEngine:
     """Journal: `<model.path>/<model.name>`, one word and a process id per line. `model.variant` says how it opens."""
 
@@ -37,8 +47,7 @@ class ToyEngine:
         self._journal = self._folder / model.name
         self._tell("open")
         if model.variant == "large":
-            self._weights = bytearray(b"1" * LARGE)
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+            self._load_large(model.name)
         if model.variant == "hurried":
             vars(sys.modules["__main__"])["BEAT_SECONDS"] = 0.2
         if model.variant == "unreadable":
@@ -74,6 +83,15 @@ class ToyEngine:
 
     def close(self) -> None:
         self._tell("close")
+
+    def _load_large(self, name: str) -> None:
+        """Take much memory and start a process, and tell of processes of other large models that are still there."""
+        for file in self._folder.glob("large-pids-*"):
+            if any(map(is_running, map(int, file.read_text().split()))):
+                self._tell(f"crowded by {file.name}")
+        self._weights = bytearray(b"1" * LARGE)
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (self._folder / f"large-pids-{name}").write_text(f"{os.getpid()} {child.pid}")
 
     def _hang(self, do: str | None) -> None:
         """Do nothing more, or only slowly."""

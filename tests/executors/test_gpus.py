@@ -24,6 +24,7 @@ from harness.executors.ray.look import DEVICES
 from harness.plan import RunPlan
 from harness.schedule import Lane, Need, Node, lanes
 from tests import builders
+from tests.executors.engines import is_running
 
 
 def lane(gpus: float | None, engine: str = "lm-eval", **changes: Any) -> Lane:
@@ -130,7 +131,7 @@ def cluster() -> Iterator[str]:
     )
     try:
         address = folder / "ray_current_cluster"
-        for _ in range(600):
+        for _ in range(1800):
             if address.exists() or head.poll() is not None:
                 break
             time.sleep(0.1)
@@ -144,13 +145,21 @@ def cluster() -> Iterator[str]:
 @pytest.mark.ray
 def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str, tmp_path: Path) -> None:
     driver = [sys.executable, str(Path(__file__).parent / "driver.py"), str(tmp_path), cluster]
-    done = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False)
     assert done.stderr == ""
     seen = dict(line.split(": ") for line in done.stdout.splitlines())
     assert seen.pop("half") in ("GPUs 0", "GPUs 1")
-    assert seen == {"pair": "GPUs 0,1", "none": "GPUs "}
+    large = {f"large-{number}" for number in ("one", "two", "three")}
+    assert seen == {"none": "GPUs ", **dict.fromkeys(("pair", *large), "GPUs 0,1")}
+    # each is gone with its child before the next is loaded, and the last one at the end
+    assert [[line.split()[0] for line in (tmp_path / name).read_text().splitlines()] for name in large] == [
+        ["open", "close"]
+    ] * 3
+    pids = [int(pid) for name in large for pid in (tmp_path / f"large-pids-{name}").read_text().split()]
+    assert len({*pids}) == 6
+    assert not any(map(is_running, pids))
     doctor = [sys.executable, "-m", "harness", "doctor", "--address", cluster, "--results", str(tmp_path / "results")]
-    told = subprocess.run(doctor, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    told = subprocess.run(doctor, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False)
     assert f"cluster: {cluster}: 1 node for work" in told.stdout
     has_gpu = any(map(os.path.exists, DEVICES))
     assert told.returncode == (0 if has_gpu else 2)
@@ -158,7 +167,7 @@ def test_a_cluster_is_joined_and_its_gpus_are_shared_and_it_goes_on(cluster: str
         f"missing   node {socket.gethostname()}: node {socket.gethostname()} has 2 GPU(s)" in told.stdout
     ) is not has_gpu
     driver[2] = "/nowhere/at/all"
-    refused = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+    refused = subprocess.run(driver, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False)
     assert f"node {socket.gethostname()} cannot read /nowhere/at/all" in refused.stderr.splitlines()[-1]
     assert refused.stdout == ""
     with socket.create_connection(cluster.rsplit(":", 1), timeout=10):

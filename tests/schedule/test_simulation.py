@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from harness.schedule import BLOCK, Dispatcher, End, Give, Lane, Load, Need, Node, bound, needs, simulate
+from harness.schedule import BLOCK, Dispatcher, End, Give, Lane, Load, Need, Node, Piece, bound, needs, simulate
 from tests.benchmarks.schedule import GPU_BYTES, KNOWN, WRONG, rows, study
 from tests.benchmarks.schedule import nodes as study_nodes
 from tests.builders.schedules import lane, nodes
@@ -161,6 +161,34 @@ def test_a_model_on_several_gpus_is_not_kept_waiting_by_small_ones() -> None:
     made = [*small, large]
     run = simulate(made, [*[Need(gpus=1.0)] * 8, Need(gpus=4.0)], nodes(gpus=4))
     assert run.seconds <= 1.05 * bound(made, [*[Need(gpus=1.0)] * 8, Need(gpus=4.0)], nodes(gpus=4))
+
+
+def test_large_models_of_one_size_wait_for_each_other_and_are_loaded_once() -> None:
+    made = [lane({"t": [10.0] * 5}, name=f"m{i}", load=30.0, gpus=2.0) for i in range(3)]
+    run = simulate(made, [Need(gpus=2.0)] * 3, nodes(gpus=2))
+    assert (run.loads, run.seconds) == (3, 3 * 80.0)
+
+
+def test_a_node_that_was_kept_for_a_model_is_free_when_its_cells_are_answered_elsewhere() -> None:
+    small, large = lane({"t": [10.0] * 6}, name="small", gpus=1.0), lane({"t": [5.0]}, name="large", gpus=4.0)
+    dispatcher = Dispatcher([small, large], [Need(gpus=1.0), Need(gpus=4.0)], nodes(gpus=4))
+    loads = [step for step in dispatcher.steps(0.0) if isinstance(step, Load)]
+    assert len(loads) == 4
+    dispatcher.opened(loads[0].worker)
+    assert [type(step) for step in dispatcher.steps(0.0)] == [End]  # the node is kept for the large model
+    dispatcher.ended(loads[0].worker)
+    dispatcher.drop(Piece(lane=1, job=0, task="t", seconds=5.0))  # which another run has answered
+    assert [type(step) for step in dispatcher.steps(1.0)] == [Load]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_several_large_models_are_all_answered_whatever_dies(seed: int) -> None:
+    gpus = [2.0, 2.0, 2.0, 4.0, 4.0, 1.0, 0.5]
+    made = [
+        lane({"t": [100.0] * 4}, name=f"m{number}", load=5.0, documents=3000, gpus=each)
+        for number, each in enumerate(gpus)
+    ]
+    drive(made, [Need(gpus=each) for each in gpus], nodes(2, gpus=4), seed)
 
 
 def test_the_models_of_the_study_share_gpus_only_where_memory_and_size_allow() -> None:

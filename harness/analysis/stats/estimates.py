@@ -51,6 +51,10 @@ def estimate(scores: Sequence[Score], metric: MetricSpec) -> Estimate:
         scores: one score per seed, all of the same metric; at least one.
         metric: how the score is read.
     """
+    if len(scores) == 1:  # most are, and there can be hundreds of thousands
+        [one] = scores
+        stderr = None if one.stderr is None else abs(one.stderr)
+        return Estimate(value=one.value, stderr=stderr, n=one.n, seeds=1, proportion=is_proportion(one, metric))
     values = np.array([s.value for s in scores])
     errors = [s.stderr for s in scores if s.stderr is not None]
     stderr = None
