@@ -250,7 +250,11 @@ def test_two_files_cannot_define_one_task(folder: Path) -> None:
 
 def test_files_of_a_data_set_on_the_hub_are_asked_of_it_by_its_name(folder: Path) -> None:
     files = "{test: 'hf://datasets/EleutherAI/arithmetic/data/x.jsonl'}"
-    added(folder, "hub.yaml", f"include: text.yaml\ntask: hub\ndataset_kwargs: {{data_files: {files}}}\n")
+    added(
+        folder,
+        "hub.yaml",
+        f"include: text.yaml\ntask: hub\ntraining_split: null\ndataset_kwargs: {{data_files: {files}}}\n",
+    )
     config = chosen(folder, "hub")["hub"].config
     assert config["dataset_path"] == "EleutherAI/arithmetic"
     assert config["dataset_kwargs"] == {"data_files": {"test": "data/x.jsonl"}}
