@@ -11,6 +11,8 @@ import pandas as pd
 
 from harness.analysis.curves.frame import frame
 from harness.analysis.stats import estimate, normalised
+from harness.catalog.lm_eval_tasks.groups import TaskGroup
+from harness.group_scores import group_scores
 from harness.plan import AXES, MODEL_AXES, QUESTION_AXES, Cell, Value, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
@@ -38,7 +40,9 @@ def tidy_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = 
     return frame(results, failures)
 
 
-def wide_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
+def wide_table(
+    results: Iterable[CellResult], failures: Iterable[CellFailure] = (), groups: Sequence[TaskGroup] = ()
+) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
     Averages can only be compared when they are over the same settings. They are therefore over the settings that most
@@ -51,11 +55,20 @@ def wide_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = 
     Args:
         results: in any order; headers are enough.
         failures: their models get a row even when nothing succeeded.
+        groups: groups of tasks whose scores get columns behind those of the tasks, and are never averaged.
     """
-    board = _board(results, failures)
-    rows = [[*row, board.average(row), *(values.get(c) for c in board.metrics)] for row, values in board.scores.items()]
-    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, AVERAGE, *board.metrics])
-    return table.astype({"params": "Int64", **dict.fromkeys((AVERAGE, *board.metrics), "Float64")})
+    done = list(results)
+    board = _board(done, failures)
+    of_groups: dict[str, dict[ModelRow, float]] = {}
+    for score_of in group_scores(done, groups):
+        of_groups.setdefault(score_of.column, {})[row_of(score_of.cell)] = score_of.value
+    rows = [
+        [*row, board.average(row), *map(values.get, board.metrics), *(of.get(row) for of in of_groups.values())]
+        for row, values in board.scores.items()
+    ]
+    numbers = (AVERAGE, *board.metrics, *of_groups)
+    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, *numbers])
+    return table.astype({"params": "Int64", **dict.fromkeys(numbers, "Float64")})
 
 
 def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> str | None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from harness.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from harness.catalog.catalogue import Catalog, load_catalog
+    from harness.catalog.catalogue import Catalog, load_catalog, own_suites
     from harness.catalog.models import check_local_model, complete_folder
     from harness.catalog.revisions import pinned
     from harness.catalog.selection import select
 
-__all__ = ["Catalog", "check_local_model", "complete_folder", "load_catalog", "pinned", "select"]
+__all__ = ["Catalog", "check_local_model", "complete_folder", "load_catalog", "own_suites", "pinned", "select"]
 
 __getattr__ = lazy_names(
     __name__,
@@ -21,6 +21,7 @@ __getattr__ = lazy_names(
         "check_local_model": "models",
         "complete_folder": "models",
         "load_catalog": "catalogue",
+        "own_suites": "catalogue",
         "pinned": "revisions",
         "select": "selection",
     },

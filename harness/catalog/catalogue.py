@@ -13,7 +13,7 @@ from harness.bounded.files import files_below, kind_of
 from harness.bounded.limits import UnreadableError
 from harness.catalog.family import family_of
 from harness.catalog.lm_eval_tasks.dialect import looks_like_lm_eval
-from harness.catalog.lm_eval_tasks.groups import LM_EVAL, Leaf, OtherTasks
+from harness.catalog.lm_eval_tasks.groups import LM_EVAL, ChosenTask, OtherTasks
 from harness.catalog.lm_eval_tasks.index import Installed, TaskIndex, indexed, made_index
 from harness.catalog.mirror import Mirror
 from harness.catalog.task_config import check_templates
@@ -104,7 +104,7 @@ class Catalog:
 
         tasks, fields, files = dict(self.tasks), dict(self.fields), dict(self.files)
         stands_for: dict[str, tuple[str, ...]] = {}
-        loaded: dict[str, Leaf] = {}
+        loaded: dict[str, ChosenTask] = {}
         faults = Faults()
         for name in dict.fromkeys(names):
             if name in self.tasks:
@@ -141,7 +141,7 @@ class Catalog:
         faults.check()
         return replace(self, tasks=tasks, fields=fields, files=files), stands_for
 
-    def _one_task(self, wrapped: Wrapped) -> Leaf:
+    def _one_task(self, wrapped: Wrapped) -> ChosenTask:
         where, name = f"{wrapped.path}: lm_eval", wrapped.file.lm_eval
         if self.others.find(f"{LM_EVAL}{name}") is None and self.others.find(name) is None:
             raise CatalogError(f"{where}: {self.others.unknown(name)}")
@@ -207,7 +207,7 @@ class Catalog:
         return tuple(warnings)
 
 
-def _twice(name: str, one: Leaf, other: Leaf) -> str:
+def _twice(name: str, one: ChosenTask, other: ChosenTask) -> str:
     who = [f"as group {leaf.of} changes it" if leaf.changes else f"as it is in {leaf.file}" for leaf in (one, other)]
     return f"task {name} is asked for {who[0]} and {who[1]}; expected one of them in a plan"
 
@@ -242,7 +242,7 @@ def load_catalog(
     >>> "embedded" in catalog.families, "arithmetic" in catalog.suites
     (True, True)
     """
-    own, faults, found = tuple(_own_folders()), Faults(), _Found()
+    own, faults, found = tuple(_own_folders()), Faults(), _FoundInFiles()
     held = None if mirror is None else Mirror.read(mirror)
     theirs: dict[Path, list[Path]] = {}
     for path, folder in _yaml_files((*own, *extra)):
@@ -280,7 +280,7 @@ def load_catalog(
 
 
 @dataclass(kw_only=True)
-class _Found:
+class _FoundInFiles:
     """What the files that have been read so far define."""
 
     families: dict[str, Family] = field(default_factory=dict)
@@ -371,7 +371,7 @@ def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataF
     raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
 
 
-def _check_suite(suite: Suite, found: _Found, others: OtherTasks) -> None:
+def _check_suite(suite: Suite, found: _FoundInFiles, others: OtherTasks) -> None:
     path = found.files[f"suite {suite.name}"]
     faults = Faults(path)
     for index, name in enumerate(suite.tasks):
@@ -394,6 +394,12 @@ def _problems_with(suite: Suite, task: TaskSpec) -> Iterator[str]:
     for i, shots in enumerate(suite.shots):
         if most is not None and shots > most:
             yield f"shots[{i}] is {shots}; task {task.name} has {most} demonstrations to give"
+
+
+def own_suites() -> frozenset[str]:
+    """What the package's own tasks are listed under."""
+    *_, tasks = _own_folders()
+    return frozenset(path.name for path in tasks.iterdir() if path.is_dir())
 
 
 def _own_folders() -> Iterator[Path]:

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import Results
+from harness.cli.options import IncludePath, Results
 from harness.cli.output import print_file, say, table
 from harness.cli.write import write_text
 from harness.errors import HarnessError
 from harness.reading import read_outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+
+    from harness.catalog.lm_eval_tasks.groups import TaskGroup
+    from harness.records import CellResult
 
 _ENDINGS = {".json": "json", ".md": "markdown", ".txt": "text"}
 """Format of a file by the end of its name, beside CSV."""
@@ -33,16 +38,24 @@ def command(
     profile: Annotated[
         Literal["tidy", "wide"], typer.Option(help="tidy: a row per cell and metric; wide: a row per model.")
     ] = "tidy",
+    include_path: IncludePath = None,
     results: Results = Path("results"),
 ) -> None:
-    """Export the leaderboard. Numbers that are missing are left empty and are never 0."""
+    """Export the leaderboard. Numbers that are missing are left empty and are never 0.
+
+    A wide one has a column for each group of lm-eval, such as mmlu, of which every task has a result.
+    """
     from harness import leaderboard
 
     chosen = output_format or _format_of(output)
     done, failures, _ = read_outcomes(results, say)
     if chosen == "text":
         profile = "wide"
-    rows = leaderboard.tidy_table(done, failures) if profile == "tidy" else leaderboard.wide_table(done, failures)
+    rows = (
+        leaderboard.tidy_table(done, failures)
+        if profile == "tidy"
+        else leaderboard.wide_table(done, failures, _groups(done, include_path))
+    )
     if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
@@ -52,6 +65,15 @@ def command(
         return
     write_text(output, text)
     say(f"{len(rows)} rows written to {output}")
+
+
+def _groups(done: Sequence[CellResult], include_path: Sequence[Path] | None) -> Sequence[TaskGroup]:
+    """Groups of lm-eval and of the user's folders of which all tasks have results."""
+    from harness.catalog import load_catalog, own_suites
+
+    if not include_path and {result.cell.suite for result in done} <= own_suites():
+        return ()  # nothing of lm-eval's, so that its tasks need not be looked up
+    return load_catalog(tuple(include_path or ())).others.groups_of({result.cell.task for result in done})
 
 
 def _format_of(output: Path | None) -> str:

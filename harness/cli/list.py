@@ -16,7 +16,7 @@ from harness.wording import count, number, quoted
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
-    from harness.catalog.lm_eval_tasks.groups import Found
+    from harness.catalog.lm_eval_tasks.groups import NamedTask
     from harness.specs import Family, ModelSpec
 
 _KINDS = ("families", "suites", "tasks", "engines")
@@ -92,7 +92,7 @@ def _list_matching(catalog: Catalog, match: str, as_json: bool) -> None:
         raise PlanError(catalog.others.unknown(match, tuple(catalog.tasks)))
 
 
-def _row_of(found: Found) -> dict[str, Any]:
+def _row_of(found: NamedTask) -> dict[str, Any]:
     return {"name": found.name, "is": found.kind, "asks": found.output_type or None, "tasks": found.tasks}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from harness.catalog.lm_eval_tasks.functions import task_function
 from harness.catalog.lm_eval_tasks.index import FUNCTION, OF_GROUPS, Entry, Installed, TaskIndex
-from harness.errors import CatalogError, PlanError
+from harness.errors import CatalogError, HarnessError, PlanError
 from harness.wording import cut, quoted
 
 LM_EVAL = "lm_eval:"
@@ -20,7 +20,7 @@ _MOST_GROUPS = 20
 """Groups inside each other."""
 
 
-class Leaf(NamedTuple):
+class ChosenTask(NamedTuple):
     """A task that a name stands for."""
 
     name: str
@@ -33,7 +33,7 @@ class Leaf(NamedTuple):
     """The group that defines or changes it; empty for none."""
 
 
-class Found(NamedTuple):
+class NamedTask(NamedTuple):
     """A task, a group or a tag in a list."""
 
     name: str
@@ -72,7 +72,7 @@ class TaskGroup:
 class Meaning:
     """What a name stands for."""
 
-    tasks: list[Leaf] = field(default_factory=list)
+    tasks: list[ChosenTask] = field(default_factory=list)
     """Tasks, in lm-eval's order."""
     groups: list[TaskGroup] = field(default_factory=list)
     """Groups among what it stands for, itself included, those inside first."""
@@ -118,16 +118,34 @@ class OtherTasks:
         """Number of tasks, without groups and tags."""
         return len({name for index in self.indexes() for name in index.tasks})
 
-    def matching(self, word: str) -> list[Found]:
+    def matching(self, word: str) -> list[NamedTask]:
         """Tasks, groups and tags with a word in their name, by alphabet; groups and tags first."""
-        found: dict[str, Found] = {}
+        found: dict[str, NamedTask] = {}
         for index in self.indexes():
             for name in index.names():
                 if name not in found and named_like(name, word):
                     entry = index.entry(name)
                     tasks = len(self.meaning(name).tasks) if entry.kind in ("group", "tag") else None
-                    found[name] = Found(name, entry.kind, entry.output_type, tasks)
+                    found[name] = NamedTask(name, entry.kind, entry.output_type, tasks)
         return sorted(found.values(), key=lambda one: (one.kind not in ("group", "tag"), one.name))
+
+    def groups_of(self, tasks: Collection[str]) -> list[TaskGroup]:
+        """The groups with a score of their own of which every task is among these, by alphabet."""
+        asked = frozenset(tasks)
+        found: dict[str, TaskGroup] = {}
+        for index in self.indexes():
+            for name in index.groups:
+                entry = index.entry(name)
+                if entry.aggregate and name not in found and _may_be_of(entry, asked, index):
+                    found.update({group.name: group for group in self._scored(name, asked)})
+        return sorted(found.values(), key=lambda group: group.name)
+
+    def _scored(self, name: str, asked: frozenset[str]) -> Iterator[TaskGroup]:
+        try:
+            groups = self.meaning(name).groups
+        except HarnessError:  # a group of a task that is not there has no score
+            return
+        yield from (group for group in groups if group.aggregate and group.tasks and asked.issuperset(group.tasks))
 
     def meaning(self, name: str) -> Meaning:
         """The tasks and groups that a name stands for.
@@ -160,7 +178,7 @@ class OtherTasks:
             return tuple(task for member in entry.members for task in self._named(made, member, changes, of, above))
         if entry.kind == "group":
             return self._group(made, name, entry, changes, above)
-        made.tasks.append(Leaf(name, entry.file, changes, of if changes else ""))
+        made.tasks.append(ChosenTask(name, entry.file, changes, of if changes else ""))
         return (name,)
 
     def _group(
@@ -194,7 +212,7 @@ class OtherTasks:
             return self._add(made, inner, entry, {**changes, **own}, group, above)
         inner = str(member["task"])
         if self.find(inner) is None:
-            made.tasks.append(Leaf(f"{group}::{inner}", None, {**changes, **own}, group))
+            made.tasks.append(ChosenTask(f"{group}::{inner}", None, {**changes, **own}, group))
             return (f"{group}::{inner}",)
         return self._named(made, inner, {**changes, **own}, group, above)
 
@@ -205,6 +223,12 @@ class OtherTasks:
         if entry is None:
             raise CatalogError(f"group {quoted(of)}: {self.unknown(name)}")
         return self._add(made, name, entry, changes, of, above)
+
+
+def _may_be_of(entry: Entry, asked: frozenset[str], index: TaskIndex) -> bool:
+    """False for a group that names a task which is not among these; its groups and tags are looked at later."""
+    named = [member if isinstance(member, str) else member.get("task") for member in entry.members]
+    return all(not isinstance(name, str) or name in asked or name not in index.tasks for name in named)
 
 
 def _resolved(value: Any, folder: Path | None) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.catalog.lm_eval_tasks.derived import derived
 from harness.catalog.lm_eval_tasks.dialect import OWN_WORDS, asked_config, check_dialect, read_task_file
 from harness.catalog.lm_eval_tasks.functions import package_folder
-from harness.catalog.lm_eval_tasks.groups import Leaf
+from harness.catalog.lm_eval_tasks.groups import ChosenTask
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_loading import OfLmEval, Permissions, task_from
 from harness.catalog.yaml_files import OwnWords, TaskFile, WrapperFile, validated
@@ -20,7 +20,7 @@ from harness.specs import TaskSpec
 from harness.wording import quoted
 
 
-def load_leaf(leaf: Leaf, permitted: Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
+def load_leaf(leaf: ChosenTask, permitted: Permissions) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     """A task that was chosen by name, with what its group changes, and the documents of its local data.
 
     Raises:
@@ -32,7 +32,7 @@ def load_leaf(leaf: Leaf, permitted: Permissions) -> tuple[TaskSpec, Mapping[str
 
 
 def load_wrapper(
-    file: WrapperFile, path: Path, leaf: Leaf, permitted: Permissions
+    file: WrapperFile, path: Path, leaf: ChosenTask, permitted: Permissions
 ) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     """A task of lm-eval as a file of ours changes it, and the documents of its local data.
 
@@ -50,7 +50,7 @@ def load_wrapper(
     return _made(file.task, changed, file, path, permitted, base=base)
 
 
-def _folder_of(leaf: Leaf) -> tuple[Path, ...]:
+def _folder_of(leaf: ChosenTask) -> tuple[Path, ...]:
     return () if leaf.file is None else (leaf.file.parent,)
 
 
@@ -92,7 +92,7 @@ def _made(
     raise AssertionError
 
 
-def leaf_config(leaf: Leaf, permitted: Permissions) -> tuple[Path, dict[str, Any]]:
+def leaf_config(leaf: ChosenTask, permitted: Permissions) -> tuple[Path, dict[str, Any]]:
     """The file of a task, and all its keys: with what it includes, and with what its group changes.
 
     Raises:
