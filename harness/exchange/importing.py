@@ -66,7 +66,7 @@ class Imported(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
+class _FromFile:
     """A published result, and where it stands."""
 
     result: Published
@@ -74,7 +74,7 @@ class _Found:
     samples: Path | None
 
     @classmethod
-    def of(cls, result: Published, file: ResultFile) -> _Found:
+    def of(cls, result: Published, file: ResultFile) -> _FromFile:
         """The result with the number of options that its documents have, where they alone say it."""
         samples = file.samples.get(result.task)
         if samples is not None and result.has_options and result.options is None:
@@ -122,9 +122,9 @@ def import_files(
     return Imported(written, len(cells) - len(new), files, (*notes, *more))
 
 
-def _found(paths: Sequence[Path], told: Callable[[int, int], None]) -> tuple[list[_Found], list[str]]:
+def _found(paths: Sequence[Path], told: Callable[[int, int], None]) -> tuple[list[_FromFile], list[str]]:
     """Every result of the files, and how many files were no results."""
-    found: list[_Found] = []
+    found: list[_FromFile] = []
     others, means, faults = 0, 0, list[str]()
     for path, was_named in result_files(paths):
         try:
@@ -134,7 +134,7 @@ def _found(paths: Sequence[Path], told: Callable[[int, int], None]) -> tuple[lis
             if file.tool is None:
                 others += 1
                 continue
-            found += [_Found.of(one, file) for one in file.published()]
+            found += [_FromFile.of(one, file) for one in file.published()]
             means += file.means
         except HarnessError as error:
             faults.append(str(error))
@@ -148,7 +148,7 @@ def _found(paths: Sequence[Path], told: Callable[[int, int], None]) -> tuple[lis
     return found, notes
 
 
-def _cells(found: Sequence[_Found], request: Import) -> tuple[dict[Place, tuple[_Found, CellResult]], list[str]]:
+def _cells(found: Sequence[_FromFile], request: Import) -> tuple[dict[Place, tuple[_FromFile, CellResult]], list[str]]:
     """A cell for each result, the latest where several are of one cell; and what people should know of them."""
     unsized = sorted({one.result.model for one in found if request.sizes.model(one.result) is None})
     if unsized:
@@ -157,7 +157,7 @@ def _cells(found: Sequence[_Found], request: Import) -> tuple[dict[Place, tuple[
             f"parameters of {counted(len(unsized), 'model')} are not known: {first}; "
             f"expected --params {unsized[0]}=SIZE, or --family FILE with a family that names them"
         )
-    numbers, cells = _Numbers(found, request), dict[Place, tuple[_Found, CellResult]]()
+    numbers, cells = _Numbers(found, request), dict[Place, tuple[_FromFile, CellResult]]()
     beyond = {score.metric for one in found for score in one.result.scores if not 0 <= score.value <= 1}
     uncounted: set[str] = set()
     replaced = 0
@@ -174,7 +174,7 @@ def _cells(found: Sequence[_Found], request: Import) -> tuple[dict[Place, tuple[
     return cells, [*_notes(cells, request), *_left_out(uncounted), *_repeated(replaced)]
 
 
-def _date(one: _Found) -> tuple[float, str]:
+def _date(one: _FromFile) -> tuple[float, str]:
     return one.result.date.timestamp() if one.result.date else 0.0, one.file.path.name
 
 
@@ -191,7 +191,7 @@ def _repeated(replaced: int) -> Iterator[str]:
         yield f"{counted(replaced, 'result')} stood in several files with different scores: the latest was taken"
 
 
-def _notes(cells: Mapping[Place, tuple[_Found, CellResult]], request: Import) -> Iterator[str]:
+def _notes(cells: Mapping[Place, tuple[_FromFile, CellResult]], request: Import) -> Iterator[str]:
     texts: dict[str, set[str]] = defaultdict(set)
     guessed, unknown, undated = set(), set(), 0
     for one, result in cells.values():
@@ -223,7 +223,7 @@ def _notes(cells: Mapping[Place, tuple[_Found, CellResult]], request: Import) ->
 class _Numbers:
     """How many documents a result is of: as it says, else as follows from a share of right answers and its error."""
 
-    def __init__(self, found: Iterable[_Found], request: Import) -> None:
+    def __init__(self, found: Iterable[_FromFile], request: Import) -> None:
         self._told = request.documents
         self._followed: dict[tuple[object, ...], int] = {}
         for one in found:
@@ -253,7 +253,7 @@ def _number(result: Published) -> int | None:
     return None
 
 
-def _result(one: _Found, n: int, beyond: Set[str], request: Import) -> CellResult:
+def _result(one: _FromFile, n: int, beyond: Set[str], request: Import) -> CellResult:
     published = one.result
     model = request.sizes.model(published)
     assert model is not None
@@ -307,7 +307,7 @@ def _digest(published: Published) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _check(cells: Iterable[tuple[_Found, CellResult]]) -> None:
+def _check(cells: Iterable[tuple[_FromFile, CellResult]]) -> None:
     """Refuse results that cannot be, as those of the store are refused when they are read.
 
     Raises:
@@ -322,7 +322,7 @@ def _check(cells: Iterable[tuple[_Found, CellResult]]) -> None:
         raise FaultsError(faults[:10])
 
 
-def _with_samples(one: _Found, result: CellResult) -> CellResult:
+def _with_samples(one: _FromFile, result: CellResult) -> CellResult:
     """The result with its documents, where a file has all of them."""
     samples = () if one.samples is None else samples_of(one.samples)
     return replace(result, samples=samples) if len(samples) == result.n_expected else result
