@@ -45,6 +45,7 @@ _VERBS = (
     "samples",
     "leaderboard",
     "import",
+    "export",
     "report",
     "dashboard",
 )

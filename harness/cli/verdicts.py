@@ -27,7 +27,7 @@ from harness.wording import interval, p_value, score
 if TYPE_CHECKING:
     from harness.analysis.verdict import Judged, Presence
 
-_HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
+VERDICT_HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
 
 def command(
@@ -78,7 +78,7 @@ def command(
     shown = _apart(judged)
     if not shown:
         return
-    print(table(*telling(_HEAD, [_cells(row) for row in shown], ("family", "setting"))))
+    print(table(*telling(VERDICT_HEAD, [verdict_cells(row) for row in shown], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
         return
@@ -137,7 +137,7 @@ def _apart(judged: Iterable[Judged]) -> list[Judged]:
     return kept
 
 
-def _cells(row: Judged) -> tuple[object, ...]:
+def verdict_cells(row: Judged) -> tuple[object, ...]:
     """One line of the table."""
     from harness.analysis.verdict import label_text, threshold_text
 

@@ -26,19 +26,19 @@ class Fields:
         """
         if not isinstance(raw, dict):
             raise HarnessError(f"{place} is {quoted(raw)}; expected keys and values")
-        self._raw = raw
+        self.raw = raw
         self.place = place
 
     def __getitem__(self, name: str) -> Any:
-        return self._raw[name]
+        return self.raw[name]
 
     def get(self, name: str) -> Any:
         """The value, None where there is none."""
-        return self._raw.get(name)
+        return self.raw.get(name)
 
     def items(self) -> ItemsView[str, Any]:
         """All fields."""
-        return self._raw.items()
+        return self.raw.items()
 
     def mapping(self, name: str) -> Fields:
         """The object of this name, empty where there is none."""

@@ -196,7 +196,7 @@ def _notes(cells: Mapping[Place, tuple[_FromFile, CellResult]], request: Import)
     guessed, unknown, undated = set(), set(), 0
     for one, result in cells.values():
         texts[result.cell.task].add(result.cell.task_digest)
-        if known_task(result.cell.task) is None:
+        if request.tasks.kind(one.result) is None:
             unknown.add(result.cell.task)
         if request.tasks.chance(one.result) is None:
             guessed.add(result.cell.task)
@@ -261,7 +261,7 @@ def _result(one: _FromFile, n: int, beyond: Set[str], request: Import) -> CellRe
         model=model,
         task=published.task,
         suite=SUITE,
-        kind=request.tasks.kind(published.task) or OTHER_KIND,
+        kind=request.tasks.kind(published) or OTHER_KIND,
         task_version=published.version or "not said",
         task_digest=_digest(published),
         metrics=request.tasks.metrics(published, beyond),

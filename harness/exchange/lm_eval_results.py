@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 from harness.errors import HarnessError
 from harness.exchange.fields import Fields, is_number
 from harness.exchange.types import Published, PublishedScore
+from harness.specs import Kind, MetricSpec
 from harness.wording import quoted
 
 TOOL = "lm-eval"
@@ -99,13 +100,38 @@ def _one(file: Fields, config: Fields, task: str, row: Fields, common: Mapping[s
         version=None if version in (None, "N/A", "Yaml") else str(version),
         asked={**(decides if version in (None, "N/A", "Yaml") else {}), **({"gen_kwargs": options} if options else {})},
         shots=_shots(file, config, of_task, task),
-        limit=_limit(config, asked, all_documents),
         scores=tuple(sorted(scores, key=lambda s: _rank(s.metric, listed))),
         n=asked or all_documents,
+        **{"limit": _limit(config, asked, all_documents), **_own(of_task)},
         has_options=of_task.get("output_type") == "multiple_choice" if of_task.get("output_type") else None,
         options=len(choices) if isinstance(choices, list) and choices else None,
         **common,
     )
+
+
+def _own(of_task: Fields) -> dict[str, Any]:
+    """What a file says of a task that was exported from here, and lm-eval's layout has no place for."""
+    own = of_task.mapping("emergence_harness")
+    kind, limit = own.get("kind"), own.whole("limit")
+    known: dict[str, Any] = {} if limit is None else {"limit": limit}
+    if kind in get_args(Kind):
+        known["kind"] = kind
+    if metrics := own.list("metrics"):
+        known["metrics"] = tuple(_reading(Fields(one, f"{own.place}: metrics")) for one in metrics)
+    return known
+
+
+def _reading(of_metric: Fields) -> MetricSpec:
+    name = of_metric.text("name")
+    numbers = {key: of_metric.get(key) for key in ("chance", "best")}
+    flags = {key: of_metric.get(key) for key in ("higher_is_better", "continuous")}
+    if (
+        name is None
+        or not all(value is None or is_number(value) for value in numbers.values())
+        or not all(isinstance(value, bool) for value in flags.values())
+    ):
+        raise HarnessError(f"{of_metric.place}: one is {quoted(of_metric.raw)}; expected what was exported")
+    return MetricSpec(name=name, **numbers, **flags)
 
 
 def _model(file: Fields, config: Fields) -> dict[str, Any]:

@@ -36,10 +36,10 @@ class KnownTasks:
     chances: Mapping[str, float] = field(default_factory=dict)
     """Task -> score of a guess, as the user says; it goes before the table and before the number of options."""
 
-    def kind(self, task: str) -> Kind | None:
+    def kind(self, result: Published) -> Kind | None:
         """Kind of ability, None where it is not known."""
-        known = known_task(task)
-        return None if known is None else known.kind
+        known = known_task(result.task)
+        return result.kind or (None if known is None else known.kind)
 
     def chance(self, result: Published) -> float | None:
         """Score of a guess at a task: as the user says, else by the options of its documents, else by the table.
@@ -48,6 +48,8 @@ class KnownTasks:
         """
         if (told := self.chances.get(result.task)) is not None:
             return told
+        if result.metrics:
+            return result.metrics[0].chance
         if result.options is not None:
             return 1 / result.options
         if result.has_options is False:
@@ -62,6 +64,8 @@ class KnownTasks:
             result: the result.
             beyond: metrics of which some score lies beyond 0 to 1, so that they are no shares.
         """
+        if {metric.name for metric in result.metrics} == {score.metric for score in result.scores}:
+            return result.metrics
         chance = self.chance(result)
         specs = [_metric(score, chance, beyond) for score in result.scores]
         return tuple(sorted(specs, key=lambda spec: spec.continuous))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from harness.specs import Kind, MetricSpec
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PublishedScore:
@@ -59,6 +61,10 @@ class Published:
     """Number of documents; None where the file does not say it."""
     has_options: bool | None = None
     """Whether the documents have options to choose from; None where the file does not say it."""
+    kind: Kind | None = None
+    """Kind of ability; None where the file does not say it, as only files that were exported here do."""
+    metrics: tuple[MetricSpec, ...] = ()
+    """How its metrics are to be read; empty where the file does not say it, as only exported files do."""
     options: int | None = None
     """Number of options of each document; None where the file does not say it, or it is not the same for all."""
     tool: str
