@@ -48,7 +48,7 @@ def test_answers_of_the_same_model_are_taken_over_into_a_family_of_ones_own(
     mine = (*asked, "--family", "mine", "--include-path", tmp_path / "mine.yaml")
     planned = emergence("plan", *mine)
     assert "to be taken over from family embedded: 1 cell\n" in planned.err
-    assert "1 cells: 1 done, 0 failed, 0 to do" in planned.out
+    assert "1 cell: 1 done, 0 failed, 0 to do" in planned.out
     done = emergence("run", *mine, *INLINE)
     assert done.code == 0
     assert "taken over from family embedded: 1 cell\n1 of 1 cells are done already\n0 cells evaluated" in done.err
