@@ -19,7 +19,7 @@ from harness.engines.energy import check_installed
 from harness.engines.protocol import CUTTING, ENGINES, WITHOUT_MODEL, EngineSettings
 from harness.errors import ModelError, PlanError, StoreError, unknown
 from harness.estimate import measured_loading, measured_pace, seconds_of
-from harness.executors.protocol import FORWARDED, Executor, ExecutorSettings, open_executor
+from harness.executors.protocol import FORWARDED, Executor, ExecutorSettings, check_address, open_executor
 from harness.plan import RunPlan
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder, Workplace
@@ -240,7 +240,7 @@ def prepare(
     corrected since are brought up to date in the folder.
     """
     settings = settings or EngineSettings()
-    _check(plan, settings, workers)
+    _check(plan, settings, workers, address)
     store = Store(Path(results))
     owner = None
     check_device(settings.device, here=address is None and _needs_models(plan))
@@ -323,7 +323,7 @@ def _sandbox(plan: RunPlan, *, allow_unfenced: bool) -> str | None:
     return fenced_sandbox(allow_unfenced=allow_unfenced).describe()
 
 
-def _check(plan: RunPlan, settings: EngineSettings, workers: int | None) -> None:
+def _check(plan: RunPlan, settings: EngineSettings, workers: int | None, address: str | None) -> None:
     """Check that the plan can run here, and needs nothing that the user did not agree to."""
     if settings.energy:
         check_installed()
@@ -337,6 +337,8 @@ def _check(plan: RunPlan, settings: EngineSettings, workers: int | None) -> None
         )
     if workers is not None and workers < 1:
         raise PlanError(f"--workers {workers}: expected 1 or more")
+    if address is not None:
+        check_address(address)
     if plan.pickles and not settings.allow_pickle and _needs_models(plan):
         raise ModelError(
             f"{plan.pickles[0]}: a pickle, which can run code when it is read; save the model as safetensors, "

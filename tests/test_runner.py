@@ -86,6 +86,10 @@ def test_each_outcome_is_shown_with_how_far_the_run_is_once_it_is_stored(store: 
     [
         (replace(plan(), tasks={"colours": task(unsafe_code=True)}), {}, "agree with --confirm_run_unsafe_code"),
         (plan(), {"workers": 0}, "--workers 0: expected 1 or more"),
+        *(
+            (plan(), {"address": text}, f"--address '{text}': expected HOST:PORT of the head of a Ray cluster")
+            for text in ("nonsense", "", "ray://head:10001", "http://head:8265", "head:99999", ":6379")
+        ),
         (plan(), {"executor": "slurm"}, "unknown executor 'slurm'; known: inline, ray"),
         (RunPlan(cells=(cell(engine="tre"),), tasks={"colours": task()}), {}, "unknown engine 'tre'; known: lm-eval"),
         (

@@ -12,6 +12,7 @@ from harness.cli.given import plan_of
 from harness.cli.output import say
 from harness.cli.running import evaluated, left_alone, made_ready
 from harness.estimate import seconds_of
+from harness.executors.signals import ended_by_sigterm
 from harness.plan import DEFAULT_ENGINE, Slice, sliced
 
 
@@ -59,11 +60,12 @@ def command(
 ) -> None:
     """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
     given = locals()
-    plan = plan_of(given)
-    if slice_of is not None:
-        plan = sliced(plan, Slice.parse(slice_of), seconds_of)
-    run = made_ready(plan, context, given)
-    progress = evaluated(run)
+    with ended_by_sigterm():
+        plan = plan_of(given)
+        if slice_of is not None:
+            plan = sliced(plan, Slice.parse(slice_of), seconds_of)
+        run = made_ready(plan, context, given)
+        progress = evaluated(run)
     if progress.failed or left_alone(run):
         say(f"what failed and why: {shlex.join(['emergence', 'status', '--results', str(results)])}")
         raise typer.Exit(1)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from harness.engines.protocol import EngineSettings
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError, PlanError, unknown
 from harness.lazy import import_large
 from harness.records import Outcome
 from harness.schedule import Lane
 from harness.store import LeaseOwner
+from harness.wording import quoted
 
 FORWARDED = (
     *("HF_TOKEN", "HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE"),
@@ -40,6 +42,25 @@ class ExecutorSettings:
     answer all without asking. What others have done is left out of the outcomes and counted in `elsewhere`."""
     gpu_bytes: float | None = None
     """Memory of one GPU; None asks the nodes."""
+
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
+
+
+def check_address(address: str) -> None:
+    """Check that an address can be that of a Ray cluster, before anything is started.
+
+    Raises:
+        PlanError: it cannot.
+
+    >>> check_address("10.0.0.7:6379")
+    """
+    found = _ADDRESS.fullmatch(address)
+    if address != "auto" and not (found and 0 < int(found[2]) < 2**16):
+        raise PlanError(
+            f"--address {quoted(address)}: expected HOST:PORT of the head of a Ray cluster, such as 10.0.0.7:6379, or "
+            "auto on one of its nodes"
+        )
 
 
 class Executor(Protocol):

@@ -1,8 +1,11 @@
 import csv
 import io
 import json
+import os
 import shlex
 import shutil
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,3 +169,16 @@ def test_the_last_line_of_a_run_with_failures_is_a_command_that_tells_why(
     assert (done.code, what, command) == (1, "what failed and why", "emergence status --results 'my results'")
     told = emergence(*shlex.split(command)[1:]).out
     assert "failed: m10 stays 0-shot default seed 0: RuntimeError: the task asks the simulated engine to fail" in told
+
+
+def test_sigterm_before_the_first_cell_ends_the_run_in_one_line(
+    emergence: Emergence, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("harness.cli.running.prepare", terminated)
+    done = emergence("run", *options, *INLINE)
+    assert (done.code, done.out) == (130, "")
+    assert done.err == "interrupted: what was finished is kept; the same command goes on from there\n"
