@@ -175,10 +175,15 @@ class TaskSpec:
         """The shot counts that are asked for, or the task's own where none is."""
         return asked or (self.default_shots or 0,)
 
-    def draws(self, prompt: str) -> bool:
-        """True when answers are drawn by chance, so that each seed gives others; False for greedy decoding."""
+    def draws(self, prompt: str, options: Mapping[str, Any] | None = None) -> bool:
+        """True when answers are drawn by chance, so that each seed gives others; False for greedy decoding.
+
+        Args:
+            prompt: name of the prompt variant.
+            options: what the user asks for beyond its `generation_kwargs`; None for nothing.
+        """
         config = {**self.config, **self.prompts[prompt]}
-        asked = config.get("generation_kwargs") or {}
+        asked = {**(config.get("generation_kwargs") or {}), **(options or {})}
         # lm-eval's rule: a temperature alone means sampling
         sampled = asked.get("do_sample", float(asked.get("temperature") or 0.0) > 0.0)
         return config.get("output_type") == "generate_until" and bool(sampled)

@@ -12,6 +12,7 @@ import yaml
 
 from harness.catalog.yaml_files import FamilyFile, ModelFile
 from harness.cli import app
+from harness.cli.arguments import in_our_words
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -84,6 +85,7 @@ def test_every_command_of_the_pages_exists_with_its_options(page, line):
     assert words[0] in verbs, f"{page}: {line}"
     known = {option for parameter in verbs[words[0]].params for option in (*parameter.opts, *parameter.secondary_opts)}
     options = words[1 : words.index("--")] if "--" in words else words[1:]  # what follows is another verb's
+    options = in_our_words(verbs[words[0]], options).arguments
     for word in options:
         if word.startswith("--"):
             assert word.partition("=")[0].replace("_", "-") in known, f"{page}: {line}"

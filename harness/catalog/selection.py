@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.catalog.checkpoints import model_folders
 from harness.catalog.model_words import check_kinds, is_folder, models_named
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
 from harness.catalog.revisions import resolved
+from harness.catalog.task_keys import check_sections
+from harness.catalog.task_numbers import check_numbers
 from harness.errors import ModelError, PlanError
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
-from harness.specs import Dtype, ModelSpec, Suite
+from harness.specs import Dtype, ModelSpec, Suite, TaskSpec
 from harness.wording import cut
 
 if TYPE_CHECKING:
@@ -37,14 +39,16 @@ def select(
     shots: Sequence[int] | None = None,
     prompts: Sequence[str] | None = None,
     seeds: int | None = None,
-    limit: int | None = None,
+    limit: int | float | None = None,
     docs: str | None = None,
     chat: bool = False,
     system: str | None = None,
     formats: Sequence[str] | None = None,
+    generation: Mapping[str, Any] | None = None,
     engine: str = DEFAULT_ENGINE,
     dtype: Dtype | None = None,
     as_asked: bool = False,
+    counted: Callable[[TaskSpec], int] | None = None,
 ) -> RunPlan:
     """A plan of every chosen model on every chosen task.
 
@@ -65,12 +69,16 @@ def select(
         seeds: number of few-shot seeds; None takes that of each suite.
         chat: ask in turns, by each model's own chat template.
         system: system instruction before every prompt; None for none.
+        generation: options of writing texts, such as `{"max_gen_toks": 64}`, beyond those of each task; None for none.
         formats: formats in which options are asked, `mc` and `cloze`; None takes the one that each task is written in.
-        limit: number of documents of each task, from the first on; None takes that of each suite.
+        limit: number of documents of each task, from the first on, or a share of them below 1; None takes that of each
+            suite.
         docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
         engine: name of the engine that answers.
         dtype: number format that every model is loaded in; None takes that of its family.
         as_asked: leave models of the hub at the branch, tag or commit that was asked for; such a plan is not for a run.
+        counted: counts the documents of a task whose number is not known, for a limit that is a share; None refuses
+            such a limit.
 
     Raises:
         HarnessError: a name is not known, a number makes no sense, a model cannot be read.
@@ -94,15 +102,24 @@ def select(
         chat=chat,
         system=system or None,
         formats=None if formats is None else tuple(formats),
+        generation=generation,
+        counted=None if counted is None else lambda task: counted(_here(catalog, task)),
     )
     _check_chat(folders, specs, chat)
+    if generation:
+        check_sections({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
+        check_numbers({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
-    if catalog.mirror is not None:
-        plan = replace(plan, tasks={name: catalog.mirror.task(task) for name, task in plan.tasks.items()})
+    plan = replace(plan, tasks={name: _here(catalog, task) for name, task in plan.tasks.items()})
     _check_documents(catalog, plan)
     if formats and (without := [name for name, task in plan.tasks.items() if not has_twin(task)]):
         log.warning("no options to ask in another format, and asked as they are: %s", cut(", ".join(without)))
     return replace(plan, pickles=tuple(path for folder in folders for path in folder.pickles))
+
+
+def _here(catalog: Catalog, task: TaskSpec) -> TaskSpec:
+    """The task with the folder that its data set has in the mirror, if there is one."""
+    return task if catalog.mirror is None else catalog.mirror.task(task)
 
 
 def _check_documents(catalog: Catalog, plan: RunPlan) -> None:

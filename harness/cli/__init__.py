@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -17,9 +17,9 @@ from typing import Annotated, Any, TextIO
 import typer
 import typer.main
 
-from harness.cli.arguments import check_arguments
+from harness.cli.arguments import check_arguments, in_our_words
 from harness.cli.output import mute, say
-from harness.errors import FaultsError, HarnessError
+from harness.errors import FaultsError, HarnessError, PlanError
 from harness.version import __version__
 from harness.wording import cut
 
@@ -51,6 +51,9 @@ _VERBS = (
 )
 
 _VERBOSE = "Log on stderr what a run spends its time on: starting Ray, each model, each cell."
+
+_VERBS_OF_LM_EVAL = {"ls": "list"}
+"""Verbs that lm-eval calls otherwise."""
 
 app = typer.Typer(
     name="emergence",
@@ -163,15 +166,33 @@ def _call(arguments: list[str]) -> int:
     """Run a verb and give its exit code. typer's own call would swallow Ctrl-C, and draw boxes around errors."""
     try:
         command = _command()
+        arguments = _with_verb(arguments, set(command.commands))
         for place, text in enumerate(arguments):
             if text in command.commands:  # all before it belongs to the command itself
-                check_arguments(command.commands[text], arguments[place + 1 :])
+                ours = in_our_words(command.commands[text], arguments[place + 1 :])
+                check_arguments(command.commands[text], ours.arguments)
+                for note in ours.notes:
+                    say(f"note: {note}")
+                arguments = [*arguments[: place + 1], *ours.arguments]
                 break
         with _log_shown(), command.make_context("emergence", arguments) as context:
             context.command.invoke(context)
     except typer.Exit as end:
         return end.exit_code
     return 0
+
+
+def _with_verb(arguments: list[str], verbs: Set[str]) -> list[str]:
+    """The arguments with our name of lm-eval's verbs, and with `run` where an option of it stands first."""
+    first = next((place for place, text in enumerate(arguments) if not text.startswith("-")), None)
+    if first is not None and arguments[first] == "validate":
+        raise PlanError("validate is a verb of lm-eval; here `emergence check PATH` looks at task files")
+    if first is not None and arguments[first] in _VERBS_OF_LM_EVAL:
+        return [*arguments[:first], _VERBS_OF_LM_EVAL[arguments[first]], *arguments[first + 1 :]]
+    begins = arguments[0].replace("_", "-").partition("=")[0]
+    if begins in ("--model", "--model-args", "--tasks", "--task", "--suite", "--family") and not verbs & {*arguments}:
+        return ["run", *arguments]
+    return arguments
 
 
 @cache

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog.offline import go_offline
 from harness.cli import options as opt
 from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
+from harness.plan.generation import generation_options
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
+    from harness.specs import TaskSpec
 
 
 def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalog | None = None) -> RunPlan:
@@ -40,14 +43,23 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalo
         shots=opt.whole_numbers(given["shots"], "--shots"),
         prompts=opt.split(given["prompts"]) or None,
         seeds=given["seeds"],
-        limit=given["limit"],
+        limit=opt.document_limit(given["limit"]),
+        counted=partial(_number_of_documents, given["allow_code"]),
         docs=",".join(given["docs"]) if given["docs"] else None,
         chat=given["apply_chat_template"],
         system=given["system_instruction"],
         formats=opt.split(given["formats"]) or None,
+        generation=generation_options(given["gen_kwargs"]) if given["gen_kwargs"] else None,
         engine=given["engine"],
         as_asked=as_asked,
     )
+
+
+def _number_of_documents(allow_code: bool, task: TaskSpec) -> int:
+    """How many documents a task has, where only the hub or code knows: they are loaded."""
+    from harness.engines.lm_tasks import number_of_documents
+
+    return number_of_documents(task, allow_code=allow_code)
 
 
 def catalog_of(given: Mapping[str, Any]) -> Catalog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,13 @@ from harness.errors import PlanError, unknown
 from harness.plausible import LARGEST_COUNT
 from harness.wording import quantity
 
-Results = Annotated[Path, typer.Option("--results", help="Folder of the results.", show_default=True)]
+_MODELS, _ASKED = "Which models", "What is asked"
+_WHERE, _HOW = "Where they run", "How they run"
+_AGREED, _KEPT = "What is agreed to", "Results"
+"""Groups of options in the help of `run` and of the verbs that take its options."""
+Results = Annotated[
+    Path, typer.Option("--results", help="Folder of the results.", show_default=True, rich_help_panel=_KEPT)
+]
 ResultsOrTable = Annotated[
     Path | None, typer.Option("--results", help="Folder of the results; `results` unless told, or --table is given.")
 ]
@@ -53,19 +60,26 @@ FigureFile = Annotated[
 ]
 IncludePath = Annotated[
     list[Path] | None,
-    typer.Option("--include-path", help="Folder or file with families, suites or tasks of your own. Can be repeated."),
+    typer.Option(
+        "--include-path",
+        help="Folder or file with families, suites or tasks of your own. Can be repeated.",
+        rich_help_panel=_ASKED,
+    ),
 ]
 DataRoots = Annotated[
     list[Path] | None,
     typer.Option(
         "--data-root",
         help="Folder that your tasks may read data from, beside their own and that of --include-path. Can be repeated.",
+        rich_help_panel=_ASKED,
     ),
 ]
 AllowCode = Annotated[
     bool,
     typer.Option(
-        "--allow-code", help="Run Python files that come with a task, which compute its metrics or write its answers."
+        "--allow-code",
+        help="Run Python files that come with a task, which compute its metrics or write its answers.",
+        rich_help_panel=_AGREED,
     ),
 ]
 MirrorFolder = Annotated[
@@ -75,15 +89,24 @@ MirrorFolder = Annotated[
         envvar=offline.MIRROR,
         help="Folder with the models and data sets of the hub, ORG/NAME and datasets/ORG/NAME, as `emergence prepare` "
         "fills it; nothing is asked of the network then.",
+        rich_help_panel=_MODELS,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 SuiteNames = Annotated[
     list[str] | None,
-    typer.Option("--suite", help="Suites to run, or `all`. Repeat the option, or separate names by commas."),
+    typer.Option(
+        "--suite",
+        help="Suites to run, or `all`. Repeat the option, or separate names by commas.",
+        rich_help_panel=_ASKED,
+    ),
 ]
-TaskNames = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
-FamilyNames = Annotated[list[str] | None, typer.Option("--family", help="Model families; `embedded` unless told.")]
+TaskNames = Annotated[
+    list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.", rich_help_panel=_ASKED)
+]
+FamilyNames = Annotated[
+    list[str] | None, typer.Option("--family", help="Model families; `embedded` unless told.", rich_help_panel=_MODELS)
+]
 ModelNames = Annotated[
     list[str] | None,
     typer.Option(
@@ -91,6 +114,7 @@ ModelNames = Annotated[
         help="Only these models of the families, or checkpoints of them, such as pythia-70m@step1000 or "
         "'pythia-70m@step*'; or a folder with a model, such as ./folder, a pattern such as 'run/checkpoint-*', or a "
         "model of the hub, organisation/name.",
+        rich_help_panel=_MODELS,
     ),
 ]
 ModelDtype = Annotated[
@@ -98,21 +122,32 @@ ModelDtype = Annotated[
     typer.Option(
         "--dtype",
         help="Number format that the models are loaded in; that of their family unless told, float32 without one.",
+        rich_help_panel=_MODELS,
     ),
 ]
 Shots = Annotated[
     list[str] | None,
-    typer.Option("--shots", "--num-fewshot", help="Shot counts, such as 0,2,5; the suite's unless told."),
+    typer.Option(
+        "--shots", "--num-fewshot", help="Shot counts, such as 0,2,5; the suite's unless told.", rich_help_panel=_ASKED
+    ),
 ]
-Prompts = Annotated[list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.")]
-Seeds = Annotated[int | None, typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.")]
+Prompts = Annotated[
+    list[str] | None, typer.Option("--prompts", help="Prompt variants, or `all`.", rich_help_panel=_ASKED)
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", help="Number of few-shot seeds; the suite's unless told.", rich_help_panel=_ASKED),
+]
 Gpus = Annotated[
     int | None,
     typer.Option("--gpus", min=1, help="Tell how long a cluster of so many GPUs takes, at what cost."),
 ]
 GpusPerNode = Annotated[int, typer.Option("--gpus-per-node", min=1, help="GPUs of one node of that cluster.")]
 GpuMemory = Annotated[
-    str | None, typer.Option("--gpu-memory", help="Memory of one GPU, such as 80GB; what GPUs that are there tell.")
+    str | None,
+    typer.Option(
+        "--gpu-memory", help="Memory of one GPU, such as 80GB; what GPUs that are there tell.", rich_help_panel=_WHERE
+    ),
 ]
 CellTimeout = Annotated[
     float | None,
@@ -121,11 +156,17 @@ CellTimeout = Annotated[
         min=1.0,
         help="Seconds after which a worker that answers one cell is ended; ten times the cell's estimate, and ten "
         "minutes at least, unless told.",
+        rich_help_panel=_WHERE,
     ),
 ]
 Price = Annotated[float | None, typer.Option("--price", min=0.0, help="Price of one GPU for an hour, in any currency.")]
 DocumentLimit = Annotated[
-    int | None, typer.Option("--limit", help="Number of documents of each task, from the first on.")
+    str | None,
+    typer.Option(
+        "--limit",
+        help="Number of documents of each task, from the first on; below 1 a share of them, such as 0.1.",
+        rich_help_panel=_ASKED,
+    ),
 ]
 Documents = Annotated[
     list[str] | None,
@@ -133,6 +174,7 @@ Documents = Annotated[
         "--docs",
         help="Only the documents with these numbers, such as 17 or 17,19-25, the first being 0: a trial, never part of "
         "a whole cell.",
+        rich_help_panel=_ASKED,
     ),
 ]
 
@@ -142,11 +184,27 @@ ChatTemplate = Annotated[
         "--apply-chat-template",
         help="Ask in turns, by each model's own chat template, examples as earlier turns; such cells have curves of "
         "their own.",
+        rich_help_panel=_ASKED,
     ),
 ]
 SystemInstruction = Annotated[
     str | None,
-    typer.Option("--system-instruction", help="Text before every prompt, or the system turn of a chat template."),
+    typer.Option(
+        "--system-instruction",
+        help="Text before every prompt, or the system turn of a chat template.",
+        rich_help_panel=_ASKED,
+    ),
+]
+
+
+GenerationOptions = Annotated[
+    str | None,
+    typer.Option(
+        "--gen-kwargs",
+        help="Options of writing texts, such as temperature=0.7,max_gen_toks=64, instead of those of the tasks; such "
+        "cells have curves of their own.",
+        rich_help_panel=_ASKED,
+    ),
 ]
 
 
@@ -156,6 +214,7 @@ Formats = Annotated[
         "--formats",
         help="Ask for options by letter, `mc`, and by their texts, `cloze`; the format of each task unless told. Cells "
         "of the other format have curves of their own, and are judged beside those of the task.",
+        rich_help_panel=_ASKED,
     ),
 ]
 
@@ -167,29 +226,51 @@ def _known_engine(name: str) -> str:
 
 
 EngineName = Annotated[
-    str, typer.Option("--engine", callback=_known_engine, help=f"Engine that answers: {', '.join(ENGINES)}.")
+    str,
+    typer.Option(
+        "--engine", callback=_known_engine, help=f"Engine that answers: {', '.join(ENGINES)}.", rich_help_panel=_HOW
+    ),
 ]
-ExecutorName = Annotated[str, typer.Option(help="Where models run: ray, or inline for this process.")]
-Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.")]
+ExecutorName = Annotated[
+    str, typer.Option(help="Where models run: ray, or inline for this process.", rich_help_panel=_WHERE)
+]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join: HOST:PORT or auto.", rich_help_panel=_WHERE)]
 Forward = Annotated[
     list[str] | None,
     typer.Option(
         "--forward",
         help="Environment variable that workers on other machines get too, besides those of Hugging Face, proxies and "
         "certificates. Can be repeated.",
+        rich_help_panel=_WHERE,
     ),
 ]
-Workers = Annotated[int | None, typer.Option(help="Models loaded at once; what the machine has unless told.")]
-Device = Annotated[str, typer.Option(help="torch device; auto takes the GPU of a worker if it has one, else the CPU.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.")]
+Workers = Annotated[
+    int | None, typer.Option(help="Models loaded at once; what the machine has unless told.", rich_help_panel=_WHERE)
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="torch device; auto takes the GPU of a worker if it has one, else the CPU.", rich_help_panel=_WHERE
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Requests per forward pass, for the lm-eval engine.", rich_help_panel=_HOW)
+]
 TokenBudget = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Tokens per forward pass, for the tree engine; 2048 on a CPU and 16384 on a GPU unless told."
+        min=1,
+        help="Tokens per forward pass, for the tree engine; 2048 on a CPU and 16384 on a GPU unless told.",
+        rich_help_panel=_HOW,
     ),
 ]
 Deterministic = Annotated[
-    bool, typer.Option("--deterministic", help="Compute scores that depend on each document alone, bit by bit; slower.")
+    bool,
+    typer.Option(
+        "--deterministic",
+        help="Compute scores that depend on each document alone, bit by bit; slower.",
+        rich_help_panel=_HOW,
+    ),
 ]
 Energy = Annotated[
     bool,
@@ -197,41 +278,64 @@ Energy = Annotated[
         "--energy",
         help="Record the energy of each cell, with codecarbon: measured where RAPL or NVML can be read, otherwise "
         "estimated from the rated power of the processor.",
+        rich_help_panel=_HOW,
     ),
 ]
 SliceOf = Annotated[
     str | None,
-    typer.Option("--slice", help="One part of the plan, such as 3/16; for arrays of jobs with one results folder."),
+    typer.Option(
+        "--slice",
+        help="One part of the plan, such as 3/16; for arrays of jobs with one results folder.",
+        rich_help_panel=_WHERE,
+    ),
 ]
 MetricsFile = Annotated[
     Path | None,
-    typer.Option("--metrics", help="Text file for Prometheus, written every ten seconds: cells, rate, workers, GPUs."),
+    typer.Option(
+        "--metrics",
+        help="Text file for Prometheus, written every ten seconds: cells, rate, workers, GPUs.",
+        rich_help_panel=_KEPT,
+    ),
 ]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Evaluate cells again that failed before.")]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Evaluate cells again that failed before.", rich_help_panel=_KEPT)
+]
 Truncation = Annotated[
     Literal["refuse", "allow"],
     typer.Option(
-        help="What to do with prompts longer than the model's context: let the cell fail, or cut and count them."
+        help="What to do with prompts longer than the model's context: let the cell fail, or cut and count them.",
+        rich_help_panel=_HOW,
     ),
 ]
 UnsafeCode = Annotated[
-    bool, typer.Option("--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.")
+    bool,
+    typer.Option(
+        "--confirm-run-unsafe-code", help="Execute programs that models write, in a sandbox.", rich_help_panel=_AGREED
+    ),
 ]
 AllowUnfenced = Annotated[
     bool,
     typer.Option(
         "--allow-unfenced",
         help="Execute these programs even where neither Landlock nor bubblewrap keeps them from your files.",
+        rich_help_panel=_AGREED,
     ),
 ]
-RemoteCode = Annotated[bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.")]
+RemoteCode = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run Python files that come with a model.", rich_help_panel=_AGREED)
+]
 TokenizerCode = Annotated[
-    bool, typer.Option("--allow-tokenizer-code", help="Run Python files that come with a tokenizer.")
+    bool,
+    typer.Option(
+        "--allow-tokenizer-code", help="Run Python files that come with a tokenizer.", rich_help_panel=_AGREED
+    ),
 ]
 AllowPickle = Annotated[
     bool,
     typer.Option(
-        "--allow-pickle", help="Read weights that are not safetensors, such as pytorch_model.bin, which can run code."
+        "--allow-pickle",
+        help="Read weights that are not safetensors, such as pytorch_model.bin, which can run code.",
+        rich_help_panel=_AGREED,
     ),
 ]
 
@@ -282,6 +386,25 @@ def count_of(text: str, option: str) -> int:
     if read is None or not 0 < read <= LARGEST_COUNT or read != read.to_integral_value():
         raise PlanError(f"{option} {text}: expected a whole number above 0, such as 2097152 or 2M")
     return int(read)
+
+
+def document_limit(text: str | None) -> int | float | None:
+    """Number of documents, or a share of them below 1; None for all.
+
+    Raises:
+        PlanError: it is neither.
+
+    >>> document_limit("100"), document_limit("0.1"), document_limit(None)
+    (100, 0.1, None)
+    """
+    if text is None:
+        return None
+    number = float(text) if re.fullmatch(r"-?(\d{1,15}(\.\d*)?|\.\d+)", text.strip()) else math.nan
+    if 0.0 < number < 1.0:
+        return number
+    if number.is_integer():
+        return int(number)
+    raise PlanError(f"--limit {text}: expected a number of documents such as 100, or a share of them such as 0.1")
 
 
 def split(values: Sequence[str] | None) -> tuple[str, ...]:

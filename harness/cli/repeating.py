@@ -15,7 +15,7 @@ from harness.records import CellFailure
 _OF_CELLS = frozenset(
     (
         *("suite", "task", "model", "dtype", "shots", "prompts", "seeds", "limit", "docs", "slice_of", "engine"),
-        *("apply_chat_template", "system_instruction", "formats"),
+        *("apply_chat_template", "system_instruction", "formats", "gen_kwargs"),
     )
 )
 """Options that say which cells are run; the command names one cell instead."""
@@ -93,6 +93,8 @@ def _cell(failure: CellFailure, by_folder: bool) -> Iterator[str]:
         yield "--apply-chat-template"
     if cell.system is not None:
         yield from ("--system-instruction", cell.system)
+    if cell.generation is not None:
+        yield from ("--gen-kwargs", cell.generation)
     if cell.format is not None:
         yield from ("--formats", cell.format)
     if cell.engine != DEFAULT_ENGINE:

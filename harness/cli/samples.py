@@ -168,6 +168,7 @@ def _of(cell: Cell) -> dict[str, Any]:
         "chat": cell.chat,
         "system": cell.system,
         "format": cell.format,
+        "generation": cell.generation,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli.arguments import in_our_words
 from harness.cli.output import print_file, say
 from harness.cli.write import write_text
 from harness.errors import PlanError
@@ -105,4 +106,4 @@ def _check(context: typer.Context, run: list[str], nodes: int, array: int | None
         raise PlanError(f"{option}: the script sets it; expected other options of emergence run after --")
     assert context.parent is not None
     verb = context.parent.command.commands["run"]  # type: ignore[attr-defined]
-    verb.make_context("run", list(run), parent=context.parent)
+    verb.make_context("run", in_our_words(verb, run).arguments, parent=context.parent)

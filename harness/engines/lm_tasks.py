@@ -28,8 +28,9 @@ from harness.engines.shots import sampler
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
 from harness.plan.documents import chosen_documents
+from harness.plan.generation import asked_generation
 from harness.scoring.metrics import OWN_METRICS, is_own
-from harness.specs import TaskSpec
+from harness.specs import ModelSpec, TaskSpec
 from harness.wording import count, quoted
 
 logging.getLogger("lm_eval").setLevel(logging.ERROR)  # its advice is about its own command line
@@ -100,6 +101,26 @@ def build_cell(
     )
 
 
+def number_of_documents(task: TaskSpec, *, allow_code: bool = False) -> int:
+    """How many documents a task has, which are loaded for it; functions of the task may leave some out.
+
+    Raises:
+        HarnessError: they cannot be had.
+    """
+    model = ModelSpec(name="none", family="none", params=1)
+    cell = Cell(
+        model=model,
+        task=task.name,
+        suite=task.suite,
+        kind=task.kind,
+        task_version=task.version,
+        task_digest=task.digest,
+        metrics=task.metrics,
+        shots=0,
+    )
+    return len(build_cell(cell, task, DocumentCache(), allow_code=allow_code, only=range(1)).task.eval_docs)
+
+
 def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict[str, Any]:
     """The lm-eval config of a cell: the task's, changed by the prompt variant, with our sampler and metrics."""
     if cell.prompt not in task.prompts:
@@ -107,6 +128,8 @@ def task_config(cell: Cell, task: TaskSpec, *, allow_code: bool = False) -> dict
     # a copy, because lm-eval modifies the config it gets
     config = copy.deepcopy({**task.config, **task.prompts[cell.prompt]})
     config = {key: value for key, value in config.items() if key not in OWN_KEYS}
+    if cell.generation is not None:
+        config["generation_kwargs"] = {**(config.get("generation_kwargs") or {}), **asked_generation(cell.generation)}
     known = {field.name for field in fields(TaskConfig)}
     for key in config:
         if key not in known:

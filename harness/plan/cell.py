@@ -64,6 +64,8 @@ class Cell:
     format: Format | None = None
     """The other format in which the options are asked, `mc` by letters or `cloze` by their texts; None for that which
     the task is written in."""
+    generation: str | None = None
+    """Options of writing texts beyond those of the task, as JSON by sorted names; None for none."""
     engine: str = DEFAULT_ENGINE
     """Name of the engine."""
 

@@ -17,6 +17,8 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from harness.plan.generation import generation_text
+
 if TYPE_CHECKING:
     from harness.plan.cell import Cell
     from harness.specs import ModelSpec
@@ -53,6 +55,10 @@ def _instruction(value: Value) -> str:
 
 def _system(value: Value) -> str:
     return "no system instruction" if value is None else f"system {_instruction(value)}"
+
+
+def _options(value: Value) -> str:
+    return "as the task says" if value is None else generation_text(str(value))
 
 
 def _run(value: Value) -> str:
@@ -132,6 +138,14 @@ AXES: Mapping[str, Axis] = {
             name="docs", field="docs", of="question", in_key="unless default", title="documents chosen", label=_chosen
         ),
         Axis(name="format", field="format", of="question", in_key="unless default", text=_as_written, label=_format),
+        Axis(
+            name="generation",
+            field="generation",
+            of="question",
+            in_key="unless default",
+            text=_options,
+            label=lambda value: f"generation {_options(value)}",
+        ),
     )
 }
 """Every axis by name, in the order of the values in a key: a new one goes to the end."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import PlanError, unknown
 from harness.plan.cell import DEFAULT_ENGINE, Cell, Place
 from harness.plan.documents import chosen_documents, written_documents
 from harness.plan.formats import has_twin, twin_metrics, twins_asked
+from harness.plan.generation import generation_of
 from harness.plausible import COUNT, INDEX, LARGEST_COUNT
 from harness.specs import ModelSpec, Suite, TaskSpec
 from harness.wording import count, cut, quoted
@@ -53,14 +56,18 @@ class Sweep:
     """Prompt variants; ("all",) takes every variant of each task."""
     seeds: int | None = None
     """Number of few-shot seeds."""
-    limit: int | None = None
-    """Number of documents of each task, from the first on."""
+    limit: int | float | None = None
+    """Number of documents of each task, from the first on; below 1 a share of them."""
+    counted: Callable[[TaskSpec], int] | None = None
+    """Counts the documents of a task whose number is not known, for such a share; None refuses it."""
     docs: str | None = None
     """Numbers of the documents that are asked of each task, such as `17,19-25`: a trial; None for all of them."""
     chat: bool = False
     """True wraps prompts in turns by each model's own chat template."""
     system: str | None = None
     """System instruction before every prompt; None for none."""
+    generation: Mapping[str, Any] | None = None
+    """Options of writing texts, beyond those of each task that has texts written; None for none."""
     formats: tuple[str, ...] | None = None
     """Formats in which options are asked, `mc` and `cloze`; None takes the one that each task is written in."""
 
@@ -100,6 +107,7 @@ def expand(
         limit = suite.limit if sweep.limit is None and docs is None else sweep.limit
         for name in suite.tasks:
             task = used[name] = tasks[name]
+            n_asked = _number(limit, task, sweep)
             if docs is not None:
                 _check_documents(task, docs)
             prompts = _prompts(task, suite.prompts if sweep.prompts is None else sweep.prompts)
@@ -108,7 +116,7 @@ def expand(
                 for n_shots in task.shots(shots):
                     _check_shots(task, n_shots)
                     for prompt, twin in asked:
-                        drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt)
+                        drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt, sweep.generation)
                         for seed in range(seeds if drawn else 1):
                             cell = Cell(
                                 model=model,
@@ -121,17 +129,20 @@ def expand(
                                 shots=n_shots,
                                 prompt=prompt,
                                 seed=seed,
-                                limit=limit,
+                                limit=n_asked,
                                 docs=docs,
                                 chat="template" if sweep.chat else None,
                                 system=sweep.system,
                                 format=twin,
+                                generation=generation_of(task, prompt, sweep.generation),
                                 engine=engine,
                             )
                             cells.setdefault(cell.place, cell)
     if sweep.formats and used and not any(map(has_twin, used.values())):
         named = cut(", ".join(used))
         raise PlanError(f"--formats {','.join(sweep.formats)}: no task has options to ask in another format: {named}")
+    if sweep.generation and used and not any(task.generates for task in used.values()):
+        raise PlanError(f"--gen-kwargs: no task has texts written: {cut(', '.join(used))}")
     return RunPlan(cells=tuple(cells.values()), tasks=used)
 
 
@@ -141,10 +152,25 @@ def _check(sweep: Sweep) -> None:
             raise PlanError(f"--shots {quoted(shots)}: expected {INDEX.expected}")
     if sweep.seeds is not None and not 1 <= sweep.seeds <= LARGEST_COUNT:
         raise PlanError(f"--seeds {quoted(sweep.seeds)}: expected 1 or more (the number of few-shot seeds)")
-    if sweep.limit is not None and not 1 <= sweep.limit <= LARGEST_COUNT:
+    if isinstance(sweep.limit, float):
+        if not 0.0 < sweep.limit < 1.0:
+            raise PlanError(f"--limit {quoted(sweep.limit)}: expected a whole number, or a share between 0 and 1")
+    elif sweep.limit is not None and not 1 <= sweep.limit <= LARGEST_COUNT:
         raise PlanError(f"--limit {quoted(sweep.limit)}: expected {COUNT.expected}")
     if sweep.limit is not None and sweep.docs is not None:
         raise PlanError("--docs and --limit: expected one of them")
+
+
+def _number(limit: int | float | None, task: TaskSpec, sweep: Sweep) -> int | None:
+    """Number of documents of a task that a limit stands for; a share is rounded up, as lm-eval does it."""
+    if limit is None or isinstance(limit, int):
+        return limit
+    number = task.n_docs
+    if number is None and sweep.counted is not None:
+        number = sweep.counted(task)
+    if number is None:
+        raise PlanError(f"--limit {limit:g}: task {task.name} has an unknown number of documents; expected a number")
+    return max(1, math.ceil(number * limit))
 
 
 def _check_documents(task: TaskSpec, docs: str) -> None:
@@ -165,7 +191,9 @@ def _check_number(
             counts = tasks[name].shots(shots)
             prompts = _prompts(tasks[name], suite.prompts if sweep.prompts is None else sweep.prompts)
             drawn = tasks[name].draws
-            number += len(models) * sum(seeds if n or drawn(prompt) else 1 for n in counts for prompt in prompts)
+            number += len(models) * sum(
+                seeds if n or drawn(prompt, sweep.generation) else 1 for n in counts for prompt in prompts
+            )
     if number > MOST_CELLS:
         raise PlanError(
             f"the plan has {count(number)} cells; expected at most {count(MOST_CELLS)}: ask for fewer seeds, shots, "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from harness.plan import Cell, RunPlan
+from harness.plan.generation import asked_generation
 from harness.specs import ModelSpec, TaskSpec
 
 BLOCK = 256
@@ -36,9 +37,13 @@ class Job:
     def blocks(self) -> int:
         """Number of blocks that it can be cut into; 1 for a cell that one worker has to answer."""
         # answers drawn by chance may depend on the answers drawn before them; chosen documents are few
-        if self.documents is None or self.cell.docs is not None or self.task.draws(self.cell.prompt):
+        if self.documents is None or self.cell.docs is not None or self._is_drawn:
             return 1
         return max(1, math.ceil(self.documents / BLOCK))
+
+    @property
+    def _is_drawn(self) -> bool:
+        return self.task.draws(self.cell.prompt, asked_generation(self.cell.generation))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,25 +18,17 @@ INLINE = ("--executor", "inline")
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("--model_args pretrained=x", "--model-args is an option of lm-eval; here --model names a folder"),
-        ("--model-args=pretrained=x", "--model-args is an option of lm-eval; here --model names a folder"),
-        ("-a pretrained=x", "-a is an option of lm-eval; here --model names a folder"),
-        ("--output_path out", "--output-path is an option of lm-eval; here --results names the folder"),
-        ("--seed 3", "--seed is an option of lm-eval; here --seeds N takes the few-shot seeds 0 to N-1"),
-        ("--gen_kwargs temperature=1", "`generation_kwargs` stands in a task's YAML file"),
+        ("--shot 3", "--shot: no such option; did you mean --shots?"),
+        ("--num_shots 3", "--num-shots: no such option; did you mean --num-fewshot"),
+        ("--include-paths x", "--include-paths: no such option; did you mean --include-path?"),
         ("-t topic", "-t is short for --task in lm-eval; here it is --task alone"),
         ("-f 5", "-f is short for --num-fewshot in lm-eval; here it is --num-fewshot alone"),
-        ("--batch_size auto", "--batch-size auto: expected a number; it is halved by itself when memory runs out"),
-        ("--batch_size=auto:4", "--batch-size auto:4: expected a number"),
-        ("--limit 0.1", "--limit 0.1: expected a number of documents, the same for every task"),
-        ("--limit=.5", "--limit .5: expected a number of documents"),
-        ("--apply_chat_template chatml", "--apply-chat-template chatml: expected no name, since each model's own"),
-        ("--trust_remote_code True", "--trust-remote-code True: expected the option alone, which says yes"),
-        ("--model_args pretrained=x,dtype=float16", "--dtype its number format"),
-        ("--model hf", "--model hf says in lm-eval how a model is loaded; here --engine does"),
+        ("--limit 10%", "--limit 10%: expected a number of documents such as 100, or a share of them such as 0.1"),
+        ("--limit 2.5", "--limit 2.5: expected a number of documents such as 100, or a share of them such as 0.1"),
+        ("--deterministic please", "--deterministic please: expected the option alone, which says yes"),
     ],
 )
-def test_an_option_of_lm_eval_is_answered_by_our_word_for_it(emergence: Emergence, typed: str, said: str) -> None:
+def test_what_is_typed_wrong_is_answered_with_what_is_near(emergence: Emergence, typed: str, said: str) -> None:
     done = emergence("run", "--task", "topic", *typed.split())
     assert (done.code, done.out) == (2, "")
     assert said in done.err

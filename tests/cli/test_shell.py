@@ -118,9 +118,9 @@ def test_a_name_that_is_no_file_is_refused(emergence: Emergence, results: Path, 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("plan", "--famly", "x"), "No such option: --famly"),
+        (("plan", "--famly", "x"), "--famly: no such option; did you mean --family?"),
         (("plam",), "No such command 'plam'"),
-        (("plan", "--limit", "ten"), "Invalid value for '--limit'"),
+        (("plan", "--seeds", "ten"), "Invalid value for '--seeds'"),
         (("run", "--truncation", "maybe"), "'maybe' is not one of 'refuse', 'allow'"),
         (("plan", "--shots"), "'--shots' requires an argument"),
         (("compare",), "Missing argument 'A'"),

@@ -289,3 +289,11 @@ def test_a_template_cannot_reach_beyond_its_document(choice_task: TaskSpec) -> N
     spec = replace(choice_task, config={**choice_task.config, "doc_to_text": escape})
     with pytest.raises(CatalogError, match="document 0: template fails: access to attribute '__class__'"):
         build_cell(cell(of=spec), spec, DocumentCache())
+
+
+def test_options_of_writing_that_a_cell_keeps_replace_those_of_the_task(text_task: TaskSpec) -> None:
+    task = text_task
+    asked = cell(of=task, generation='{"max_gen_toks":3,"until":["."]}')
+    [request, *_] = build_cell(asked, task, DocumentCache()).documents[0]
+    assert request.args[1] == {"until": ["."], "max_gen_toks": 3, "do_sample": False}
+    assert task.config["generation_kwargs"]["max_gen_toks"] == 12

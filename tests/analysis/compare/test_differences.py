@@ -362,7 +362,11 @@ def test_a_partner_that_failed_is_told_with_its_error() -> None:
     ("a", "b", "message"),
     [
         ("toy-1", "toy-4000", "unknown model 'toy-1'; known: toy-1000, toy-4000"),
-        ("size=3", "toy-4000", "size=3: unknown field 'size'; known: chat, docs, dtype, engine, family, format, model"),
+        (
+            "size=3",
+            "toy-4000",
+            "size=3: unknown field 'size'; known: chat, docs, dtype, engine, family, format, generation",
+        ),
         ("shots=7", "shots=0", "unknown shots '7'; known: 0"),
         ("shots=0,shots=0", "toy-4000", "shots stands twice"),
         (" ", "toy-4000", "an empty side"),
