@@ -50,6 +50,7 @@ def command(
     apply_chat_template: opt.ChatTemplate = False,
     system_instruction: opt.SystemInstruction = None,
     formats: opt.Formats = None,
+    gen_kwargs: opt.GenerationOptions = None,
     engine: opt.EngineName = DEFAULT_ENGINE,
     executor: opt.ExecutorName = "ray",
     address: opt.Address = None,
