@@ -64,7 +64,10 @@ def folders_below(place: Path) -> Iterator[Path]:
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
-    inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    try:
+        inside = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False))
+    except OSError:  # a folder of somebody else's
+        return
     deeper = [Path(path) for path in inside if not is_temporary(os.path.basename(path))] if depth else []
     found = [one for part in deeper for one in _below(part, depth - 1)]
     is_model = (folder / "config.json").exists()

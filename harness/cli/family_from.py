@@ -51,8 +51,13 @@ def command(
             left_out += 1
             say(f"left out: {error}")
             continue
-        if copied := next((m for m in models if m.fingerprint == found.fingerprint), None):
-            say(f"left out: {folder}: has the same files as {copied.path}")
+        copied = next((m for m in models if m.fingerprint == found.fingerprint), None)
+        if copied is not None and copied.step is None and found.step is not None:
+            models.remove(copied)  # the end of a training, which is its last checkpoint too
+            copied, found = found, copied
+            models.append(copied)
+        if copied is not None:
+            say(f"left out: {found.path}: has the same files as {copied.path}")
         else:
             models.append(found)
     if not models:

@@ -17,6 +17,7 @@ from harness.cli.running import evaluated, left_alone, made_ready
 from harness.errors import CatalogError, MachineError, ModelError, StoreError
 from harness.executors.signals import ended_by_sigterm
 from harness.plan import DEFAULT_ENGINE
+from harness.specs import Family
 from harness.wording import counted
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
         HarnessError: the file, a suite, a task or another option is not as it must be.
     """
     from harness.catalog.family import folders_named
+    from harness.catalog.model_words import check_kinds
     from harness.catalog.watched import Watched
     from harness.catalog.yaml_files import FamilyFile, read_yaml, validated
 
@@ -109,6 +111,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     file = validated(FamilyFile, read_yaml(path), path)
     if file.checkpoints is None and not any(entry.path for entry in file.models):
         raise CatalogError(f"{path}: names no folder; expected `checkpoints`, a pattern such as runs/*/checkpoint-*")
+    check_kinds([Family(name=file.family, models=(), kind=file.kind)])
     catalog = catalog_of(given)
     if file.family in catalog.families:
         raise CatalogError(

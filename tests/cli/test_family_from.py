@@ -82,6 +82,14 @@ def test_tokens_are_those_that_the_trainer_counted_unless_told(emergence: Emerge
     assert "guessed: tokens, from steps x 100\n" in told.err
 
 
+def test_the_end_of_a_training_is_its_last_checkpoint(emergence: Emergence, place: Path) -> None:
+    shutil.copytree(checkpoint("end"), place / "runs/checkpoint-20")
+    shutil.copytree(place / "end", place / "runs", dirs_exist_ok=True)
+    done = emergence("family-from", "runs")
+    assert (done.code, models(done.out, "name")) == (0, [("runs-checkpoint-20",)])
+    assert f"left out: {place / 'runs'}: has the same files as {place / 'runs/checkpoint-20'}" in done.err
+
+
 def test_a_folder_without_a_whole_model_is_one_line_and_left_out(emergence: Emergence, place: Path) -> None:
     checkpoint("runs/checkpoint-10")
     (place / "runs/checkpoint-20").mkdir()
@@ -89,10 +97,10 @@ def test_a_folder_without_a_whole_model_is_one_line_and_left_out(emergence: Emer
     checkpoint("runs/tmp-checkpoint-30")
     (place / "runs/checkpoint-10/global_step10").mkdir()
     done = emergence("family-from", "runs")
-    assert (done.code, models(done.out, "name")) == (1, [("again",)])
+    assert (done.code, models(done.out, "name")) == (1, [("runs-checkpoint-10",)])
     lines = [line for line in done.err.splitlines() if line.startswith("left out: ")]
-    assert [line.split(": ")[1].rpartition("/")[2] for line in lines] == ["checkpoint-10", "checkpoint-20"]
-    assert lines[0].endswith("runs/checkpoint-10: has the same files as " + str(place / "runs/again"))
+    assert [line.split(": ")[1].rpartition("/")[2] for line in lines] == ["again", "checkpoint-20"]
+    assert lines[0].endswith("runs/again: has the same files as " + str(place / "runs/checkpoint-10"))
     assert "no config; expected config.json" in lines[1]
 
 
