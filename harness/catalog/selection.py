@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog.checkpoints import model_folders
+from harness.catalog.lm_eval_tasks.derived import taken_for_granted
 from harness.catalog.model_words import check_kinds, is_folder, models_named
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
 from harness.catalog.revisions import resolved
@@ -111,6 +112,8 @@ def select(
         check_numbers({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
     plan = replace(plan, tasks={name: _here(catalog, task) for name, task in plan.tasks.items()})
+    for said in taken_for_granted(plan.tasks.values()):
+        log.warning("%s", said)
     _check_documents(catalog, plan)
     if formats and (without := [name for name, task in plan.tasks.items() if not has_twin(task)]):
         log.warning("no options to ask in another format, and asked as they are: %s", cut(", ".join(without)))

@@ -82,11 +82,20 @@ class DocumentCache:
         key = json.dumps([task.digest, task.data_folder, *source], default=repr, sort_keys=True)
         if key not in self._splits:
             files = {} if callable(config.get("custom_dataset")) else named_files(config)
+            if not files or task.dialect != "own":
+                _hide_progress()
             if files and task.dialect != "own":
                 self._splits[key] = _as_lm_eval_reads(task, config, files)
             else:
                 self._splits[key] = _from_files(config, files) if files else _from_elsewhere(task, config)
         return self._splits[key]
+
+
+def _hide_progress() -> None:
+    """Switch off the progress bars of `datasets`, of which a worker would show several for each task."""
+    import datasets
+
+    datasets.disable_progress_bars()
 
 
 def read_documents(paths: Iterable[Path], named: str | None = "json") -> Documents:

@@ -70,3 +70,13 @@ def test_a_group_is_run_by_its_name(emergence: Emergence, folder: Path, tmp_path
     done = emergence("run", *options, "--family", "embedded", "--results", tmp_path / "results")
     assert done.code == 0, done.err
     assert "24 cells evaluated, 0 failed" in done.err
+
+
+def test_what_was_taken_for_granted_is_said(emergence: Emergence, folder: Path) -> None:
+    done = emergence(
+        *("plan", "--include-path", folder, "--allow-code", "--model", "ladder-12k"),
+        *("--tasks", "their_text,their_choice,their_functions"),
+    )
+    assert "chance level 0 is taken for their_text, their_functions: nothing tells another" in done.err
+    assert "the best score is not known for their_functions, so that there is no verdict" in done.err
+    assert "their_choice" not in done.err

@@ -8,12 +8,12 @@ the likelihood of the reference answer for each byte, or what the task lists its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
 from harness.scoring.metrics import SAMPLE_METRICS
-from harness.specs import Kind, MetricSpec
+from harness.specs import Kind, MetricSpec, TaskSpec
 
 DEFAULT_METRICS: Mapping[str, tuple[str, ...]] = {
     "multiple_choice": ("acc", "acc_norm"),
@@ -79,6 +79,29 @@ def derived(config: Mapping[str, Any]) -> Derived:
     metrics = tuple(_spec(name, better.get(name), options, config) for name in (*names, *partners))
     guessed = tuple(metric.name for metric in metrics if options and _bare(metric.name) in _GUESSED)
     return Derived(_kind(config, output_type, list(names)), metrics, guessed)
+
+
+def taken_for_granted(tasks: Iterable[TaskSpec]) -> Iterator[str]:
+    """What was assumed about tasks as lm-eval has them, or is not known of them; a sentence each."""
+    plain = [task for task in tasks if task.dialect == "lm-eval"]
+    # a guess has a correlation of 0, which is known
+    guessed = [t for t in plain if t.headline.chance == 0 and t.headline.name not in ("mcc", *t.chance_of_documents)]
+    endless = [t for t in plain if t.headline.best is None]
+    alone = [t for t in plain if not any(metric.continuous for metric in t.metrics)]
+    if guessed:
+        yield f"chance level 0 is taken for {_names(guessed)}: nothing tells another"
+    if endless:
+        yield (
+            f"the best score is not known for {_names(endless)}, so that there is no verdict: a file with "
+            "`lm_eval: NAME` and `metrics` can say it"
+        )
+    if alone:
+        yield f"no continuous partner is known for {_names(alone)}: a jump may be an artefact of the metric"
+
+
+def _names(tasks: Sequence[TaskSpec]) -> str:
+    named = ", ".join(task.name for task in tasks[:3])
+    return f"{named} and {len(tasks) - 3} more" if len(tasks) > 3 else named
 
 
 def _listed(config: Mapping[str, Any], output_type: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
