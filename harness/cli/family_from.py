@@ -35,40 +35,46 @@ def command(
     ] = None,
 ) -> None:
     """Write a family file for your own checkpoints, and say what was guessed. Exits with 1 when one is left out."""
-    from harness.catalog.own_family import called, common_root, own_model
+    from harness.catalog.own_family import called, common_root
 
     per_step = None if tokens_per_step is None else count_of(tokens_per_step, "--tokens-per-step")
     if output is not None and output.exists():
         raise CatalogError(f"--output {output}: is there already; expected the name of a new file")
     folders = list(dict.fromkeys(folder for path in paths for folder in _folders(path)))
     root = common_root(folders)
-    models: list[OwnModel] = []
-    left_out = 0
-    for folder in folders:
-        try:
-            found = own_model(folder, root, per_step)
-        except ModelError as error:
-            left_out += 1
-            say(f"left out: {error}")
-            continue
-        copied = next((m for m in models if m.fingerprint == found.fingerprint), None)
-        if copied is not None and copied.step is None and found.step is not None:
-            models.remove(copied)  # the end of a training, which is its last checkpoint too
-            copied, found = found, copied
-            models.append(copied)
-        if copied is not None:
-            say(f"left out: {found.path}: has the same files as {copied.path}")
-        else:
-            models.append(found)
-    if not models:
-        raise CatalogError(f"{', '.join(map(str, paths))}: no folder has a whole model; nothing is written")
+    whole = _whole(folders, root, per_step)
+    if not whole:
+        raise CatalogError(f"{', '.join(paths)}: no folder has a whole model; nothing is written")
+    models = _without_copies(whole)
     text = _text(name or called(root), models, output)
     _check(text, output)
     for line in _guesses(models, per_step):
         say(line)
     _write(text, output)
-    if left_out:
+    if len(whole) < len(folders):
         raise typer.Exit(1)
+
+
+def _whole(folders: Sequence[Path], root: Path, per_step: int | None) -> list[OwnModel]:
+    """The folders that have a whole model; a line for each of the others."""
+    from harness.catalog.own_family import own_model
+
+    models = []
+    for folder in folders:
+        try:
+            models.append(own_model(folder, root, per_step))
+        except ModelError as error:
+            say(f"left out: {error}")
+    return models
+
+
+def _without_copies(models: Sequence[OwnModel]) -> list[OwnModel]:
+    """One model of those with the same files, a line for each of the others: the end of a training is a checkpoint."""
+    kept: dict[str, OwnModel] = {}
+    for model in sorted(models, key=lambda one: one.step is None):
+        if (first := kept.setdefault(model.fingerprint, model)) is not model:
+            say(f"left out: {model.path}: has the same files as {first.path}")
+    return [model for model in models if kept[model.fingerprint] is model]
 
 
 def _folders(named: str) -> Iterator[Path]:

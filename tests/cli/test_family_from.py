@@ -99,9 +99,9 @@ def test_a_folder_without_a_whole_model_is_one_line_and_left_out(emergence: Emer
     done = emergence("family-from", "runs")
     assert (done.code, models(done.out, "name")) == (1, [("runs-checkpoint-10",)])
     lines = [line for line in done.err.splitlines() if line.startswith("left out: ")]
-    assert [line.split(": ")[1].rpartition("/")[2] for line in lines] == ["again", "checkpoint-20"]
-    assert lines[0].endswith("runs/again: has the same files as " + str(place / "runs/checkpoint-10"))
-    assert "no config; expected config.json" in lines[1]
+    assert [line.split(": ")[1].rpartition("/")[2] for line in lines] == ["checkpoint-20", "again"]
+    assert lines[1].endswith("runs/again: has the same files as " + str(place / "runs/checkpoint-10"))
+    assert "no config; expected config.json" in lines[0]
 
 
 @pytest.mark.parametrize(
