@@ -23,7 +23,7 @@ HEAVY = (
 )
 
 
-def heavy_after(*arguments: str) -> list[str]:
+def heavy_after(*arguments: str, heavy: tuple[str, ...] = HEAVY) -> list[str]:
     """Heavy modules a fresh interpreter has loaded after one command."""
     program = f"""
 import sys
@@ -34,7 +34,7 @@ try:
     main()
 except SystemExit as end:
     assert end.code in (0, None), end.code
-print("HEAVY", *[name for name in {HEAVY!r} if name in sys.modules])
+print("HEAVY", *[name for name in {heavy!r} if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return done.stdout.strip().splitlines()[-1].split()[1:]
@@ -48,6 +48,18 @@ print("HEAVY", *[name for name in {HEAVY!r} if name in sys.modules])
 )
 def test_light_verbs_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
     assert heavy_after(*arguments) == []
+
+
+@pytest.mark.processes
+def test_help_reads_no_files_of_the_catalogue() -> None:
+    readers = (
+        "pydantic",
+        "yaml",
+        "harness.catalog.catalogue",
+        "harness.catalog.yaml_files",
+        "harness.scoring.questions",
+    )
+    assert heavy_after("--help", heavy=readers) == []
 
 
 def test_no_test_imports_another_test_module() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.catalog import Catalog, complete_folder
-from harness.catalog.mirror import Mirror
 from harness.cli.options import AllowCode, DataRoots, MirrorFolder
 from harness.cli.output import say
 from harness.errors import CatalogError, Faults, HarnessError, ModelError
 from harness.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from harness.catalog import Catalog
+    from harness.catalog.mirror import Mirror
 
 
 def command(
@@ -68,6 +70,8 @@ def _check_folder(model: ModelSpec, path: Path) -> None:
     """Check that the folder of a local model is complete, and say what in the family's file is in doubt."""
     if model.path is None:
         return
+    from harness.catalog import complete_folder
+
     try:
         doubt = complete_folder(Path(model.path)).doubt(model)
     except ModelError as error:
