@@ -275,3 +275,45 @@ def test_filters_that_a_file_of_the_task_adds_are_left_to_the_worker(folder: Pat
     added(folder, "own.yaml", f"include: text.yaml\ntask: own\nfilter_list: {filters}\n")
     with pytest.raises(CatalogError, match="unknown filter 'of_their_own'"):
         chosen(folder, "own")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "include: text.yaml\ntask: x\nprocess_docs: !function lm_eval.tasks.hellaswag.utils.process_docs\n",
+        "include: text.yaml\ntask: x\nprocess_results: !function subprocess.run\n",
+        "include: text.yaml\ntask: x\ncustom_dataset: !function lm_eval.tasks._yaml_loader.load_yaml\n",
+        "group: x\ntask: [{task: their_text, doc_to_text: !function utils.ask}]\n",
+    ],
+)
+def test_a_file_of_others_asks_for_no_function_without_consent(folder: Path, content: str) -> None:
+    added(folder, "x.yaml", content)
+    with pytest.raises(CatalogError, match="agree with --allow-code"):
+        chosen(folder, "x")
+
+
+def test_a_task_of_lm_eval_asks_for_its_own_functions(folder: Path) -> None:
+    task = chosen(folder, "hellaswag")["hellaswag"]
+    function = task.config["process_docs"]
+    assert (function.installed, function.label.partition("@")[0]) == (True, "lm_eval/tasks/hellaswag/utils.py")
+    assert function.path.is_file()
+    assert task.code_files == ()
+
+
+def test_what_executes_programs_cannot_be_included_in_another_guise(folder: Path) -> None:
+    added(folder, "base.yaml", "include: text.yaml\ntask: base\nunsafe_code: true\n")
+    added(folder, "x.yaml", "include: base.yaml\ntask: x\nunsafe_code: false\n")
+    with pytest.raises(CatalogError, match="unsafe_code: lm-eval would run programs"):
+        chosen(folder, "x")
+
+
+def test_files_and_groups_that_grow_without_end_are_ended(folder: Path) -> None:
+    for i in range(8):
+        added(folder, f"_i{i}", f"include: [{', '.join([f'_i{i + 1}'] * 30)}]\n" if i < 7 else "num_fewshot: 1\n")
+        inside = f"g{i + 1}" if i < 7 else "their_text"
+        added(folder, f"g{i}.yaml", f"group: g{i}\ntask: [{', '.join([inside] * 30)}]\n")
+    added(folder, "x.yaml", "include: [text.yaml, _i0]\ntask: x\n")
+    with pytest.raises(CatalogError, match="include: the task includes more than 200 files"):
+        chosen(folder, "x")
+    with pytest.raises(CatalogError, match=r"has more than 100,000 entries in all"):
+        chosen(folder, "g0")

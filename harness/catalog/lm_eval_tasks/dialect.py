@@ -38,8 +38,8 @@ _NAMES = ("task", "group", "tag", "task_list", "task_alias", "group_alias", "inc
 """Keys that say where a task belongs, and not what is asked."""
 _ON_HUB = re.compile(r"hf://datasets/(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?/(?P<path>[^?#]+)", re.ASCII)
 """A file of a data set on the hub."""
-_MOST_INCLUDES = 20
-"""Files that include each other in a row."""
+_MOST_INCLUDED = 200
+"""Files that a task may include, each time counted; lm-eval's own include five at most."""
 
 
 def is_lm_eval(keys: Iterable[str]) -> bool:
@@ -68,39 +68,49 @@ def read_task_file(path: Path, allowed: Sequence[Path]) -> dict[str, Any]:
     Raises:
         CatalogError: a file or a function cannot be found or read, or the file includes itself.
     """
-    return _read(path, allowed, ())
+    return _Files(allowed).read(path, ())
 
 
-def _read(path: Path, allowed: Sequence[Path], above: tuple[Path, ...]) -> dict[str, Any]:
-    if path in above:
-        raise CatalogError(f"{path}: include: the files include each other")
-    if len(above) > _MOST_INCLUDES:
-        raise CatalogError(f"{path}: include: expected at most {_MOST_INCLUDES} files that include one another in turn")
-    try:
-        raw = parsed_yaml(read_text(path, YAML_BYTES), partial(task_function, folder=path.parent, where=str(path)))
-    except UnreadableError as error:
-        raise CatalogError(f"{path}: {error}") from error
-    if not isinstance(raw, dict):
-        raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
-    names = raw.pop("include", None)
-    merged: dict[str, Any] = {}
-    for name in names if isinstance(names, list) else [names]:
-        if name is not None:
-            included = _read(_included(path, name, allowed), allowed, (*above, path))
-            merged.update({key: value for key, value in included.items() if key != "task_list"})
-    return {**merged, **raw}
+class _Files:
+    """Reads a file with those that it includes, and counts them: a few files can include each other without end."""
 
+    def __init__(self, allowed: Sequence[Path]) -> None:
+        self._allowed = allowed
+        self._number = 0
 
-def _included(path: Path, name: Any, allowed: Sequence[Path]) -> Path:
-    if not isinstance(name, str):
-        raise CatalogError(f"{path}: include is {quoted(name)}; expected the name of a file, or a list of names")
-    found = (path.parent / name).resolve()
-    if not any(found.is_relative_to(root) for root in allowed):
-        raise CatalogError(
-            f"{path}: include is {quoted(str(found))}, outside the task's folder; expected a file below it, below "
-            "--include-path, or below a folder given with --data-root"
-        )
-    return found
+    def read(self, path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+        """The keys of a file that those `above` include, the first one last."""
+        self._number += 1
+        if path in above:
+            raise CatalogError(f"{path}: include: the files include each other")
+        if self._number > _MOST_INCLUDED:
+            raise CatalogError(f"{path}: include: the task includes more than {_MOST_INCLUDED} files")
+        try:
+            raw = parsed_yaml(read_text(path, YAML_BYTES), partial(task_function, folder=path.parent, where=str(path)))
+        except UnreadableError as error:
+            raise CatalogError(f"{path}: {error}") from error
+        if not isinstance(raw, dict):
+            raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
+        names = raw.pop("include", None)
+        merged: dict[str, Any] = {}
+        for name in names if isinstance(names, list) else [names]:
+            if name is not None:
+                included = self.read(self._place(path, name), (*above, path))
+                merged.update({key: value for key, value in included.items() if key != "task_list"})
+        # what executes programs of a model does so whatever a file that includes it says
+        executes = {"unsafe_code": True} if merged.get("unsafe_code") else {}
+        return {**merged, **raw, **executes}
+
+    def _place(self, path: Path, name: Any) -> Path:
+        if not isinstance(name, str):
+            raise CatalogError(f"{path}: include is {quoted(name)}; expected the name of a file, or a list of names")
+        found = (path.parent / name).resolve()
+        if not any(found.is_relative_to(root) for root in self._allowed):
+            raise CatalogError(
+                f"{path}: include is {quoted(str(found))}, outside the task's folder; expected a file below it, below "
+                "--include-path, or below a folder given with --data-root"
+            )
+        return found
 
 
 def asked_config(config: Mapping[str, Any]) -> dict[str, Any]:

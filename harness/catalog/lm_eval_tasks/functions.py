@@ -44,7 +44,7 @@ class TaskFunction:
     digest: str
     """First 12 hex digits of the SHA-256 of the file."""
     installed: bool
-    """True for a file of the installed lm-eval, which is a dependency and no code of others."""
+    """True for a file of the installed lm-eval that lm-eval's own task asks for: a dependency and no code of others."""
 
     @property
     def __name__(self) -> str:  # lm-eval calls a metric by it
@@ -149,9 +149,12 @@ def task_function(reference: str, folder: Path, where: str) -> TaskFunction:
         digest = sha256(file, CONFIG_BYTES).hex()[:12]
     except UnreadableError as error:
         raise CatalogError(f"{file}: {error}") from error
+    # only lm-eval's own files may ask for its functions without consent: some read files or execute programs,
+    # with whatever arguments a file of others would give them
     home = package_folder()
-    if home is not None and file.is_relative_to(home.resolve()):
-        return TaskFunction(file.relative_to(home.resolve()).as_posix(), name, digest, True)
+    place = None if home is None else home.resolve()
+    if place is not None and file.is_relative_to(place) and folder.resolve().is_relative_to(place):
+        return TaskFunction(file.relative_to(place).as_posix(), name, digest, True)
     return TaskFunction(str(file), name, digest, False)
 
 

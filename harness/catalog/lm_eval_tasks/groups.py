@@ -18,6 +18,8 @@ LM_EVAL = "lm_eval:"
 """Begins a name that is looked up among lm-eval's tasks alone."""
 _MOST_GROUPS = 20
 """Groups inside each other."""
+_MOST_ENTRIES = 100_000
+"""Entries of a group and of all groups in it, each time counted."""
 
 
 class ChosenTask(NamedTuple):
@@ -76,6 +78,8 @@ class Meaning:
     """Tasks, in lm-eval's order."""
     groups: list[TaskGroup] = field(default_factory=list)
     """Groups among what it stands for, itself included, those inside first."""
+    entries: int = 0
+    """Entries of groups that were looked at."""
 
 
 class OtherTasks:
@@ -186,6 +190,9 @@ class OtherTasks:
     ) -> tuple[str, ...]:
         if name in above or len(above) > _MOST_GROUPS:
             raise CatalogError(f"{entry.file}: group {quoted(name)} holds itself")
+        made.entries += len(entry.members)
+        if made.entries > _MOST_ENTRIES:
+            raise CatalogError(f"{entry.file}: group {quoted(name)} has more than {_MOST_ENTRIES:,} entries in all")
         inside, folder = (*above, name), None if entry.file is None else entry.file.parent
         every = {**_resolved(entry.changes, folder), **changes}
         tasks = [

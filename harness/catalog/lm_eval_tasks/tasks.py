@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.catalog.lm_eval_tasks.derived import derived
 from harness.catalog.lm_eval_tasks.dialect import OWN_WORDS, asked_config, check_dialect, read_task_file
-from harness.catalog.lm_eval_tasks.functions import package_folder
+from harness.catalog.lm_eval_tasks.functions import TaskFunction, package_folder
 from harness.catalog.lm_eval_tasks.groups import ChosenTask
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_loading import OfLmEval, Permissions, task_from
@@ -63,6 +63,11 @@ def _made(
     base: Path | None = None,
 ) -> tuple[TaskSpec, Mapping[str, DataFile]]:
     asked = asked_config(config)
+    if isinstance(asked.get("custom_dataset"), TaskFunction) and not (permitted.code or permitted.trusted):
+        # it gets `metadata` and `dataset_kwargs`, with which some of lm-eval's load tokenizers that are code
+        raise CatalogError(
+            f"{path}: custom_dataset runs Python code with what the file gives it; agree with --allow-code"
+        )
     found = derived(asked)
     wrapper = words if isinstance(words, WrapperFile) else None
     metadata = config.get("metadata")
