@@ -13,7 +13,7 @@ from harness.bounded.files import files_below, kind_of
 from harness.bounded.limits import UnreadableError
 from harness.catalog.family import family_of
 from harness.catalog.lm_eval_tasks.dialect import looks_like_lm_eval
-from harness.catalog.lm_eval_tasks.groups import LM_EVAL, ChosenTask, OtherTasks
+from harness.catalog.lm_eval_tasks.groups import LM_EVAL, ChosenTask, OtherTasks, named_like
 from harness.catalog.lm_eval_tasks.index import Installed, TaskIndex, indexed, made_index
 from harness.catalog.mirror import Mirror
 from harness.catalog.task_config import check_templates
@@ -90,12 +90,12 @@ class Catalog:
             raise CatalogError(self.others.unknown(name, (*self.tasks, *self.wrapped)))
         return self.tasks[name]
 
-    def with_others(self, names: Iterable[str]) -> tuple[Catalog, Mapping[str, tuple[str, ...]]]:
+    def with_others(self, names: Sequence[str]) -> tuple[Catalog, Mapping[str, tuple[str, ...]]]:
         """The catalogue with those of lm-eval's tasks that some names stand for, and what each of the names stands for.
 
         Args:
             names: tasks of this catalogue, which stand for themselves, or tasks, groups and tags of lm-eval, with or
-                without `lm_eval:` before them.
+                without `lm_eval:` before them; or patterns such as `mmlu_*`, which stand for tasks.
 
         Raises:
             CatalogError: a name is not known, or something is wrong with a task; the faults of all are told.
@@ -106,7 +106,10 @@ class Catalog:
         stands_for: dict[str, tuple[str, ...]] = {}
         loaded: dict[str, ChosenTask] = {}
         faults = Faults()
-        for name in dict.fromkeys(names):
+        asked = {name: self._matching(name) for name in names if "*" in name}
+        for name in dict.fromkeys(
+            [*(n for n in names if n not in asked), *(n for some in asked.values() for n in some)]
+        ):
             if name in self.tasks:
                 stands_for[name] = (name,)
                 continue
@@ -139,7 +142,16 @@ class Catalog:
                     files[f"task {called}"] = leaf.file or Path(f"group {leaf.of}")
             stands_for[name] = tuple(found)
         faults.check()
+        for pattern, some in asked.items():
+            stands_for[pattern] = tuple(task for name in some for task in stands_for[name])
         return replace(self, tasks=tasks, fields=fields, files=files), stands_for
+
+    def _matching(self, pattern: str) -> list[str]:
+        """The tasks, without groups and tags, whose names a pattern such as `mmlu_*` describes."""
+        known = (*self.tasks, *self.wrapped, *(found.name for found in self.others.matching(pattern) if found.is_task))
+        if found := [name for name in dict.fromkeys(known) if named_like(name, pattern)]:
+            return found
+        raise CatalogError(self.others.unknown(pattern, (*self.tasks, *self.wrapped)))
 
     def _one_task(self, wrapped: Wrapped) -> ChosenTask:
         where, name = f"{wrapped.path}: lm_eval", wrapped.file.lm_eval

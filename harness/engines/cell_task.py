@@ -79,6 +79,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         trusted: bool = False,
         file: str | None = None,
         shares_split: bool = False,
+        shows_examples: bool = True,
         turns: Turns | None = None,
         system: str | None = None,
         twin: Format | None = None,
@@ -90,6 +91,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             trusted: True when templates and regular expressions need no limits on time and memory.
             file: file that defines the task, for messages about them; None when there is none.
             shares_split: True when examples come from the split that is evaluated.
+            shows_examples: False when no example is shown, so that their split need not be read.
             turns: function that writes the turns of a chat as a text; None for prompts in plain text.
             system: system instruction; None for none.
             twin: the other format that the options are asked in; None for that of the task.
@@ -98,6 +100,7 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
         self._turns = turns
         self._system = system
         self._shares_split = shares_split
+        self._shows_examples = shows_examples
         self._said: dict[tuple[str, int], tuple[DocumentFields, Any]] = {}
         self._rendering: Rendering = rendering_for(trusted=trusted)
         self._trusted = trusted
@@ -181,6 +184,10 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             self._of_documents.learn(documents)
             self._rendering.learn([text for text in others if text not in self.features], documents)
             yield from batch
+
+    def fewshot_docs(self) -> Any:
+        """The examples; none where none is shown, since some training splits have half a million documents."""
+        return super().fewshot_docs() if self._shows_examples else []
 
     # --- what a document asks ---------------------------------------------------------------------------------------
 

@@ -77,6 +77,7 @@ def build_cell(
         trusted=task.trusted,
         file=task.file,
         shares_split=task.demonstrations == "pool" and example_split(config) == evaluated_split(config),
+        shows_examples=cell.shots > 0,
         turns=write_turns if cell.chat else None,
         system=cell.system,
         twin=cell.format,
@@ -86,7 +87,7 @@ def build_cell(
     # lm-eval's own rule, kept for tasks of ours: 0 in a config means that the prompt has its examples built in.
     if made.config.num_fewshot != 0:
         made.set_config("num_fewshot", cell.shots)
-    if (places := config["fewshot_config"].get("fewshot_indices")) is not None:
+    if cell.shots and (places := config["fewshot_config"].get("fewshot_indices")) is not None:
         made.sampler.take(places)
     made.set_fewshot_seed(cell.seed)
     chosen = only if cell.docs is None else frozenset(chosen_documents(cell.docs))

@@ -317,3 +317,15 @@ def test_files_and_groups_that_grow_without_end_are_ended(folder: Path) -> None:
         chosen(folder, "x")
     with pytest.raises(CatalogError, match=r"has more than 100,000 entries in all"):
         chosen(folder, "g0")
+
+
+def test_a_pattern_stands_for_the_tasks_that_it_describes(folder: Path) -> None:
+    assert [*chosen(folder, "their_*e*")] == ["their_choice", "their_likelihood", "their_text", "their_whole"]
+    assert [*chosen(folder, "add_*")] == ["add_2", "add_3"]
+    with pytest.raises(CatalogError, match=r"unknown task 'theirs_\*'"):
+        chosen(folder, "theirs_*")
+
+
+def test_a_file_in_place_of_a_name_is_answered_with_the_way(folder: Path) -> None:
+    with pytest.raises(CatalogError, match="its file or folder with --include-path"):
+        chosen(folder, "theirs/choice.yaml")

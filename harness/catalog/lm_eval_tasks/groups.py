@@ -47,6 +47,11 @@ class NamedTask(NamedTuple):
     tasks: int | None
     """Number of tasks of a group or a tag; None for a task."""
 
+    @property
+    def is_task(self) -> bool:
+        """True for a task that can be evaluated here, False for groups, tags, and tasks written in Python."""
+        return self.kind == "task"
+
 
 def named_like(name: str, word: str) -> bool:
     """Whether a name has a word in it, in letters of any case; `*` stands for anything, as in `arc*`.
@@ -169,6 +174,8 @@ class OtherTasks:
         """The message for a name that nobody knows; `known` are names of other tasks."""
         near = dict.fromkeys([*get_close_matches(name, known, n=5, cutoff=0.75), *self.near(name)])
         said = f"unknown task {quoted(name)}"
+        if name.endswith((".yaml", ".yml")):
+            return f"{said}; expected the name of a task, and its file or folder with --include-path"
         if near:
             return f"{said}; did you mean {', '.join([*near][:5])}? `emergence list tasks --match WORD` shows more"
         shown = f"; known: {cut(', '.join(sorted(known)), 2000)}" if known else ""
