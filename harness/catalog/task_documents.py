@@ -398,10 +398,9 @@ class _Measures:
 
                 self._entities += check_entities(fields, answered.right.texts[0])
             if self._programs:
-                from harness.scoring.programs import entry_of, tests_of
+                from harness.scoring.programs import check_tests
 
-                tests_of(fields)
-                entry_of(fields, str(way.questions.question(fields)))
+                check_tests(fields, str(way.questions.question(fields)))
         except HarnessError as error:
             yield Trouble("", str(error), "no reference")
 

@@ -22,6 +22,9 @@ from _socket import CMSG_SPACE, SCM_RIGHTS, SOL_SOCKET, socket
 TYPE_CHECKING = False  # as in `typing`, which would have to be loaded
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from harness.scoring.dialogue import attend, judge  # whose text stands before this one in the sandbox
 
 NOBODY = 65534
 """The traditional user and group without rights."""
@@ -186,11 +189,11 @@ def _run(connection: int, guard: "Callable[[], None]") -> None:
         posix.dup2(nothing, descriptor)
     posix.closerange(_REPLIES + 1, _RULES)
     posix.closerange(_RULES + 1, _MOST)
-    request = marshal.loads(_read(_REPLIES))
+    request = marshal.loads(_read(_REPLIES, int.from_bytes(_read(_REPLIES, 8), "little")))
     _confine(request["limits"], _REPLIES)
     guard()
     _write(_REPLIES, b"ready\n")
-    _write(_REPLIES, _reply(request["program"], request["entry"], request["arguments"], request["limits"]))
+    _write(_REPLIES, _reply_of(request))
     posix._exit(0)  # no exit handler of the program runs
 
 
@@ -255,6 +258,19 @@ def _renamed(path: str, folders: dict[str, str]) -> str:
     return path
 
 
+def _reply_of(request: "dict[str, Any]") -> bytes:
+    """What is written last: the reply to a request, or why a dialogue with a test ended."""
+    if "role" not in request:
+        return _reply(request["program"], request["entry"], request["arguments"], request["limits"])
+    try:
+        (attend if request["role"] == "program" else judge)(request, _REPLIES)
+        return b""
+    except MemoryError:
+        return b'{"status": "memory", "message": "MemoryError"}'
+    except BaseException as error:
+        return encoded({"status": "error", "message": _line(error)})
+
+
 def _reply(program: str, entry: str, arguments: list[list[object]], limits: dict[str, int]) -> bytes:
     """The returned values as JSON, or the status and message of the failure."""
     try:
@@ -296,11 +312,12 @@ def _line(error: BaseException) -> str:
         return type(error).__name__[:200]
 
 
-def _read(descriptor: int) -> bytes:
-    """Everything that can be read from a descriptor until its end."""
+def _read(descriptor: int, length: int) -> bytes:
+    """So many bytes from a descriptor, or fewer where it ends before."""
     parts = []
-    while part := posix.read(descriptor, 65536):
+    while length and (part := posix.read(descriptor, min(length, 65536))):
         parts.append(part)
+        length -= len(part)
     return b"".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""Programs that a model completed, judged by what they return.
+"""Programs that a model completed, judged by what they return, or by a test of their own (see `judged`).
 
 The program is the document's own prompt followed by the output, as in HumanEval (Chen et al. 2021): for the prompt
 `def f(x): return` and the output ` x+1` it is `def f(x): return x+1`. The function called is the document's
@@ -19,8 +19,9 @@ from math import comb
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
+from harness.scoring.judged import has_test, judged_source, trial_of
 from harness.scoring.metrics import Answer, CorpusValue, mean_stderr
-from harness.scoring.sandbox import Execution, Sandbox, open_sandbox
+from harness.scoring.sandbox import Execution, Sandbox, Trial, open_sandbox
 from harness.wording import quoted
 
 _DEFINITION = re.compile(r"^\s*def\s+(\w+)\s*\(", re.MULTILINE)
@@ -49,6 +50,16 @@ class Program:
     """Never empty."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgedProgram:
+    """A completed program with the test that judges it."""
+
+    source: str
+    """Python text."""
+    trial: Trial
+    """The test."""
+
+
 def pass_at(answers: Sequence[Answer], *, k: int) -> CorpusValue:
     """Chance that one of k programs per document passes all tests; runs model-written code, in the sandbox.
 
@@ -73,25 +84,29 @@ def too_few_programs(metric: str, n: int) -> HarnessError:
     )
 
 
-def programs_of(answer: Answer) -> list[Program]:
+def programs_of(answer: Answer) -> list[Program | JudgedProgram]:
     """The programs of an answer, one per output."""
     return [program_of(replace(answer, output=output)) for output in answer.outputs or (answer.output,)]
 
 
-def program_of(answer: Answer) -> Program:
+def program_of(answer: Answer) -> Program | JudgedProgram:
     """The program of an answer: its question, then its output.
 
-    A space is put between two words that would run into one, because a task's filter may have taken it away.
+    Where the document brings a test along, `judged` says which part of the output is the program. Otherwise a space is
+    put between two words that would run into one, because a task's filter may have taken it away.
 
     Raises:
         HarnessError: the document has no tests, or no function to call.
     """
     question, output = answer.question, answer.output
+    if has_test(answer.doc):
+        trial = trial_of(answer.doc, question)
+        return JudgedProgram(source=judged_source(answer.doc, question, output, trial.entry), trial=trial)
     joint = " " if question[-1:].isidentifier() and output[:1].isalnum() else ""
     return Program(source=question + joint + output, entry=entry_of(answer.doc, question), tests=tests_of(answer.doc))
 
 
-def run_programs(programs: Sequence[Program], sandbox: Sandbox) -> list[bool]:
+def run_programs(programs: Sequence[Program | JudgedProgram], sandbox: Sandbox) -> list[bool]:
     """Whether each program passes its tests, in order; equal programs with equal tests run once.
 
     Returned values are compared at once and discarded: 64 KiB of JSON can take 2 MiB here, and a cell has thousands.
@@ -111,12 +126,15 @@ _verdicts: dict[tuple[Sandbox, bytes], bool] = {}
 """Verdicts of programs already run: pass@1 and pass@10 of a cell, and its 0 and 2 shots, share many programs."""
 
 
-def _digest(program: Program) -> bytes:
+def _digest(program: Program | JudgedProgram) -> bytes:
     """A hash of a program and its tests, stored in place of the program, which may be long."""
-    return hashlib.sha256(json.dumps([program.source, program.entry, program.tests]).encode()).digest()
+    tests = program.trial if isinstance(program, JudgedProgram) else [program.entry, program.tests]
+    return hashlib.sha256(json.dumps([type(program).__name__, program.source, tests]).encode()).digest()
 
 
-def _passes(sandbox: Sandbox, program: Program) -> bool:
+def _passes(sandbox: Sandbox, program: Program | JudgedProgram) -> bool:
+    if isinstance(program, JudgedProgram):
+        return sandbox.judge(program.source, program.trial).values == (True,)
     arguments = [[test.argument] for test in program.tests]
     return passes(sandbox.call(program.source, program.entry, arguments), program.tests)
 
@@ -159,6 +177,19 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - comb(n - c, k) / comb(n, k)
 
 
+def check_tests(doc: Mapping[str, Any], question: str) -> None:
+    """Check that a document has what its programs are judged by.
+
+    Raises:
+        HarnessError: it has not.
+    """
+    if has_test(doc):
+        trial_of(doc, question)
+        return
+    tests_of(doc)
+    entry_of(doc, question)
+
+
 def entry_of(doc: Mapping[str, Any], question: str) -> str:
     """Name of the function that the tests of a document call.
 
@@ -182,7 +213,8 @@ def tests_of(doc: Mapping[str, Any]) -> tuple[Case, ...]:
     """
     tests = doc.get("tests")
     if not isinstance(tests, list | tuple) or not tests or any(not _is_pair(test) for test in tests):
-        raise HarnessError(f"a document's `tests` is {quoted(tests)}; expected pairs [argument, expected]")
+        others = "" if "tests" in doc else ", or a `test` function, or a `test_list` of asserts"
+        raise HarnessError(f"a document's `tests` is {quoted(tests)}; expected pairs [argument, expected]{others}")
     return tuple(Case(*test) for test in tests)
 
 

@@ -23,17 +23,20 @@ import functools
 import json
 import marshal
 import os
+import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from harness.scoring.canaries import FORK, canaries
 from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
 from harness.scoring.kernel import Guard, guards
-from harness.scoring.server import READY, Cut, run_request
+from harness.scoring.server import READY, Cut, run_beside, run_request
+from harness.scoring.trial import Said, exchange, told
 from harness.wording import number
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "Sandbox",
     "SandboxError",
     "Status",
+    "Trial",
     "canaries",
     "fenced_sandbox",
     "open_sandbox",
@@ -66,6 +70,24 @@ class Execution:
     """Wall time, the start of its process included."""
     message: str = ""
     """First line of what went wrong; empty when `returned`."""
+
+
+class Trial(NamedTuple):
+    """A test of a program: Python text that calls the program's functions by name, and asserts."""
+
+    test: str
+    """Defines `check`, a function of the function that is tested; or is a list of asserts."""
+    entry: str = ""
+    """Name of the function that `check` is called with, and that the prompt only begins; empty for asserts alone."""
+    prompt: str = ""
+    """The beginning of the program, for the functions in it that the test calls, too."""
+    setup: str = ""
+    """What runs before the test, and before the program as far as it goes without it: imports, classes, objects."""
+
+    @property
+    def calls_check(self) -> bool:
+        """True for a text that calls `check` itself, as lm-eval's does, on a line of its own."""
+        return re.search(r"^check\(", self.test, re.MULTILINE) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,20 +157,60 @@ class Sandbox:
         Raises:
             SandboxError: the interpreter did not start; nothing was learned about the program.
         """
-        limits = asdict(self.limits) | {"alarm_seconds": int(self.limits.wall_seconds) + 5}
-        request = {"program": program, "entry": entry, "arguments": arguments, "limits": limits}
-        # Through JSON, because marshal knows no subclasses and keeps tuples.
-        data = marshal.dumps(json.loads(json.dumps(request)), _MARSHAL)
-        told = asked_of_the_kernel(self.guards, self.python)
+        data = self._request(program=program, entry=entry, arguments=arguments)
+        asked = asked_of_the_kernel(self.guards, self.python)
         started = time.monotonic()
         try:
-            reply, cut, code = run_request((*self.prefix, self.python), told, data, self.limits)
+            reply, cut, code = run_request((*self.prefix, self.python), asked, data, self.limits)
         except SandboxError as error:
             raise SandboxError(f"sandbox {self.isolation}: {error}") from error
         seconds = time.monotonic() - started
         if not reply.startswith(READY):
             raise SandboxError(f"sandbox {self.isolation}: {self.python} did not start: {cut or code}")
         return _judge(reply.removeprefix(READY), cut, code, seconds)
+
+    def judge(self, program: str, trial: Trial) -> Execution:
+        """Whether a test passes a program: `returned` and the value True when it ends without an error.
+
+        The two run in a process each, both as isolated as the program of `call`, and exchange plain values (see
+        `dialogue`): nothing of the program enters the process in which its test decides.
+
+        Args:
+            program: Python source of all that the test calls.
+            trial: the test.
+
+        Raises:
+            SandboxError: the interpreter did not start, or the test cannot run; nothing was learned about the program.
+        """
+        requests = (
+            self._request(role="judge", **trial._asdict(), calls_check=trial.calls_check),
+            self._request(role="program", program=program, setup=trial.setup),
+        )
+        found: list[Said] = []
+
+        def talk(judging: socket.socket, running: socket.socket) -> tuple[bytes, Cut | None]:
+            found.append(exchange(judging, running, requests, self.limits))
+            return found[-1].words, found[-1].cut
+
+        started = time.monotonic()
+        try:
+            run_beside((*self.prefix, self.python), asked_of_the_kernel(self.guards, self.python), talk)
+        except SandboxError as error:
+            raise SandboxError(f"sandbox {self.isolation}: {error}") from error
+        seconds = time.monotonic() - started
+        if (broken := found[-1].broken) is not None:
+            raise SandboxError(f"the test of a program cannot run in the sandbox: {broken}")
+        if found[-1].passed:
+            return Execution(status="returned", values=(True,), seconds=seconds)
+        status, message = told(found[-1])
+        known: Status = next((one for one in STATUSES[1:] if one == status), "error")
+        return Execution(status=known, seconds=seconds, message=message)
+
+    def _request(self, **what: Any) -> bytes:
+        """What `guest` reads, with the limits that it sets itself."""
+        limits = asdict(self.limits) | {"alarm_seconds": int(self.limits.wall_seconds) + 5}
+        # Through JSON, because marshal knows no subclasses and keeps tuples.
+        return marshal.dumps(json.loads(json.dumps({**what, "limits": limits})), _MARSHAL)
 
 
 def _judge(reply: bytes, cut: Cut | None, code: int, seconds: float) -> Execution:

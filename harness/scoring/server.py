@@ -33,6 +33,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -43,7 +44,7 @@ READY = b"ready\n"
 Cut = Literal["timeout", "output", "error"]
 """Why this host stopped a program; `error` when the program's server ended too."""
 
-_GUEST = Path(__file__).with_name("guest.py").read_text(encoding="utf-8")
+_GUEST = "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("dialogue.py", "guest.py"))
 _ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "LC_ALL": "C.UTF-8"}
 _LASTING, _ONCE = b"lasting", b"once___"
 _START_SECONDS = 30.0
@@ -62,6 +63,10 @@ class Ran(NamedTuple):
     """Exit status, minus the signal's number when a signal ended it."""
 
 
+Converse = Callable[[socket.socket], tuple[bytes, "Cut | None"]]
+"""Exchanges bytes with a program's process until it is done: all that the process wrote, and why it was stopped."""
+
+
 def run_request(command: tuple[str, ...], told: tuple[str, ...], request: bytes, limits: Limits) -> Ran:
     """Run a request in this thread's server, or in a new one where the thread has none that was started in this way.
 
@@ -74,20 +79,72 @@ def run_request(command: tuple[str, ...], told: tuple[str, ...], request: bytes,
     Raises:
         SandboxError: the server did not start; nothing was learned about the program.
     """
-    server: _Server | None = getattr(_here, "server", None)
-    if server is not None and server.serves(command, told):
-        try:
-            return server.run(request, limits)
-        except _ServerGoneError:  # something ended it between two programs
-            pass
-    if server is not None:
-        server.end()
-    _here.server = None
-    _here.server = server = _Server(command, told)
+
+    def ran() -> Ran:
+        return _standing("program", command, told).run(lambda connection: _converse(connection, request, limits))
+
+    return _again_if_gone(ran, command)
+
+
+def run_beside(
+    command: tuple[str, ...],
+    told: tuple[str, ...],
+    talk: Callable[[socket.socket, socket.socket], tuple[bytes, Cut | None]],
+) -> Ran:
+    """Run two processes at the same time, each in a server of its own; arguments and errors as of `run_request`.
+
+    Args:
+        command: as of `run_request`.
+        told: as of `run_request`.
+        talk: exchanges bytes with both, the one that judges first, and returns what that one wrote.
+    """
+
+    def ran() -> Ran:
+        judging, program = (_standing(seat, command, told) for seat in ("judge", "program"))
+
+        def both(judge: socket.socket) -> tuple[bytes, Cut | None]:
+            said: list[tuple[bytes, Cut | None]] = []
+
+            def once(connection: socket.socket) -> tuple[bytes, Cut | None]:
+                said.append(talk(judge, connection))
+                return b"", "error"  # it waits for more, and is ended
+
+            program.run(once)
+            return said[0]
+
+        return judging.run(both)
+
+    return _again_if_gone(ran, command)
+
+
+def _again_if_gone(ran: Callable[[], Ran], command: tuple[str, ...]) -> Ran:
+    """Run something, once more with new servers where something ended one of them between two programs."""
     try:
-        return server.run(request, limits)
+        return ran()
+    except _ServerGoneError:
+        _leave_servers()
+    try:
+        return ran()
     except _ServerGoneError as error:
+        _leave_servers()
         raise SandboxError(f"{command[-1]} did not start: it ended at once") from error
+
+
+def _standing(seat: str, command: tuple[str, ...], told: tuple[str, ...]) -> _Server:
+    """This thread's server for a seat, programs or their judges; a new one where it has none that serves."""
+    servers: dict[str, _Server] = _here.__dict__.setdefault("servers", {})
+    server = servers.get(seat)
+    if server is None or not server.serves(command, told):
+        if server is not None:
+            server.end()
+            del servers[seat]
+        server = servers[seat] = _Server(command, told)
+    return server
+
+
+def _leave_servers() -> None:
+    for server in _here.__dict__.pop("servers", {}).values():
+        server.end()
 
 
 class _ServerGoneError(Exception):
@@ -132,7 +189,7 @@ class _Server:
         """True when the server was started with these arguments and can still run programs."""
         return self.end.alive and self._kind == (command, told)
 
-    def run(self, request: bytes, limits: Limits) -> Ran:
+    def run(self, converse: Converse) -> Ran:
         """Run one program and return its outcome.
 
         Raises:
@@ -143,10 +200,10 @@ class _Server:
             unfinished.callback(self.end)  # whatever interrupts us, no server is used that may still run a program
             connection = self._hand_over(stack)
             if not self._lasts:
-                reply, cut = _converse(connection, request, limits)
+                reply, cut = converse(connection)
                 return Ran(reply, cut, self._end_only(cut))
             child = self._take_child(stack)
-            reply, cut = _converse(connection, request, limits)
+            reply, cut = converse(connection)
             if cut is not None or not _readable(self._control, time.monotonic() + _LINGER_SECONDS):
                 _kill(child)
             code = _receive(self._control, 4, time.monotonic() + _END_SECONDS)
@@ -228,6 +285,11 @@ def _kill(child: int) -> None:
         raise SandboxError("not permitted to end its own programs") from error
 
 
+def framed(request: bytes) -> bytes:
+    """A request as `guest` reads it: its length, then itself."""
+    return len(request).to_bytes(8, "little") + request
+
+
 def _converse(connection: socket.socket, request: bytes, limits: Limits) -> tuple[bytes, Cut | None]:
     """All that the program wrote and None, or what it wrote until it was cut short and the reason."""
     # The program's clock starts when its process is ready: a busy machine must not cost it time.
@@ -235,7 +297,7 @@ def _converse(connection: socket.socket, request: bytes, limits: Limits) -> tupl
     connection.settimeout(_START_SECONDS)
     data = b""
     try:
-        connection.sendall(request)
+        connection.sendall(framed(request))
         connection.shutdown(socket.SHUT_WR)
         while _readable(connection, deadline):
             chunk = connection.recv(65536)

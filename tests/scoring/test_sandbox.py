@@ -334,7 +334,7 @@ def wait_until(condition, seconds: float = 20.0) -> bool:
 def server_of(sandbox: Sandbox) -> int:
     """The process that this thread's programs are forked from."""
     assert run(sandbox, GOOD).status == "returned"
-    return server._here.server._process.pid
+    return server._here.servers["program"]._process.pid
 
 
 def test_one_server_runs_program_after_program_each_in_a_process_of_its_own(either):
@@ -485,7 +485,7 @@ def test_a_server_that_cannot_shut_itself_runs_one_program(either, monkeypatch):
     fresh = replace(either, prefix=("/usr/bin/env", *either.prefix))
 
     assert run(fresh, GOOD, 2).values == (10,)
-    assert not server._here.server.end.alive
+    assert not server._here.servers["program"].end.alive
     assert run(fresh, "def f(x): return 1 / x").message == "ZeroDivisionError: division by zero"
     assert run(fresh, "import time\ntime.sleep(60)", wall_seconds=0.3).status == "timeout"
     assert run(fresh, "def f(x):\n    while True: pass", cpu_seconds=1).status == "timeout"
@@ -525,7 +525,7 @@ def test_a_process_forked_from_ours_has_servers_of_its_own(either):
         fine = False
         with contextlib.suppress(BaseException):
             fine = server_of(either) != pid and run(either, GOOD, 2).values == (10,)
-            server._here.server.end()
+            server._here.servers["program"].end()
         os._exit(0 if fine else 1)
 
     assert os.waitpid(child, 0)[1] == 0
