@@ -12,6 +12,7 @@ from harness.catalog.checkpoints import model_folders
 from harness.catalog.lm_eval_tasks.derived import taken_for_granted
 from harness.catalog.model_words import check_kinds, is_folder, models_named
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
+from harness.catalog.packaged import packaged_file
 from harness.catalog.revisions import resolved
 from harness.catalog.task_keys import check_sections
 from harness.catalog.task_numbers import check_numbers
@@ -132,6 +133,7 @@ def _check_documents(catalog: Catalog, plan: RunPlan) -> None:
         CatalogError: a run would fail on one.
     """
     for name, task in plan.tasks.items():
+        packaged_file(task.config, name)
         cells = [cell for cell in plan.cells if cell.task == name]
         asked = [cell.positions(task.n_docs) for cell in cells] if task.n_docs is not None else []
         most = max(asked, key=len, default=None)

@@ -15,6 +15,7 @@ from typing import Any
 from harness.bounded.documents import FILE_KINDS
 from harness.bounded.limits import DELIMITER, FILTER_STEPS, STOPS, Limit
 from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
+from harness.catalog.packaged import PACKAGED
 from harness.errors import CatalogError, Faults, unknown
 from harness.wording import quoted
 
@@ -273,13 +274,15 @@ def _check_data(config: Mapping[str, Any], where: Where, own: bool) -> None:
         return
     if files is not None and path not in FILE_KINDS:
         raise CatalogError(f"{place}; expected {', '.join(FILE_KINDS)}, which read data_files")
-    if files is None and not is_on_hub(path):
+    if files is None and not is_on_hub(path) and path not in PACKAGED:
         raise CatalogError(f"{place}; expected json with data_files, a data file, or the name of a data set on the hub")
 
 
 def is_on_hub(name: Any) -> bool:
     """True for the name of a data set on the hub, False for a file, a folder, an address or a file format."""
-    known = isinstance(name, str) and len(name) <= 96 and _HUB_NAME.fullmatch(name) and name not in LOADERS
+    known = (
+        isinstance(name, str) and len(name) <= 96 and _HUB_NAME.fullmatch(name) and name not in (*LOADERS, *PACKAGED)
+    )
     # a folder that is called like a part of a path was meant; ORG/NAME can lie in a mirror that is the working folder
     return bool(known) and ("/" in name or not Path(name).exists())
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from harness.bounded.files import sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
 from harness.catalog.lm_eval_tasks.functions import functions_in, without_places
+from harness.catalog.packaged import installed_file
 from harness.catalog.task_code import Locate, locate_code
 from harness.catalog.task_config import (
     check_config,
@@ -129,6 +130,8 @@ def task_from(
         faults.check()
     assert data is not None
     evaluated = documents.get(str(evaluated_split(config)))
+    if (file_of_package := installed_file(config.get("dataset_path"))) is not None:
+        evaluated = read_data([file_of_package], "json")
     files_of = {**data, **({"": folder} if folder else {})}
     known = replace(
         task,

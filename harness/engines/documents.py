@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.catalog.packaged import packaged_file, split_of
 from harness.catalog.task_data import named_files, read_split
 from harness.catalog.task_keys import is_on_hub
 from harness.engines.mirrored import builder_on_hub, load_folder
@@ -139,6 +140,8 @@ def _from_elsewhere(task: TaskSpec, config: Mapping[str, Any]) -> Splits:
             made: Splits = custom(**(config.get("metadata") or {}), **kwargs)
         return made
     path = config.get("dataset_path")
+    if (file := packaged_file(config, task.name)) is not None:
+        return {split_of(config): read_documents([file])}
     if task.data_folder is not None:
         return _from_folder(task, task.data_folder, config.get("dataset_name"), kwargs)
     if not is_on_hub(path):

@@ -43,7 +43,7 @@ _PARTS: "dict[str, Callable[[Any], list[Any]]]" = {
 
 
 class _GoneError(BaseException):
-    """The program's process has ended; no `except Exception` of a test may hide that."""
+    """The program's process has ended, or gives no answers any more; no `except Exception` of a test may hide that."""
 
 
 class _Reading:
@@ -69,6 +69,7 @@ class Channel:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._rest = b""
+        self.broken = False  # whether the test has met an answer that is none
 
     def send(self, value: object, mark: bytes = b"") -> None:
         """Write a value as one line, `mark` before it."""
@@ -264,6 +265,8 @@ def judge(request: "dict[str, Any]", descriptor: int) -> None:
     channel = Channel(descriptor)
     try:
         _test(request, channel)
+        if channel.broken:
+            raise _GoneError
         verdict: dict[str, object] = {"passed": True}
     except (SyntaxError, ModuleNotFoundError) as error:
         words = f"{type(error).__name__}: {_words(error)}"[:200]
@@ -271,7 +274,8 @@ def judge(request: "dict[str, Any]", descriptor: int) -> None:
         own = bool(error.name if isinstance(error, ModuleNotFoundError) else error.filename)
         verdict = {"broken" if own else "failed": words}
     except BaseException as error:  # whatever ends the test ends it without success
-        verdict = {"failed": f"{type(error).__name__}: {_words(error)}"[:200]}
+        words = "the program gave no answer" if isinstance(error, _GoneError) else _words(error)
+        verdict = {"failed": f"{type(error).__name__.strip('_')}: {words}"[:200]}
     channel.send(verdict, b"=")
 
 
@@ -325,7 +329,8 @@ class Remote:
         kept = [[name, packed(one, _handed)] for name, one in named.items()]
         value, changed = self._ask("call", sent, kept)
         for i, now in changed:
-            _change(arguments[i], now)
+            if 0 <= i < len(arguments):
+                _change(arguments[i], now)
         return value
 
     def __getattr__(self, name: str) -> "Any":
@@ -340,27 +345,45 @@ class Remote:
 
     def _ask(self, deed: str, *what: "Any") -> "tuple[Any, list[Any]]":
         channel, target, _ = self._at
+        if channel.broken:
+            raise _GoneError
         channel.send([deed, target, *what], b"?")
-        said = channel.receive()
-        if said[0] == "raised":
-            kind = builtins.__dict__.get(said[1])
-            # one that ends a loop would end one of the test's
-            known = isinstance(kind, type) and issubclass(kind, Exception) and "Iteration" not in said[1]
-            raise _raised(kind, said[2]) if known else RuntimeError(f"{said[1]}: {said[2]}")
-
-        def other(one: "list[Any]") -> Remote:
-            if one[0] != "object":
-                raise ValueError("no value")
-            return Remote(channel, ["object", int(one[1])], bool(one[2]))
-
-        return unpacked(said[1], other), [(int(i), unpacked(now, other)) for i, now in said[2]]
+        try:
+            error, value, changed = _heard(channel)
+        except BaseException:  # what is no answer must look like no error of the program: reading raises StopIteration
+            channel.broken = True
+            raise _GoneError from None
+        if error is not None:
+            raise error
+        return value, changed
 
 
-def _raised(kind: "Any", words: str) -> Exception:
-    try:
-        return kind(words)  # type: ignore[no-any-return]
-    except Exception:  # some take more than words, such as UnicodeDecodeError
-        return ValueError(words) if issubclass(kind, ValueError) else RuntimeError(f"{kind.__name__}: {words}")
+def _heard(channel: Channel) -> "tuple[Exception | None, Any, list[Any]]":
+    """What the program answers: an error, or a value and the arguments that are others now."""
+
+    def other(one: "list[Any]") -> Remote:
+        if one[0] != "object":
+            raise ValueError("no value")
+        return Remote(channel, ["object", int(one[1])], one[2] is True)
+
+    kind, first, second = channel.receive()
+    if kind == "raised":
+        return _raised(str(first), str(second)), None, []
+    if kind != "value":
+        raise ValueError("no answer")
+    return None, unpacked(first, other), [(int(i), unpacked(now, other)) for i, now in second]
+
+
+def _raised(name: str, words: str) -> Exception:
+    """The error of that name, where it is a built-in one; one that ends a loop would end one of the test's."""
+    kind = builtins.__dict__.get(name)
+    if isinstance(kind, type) and issubclass(kind, Exception) and "Iteration" not in name:
+        try:
+            return kind(words)
+        except TypeError:  # some take more than words, such as UnicodeDecodeError
+            if issubclass(kind, ValueError):
+                return ValueError(words)
+    return RuntimeError(f"{name}: {words}")
 
 
 def _handed(value: "Any") -> "list[Any]":

@@ -130,7 +130,7 @@ class _Exchange:
 
     def _from_program(self, chunk: bytes) -> Cut | None:
         if self._last_words or (self._at_line_start and chunk.startswith(b"{")):  # it ends, and says why
-            self._last_words = (self._last_words + chunk)[:1000]
+            self._program_is_gone(chunk)
             return None
         self._answered += chunk.count(b"\n")
         self._at_line_start = chunk.endswith(b"\n")
@@ -139,10 +139,11 @@ class _Exchange:
         self._send(self._judge, chunk)
         return None
 
-    def _program_is_gone(self) -> None:
+    def _program_is_gone(self, words: bytes = b"") -> None:
         """Let the test read the end of its connection, so that a question without an answer fails it."""
-        self._last_words = self._last_words or b"{}"
-        self._judge.shutdown(socket.SHUT_WR)
+        if not self._last_words:
+            self._judge.shutdown(socket.SHUT_WR)
+        self._last_words = (self._last_words + words or b"{}")[:1000]
 
     def _counted(self, length: int) -> bool:
         self._bytes += length

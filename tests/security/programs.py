@@ -14,7 +14,7 @@ from harness.scoring.fence import Limits
 from harness.scoring.kernel import guards
 from harness.scoring.programs import Case as Test
 from harness.scoring.programs import Program, run_programs
-from harness.scoring.sandbox import Execution, Sandbox
+from harness.scoring.sandbox import Execution, Sandbox, Trial
 from tests.security import Case
 from tests.security.calls import prelude
 from tests.security.fences import Place, places
@@ -65,6 +65,22 @@ _CLAIMS: dict[str, tuple[str, Callable[[Sandbox], bool]]] = {
 """Class -> its file, and whether a sandbox claims to hold it."""
 CLASSES = {kind: read_class(name) for kind, (name, _) in _CLAIMS.items()}
 FORGED = "answers not computed"
+FORGED_TESTS = "tests not passed"
+_TESTS = {
+    "a test function": "def check(candidate):\n    assert candidate(0) == SECRET",
+    "a bare assert": "assert f(0) == SECRET",
+    "an assert the other way round": "assert SECRET == f(0)",
+    "nearly equal": "assert abs(f(0) - SECRET) < 0.5",
+    "one of some": "assert f(0) in [SECRET, SECRET + 1]",
+    "among what it gives": "assert SECRET in f(0)",
+    "as text": "assert str(f(0)) == 'SECRET'",
+    "of a type, and equal": "assert isinstance(f(0), int) and f(0) == SECRET",
+    "all of some": "assert all(map(lambda x: f(x) == SECRET, [0, 1]))",
+    "a loop over what it gives": "assert [f(x) for x in range(2)] == [SECRET, SECRET]",
+    "with the help of a map": "assert list(map(f, [0, 1])) == [SECRET, SECRET]",
+    "with an error expected": "try:\n    value = f(0)\nexcept Exception:\n    value = None\nassert value == SECRET",
+}
+"""Tests that no program passes which does not know the number, by what is particular about them."""
 
 
 def cases() -> Iterator[Case]:
@@ -83,6 +99,8 @@ def cases_in(place: Place) -> Iterator[Case]:
                 yield Case(kind, name, str(place), partial(watched.attempt, body, told=told))
         for name, source in forged().items():
             yield Case(FORGED, name, str(place), partial(forge, place.sandbox, source))
+        for name, source in {**forged(), **forged_tests()}.items():
+            yield Case(FORGED_TESTS, name, str(place), partial(forge_tests, place.sandbox, source))
 
 
 def claims(sandbox: Sandbox, kind: str) -> bool:
@@ -99,6 +117,32 @@ def forged() -> dict[str, str]:
     """Whole programs whose `f(0)` ought to be a number that they do not know."""
     odd = {"is no program": "\x00", "is no text": "\ud800", "is empty": ""}
     return {**read_class("forged").programs, **odd}
+
+
+def forged_tests() -> Mapping[str, str]:
+    """Whole programs that ought to pass none of the `_TESTS`."""
+    return read_class("forged_tests").programs
+
+
+def forge_tests(sandbox: Sandbox, source: str, *, every: int = 1) -> str | None:
+    """What is wrong when one of the tests passes this program, or a good program after it does not pass its own.
+
+    Args:
+        sandbox: where it runs.
+        source: the program.
+        every: take each so many of the tests.
+    """
+    limited = replace(sandbox, limits=_LIMITS)
+    hurried = replace(sandbox, limits=replace(_LIMITS, wall_seconds=1.0))
+    secret = str(uuid4().int >> 65)
+    for about, test in list(_TESTS.items())[::every]:
+        done = hurried.judge(source, Trial(test=test.replace("SECRET", secret), entry="f" if "check" in test else ""))
+        if done.values:
+            return f"passed {about} without the right answer"
+    good = Trial(test=f"assert f(1) == {secret}")
+    if limited.judge(f"def f(x): return {secret}", good).values != (True,):
+        return "a good program after it does not pass"
+    return _next(limited)
 
 
 def hostile(body: str) -> str:

@@ -16,7 +16,7 @@ from harness.scoring.sandbox import open_sandbox
 from tests import security
 from tests.security import Case, NotHereError, __main__, commands, files, programs, provider
 from tests.security.fences import Place
-from tests.security.programs import CLASSES, forge, forged
+from tests.security.programs import CLASSES, forge, forge_tests, forged, forged_tests
 
 pytestmark = pytest.mark.sandbox
 
@@ -55,6 +55,19 @@ def test_answers_that_were_not_computed_do_not_pass() -> None:
     chosen = list(forged().values())[::EVERY]
 
     assert [forge(open_sandbox(), source) for source in chosen] == [None] * len(chosen)
+
+
+def test_no_program_forges_the_verdict_of_its_own_test() -> None:
+    chosen = [*forged_tests().values()][::2]
+
+    assert [forge_tests(open_sandbox(), source, every=4) for source in chosen] == [None] * len(chosen)
+
+
+def test_a_program_that_knows_the_answer_passes_its_test_and_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "uuid4", lambda: SimpleNamespace(int=7 << 65))
+
+    assert forge_tests(open_sandbox(), "def f(x): return 7") == "passed a test function without the right answer"
+    assert forge_tests(open_sandbox(), "def f(x): return [7]") == "passed among what it gives without the right answer"
 
 
 @pytest.mark.parametrize("kind", ESCAPES)
