@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
-from harness.scoring.metrics import SAMPLE_METRICS
+from harness.scoring.metrics import SAMPLE_METRICS, runs_programs
 from harness.specs import Kind, MetricSpec, TaskSpec
 
 DEFAULT_METRICS: Mapping[str, tuple[str, ...]] = {
@@ -133,7 +133,7 @@ def _spec(name: str, better: Any, options: bool, config: Mapping[str, Any]) -> M
     higher = bare not in _LOSSES if better is None else bool(better)
     if not higher:
         return MetricSpec(name=name, higher_is_better=False, chance=None, best=None)
-    share = bare in _SHARES or (bare == "f1" and (options or not own))
+    share = bare in _SHARES or runs_programs(bare) or (bare == "f1" and (options or not own))
     best = 1.0 if share else 100.0 if bare in _HUNDREDS and not own else None
     chance = 0.0
     if options and bare in _GUESSED:
@@ -163,6 +163,8 @@ def _knows_answer(config: Mapping[str, Any], output_type: str) -> bool:
 
 def _kind(config: Mapping[str, Any], output_type: str, metrics: list[str]) -> Kind:
     bare = {_bare(name).lower() for name in metrics}
+    if any(map(runs_programs, bare)):
+        return "codegen"
     if output_type == "loglikelihood_rolling":
         return "language-modelling"
     if bare & {"bleu", "chrf", "chrf++", "ter"} and not any("rouge" in name for name in bare):

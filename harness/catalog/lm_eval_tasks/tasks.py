@@ -11,6 +11,7 @@ from harness.catalog.lm_eval_tasks.derived import derived
 from harness.catalog.lm_eval_tasks.dialect import OWN_WORDS, asked_config, check_dialect, read_task_file
 from harness.catalog.lm_eval_tasks.functions import TaskFunction, package_folder
 from harness.catalog.lm_eval_tasks.groups import ChosenTask
+from harness.catalog.lm_eval_tasks.program_tasks import judged_here
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_loading import OfLmEval, Permissions, task_from
 from harness.catalog.yaml_files import OwnWords, TaskFile, WrapperFile, validated
@@ -79,7 +80,7 @@ def _made(
         description=wrapper.description if wrapper else "",
         metrics=words.metrics or list(found.metrics),
         demonstrations=words.demonstrations,
-        unsafe_code=False,
+        unsafe_code=bool(asked.get("unsafe_code")),
         config=asked,
         prompts=words.prompts,
     )
@@ -108,8 +109,9 @@ def leaf_config(leaf: ChosenTask, permitted: Permissions) -> tuple[Path, dict[st
     if leaf.file is not None:
         config = read_task_file(leaf.file, allowed_folders(leaf.file, permitted))
     config.update(copy.deepcopy(dict(leaf.changes)))
-    check_dialect(config, path)
-    return path, config
+    judged = judged_here(config)
+    check_dialect(config if judged is None else {**judged, "unsafe_code": False}, path)
+    return path, config if judged is None else judged
 
 
 def allowed_folders(path: Path, permitted: Permissions) -> tuple[Path, ...]:
