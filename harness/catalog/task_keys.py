@@ -274,7 +274,7 @@ def _check_data(config: Mapping[str, Any], where: Where, own: bool) -> None:
         return
     if files is not None and path not in FILE_KINDS:
         raise CatalogError(f"{place}; expected {', '.join(FILE_KINDS)}, which read data_files")
-    if files is None and not is_on_hub(path) and path not in PACKAGED:
+    if files is None and not is_on_hub(path) and path not in tuple(PACKAGED):
         raise CatalogError(f"{place}; expected json with data_files, a data file, or the name of a data set on the hub")
 
 

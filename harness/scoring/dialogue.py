@@ -19,8 +19,8 @@ import posix
 import sys
 from _json import encode_basestring_ascii, make_encoder, make_scanner
 
-TYPE_CHECKING = False  # as in `typing`, which would have to be loaded
-if TYPE_CHECKING:
+MYPY = False  # what mypy takes for true, as it does the constant of `typing`, which would have to be loaded
+if MYPY:
     from collections.abc import Callable, Iterator
     from typing import Any
 
@@ -46,7 +46,7 @@ class _GoneError(BaseException):
     """The program's process has ended, or gives no answers any more; no `except Exception` of a test may hide that."""
 
 
-class _Reading:
+class _JsonReading:
     """How JSON is read; the attributes that the C code asks for."""
 
     strict = False
@@ -59,7 +59,7 @@ class _Reading:
         raise ValueError(name)
 
 
-_read_json = make_scanner(_Reading)  # type: ignore[arg-type]  # any object with these attributes will do
+_read_json = make_scanner(_JsonReading)  # type: ignore[arg-type]  # any object with these attributes will do
 _write_json = make_encoder({}, repr, encode_basestring_ascii, None, ":", ",", False, False, False)
 
 
@@ -133,7 +133,7 @@ def packed(value: "Any", other: "Callable[[Any], Any]") -> "Any":  # noqa: PLR09
     return other(value)
 
 
-def unpacked(said: "Any", other: "Callable[[list[Any]], Any]") -> "Any":
+def built(said: "Any", other: "Callable[[list[Any]], Any]") -> "Any":
     """The value that `packed` wrote; raises an error for anything else.
 
     Args:
@@ -160,13 +160,13 @@ def unpacked(said: "Any", other: "Callable[[list[Any]], Any]") -> "Any":
         if rest[0] not in _PARTS:
             raise ValueError("no value")
         module, _, name = rest[0].partition(".")
-        return getattr(__import__(module), name)(*[unpacked(one, other) for one in rest[1:]])
+        return getattr(__import__(module), name)(*[built(one, other) for one in rest[1:]])
     if kind in ("dict", "dict_items"):
-        made = {unpacked(key, other): unpacked(one, other) for key, one in map(_pair, rest)}
+        made = {built(key, other): built(one, other) for key, one in map(_pair, rest)}
         return made if kind == "dict" else made.items()
     if kind not in _PLAIN:
         return other(said)
-    return _PLAIN[kind]([unpacked(one, other) for one in rest])
+    return _PLAIN[kind]([built(one, other) for one in rest])
 
 
 def _pair(said: "list[Any]") -> "Iterator[Any]":
@@ -218,7 +218,7 @@ def attend(request: "dict[str, Any]", descriptor: int) -> None:
             return names[said[1]] if said[1] in names else builtins.__dict__[said[1]]
         if said[0] == "instance":
             made = names[said[1]].__new__(names[said[1]])
-            made.__dict__.update({name: unpacked(value, given) for name, value in said[2:]})
+            made.__dict__.update({name: built(value, given) for name, value in said[2:]})
             return made
         return kept[said[1]]
 
@@ -236,14 +236,14 @@ def attend(request: "dict[str, Any]", descriptor: int) -> None:
 def _answered(asked: "list[Any]", given: "Callable[[list[Any]], Any]", keep: "Callable[[Any], Any]") -> "list[Any]":
     """The answer to one question: what came back, and arguments that are others now."""
     deed, target, *rest = asked
-    on = unpacked(target, given)
+    on = built(target, given)
     if deed == "get":
         return ["value", packed(getattr(on, rest[0]), keep), []]
     if deed == "set":
-        setattr(on, rest[0], unpacked(rest[1], given))
+        setattr(on, rest[0], built(rest[1], given))
         return ["value", None, []]
-    arguments = [unpacked(one, given) for one in rest[0]]
-    named = {name: unpacked(one, given) for name, one in rest[1]}
+    arguments = [built(one, given) for one in rest[0]]
+    named = {name: built(one, given) for name, one in rest[1]}
     value = packed(on(*arguments, **named), keep)
     now = [packed(one, keep) if type(one) in (list, dict, set, bytearray) else None for one in arguments]
     changed = [[i, one] for i, one in enumerate(now) if one is not None and one != rest[0][i]]
@@ -260,7 +260,7 @@ def _words(error: BaseException) -> str:
 # --- the test's process ---------------------------------------------------------------------------------------------
 
 
-def judge(request: "dict[str, Any]", descriptor: int) -> None:
+def judge_program(request: "dict[str, Any]", descriptor: int) -> None:
     """Run a test, and tell the host whether it ended without an error."""
     channel = Channel(descriptor)
     try:
@@ -371,7 +371,7 @@ def _heard(channel: Channel) -> "tuple[Exception | None, Any, list[Any]]":
         return _raised(str(first), str(second)), None, []
     if kind != "value":
         raise ValueError("no answer")
-    return None, unpacked(first, other), [(int(i), unpacked(now, other)) for i, now in second]
+    return None, built(first, other), [(int(i), built(now, other)) for i, now in second]
 
 
 def _raised(name: str, words: str) -> Exception:

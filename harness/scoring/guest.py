@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from harness.scoring.dialogue import attend, judge  # whose text stands before this one in the sandbox
+    from harness.scoring.dialogue import attend, judge_program  # whose text stands before this one in the sandbox
 
 NOBODY = 65534
 """The traditional user and group without rights."""
@@ -263,7 +263,7 @@ def _reply_of(request: "dict[str, Any]") -> bytes:
     if "role" not in request:
         return _reply(request["program"], request["entry"], request["arguments"], request["limits"])
     try:
-        (attend if request["role"] == "program" else judge)(request, _REPLIES)
+        (attend if request["role"] == "program" else judge_program)(request, _REPLIES)
         return b""
     except MemoryError:
         return b'{"status": "memory", "message": "MemoryError"}'

@@ -36,7 +36,7 @@ from harness.scoring.canaries import FORK, canaries
 from harness.scoring.fence import Isolation, Limits, SandboxError, asked_of_the_kernel, fences
 from harness.scoring.kernel import Guard, guards
 from harness.scoring.server import READY, Cut, run_beside, run_request
-from harness.scoring.trial import Said, exchange, told
+from harness.scoring.trial import Exchanged, exchange, status_of
 from harness.wording import number
 
 __all__ = [
@@ -186,7 +186,7 @@ class Sandbox:
             self._request(role="judge", **trial._asdict(), calls_check=trial.calls_check),
             self._request(role="program", program=program, setup=trial.setup),
         )
-        found: list[Said] = []
+        found: list[Exchanged] = []
 
         def talk(judging: socket.socket, running: socket.socket) -> tuple[bytes, Cut | None]:
             found.append(exchange(judging, running, requests, self.limits))
@@ -202,7 +202,7 @@ class Sandbox:
             raise SandboxError(f"the test of a program cannot run in the sandbox: {broken}")
         if found[-1].passed:
             return Execution(status="returned", values=(True,), seconds=seconds)
-        status, message = told(found[-1])
+        status, message = status_of(found[-1])
         known: Status = next((one for one in STATUSES[1:] if one == status), "error")
         return Execution(status=known, seconds=seconds, message=message)
 

@@ -23,7 +23,7 @@ _MESSAGES = 16
 _PASSED = b'={"passed":true}'
 
 
-class Said(NamedTuple):
+class Exchanged(NamedTuple):
     """How an exchange ended."""
 
     passed: bool
@@ -36,7 +36,7 @@ class Said(NamedTuple):
     """Why the test itself cannot run, whatever the program; None when it can."""
 
 
-def exchange(judge: socket.socket, program: socket.socket, requests: tuple[bytes, bytes], limits: Limits) -> Said:
+def exchange(judge: socket.socket, program: socket.socket, requests: tuple[bytes, bytes], limits: Limits) -> Exchanged:
     """Let a test judge a program.
 
     Args:
@@ -83,7 +83,7 @@ class _Exchange:
         self._last_words = b""
         self._at_line_start = True
 
-    def run(self) -> Said:
+    def run(self) -> Exchanged:
         """Pass lines on until the test has ended, or a limit is reached."""
         poll = select.poll()
         poll.register(self._judge, select.POLLIN)
@@ -153,12 +153,12 @@ class _Exchange:
         connection.settimeout(max(0.001, self._deadline - time.monotonic()))
         connection.sendall(data)
 
-    def _ended(self) -> Said:
+    def _ended(self) -> Exchanged:
         whole = self._asked == self._answered and self._at_line_start and not self._begun
-        return Said(whole and self._verdict == _PASSED, None, self._words(), self._broken())
+        return Exchanged(whole and self._verdict == _PASSED, None, self._words(), self._broken())
 
-    def _stopped(self, cut: Cut) -> Said:
-        return Said(False, cut, self._words())
+    def _stopped(self, cut: Cut) -> Exchanged:
+        return Exchanged(False, cut, self._words())
 
     def _broken(self) -> str | None:
         verdict = _object((self._verdict or b"=")[1:])
@@ -180,7 +180,7 @@ def _object(text: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def told(said: Said) -> tuple[str, str]:
+def status_of(said: Exchanged) -> tuple[str, str]:
     """Status and message of an exchange that did not end with success, as `Execution` has them."""
     words = _object(said.words)
     message = str(words.get("message") or words.get("failed") or "").partition("\n")[0][:200]

@@ -81,7 +81,7 @@ class Twin:
         if isinstance(said, int):
             options = tuple(f"{option}{self.delimiter}{self.own.continuation(doc)}" for option in options)
             said = ""
-        return listed(said, options)
+        return with_list(said, options)
 
     def options(self, doc: Mapping[str, Any]) -> tuple[str, ...]:
         """The letters, or the texts that the question lists."""
@@ -111,10 +111,10 @@ class Twin:
         return unlisted("" if isinstance(question, int) else question, self._own_options(doc))
 
 
-def listed(question: str, options: Sequence[str]) -> str:
+def with_list(question: str, options: Sequence[str]) -> str:
     r"""The question with its options listed by letter.
 
-    >>> print(listed("What is the capital of Peru?\nAnswer:", ["Quito", "Lima"]))
+    >>> print(with_list("What is the capital of Peru?\nAnswer:", ["Quito", "Lima"]))
     What is the capital of Peru?
     A. Quito
     B. Lima

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.scoring import dialogue
-from harness.scoring.dialogue import packed, unpacked
+from harness.scoring.dialogue import built, packed
 
 Pair = namedtuple("Pair", "a b")
 LEAVES = (
@@ -49,7 +49,7 @@ def none(value: object) -> Any:
 
 def over(value: object) -> Any:
     """The value on the other side, after it was text."""
-    return unpacked(json.loads(json.dumps(packed(value, none), allow_nan=False)), none)
+    return built(json.loads(json.dumps(packed(value, none), allow_nan=False)), none)
 
 
 @given(VALUES)
@@ -102,7 +102,7 @@ def test_types_of_its_own_arrive_as_the_built_in_ones_they_are_made_of() -> None
 )
 def test_nothing_else_is_built_of_a_text(said: object) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, IndexError)):
-        unpacked(said, none)
+        built(said, none)
 
 
 def test_the_two_texts_that_run_in_the_sandbox_share_no_name() -> None:
@@ -117,4 +117,4 @@ def test_the_two_texts_that_run_in_the_sandbox_share_no_name() -> None:
             node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) if isinstance(node.target, ast.Name)
         }
 
-    assert names("guest.py") & names("dialogue.py") == {"TYPE_CHECKING"}
+    assert names("guest.py") & names("dialogue.py") == set()

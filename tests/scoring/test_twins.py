@@ -9,7 +9,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.scoring.questions import Questions
 from harness.scoring.rendering import RenderingHere
-from harness.scoring.twins import Twin, listed, unlisted
+from harness.scoring.twins import Twin, unlisted, with_list
 
 LETTERS = ("A", "B", "C")
 
@@ -65,7 +65,7 @@ def test_a_question_without_the_whole_list_has_no_cloze_twin(question: str) -> N
     ],
 )
 def test_options_are_listed_before_the_last_line(question: str, expected: str) -> None:
-    assert listed(question, ["me", " you"]) == expected
+    assert with_list(question, ["me", " you"]) == expected
 
 
 def test_letters_name_the_same_options_as_the_texts() -> None:
