@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 
@@ -22,6 +22,19 @@ def counted(kind: str, **sizes: Any) -> Counted:
     """Parameters of an architecture of this kind; see the functions below for the sizes that it has."""
     embedding, rest, idle = _KINDS[kind](**sizes)
     return Counted(embedding + rest, rest, embedding + rest - idle)
+
+
+def sizes_of(entry: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name of each model of a family in `tests/catalog/published.yaml` -> its kind and sizes."""
+    made = {
+        f"tomg-group-umd/Gemstone-{width}x{layers}": {
+            **{"layers": int(layers), "width": int(width), "ffn": 4 * int(width)},
+            **{"heads": int(width) // 128, "kv": int(width) // 256},
+        }
+        for width, layers in (shape.split("x") for shape in entry.get("shapes", ()))
+    }
+    for model, sizes in {**entry.get("models", {}), **made}.items():
+        yield model, {"kind": entry["kind"], **entry.get("all", {}), **sizes}
 
 
 _Parts = tuple[int, int, int]

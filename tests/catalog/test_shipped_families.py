@@ -1,11 +1,9 @@
 """The family files of the package, held against the sizes in published configs and against what makes a family."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +11,7 @@ import yaml
 from harness.catalog import load_catalog
 from harness.catalog.braces import expanded
 from harness.specs import Family, ModelSpec
-from tests.builders.architectures import counted
+from tests.builders.architectures import counted, sizes_of
 
 PUBLISHED = yaml.safe_load((Path(__file__).parent / "published.yaml").read_text(encoding="utf-8"))
 UNEQUAL = {"gemma3": "270M was trained later and longer", "olmo2": "7B ended at 3.9T tokens, 1B at 4T"}
@@ -26,24 +24,9 @@ def families() -> dict[str, Family]:
     return {name: catalog.families[name] for name in sorted(catalog.families) if name != "embedded"}
 
 
-def sizes_of(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name of each model that was published -> the sizes of its config."""
-    entry = PUBLISHED[name]
-    shapes = [shape.split("x") for shape in entry.get("shapes", ())]
-    made = {
-        f"tomg-group-umd/Gemstone-{width}x{layers}": {
-            **{"layers": int(layers), "width": int(width), "ffn": 4 * int(width)},
-            **{"heads": int(width) // 128, "kv": int(width) // 256},
-        }
-        for width, layers in shapes
-    }
-    for model, sizes in {**entry.get("models", {}), **made}.items():
-        yield model, {"kind": entry["kind"], **entry.get("all", {}), **sizes}
-
-
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_parameters_follow_from_the_published_sizes(name: str) -> None:
-    sizes = dict(sizes_of(name))
+    sizes = dict(sizes_of(PUBLISHED[name]))
     for model in families()[name].models:
         found = counted(**sizes[re.sub(r"(?<=\dm|\db)(-deduped|-seed\d)$", "", model.name)])
         stated = (model.params, model.params_non_embedding, model.params_active or model.params)
@@ -74,7 +57,7 @@ def test_every_family_is_checked() -> None:
     assert {*families()} == {*PUBLISHED}
     for name, family in families().items():
         listed = {re.sub(r"(-deduped|-seed\d)$", "", m.name) for m in family.models}
-        known = {re.sub(r"(-seed\d+)$", "", model) for model, _ in sizes_of(name)}
+        known = {re.sub(r"(-seed\d+)$", "", model) for model, _ in sizes_of(PUBLISHED[name])}
         assert {re.sub(r"-seed\d+$", "", one) for one in listed} <= known
 
 
