@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.calibration.forecasts import GOAL, SIZES, TRUTHS, measured
+from tests.calibration.forecasts import CONSTANT, GOAL, SIZES, TRUTHS, measured
 from tests.calibration.pages import sections_of, write_section
 from tests.calibration.table import Rate
 
@@ -14,6 +14,14 @@ def test_intervals_of_smooth_growth_hold_what_comes() -> None:
     held = [one for sizes in SIZES for one in measured(TRUTHS, sizes, 2, ahead=(0.6,))]
     assert Rate(sum(one.inside for one in held), len(held)).interval[1] > GOAL
     assert sum(one.inside for one in held) / len(held) > GOAL - 0.04
+
+
+@pytest.mark.slow
+def test_intervals_hold_also_where_runs_differ_as_much_near_0_and_1() -> None:
+    held = [one for one in measured(TRUTHS, 8, 4, ahead=(0.6,), draws=60) if one.kind == CONSTANT]
+    late = [one.inside for one in held if one.truth == "wide logistic, late"]
+    assert sum(late) / len(late) > 0.8
+    assert sum(one.inside for one in held) / len(held) > GOAL - 0.05
 
 
 def test_a_line_is_foretold_better_than_by_the_largest_size() -> None:

@@ -35,6 +35,8 @@ GROWTH = ("const", *CANDIDATES)
 because nobody can say where it goes after the turn."""
 _REPEATS = 20
 """Scores drawn around each redrawn curve."""
+_LEAST = 0.05
+"""Scores nearer to 0 or 1 than this have the noise of this score."""
 _TRUST = 0.5
 """Power of the Akaike weights by which forms are drawn for the interval. The weights themselves say which form
 describes the sizes measured; beyond these, forms that fit hardly worse go elsewhere. On simulated families this
@@ -184,13 +186,25 @@ def _predicted(counts: Counts, at: Array, n: Array, draws: int, rng: np.random.G
         mean[again.row, again.column] = again.fits.onward(places[again.row, again.column, None])[:, 0]
         weight[again.row, again.column] = correction[again.fits.form.name][again.row]
     value = _weighted_median(mean, weight)
-    scores = _about(_halved(mean, n[:, None]), (n / spread)[:, None], _REPEATS, rng).reshape(len(counts), -1)
+    expected, of_one = _halved(mean, n[:, None]), (n / spread)[:, None]
+    drawn = _about(expected, of_one, _REPEATS, rng)
+    scores = _scattered(drawn, expected[:, None], of_one[:, None], rng).reshape(len(counts), -1)
     middle = np.median(at, axis=1)
     each = np.stack([f.onward(middle[:, None])[:, 0] for f in fits])
     low, high = np.quantile(scores, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=1)
     # Scores are whole numbers of documents: an end between two of them would leave out the score it rounds to.
     low, high = np.minimum(np.floor(low * n) / n, value), np.clip(np.ceil(high * n) / n, value, 1.0)
     return _Prediction(value, low, high, by_fit, each, middle, tuple(f.form.name for f in fits))
+
+
+def _scattered(drawn: Array, share: Array, documents: Array, rng: np.random.Generator) -> Array:
+    """Draws with as much more noise near 0 and 1 as a score a little away from there would have.
+
+    Documents no longer vary there, but training runs do, and the noise between runs is in `documents`.
+    """
+    lacking = np.maximum(_LEAST * (1 - _LEAST) - share * (1 - share), 0.0)
+    noise = np.sqrt(lacking / documents) * rng.standard_normal(drawn.shape)
+    return np.clip(drawn + noise, 0.0, 1.0)
 
 
 def _weighted_median(values: Array, weights: Array) -> Array:

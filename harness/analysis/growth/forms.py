@@ -134,6 +134,26 @@ def _hinge_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Ar
     return _passed(level, chance, theta[:, 1], ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0]))
 
 
+def _hinge_top(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
+    """Mean is c + (t - c) (1 - e^{-b (x - x0)+}): chance up to x0, then a rise that levels off towards t.
+
+    What t is still away falls as a power of scale. Exact matches during training grow like this: an ability sets in
+    suddenly, and then gets better for a long time.
+    """
+    span = ends[:, 1:] - ends[:, :1]
+    at = x - ends[:, :1] - theta[:, :1] * span
+    after = np.maximum(at, 0.0)
+    left = np.exp(-theta[:, 1:2] * after)
+    room = theta[:, 2:] - chance
+    moved = -room * theta[:, 1:2] * left * span * (at > 0)
+    return _sloped(chance + room * (1 - left), moved, room * after * left, 1 - left)
+
+
+def _hinge_top_inverse(theta: Array, level: Array, chance: Array, ends: Array) -> Array:
+    start = ends[:, 0] + theta[:, 0] * (ends[:, 1] - ends[:, 0])
+    return start - np.log1p(-(level - chance) / (theta[:, 2] - chance)) / theta[:, 1]
+
+
 def _step(theta: Array, x: Array, chance: Array, ends: Array) -> tuple[Array, Array]:
     """Chance up to x0, a constant level after it; x0 lies `share` of the way from the smallest to the largest size."""
     after = x - ends[:, :1] > theta[:, :1] * (ends[:, 1:] - ends[:, :1])
@@ -253,6 +273,16 @@ FORMS: Mapping[str, Form] = {
             lower=(-0.5, 0.0),
             upper=(0.9999, 50.0),
             grid=(_SHARES, _RISES),
+        ),
+        Form(
+            name="hinge-top",
+            parameters=("share", "b", "top"),
+            slopes=("b",),
+            shape=_hinge_top,
+            inverse=_hinge_top_inverse,
+            lower=(-0.5, 0.0, 0.0),
+            upper=(0.9999, 60.0, 1.0),
+            grid=(_SHARES[::4], (0.2, 0.5, 1.0, 1.6, 3.0, 8.0, 25.0), (0.15, 0.3, 0.45, 0.6, 0.9)),
         ),
         Form(
             name="step",

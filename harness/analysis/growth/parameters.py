@@ -139,6 +139,11 @@ _READINGS: Mapping[str, tuple[_Reading, ...]] = {
         _Reading("curvature", _raw),
     ),
     "hinge": (_Reading("onset", _onset), _Reading("slope", _score)),
+    "hinge-top": (
+        _Reading("onset", _onset),
+        _Reading("exponent", lambda raw, units: raw / math.log(10)),
+        _Reading("top", _score, bounded=True),
+    ),
     "step": (_Reading("onset", _onset), _Reading("level", _score, bounded=True)),
 }
 """One reading per parameter of each form, in the order of the form."""

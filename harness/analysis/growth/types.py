@@ -231,8 +231,8 @@ class FittedForm:
     the unit of the axis: `midpoint` and `onset`; the interval of a step's onset consists of whole gaps between sizes.
     Some are changes per decade, or per unit of a loss: `slope`, in units of the metric for the hinge and in logits for
     other forms; `curvature`, half the change of the slope; `exponent`, where each decade multiplies the gain over
-    chance (power) or the error (error-power) by 10^exponent, or divides the loss of a whole answer by it
-    (all-tokens)."""
+    chance (power) or the error (error-power) by 10^exponent, or divides the loss of a whole answer (all-tokens) or
+    what is still lacking to the top (hinge-top) by it."""
     loglik: float
     """Log-likelihood, binomial coefficients included."""
     aicc: float

@@ -39,6 +39,8 @@ SMOOTH_WIDTH = 1.0
 
 
 _STEEPEST = 2 * np.log(9) / SMOOTH_WIDTH
+_STEEPEST_LEVELLING = np.log(5) / SMOOTH_WIDTH
+"""The same of a rise that sets in suddenly and levels off: four fifths of it take so many decades."""
 _SHOWS = 0.1
 """Level at which sizes scatter by more than documents explain."""
 _SAME_SPAN = 3
@@ -122,10 +124,11 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
     D = 2 [l(logistic curve with a top, any width) - l(best smooth curve)] / phi against half a chi-squared with 1
     degree of freedom: of a rise that takes exactly `SMOOTH_WIDTH` decades half of all draws look wider, and there D is
     0 (Chernoff 1954; Self and Liang 1987, case 5). Smooth curves are those of `sharp`, the straight line, the power law
-    of the error, a logistic curve with a top at least `SMOOTH_WIDTH` decades wide, and a straight line that leaves
-    chance at least so far below the largest size. phi is the scatter about the free curve, see `_scatter`, so that
-    noise between runs is not taken for a jump. With no noise the test finds nearly as many rises as any test at its
-    level can (`tests/calibration/bound.py`).
+    of the error, a logistic curve with a top at least `SMOOTH_WIDTH` decades wide, a straight line that leaves chance
+    at least so far below the largest size, and a rise that sets in suddenly and levels off, four fifths of which take
+    as long. phi is the scatter about the free curve, see `_scatter`, so that noise between runs is not taken for a
+    jump. With no noise the test finds nearly as many rises as any test at its level can (`tests/calibration/bound.py`).
+
     A curve is asked only when its smallest sizes, three or more, pooled, are below chance + `effect` (upper 95 % bound)
     and the largest one is above it. A curve that saturates after its jump is one of these: more sizes make the test
     stronger, while a comparison with a straight line after the jump loses every such curve.
@@ -149,6 +152,7 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
         smooth: list[Callable[[Counts], Array]] = [
             *(partial(_loglik, form) for form in (FORMS["linear"], FORMS["error-power"], *_smooth_forms())),
             _long_hinge,
+            partial(_loglik, _long_levelling()),
             partial(_loglik, _wide_logistic()),
         ]
         for loglik in smooth:
@@ -194,6 +198,11 @@ def _absent_sizes(counts: Counts, effect: float) -> Index:
 def _wide_logistic() -> Form:
     """A logistic curve with a top whose rise takes `SMOOTH_WIDTH` decades or more."""
     return FORMS["logistic-top"].bounded(upper={"k": _STEEPEST})
+
+
+def _long_levelling() -> Form:
+    """A rise that sets in suddenly and levels off, of which four fifths take `SMOOTH_WIDTH` decades or more."""
+    return FORMS["hinge-top"].bounded(upper={"b": _STEEPEST_LEVELLING})
 
 
 def _loglik(form: Form, counts: Counts) -> Array:

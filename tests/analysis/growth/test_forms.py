@@ -18,6 +18,7 @@ TYPICAL = {
     "logistic-top": (-0.5, 1.9, 0.8),
     "quadratic-logit": (-0.3, 0.7, -0.4),
     "hinge": (0.35, 0.3),
+    "hinge-top": (0.25, 1.1, 0.7),
     "step": (0.5, 0.6),
 }
 """One set of parameters per form that rises from about chance, well inside its bounds."""
@@ -65,7 +66,9 @@ def test_a_level_the_curve_starts_above_was_reached_before_the_smallest_size(nam
     assert ENDS[0, 0] < fits.reaches(np.array([0.5])) < ENDS[0, 1] + 1
 
 
-@pytest.mark.parametrize(("name", "level"), [("logistic-top", 0.85), ("step", 0.65), ("all-tokens", 1.01)])
+@pytest.mark.parametrize(
+    ("name", "level"), [("logistic-top", 0.85), ("hinge-top", 0.75), ("step", 0.65), ("all-tokens", 1.01)]
+)
 def test_a_level_above_the_top_of_a_curve_is_never_reached(name: str, level: float) -> None:
     theta = np.array([TYPICAL[name]])
     fits = Fits(form=FORMS[name], theta=theta, loglik=np.zeros(1), chance=CHANCE, ends=ENDS)
@@ -77,7 +80,7 @@ def test_a_falling_curve_never_rises_to_a_level() -> None:
     assert fits.reaches(np.array([0.7])) == np.inf
 
 
-@pytest.mark.parametrize("name", ["power", "all-tokens", "logistic", "logistic-top", "hinge"])
+@pytest.mark.parametrize("name", ["power", "all-tokens", "logistic", "logistic-top", "hinge", "hinge-top"])
 def test_curves_of_an_ability_leave_chance_and_never_fall_below_it(name: str) -> None:
     far = mean(name, np.array([TYPICAL[name]]), np.array([[-40.0, 0.0, 7.0, 8.5]]))[0]
     assert far[:2] == pytest.approx(CHANCE[0], abs=1e-4)
@@ -129,3 +132,9 @@ def test_a_form_can_be_narrowed_without_changing_the_one_it_comes_from() -> None
 def test_a_restrained_form_holds_back_its_slopes_only() -> None:
     assert FORMS["power"].restrained(7.0).ridge == pytest.approx([0.0, 1 / 49])
     assert FORMS["linear"].restrained(7.0).ridge == pytest.approx([0.0, 0.0])
+
+
+def test_a_hinge_with_a_top_comes_nearer_to_it_by_the_same_factor_with_each_decade() -> None:
+    lacking = 0.7 - mean("hinge-top", np.array([[0.0, 1.1, 0.7]]), np.array([[7.0, 8.0, 9.0]]))[0]
+    assert lacking[0] == pytest.approx(0.5)
+    assert lacking[1:] / lacking[:-1] == pytest.approx(np.exp(-1.1))
