@@ -8,7 +8,7 @@ import pytest
 
 from harness.analysis.growth import rerun_of
 from tests.builders.tables import Published
-from tests.calibration.replication import HEAD, read_runs, rows
+from tests.calibration.replication import HEAD, label_rows, read_runs, rows, verdicts_of_runs
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,25 @@ def test_no_confirmed_emergence_of_one_run_is_denied_by_the_majority_of_others(r
     # All that is called emergent here rests on a single size, and says so.
     assert (confirmed["verdicts"], unconfirmed["verdicts"]) == (0, 2)
     assert unconfirmed["emergent there too"] == 0
+
+
+def test_what_models_learn_after_a_thousand_steps_is_smooth_in_both_runs(data: Published) -> None:
+    frame = read_runs(data("pythia_checkpoints.csv"))
+    words = frame[(frame["task"] == "lambada_openai") & (frame["params"] > 4e8)]
+    judged = verdicts_of_runs(words, together=True, scale="tokens")
+    # From nothing after 512 steps to 0.3 after 3,000 and 0.7 in the end: what is lacking falls as a power of tokens.
+    for row in (row for of in judged.values() for row in of):
+        assert (row.verdict.label, row.verdict.qualifier) == ("smooth", None)
+        assert row.verdict.evidence.dispersion is not None
+        assert row.verdict.evidence.dispersion < 1.5
+        assert any(sentence.startswith("No jump can be shown: ") for sentence in row.verdict.reasons)
+
+
+def test_labels_over_training_are_those_of_the_other_run(data: Published) -> None:
+    frame = read_runs(data("pythia_checkpoints.csv"))
+    some = frame[frame["task"].isin(["arc_easy", "piqa", "logiqa", "winogrande"]) & frame["params"].between(3e8, 2e9)]
+    found = {row[1]: row for row in label_rows("tokens", verdicts_of_runs(some, together=True, scale="tokens"))}
+    _, _, verdicts, held_against, _, kept, _, _ = found["smooth"]
+    assert verdicts == held_against == 15
+    assert int(str(kept)) >= 14
+    assert int(str(found["flat"][5])) >= int(str(found["flat"][3])) - 1

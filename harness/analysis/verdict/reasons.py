@@ -29,6 +29,10 @@ _FEW_SIZES = 6
 """With fewer sizes the noise between training runs does not show in a curve, which is then mentioned."""
 _SCATTERED = 3.0
 """Dispersion from which on the scatter of the sizes is mentioned."""
+_FEWEST_ABSENT = 3
+"""Points without the ability from which on a jump can be asked for."""
+_AS_WELL = 0.1
+"""p from which on a smooth curve fits hardly worse than a jump."""
 _NAMED = 3
 """How many models one sentence names; when there are more, it gives their number."""
 
@@ -70,6 +74,7 @@ def reasons(
         _chance(curve, first, decision),
         _onset(curve, onset, effect) if decision.label in {"emergent", "metric-artefact", "smooth"} else "",
         _sudden(curve, decision, evidence),
+        _gradual(curve, decision, evidence, effect, first),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
         partner_sentence(curve, partner, decision) if partner else "",
         twin_sentence(curve, twin, decision) if twin else "",
@@ -225,6 +230,19 @@ def _sudden(curve: Curve, decision: Decision, evidence: Evidence) -> str:
         return "Apparent: whether a smooth curve would fit cannot be tested on this scale."
     gap = f"a {curve.noun} in the gap would tell"
     return f"Apparent: a steep but smooth curve over all {curve.noun}s fits as well (p {p}); {gap}."
+
+
+def _gradual(curve: Curve, decision: Decision, evidence: Evidence, effect: float, first: int | None) -> str:
+    """Why a rise after points without the ability is no jump, which whoever sees only its beginning would call it."""
+    chance, p = curve.metric.chance, evidence.p_jump
+    if decision.rule != "rise" or chance is None or p is None or first is None or first < _FEWEST_ABSENT:
+        return ""
+    direction = 1 if curve.metric.higher_is_better else -1
+    gains = [direction * (value - chance) for value in curve.y[:first]]
+    if sum(gains) / len(gains) > effect / 2:
+        return ""
+    as_well = "describes it as well" if p >= _AS_WELL else f"cannot be ruled out (p {probability(p)})"
+    return f"No jump can be shown: a rise that takes a decade of {UNITS[curve.scale]} or more {as_well}."
 
 
 def _limits(curve: Curve, decision: Decision) -> str:

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.analysis.curves import curves
@@ -286,3 +287,16 @@ def test_a_level_hardly_above_chance_is_not_called_flat_above_chance() -> None:
     assert (verdict.evidence.gain or 0) > 0.05
     assert verdict.label == "inconclusive"
     assert judged((112, 115, 114, 105, 114, 115, 106, 112), n=400, chance=0.221).label == "flat-above-chance"
+
+
+def test_a_long_rise_after_points_without_the_ability_says_why_it_is_no_jump() -> None:
+    x = np.linspace(0.0, 3.0, 16)
+    y = 0.7 * (1 - 0.2 ** (np.maximum(x - 1.1, 0.0) / 1.4))
+    rows = pd.DataFrame({"model": "toy", "params": 1e9, "tokens": 1e9 * 10**x, "k": np.round(2000 * y), "n": 2000})
+    rows = rows.assign(family="toy", task="words", metric="acc", n_shot=0, chance=0.0)
+    (row,) = judge(table_curves(rows, scale="tokens"), draws=0)
+    assert (row.verdict.label, row.verdict.qualifier) == ("smooth", None)
+    sentence = "No jump can be shown: a rise that takes a decade of training tokens or more describes it as well."
+    assert sentence in row.verdict.reasons
+    assert not any("No jump" in one for one in judged(RISE, n=2000).reasons)
+    assert not any("No jump" in one for one in judged(BREAK).reasons)
