@@ -47,6 +47,16 @@ def rise(chance: float, width: float) -> Truth:
     return Truth(name=name, ability=ability, chance=chance, right=frozenset({"emergent, sharp"}))
 
 
+def _levelling(chance: float) -> Truth:
+    """Nothing up to a third of the way, then 0.6 more in the end, four fifths of which take 1.3 decades."""
+
+    def ability(x: np.ndarray, sizes: int) -> np.ndarray:
+        return chance + 0.6 * (1 - 0.2 ** (np.maximum(x - 1.0, 0.0) / 1.3))
+
+    name = f"sets in suddenly and levels off, chance {chance:g}"
+    return Truth(name=name, ability=ability, chance=chance, right=frozenset({"smooth"}))
+
+
 def _turn(x: np.ndarray, sizes: int) -> np.ndarray:
     """Down by 0.3 and up again."""
     return 0.55 - 0.3 * (1 - (2 * x / DECADES - 1) ** 2)
@@ -56,7 +66,8 @@ HALF_DECADE = tuple(rise(chance, 0.5) for chance in (0.0, 0.25))
 EIGHT_TENTHS = tuple(rise(chance, 0.8) for chance in (0.0, 0.25))
 TURN = Truth(name="valley of 0.3", ability=_turn, right=frozenset({"u-shaped"}), located=False)
 HINGE = next(truth for truth in TRUTHS if truth.name == "hinge")
-NO_JUMP = (*FLAT, *LINEAR, *WIDE, HINGE)
+LEVELLING = tuple(_levelling(chance) for chance in (0.0, 0.25))
+NO_JUMP = (*FLAT, *LINEAR, *WIDE, HINGE, *LEVELLING)
 """Truths without a narrow rise and without a turn."""
 ALL = (*NO_JUMP, *HALF_DECADE, *EIGHT_TENTHS, TURN)
 HEAD = ("goal", "runs per size", "noise", "8 sizes", "12 sizes", "24 sizes", "all", "95 % interval", "met")
