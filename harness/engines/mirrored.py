@@ -5,6 +5,7 @@ What `datasets` would open is measured first, since a small file can unpack to a
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -38,6 +39,8 @@ def load_folder(folder: Path, name: str | None, options: Mapping[str, Any] | Non
     try:
         builder = _builder(part, options or {})
         _check(builder, folder)
+        # by itself `datasets` takes what it read from files of these names before, whatever has become of them
+        builder = _builder(part, options or {}, cache=_cache_of(builder))
         builder.download_and_prepare()
         return builder.as_dataset()
     except CatalogError:
@@ -53,8 +56,8 @@ def load_folder(folder: Path, name: str | None, options: Mapping[str, Any] | Non
         raise CatalogError(f"{part.folder}: cannot be loaded: {cut(lines[0])}") from error
 
 
-def _builder(part: Part, options: Mapping[str, Any]) -> Any:
-    """What `datasets` reads a part with.
+def _builder(part: Part, options: Mapping[str, Any], cache: Path | None = None) -> Any:
+    """What `datasets` reads a part with; a `cache` of None is its usual one.
 
     It would look at the files of the card's first part even for another one, and these need not be in the mirror. So
     for other parts it is told their files, and the types of their columns, which it would forget then.
@@ -63,12 +66,23 @@ def _builder(part: Part, options: Mapping[str, Any]) -> Any:
 
     folder = str(part.folder)
     if options or part.is_first or part.config.get("data_files") is None:
-        return datasets.load_dataset_builder(folder, part.name, **options)
+        return datasets.load_dataset_builder(folder, part.name, cache_dir=cache, **options)
     infos = datasets.info.DatasetInfosDict.from_directory(folder)
     known = infos.get(str(part.name))
     files = datasets.data_files.sanitize_patterns(part.config["data_files"])
     features = None if known is None else known.features
-    return datasets.load_dataset_builder(folder, part.name, data_files=files, features=features)
+    return datasets.load_dataset_builder(folder, part.name, cache_dir=cache, data_files=files, features=features)
+
+
+def _cache_of(builder: Any) -> Path:
+    """Where what is read is kept: another place when a file has changed."""
+    import datasets
+
+    facts = hashlib.sha256()
+    for file in _files(builder):
+        found = os.stat(file)
+        facts.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ino}\0".encode())
+    return Path(datasets.config.HF_DATASETS_CACHE) / "mirrored" / facts.hexdigest()[:24]
 
 
 def files_on_hub(name: str, part: str | None, commit: str) -> list[str]:

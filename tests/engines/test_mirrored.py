@@ -91,6 +91,13 @@ def test_a_part_loads_where_the_first_part_of_the_card_is_not_in_the_mirror(
         load_folder(folder, "easy")
 
 
+def test_files_that_have_changed_are_read_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "org/set"
+    for text in ("one", "two"):
+        write_data_set(folder, {"test": [{"q": text}]}, form="parquet")
+        assert documents(load_folder(folder, None)) == {"test": [{"q": text}]}
+
+
 def test_a_folder_can_stand_for_a_part(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     write_data_set(folder / "main")
