@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-FOLDERS = {"dashboards": "pages", "ladder": "ladder"} | dict.fromkeys(
+FOLDERS = {"dashboards": "pages", "ladder": "ladder", "lm_eval_tasks": "parity"} | dict.fromkeys(
     ("outside", "first_hour", "fuzz", "security", "preparing"), "outside"
 )
 """Folder -> the marker that all its tests carry."""

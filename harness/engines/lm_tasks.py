@@ -6,14 +6,17 @@ the harness (`shots`, `cell_task`).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import lm_eval.utils
+import numpy as np
 from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.task import TaskConfig
 
@@ -38,6 +41,23 @@ OWN_KEYS = frozenset({"simulate"})
 """Config keys that the harness adds to lm-eval's."""
 
 
+@contextlib.contextmanager
+def _settled_chance() -> Iterator[None]:
+    """Python's and numpy's own random numbers from lm-eval's seeds on: some tasks shuffle options by them.
+
+    So a task is the same one in every worker and in every run, and what others draw afterwards does not change.
+    """
+    before, numpy_before = random.getstate(), np.random.get_state()
+    random.seed(0)
+    np.random.seed(1234)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+        np.random.set_state(numpy_before)
+
+
+@_settled_chance()
 def build_cell(
     cell: Cell,
     task: TaskSpec,

@@ -160,7 +160,8 @@ class Questions:
 
     def _value(self, key: str, template: Any, doc: Mapping[str, Any]) -> Any:
         if callable(template):
-            return template(doc)
+            said = template(doc)
+            return said.tolist() if hasattr(said, "tolist") else said  # a number or an array of numpy
         if not isinstance(template, str):
             return template
         if template not in self.columns:

@@ -41,7 +41,14 @@ ETHICS = ("commonsense", "deontology", "justice", "utilitarianism", "virtue")
 MATH = "algebra counting_and_probability geometry intermediate_algebra number_theory prealgebra precalculus".split()
 BIG_BENCH: Mapping[str, Write] = {
     "emoji_movie_zero_shot": options.bigbench,
-    "strategyqa_zero_shot": options.bigbench_options,
+    **dict.fromkeys(("strategyqa_zero_shot", "parsinlu_qa_zero_shot"), options.bigbench_options),
+    **dict.fromkeys(
+        (
+            *("modified_arithmetic_zero_shot", "arithmetic_zero_shot", "word_unscrambling_zero_shot"),
+            "international_phonetic_alphabet_transliterate_zero_shot",
+        ),
+        texts.bigbench_text,
+    ),
 }
 
 DATA_SETS: tuple[DataSet, ...] = (
@@ -126,12 +133,15 @@ DATA_SETS: tuple[DataSet, ...] = (
     ),
     DataSet(name="Muennighoff/babi", configs=_default(texts.babi), splits={"train": 8, "valid": 8, "test": 12}),
     DataSet(name="google/IFEval", configs=_default(texts.ifeval), splits={"train": 8}),
-    DataSet(
-        name="wmt/wmt14",
-        configs={"fr-en": texts.translation},
-        splits=ALL,
-    ),
+    DataSet(name="wmt/wmt14", configs={"fr-en": texts.translation}, splits=ALL),
     DataSet(name="wmt/wmt16", configs=dict.fromkeys(("de-en", "ro-en"), texts.translation), splits=ALL),
+    DataSet(name="rajpurkar/squad", configs={"plain_text": texts.squad}, splits=VALIDATION),
+    DataSet(name="EdinburghNLP/xsum", configs=_default(texts.summary), splits=ALL, revision="refs/convert/parquet"),
+    # words and turns
+    DataSet(name="lhoestq/conll2003", configs=_default(texts.tagged), splits=ALL),
+    DataSet(name="SemEvalWorkshop/sem_eval_2010_task_8", configs=_default(texts.relation), splits=TRAIN_TEST),
+    DataSet(name="fancyzhx/ag_news", configs=_default(texts.article), splits=TRAIN_TEST),
+    DataSet(name="ParlAI/blended_skill_talk", configs=_default(texts.conversation), splits=ALL),
     # how likely a text is
     DataSet(name="EleutherAI/lambada_openai", configs=_default(texts.lambada), splits=TEST),
     DataSet(name="cimec/lambada", configs=_default(texts.lambada), splits={"validation": 8, "test": 12}),
@@ -149,15 +159,16 @@ DATA_SETS: tuple[DataSet, ...] = (
 )
 
 
-def write_mirror(folder: Path, names: Iterable[str] | None = None) -> Path:
+def write_mirror(folder: Path, names: Iterable[str] | None = None, more: int = 0) -> Path:
     """Write data sets below `folder`.
 
     Args:
         folder: the mirror.
         names: data sets by their names on the hub; None for all.
+        more: how many documents each split has beyond its own number.
     """
     asked = None if names is None else frozenset(names)
     for data_set in DATA_SETS:
         if asked is None or data_set.name in asked:
-            write_data_set(data_set, folder)
+            write_data_set(data_set, folder, more)
     return folder

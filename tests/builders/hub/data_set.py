@@ -30,26 +30,34 @@ class DataSet:
     """Split -> number of documents."""
     more: Mapping[str, int] = field(default_factory=dict)
     """Config -> how many documents more each of its splits has, where configs differ in size."""
+    revision: str | None = None
+    """Branch on which the data lie, if it is not the main one; a folder of its own in a mirror."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Config -> the file's place, where a task names the file; `data/CONFIG/SPLIT.parquet` for the others."""
 
 
-def write_data_set(of: DataSet, mirror: Path) -> None:
-    """Write the data set below `mirror`, where `datasets.load_dataset(NAME, CONFIG)` finds it from that folder."""
-    folder = mirror / of.name
+def write_data_set(of: DataSet, mirror: Path, more: int = 0) -> None:
+    """Write the data set below `mirror`, where `datasets.load_dataset(NAME, CONFIG)` finds it from that folder.
+
+    Args:
+        of: the data set.
+        mirror: the folder.
+        more: how many documents each split has beyond its own number.
+    """
+    folder = mirror / (of.name if of.revision is None else f"{of.name}@{of.revision.replace('/', '--')}")
     entries = []
     for config in of.configs:
         paths = {split: of.paths.get(config, f"data/{config}/{split}.parquet") for split in of.splits}
-        _write_config({folder / paths[split]: _documents(of, config, split) for split in of.splits})
+        _write_config({folder / paths[split]: _documents(of, config, split, more) for split in of.splits})
         files = [{"split": split, "path": path} for split, path in paths.items()]
         entries.append({"config_name": config, "data_files": files})
     head = yaml.safe_dump({"configs": entries}, sort_keys=False)
     (folder / "README.md").write_text(f"---\n{head}---\n", encoding="utf-8")
 
 
-def _documents(of: DataSet, config: str, split: str) -> list[Document]:
+def _documents(of: DataSet, config: str, split: str, more: int) -> list[Document]:
     rng = random.Random(f"{of.name} {config} {split}")
-    return [of.configs[config](rng, number) for number in range(of.splits[split] + of.more.get(config, 0))]
+    return [of.configs[config](rng, number) for number in range(of.splits[split] + of.more.get(config, 0) + more)]
 
 
 def _write_config(documents: Mapping[Path, list[Document]]) -> None:

@@ -17,31 +17,34 @@ from tests.builders.hub.words import (
     capital,
     pick,
     question,
+    sentence,
     story,
     word,
 )
 
 Doc = dict[str, Any]
+LIKELY = ("food", "positive", "negative", "sport", "park", "2")
+"""What models of the embedded family like to write: some answers are right, so that scores are not all 0."""
 
 
 # --- questions with short answers -------------------------------------------------------------------------------------
 
 
 def trivia(rng: Rng, number: int) -> Doc:
-    found = answers(rng, rng.randint(1, 3))
+    found = [*answers(rng, rng.randint(1, 3)), rng.choice(LIKELY)]
     answer = {"value": found[0], "aliases": [capital(text) for text in found], "normalized_aliases": found}
     return {"question": question(rng, ""), "question_id": f"{number}", "answer": answer}
 
 
 def nq_open(rng: Rng, number: int) -> Doc:
-    return {"question": question(rng, "").lower(), "answer": answers(rng, rng.randint(1, 3))}
+    return {"question": question(rng, "").lower(), "answer": [*answers(rng, rng.randint(1, 2)), *LIKELY[:4]]}
 
 
 def drop(rng: Rng, number: int) -> Doc:
     def one() -> Doc:
         kind = rng.randrange(3)
         date = {"day": "4", "month": "May", "year": "1702"} if kind == 0 else {"day": "", "month": "", "year": ""}
-        return {"number": str(rng.randint(2, 99)) if kind == 1 else "", "date": date, "spans": _spans(rng, kind)}
+        return {"number": str(rng.randint(2, 9)) if kind == 1 else "", "date": date, "spans": _spans(rng, kind)}
 
     others = [one() for _ in range(rng.randint(0, 2))]
     checked = {name: [answer[name] for answer in others] for name in ("number", "date", "spans")}
@@ -73,6 +76,14 @@ def truthful_texts(rng: Rng, number: int) -> Doc:
     return {**kinds, "question": question(rng), **right}
 
 
+def bigbench_text(rng: Rng, number: int) -> Doc:
+    """A document without options, now and then with two right answers."""
+    right = [word(rng) for _ in range(1 + (number % 4 == 0))]
+    asked = f"\nQ: What is the {rng.choice(ADJECTIVES)} word number {number}?\nA:"
+    none: list[str] = []
+    return {"idx": number, "inputs": asked, "targets": right, "multiple_choice_targets": none}
+
+
 def squad(rng: Rng, number: int) -> Doc:
     told = story(rng)
     first = told.split(" ")[0]
@@ -84,7 +95,7 @@ def squad(rng: Rng, number: int) -> Doc:
 
 
 def gsm8k(rng: Rng, number: int) -> Doc:
-    one, two = rng.randint(2, 90), rng.randint(2, 1200)
+    one, two = (rng.randint(1, 5), rng.randint(1, 5)) if number % 2 else (rng.randint(2, 90), rng.randint(2, 1200))
     asked = f"{rng.choice(NAMES)} has {one} coins and finds {two} near the {rng.choice(PLACES)}. How many are there?"
     worked = f"There are {one} + {two} = <<{one}+{two}={one + two}>>{one + two} coins.\n#### {one + two:,}"
     return {"question": asked, "answer": worked}
@@ -206,3 +217,33 @@ def plain(rng: Rng, number: int) -> Doc:
 def summary(rng: Rng, number: int) -> Doc:
     told = story(rng, 3, 6)
     return {"document": told, "summary": told.split(". ")[0] + ".", "id": f"{number}"}
+
+
+# --- words and turns --------------------------------------------------------------------------------------------------
+
+
+def tagged(rng: Rng, number: int) -> Doc:
+    """Words with the tags of CoNLL 2003; a sentence in three names nothing."""
+    if number % 3 == 2:
+        words, tags = f"It was {rng.choice(ADJECTIVES)} .".split(), [0, 0, 0, 0]
+    else:
+        words = [*pick(rng, NAMES, 2), "of", rng.choice(CITIES), "Bank", "met", rng.choice(NAMES), "."]
+        tags = [1, 2, 0, 3, 4, 0, 1, 0]
+    return {"id": f"{number}", "tokens": words, "pos_tags": tags, "chunk_tags": tags, "ner_tags": tags}
+
+
+def relation(rng: Rng, number: int) -> Doc:
+    told = f"The <e1>{rng.choice(THINGS)}</e1> near the {rng.choice(PLACES)} was made of <e2>{word(rng)}</e2>."
+    return {"sentence": told, "relation": rng.randrange(19)}
+
+
+def article(rng: Rng, number: int) -> Doc:
+    return {"text": story(rng), "label": rng.randrange(4)}
+
+
+def conversation(rng: Rng, number: int) -> Doc:
+    def turns(n: int) -> list[str]:
+        return [sentence(rng) + " " * (number % 2) for _ in range(n)]
+
+    said = {"previous_utterance": turns(2), "free_messages": turns(5), "guided_messages": turns(5)}
+    return {"personas": turns(2), "additional_context": "", "context": "wizard_of_wikipedia", **said}
