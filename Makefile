@@ -22,7 +22,7 @@ LONG := packaging or ray or processes or sandbox or parity or outside or pages o
 FILES := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lowest browser bench pages calibrate security fuzz dashboard lint docs format lock audit
+.PHONY: help run check test lowest browser bench real pages calibrate security fuzz dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ browser: $(INSTALLED)  ## the dashboard in a real Chromium: screenshots of every
 
 bench: $(INSTALLED)  ## time the engines and the command line on this machine
 	$(BIN)/python -m tests.benchmarks
+
+real: $(INSTALLED)  ## two real models of Python packages on twelve of lm-eval's tasks, beside lm_eval (minutes)
+	$(BIN)/python -m pytest -n0 --run-slow -s -q tests/lm_eval_tasks/test_real.py
 
 pages: $(INSTALLED)  ## every run that README and documentation show, as it is written there (minutes)
 	$(BIN)/python -m pytest -n0 --run-slow -m slow tests/first_hour

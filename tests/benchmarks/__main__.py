@@ -9,7 +9,7 @@ import argparse
 import json
 from collections.abc import Callable
 
-from harness.cli.output import table
+from harness.cli.output import say, table
 
 
 def start_up(quick: bool) -> None:
@@ -50,6 +50,21 @@ def suite(quick: bool) -> None:
     from tests.benchmarks import suite
 
     suite.run(quick)
+
+
+def core(quick: bool) -> None:
+    """The suite `core` on a real model of 270 million weights beside lm-eval's engine."""
+    from tests.benchmarks import core
+
+    if lacking := core.missing():
+        print(lacking)
+        return
+    done = []
+    for one in core.measured(2 if quick else core.LIMIT):
+        done.append(one)
+        say(f"core: {one.task}: {one.theirs:.1f} s beside {one.ours:.1f} s")
+    print(table(core.HEAD, [one.row for one in done]))
+    print(core.summary(done))
 
 
 def verdicts(quick: bool) -> None:
@@ -98,6 +113,7 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "engines": engines,
     "gpu": gpu,
     "suite": suite,
+    "core": core,
     "schedule": schedule,
     "verdicts": verdicts,
     "dashboard": dashboard,
