@@ -81,11 +81,13 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None
         pace: measured over estimated seconds of cells that are done, from `measured_pace`.
         gpus: GPUs that its model is loaded on; None for what its family file says.
     """
-    if task.n_docs is None:
+    n_docs = task.expected_docs
+    if n_docs is None:
         return None
-    docs = len(cell.positions(task.n_docs))
+    docs = len(cell.positions(n_docs))
     requests = docs * _requests_per_document(task)
-    document = (task.mean_doc_chars or 0.0) / CHARS_PER_TOKEN
+    length = CHARS_GUESS if task.n_docs is None and task.mean_doc_chars is None else task.mean_doc_chars or 0.0
+    document = length / CHARS_PER_TOKEN
     # documents that bring their examples along are counted with them already
     shots = cell.shots if task.demonstrations == "pool" else 0
     tokens = requests * (1 + shots) * document
@@ -103,7 +105,9 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None
 
 def seconds_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None = None) -> float:
     """Worker seconds of one cell; a task whose size only the hub knows counts as one of `DOCUMENTS_GUESS` documents."""
-    known = task if task.n_docs is not None else replace(task, n_docs=DOCUMENTS_GUESS, mean_doc_chars=CHARS_GUESS)
+    known = (
+        task if task.expected_docs is not None else replace(task, n_docs=DOCUMENTS_GUESS, mean_doc_chars=CHARS_GUESS)
+    )
     cost = cost_of(cell, known, pace=pace, gpus=gpus)
     assert cost is not None
     return cost.seconds
@@ -231,5 +235,7 @@ def _speed(cell: Cell) -> Speed:
 def _requests_per_document(task: TaskSpec) -> int:
     if task.generates:
         return int(task.config.get("repeats") or 1) + 1
+    if task.config.get("output_type") != "multiple_choice" and "output_type" in task.config:
+        return 1
     choices = task.config.get("doc_to_choice")
     return len(choices) if isinstance(choices, list) else OPTIONS_GUESS

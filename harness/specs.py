@@ -136,6 +136,8 @@ class TaskSpec:
     """Python files beside the task that run when it is evaluated, absolute; empty for nearly every task."""
     n_docs: int | None = None
     """Documents in the evaluated split; None when only the hub knows."""
+    published_docs: int | None = None
+    """Documents in the evaluated split as the page of the data set says; for estimates, where `n_docs` is None."""
     shots_available: int | None = None
     """Most shots the task can give; None when only the hub knows."""
     mean_doc_chars: float | None = None
@@ -160,6 +162,11 @@ class TaskSpec:
     chance_of_documents: tuple[str, ...] = ()
     """Metrics whose chance level is the share of right options in the documents that are asked; their `chance` is that
     of the file, where it tells one, until a worker has read them."""
+
+    @property
+    def expected_docs(self) -> int | None:
+        """Documents in the evaluated split: counted, or else as the page of the data set says; None when not known."""
+        return self.published_docs if self.n_docs is None else self.n_docs
 
     @property
     def headline(self) -> MetricSpec:
@@ -210,6 +217,8 @@ class Suite:
     """Number of few-shot seeds: 0, 1, ... seeds-1."""
     limit: int | None = None
     """Number of documents of each task that are asked, from the first on; None for all."""
+    in_all: bool = True
+    """False for a suite that `--suite all` leaves out, so that it has to be named."""
     unsafe_code: bool = False
     """True when a task of the suite executes what the model wrote; the suite's file has to say so."""
     description: str = ""

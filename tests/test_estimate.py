@@ -36,6 +36,23 @@ def test_options_and_generations_are_counted_as_requests() -> None:
     assert cost_of(cell(of=TEXT, limit=5), TEXT).requests == 2 * 5
 
 
+def test_a_likelihood_is_one_request_for_each_document() -> None:
+    for kind in ("loglikelihood", "loglikelihood_rolling"):
+        spec = task("likely", config={"output_type": kind})
+        assert cost_of(cell(of=spec), spec).requests == 20
+
+
+def test_a_task_of_the_hub_counts_the_documents_that_its_page_gives() -> None:
+    unknown = replace(CHOICE, n_docs=None, mean_doc_chars=None)
+    assert cost_of(cell(of=unknown), unknown) is None
+    published = replace(unknown, published_docs=300)
+    assert published.expected_docs == 300
+    assert cost_of(cell(of=published), published).requests == 2 * 300
+    assert cost_of(cell(of=published, limit=7), published).requests == 2 * 7
+    assert cost_of(cell(of=published), published).tokens > 0
+    assert replace(published, n_docs=20).expected_docs == 20  # counted ones are surer
+
+
 def test_shots_lengthen_every_prompt() -> None:
     assert cost_of(cell(shots=4), CHOICE).tokens == 5 * cost_of(cell(shots=0), CHOICE).tokens
 

@@ -59,7 +59,7 @@ def select(
 
     Args:
         catalog: everything that can be chosen, from `load_catalog`.
-        suites: names of suites; `all` chooses every one.
+        suites: names of suites; `all` chooses every one that does not ask to be named.
         tasks: names of tasks; alone, or as a choice from the suites.
         families: names of families; the embedded one when neither a family nor a folder is named.
         models: names of models of these families, in full or the part behind the last slash, and of their checkpoints,
@@ -161,7 +161,7 @@ def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> tup
     if not names and not tasks:
         raise PlanError(f"nothing to run: give --suite or --task; suites: all, {', '.join(sorted(catalog.suites))}")
     known = [catalog.suite(name) for name in names if name != ALL]
-    wanted = list(catalog.suites.values()) if ALL in names else known
+    wanted = [suite for suite in catalog.suites.values() if suite.in_all or suite in known] if ALL in names else known
     of_suites = [task for suite in wanted for task in suite.tasks]
     catalog, stands_for = catalog.with_others([*of_suites, *tasks])
     wanted = [replace(suite, tasks=_all_of(suite.tasks, stands_for)) for suite in wanted]

@@ -112,7 +112,8 @@ def task_from(
         trusted=permitted.trusted,
         data_folder=Path(config["dataset_path"]) if folder else None,
         dialect="own" if of_lm_eval is None else "lm-eval" if of_lm_eval.plain else "wrapped",
-        default_shots=of_lm_eval.default_shots if of_lm_eval else None,
+        published_docs=file.published.documents if file.published else None,
+        default_shots=of_lm_eval.default_shots if of_lm_eval else file.shots,
         chance_of_documents=of_lm_eval.from_documents if of_lm_eval else (),
     )
     with faults:

@@ -113,6 +113,13 @@ class MetricFile(_Strict):
         return self
 
 
+class PublishedFile(_Strict):
+    """What the page of a task's data set says of it: for estimates alone, since only the data themselves are sure."""
+
+    documents: _Count
+    source: Annotated[_Short, Field(min_length=1)]
+
+
 class TaskFile(_Strict):
     """A file that begins with `task`."""
 
@@ -123,6 +130,8 @@ class TaskFile(_Strict):
     metrics: Annotated[list[MetricFile], Field(min_length=1)]
     demonstrations: Literal["pool", "document"] = "pool"
     unsafe_code: bool = False
+    shots: _Shots | None = None
+    published: PublishedFile | None = None
     config: dict[str, Any]
     prompts: dict[_FreeName, dict[str, Any]] = {}
 
@@ -151,6 +160,7 @@ class OwnWords(_Strict):
     kind: Kind | None = None
     metrics: Annotated[list[MetricFile], Field(min_length=1)] | None = None
     demonstrations: Literal["pool", "document"] = "pool"
+    published: PublishedFile | None = None
     prompts: dict[_FreeName, dict[str, Any]] = {}
 
 
@@ -182,6 +192,7 @@ class SuiteFile(_Strict):
     seeds: _Count = 1
     limit: _Count | None = None
     unsafe_code: bool = False
+    in_all: bool = True
     description: str = ""
 
 

@@ -128,7 +128,7 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
                 "kind": t.kind,
                 "metric": t.headline.name,
                 "chance": t.headline.chance,
-                "documents": t.n_docs,
+                "documents": t.expected_docs,
                 "description": t.description,
             }
             for t in catalog.tasks.values()

@@ -116,6 +116,9 @@ def command(
     if on_gpus and why_no_gpu():
         asking = "1 cell whose model asks" if on_gpus == 1 else f"{on_gpus} cells whose models ask"
         print_line(f"the time takes a GPU for {asking} for one, and none is seen here")
+    of_pages = sum(task.n_docs is None and task.published_docs is not None for task in plan.tasks.values())
+    if of_pages:
+        print_line(f"the number of documents of {counted(of_pages, 'task')} is the one that the data set's page gives")
     if unknown:
         are, their = ("is", "its") if unknown == 1 else ("are", "their")
         print_line(
@@ -167,7 +170,7 @@ def _resolution(plan: RunPlan) -> str:
 
 def _most(plan: RunPlan, cell: Cell) -> int | None:
     """Number of documents that a cell asks, if it does not ask all of them."""
-    return cell.limit if cell.docs is None else cell.n_asked(plan.tasks[cell.task].n_docs)
+    return cell.limit if cell.docs is None else cell.n_asked(plan.tasks[cell.task].expected_docs)
 
 
 def _total(costs: dict[Place, CostEstimate | None]) -> CostEstimate:

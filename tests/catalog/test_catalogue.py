@@ -98,6 +98,18 @@ def test_a_task_knows_its_documents_shots_and_home(folder: Path) -> None:
     assert list(task.prompts) == ["default"]
 
 
+def test_a_task_tells_its_examples_and_what_the_page_of_its_data_says(folder: Path) -> None:
+    before = load_catalog([folder]).task("colours")
+    text = (folder / "colours.yaml").read_text()
+    words = "shots: 3\npublished: {documents: 2376, source: https://example.org}\n"
+    (folder / "colours.yaml").write_text(text + words)
+    after = load_catalog([folder]).task("colours")
+    assert (before.default_shots, after.default_shots) == (None, 3)
+    assert (before.published_docs, after.published_docs) == (None, 2376)
+    assert after.expected_docs == after.n_docs == before.n_docs  # counted ones are surer
+    assert after.digest == before.digest
+
+
 def test_the_digest_covers_config_and_data_but_not_the_place(folder: Path, tmp_path: Path) -> None:
     digest = load_file(folder / "colours.yaml").digest
     moved = tmp_path / "elsewhere" / "toy"
@@ -168,6 +180,10 @@ def test_own_files_join_those_of_the_package(folder: Path) -> None:
         ("colours.yaml", {"metrics": ["acc"]}, "metrics[0] is 'acc'; expected keys and values"),
         ("colours.yaml", {"config": "x"}, "config is 'x'; expected keys and values"),
         ("colours.yaml", {"task": "my task"}, "task is 'my task'; expected letters, digits"),
+        ("colours.yaml", {"published": {"documents": 0, "source": "x"}}, "published.documents is 0; expected"),
+        ("colours.yaml", {"published": {"documents": 9}}, "`published.source` is missing"),
+        ("colours.yaml", {"shots": -1}, "shots is -1; expected"),
+        ("suite.yaml", {"in_all": "perhaps"}, "in_all is 'perhaps'; expected"),
         ("colours.yaml", {"prompts": {"all": {}}}, "prompts.all is 'all'; expected another name"),
         ("colours.yaml", {"kind": "poetry"}, "kind is 'poetry'; expected 'classification', 'ner'"),
         ("colours.yaml", {"metrics": [{"name": "acc"}]}, "none is `continuous: true`"),

@@ -44,9 +44,11 @@ def test_words_choose_suites_tasks_and_models(toy: Path) -> None:
     catalog = load_catalog([toy])
     plan = select(catalog, suites=["toy"], tasks=["jumps"], families=["steps"], models=["m10", "m100"], shots=[2])
     assert [(c.model.name, c.task, c.shots) for c in plan.cells] == [("m10", "jumps", 2), ("m100", "jumps", 2)]
+    suites = catalog.suites.values()
     assert set(select(catalog, suites=["all"], families=["steps"]).tasks) == {
-        task for suite in catalog.suites.values() for task in suite.tasks
+        task for suite in suites if suite.in_all for task in suite.tasks
     }
+    assert not all(suite.in_all for suite in suites)
     assert {c.model.family for c in select(catalog, tasks=["jumps"]).cells} == {"embedded"}
 
 

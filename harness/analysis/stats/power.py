@@ -174,7 +174,8 @@ def resolution(task: TaskSpec, limit: int | None = None) -> Resolution:
     494
     """
     metric = task.headline
-    documents = task.n_docs if task.n_docs is None or limit is None else min(task.n_docs, limit)
+    known = task.expected_docs
+    documents = known if known is None or limit is None else min(known, limit)
     chance = metric.chance
     if not documents or chance is None or metric.best != 1.0 or not 0.0 <= chance < 1.0:
         return Resolution(documents, chance, None, None)

@@ -20,9 +20,9 @@ from harness.catalog.lm_eval_tasks.functions import TaskFunction, task_function
 from harness.errors import CatalogError
 from harness.wording import quoted
 
-_OURS = frozenset({"family", "suite", "config", "kind", "metrics", "lm_eval", "prompts", "demonstrations"})
+_OURS = frozenset({"family", "suite", "config", "kind", "metrics", "lm_eval", "prompts", "demonstrations", "published"})
 """Keys at the top of the harness's own files, which lm-eval does not know."""
-OWN_WORDS = frozenset({"kind", "metrics", "prompts", "demonstrations"})
+OWN_WORDS = frozenset({"kind", "metrics", "prompts", "demonstrations", "published"})
 """Those of them that may stand in a file that includes one of lm-eval's."""
 _THEIRS = frozenset(
     (

@@ -81,6 +81,7 @@ def _made(
         metrics=words.metrics or list(found.metrics),
         demonstrations=words.demonstrations,
         unsafe_code=bool(asked.get("unsafe_code")),
+        published=words.published,
         config=asked,
         prompts=words.prompts,
     )
