@@ -75,8 +75,6 @@ GROUP = "xwinograd"
 REFUSED: Mapping[str, str] = {
     "squadv2": "class is 'SQuAD2': a task written in Python cannot be evaluated here",
     "squad_completion": "class is 'SQUADCompletion': a task written in Python cannot be evaluated here",
-    "humaneval": "unsafe_code: lm-eval would run programs that a model wrote outside any sandbox",
-    "mbpp": "unsafe_code: lm-eval would run programs that a model wrote outside any sandbox",
 }
 """Tasks that cannot be planned, and what is said."""
 LACKING: Mapping[str, str] = {"coqa": "transformers.data.metrics", "record": "transformers.data.metrics"}
