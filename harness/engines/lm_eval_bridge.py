@@ -355,7 +355,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 pretrained, config=self._config, revision=revision, trust_remote_code=True
             )
             return
-        check_before_loading(pretrained, revision)
+        if isinstance(pretrained, str):  # a model that a caller in Python made has a tokenizer that is made too
+            check_before_loading(pretrained, revision)
         try:
             super()._create_tokenizer(pretrained, tokenizer, revision=revision, trust_remote_code=False, **kwargs)
             tried(self.tokenizer)
