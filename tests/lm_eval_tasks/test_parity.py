@@ -20,7 +20,9 @@ from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import CatalogError, HarnessError
 from harness.records import CellResult, Sample
 from harness.specs import ModelSpec, TaskSpec
+from harness.store import Store
 from tests.builders import cell
+from tests.builders.commands import Emergence
 from tests.builders.hub import write_mirror
 from tests.lm_eval_tasks import asked
 from tests.lm_eval_tasks.asked import Answered
@@ -105,6 +107,19 @@ def test_a_group_stands_for_its_members_and_its_mean_is_weighted_as_lm_eval_weig
     assert len({*sizes}) > 2
     right = sum(result.scores[0].value * n for result, n in zip(results, sizes, strict=True))
     assert right / sum(sizes) == pytest.approx(theirs.groups[asked.GROUP]["acc,none"], abs=1e-9)
+
+
+def test_the_command_line_gives_the_same_scores_from_a_mirror(
+    theirs: Answered, model: ModelSpec, mirror: Path, emergence: Emergence
+) -> None:
+    names = ("arc_easy", "hellaswag", "wikitext")
+    options = ("--tasks", ",".join(names), "--model", model.source, "--mirror", mirror, "--executor", "inline")
+    done = emergence("run", *options, "--results", "results")
+    assert done.code == 0, done.err
+    found = {result.cell.task: {s.metric: s.value for s in result.scores} for result in Store("results").results()}
+    for name in names:
+        wanted = scores_of(theirs.results[name], "none")
+        assert all(equal(metric, found[name][metric], value) for metric, value in wanted.items())
 
 
 class TestWhatDiffers:
