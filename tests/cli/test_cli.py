@@ -174,7 +174,7 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--seeds", "0"), "--seeds 0: expected 1 or more"),
         (("--limit", "0"), "--limit 0: expected 1 or more"),
         (("--suite", "tyo"), "unknown suite 'tyo'; known: arithmetic,"),
-        (("--task", "jump"), "unknown task 'jump'; known: "),
+        (("--task", "jump"), "unknown task 'jump'; did you mean jumps?"),
         (("--family", "pythai"), "unknown family 'pythai'; known: bert, bloom,"),
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),
         (("--model", "./nowhere"), "no such folder; expected"),
@@ -200,7 +200,7 @@ def test_a_suite_with_a_typo_names_file_and_key(emergence: Emergence, options: t
     (toy / "suite.yaml").write_text("suite: toy\ntasks: [jumps, stayz]\n")
     done = emergence("run", *options)
     assert done.code == 2
-    assert done.err.startswith(f"error: {toy / 'suite.yaml'}: tasks[1]: unknown task 'stayz'; known:")
+    assert done.err.startswith(f"error: {toy / 'suite.yaml'}: tasks[1]: unknown task 'stayz'; did you mean stays?")
 
 
 def test_a_data_file_that_is_no_jsonl_is_named(emergence: Emergence, options: tuple[str, ...], toy: Path) -> None:

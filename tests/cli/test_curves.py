@@ -72,7 +72,7 @@ def test_what_a_table_does_not_say_is_said(emergence: Emergence, tmp_path: Path)
         ("head.csv", b"family,model\n", "head.csv: has no rows"),
         ("binary.csv", b"\xff\xfe\x00a,b\n", "binary.csv: cannot be read: 'utf-8' codec"),
         ("bad.parquet", b"PAR1 nonsense", "bad.parquet: cannot be read: "),
-        ("some.xlsx", b"PK", "some.xlsx: expected a file named .csv or .parquet"),
+        ("some.xlsx", b"PK", "some.xlsx: expected a file named .csv, .parquet, .jsonl or .json"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_one_line(
