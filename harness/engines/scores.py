@@ -140,7 +140,9 @@ def with_chances(cell: Cell, names: Sequence[str], answers: Sequence[Answer]) ->
         answers: the answers to all its documents.
     """
     asked = [answer for answer in answers if answer.options]
-    if not names or not asked:
+    # a twin has no chance level of its own where the task's metrics are no shares of right answers, such as F1
+    unknown = cell.format is not None and cell.metrics[0].chance is None
+    if not (names or unknown) or not asked:
         return cell
     chance = fmean(len(answer.right or (answer.gold,)) / len(answer.options) for answer in asked)
     guessed = {*names, *(name for name in _OF_TWINS if cell.format is not None)}

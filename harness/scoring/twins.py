@@ -20,6 +20,7 @@ from string import ascii_uppercase
 from typing import Any, Literal, NamedTuple
 
 from harness.errors import HarnessError
+from harness.plan.formats import are_letters
 from harness.scoring.questions import Questions, Right
 from harness.wording import quoted
 
@@ -77,7 +78,7 @@ class Twin:
         said = self.own.question(doc)
         if self.format == "cloze":
             return self._unlisted(doc, said).question
-        options = self.own.options(doc)
+        options = self._own_options(doc)
         if isinstance(said, int):
             options = tuple(f"{option}{self.delimiter}{self.own.continuation(doc)}" for option in options)
             said = ""
@@ -103,6 +104,8 @@ class Twin:
         options = self.own.options(doc)
         if not options:
             raise HarnessError(f"comes without options, so that it cannot be asked in the format {self.format}")
+        if self.format == "mc" and are_letters(options):
+            raise HarnessError(f"has the letters {quoted(list(options))} for options already: its own format is mc")
         if len(options) > len(ascii_uppercase):
             raise HarnessError(f"has {len(options)} options; expected at most {len(ascii_uppercase)} for letters")
         return options

@@ -94,3 +94,15 @@ def test_every_answer_to_multiple_choice_has_both_smooth_numbers(
     listed, stored = (asked(engine, tiny, task, None) for task in (both, bare))
     assert [score.metric for score in stored.scores] == ["acc"]
     assert [sample.scores for sample in stored.samples or ()] == [sample.scores for sample in listed.samples or ()]
+
+
+def test_a_twin_of_a_task_without_a_chance_level_takes_that_of_a_guess(
+    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
+) -> None:
+    task = replace(choice_task, metrics=metrics("mcc", "brier"))
+    found = asked(engine, tiny, task, "mc").cell.metrics
+    assert {metric.name: metric.chance for metric in found} == {
+        "acc": 0.25,
+        "prob_correct": 0.25,
+        "correct_bits_per_byte": None,
+    }

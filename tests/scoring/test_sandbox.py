@@ -20,7 +20,7 @@ from harness.scoring import sandbox as module
 from harness.scoring import server
 from harness.scoring.canaries import FORK
 from harness.scoring.fence import fences
-from harness.scoring.sandbox import Sandbox, SandboxError, canaries, fenced_sandbox, open_sandbox
+from harness.scoring.sandbox import Sandbox, SandboxError, Trial, canaries, fenced_sandbox, open_sandbox
 
 pytestmark = pytest.mark.sandbox
 
@@ -490,6 +490,24 @@ def test_a_server_that_cannot_shut_itself_runs_one_program(either, monkeypatch):
     assert run(fresh, "import time\ntime.sleep(60)", wall_seconds=0.3).status == "timeout"
     assert run(fresh, "def f(x):\n    while True: pass", cpu_seconds=1).status == "timeout"
     canaries(fresh)
+    for _ in range(2):
+        assert fresh.judge("def f(x): return x", Trial(test="assert f(1) == 1")).values == (True,)
+        assert fresh.judge("def f(x): return 2", Trial(test="assert f(1) == 1")).message == "AssertionError: "
+
+
+def test_a_test_judges_programs_one_after_the_other_and_outlives_each(either):
+    for program, fine in (
+        ("def f(x): return x", True),
+        ("import os\nos._exit(0)", False),
+        ("def f(x): return x", True),
+    ):
+        assert (either.judge(program, Trial(test="assert f(1) == 1")).values == (True,)) is fine
+    servers = server._here.servers
+    assert servers["judge"]._process.pid != servers["program"]._process.pid
+    for seat in ("judge", "program"):
+        servers[seat]._process.kill()
+        servers[seat]._process.wait()
+        assert either.judge("def f(x): return x", Trial(test="assert f(1) == 1")).values == (True,)
 
 
 HOST = """import sys, threading, time

@@ -92,6 +92,12 @@ def test_options_that_are_whole_questions_are_listed_with_their_continuation() -
     assert asked.right(doc)[:2] == (("B",), (1,))
 
 
+def test_options_that_turn_out_to_be_letters_have_no_twin_by_letter() -> None:
+    asked = twin("mc", "{{q}}\nA. x\nB. y\nAnswer:", "label", "options")
+    with pytest.raises(HarnessError, match=r"has the letters \['A', 'B'\] for options already: its own format is mc"):
+        asked.question({"q": "who?", "options": ["A", "B"], "label": 0})
+
+
 def test_an_example_without_options_cannot_be_asked_by_letter() -> None:
     asked = twin("mc", "{{q}}", "label", "options").by(text="{{q}}", target="label", choice=None)
     with pytest.raises(HarnessError, match="comes without options, so that it cannot be asked in the format mc"):
