@@ -93,6 +93,14 @@ class Mirror:
         entry = self._entry(place, "model")
         return replace(spec, path=str(folder.path), revision=folder.fingerprint() if entry is None else entry.revision)
 
+    def has_model(self, name: str, revision: str) -> bool:
+        """Whether a model of the hub is here at a revision.
+
+        Raises:
+            CatalogError: its folder holds a link that leads out of the mirror, or a pipe or a device.
+        """
+        return self._place("model", name, revision) is not None
+
     def parameters(self, name: str, revision: str) -> int:
         """Parameters of a model of the hub, counted in its folder here.
 

@@ -35,7 +35,12 @@ _NO_ENGINE = {
 
 def is_folder(word: str, catalog: Catalog) -> bool:
     """Whether a word names a folder with a model rather than a model of a family or of the hub."""
-    if word.startswith((".", "/", "~")) or os.path.exists(word):
+    if word.startswith((".", "/", "~")):
+        return True
+    if catalog.mirror is not None and (hub := _ON_HUB.fullmatch(word)):
+        # a mirror may be the working folder, where the name of each model is a path too
+        return os.path.exists(word) and not catalog.mirror.has_model(hub["name"], hub["revision"] or _MAIN)
+    if os.path.exists(word):
         return True
     if not glob.has_magic(word):
         return False
