@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import asdict, replace
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.catalog.first_documents import doubtful_limits
 from harness.cli import options as opt
+from harness.cli.as_run import with_options_of_run
 from harness.cli.cluster_time import cluster_time
 from harness.cli.given import plan_of
 from harness.cli.output import print_json, print_line, say, table
@@ -28,43 +29,28 @@ from harness.estimate import (
     measured_pace,
     opening_seconds,
     run_time,
+    seconds_of,
 )
-from harness.plan import DEFAULT_ENGINE, Cell, Place, RunPlan
+from harness.plan import Cell, Place, RunPlan, Slice, sliced
 from harness.schedule import Node
 from harness.standing import standing
 from harness.store import Store
 from harness.wording import counted, duration, number, percent, score
 
 
+@with_options_of_run
 def command(
-    suite: opt.SuiteNames = None,
-    task: opt.TaskNames = None,
-    family: opt.FamilyNames = None,
-    model: opt.ModelNames = None,
-    dtype: opt.ModelDtype = None,
-    shots: opt.Shots = None,
-    prompts: opt.Prompts = None,
-    seeds: opt.Seeds = None,
-    limit: opt.DocumentLimit = None,
-    docs: opt.Documents = None,
-    apply_chat_template: opt.ChatTemplate = False,
-    system_instruction: opt.SystemInstruction = None,
-    formats: opt.Formats = None,
-    gen_kwargs: opt.GenerationOptions = None,
-    engine: opt.EngineName = DEFAULT_ENGINE,
-    include_path: opt.IncludePath = None,
-    data_root: opt.DataRoots = None,
-    allow_code: opt.AllowCode = False,
-    mirror: opt.MirrorFolder = None,
+    given: Mapping[str, Any],
     gpus: opt.Gpus = None,
-    gpu_memory: opt.GpuMemory = None,
     gpus_per_node: opt.GpusPerNode = 8,
     price: opt.Price = None,
-    results: opt.Results = Path("results"),
     as_json: opt.Json = False,
 ) -> None:
     """Show which cells are done and to do, an estimate of tokens and time, and detectable effects. Writes nothing."""
-    plan = plan_of(locals())
+    results, engine, gpu_memory = given["results"], given["engine"], given["gpu_memory"]
+    plan = plan_of(given)
+    if given["slice_of"] is not None:
+        plan = sliced(plan, Slice.parse(given["slice_of"]), seconds_of)
     done, failures, problems = Store(results).outcomes()
     for problem in problems:
         say(f"skipped {problem}")
