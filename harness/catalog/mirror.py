@@ -58,6 +58,8 @@ class Mirror:
     """Its folder, absolute and without links."""
     prepared: Mapping[str, Repository] = field(default_factory=dict)
     """Folder below it -> what `emergence prepare` put there; nothing for a folder that was filled by hand."""
+    _sound: set[str] = field(default_factory=set, compare=False, repr=False)
+    """Folders that were looked at: many tasks share one data set, and file systems of clusters are slow."""
 
     @classmethod
     def read(cls, folder: Path) -> Mirror:
@@ -90,7 +92,7 @@ class Mirror:
         if place is None:
             raise ModelError(f"{spec.name}{_at(spec.revision)}: {self._is_missing(spec.name, spec.revision)}")
         folder = complete_folder(self.folder / place)
-        entry = self._entry(place, "model")
+        entry = self.prepared.get(place)
         return replace(spec, path=str(folder.path), revision=folder.fingerprint() if entry is None else entry.revision)
 
     def has_model(self, name: str, revision: str) -> bool:
@@ -123,7 +125,6 @@ class Mirror:
         if place is None:
             missing = self._is_missing(f"{DATA_SETS}/{name}", revision)
             raise CatalogError(f"task {task.name}: data set {name}{_at(revision)}: {missing}")
-        self._entry(place, "data set")
         return replace(task, data_folder=self.folder / place)
 
     def _is_missing(self, below: str, revision: str) -> str:
@@ -136,13 +137,17 @@ class Mirror:
         """Folder below that of the mirror in which a repository lies at a revision; None when it is not here.
 
         Raises:
-            CatalogError: a link leads out of the mirror, or there is a pipe or a device.
+            CatalogError: a link leads out of the mirror, there is a pipe or a device, or files were changed.
         """
         if not _NAME.fullmatch(name) or ".." in name:
             return None
         for place in self._candidates(kind, name, revision):
+            if place in self._sound:
+                return place
             if _is_folder(self.folder / place):
                 self._check_files(self.folder / place)
+                self._check_manifest(place)
+                self._sound.add(place)
                 return place
         return None
 
@@ -155,18 +160,15 @@ class Mirror:
             if revision == MAIN or (entry is not None and revision in (entry.asked, entry.revision)):
                 yield base
 
-    def _entry(self, place: str, kind: RepositoryKind) -> Repository | None:
-        """What the manifest says of a folder, if it names it.
+    def _check_manifest(self, place: str) -> None:
+        """Check that a folder is as `emergence prepare` left it, by the sizes of its files.
 
         Raises:
             CatalogError: files were changed since.
         """
         entry = self.prepared.get(place)
-        if entry is None or entry.kind != kind:
-            return None
-        if changed := entry.changed(self.folder):
+        if entry is not None and (changed := entry.changed(self.folder)):
             raise CatalogError(f"{changed}; run `emergence prepare` again, or name a folder of your own")
-        return entry
 
     def _check_files(self, place: Path) -> None:
         """Check that everything in a folder is a file or a folder of the mirror itself.

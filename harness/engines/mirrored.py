@@ -85,17 +85,31 @@ def _cache_of(builder: Any) -> Path:
     return Path(datasets.config.HF_DATASETS_CACHE) / "mirrored" / facts.hexdigest()[:24]
 
 
-def files_on_hub(name: str, part: str | None, commit: str) -> list[str]:
-    """Paths of the files that a part of a data set on the hub is read from.
+def files_on_hub(name: str, parts: Iterable[str | None], commit: str) -> set[str]:
+    """Paths of the files that parts of a data set on the hub are read from.
+
+    The hub is asked once for all parts: `load_dataset_builder` would ask it eight times for each, and some data sets
+    have a hundred parts.
 
     Raises:
         CatalogError: it is read from something else than files of the hub, or in another form than a mirror has.
         Exception: what `datasets` raises when the hub has no such data set or part, or cannot be reached.
     """
-    builder = builder_on_hub(name, part, commit)
-    if (form := _form(builder)) not in _FORMS:
-        raise CatalogError(f"holds data of the form {form}; expected JSON, CSV, Parquet or text")
-    return [str(file).removeprefix(f"{_HUB}{name}@{commit}/") for file in _files(builder)]
+    import datasets
+
+    module = datasets.load.dataset_module_factory(f"{_HUB}{name}", revision=commit)
+    options = dict(module.builder_kwargs)
+    of_name = options.pop("dataset_name", None)
+    of_class = datasets.load.get_dataset_builder_class(module, dataset_name=of_name)
+    usual = options.pop("config_name", None) or module.builder_configs_parameters.default_config_name
+    found: set[str] = set()
+    for part in parts:
+        builder = of_class(dataset_name=of_name, config_name=part or usual, hash=module.hash, **options)
+        _check_on_hub(name, builder)
+        if (form := _form(builder)) not in _FORMS:
+            raise CatalogError(f"holds data of the form {form}; expected JSON, CSV, Parquet or text")
+        found.update(file.removeprefix(f"{_HUB}{name}@{commit}/") for file in _files(builder))
+    return found
 
 
 def builder_on_hub(name: str, part: str | None, revision: str | None, options: Mapping[str, Any] | None = None) -> Any:
@@ -108,10 +122,14 @@ def builder_on_hub(name: str, part: str | None, revision: str | None, options: M
 
     # by its name alone `datasets` would take a folder of that name below the working one
     builder = datasets.load_dataset_builder(f"{_HUB}{name}", part, revision=revision, **(options or {}))
+    _check_on_hub(name, builder)
+    return builder
+
+
+def _check_on_hub(name: str, builder: Any) -> None:
     for file in _files(builder):  # none when the cache has the data set ready
         if not file.startswith(_HUB):
             raise CatalogError(f"data set {name} names {file}; expected files of the hub alone")
-    return builder
 
 
 def _form(builder: Any) -> str:

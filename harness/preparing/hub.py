@@ -118,13 +118,12 @@ def _files_of_data_set(wanted: Wanted, commit: str, files: Mapping[str, HubFile]
             "its `revision: refs/convert/parquet` in dataset_kwargs"
         )
     found: set[str] = {path for path in _CARDS if path in files}
-    for part in wanted.parts:
-        try:
-            found.update(files_on_hub(wanted.name, part, commit))
-        except HarnessError as error:
-            raise HubError(f"{wanted.label}: {error}") from error
-        except Exception as error:
-            raise refusal(wanted, error) from error
+    try:
+        found.update(files_on_hub(wanted.name, wanted.parts, commit))
+    except HarnessError as error:
+        raise HubError(f"{wanted.label}: {error}") from error
+    except Exception as error:
+        raise refusal(wanted, error) from error
     if unknown := sorted(found - set(files)):
         raise HubError(f"{wanted.label}: names {quoted(unknown[0])}; expected files of its own")
     return sorted(found)

@@ -154,6 +154,29 @@ def test_only_the_parts_of_a_data_set_that_are_asked_for_are_downloaded(
     assert not hub.requests_for("hard/test.jsonl")
 
 
+def test_many_parts_of_a_data_set_cost_no_more_questions_than_one(
+    tmp_path: Path, hub: FakeHub, emergence: Emergence
+) -> None:
+    folder = tmp_path / "on_hub/parts"
+    names = [f"subject_{i}" for i in range(12)]
+    for name in names:
+        write_data_set(folder / name, {"test": [{"q": name, "a": "b"}], "train": [{"q": "c", "a": "d"}]})
+    write_card(folder, {"configs": [{"config_name": name, "data_files": f"{name}/*"} for name in names]})
+    hub.add("datasets", "org/parts", folder)
+    for name in names:
+        task = {**task_of("org/parts", dataset_name=name), "task": name}
+        (tmp_path / "tasks").mkdir(exist_ok=True)
+        (tmp_path / f"tasks/{name}.yaml").write_text(yaml.safe_dump(task))
+    options = ("--include_path", tmp_path / "tasks", "--model", "org/small", "--mirror", "mirror", "--shots", "0")
+    done = emergence("prepare", "--task", ",".join(names), *options)
+    assert done.code == 0, done.err
+    questions = [asked for asked in hub.asked if "org/parts" in asked[1] and "/resolve/" not in asked[1]]
+    assert len(questions) < 30, questions
+    [entry] = [each for each in manifest(tmp_path) if each["name"] == "org/parts"]
+    assert len(entry["files"]) == 25
+    assert emergence("plan", "--task", ",".join(names), *options).code == 0
+
+
 def test_a_cut_connection_is_tried_again_from_where_it_was_cut(
     tmp_path: Path, hub: FakeHub, prepare: Prepare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
