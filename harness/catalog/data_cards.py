@@ -79,7 +79,7 @@ def _configs(folder: Path) -> dict[str, Mapping[str, Any]]:
             raise CatalogError(f"{folder / file}: `configs` is {quoted(configs)}; expected a list of parts")
         for config in configs:
             found[str(config.get("config_name", _DEFAULT))] = config
-            for place in _texts([config.get("data_files"), config.get("data_dir")]):
+            for place in texts_in([config.get("data_files"), config.get("data_dir")]):
                 _check_place(place, folder / file)
     return found
 
@@ -103,12 +103,13 @@ def _front(text: str) -> str:
     return "\n".join(rest[: ends[0]]) if first.rstrip() == _FENCE and ends else ""
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a value of lists and mappings, in order."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list | tuple | Mapping):
         for inside in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inside)
+            yield from texts_in(inside)
 
 
 def _check_place(place: str, card: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from harness.bounded.files import kind_of
 from harness.bounded.limits import UnreadableError
+from harness.catalog.data_cards import texts_in
 from harness.catalog.manifest import Repository, RepositoryKind, read_manifest
 from harness.catalog.models import ModelFolder, complete_folder
 from harness.catalog.task_data import named_files
@@ -43,6 +44,14 @@ def data_set_of(task: TaskSpec) -> tuple[str, str] | None:
         return None
     asked = kwargs.get("revision") if isinstance(kwargs, Mapping) else None
     return name, str(asked or MAIN)
+
+
+def files_of_data_set(task: TaskSpec) -> tuple[str, ...]:
+    """Files of its data set on the hub that a task names itself, as paths or patterns; none where a part is meant."""
+    kwargs = task.config.get("dataset_kwargs")
+    if data_set_of(task) is None or not isinstance(kwargs, Mapping):
+        return ()
+    return tuple(texts_in(kwargs.get("data_files")))
 
 
 def place_of(kind: RepositoryKind, name: str, revision: str) -> str:

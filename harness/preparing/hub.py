@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from harness.errors import HarnessError
@@ -118,8 +119,13 @@ def _files_of_data_set(wanted: Wanted, commit: str, files: Mapping[str, HubFile]
             "its `revision: refs/convert/parquet` in dataset_kwargs"
         )
     found: set[str] = {path for path in _CARDS if path in files}
+    for pattern in wanted.files:
+        fit = [path for path in files if fnmatchcase(path, pattern)]
+        if not fit:
+            raise HubError(f"{wanted.label}: has no file {quoted(pattern)}, which a task names")
+        found.update(fit)
     try:
-        found.update(files_on_hub(wanted.name, wanted.parts, commit))
+        found.update(files_on_hub(wanted.name, wanted.parts, commit) if wanted.parts else ())
     except HarnessError as error:
         raise HubError(f"{wanted.label}: {error}") from error
     except Exception as error:

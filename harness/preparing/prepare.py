@@ -8,6 +8,7 @@ for.
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -146,7 +147,8 @@ def _is_whole(folder: Path, one: Wanted, entry: Repository, told: Announce) -> b
     if damaged:
         told(f"{one.label}: {damaged[0]} is not as it was downloaded{_more(damaged)}: downloaded again")
         return False
-    if set(one.parts) <= set(entry.parts):
+    here = [file.path for file in entry.files]
+    if set(one.parts) <= set(entry.parts) and all(fnmatch.filter(here, pattern) for pattern in one.files):
         told(f"{one.label}: verified, {counted(len(entry.files), 'file')}, at commit {entry.revision[:12]}")
         return True
     return False

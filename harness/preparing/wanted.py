@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.catalog.manifest import RepositoryKind
-from harness.catalog.mirror import MAIN, data_set_of
+from harness.catalog.mirror import MAIN, data_set_of, files_of_data_set
 from harness.plan import RunPlan
 from harness.specs import TaskSpec
 
@@ -25,6 +25,9 @@ class Wanted:
     parts: tuple[str | None, ...] = ()
     """Parts of a data set, by the `dataset_name` of its tasks; None for the only one. Empty for a model."""
 
+    files: tuple[str, ...] = ()
+    """Files of a data set, or patterns of them, that tasks name themselves."""
+
     @property
     def label(self) -> str:
         """What messages call it."""
@@ -35,13 +38,18 @@ def wanted_by(plan: RunPlan) -> tuple[Wanted, ...]:
     """Models first, then data sets, each in the order of the plan."""
     models = dict.fromkeys((cell.model.name, cell.model.revision) for cell in plan.cells if cell.model.path is None)
     parts: dict[tuple[str, str], dict[str | None, None]] = {}
+    files: dict[tuple[str, str], dict[str, None]] = {}
     for task in plan.tasks.values():
         if (asked := data_set_of(task)) is not None:
-            parts.setdefault(asked, {}).update(dict.fromkeys(_parts(task)))
+            named = files_of_data_set(task)
+            parts.setdefault(asked, {}).update(dict.fromkeys(() if named else _parts(task)))
+            files.setdefault(asked, {}).update(dict.fromkeys(named))
     return (
         *(Wanted(kind="model", name=name, revision=revision) for name, revision in models),
         *(
-            Wanted(kind="data set", name=name, revision=revision, parts=tuple(names))
+            Wanted(
+                kind="data set", name=name, revision=revision, parts=tuple(names), files=tuple(files[name, revision])
+            )
             for (name, revision), names in parts.items()
         ),
     )

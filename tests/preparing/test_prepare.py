@@ -154,6 +154,42 @@ def test_only_the_parts_of_a_data_set_that_are_asked_for_are_downloaded(
     assert not hub.requests_for("hard/test.jsonl")
 
 
+def test_files_that_a_task_of_lm_eval_names_itself_are_downloaded_and_read(
+    tmp_path: Path, hub: FakeHub, emergence: Emergence
+) -> None:
+    folder = tmp_path / "on_hub/tables"
+    for name in ("virology", "physics"):
+        (folder / "tests").mkdir(parents=True, exist_ok=True)
+        (folder / f"tests/{name}.csv").write_text("question,answer\nWhat is it?,0\nWhy?,1\n")
+    hub.add("datasets", "org/tables", folder)
+    task = {
+        "task": "virology",
+        "dataset_path": "org/tables",
+        "dataset_kwargs": {"data_files": {"test": "tests/virology.csv"}},
+        "output_type": "multiple_choice",
+        "test_split": "test",
+        "doc_to_text": "{{question}}",
+        "doc_to_choice": ["yes", "no"],
+        "doc_to_target": "answer",
+    }
+    (tmp_path / "virology.yaml").write_text(yaml.safe_dump(task))
+    options = ("--task", "virology", "--include_path", tmp_path / "virology.yaml", "--model", "org/small")
+    options = (*options, "--mirror", "mirror")
+    done = emergence("prepare", *options)
+    assert done.code == 0, done.err
+    assert "datasets/org/tables/tests/virology.csv" in files(tmp_path)
+    assert "datasets/org/tables/tests/physics.csv" not in files(tmp_path)
+    assert emergence("prepare", *options).err.count("verified") == 2
+    hub.stop()
+    done = emergence("run", *options, "--executor", "inline")
+    assert done.code == 0, done.err
+    [result] = Store(tmp_path / "results").results()
+    assert {score.n for score in result.scores} == {2}
+    assert emergence("doctor", *options).out.splitlines()[-1] == (
+        "ok        data set org/tables of virology: in the mirror: 2 in test"
+    )
+
+
 def test_many_parts_of_a_data_set_cost_no_more_questions_than_one(
     tmp_path: Path, hub: FakeHub, emergence: Emergence
 ) -> None:
