@@ -47,16 +47,13 @@ def command(
     as_json: opt.Json = False,
 ) -> None:
     """Show which cells are done and to do, an estimate of tokens and time, and detectable effects. Writes nothing."""
-    results, engine, gpu_memory = given["results"], given["engine"], given["gpu_memory"]
-    plan = plan_of(given)
-    if given["slice_of"] is not None:
-        plan = sliced(plan, Slice.parse(given["slice_of"]), seconds_of)
-    done, failures, problems = Store(results).outcomes()
+    plan, gpu_memory = _chosen(given), given["gpu_memory"]
+    done, failures, problems = Store(given["results"]).outcomes()
     for problem in problems:
         say(f"skipped {problem}")
     for doubt in doubtful_limits(plan):
         say(f"warning: {doubt}")
-    pace = measured_pace(done, plan.tasks, engine)
+    pace = measured_pace(done, plan.tasks, given["engine"])
     loading = measured_loading(done)
     state = standing(plan, done, failures)
     for chore in state.chores():
@@ -114,6 +111,12 @@ def command(
 
 def _of(n: float, noun: str) -> str:
     return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+
+
+def _chosen(given: Mapping[str, Any]) -> RunPlan:
+    """The cells that the options choose, all or those of a slice."""
+    plan = plan_of(given)
+    return plan if given["slice_of"] is None else sliced(plan, Slice.parse(given["slice_of"]), seconds_of)
 
 
 def _seconds_here(plan: RunPlan, workers: int, pace: float, loading: LoadTime) -> float:
