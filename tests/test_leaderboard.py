@@ -26,7 +26,7 @@ CONTRACT = (
     "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
     "stderr,ci_low,ci_high,n,n_expected,chance,best,normalized,status,engine,dtype,seconds,energy_wh,key,"
     "harness_version,date,higher_is_better,continuous,metric_rank,loss,task_digest,limit,n_truncated,chat,system,run,docs,"
-    "params_non_embedding,params_active,source"
+    "format,generation,params_non_embedding,params_active,source"
 )
 
 
