@@ -36,7 +36,7 @@ class Look(NamedTuple):
 
 
 @dataclass(kw_only=True, slots=True)
-class Watched:
+class WatchedFolders:
     """Folders that are looked at again and again."""
 
     find: Callable[[], Iterable[Path]]

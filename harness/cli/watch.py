@@ -22,7 +22,7 @@ from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
-    from harness.catalog.watched import Watched
+    from harness.catalog.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile
 
 SETTLING_SECONDS = 2.0
@@ -104,7 +104,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     """
     from harness.catalog.family import folders_named
     from harness.catalog.model_words import check_kinds
-    from harness.catalog.watched import Watched
+    from harness.catalog.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile, read_yaml, validated
 
     path = given["family_file"]
@@ -119,7 +119,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
         )
     # the same suites and tasks for models that are there in any case, so that a mistyped name is found now
     plan_of({**given, "apply_chat_template": False}, catalog=catalog)
-    watched = Watched(find=lambda: folders_named(file, path))
+    watched = WatchedFolders(find=lambda: folders_named(file, path))
     return _Watch(context=context, given=given, file=file, path=path, catalog=catalog, watched=watched)
 
 
@@ -137,7 +137,7 @@ class _Watch:
     """Where it lies."""
     catalog: Catalog
     """Suites and tasks to choose from."""
-    watched: Watched
+    watched: WatchedFolders
     """The folders."""
     evaluated: int = 0
     """Checkpoints that were evaluated."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.watched import Look, Watched, incomplete
+from harness.catalog.watched import Look, WatchedFolders, incomplete
 from tests.builders.headers import write_headers
 
 SHIPPED = Path(__file__).parents[2] / "harness/ladder/weights/12k"
@@ -16,8 +16,8 @@ def nothing() -> None:
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Watched:
-    return Watched(find=lambda: sorted(tmp_path.glob("checkpoint-*")))
+def watched(tmp_path: Path) -> WatchedFolders:
+    return WatchedFolders(find=lambda: sorted(tmp_path.glob("checkpoint-*")))
 
 
 def names(look: Look) -> tuple[list[str], dict[str, str], list[str]]:
@@ -25,7 +25,7 @@ def names(look: Look) -> tuple[list[str], dict[str, str], list[str]]:
     return [folder.name for folder in look.ready], waiting, [folder.name for folder in look.gone]
 
 
-def test_a_checkpoint_that_comes_file_by_file_is_waited_for(tmp_path: Path, watched: Watched) -> None:
+def test_a_checkpoint_that_comes_file_by_file_is_waited_for(tmp_path: Path, watched: WatchedFolders) -> None:
     folder = tmp_path / "checkpoint-5"
     folder.mkdir()
     weights = (SHIPPED / "model.safetensors").read_bytes()
@@ -69,7 +69,7 @@ def test_an_index_waits_for_its_shards(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_in_which_something_changes_is_waited_for(
-    tmp_path: Path, watched: Watched, change: Callable[[Path], object]
+    tmp_path: Path, watched: WatchedFolders, change: Callable[[Path], object]
 ) -> None:
     folder = write_headers(tmp_path / "checkpoint-5")
     (folder / "vocab.txt").write_text("a")
@@ -79,14 +79,14 @@ def test_a_folder_in_which_something_changes_is_waited_for(
 
 
 @pytest.mark.parametrize("name", ["checkpoint-5.tmp", "checkpoint-5_tmp", "checkpoint-5.incomplete", "checkpoint-5~"])
-def test_a_temporary_name_is_waited_for(tmp_path: Path, watched: Watched, name: str) -> None:
+def test_a_temporary_name_is_waited_for(tmp_path: Path, watched: WatchedFolders, name: str) -> None:
     folder = write_headers(tmp_path / name)
     assert names(watched.look(nothing)) == ([], {name: "its name is a temporary one"}, [])
     folder.rename(tmp_path / "checkpoint-5")
     assert names(watched.look(nothing)) == (["checkpoint-5"], {}, [name])
 
 
-def test_what_was_evaluated_comes_again_only_when_its_files_change(tmp_path: Path, watched: Watched) -> None:
+def test_what_was_evaluated_comes_again_only_when_its_files_change(tmp_path: Path, watched: WatchedFolders) -> None:
     folder = write_headers(tmp_path / "checkpoint-5")
     watched.settle(watched.look(nothing).ready)
     assert names(watched.look(nothing)) == ([], {}, [])
@@ -94,7 +94,7 @@ def test_what_was_evaluated_comes_again_only_when_its_files_change(tmp_path: Pat
     assert names(watched.look(nothing)) == (["checkpoint-5"], {}, [])
 
 
-def test_a_change_while_a_checkpoint_is_evaluated_is_not_missed(tmp_path: Path, watched: Watched) -> None:
+def test_a_change_while_a_checkpoint_is_evaluated_is_not_missed(tmp_path: Path, watched: WatchedFolders) -> None:
     folder = write_headers(tmp_path / "checkpoint-5")
     ready = watched.look(nothing).ready
     (folder / "config.json").write_text('{"model_type": "gpt2"}')
@@ -102,7 +102,7 @@ def test_a_change_while_a_checkpoint_is_evaluated_is_not_missed(tmp_path: Path, 
     assert names(watched.look(nothing)) == (["checkpoint-5"], {}, [])
 
 
-def test_what_is_deleted_is_said_once(tmp_path: Path, watched: Watched) -> None:
+def test_what_is_deleted_is_said_once(tmp_path: Path, watched: WatchedFolders) -> None:
     for step in (5, 6, 7):
         write_headers(tmp_path / f"checkpoint-{step}")
     watched.settle(watched.look(nothing).ready[:1])
