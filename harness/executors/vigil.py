@@ -59,7 +59,7 @@ class Vigil:
         self._pulse: Pulse | None = None
         self._longest: float | None = None
         self._moved = self._active = self._sampled = clock()
-        self._cpu = computed()
+        self._cpu: float | None = None  # looked at later: most cells are answered before
 
     def look(self, pulse: Pulse | None) -> Still:
         """How it goes on, with its pulse as of the last sign of life; None before the first."""

@@ -57,6 +57,17 @@ def test_plan_tells_time_bound_and_cost_on_a_cluster(emergence: Emergence, toy: 
     assert re.search(r"GPU hours of work in \S+ GPU hours of cluster, \d+\.\d\d at 2.5 per GPU hour", said)
 
 
+def test_plan_of_one_cell_on_cpus_counts_in_the_singular_and_names_no_gpu_hours_of_work(
+    emergence: Emergence, options: tuple[str, ...]
+) -> None:
+    said = emergence("plan", *options, "--model", "m10", "--shots", "0", "--task", "jumps", "--gpus", "1").out
+    assert "1 cell: 0 done, 0 failed, 1 to do" in said
+    assert "on 1 GPU of 80 GB: about" in said
+    assert "no model of these cells takes a GPU; " in said
+    assert "0 GPU hours of work" not in said
+    assert not re.search(r"\b1 (cells|GPUs|workers)\b", said)
+
+
 def test_plan_as_json_has_the_cluster_beside_the_cells(emergence: Emergence, toy: Path) -> None:
     found = json.loads(on_gpus(emergence, toy, "--gpus", "2", "--price", "3", "--json").out)
     cluster = found["cluster"]

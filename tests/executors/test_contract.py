@@ -127,6 +127,12 @@ class TestEveryExecutor:
         assert run.journal("first") == ["open", "close"]
         assert run.of("first", "a").provenance.host == run.of("first", "c").provenance.host
 
+    def test_the_time_that_its_model_took_to_load_is_kept_with_each_result(self, run: Run) -> None:
+        took = run.of("last", "a").provenance.load_seconds
+        assert took is not None
+        assert 0.0 <= took < 60.0
+        assert run.of("last", "c").provenance.load_seconds == took
+
     def test_results_come_back_whole(self, run: Run) -> None:
         result = run.of("last", "a")
         assert result.scores == builders.result(result.cell).scores

@@ -43,9 +43,16 @@ def test_one_that_computes_and_answers_nothing_is_quiet_and_not_idle() -> None:
 
 
 def test_one_that_does_neither_is_stuck_after_a_minute_or_after_ten_when_it_has_answered_nothing() -> None:
-    assert Watched().after(62, Pulse(documents=1)).is_stuck
-    assert not Watched().after(62, Pulse()).is_stuck
-    assert Watched().after(602, None).is_stuck
+    assert Watched().after(68, Pulse(documents=1)).is_stuck
+    assert not Watched().after(68, Pulse()).is_stuck
+    assert Watched().after(608, None).is_stuck
+
+
+def test_what_is_answered_at_once_costs_no_look_at_the_processes_of_the_machine() -> None:
+    looks: list[int] = []
+    vigil = Vigil(lambda: float(looks.append(1) or 0), clock=lambda: 0.0)  # type: ignore[func-returns-value]
+    vigil.look(Pulse(documents=1))
+    assert looks == []
 
 
 def test_what_the_children_of_a_process_compute_is_counted() -> None:
