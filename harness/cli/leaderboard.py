@@ -12,6 +12,7 @@ from harness.cli.output import print_file, say, table
 from harness.cli.write import write_text
 from harness.errors import HarnessError
 from harness.reading import read_outcomes
+from harness.store.index import collector_off
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,15 +52,17 @@ def command(
     done, failures, _ = read_outcomes(results, say)
     if chosen == "text":
         profile = "wide"
-    rows = (
-        leaderboard.tidy_table(done, failures)
-        if profile == "tidy"
-        else leaderboard.wide_table(done, failures, _groups(done, include_path))
-    )
+    with collector_off():  # a large table is millions of objects
+        rows = (
+            leaderboard.tidy_table(done, failures)
+            if profile == "tidy"
+            else leaderboard.wide_table(done, failures, _groups(done, include_path))
+        )
     if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
-    text = write[chosen](rows)
+    with collector_off():
+        text = write[chosen](rows)
     if output is None:
         print_file(text)
         return

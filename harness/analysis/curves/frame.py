@@ -69,9 +69,10 @@ def frame(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -
     the same results always give the same table. A failure of a cell that has a result is left out.
     """
     done = tuple(results)
-    succeeded = {r.cell.place for r in done}
+    failed = tuple(failures)
+    succeeded = {r.cell.place for r in done} if failed else set()  # making keys takes time
     rows = [row for r in done for row in _rows_of_result(r)]
-    rows += [row for f in failures if f.cell.place not in succeeded for row in _rows_of_failure(f)]
+    rows += [row for f in failed if f.cell.place not in succeeded for row in _rows_of_failure(f)]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(_DTYPES)
     return table.sort_values(_ORDER, kind="stable", ignore_index=True)
 

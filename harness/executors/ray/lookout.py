@@ -42,7 +42,12 @@ class Lookout:
         self._told: tuple[Workplace, ...] | None = None
 
     def tell(self, left: Callable[[], float]) -> None:
-        """Tell the command what each worker is at, when that has changed, and now and then the time that is left."""
+        """Tell the command what each worker is at, when that has changed, and now and then the time that is left.
+
+        It is called when all who can be are at work.
+        """
+        if len(self._fleet):
+            self._came_at = time.monotonic()
         if time.monotonic() - self._left_at >= _LEFT_SECONDS:
             self._left_at = time.monotonic()
             self._out.send("left", left())
@@ -64,8 +69,6 @@ class Lookout:
         if now - self._watched_at < _WATCH_SECONDS:
             return
         self._watched_at = now
-        if len(self._fleet):
-            self._came_at = now
         busy = [self._watched(w, pieces.get(w.number), now) for w in self._fleet.busy if w.doing != "close"]
         free, total = self._fleet.room() if any(each.pending for each in busy) else ({}, {})
         for sentence in (
