@@ -37,7 +37,11 @@ class Speed(NamedTuple):
     """False for an engine without a model: nothing is imported or loaded."""
 
 
-SPEEDS = {"tree": Speed(0.0003, 6e10), "simulated": Speed(0.002, 2e10, loads=False)}
+SPEEDS = {
+    "tree": Speed(0.0003, 6e10),
+    "server": Speed(0.02, 1e13, loads=False),
+    "simulated": Speed(0.002, 2e10, loads=False),
+}
 """Engine name -> speed."""
 OTHER_SPEED = Speed(0.002, 2e10)
 """Speed of every other engine."""

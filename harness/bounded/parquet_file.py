@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.bounded.files import open_regular
 from harness.bounded.limits import DEPTH, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
-from harness.bounded.parquet_footer import Leaf, check_columns, footer_of
+from harness.bounded.parquet_footer import ColumnLeaf, check_columns, footer_of
 from harness.bounded.parquet_pages import Pages, pages
 from harness.wording import cut, quoted
 
@@ -185,9 +185,9 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
-def _leaves(file: ParquetFile) -> list[Leaf]:
+def _leaves(file: ParquetFile) -> list[ColumnLeaf]:
     columns = [file.schema.column(i) for i in range(file.metadata.num_columns)]
-    return [Leaf(one.physical_type, one.max_repetition_level, one.max_definition_level) for one in columns]
+    return [ColumnLeaf(one.physical_type, one.max_repetition_level, one.max_definition_level) for one in columns]
 
 
 def _fits(types: Mapping[str, ColumnTest] | ColumnTest, name: str) -> ColumnTest | None:

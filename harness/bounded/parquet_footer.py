@@ -22,7 +22,7 @@ _TEXT_BYTES, _REPETITIONS, _DEFINITIONS = 1, 2, 3
 """Numbers of the fields of a column's statistics of sizes."""
 
 
-class Leaf(NamedTuple):
+class ColumnLeaf(NamedTuple):
     """A column of values, as the schema has it."""
 
     kind: str
@@ -53,7 +53,7 @@ def footer_of(path: Path) -> bytes:
         return file.read(length)
 
 
-def check_columns(footer: bytes, leaves: Sequence[Leaf]) -> None:
+def check_columns(footer: bytes, leaves: Sequence[ColumnLeaf]) -> None:
     """Check that pyarrow can be asked about every column of every row group.
 
     Args:
@@ -78,7 +78,7 @@ def _row_groups(footer: bytes) -> Iterator[Sequence[Any]]:
         yield group.get(_COLUMNS) or ()
 
 
-def _check_column(chunk: dict[int, Any], leaf: Leaf) -> None:
+def _check_column(chunk: dict[int, Any], leaf: ColumnLeaf) -> None:
     if any(number in chunk for number in _ENCRYPTED):
         raise UnreadableError("cannot be read: it is encrypted")
     sizes = (chunk.get(_DESCRIPTION) or {}).get(_STATISTICS) or {}

@@ -14,6 +14,7 @@ from harness.catalog.model_words import check_kinds, is_folder, models_named
 from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
 from harness.catalog.packaged import packaged_file
 from harness.catalog.revisions import resolved
+from harness.catalog.served import SERVER, served_models
 from harness.catalog.task_keys import check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.errors import ModelError, PlanError
@@ -48,6 +49,7 @@ def select(
     formats: Sequence[str] | None = None,
     generation: Mapping[str, Any] | None = None,
     engine: str = DEFAULT_ENGINE,
+    params: int | None = None,
     dtype: Dtype | None = None,
     as_asked: bool = False,
     counted: Callable[[TaskSpec], int] | None = None,
@@ -76,7 +78,8 @@ def select(
         limit: number of documents of each task, from the first on, or a share of them below 1; None takes that of each
             suite.
         docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
-        engine: name of the engine that answers.
+        engine: name of the engine that answers; models of a server have the names that the server gives them.
+        params: parameters of models on a server that no family file describes.
         dtype: number format that every model is loaded in; None takes that of its family.
         as_asked: leave models of the hub at the branch, tag or commit that was asked for; such a plan is not for a run.
         counted: counts the documents of a task whose number is not known, for a limit that is a share; None refuses
@@ -92,7 +95,14 @@ def select(
     """
     catalog, chosen = _suites(catalog, suites, tasks)
     catalog.check_templates(task for suite in chosen for task in suite.tasks)
-    folders, specs = _models(catalog, families, [str(model) for model in models], as_asked)
+    words = [str(model) for model in models]
+    if engine == SERVER:
+        folders: list[ModelFolder] = []
+        specs = served_models(catalog, families, words, params)
+    elif params is not None:
+        raise PlanError(f"--params {params}: only for --engine {SERVER}; others count the weights of a model")
+    else:
+        folders, specs = _models(catalog, families, words, as_asked)
     if dtype is not None:
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
     sweep = Sweep(

@@ -51,6 +51,7 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalo
         formats=opt.split(given["formats"]) or None,
         generation=generation_options(given["gen_kwargs"]) if given["gen_kwargs"] else None,
         engine=given["engine"],
+        params=None if given.get("params") is None else opt.count_of(given["params"], "--params"),
         as_asked=as_asked,
     )
 

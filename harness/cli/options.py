@@ -231,6 +231,34 @@ EngineName = Annotated[
         "--engine", callback=_known_engine, help=f"Engine that answers: {', '.join(ENGINES)}.", rich_help_panel=_HOW
     ),
 ]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url",
+        help="Address of the server for --engine server, such as http://host:8000/v1.",
+        rich_help_panel=_HOW,
+    ),
+]
+KeyVariable = Annotated[
+    str | None,
+    typer.Option(
+        "--api-key-env",
+        metavar="VARIABLE",
+        help="Environment variable with the server's key; OPENAI_API_KEY unless told. The key is stored nowhere.",
+        rich_help_panel=_HOW,
+    ),
+]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=1024, help="Requests to the server under way at a time.", rich_help_panel=_HOW)
+]
+Parameters = Annotated[
+    str | None,
+    typer.Option(
+        "--params",
+        help="Parameters of a model on a server that no family file describes, such as 7e9 or 7B.",
+        rich_help_panel=_HOW,
+    ),
+]
 ExecutorName = Annotated[
     str, typer.Option(help="Where models run: ray, or inline for this process.", rich_help_panel=_WHERE)
 ]

@@ -160,6 +160,8 @@ def _ask(
     built = build_cell(cell, task, data, allow_code=settings.allow_code, write_turns=write_turns, only=only)
     _check_programs(cell, built)
     references = tuple(references_of(built.task, requests) for requests in built.documents)
+    if not lm.gives_likelihoods:
+        references = tuple([None] * len(of_document) for of_document in references)
     lengths = _lengths(lm, built, references)
     _check_fit(cell, lm, built, lengths, settings)
     return _AskedCell(built=built, references=references, lengths=lengths, fence=fence)

@@ -41,6 +41,11 @@ class CellModel(Protocol):
         """Code of other authors that ran, with the user's permission, when the model was loaded."""
         ...
 
+    @property
+    def gives_likelihoods(self) -> bool:
+        """False for a model that only writes texts: its cells have no score of reference answers."""
+        ...
+
     def learn(self, texts: Sequence[str]) -> None:
         """Encode, in one batch, texts whose tokens will later be requested one by one."""
         ...

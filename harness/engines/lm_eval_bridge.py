@@ -131,6 +131,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     _model: Any
     batch_size_per_gpu: int
+    gives_likelihoods = True
 
     def __init__(self, *, tokenizer_code: bool = False, **kwargs: Any) -> None:
         """`tokenizer_code`: Python files of the tokenizer may run; `kwargs` are those of `HFLM`."""

@@ -48,6 +48,12 @@ class EngineSettings:
     """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
     energy: bool = False
     """Measure the energy of each cell, for its provenance."""
+    base_url: str | None = None
+    """Address of the server that the engine `server` asks, up to its version; None for the other engines."""
+    api_key_env: str | None = None
+    """Variable of the environment with the server's key; None for OPENAI_API_KEY, and no key where that is not set."""
+    concurrency: int = 8
+    """Requests to the server under way at a time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +97,7 @@ class Engine(Protocol):
 ENGINES: dict[str, str] = {
     "tree": "harness.engines.tree.lm:TreeEngine",
     "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
+    "server": "harness.engines.server.lm:ServerEngine",
     "simulated": "harness.engines.simulated:SimulatedEngine",
 }
 """Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
@@ -98,8 +105,11 @@ ENGINES: dict[str, str] = {
 CUTTING = frozenset({"tree", "lm-eval", "simulated"})
 """Engines that can answer parts of a cell, with scores equal in every byte to those of the cell in one go."""
 
-WITHOUT_MODEL = frozenset({"simulated"})
+WITHOUT_MODEL = frozenset({"server", "simulated"})
 """Engines that load no model, so that the model need not be on this machine."""
+
+SERVED = frozenset({"server"})
+"""Engines whose models have the names that a server gives them."""
 
 
 def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine:

@@ -82,6 +82,12 @@ SAMPLE_METRICS: dict[str, str] = {
 }
 """Metric name -> `module:function` of a `SampleMetric`; imported when first asked for."""
 
+
+def needs_likelihood(metric: str) -> bool:
+    """Whether our metric of this name is computed from likelihoods that the model gives, not from texts it writes."""
+    return SAMPLE_METRICS.get(metric, "").startswith("harness.scoring.likelihood:")
+
+
 READINGS: Mapping[str, Mapping[str, Any]] = {
     "correct_bits_per_byte": {"higher_is_better": False, "chance": None, "best": 0.0, "continuous": True},
 }

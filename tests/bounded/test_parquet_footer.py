@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from harness.bounded.limits import UnreadableError
 from harness.bounded.parquet_file import check_parquet, parquet_rows
-from harness.bounded.parquet_footer import Leaf, check_columns, footer_of
+from harness.bounded.parquet_footer import ColumnLeaf, check_columns, footer_of
 
 
 def written(path: Path) -> Path:
@@ -40,14 +40,16 @@ def test_statistics_that_do_not_fit_the_type_of_a_column_are_one_line(tmp_path: 
 @pytest.mark.parametrize(
     ("leaves", "said"),
     [
-        ([Leaf("INT64", 0, 1)], "a group of rows has other columns"),
-        ([Leaf("INT64", 0, 1), Leaf("INT64", 0, 1)], "statistics of a column"),
-        ([Leaf("INT64", 0, 0), Leaf("BYTE_ARRAY", 0, 1)], "statistics of a column"),
+        ([ColumnLeaf("INT64", 0, 1)], "a group of rows has other columns"),
+        ([ColumnLeaf("INT64", 0, 1), ColumnLeaf("INT64", 0, 1)], "statistics of a column"),
+        ([ColumnLeaf("INT64", 0, 0), ColumnLeaf("BYTE_ARRAY", 0, 1)], "statistics of a column"),
     ],
 )
-def test_columns_that_are_not_those_of_the_schema_are_refused(leaves: list[Leaf], said: str, tmp_path: Path) -> None:
+def test_columns_that_are_not_those_of_the_schema_are_refused(
+    leaves: list[ColumnLeaf], said: str, tmp_path: Path
+) -> None:
     footer = footer_of(written(tmp_path / "a.parquet"))
-    check_columns(footer, [Leaf("INT64", 0, 1), Leaf("BYTE_ARRAY", 0, 1)])
+    check_columns(footer, [ColumnLeaf("INT64", 0, 1), ColumnLeaf("BYTE_ARRAY", 0, 1)])
     with pytest.raises(UnreadableError, match=said):
         check_columns(footer, leaves)
 
@@ -67,4 +69,4 @@ def test_columns_that_are_not_those_of_the_schema_are_refused(leaves: list[Leaf]
 )
 def test_a_damaged_footer_is_one_line(footer: bytes, said: str) -> None:
     with pytest.raises(UnreadableError, match=said):
-        check_columns(footer, [Leaf("INT64", 0, 0)])
+        check_columns(footer, [ColumnLeaf("INT64", 0, 0)])

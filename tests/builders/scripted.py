@@ -43,6 +43,8 @@ class Saying:
         """A token for each character."""
         return [ord(character) for character in string]
 
+    gives_likelihoods = True
+
     def pair_tokens(self, pairs: Sequence[Any]) -> list[tuple[list[int], list[int]]]:
         """Context and continuation."""
         texts = [pair.args if isinstance(pair, Instance) else pair for pair in pairs]

@@ -48,6 +48,8 @@ class Script:
     def tok_encode(self, string: str) -> list[int]:
         return [ord(character) for character in string]
 
+    gives_likelihoods = True
+
     def pair_tokens(self, requests: Sequence[Instance]) -> list[tuple[list[int], list[int]]]:
         return [(self.tok_encode(request.args[0]), self.tok_encode(request.args[1])) for request in requests]
 
