@@ -30,6 +30,8 @@ CONSTRAINTS = ROOT / "constraints.txt"
 
 INSTALLED = ("dev", "png")
 """Extras that make installs with the package; each other one has a lock of its own."""
+NOT_LOCKED = frozenset({"vllm"})
+"""Extras that need a torch of their own, and are installed by users alone."""
 
 _HEADER = "# Written by make lock (tests/lock.py), not by hand.\n"
 _CONSTRAINTS_HEADER = f"{_HEADER}# The versions in locks/ without their hashes; pyproject.toml keeps the ranges.\n"
@@ -102,7 +104,7 @@ def locks(project: Mapping[str, dict], options: Sequence[str]) -> dict[str, Lock
     version = torch["torch"].split()[0].removeprefix("torch==")
     dev = {name: lines for name, lines in everything.items() if name not in build and name not in torch}
     found = {"build": build, "dev": dev, "torch": torch, "torch-cpu": torch_cpu(version)}
-    for extra in sorted(extras.keys() - INSTALLED):
+    for extra in sorted(extras.keys() - INSTALLED - NOT_LOCKED):
         alone = resolve(extras[extra], held, python, options)
         found[extra] = {name: lines for name, lines in alone.items() if name not in everything}
         held += pins(found[extra])

@@ -97,6 +97,7 @@ class Engine(Protocol):
 ENGINES: dict[str, str] = {
     "tree": "harness.engines.tree.lm:TreeEngine",
     "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
+    "vllm": "harness.engines.vllm_lm:VllmEngine",
     "server": "harness.engines.server.lm:ServerEngine",
     "simulated": "harness.engines.simulated:SimulatedEngine",
 }

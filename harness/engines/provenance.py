@@ -13,7 +13,7 @@ from importlib import metadata
 from harness.records import Provenance
 from harness.version import __version__
 
-ENGINE_PACKAGES = ("torch", "transformers", "lm_eval")
+ENGINE_PACKAGES = ("torch", "transformers", "lm_eval", "vllm")
 """Packages whose version can change a score."""
 
 
