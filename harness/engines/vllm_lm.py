@@ -34,7 +34,7 @@ from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.wording import counted, quoted
+from harness.wording import quoted
 
 log = logging.getLogger(__name__)
 
