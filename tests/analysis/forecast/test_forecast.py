@@ -106,6 +106,15 @@ def test_points_that_scatter_more_than_documents_explain_widen_the_interval() ->
     assert uneven.high - uneven.low > 1.5 * (even.high - even.low)
 
 
+def test_a_score_near_its_best_may_be_missed_by_one_run_as_one_a_little_below_it_may() -> None:
+    near, below = _made(_curve([0.99] * 8)), _made(_curve([0.95] * 8))
+    assert near.low < 0.98
+    assert near.value - near.low < below.value - below.low
+    low = _made(_curve([0.01] * 8, n=1000))
+    assert low.low < 0.002
+    assert low.high > 0.02
+
+
 def test_the_unit_of_scale_and_score_does_not_matter() -> None:
     curve = _curve(_logistic(SIZES))
     shifted = replace(curve, points=tuple(replace(p, x=1e6 * p.x) for p in curve.points))
