@@ -112,7 +112,7 @@ def build_cell(
     made.set_fewshot_seed(cell.seed)
     chosen = only if cell.docs is None else frozenset(chosen_documents(cell.docs))
     built = made.build(cell.shots, cell.limit, chosen)
-    if not built.documents:
+    if not built.documents and (only is None or cell.docs is not None):  # a part may have none
         raise PlanError(f"--docs {cell.docs}: task {task.name} has {count(len(made.eval_docs))} documents")
     return replace(
         built,

@@ -26,7 +26,7 @@ from harness.engines.protocol import (
 from harness.errors import HarnessError
 from harness.executors.child import ParentLine, ToParent
 from harness.records import CellFailure, Outcome
-from harness.schedule import Job, Lane
+from harness.schedule import ALL_LATER, Job, Lane
 from harness.wording import duration
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class LaneWorker:
         job, engine = self._job(index)
         if index in self._refused:
             return failure(job.cell, self._refused[index])
-        pulse.begin(job.documents if documents is None else len(documents))
+        pulse.begin(_number(job, documents))
         if self._meter is not None:
             self._meter.start()
         started = time.perf_counter()
@@ -108,7 +108,7 @@ class LaneWorker:
                 back = attempt_part(engine, job.cell, job.task, documents)
         finally:  # also on Ctrl-C: a meter left running would count on into the next cell
             energy_wh = None if self._meter is None else self._meter.stop()
-        part = "" if documents is None else f", documents {documents.start + 1} to {documents.stop},"
+        part = "" if documents is None else f", documents {_places(documents)},"
         log.info("%s%s took %s", job.cell.label, part, duration(time.perf_counter() - started))
         if isinstance(back, CellPart):
             return replace(back, energy_wh=energy_wh)
@@ -138,6 +138,17 @@ class LaneWorker:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+
+def _number(job: Job, documents: range | None) -> int | None:
+    """Number of documents that are asked; None where it is not known."""
+    if documents is None:
+        return job.documents
+    return len(documents) if documents.stop < ALL_LATER else None
+
+
+def _places(documents: range) -> str:
+    return f"{documents.start + 1} to {documents.stop if documents.stop < ALL_LATER else 'the last'}"
 
 
 def serve(line: ParentLine) -> None:

@@ -2,10 +2,11 @@
 
 from harness.schedule.dispatch import Dispatcher, End, Give, Load, Order
 from harness.schedule.hardware import Need, Node, needs, weight_bytes
-from harness.schedule.pieces import BLOCK, Job, Lane, Piece, lanes
+from harness.schedule.pieces import ALL_LATER, BLOCK, Job, Lane, Piece, lanes
 from harness.schedule.simulation import Makespan, bound, simulate
 
 __all__ = [
+    "ALL_LATER",
     "BLOCK",
     "Dispatcher",
     "End",

@@ -13,6 +13,8 @@ from harness.specs import ModelSpec, TaskSpec
 BLOCK = 256
 """Documents that an engine answers at a time. A cell with more is answered block by block also when one worker answers
 all of it, so that its scores do not depend on how many workers shared it."""
+ALL_LATER = 2**31
+"""End of the documents of a last part, where the number of documents is only known from the page of a data set."""
 _DOCUMENTS_GUESS = 1000
 """Documents of a task whose number only the hub knows."""
 
@@ -30,8 +32,8 @@ class Job:
 
     @property
     def documents(self) -> int | None:
-        """Number of documents that are asked; None when only the hub knows."""
-        return self.cell.n_asked(self.task.n_docs)
+        """Number of documents that are asked, as their page says where they are not here; None where that is silent."""
+        return self.cell.n_asked(self.task.expected_docs)
 
     @property
     def blocks(self) -> int:
@@ -40,6 +42,15 @@ class Job:
         if self.documents is None or self.cell.docs is not None or self._is_drawn:
             return 1
         return max(1, math.ceil(self.documents / BLOCK))
+
+    def documents_of(self, piece: Piece) -> range | None:
+        """Positions of the documents of a part of it; None for a piece that is no part.
+
+        The last part has all that are left, as a data set may have grown since its page was written.
+        """
+        if piece.documents is None or self.task.n_docs is not None or piece.documents.stop < self.blocks * BLOCK:
+            return piece.documents
+        return range(piece.documents.start, ALL_LATER)
 
     @property
     def _is_drawn(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from harness.engines.protocol import CellPart, EngineSettings, attempt_join
 from harness.engines.simulated import SimulatedEngine
 from harness.engines.tree.lm import TreeEngine
 from harness.records import CellFailure, CellResult
+from harness.schedule import ALL_LATER, Job, Piece, pieces
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell
 from tests.builders import task as toy_task
@@ -47,6 +49,28 @@ def test_scores_of_a_cell_in_parts_equal_those_of_the_whole_cell(
     assert isinstance(joined, CellResult)
     assert (joined.scores, joined.samples) == (whole.scores, whole.samples)
     assert (joined.n_expected, joined.shots_effective) == (24, 2)
+
+
+@pytest.mark.parametrize("published", [20, 24, 40])
+def test_a_cell_whose_data_set_has_more_or_fewer_documents_than_its_page_says_can_be_cut(
+    published: int, asked: TaskSpec, tree: TreeEngine, tiny: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "BLOCK", 8)
+    monkeypatch.setattr(pieces, "BLOCK", 8)
+    wanted = cell(of=asked, model=tiny, engine="tree", shots=2)
+    job = Job(cell=wanted, task=replace(asked, n_docs=None, published_docs=published))
+    assert job.blocks == math.ceil(published / 8)
+    whole = Piece(lane=0, job=0, task=asked.name, seconds=1.0)
+    first, rest = whole.cut(1, job.blocks)
+    second, last = rest.cut(1, job.blocks)
+    documents = [job.documents_of(each) for each in (first, second, last)]
+    assert documents == [range(8), range(8, 16), range(16, ALL_LATER)]
+    parts = [tree.answer_part(wanted, asked, each) for each in documents if each is not None]
+    if published == 40:
+        parts.append(tree.answer_part(wanted, asked, range(32, ALL_LATER)))  # there are none
+    joined = attempt_join(tree, wanted, asked, parts)
+    assert isinstance(joined, CellResult)
+    assert joined.scores == tree.evaluate(wanted, asked).scores
 
 
 def test_the_time_and_energy_of_a_cell_are_those_of_its_parts_together(

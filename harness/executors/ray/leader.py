@@ -207,7 +207,8 @@ class Leader:
             # they are kept until the outcome is there: the worker that joins them may be lost as any other
             self._fleet.join(worker, piece.job, self._parts[piece.lane, piece.job])
         else:
-            self._fleet.answer(worker, piece.job, self._deadline(piece), piece.documents)
+            documents = self._lanes[piece.lane].jobs[piece.job].documents_of(piece)
+            self._fleet.answer(worker, piece.job, self._deadline(piece), documents)
 
     def _deadline(self, piece: Piece) -> float | None:
         """Seconds after which a worker is taken for hung; None where nobody knows how much there is to do."""
