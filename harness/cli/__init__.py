@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -166,7 +166,7 @@ def _call(arguments: list[str]) -> int:
     """Run a verb and give its exit code. typer's own call would swallow Ctrl-C, and draw boxes around errors."""
     try:
         command = _command()
-        arguments = _with_verb(arguments, set(command.commands))
+        arguments = _with_verb(arguments)
         for place, text in enumerate(arguments):
             if text in command.commands:  # all before it belongs to the command itself
                 ours = in_our_words(command.commands[text], arguments[place + 1 :])
@@ -182,7 +182,7 @@ def _call(arguments: list[str]) -> int:
     return 0
 
 
-def _with_verb(arguments: list[str], verbs: Set[str]) -> list[str]:
+def _with_verb(arguments: list[str]) -> list[str]:
     """The arguments with our name of lm-eval's verbs, and with `run` where an option of it stands first."""
     first = next((place for place, text in enumerate(arguments) if not text.startswith("-")), None)
     if first is not None and arguments[first] == "validate":
@@ -190,7 +190,7 @@ def _with_verb(arguments: list[str], verbs: Set[str]) -> list[str]:
     if first is not None and arguments[first] in _VERBS_OF_LM_EVAL:
         return [*arguments[:first], _VERBS_OF_LM_EVAL[arguments[first]], *arguments[first + 1 :]]
     begins = arguments[0].replace("_", "-").partition("=")[0]
-    if begins in ("--model", "--model-args", "--tasks", "--task", "--suite", "--family") and not verbs & {*arguments}:
+    if begins in ("--model", "--model-args", "--tasks", "--task", "--suite", "--family"):
         return ["run", *arguments]
     return arguments
 

@@ -148,6 +148,8 @@ def test_without_a_verb_options_of_lm_eval_run(emergence: Emergence, tmp_path: P
     assert done.code == 0, done.err
     assert len(Store(tmp_path / "results").results()) > 1
     assert json.loads(emergence("ls", "suites", "--json").out)
+    listing = emergence("--model", "dummy", "--tasks", "list")
+    assert (listing.code, "`emergence list tasks` lists them" in listing.err) == (2, True)
     refused = emergence("validate", "--tasks", "x")
     assert (refused.code, refused.err) == (
         2,
