@@ -49,7 +49,9 @@ def read_parquet(
     with opened_parquet(path, types, never=never) as file:
         named = [name for name in file.schema_arrow.names if name.startswith(tuple(only)) and _fits(types, name)]
         _check_bytes(path, file, named)
-        return file.read(columns=named)
+        table = file.read(columns=named)
+        table.validate(full=True)  # texts are not looked at before, and some are no UTF-8
+        return table
 
 
 def read_frame(path: Path) -> pd.DataFrame:

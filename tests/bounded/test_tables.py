@@ -234,3 +234,11 @@ def test_the_limits_of_tables_can_be_raised(tmp_path: Path, monkeypatch: pytest.
         read_table(tmp_path / "x.csv")
     monkeypatch.setenv(SETTING, "2")
     assert read_table(tmp_path / "x.csv").shape == (1, 1500)
+
+
+def test_a_text_that_is_no_utf_8_in_parquet_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    texts = pa.Array.from_buffers(pa.string(), 2, pa.array([b"good", b"b\x8cd"]).buffers())
+    parquet.write_table(pa.table({"model": texts}), path, compression="none", use_dictionary=False)
+    with pytest.raises(TableError, match=r"x\.parquet.*cannot be read: .*UTF8"):
+        read_table(path)

@@ -45,6 +45,14 @@ def test_a_rounded_binomial_error_is_still_one_of_counts() -> None:
     assert curve.points == only(table_curves(counted())).points
 
 
+def test_a_value_below_0_is_no_share_and_keeps_its_error() -> None:
+    own = scored(metric="margin", n=200, best=1.0)
+    own.loc[1, "value"] = -1.0
+    curve = only(table_curves(own))
+    assert curve.points[1].estimate.value == -1.0
+    assert not curve.estimates[1].proportion
+
+
 def test_a_larger_error_than_counts_would_have_is_kept() -> None:
     curve = only(table_curves(scored(n_items=200, stderr=0.05)))
     assert {(e.proportion, e.stderr, e.n) for e in curve.estimates} == {(False, 0.05, 200)}

@@ -71,7 +71,7 @@ def _score(rows: Sequence[Any], metric: MetricSpec) -> Score:
     """
     (row,) = rows
     value, n, stderr = row.value, int(row.n), known(row.stderr)
-    share = not metric.continuous and metric.best == 1.0
+    share = not metric.continuous and metric.best == 1.0 and 0.0 <= value <= 1.0
     binomial = math.sqrt(value * (1 - value) / (n - 1)) if share and n > 1 else None
     foreign = math.isnan(row.metric_rank)
     if foreign and (stderr is None or (binomial is not None and math.isclose(stderr, binomial, rel_tol=ROUNDING))):
