@@ -137,6 +137,8 @@ DATA_SETS: tuple[DataSet, ...] = (
     DataSet(name="wmt/wmt16", configs=dict.fromkeys(("de-en", "ro-en"), texts.translation), splits=ALL),
     DataSet(name="rajpurkar/squad", configs={"plain_text": texts.squad}, splits=VALIDATION),
     DataSet(name="EdinburghNLP/xsum", configs=_default(texts.summary), splits=ALL, revision="refs/convert/parquet"),
+    DataSet(name="openai/openai_humaneval", configs=_default(texts.humaneval), splits=TEST),
+    DataSet(name="google-research-datasets/mbpp", configs={"full": texts.mbpp}, splits=TRAIN_TEST),
     # words and turns
     DataSet(name="lhoestq/conll2003", configs=_default(texts.tagged), splits=ALL),
     DataSet(name="SemEvalWorkshop/sem_eval_2010_task_8", configs=_default(texts.relation), splits=TRAIN_TEST),

@@ -179,6 +179,26 @@ def ifeval(rng: Rng, number: int) -> Doc:
     return {"key": number, "prompt": asked, "instruction_id_list": ids, "kwargs": [{"num_words": None}]}
 
 
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+
+def humaneval(rng: Rng, number: int) -> Doc:
+    n = rng.randint(2, 99)
+    asked = f'def add_{number}(x):\n    """Add {n} to x.\n    >>> add_{number}(1)\n    {n + 1}\n    """\n'
+    tests = f"def check(candidate):\n    assert candidate(1) == {n + 1}\n    assert candidate(-{n}) == 0\n"
+    named = {"task_id": f"HumanEval/{number}", "entry_point": f"add_{number}"}
+    return {**named, "prompt": asked, "canonical_solution": f"    return x + {n}\n", "test": tests}
+
+
+def mbpp(rng: Rng, number: int) -> Doc:
+    n = rng.randint(2, 99)
+    tests = [f"assert times_{number}({i}) == {i * n}" for i in range(3)]
+    code = f"def times_{number}(x):\r\n  return x * {n}"
+    told = {"task_id": number, "text": f"Write a function that gives {n} times its number.", "code": code}
+    none: list[str] = ["assert True"]
+    return {**told, "test_list": tests, "test_setup_code": "", "challenge_test_list": none}
+
+
 # --- translations -----------------------------------------------------------------------------------------------------
 
 
