@@ -135,6 +135,8 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, Hashable):
             raise _problem("a key is a mapping or a list; expected quotes around a text that begins with {", key_node)
+        if key is None:
+            raise _problem("a key is empty; expected a name", key_node)
         # Python looks up larger numbers by their remainder, and thousands with the same one take minutes
         if isinstance(key, float) or (isinstance(key, int) and abs(key) > _LARGEST_KEY):
             raise _problem(f"key {quoted(key)} is a number; expected quotes around it", key_node)

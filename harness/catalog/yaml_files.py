@@ -249,7 +249,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except UnreadableError as error:
         raise CatalogError(f"{path}: {error}") from error
     if not isinstance(raw, dict):
-        raise CatalogError(f"{path}: is a {type(raw).__name__}; expected keys and values")
+        found = "empty" if raw is None else f"a {type(raw).__name__}"
+        raise CatalogError(f"{path}: is {found}; expected keys and values")
     return raw
 
 
