@@ -42,7 +42,6 @@ def alias_bomb(levels: int, more: int = 9) -> str:
         ("a: 1" + ":01" * 10**5, "line 1: a number of 300,001 characters"),
         ("{a: 1, a: 2}", "line 1: key 'a' stands twice"),
         ("~: 1", "line 1: a key is empty; expected a name"),
-        ("a: 1\n: 2", "line 2: a key is empty; expected a name"),
         ("{1: 1, true: 2}", "line 1: key True stands twice"),
         ("{[a]: 1}", "line 1: a key is a mapping or a list"),
         (f"{{{2**61}: 1}}", f"line 1: key {2**61} is a number; expected quotes"),
