@@ -39,7 +39,7 @@ def _readable() -> Iterator[str]:
     yield from (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     for name in _PACKAGES:
         spec = importlib.util.find_spec(name)
-        yield from (spec.submodule_search_locations or ()) if spec else ()
+        yield from map(str, (spec.submodule_search_locations or ()) if spec else ())
     for folder in sys.path:
         if os.path.isdir(folder):
             yield from _code_in(Path(folder).resolve())
