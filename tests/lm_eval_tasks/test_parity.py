@@ -122,12 +122,14 @@ def test_the_command_line_gives_the_same_scores_from_a_mirror(
         assert all(equal(metric, found[name][metric], value) for metric, value in wanted.items())
 
 
+@pytest.fixture(scope="module")
+def page() -> str:
+    """docs/lm_eval.md in one line."""
+    return " ".join((Path(__file__).parents[2] / "docs" / "lm_eval.md").read_text(encoding="utf-8").split())
+
+
 class TestWhatDiffers:
     """Each of these is a row of the table in docs/lm_eval.md."""
-
-    @pytest.fixture(scope="class")
-    def page(self) -> str:
-        return " ".join((Path(__file__).parents[2] / "docs" / "lm_eval.md").read_text(encoding="utf-8").split())
 
     @pytest.mark.parametrize(("name", "words"), asked.REFUSED.items())
     def test_what_cannot_be_evaluated_is_refused_in_one_line(self, page: str, name: str, words: str) -> None:
