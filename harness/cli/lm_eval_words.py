@@ -8,6 +8,7 @@ be had is an error that says what to do.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -227,7 +228,8 @@ def _typed(option: str, values: Sequence[str], grammar: Grammar) -> list[str]:
 
 def _models(names: Sequence[str], words: Sequence[str], into: Translated, grammar: Grammar) -> None:
     """`--model` and `--model_args`: how a model is loaded and which, in lm-eval's words, or which models, in ours."""
-    backends = [name for name in names if name in BACKENDS]
+    # a folder that has the name of a backend is meant, unless its arguments say otherwise
+    backends = [name for name in names if name in BACKENDS and (words or not os.path.isdir(name))]
     if not backends and not words:
         into.arguments += [word for name in names for word in ("--model", name)]
         return

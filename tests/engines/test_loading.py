@@ -15,7 +15,8 @@ from harness.specs import ModelSpec
 
 def placed(where: dict[str, Any]) -> Any:
     """A class of models that transformers puts where `where` says: part of the model -> device."""
-    return lambda **options: SimpleNamespace(model=SimpleNamespace(hf_device_map=where), foreign_code=())
+    model = SimpleNamespace(hf_device_map=where, register_forward_pre_hook=lambda hook: None)
+    return lambda **options: SimpleNamespace(model=model, foreign_code=())
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])

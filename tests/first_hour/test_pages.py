@@ -22,13 +22,13 @@ NOT_HERE = {
     r"make \w+( .*)?": "takes minutes, or the whole machine",
     r"(pip|hf) .*": "needs a network",
     r"(ray|sbatch|srun|kubectl|docker|apptainer|ssh) .*": "needs a cluster",
-    r"python -m tests\.(benchmarks|calibration).*": "measures for minutes",
+    r"python -m tests\.(benchmarks|calibration|chaos|fuzz|security).*": "measures for minutes",
     r"emergence watch .*": "watches until it is interrupted; tests/cli start it",
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",
     r".* --address HOST:6379\b.*": "needs a cluster",
     r"emergence prepare .*|.* --mirror /shared/mirror\b.*": "needs a network, or what was downloaded over one",
-    r"emergence (run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name of a command, not all of it",
+    r"emergence (-v )?(run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name, not all of a command",
     r"emergence (.* )?[A-Z]{3,}( .*)?": "a word in capitals stands for a name",
 }
 """Form of a command -> why no test executes it."""
