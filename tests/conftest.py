@@ -17,9 +17,18 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 FOLDERS = {"dashboards": "pages", "ladder": "ladder", "lm_eval_tasks": "parity"} | dict.fromkeys(
-    ("outside", "first_hour", "fuzz", "security", "preparing"), "outside"
+    ("outside", "first_hour", "fuzz", "security", "preparing", "exchange"), "outside"
 )
 """Folder -> the marker that all its tests carry."""
+FILES = dict.fromkeys(
+    (
+        *("catalog/test_lm_eval_tasks.py", "catalog/test_mirror.py", "catalog/test_shipped_families.py"),
+        *("cli/test_doctor.py", "cli/test_formats.py", "cli/test_lm_eval_words.py", "cli/test_tasks_of_lm_eval.py"),
+        *("cli/test_watch.py", "engines/test_server.py", "engines/test_vllm.py", "store/test_bucket.py"),
+    ),
+    "outside",
+)
+"""File -> the same, for what concerns other programs and lies beside tests of our own."""
 LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")
 """Markers of tests that take long, the longest first."""
 pytest.register_assert_rewrite("tests.builders", "tests.engines.tree.parity", "tests.executors.processes")
@@ -37,9 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(config.rootpath).parts[1]
-        if item.path.is_relative_to(config.rootpath / "tests") and folder in FOLDERS:
-            item.add_marker(FOLDERS[folder])
+        if not item.path.is_relative_to(config.rootpath / "tests"):
+            continue
+        place = item.path.relative_to(config.rootpath / "tests")
+        if (marker := FOLDERS.get(place.parts[0]) or FILES.get(place.as_posix())) is not None:
+            item.add_marker(marker)
     if not config.getoption("--run-slow"):
         chosen = [item for item in items if "slow" not in item.keywords]
         config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
