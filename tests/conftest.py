@@ -20,15 +20,26 @@ FOLDERS = {"dashboards": "pages", "ladder": "ladder", "lm_eval_tasks": "parity"}
     ("outside", "first_hour", "fuzz", "security", "preparing", "exchange"), "outside"
 )
 """Folder -> the marker that all its tests carry."""
-FILES = dict.fromkeys(
-    (
-        *("catalog/test_lm_eval_tasks.py", "catalog/test_mirror.py", "catalog/test_shipped_families.py"),
-        *("cli/test_doctor.py", "cli/test_formats.py", "cli/test_lm_eval_words.py", "cli/test_tasks_of_lm_eval.py"),
-        *("cli/test_watch.py", "engines/test_server.py", "engines/test_vllm.py", "store/test_bucket.py"),
-    ),
-    "outside",
+FILES = (
+    dict.fromkeys(
+        (
+            *("catalog/test_lm_eval_tasks.py", "catalog/test_mirror.py", "catalog/test_shipped_families.py"),
+            *("cli/test_doctor.py", "cli/test_formats.py", "cli/test_lm_eval_words.py", "cli/test_tasks_of_lm_eval.py"),
+            *("cli/test_watch.py", "engines/test_server.py", "engines/test_vllm.py", "store/test_bucket.py"),
+        ),
+        "outside",
+    )
+    | dict.fromkeys(
+        (
+            *("analysis/forecast/test_forecast.py", "analysis/forecast/test_many_points.py"),
+            *("analysis/growth/test_parameters.py", "analysis/verdict/test_artefact.py"),
+            *("analysis/verdict/test_extrapolation.py", "schedule/test_simulation.py"),
+        ),
+        "calibration",
+    )
+    | dict.fromkeys(("cli/test_energy.py", "cli/test_shell.py", "catalog/test_task_code.py"), "processes")
 )
-"""File -> the same, for what concerns other programs and lies beside tests of our own."""
+"""File -> the same, for tests of these kinds that lie beside others of their subject."""
 LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")
 """Markers of tests that take long, the longest first."""
 pytest.register_assert_rewrite("tests.builders", "tests.engines.tree.parity", "tests.executors.processes")
