@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,9 @@ def modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
             patch.setattr(library, "HF_MODULES_CACHE", str(folder / "code"), raising=False)
         patch.setattr(evaluate.config, "HF_MODULES_CACHE", str(folder / "code"))
         patch.setattr(evaluate.config, "HF_METRICS_CACHE", str(folder / "metrics"))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "evaluate_modules"]:
+            patch.delitem(sys.modules, name)  # of the user's own cache
+        patch.syspath_prepend(str(folder / "code"))
         yield
 
 
