@@ -37,7 +37,13 @@ FILES = (
         ),
         "calibration",
     )
-    | dict.fromkeys(("cli/test_energy.py", "cli/test_shell.py", "catalog/test_task_code.py"), "processes")
+    | dict.fromkeys(
+        (
+            "catalog/test_task_code.py",
+            *(f"cli/test_{name}.py" for name in ("chosen_documents", "energy", "run", "shell")),
+        ),
+        "processes",
+    )
 )
 """File -> the same, for tests of these kinds that lie beside others of their subject."""
 LONGEST = ("packaging", "ray", "processes", "sandbox", "parity")
