@@ -34,13 +34,14 @@ FILES = (
             *("analysis/forecast/test_forecast.py", "analysis/forecast/test_many_points.py"),
             *("analysis/growth/test_parameters.py", "analysis/verdict/test_artefact.py"),
             *("analysis/verdict/test_extrapolation.py", "schedule/test_simulation.py"),
+            *("analysis/forecast/test_weighed.py", "analysis/laws/test_rare_abilities.py"),
         ),
         "calibration",
     )
     | dict.fromkeys(
         (
             "catalog/test_task_code.py",
-            *(f"cli/test_{name}.py" for name in ("chosen_documents", "energy", "run", "shell")),
+            *(f"cli/test_{name}.py" for name in ("check", "chosen_documents", "energy", "run", "shell")),
         ),
         "processes",
     )
