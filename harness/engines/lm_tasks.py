@@ -6,18 +6,15 @@ the harness (`shots`, `cell_task`).
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import importlib
 import logging
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import lm_eval.utils
-import numpy as np
 from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.task import TaskConfig
 
@@ -27,7 +24,7 @@ from harness.catalog.task_config import evaluated_split, example_split
 from harness.catalog.task_keys import check_sections
 from harness.catalog.task_numbers import check_numbers
 from harness.engines.cell_task import BuiltCell, CellTask, Turns
-from harness.engines.documents import DocumentCache, Splits
+from harness.engines.documents import DocumentCache, Splits, seeds_of_lm_eval
 from harness.engines.shots import sampler
 from harness.errors import CatalogError, HarnessError, PlanError, unknown
 from harness.plan import Cell
@@ -42,23 +39,7 @@ OWN_KEYS = frozenset({"simulate"})
 """Config keys that the harness adds to lm-eval's."""
 
 
-@contextlib.contextmanager
-def _settled_chance() -> Iterator[None]:
-    """Python's and numpy's own random numbers from lm-eval's seeds on: some tasks shuffle options by them.
-
-    So a task is the same one in every worker and in every run, and what others draw afterwards does not change.
-    """
-    before, numpy_before = random.getstate(), np.random.get_state()
-    random.seed(0)
-    np.random.seed(1234)
-    try:
-        yield
-    finally:
-        random.setstate(before)
-        np.random.set_state(numpy_before)
-
-
-@_settled_chance()
+@seeds_of_lm_eval()  # some tasks shuffle options: each is the same one in every worker and in every run
 def build_cell(
     cell: Cell,
     task: TaskSpec,
