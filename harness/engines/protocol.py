@@ -81,16 +81,20 @@ class Engine(Protocol):
         """Answer every document of the cell. Any exception means the cell failed."""
         ...
 
+    def close(self) -> None:
+        """Free the model."""
+        ...
+
+
+class CuttingEngine(Engine, Protocol):
+    """An engine that can answer parts of a cell: those in `CUTTING`."""
+
     def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
-        """Answer some documents of the cell, whole blocks of them. Only engines in `CUTTING` have it."""
+        """Answer some documents of the cell, whole blocks of them."""
         ...
 
     def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
-        """The result of the cell from parts that cover all of its documents. Only engines in `CUTTING` have it."""
-        ...
-
-    def close(self) -> None:
-        """Free the model."""
+        """The result of the cell from parts that cover all of its documents."""
         ...
 
 
@@ -151,7 +155,7 @@ def attempt(engine: Engine, cell: Cell, task: TaskSpec) -> Outcome:
         return failure(cell, error)
 
 
-def attempt_part(engine: Engine, cell: Cell, task: TaskSpec, documents: range) -> CellPart | CellFailure:
+def attempt_part(engine: CuttingEngine, cell: Cell, task: TaskSpec, documents: range) -> CellPart | CellFailure:
     """Answer some documents of a cell; any error becomes a failure of the cell."""
     try:
         return engine.answer_part(cell, task, documents)
@@ -159,7 +163,7 @@ def attempt_part(engine: Engine, cell: Cell, task: TaskSpec, documents: range) -
         return failure(cell, error)
 
 
-def attempt_join(engine: Engine, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> Outcome:
+def attempt_join(engine: CuttingEngine, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> Outcome:
     """The result of a cell from its parts; any error becomes a failure of the cell."""
     try:
         ordered = sorted(parts, key=lambda part: part.documents.start)

@@ -27,7 +27,7 @@ from harness.engines.chats import written_turns
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
 from harness.engines.pairs import Pair, check_scorable, encode_pairs
-from harness.engines.protocol import CellPart, EngineSettings
+from harness.engines.protocol import EngineSettings
 from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.unreadable import unreadable
 from harness.errors import HarnessError, MachineError, ModelError
@@ -291,14 +291,6 @@ class VllmEngine:
             )
         finally:
             self._lm.forget()
-
-    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
-        """A cell is answered as a whole: vLLM makes the batches itself."""
-        raise NotImplementedError
-
-    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
-        """As of `answer_part`."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Free the model; a GPU worker's process ends after it, and with it the memory."""

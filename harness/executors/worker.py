@@ -8,12 +8,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from harness.engines import pulse
 from harness.engines.energy import meter
 from harness.engines.protocol import (
     ENGINES,
     CellPart,
+    CuttingEngine,
     Engine,
     EngineSettings,
     attempt,
@@ -105,7 +107,7 @@ class LaneWorker:
             if documents is None:
                 back = attempt(engine, job.cell, job.task)
             else:
-                back = attempt_part(engine, job.cell, job.task, documents)
+                back = attempt_part(cast(CuttingEngine, engine), job.cell, job.task, documents)
         finally:  # also on Ctrl-C: a meter left running would count on into the next cell
             energy_wh = None if self._meter is None else self._meter.stop()
         part = "" if documents is None else f", documents {_places(documents)},"
@@ -120,7 +122,7 @@ class LaneWorker:
     def join(self, index: int, parts: Sequence[CellPart]) -> Outcome:
         """The outcome of the job number `index` from the answers to all its documents."""
         job, engine = self._job(index)
-        return self._with_loading(attempt_join(engine, job.cell, job.task, parts))
+        return self._with_loading(attempt_join(cast(CuttingEngine, engine), job.cell, job.task, parts))
 
     def _with_loading(self, outcome: Outcome) -> Outcome:
         """The outcome with the time that the model took to load, from which later plans are made."""

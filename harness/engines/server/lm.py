@@ -22,7 +22,7 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
 from harness.engines.pairs import Pair, check_scorable
-from harness.engines.protocol import CellPart, EngineSettings
+from harness.engines.protocol import EngineSettings
 from harness.engines.server.client import Client, NotOfferedError, Patience, ServerError
 from harness.engines.server.likelihoods import LikelihoodForm, Token, offered_form, tokens_of
 from harness.errors import HarnessError, unknown
@@ -282,14 +282,6 @@ class ServerEngine:
                 f"task {cell.task}: each of its metrics needs likelihoods, which the server does not give"
             )
         return evaluate_with(self._lm, cell, task, data=self._data, settings=self._settings, device=self._place)
-
-    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
-        """A cell is asked as a whole: the server, and not this machine, does the work."""
-        raise NotImplementedError
-
-    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
-        """As of `answer_part`."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Nothing to free."""
