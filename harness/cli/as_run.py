@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from harness.cli import run
 
 
-def with_options_of_run(verb: Callable[..., None]) -> Callable[..., None]:
+def with_options_of_run(verb: Callable[..., None], *, but: Collection[str] = ()) -> Callable[..., None]:
     """A command with the options of `run`, whose names and values `verb` gets as `given`, and its own beside them.
 
     Args:
         verb: function with a parameter `given`, and a parameter for each option of its own.
+        but: parameters of `run` that make no sense for it.
     """
     own = {name: each for name, each in _parameters(verb).items() if name != "given"}
-    shared = {name: each for name, each in _parameters(run.command).items() if name not in ("context", *own)}
+    shared = {name: each for name, each in _parameters(run.command).items() if name not in ("context", *own, *but)}
 
     def command(**values: Any) -> None:
         given: Mapping[str, Any] = {name: values[name] for name in (*shared, *own) if name in values}

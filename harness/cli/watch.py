@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.cli import options as opt
+from harness.cli.as_run import with_options_of_run
 from harness.cli.given import catalog_of, plan_of
 from harness.cli.output import say
 from harness.cli.running import evaluated, left_alone, made_ready
 from harness.errors import CatalogError, MachineError, ModelError, StoreError
 from harness.executors.signals import ended_by_sigterm
-from harness.plan import DEFAULT_ENGINE
 from harness.specs import Family
 from harness.wording import counted
 
@@ -29,57 +30,30 @@ SETTLING_SECONDS = 2.0
 """Time between two glances at a folder in which nothing may change."""
 
 
+FamilyOfFolders = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FAMILY.yaml",
+        help="Family file whose `checkpoints`, or whose paths of models, are patterns such as runs/*/checkpoint-*.",
+    ),
+]
+Every = Annotated[str, typer.Option(help="Time between two looks, such as 30s, 10m or 1h.")]
+Once = Annotated[bool, typer.Option("--once", help="Look once, evaluate what is complete, and end.")]
+
+
+@partial(
+    with_options_of_run,
+    but=("family", "model", "slice_of", "base_url", "api_key_env", "concurrency", "params"),  # it watches folders
+)
 def command(
+    given: Mapping[str, Any],
     context: typer.Context,
-    family_file: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FAMILY.yaml",
-            help="Family file whose `checkpoints`, or whose paths of models, are patterns such as runs/*/checkpoint-*.",
-        ),
-    ],
-    every: Annotated[str, typer.Option(help="Time between two looks, such as 30s, 10m or 1h.")] = "10m",
-    once: Annotated[bool, typer.Option("--once", help="Look once, evaluate what is complete, and end.")] = False,
-    suite: opt.SuiteNames = None,
-    task: opt.TaskNames = None,
-    dtype: opt.ModelDtype = None,
-    shots: opt.Shots = None,
-    prompts: opt.Prompts = None,
-    seeds: opt.Seeds = None,
-    limit: opt.DocumentLimit = None,
-    docs: opt.Documents = None,
-    apply_chat_template: opt.ChatTemplate = False,
-    system_instruction: opt.SystemInstruction = None,
-    formats: opt.Formats = None,
-    gen_kwargs: opt.GenerationOptions = None,
-    engine: opt.EngineName = DEFAULT_ENGINE,
-    executor: opt.ExecutorName = "ray",
-    address: opt.Address = None,
-    forward: opt.Forward = None,
-    workers: opt.Workers = None,
-    cell_timeout: opt.CellTimeout = None,
-    gpu_memory: opt.GpuMemory = None,
-    device: opt.Device = "auto",
-    batch_size: opt.BatchSize = 32,
-    token_budget: opt.TokenBudget = None,
-    deterministic: opt.Deterministic = False,
-    energy: opt.Energy = False,
-    retry_failed: opt.RetryFailed = False,
-    truncation: opt.Truncation = "refuse",
-    confirm_run_unsafe_code: opt.UnsafeCode = False,
-    allow_unfenced: opt.AllowUnfenced = False,
-    trust_remote_code: opt.RemoteCode = False,
-    allow_tokenizer_code: opt.TokenizerCode = False,
-    allow_pickle: opt.AllowPickle = False,
-    include_path: opt.IncludePath = None,
-    data_root: opt.DataRoots = None,
-    allow_code: opt.AllowCode = False,
-    mirror: opt.MirrorFolder = None,
-    metrics: opt.MetricsFile = None,
-    results: opt.Results = Path("results"),
+    family_file: FamilyOfFolders,
+    every: Every = "10m",
+    once: Once = False,
 ) -> None:
     """Evaluate the checkpoints of a training as they come, each complete one once. Exits with 1 when a cell failed."""
-    given = locals() | {"family": None, "model": None}
+    given = {**given, "family": None, "model": None}
     period = opt.seconds_in(every, "--every")
     watch = _begin(context, given)
     try:
