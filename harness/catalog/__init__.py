@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from harness.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from harness.catalog.catalogue import Catalog, load_catalog, own_suites
+    from harness.catalog.catalogue import Catalog, load_catalog
     from harness.catalog.models import check_local_model, complete_folder
+    from harness.catalog.places import own_suites
     from harness.catalog.revisions import pinned
     from harness.catalog.selection import select
 
@@ -21,7 +22,7 @@ __getattr__ = lazy_names(
         "check_local_model": "models",
         "complete_folder": "models",
         "load_catalog": "catalogue",
-        "own_suites": "catalogue",
+        "own_suites": "places",
         "pinned": "revisions",
         "select": "selection",
     },

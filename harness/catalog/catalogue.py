@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from harness.bounded.files import files_below, kind_of
-from harness.bounded.limits import UnreadableError
 from harness.catalog.family import family_of
 from harness.catalog.lm_eval_tasks.dialect import looks_like_lm_eval
 from harness.catalog.lm_eval_tasks.groups import LM_EVAL, ChosenTask, OtherTasks, named_like
 from harness.catalog.lm_eval_tasks.index import Installed, TaskIndex, indexed, made_index
 from harness.catalog.mirror import Mirror
+from harness.catalog.places import at_home, own_folders, yaml_files_in
 from harness.catalog.task_config import check_templates
 from harness.catalog.task_data import DataFile
 from harness.catalog.task_documents import Told, look_at_documents
@@ -254,14 +251,14 @@ def load_catalog(
     >>> "embedded" in catalog.families, "arithmetic" in catalog.suites
     (True, True)
     """
-    own, faults, found = tuple(_own_folders()), Faults(), _FoundInFiles()
+    own, faults, found = tuple(own_folders()), Faults(), _FoundInFiles()
     held = None if mirror is None else Mirror.read(mirror)
     theirs: dict[Path, list[Path]] = {}
-    for path, folder in _yaml_files((*own, *extra)):
+    for path, folder in yaml_files_in((*own, *extra)):
         if folder not in own and looks_like_lm_eval(path):
             theirs.setdefault(folder, []).append(path)
             continue
-        permitted = Permissions((folder, *map(_at_home, data_roots)), allow_code, trusted=folder in own)
+        permitted = Permissions((folder, *map(at_home, data_roots)), allow_code, trusted=folder in own)
         with faults:
             found.take(*_load(path, permitted), path, permitted)
     faults.check()
@@ -277,7 +274,7 @@ def load_catalog(
             _check_suite(suite, found, others)
     faults.check()
     found.label_tasks()
-    roots = tuple(_at_home(root) for root in (*theirs, *data_roots))
+    roots = tuple(at_home(root) for root in (*theirs, *data_roots))
     return Catalog(
         families=found.families,
         suites=found.suites,
@@ -406,47 +403,3 @@ def _problems_with(suite: Suite, task: TaskSpec) -> Iterator[str]:
     for i, shots in enumerate(suite.shots):
         if most is not None and shots > most:
             yield f"shots[{i}] is {shots}; task {task.name} has {most} demonstrations to give"
-
-
-def own_suites() -> frozenset[str]:
-    """What the package's own tasks are listed under."""
-    *_, tasks = _own_folders()
-    return frozenset(path.name for path in tasks.iterdir() if path.is_dir())
-
-
-def _own_folders() -> Iterator[Path]:
-    """The folders of the package's own families and tasks, wherever it is installed."""
-    root = Path(__file__).parents[1]
-    yield root / "families"
-    # `tasks/` of the repository installs as harness.tasks; in an editable install it lies elsewhere than harness/.
-    yield Path(next(iter(importlib.import_module("harness.tasks").__path__)))
-
-
-def _at_home(path: str | Path) -> Path:
-    """The path with a leading `~` replaced by the home folder, which a shell does not do in `--option=~/x`."""
-    return Path(os.path.expanduser(path))  # pathlib's own raises where there is no such user
-
-
-def _yaml_files(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each YAML file once, with the folder that the user named first."""
-    seen: set[str] = set()
-    for path, place in _found(places):
-        if (same := os.path.realpath(path)) not in seen:
-            seen.add(same)
-            yield path, place
-
-
-def _found(places: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    for place in map(_at_home, places):
-        try:
-            kind = kind_of(place)
-            found = sorted(files_below(place)) if kind == "a folder" else [place]
-        except UnreadableError as error:
-            raise CatalogError(f"{place}: {error}") from error
-        if kind is None:
-            raise CatalogError(f"{place}: no such file or folder")
-        if kind == "a folder":
-            found = [path for path in found if path.suffix in (".yaml", ".yml")]
-        if not found:
-            raise CatalogError(f"{place}: no *.yaml or *.yml in it; expected families, suites or tasks")
-        yield from ((path, place if kind == "a folder" else place.parent) for path in found)
