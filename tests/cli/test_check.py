@@ -92,3 +92,13 @@ def test_a_family_says_where_its_models_are(emergence: Emergence, toy: Path) -> 
 def test_a_folder_of_the_package_does_not_collide_with_itself(emergence: Emergence) -> None:
     done = emergence("check", ROOT / "tasks" / "qa", ROOT / "tasks" / "qa" / "suite.yaml")
     assert (done.code, done.err) == (0, emergence("check").err)
+
+
+def test_a_family_is_checked_without_looking_through_lm_evals_tasks(
+    emergence: Emergence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "family.yaml").write_text("family: mine\nmodels: [{name: my-org/one, params: 1M}]\n")
+    done = emergence("check", tmp_path / "family.yaml")
+    assert (done.code, "reading" in done.err) == (0, False)
+    assert not (tmp_path / "cache").exists()

@@ -141,7 +141,7 @@ def indexed(folder: Path, edition: str = "") -> TaskIndex:
     if (known := _read(kept, folder, state)) is not None:
         return known
     if len(files) >= _MANY:
-        log.warning("reading %s task files of %s once, to know their names", f"{len(files):,}", folder)
+        log.warning("reading %s task files once, to know their names", f"{len(files):,}")
     made = made_index(folder, (name for name, _, _ in files), trusted=bool(edition))
     if len(files) >= _MANY:
         _write(kept, made, state)
