@@ -51,7 +51,8 @@ def command(
     faults.check()
     for warning in catalog.check_documents(catalog.tasks, told=say):
         say(f"warning: {warning}")
-    say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(catalog.tasks)} tasks")
+    tasks_known = {*catalog.tasks, *catalog.wrapped}
+    say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(tasks_known)} tasks")
 
 
 def _not_mirrored(catalog: Catalog, mirror: Mirror, paths: Sequence[Path]) -> Iterator[str]:
