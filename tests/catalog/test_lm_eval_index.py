@@ -36,7 +36,7 @@ def test_it_is_kept_and_read_again(
     folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = indexed(folder, "1.0")
-    assert "reading 6 task files of" in caplog.text
+    assert "reading 6 task files once" in caplog.text
     monkeypatch.setattr(module, "made_index", None)  # nothing is read once more
     assert indexed(folder, "1.0") == made
 
