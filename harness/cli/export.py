@@ -11,13 +11,18 @@ import typer
 from harness.cli import options as opt
 from harness.cli.output import print_file, say
 from harness.cli.write import write_bytes, write_text
-from harness.errors import HarnessError, PlanError
+from harness.errors import HarnessError, PlanError, unknown
+from harness.exchange.formats import WRITERS
 from harness.reading import read_outcomes
 from harness.store import Store
 from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.records import CellResult
+
+_PAPERS = ("latex", "markdown")
+"""Formats of tables for papers."""
+_HELP = "; ".join([*(f"{name}: {one.about}" for name, one in WRITERS.items()), f"{', '.join(_PAPERS)}: a table."])
 
 
 class _Paper(NamedTuple):
@@ -32,13 +37,10 @@ class _Paper(NamedTuple):
 
 
 def command(
-    form: Annotated[
-        Literal["lm-eval", "latex", "markdown"],
-        typer.Argument(metavar="FORMAT", help="lm-eval: its result and sample files; latex, markdown: a table."),
-    ],
+    form: Annotated[str, typer.Argument(metavar="FORMAT", help=_HELP)],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for lm-eval; file for a table, stdout unless told."),
+        typer.Option("-o", "--output", help="Folder, or file for a format that is one file: stdout unless told."),
     ] = None,
     table: Annotated[
         Literal["leaderboard", "verdicts"], typer.Option(help="Which table, for latex and markdown.")
@@ -48,6 +50,8 @@ def command(
     results: opt.Results = Path("results"),
 ) -> None:
     """Write results as other programs read them, or as a table for a paper."""
+    if form not in (*WRITERS, *_PAPERS):
+        raise PlanError(unknown("format", form, (*WRITERS, *_PAPERS)))
     done = read_outcomes(results, say).results
     families, tasks = opt.split(family), opt.split(task)
     chosen = [
@@ -57,10 +61,8 @@ def command(
     ]
     if not chosen:
         raise HarnessError(f"{results}: nothing to export: no result of these families and tasks")
-    if form == "lm-eval":
-        if output is None:
-            raise PlanError("lm-eval has several files: expected --output FOLDER")
-        _write_lm_eval(chosen, Store(results), output)
+    if form in WRITERS:
+        _write(form, chosen, Store(results), output)
         return
     paper = _verdicts(chosen) if table == "verdicts" else _leaderboard(chosen)
     text = _latex(paper) if form == "latex" else _markdown(paper)
@@ -71,14 +73,20 @@ def command(
         say(f"{counted(len(paper.rows), 'row')} written to {output}")
 
 
-def _write_lm_eval(chosen: list[CellResult], store: Store, folder: Path) -> None:
-    from harness.exchange import lm_eval_files
-
+def _write(form: str, chosen: list[CellResult], store: Store, output: Path | None) -> None:
+    writer = WRITERS[form]
+    if writer.is_folder and output is None:
+        raise PlanError(f"{form} has several files: expected --output FOLDER")
     number = 0
-    for file in lm_eval_files(chosen, store):
-        write_bytes(folder / file.path, file.content)
+    for file in writer.load()(chosen, store):
         number += 1
-    say(f"{counted(len(chosen), 'cell')} written to {counted(number, 'file')} in {folder}")
+        if output is None:
+            print_file(file.content.decode())
+        else:
+            write_bytes(output / file.path if writer.is_folder else output, file.content)
+    if output is not None:
+        where = f"{counted(number, 'file')} in {output}" if writer.is_folder else str(output)
+        say(f"{counted(len(chosen), 'cell')} written to {where}")
 
 
 def _leaderboard(chosen: list[CellResult]) -> _Paper:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from harness.cli import options as opt
 from harness.cli.output import say
 from harness.errors import PlanError
+from harness.exchange.formats import READERS
 from harness.wording import count, counted, quoted
 
 _EVERY_SECONDS = 5.0
@@ -19,7 +20,7 @@ _EVERY_SECONDS = 5.0
 
 def command(
     form: Annotated[
-        Literal["lm-eval"], typer.Argument(metavar="FORMAT", help="Program that wrote the results: lm-eval.")
+        str, typer.Argument(metavar="FORMAT", help=f"Program that wrote the results: {', '.join(READERS)}.")
     ],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
     results: opt.Results = Path("results"),
@@ -61,7 +62,7 @@ def command(
         documents=_documents(opt.split(documents)),
         licence=licence,
     )
-    done = import_files(paths, store, request, _teller())
+    done = import_files(form, paths, store, request, _teller())
     for note in done.notes:
         say(note)
     there = f", {count(done.there)} were there already" if done.there else ""
@@ -79,14 +80,14 @@ def _documents(texts: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _teller() -> Callable[[int, int], None]:
+def _teller() -> Callable[[int, int, str], None]:
     """Says every few seconds how far the import is."""
     said = time.monotonic()
 
-    def told(done: int, of: int) -> None:
+    def told(done: int, of: int, what: str) -> None:
         nonlocal said
         if time.monotonic() - said > _EVERY_SECONDS:
             said = time.monotonic()
-            say(f"{count(done)} of {counted(of, 'cell')} imported")
+            say(f"{count(done)} of {counted(of, what)}")
 
     return told

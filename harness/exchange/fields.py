@@ -4,10 +4,60 @@ from __future__ import annotations
 
 import math
 from collections.abc import ItemsView
+from datetime import UTC, datetime
 from typing import Any
 
 from harness.errors import HarnessError
+from harness.specs import Dtype
 from harness.wording import quoted
+
+_NAMES: dict[str, Dtype] = {
+    **{"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"},
+    **{"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16", "float": "float32"},
+}
+
+
+def dtype_of(text: object) -> Dtype | None:
+    """The number format that a program names, such as `torch.bfloat16`; None for none and for any other.
+
+    >>> dtype_of("torch.bfloat16"), dtype_of("fp16"), dtype_of("4bit")
+    ('bfloat16', 'float16', None)
+    """
+    return _NAMES.get(str(text or "").removeprefix("torch.").lower())
+
+
+def moment_of(value: object) -> datetime | None:
+    """The time that seconds since 1970 or an ISO date stand for, in UTC; None for anything else.
+
+    >>> moment_of("1772366400.5").isoformat(), moment_of("2026-03-01").isoformat()
+    ('2026-03-01T12:00:00.500000+00:00', '2026-03-01T00:00:00+00:00')
+    """
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return None
+        return datetime.fromtimestamp(float(value), UTC)
+    except (OverflowError, OSError):
+        return None
+    except ValueError:
+        return _iso_moment(str(value))
+
+
+def _iso_moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def model_name(text: str) -> str:
+    """The name of a model as others know it: of a folder on somebody's disk, only the last part means anything to them.
+
+    >>> model_name("/scratch/me/models/small-step10/"), model_name("lab/small")
+    ('small-step10', 'lab/small')
+    """
+    name = text.strip().rstrip("/")
+    return name.rpartition("/")[2] if name.startswith(("/", "./", "../", "~")) else name
 
 
 def is_number(value: Any) -> bool:

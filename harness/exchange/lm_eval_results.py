@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 from harness.errors import HarnessError
-from harness.exchange.fields import Fields, is_number
-from harness.exchange.types import Published, PublishedScore
+from harness.exchange.fields import Fields, dtype_of, is_number, model_name, moment_of
+from harness.exchange.lm_eval_samples import samples_of
+from harness.exchange.types import Answers, Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.specs import Kind, MetricSpec
 from harness.wording import quoted
 
@@ -25,15 +28,41 @@ DEFAULT_SEED = 1234
 _STDERR = "_stderr"
 _NO_METRICS = frozenset({"alias", "name", "sample_len", "sample_count", "samples"})
 """Keys of a row that are no metrics."""
-_DTYPES = {
-    **{"float32": "float32", "bfloat16": "bfloat16", "float16": "float16"},
-    **{"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16", "float": "float32"},
-}
 _DECIDES = (
     *("doc_to_text", "doc_to_target", "doc_to_choice", "description", "target_delimiter", "fewshot_delimiter"),
     *("output_type", "generation_kwargs", "filter_list", "dataset_path", "dataset_name", "test_split"),
 )
 """Keys of a task's config that stand for its version where it has none."""
+
+_DATED = re.compile(r"results_(?P<date>.+)\.json")
+"""Name of a result file of 0.4; its sample files have the same date."""
+_MEANS = Remark("row", "of groups left out, which are means over other rows")
+
+
+def read(file: ForeignFile) -> Contents | None:
+    """The results in a file, with the sample files that lie beside it and have its date.
+
+    Raises:
+        HarnessError: a value is not what lm-eval writes there.
+    """
+    raw = file.json()
+    if not is_results(raw):
+        return None
+    answers = _answers(file.path, raw)
+    results = (replace(one, answers=answers.get(one.task)) for one in published(raw, str(file.path)))
+    return Contents(results=tuple(results), remarks={_MEANS: groups(raw)})
+
+
+def _answers(path: Path, raw: Mapping[str, Any]) -> dict[str, Answers]:
+    named = _DATED.fullmatch(path.name)
+    if named is None:
+        return {}
+    beside = {str(task): path.with_name(f"samples_{task}_{named['date']}.jsonl") for task in raw["results"]}
+    return {
+        task: Answers(path=file, samples=partial(samples_of, file))
+        for task, file in beside.items()
+        if "/" not in task and file.exists()
+    }
 
 
 def is_results(raw: Any) -> bool:
@@ -61,7 +90,7 @@ def published(raw: Mapping[str, Any], place: str) -> Iterator[Published]:
         "seed": _seed(config),
         "tool": TOOL,
         "tool_version": file.text("lm_eval_version") or (None if "configs" in raw else "0.3"),
-        "date": _date(raw.get("date")),
+        "date": moment_of(raw.get("date")),
         # the time of all tasks together is that of none of them
         "seconds": _seconds(raw.get("total_evaluation_time_seconds"))
         if len(file.mapping("results").items()) == 1
@@ -143,15 +172,12 @@ def _model(file: Fields, config: Fields) -> dict[str, Any]:
     if not isinstance(name, str) or not name.strip():
         raise HarnessError(f"{file.place}: config.model_args is {quoted(given)}; expected pretrained=NAME")
     commit = config.text("model_sha") or args.get("revision") or config.text("model_revision")
-    dtype = (config.text("model_dtype") or str(args.get("dtype") or "")).removeprefix("torch.")
     adapter = args.get("peft") or args.get("delta")
-    name = name.strip().rstrip("/")
     return {
-        # of a folder on somebody's disk only the last part means anything to others
-        "model": name.rpartition("/")[2] if name.startswith(("/", "./", "../", "~")) else name,
+        "model": model_name(name),
         "params": config.whole("model_num_parameters") or None,
         "revision": str(args.get("revision") or commit or "main"),
-        "dtype": _DTYPES.get(dtype),
+        "dtype": dtype_of(config.text("model_dtype") or args.get("dtype")),
         "variant": str(adapter) if adapter else None,
     }
 
@@ -211,13 +237,6 @@ def _limit(config: Fields, asked: int | None, there: int | None) -> int | None:
 def _seed(config: Fields) -> int:
     seed = config.get("fewshot_seed")
     return int(seed) if is_number(seed) and seed >= 0 and seed != DEFAULT_SEED else 0
-
-
-def _date(value: Any) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(float(value), UTC) if is_number(value) else None
-    except (OverflowError, OSError, ValueError):
-        return None
 
 
 def _seconds(value: Any) -> float:

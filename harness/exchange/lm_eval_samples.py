@@ -27,16 +27,6 @@ def samples_of(path: Path) -> tuple[Sample, ...]:
     return tuple(Sample(**found[number]) for number in sorted(found))
 
 
-def options_of(path: Path) -> int | None:
-    """Number of options of each document of a sample file; None where it is not the same for all, or there are none.
-
-    Raises:
-        HarnessError: as of `samples_of`.
-    """
-    numbers = {len(list(_requests(row.get("arguments")))) for row in _rows(path)}
-    return numbers.pop() if len(numbers) == 1 and max(numbers) > 1 else None
-
-
 def _rows(path: Path) -> Iterator[Fields]:
     try:
         for number, row in enumerate(json_documents(path), start=1):

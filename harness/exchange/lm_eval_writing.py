@@ -13,22 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from harness.exchange.types import ExportedFile
 from harness.plan import Cell
 from harness.records import CellResult, Sample
 from harness.store import Store
 
 _NOT_IN_NAMES = re.compile(r'["<>:/|\\?*\[\]\s]+')
-
-
-class ExportedFile(NamedTuple):
-    """A file to be written."""
-
-    path: Path
-    """Where, below the folder of the export."""
-    content: bytes
-    """What."""
 
 
 def lm_eval_files(results: Iterable[CellResult], store: Store) -> Iterator[ExportedFile]:

@@ -29,6 +29,8 @@ class Sizes:
 
         Tokens and loss are those of the very checkpoint: a revision that the family does not name has none.
         """
+        if result.cell is not None:
+            return result.cell.model
         found = self._in_families(result)
         if found is None:
             params = self.told.get(result.model) or self.told.get(short(result.model)) or result.params

@@ -38,6 +38,8 @@ class KnownTasks:
 
     def kind(self, result: Published) -> Kind | None:
         """Kind of ability, None where it is not known."""
+        if result.cell is not None:
+            return result.cell.kind
         known = known_task(result.task)
         return result.kind or (None if known is None else known.kind)
 
@@ -48,8 +50,9 @@ class KnownTasks:
         """
         if (told := self.chances.get(result.task)) is not None:
             return told
-        if result.metrics:
-            return result.metrics[0].chance
+        metrics = result.metrics if result.cell is None else result.cell.metrics
+        if metrics:
+            return metrics[0].chance
         if result.options is not None:
             return 1 / result.options
         if result.has_options is False:
@@ -79,11 +82,12 @@ def _metric(score: PublishedScore, chance: float | None, beyond: Set[str]) -> Me
     if higher is None:
         higher = not words & SMALLER_IS_BETTER
     bounded = is_share(name) or not (words & UNBOUNDED or score.metric in beyond or continuous)
+    best = score.best if score.best is not None else float(higher) if bounded else None
     return MetricSpec(
         name=score.metric,
         higher_is_better=higher,
-        chance=chance if higher and bounded and not continuous else None,
-        best=float(higher) if bounded else None,
+        chance=chance * best if chance is not None and best and higher and not continuous else None,
+        best=best,
         continuous=continuous,
     )
 

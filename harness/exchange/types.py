@@ -2,12 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from harness.specs import Kind, MetricSpec
+from harness.bounded.json_text import parsed_json
+from harness.bounded.limits import UnreadableError
+from harness.errors import HarnessError
+from harness.plan import Cell
+from harness.records import Sample
+from harness.specs import Dtype, Kind, MetricSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignFile:
+    """A file of another program."""
+
+    path: Path
+    """Where it lies."""
+    content: bytes
+    """Its bytes."""
+    sha256: str
+    """Their hash, in 64 hex digits."""
+    modified: float
+    """When it was written, in seconds since 1970."""
+
+    def json(self) -> Any:
+        """The JSON value in it.
+
+        Raises:
+            HarnessError: it is no JSON.
+        """
+        try:
+            return parsed_json(self.content)
+        except UnreadableError as error:
+            raise HarnessError(f"{self.path}: {error}") from error
+
+
+class ExportedFile(NamedTuple):
+    """A file to be written."""
+
+    path: Path
+    """Where, below the folder of the export."""
+    content: bytes
+    """What."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answers:
+    """Answers to the single documents of a result, in a file that is read when they are asked for."""
+
+    path: Path
+    """The file."""
+    samples: Callable[[], tuple[Sample, ...]]
+    """The documents, ascending by number; a damaged file is refused by a `HarnessError`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +72,10 @@ class PublishedScore:
     """Standard error; None where the file gives none."""
     higher_is_better: bool | None = None
     """Whether more is better; None where the file does not say it."""
+    best: float | None = None
+    """Score of a perfect answer; None where the file does not say it."""
+    n: int | None = None
+    """Number of documents that it is computed from; None for all of the result."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +86,7 @@ class Published:
     """Name of the model, of the hub or as the file has it."""
     revision: str = "main"
     """Branch, tag or commit of the model."""
-    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    dtype: Dtype | None = None
     """Number format of the weights; None where the file does not say it."""
     variant: str | None = None
     """Adapter on top of the model, by its name; None for the plain model."""
@@ -75,3 +129,34 @@ class Published:
     """When it was evaluated (UTC); None where the file does not say it."""
     seconds: float = 0.0
     """Wall time of the evaluation; 0 where the file does not say it, or says it of several tasks together."""
+    cell: Cell | None = None
+    """The cell as it was, but for its engine; None where the file does not say it, as only exported files do."""
+    answers: Answers | None = None
+    """Answers to its documents; None where the files have none."""
+
+
+class Remark(NamedTuple):
+    """What people are told of some results, together with their number."""
+
+    what: str
+    """What they are, in the singular, such as `row`."""
+    text: str
+    """What follows, such as `of groups left out, which are means over other rows`."""
+
+
+SHOTS_NOT_SAID = Remark("result", "without a number of demonstrations: filed under 0-shot")
+"""A remark that several formats need."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What one file says."""
+
+    results: tuple[Published, ...]
+    """Its results."""
+    remarks: Mapping[Remark, int] = field(default_factory=dict)
+    """What people are told, such as what was left out -> number of times."""
+    name: str | None = None
+    """What the file is called in tables; None for its own name, which says enough for most programs."""
+    beside: tuple[ForeignFile, ...] = ()
+    """Other files that were read with it, of which copies are kept too."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,6 +51,8 @@ from harness.store.leases import LeaseOwner, Leases
 
 MOST_RUNS = 100
 """Records of runs that are read: the ones written last, among which is every run that goes on."""
+_ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}")
+"""An ordinary end of the name of a file."""
 
 
 class Outcomes(NamedTuple):
@@ -324,13 +327,18 @@ class Store:
         if self._bucket is not None:
             self._bucket.send_file(path)
 
-    def write_source(self, sha256: str, content: bytes) -> None:
+    def write_source(self, sha256: str, content: bytes, ending: str = ".json") -> None:
         """Keep a copy of a file of another program, named by its hash; one that is there already stays.
+
+        Args:
+            sha256: its hash.
+            content: its bytes.
+            ending: how its name ends, from the dot on; left out where that is no ordinary one.
 
         Raises:
             StoreError: the folder cannot be written.
         """
-        path = self.root / SOURCES / f"{sha256}.json"
+        path = self.root / SOURCES / (sha256 + (ending if _ENDING.fullmatch(ending) else ""))
         with reported(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():

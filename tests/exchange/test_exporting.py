@@ -125,7 +125,7 @@ def test_verdicts_are_a_table_too(emergence: Emergence, store: Store, tmp_path: 
     [
         (("lm-eval",), "lm-eval has several files: expected --output FOLDER"),
         (("latex", "--task", "nothing"), "nothing to export: no result of these families and tasks"),
-        (("word",), "'word' is not one of"),
+        (("word",), "unknown format 'word'; known: latex, lm-eval, markdown"),
     ],
 )
 def test_wrong_commands_are_one_line(emergence: Emergence, store: Store, arguments: tuple[str, ...], said: str) -> None:

@@ -22,7 +22,7 @@ def _good() -> Any:
 
 def _import(folder: Path) -> tuple[str, ...]:
     store = Store(folder / "results")
-    import_files([folder / _RESULTS], store, Import(sizes=Sizes(told={"small": 70_000_000})))
+    import_files("lm-eval", [folder / _RESULTS], store, Import(sizes=Sizes(told={"small": 70_000_000})))
     return tuple(str(problem) for problem in store.problems())
 
 

@@ -1,0 +1,73 @@
+"""The formats of other programs by name, and what reads and writes each; a module is loaded when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from harness.exchange.types import Contents, ExportedFile, ForeignFile
+    from harness.records import CellResult
+    from harness.store import Store
+
+ReadFormat = Callable[["ForeignFile"], "Contents | None"]
+"""Gives what a file says; None for a file of something else.
+
+A file that is damaged, or has a value that the program does not write there, is refused by a `HarnessError` that names
+file and key.
+"""
+WriteFormat = Callable[[Iterable["CellResult"], "Store"], Iterator["ExportedFile"]]
+"""Gives the files that hold results; the documents of these are read from the store."""
+
+
+class FormatReader(NamedTuple):
+    """What reads the files of a program."""
+
+    function: str
+    """`module:function` of this package, the function being a `ReadFormat`."""
+    names: tuple[str, ...]
+    """Names of the files that are looked at in a folder, with `*` for any text; a file that the user names may be
+    called anything."""
+    files: str
+    """Which files these are, for people."""
+    holds: str
+    """What shows that a file is one of them, for people."""
+
+    def load(self) -> ReadFormat:
+        """The function."""
+        found: ReadFormat = _loaded(self.function)
+        return found
+
+
+class FormatWriter(NamedTuple):
+    """What writes results as a program reads them."""
+
+    function: str
+    """`module:function` of this package, the function being a `WriteFormat`."""
+    about: str
+    """What is written, for people."""
+    is_folder: bool = True
+    """Whether there can be several files; one file can be printed too."""
+
+    def load(self) -> WriteFormat:
+        """The function."""
+        found: WriteFormat = _loaded(self.function)
+        return found
+
+
+READERS: Mapping[str, FormatReader] = {
+    "lm-eval": FormatReader(
+        "lm_eval_results:read", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
+    ),
+}
+"""Name of a format -> what reads it."""
+WRITERS: Mapping[str, FormatWriter] = {
+    "lm-eval": FormatWriter("lm_eval_writing:lm_eval_files", about="its result and sample files"),
+}
+"""Name of a format -> what writes it."""
+
+
+def _loaded(function: str) -> Any:
+    module, _, name = function.partition(":")
+    return getattr(import_module(f"harness.exchange.{module}"), name)
