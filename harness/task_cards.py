@@ -34,7 +34,7 @@ FirstSamples = Callable[[Cell], Sequence[Sample]]
 """Gives the first documents of a cell as they were answered; none where no one has them."""
 
 
-class Example(NamedTuple):
+class TaskExample(NamedTuple):
     """One document of a task, as a model read it."""
 
     prompt: str
@@ -78,7 +78,7 @@ class TaskCard:
     """Names of the prompt variants that were asked."""
     documents: int | None
     """Most documents that one cell was asked, or that the file tells; None when not known."""
-    example: Example | None
+    example: TaskExample | None
     """The first document; None when no document is kept."""
     unknown: tuple[str, ...]
     """What is not known and why, a sentence each."""
@@ -271,9 +271,9 @@ def _answers(options: Sequence[int], spec: TaskSpec | None) -> str:
     return "a text that the model writes" if options or asked else "not known"
 
 
-def _example(samples: Sequence[Sample], shots: int) -> Example:
+def _example(samples: Sequence[Sample], shots: int) -> TaskExample:
     first = samples[0]
-    return Example(
+    return TaskExample(
         prompt=first.prompt,
         question=_question([sample.prompt for sample in samples]) if shots else first.prompt,
         shots=shots,
@@ -291,7 +291,7 @@ def _question(prompts: Sequence[str]) -> str:
     return prompts[0][first.rfind("\n", 0, same) + 1 :]
 
 
-def _example_of_files(spec: TaskSpec) -> Example | None:
+def _example_of_files(spec: TaskSpec) -> TaskExample | None:
     """The first document of a task whose data lie beside its file; None for any other."""
     split = evaluated_split(spec.config)
     if not spec.data_files or split is None or spec.dialect != "own":
@@ -311,7 +311,7 @@ def _example_of_files(spec: TaskSpec) -> Example | None:
         right = asked.right(fields, options)
     except (HarnessError, KeyError, StopIteration):
         return None
-    return Example(prompt=question, question=question, shots=0, options=options, answers=right.texts)
+    return TaskExample(prompt=question, question=question, shots=0, options=options, answers=right.texts)
 
 
 def _unknown(spec: TaskSpec | None, same: TaskSpec | None, samples: Sequence[Sample]) -> Iterator[str]:

@@ -44,10 +44,9 @@ ul.lines li { margin: .25rem 0; display: grid; grid-template-columns: max-conten
 td.why { min-width: 8rem; padding-left: 1rem; }
 .label { display: inline-block; border-radius: 4px; padding: .05rem .45rem; background: var(--plain-bg); white-space:
 nowrap; }
-.label.smooth, .label.emergent { color: var(--good); background: var(--good-bg); }
+.label.good { color: var(--good); background: var(--good-bg); }
+.label.bad { color: var(--bad); background: var(--bad-bg); }
 .label.emergent { font-weight: 600; }
-.label.inverse, .label.u-shaped, .label.inverted-u, .label.metric-artefact { color: var(--bad);
-  background: var(--bad-bg); }
 details summary { cursor: pointer; }
 details ul { margin: .3rem 0 .2rem; padding-left: 1.1rem; }
 figure { margin: .6rem 0 1.4rem; }

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
-from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, with_traces
+from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, tone_of, with_traces
 from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
 from harness.records import CellFailure, CellResult, Source
 from harness.report.page import PAGE, STYLE
@@ -33,7 +33,7 @@ class _Line(NamedTuple):
     anchor: str
     """Where its task stands on the page."""
     label: str
-    """The label, which gives the colour."""
+    """Label and tone, which give the colour."""
     row: TableRow
     """The verdict in words."""
     reasons: tuple[str, ...]
@@ -171,7 +171,8 @@ def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
 
 
 def _line(row: Judged) -> _Line:
-    return _Line(_anchor(row.curve), row.verdict.label, table_row(row), row.verdict.reasons)
+    shown = f"{row.verdict.label} {tone_of(row.verdict)}"
+    return _Line(_anchor(row.curve), shown, table_row(row), row.verdict.reasons)
 
 
 def _anchor(curve: Curve) -> str:

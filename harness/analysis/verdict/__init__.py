@@ -1,5 +1,6 @@
 """Did an ability emerge? Tests on curves, the rules that weigh them, thresholds, and reasons in sentences."""
 
+from harness.analysis.verdict.family_findings import FamilyFindings, Finding, findings, in_short
 from harness.analysis.verdict.judging import judge, judge_each, to_json
 from harness.analysis.verdict.rows import centred, partner_rows, with_traces
 from harness.analysis.verdict.studies import Study, resolutions, study
@@ -13,6 +14,7 @@ from harness.analysis.verdict.types import (
     PartnerTrend,
     Presence,
     PresenceAtSize,
+    Tone,
     Verdict,
 )
 from harness.analysis.verdict.ushape import ByDifficulty, by_difficulty, two_lines
@@ -23,8 +25,10 @@ from harness.analysis.verdict.words import (
     evidence_texts,
     label_text,
     same_place_text,
+    shown_change,
     table_row,
     threshold_text,
+    tone_of,
 )
 
 __all__ = [
@@ -32,6 +36,8 @@ __all__ = [
     "ByDifficulty",
     "CurveRow",
     "Evidence",
+    "FamilyFindings",
+    "Finding",
     "Flip",
     "Judged",
     "Label",
@@ -41,21 +47,26 @@ __all__ = [
     "PresenceAtSize",
     "Study",
     "TableRow",
+    "Tone",
     "Verdict",
     "by_difficulty",
     "centred",
     "evidence_text",
     "evidence_texts",
+    "findings",
+    "in_short",
     "judge",
     "judge_each",
     "label_text",
     "partner_rows",
     "resolutions",
     "same_place_text",
+    "shown_change",
     "study",
     "table_row",
     "threshold_text",
     "to_json",
+    "tone_of",
     "two_lines",
     "with_traces",
 ]

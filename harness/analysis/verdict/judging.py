@@ -56,11 +56,13 @@ def judge(
        emergent, `sharp` or `apparent`. This comes before the rule on turns, because a jump after which one size falls
        back looks like a turn;
     3. two significant arms of opposite sign, each of at least delta -> u-shaped or inverted-u;
-    4. significant fall by at least delta to a level not above chance -> inverse;
+    4. significant fall by at least delta -> inverse, `above-chance` when the largest size is still above it;
     5. neither a largest size above chance by delta nor a significant rise by delta -> flat when a change of 2 delta
-       is excluded, else inconclusive; `rising` when the trend is significant;
-    6. significant rise -> smooth; `rough` when the sizes scatter widely about it;
-    7. above chance by delta at all sizes taken together, without trend -> flat-above-chance;
+       is excluded, else inconclusive; `rising` or `falling` when the trend is significant;
+    6. significant rise -> smooth; `rough` when the sizes scatter widely about it, `not-above-chance` when no size is
+       above chance;
+    7. above chance by delta at all sizes taken together, without trend -> flat-above-chance; `falling` when it falls
+       significantly, by less than delta;
     8. everything else -> inconclusive.
 
     A trend counts as significant only when it also exceeds the scatter of the sizes about the form that fits them best.

@@ -22,7 +22,7 @@ from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.batches import Member
 from harness.analysis.verdict.thresholds import Crossings, bracketed, crossings
-from harness.analysis.verdict.types import Decision, Label, Onset
+from harness.analysis.verdict.types import NOT_ABOVE_CHANCE, Decision, Label, Onset
 
 _MOST_WIDENED = 3.0
 """Largest factor by which a dispersion known from few sizes is enlarged."""
@@ -50,7 +50,9 @@ def onsets(
             batches.setdefault(len(one.curve.points), []).append(place)
     for places in batches.values():
         for place, onset in zip(places, _onsets([members[place] for place in places], draws, rng), strict=True):
-            found[place] = onset
+            below = NOT_ABOVE_CHANCE in (decisions[place].qualifier or "").split()
+            # what is not shown to pass chance at any size passes no level above it anywhere
+            found[place] = onset._replace(at=None, low=None, high=None) if below else onset
     return found
 
 

@@ -13,6 +13,8 @@ from harness.analysis.verdict.beside import partner_sentence, twin_sentence
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import (
+    ABOVE_CHANCE,
+    NOT_ABOVE_CHANCE,
     Decision,
     Evidence,
     Flip,
@@ -33,6 +35,11 @@ _FEWEST_ABSENT = 3
 """Points without the ability from which on a jump can be asked for."""
 _AS_WELL = 0.1
 """p from which on a smooth curve fits hardly worse than a jump."""
+_MOVING = {
+    "rising": "Rises significantly, but by less than matters",
+    "falling": "Falls significantly, but by less than matters",
+}
+"""What is said of a change that is sure and small, by its qualifier."""
 _NAMED = 3
 """How many models one sentence names; when there are more, it gives their number."""
 
@@ -68,15 +75,18 @@ def reasons(
     """
     if decision.rule == "spread" and len(set(curve.x)) == 1:
         return (f"Cannot tell: {same_place_text(curve)}.",)
+    beside = partner_sentence(curve, partner, decision) if partner else ""
+    blames = decision.label == "metric-artefact"
     sentences = [
+        beside if blames else "",
         _deciding(curve, decision, evidence, effect),
         _limits(curve, decision),
-        _chance(curve, first, decision),
+        _chance(curve, first, decision, evidence),
         _onset(curve, onset, effect) if decision.label in {"emergent", "metric-artefact", "smooth"} else "",
         _sudden(curve, decision, evidence),
         _gradual(curve, decision, evidence, effect, first),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
-        partner_sentence(curve, partner, decision) if partner else "",
+        "" if blames else beside,
         twin_sentence(curve, twin, decision) if twin else "",
         _scatter(curve, evidence),
         _runs(curve, evidence),
@@ -94,29 +104,26 @@ def reasons(
 
 def _deciding(curve: Curve, decision: Decision, evidence: Evidence, effect: float) -> str:
     """Why the rule that decided applies."""
-    worse = _clearly_worse(decision, evidence, effect)
-    change = _change(curve, decision, evidence, worse=worse)
+    change = _change(curve, decision, evidence)
     match decision.rule:
         case "sizes" | "documents" | "spread":
             return _too_little(curve, decision)
         case "turn":
             return _turn(decision, evidence, effect)
         case "fall":
-            return f"{_later(curve).capitalize()} do worse ({change})."
-        case "small" if not (worse and decision.label == "inconclusive"):
+            return _fall(curve, decision, evidence, change)
+        case "small":
             return _small(decision, evidence, change)
         case "unforeseen":
             return _unforeseen(curve, evidence)
         case "broken":
             return _broken(curve, evidence)
         case "rise":
-            return _rise(curve, evidence, change)
+            return _rise(curve, decision, evidence, change)
         case "above":
-            return f"Above chance at all {curve.noun}s together, without a clear trend ({change})."
-    if worse:
-        still = f"yet the {_end(curve, 'largest')} is still above chance (q {probability(evidence.q_top)})"
-        return f"Cannot tell: {_later(curve)} do worse ({change}), {still}."
-    if decision.rule == "rest" and not significant(evidence.q_top):
+            moving = _MOVING.get(decision.qualifier or "", "without a clear trend")
+            return f"Above chance at all {curve.noun}s together, {moving[:1].lower()}{moving[1:]} ({change})."
+    if not significant(evidence.q_top):
         return f"Cannot tell: neither a trend nor a jump is clear ({change})."
     return f"Cannot tell: the {_end(curve)} is above chance, but neither a trend nor a jump is clear ({change})."
 
@@ -130,17 +137,20 @@ def _later(curve: Curve) -> str:
     return "later checkpoints" if curve.of_checkpoints else "larger models"
 
 
-def _clearly_worse(decision: Decision, evidence: Evidence, effect: float) -> bool:
-    """True when a rule that ends in doubt was reached by a curve that falls significantly and beyond its scatter."""
-    least = 0.0 if decision.rule == "rest" else -effect
-    return decision.rule in {"rest", "small"} and (evidence.range or 0.0) < least and _stands_out(evidence)
+def _fall(curve: Curve, decision: Decision, evidence: Evidence, change: str) -> str:
+    worse = f"{_later(curve).capitalize()} do worse ({change})"
+    if ABOVE_CHANCE not in (decision.qualifier or "").split():
+        return f"{worse}."
+    sure = f"q {probability(evidence.q_top)}" if significant(evidence.q_top) else f"tested {curve.noun} by {curve.noun}"
+    return f"{worse}, yet the {_end(curve, 'largest')} is still above chance ({sure})."
 
 
-def _change(curve: Curve, decision: Decision, evidence: Evidence, *, worse: bool) -> str:
+def _change(curve: Curve, decision: Decision, evidence: Evidence) -> str:
     """The fitted change over all sizes with its q, as it stands in brackets."""
     fitted = signed(shown_change(curve, evidence)) or "unknown"
     change = f"fitted line {fitted} over {curve.sizes}, q {probability(evidence.q_trend)}"
-    unclear = decision.rule in {"small", "above", "rest"} and decision.qualifier is None and not worse
+    moves = _MOVING.keys() & (decision.qualifier or "").split()
+    unclear = decision.rule in {"small", "above", "rest"} and not moves
     insignificant = not (unclear and significant(evidence.q_trend))
     return change if insignificant else f"{change}, no more than {curve.noun}s scatter or than matters"
 
@@ -163,8 +173,10 @@ def _turn(decision: Decision, evidence: Evidence, effect: float) -> str:
     return f"{way} again, both significantly and by at least {score(effect)} (p {probability(evidence.p_turn)})."
 
 
-def _rise(curve: Curve, evidence: Evidence, change: str) -> str:
+def _rise(curve: Curve, decision: Decision, evidence: Evidence, change: str) -> str:
     rises = "Rises" if curve.metric.higher_is_better else "Improves"
+    if NOT_ABOVE_CHANCE in (decision.qualifier or "").split():
+        return f"{rises} with scale ({change}), and no {curve.noun} is reliably above chance."
     # A rise that was over before the sizes held out leaves nothing that they could surprise by.
     foreseen = evidence.p_ext is not None and evidence.p_ext >= ALPHA_EXT and _ends_steeply(curve, evidence)
     if not foreseen:
@@ -193,20 +205,14 @@ def _first(curve: Curve, points: int, small: str = "smaller") -> str:
     return f"first {points} checkpoints" if curve.of_checkpoints else f"{points} {small} sizes"
 
 
-def _stands_out(evidence: Evidence) -> bool:
-    """True when the trend is significant, and also larger than the scatter of the sizes; see `rules.decide`."""
-    z, scatter = evidence.z_trend, math.sqrt(evidence.dispersion or 1.0)
-    return significant(evidence.q_trend) and z is not None and abs(z) > 1.96 * scatter
-
-
 def _small(decision: Decision, evidence: Evidence, change: str) -> str:
     bound = abs(evidence.range or 0.0) + 1.96 * (evidence.range_stderr or 0.0)
-    moves = "No change with scale"
-    if decision.qualifier == "rising":
-        moves = "Rises significantly, but by less than matters"
-    if decision.label == "flat":
-        return f"{moves} ({change}); a change of {score(bound)} or more is excluded."
-    return f"Cannot tell: no clear trend ({change}), but a change up to {score(bound)} is not excluded."
+    moving = next((_MOVING[name] for name in (decision.qualifier or "").split() if name in _MOVING), None)
+    if decision.label != "inconclusive":
+        return f"{moving or 'No change with scale'} ({change}); a change of {score(bound)} or more is excluded."
+    doubt = "and" if moving else "but"
+    what = f"{moving[:1].lower()}{moving[1:]}" if moving else "no clear trend"
+    return f"Cannot tell: {what} ({change}), {doubt} a change up to {score(bound)} is not excluded."
 
 
 def _unforeseen(curve: Curve, evidence: Evidence) -> str:
@@ -256,13 +262,13 @@ def _limits(curve: Curve, decision: Decision) -> str:
     return f"Only {sizes} {curve.noun}s: the noise between training runs does not show in them."
 
 
-def _chance(curve: Curve, first: int | None, decision: Decision) -> str:
+def _chance(curve: Curve, first: int | None, decision: Decision, evidence: Evidence) -> str:
     if curve.metric.chance is None:
         return "The metric has no chance level: no threshold, and no test for emergence."
     level = f"chance {score(curve.metric.chance)}"
     if first is None:
         below = decision.rule == "rise" and curve.y[-1] <= curve.metric.chance
-        if decision.rule in {"rest", "above"}:
+        if decision.rule in {"rest", "above"} or significant(evidence.q_top):
             one_by_one = f"Tested {curve.noun} by {curve.noun} (5 % / {len(curve.points)})"
             return f"{one_by_one}, the {_end(curve, 'largest')} is not above it ({level})."
         return f"The {_end(curve)} is not reliably above chance ({level})" + (

@@ -8,8 +8,10 @@ from harness.analysis.curves import Curve
 from harness.analysis.stats import ALPHA, FEWEST_SIZES_FOR_A_TREND
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.types import (
+    ABOVE_CHANCE,
     FORMAT_ARTEFACT,
     FORMAT_ROBUST,
+    NOT_ABOVE_CHANCE,
     CurveTests,
     Decision,
     Flip,
@@ -51,16 +53,23 @@ def decide(tests: CurveTests, i: int, documents: int | None, levels: Levels) -> 
     scatters = abs(tests.z_trend[i]) <= _NORMAL * np.sqrt(tests.dispersion[i])
     moves, trend = trend, trend and not scatters
     rises, falls = trend and tests.z_trend[i] > 0, trend and tests.z_trend[i] < 0
-    if falls and reach <= -effect and not top:
-        return Decision("inverse", rule="fall")
+    there = top or tests.first[i] < tests.above.shape[1]
+    if falls and reach <= -effect:
+        return Decision("inverse", ABOVE_CHANCE if there else None, rule="fall")
     if not clear and not (rises and reach >= effect):
         excluded = abs(reach) + _NORMAL * tests.reach_error[i] < 2 * effect
-        return Decision("flat" if excluded else "inconclusive", "rising" if rises else None, rule="small")
+        moving = "rising" if rises else "falling" if falls else None
+        return Decision("flat" if excluded else "inconclusive", moving, rule="small")
     if rises:
-        return Decision("smooth", "rough" if tests.dispersion[i] > ROUGH else None, rule="rise")
-    there = tests.below_low[i] > _chance(tests, i) and _pooled(tests, i) >= _chance(tests, i) + effect
-    if clear and not moves and there and tests.lowest[i] >= -effect:
-        return Decision("flat-above-chance", rule="above")
+        rough = tests.dispersion[i] > ROUGH
+        below = not there and not np.isnan(tests.top[i])  # a metric without a chance level is neither above nor below
+        rise = Decision("smooth", "rough" if rough else None, rule="rise")
+        return qualified(rise, NOT_ABOVE_CHANCE) if below else rise
+    throughout = tests.below_low[i] > _chance(tests, i) and _pooled(tests, i) >= _chance(tests, i) + effect
+    if clear and (falls or not moves) and throughout and tests.lowest[i] >= -effect:
+        return Decision("flat-above-chance", "falling" if falls else None, rule="above")
+    if falls:
+        return Decision("inverse", ABOVE_CHANCE, rule="fall")
     return Decision("inconclusive", rule="rest")
 
 

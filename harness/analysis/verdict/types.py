@@ -43,6 +43,12 @@ other rule applied. The others are named for what the curve does."""
 
 FORMAT_ARTEFACT, FORMAT_ROBUST = "format-artefact", "format-robust"
 """Qualifiers of a jump, or of flatness, that the other format of the same documents does not show, or shows too."""
+ABOVE_CHANCE, NOT_ABOVE_CHANCE = "above-chance", "not-above-chance"
+"""Qualifiers of a fall that ends above chance, and of a rise of which no size is above it."""
+
+Tone = Literal["good", "bad", "plain"]
+"""Colour of a verdict: `good` for an ability that is there in larger models, `bad` for one that they lose or that the
+metric or format only feigns, `plain` for all else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -322,13 +328,15 @@ class Verdict:
     """The short answer."""
     qualifier: str | None
     """For an emergent ability `sharp` or `apparent`, perhaps followed by `metric-robust`; for a flat curve that rises
-    significantly but by less than matters `rising`; for a smooth rise about which the sizes scatter widely `rough`. For
-    an emergent or flat one `format-artefact` when the same documents asked in the other format show it earlier, and for
+    significantly but by less than matters `rising`, and `falling` for one that falls so; for a smooth rise about which
+    the sizes scatter widely `rough`, and `not-above-chance` for one of which no size is reliably above chance; for a
+    fall `above-chance` when the largest size is still above it. For an emergent or flat one
+    `format-artefact` when the same documents asked in the other format show it earlier, and for
     an emergent one `format-robust` when they jump as well. For an emergent ability and for a turn also `unconfirmed`,
     when it rests on a single training run of a size. None when there is nothing to add."""
     threshold: float | None
-    """Scale at which the ability passes chance by the practical effect; None when it does not rise, or passed that
-    level before the smallest size."""
+    """Scale at which the ability passes chance by the practical effect; None when it does not rise, when no size is
+    above chance, or when it passed that level before the smallest size."""
     threshold_low: float | None
     """Lower end of the threshold's 95 % interval; None when it lies below the smallest size, or there is no
     threshold."""

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from harness.analysis.curves import Curve, Scale
 from harness.analysis.stats import PRACTICAL_EFFECT
-from harness.analysis.verdict.types import Evidence, Judged, Label, Verdict
+from harness.analysis.verdict.types import (
+    ABOVE_CHANCE,
+    FORMAT_ARTEFACT,
+    NOT_ABOVE_CHANCE,
+    Evidence,
+    Judged,
+    Label,
+    Tone,
+    Verdict,
+)
 from harness.wording import number, p_value, signed, small_probability
 
 PLAIN_WORDS: Mapping[Label, str] = {
@@ -27,6 +36,17 @@ PLAIN_WORDS: Mapping[Label, str] = {
     "inconclusive": "cannot tell",
 }
 """Labels as people read them."""
+_SAID = {ABOVE_CHANCE: "still above chance", NOT_ABOVE_CHANCE: "not above chance"}
+"""Qualifiers without which a label would say too much: they stand behind its words and not in brackets."""
+_TONES: Mapping[Label, Tone] = {
+    "emergent": "good",
+    "smooth": "good",
+    "inverse": "bad",
+    "u-shaped": "bad",
+    "inverted-u": "bad",
+    "metric-artefact": "bad",
+}
+"""Labels whose colour is not `plain`."""
 UNITS: Mapping[Scale, str] = {
     "params": "parameters",
     "params_non_embedding": "parameters outside the embeddings",
@@ -86,9 +106,21 @@ def table_row(judged: Judged) -> TableRow:
 
 
 def label_text(verdict: Verdict) -> str:
-    """Label and qualifier in plain words: `emergent (apparent)`."""
-    qualifier = "" if verdict.qualifier is None else f" ({verdict.qualifier.replace(' ', ', ')})"
-    return PLAIN_WORDS[verdict.label] + qualifier
+    """Label and qualifier in plain words: `emergent (apparent)`, `falls, still above chance`."""
+    qualifiers = (verdict.qualifier or "").split()
+    said = [_SAID[one] for one in qualifiers if one in _SAID]
+    others = [one for one in qualifiers if one not in _SAID]
+    return ", ".join([PLAIN_WORDS[verdict.label], *said]) + (f" ({', '.join(others)})" if others else "")
+
+
+def tone_of(verdict: Verdict) -> Tone:
+    """The colour of a verdict, which never says more than its words: no rise below chance is good news."""
+    qualifiers = (verdict.qualifier or "").split()
+    if NOT_ABOVE_CHANCE in qualifiers:
+        return "plain"
+    if verdict.label == "emergent" and FORMAT_ARTEFACT in qualifiers:
+        return "bad"
+    return _TONES.get(verdict.label, "plain")
 
 
 def threshold_text(judged: Judged) -> str:

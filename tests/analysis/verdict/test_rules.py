@@ -38,8 +38,19 @@ def test_a_rise_too_small_to_matter_is_flat_and_rising() -> None:
     assert (verdict.label, verdict.qualifier) == ("flat", "rising")
 
 
-def test_a_fall_that_ends_above_chance_is_not_inverse() -> None:
-    assert judged((160, 150, 140, 130, 120, 110, 105, 100)).label == "inconclusive"
+def test_a_fall_that_ends_above_chance_says_so() -> None:
+    fallen = judged((160, 150, 140, 130, 120, 110, 105, 100))
+    assert (fallen.label, fallen.qualifier) == ("inverse", "above-chance")
+    assert judged(FALL[::-1]).label == "smooth"
+    below = judged((30, 31, 33, 35, 38, 40, 43, 46))
+    assert (below.label, below.qualifier, below.threshold) == ("smooth", "not-above-chance", None)
+
+
+def test_a_fall_too_small_to_matter_is_flat_and_falling() -> None:
+    fall = (2650, 2620, 2590, 2560, 2540, 2510, 2504, 2500)
+    (verdict,) = verdicts([curve(fall, n=10_000)], run_sd=0.0, draws=0)
+    assert (verdict.label, verdict.qualifier) == ("flat", "falling")
+    assert verdict.reasons[0].startswith("Falls significantly, but by less than matters (fitted line -0.")
 
 
 def test_two_sizes_say_nothing() -> None:
@@ -131,7 +142,7 @@ def test_above_chance_must_hold_for_all_sizes_together_and_none_far_below() -> N
     assert said(weighed(HIGH, lowest=-0.051), top=True).rule == "rest"
     assert said(weighed(HIGH, below_low=0.24), top=True).rule == "rest"
     falling = weighed(HIGH, z_trend=-3.0)
-    assert said(falling, trend=True, top=True).rule == "rest"
+    assert said(falling, trend=True, top=True) == Decision("flat-above-chance", "falling", "above")
 
 
 def test_a_rise_about_which_the_sizes_scatter_widely_is_rough() -> None:

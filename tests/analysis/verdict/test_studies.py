@@ -22,7 +22,7 @@ def test_judged_curves_are_chosen_by_family_and_task() -> None:
 
 def test_larger_models_that_do_worse_but_stay_above_chance_are_said_to() -> None:
     (row,) = study(grown(FALL)).judged
-    assert row.verdict.reasons[0].startswith("Cannot tell: larger models do worse (fitted line -0.35")
+    assert row.verdict.reasons[0].startswith("Larger models do worse (fitted line -0.35")
     assert "yet the largest is still above chance" in row.verdict.reasons[0]
 
 
