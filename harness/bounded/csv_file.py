@@ -6,9 +6,7 @@ import bz2
 import gzip
 import lzma
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import IO, Any, BinaryIO
 
 from harness.bounded.files import open_regular
 from harness.bounded.limits import LINE_BYTES, ROWS, TABLE_BYTES, TABLE_CELLS, TABLE_COLUMNS, UnreadableError
+from harness.bounded.zip_file import FAULTS, directory_size
 from harness.wording import cut
 
 ENDINGS = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip")
@@ -24,8 +23,8 @@ _OPENERS: Mapping[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": 
 _PIECE = 1 << 20
 _DIRECTORY = 100_000
 """Bytes of a zip file's list of files, which is read whole; one file takes about a hundred."""
-_UNPACKING = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, RuntimeError)
-"""Errors that can occur during decompression; a zip file with a password raises a `RuntimeError`."""
+_UNPACKING = (*FAULTS, lzma.LZMAError)
+"""Errors that can occur during decompression."""
 
 
 @contextmanager
@@ -64,14 +63,8 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
 
 def _check_directory(file: BinaryIO) -> None:
     """See that a zip file lists few files, before its list is read."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 66_000))  # the end of the list and a comment of at most 65,535 bytes
-    before, found, end = file.read()[-66_000:].rpartition(b"PK\5\6")
-    if found and before[-20:].startswith(b"PK\6\7"):  # its list may be longer than the end says
-        raise UnreadableError("cannot be read: it is a zip file for gigabytes (ZIP64); expected an ordinary one")
-    if found and int.from_bytes(end[8:12], "little") > _DIRECTORY:
+    if directory_size(file) > _DIRECTORY:
         raise UnreadableError("cannot be read: it holds many files; expected one")
-    file.seek(0)
 
 
 def _only(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
