@@ -60,6 +60,12 @@ READERS: Mapping[str, FormatReader] = {
     "lm-eval": FormatReader(
         "lm_eval_results:read", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
     ),
+    "olmes": FormatReader(
+        "olmes_results:read",
+        ("*metrics.json",),
+        files="TASK-metrics.json of OLMES, or metrics.json of olmo-eval",
+        holds="`task_name`, `metrics` and their configs, or `tasks`, `config` and `summary`",
+    ),
 }
 """Name of a format -> what reads it."""
 WRITERS: Mapping[str, FormatWriter] = {

@@ -1,39 +1,61 @@
-"""Result files of other programs: those of lm-eval, with their samples."""
+"""Result files of other programs, with their samples."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.exchange import Import, Sizes, import_files
 from harness.store import Store
+from tests.builders.olmes import olmes_file, olmo_eval_file, prediction, request, rows_file, written
 from tests.builders.published import DATE, lm_eval_file, option_row, text_row
 from tests.fuzz.reader import Reader, of_json
 
 _RESULTS, _SAMPLES = f"results_{DATE}.json", f"samples_colours_{DATE}.jsonl"
+_OLMES = "task-000-colours-metrics.json"
 
 
-def _good() -> Any:
+def _good(write: Callable[[Path], Path]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
-        return json.loads(lm_eval_file(Path(folder)).read_text())
+        return json.loads(write(Path(folder)).read_text())
 
 
-def _import(folder: Path) -> tuple[str, ...]:
-    store = Store(folder / "results")
-    import_files("lm-eval", [folder / _RESULTS], store, Import(sizes=Sizes(told={"small": 70_000_000})))
-    return tuple(str(problem) for problem in store.problems())
+def _imports(form: str, name: str) -> Callable[[Path], tuple[str, ...]]:
+    def read(folder: Path) -> tuple[str, ...]:
+        store = Store(folder / "results")
+        import_files(form, [folder / name], store, Import(sizes=Sizes(told={"small": 70_000_000})))
+        return tuple(str(problem) for problem in store.problems())
+
+    return read
 
 
-def _with_results(folder: Path) -> None:
-    lm_eval_file(folder)
+def _with_requests(folder: Path) -> None:
+    olmes_file(folder, num_instances=None)
+    rows_file(folder / "task-000-colours-requests.jsonl", [request(0, option, f" {option}") for option in range(2)])
 
 
 _ROWS = (option_row(0, [-3.0, -1.0], right=1), text_row(0, " 1!", "1", chosen="strict-match", right="1"))
 
 READERS = {
-    "lm-eval results": Reader(_RESULTS, of_json(_good()), _import, files=40, share=0.1),
-    "lm-eval samples": Reader(_SAMPLES, of_json(*_ROWS), _import, _with_results, files=40, share=0.1),
+    "lm-eval results": Reader(
+        _RESULTS, of_json(_good(lm_eval_file)), _imports("lm-eval", _RESULTS), files=40, share=0.1
+    ),
+    "lm-eval samples": Reader(
+        _SAMPLES, of_json(*_ROWS), _imports("lm-eval", _RESULTS), lm_eval_file, files=40, share=0.1
+    ),
+    "OLMES metrics": Reader(
+        _OLMES, of_json(_good(olmes_file), _good(olmo_eval_file)), _imports("olmes", _OLMES), files=40, share=0.1
+    ),
+    "OLMES predictions": Reader(
+        "task-000-colours-predictions.jsonl",
+        of_json(prediction(0, (-3.0, -1.0), right=1), written(0, "7", right="7")),
+        _imports("olmes", _OLMES),
+        _with_requests,
+        files=30,
+        share=0.1,
+    ),
 }
 """Name in the table -> reader."""

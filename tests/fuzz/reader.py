@@ -26,7 +26,7 @@ class Reader(NamedTuple):
     """A changed file."""
     read: Callable[[Path], Any]
     """Asks the reader all that the program asks of such a file, given the folder; returns the messages it gave."""
-    prepare: Callable[[Path], None] = lambda folder: None
+    prepare: Callable[[Path], Any] = lambda folder: None
     """Writes what has to be there besides."""
     files: int = 60
     """Files that the ordinary tests try; fewer where each takes long."""
