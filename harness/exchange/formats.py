@@ -60,6 +60,12 @@ READERS: Mapping[str, FormatReader] = {
     "lm-eval": FormatReader(
         "lm_eval_results:read", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
     ),
+    "every-eval-ever": FormatReader(
+        "every_eval_ever:read",
+        ("*.json",),
+        files="aggregate files of schema 0.2 or 0.3",
+        holds="`schema_version` and `evaluation_results`",
+    ),
     "olmes": FormatReader(
         "olmes_results:read",
         ("*metrics.json",),
@@ -70,6 +76,9 @@ READERS: Mapping[str, FormatReader] = {
 """Name of a format -> what reads it."""
 WRITERS: Mapping[str, FormatWriter] = {
     "lm-eval": FormatWriter("lm_eval_writing:lm_eval_files", about="its result and sample files"),
+    "every-eval-ever": FormatWriter(
+        "every_eval_ever_writing:every_eval_ever_files", about="a JSON for each cell by schema 0.3, with documents"
+    ),
 }
 """Name of a format -> what writes it."""
 

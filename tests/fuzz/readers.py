@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import models, published, results, specs, tables
+from tests.fuzz import exchanged, models, published, results, specs, tables
 from tests.fuzz.reader import Reader
 
 READERS: Mapping[str, Reader] = {
@@ -13,5 +13,6 @@ READERS: Mapping[str, Reader] = {
     **results.READERS,
     **models.READERS,
     **published.READERS,
+    **exchanged.READERS,
 }
 """Name in the table -> reader."""

@@ -1,0 +1,52 @@
+"""Files of other programs than lm-eval, which are imported."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.exchange import Import, Sizes, import_files
+from harness.store import Store
+from tests.builders.published_eee import NAME, converted_record, leaderboard_record, record_file, sample_row
+from tests.fuzz.reader import Reader, of_json
+
+_SIZES = {"small": 70_000_000, "small-8B": 8_250_000_000}
+_DOCUMENTS = dict.fromkeys(("IFEval", "MATH Level 5"), 100)
+
+
+def _importing(form: str, file: str) -> Callable[[Path], tuple[str, ...]]:
+    """Imports a file; the messages are those of a store that cannot read what was written."""
+
+    def read(folder: Path) -> tuple[str, ...]:
+        with tempfile.TemporaryDirectory(dir=folder) as results:
+            store = Store(Path(results))
+            import_files(form, [folder / file], store, Import(sizes=Sizes(told=_SIZES), documents=_DOCUMENTS))
+            return tuple(str(problem) for problem in store.problems())
+
+    return read
+
+
+def _reader(form: str, file: str, good: Any, prepare: Callable[[Path], Any] = lambda folder: None) -> Reader:
+    return Reader(file, of_json(*good), _importing(form, file), prepare, files=40, share=0.1)
+
+
+def _without_hash(folder: Path) -> None:
+    record_file(folder, {**converted_record(), "detailed_evaluation_results": {"file_path": f"{NAME}_samples.jsonl"}})
+
+
+_ROWS = (sample_row(0, score=1.0), sample_row(1, score=0.0, metadata={"option_loglikelihoods": "[-1.0]"}))
+
+READERS = {
+    "Every Eval Ever": _reader("every-eval-ever", f"{NAME}.json", (leaderboard_record(), converted_record())),
+    "Every Eval Ever samples": Reader(
+        f"{NAME}_samples.jsonl",
+        of_json(*_ROWS),
+        _importing("every-eval-ever", f"{NAME}.json"),
+        _without_hash,
+        files=40,
+        share=0.1,
+    ),
+}
+"""Name in the table -> reader."""
