@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from operator import attrgetter
 
 from harness.schedule.pieces import Lane, Piece
@@ -24,13 +25,13 @@ class Backlog:
         self.seconds = 0.0
         self._blocks = [job.blocks if lane.may_cut else 1 for job in lane.jobs]
         self._by_task: dict[str, list[Piece]] = {}
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._workers: Counter[str] = Counter()
         self._size = 0
         for job, of in enumerate(lane.jobs):
             piece = Piece(lane=number, job=job, task=of.task.name, seconds=of.seconds)
             self._by_task.setdefault(piece.task, []).append(piece)
-            self.seconds += of.seconds
-            self._size += 1
+            self._add(piece)
         for pieces in self._by_task.values():
             pieces.sort(key=attrgetter("seconds", "job"))
 
@@ -40,8 +41,11 @@ class Backlog:
     def put(self, piece: Piece) -> None:
         """Add a piece, such as the rest of a cell that was cut, or what a lost worker had begun."""
         bisect.insort(self._by_task.setdefault(piece.task, []), piece, key=attrgetter("seconds"))
-        self.seconds += piece.seconds
-        self._size += 1
+        self._add(piece)
+
+    def by_task(self) -> Iterator[tuple[str, float]]:
+        """Each task with the estimated seconds of its pieces."""
+        return ((task, self._seconds[task]) for task in self._by_task)
 
     def take(self, before: str | None, time_left: float) -> tuple[Piece, ...]:
         """The piece that a worker answers next; two pieces when a cell was cut, of which the second is put back.
@@ -86,9 +90,15 @@ class Backlog:
         # the longest piece times their number, since adding them all up at each step would take long
         return pieces[-1].seconds * len(pieces) / (1 + self._workers[task])
 
+    def _add(self, piece: Piece) -> None:
+        self.seconds += piece.seconds
+        self._seconds[piece.task] += piece.seconds
+        self._size += 1
+
     def _pop(self, task: str, place: int) -> Piece:
         pieces = self._by_task[task]
         piece = pieces.pop(place)
+        self._seconds[task] = self._seconds[task] - piece.seconds if pieces else 0.0
         if not pieces:
             del self._by_task[task]
         self._size -= 1

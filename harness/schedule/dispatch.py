@@ -11,15 +11,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from harness.schedule.backlog import Backlog
+from harness.schedule.backlog import PART_SECONDS, Backlog
 from harness.schedule.hardware import Need, Node
 from harness.schedule.pieces import Lane, Piece
 from harness.schedule.places import Places, Spot
+from harness.schedule.rates import LATE, Expected, Rates, ratio
 
 JOIN_SECONDS = 1.0
 """Estimated time to score the answers of a cell that was cut."""
-LATE = 0.25
-"""Part of the time that a piece has taken so far, which it is taken to last on at least."""
 LOOK_SECONDS = 10.0
 """Time between two looks for free places while nothing becomes free."""
 
@@ -70,11 +69,14 @@ class _Worker:
     """Task of its piece before."""
     ending: bool = False
 
-    def seconds_left(self, now: float) -> float:
+    def seconds_left(self, now: float, expected: Expected) -> float:
         """Estimated time until it is done with what it is at; what is late will be later still."""
         if self.ends_at <= self.since:
             return 0.0
-        return max(self.ends_at - now, LATE * (now - self.since))
+        ends_at = self.ends_at
+        if self.piece is not None and not self.piece.joins:
+            ends_at = self.since + expected.seconds(self.piece)
+        return max(ends_at - now, LATE * (now - self.since))
 
 
 @dataclass(kw_only=True, slots=True)
@@ -95,7 +97,9 @@ class _Lane:
     full: bool = False
     """True when its model could be loaded by some workers, and then by no more."""
     guessed: float = 0.0
+    """Estimated seconds of what is answered."""
     measured: float = 0.0
+    """Seconds that it took."""
     parts: dict[int, int] = field(default_factory=dict)
     """Job -> parts of it that are not answered yet."""
     dropped: set[int] = field(default_factory=set)
@@ -103,24 +107,11 @@ class _Lane:
     @property
     def ratio(self) -> float:
         """Measured over estimated time of the pieces so far; a minute of estimates counts as right beforehand."""
-        return _ratio(self.measured, self.guessed)
+        return ratio(self.measured, self.guessed)
 
     def left(self, now: float) -> float:
         """Worker seconds until it is done, with what its workers are at."""
         return self.waiting.seconds * self.ratio + max(0.0, self.ends - self.busy * now)
-
-
-def _ratio(measured: float, guessed: float, usual: float = 1.0) -> float:
-    return (60.0 * usual + measured) / (60.0 + guessed)
-
-
-def _waiting_seconds(lane: _Lane, usual: float) -> float:
-    """Worker seconds that what waits takes, with one more load where no worker has the model.
-
-    A lane of which little is known yet is taken to be as much off its estimate as the others were.
-    """
-    loads = 0.0 if lane.workers or not len(lane.waiting) or math.isinf(lane.load_seconds) else lane.load_seconds
-    return loads + lane.waiting.seconds * _ratio(lane.measured, lane.guessed, usual)
 
 
 class Dispatcher:
@@ -151,6 +142,7 @@ class Dispatcher:
         self._workers: dict[int, _Worker] = {}
         self._idle: dict[int, None] = {}
         self._number = 0
+        self._rates = Rates()
         self._aside: frozenset[str] = frozenset()
         self._look_at = 0.0  # when free places are looked for again, unless something happens before
 
@@ -206,6 +198,7 @@ class Dispatcher:
         if seconds is not None and not piece.joins:
             lane.guessed += piece.seconds
             lane.measured += seconds
+            self._rates.note(piece, seconds)
         self._rest(number, worker)
         if piece.joins or piece.blocks is None or piece.job in lane.dropped:
             return None
@@ -273,15 +266,32 @@ class Dispatcher:
         It is the time that all places together need for what waits, with the models that are still to be loaded, or
         that of the worker who ends last; a schedule takes little longer than the larger of the two.
         """
-        lanes = [lane for lane in self._lanes if not lane.closed]
-        usual = _ratio(sum(lane.measured for lane in lanes), sum(lane.guessed for lane in lanes))
-        ahead = [(lane.need.gpus, _waiting_seconds(lane, usual)) for lane in lanes]
-        begun = [(worker.spot.need.gpus, worker.seconds_left(now)) for worker in self._workers.values()]
+        expected = self._rates.expected(self._running(now))
+        ahead = [
+            (lane.need.gpus, self._ahead(number, lane, expected))
+            for number, lane in enumerate(self._lanes)
+            if not lane.closed
+        ]
+        begun = [(worker.spot.need.gpus, worker.seconds_left(now, expected)) for worker in self._workers.values()]
         on_gpus = sum(gpus * left for gpus, left in (*ahead, *begun))
         on_cpus = sum(left for gpus, left in (*ahead, *begun) if not gpus)
         shares = on_gpus / max(1, self._places.gpus), on_cpus / max(1, self._places.workers)
         most = sum(left for _, left in (*ahead, *begun)) / self._most if self._most else 0.0
-        return max(*shares, most, max((left for _, left in begun), default=0.0))
+        last = max((left for _, left in begun), default=0.0)
+        # workers that share what is left do not end at once
+        uneven = min(PART_SECONDS, last) if len(begun) > 1 else 0.0
+        return max(max(*shares, most) + uneven, last)
+
+    def _running(self, now: float) -> Iterator[tuple[Piece, float]]:
+        for worker in self._workers.values():
+            if worker.piece is not None and not worker.piece.joins:
+                yield worker.piece, now - worker.since
+
+    @staticmethod
+    def _ahead(number: int, lane: _Lane, expected: Expected) -> float:
+        """Worker seconds that what waits takes, with one more load where no worker has the model."""
+        loads = 0.0 if lane.workers or not len(lane.waiting) or math.isinf(lane.load_seconds) else lane.load_seconds
+        return loads + sum(seconds * expected.ratio(number, task) for task, seconds in lane.waiting.by_task())
 
     @property
     def waiting(self) -> int:
