@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.bounded.files import is_regular
 from harness.errors import HarnessError
-from harness.exchange.every_eval_ever_samples import samples_of
+from harness.exchange.every_eval_ever_samples import every_eval_ever_documents
 from harness.exchange.exported import DETAILS, cell_in
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
 from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore
@@ -32,7 +32,7 @@ _UNSAID = (None, "", "unknown")
 _RESULT = "evaluation_results"
 
 
-def read(file: ForeignFile) -> Contents | None:
+def read_every_eval_ever(file: ForeignFile) -> Contents | None:
     """The results in an aggregate file; one for each evaluation, with its metrics.
 
     Raises:
@@ -77,7 +77,9 @@ def _one(record: Fields, name: str, entries: list[Fields], samples: Path | None)
         tool=_tool(record, library),
         tool_version=None if library.get("version") in _UNSAID else library.text("version"),
         date=moment_of(entries[0].get("evaluation_timestamp") or record.get("evaluation_timestamp")),
-        answers=None if samples is None else Answers(path=samples, samples=partial(samples_of, samples, name, keys)),
+        answers=None
+        if samples is None
+        else Answers(path=samples, samples=partial(every_eval_ever_documents, samples, name, keys)),
         **_model(record),
     )
     details = library.mapping("additional_details")

@@ -19,7 +19,7 @@ LIKELIHOODS = "option_loglikelihoods"
 """Key under `metadata` for the log-likelihoods of the options, which the schema has no field for."""
 
 
-def samples_of(path: Path, evaluation: str, metrics: Mapping[str, str]) -> tuple[Sample, ...]:
+def every_eval_ever_documents(path: Path, evaluation: str, metrics: Mapping[str, str]) -> tuple[Sample, ...]:
     """The documents of one evaluation, ascending by number.
 
     A document is numbered as its `sample_id` says where all ids are whole numbers, else in the order of the file.

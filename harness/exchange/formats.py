@@ -58,10 +58,10 @@ class FormatWriter(NamedTuple):
 
 READERS: Mapping[str, FormatReader] = {
     "lm-eval": FormatReader(
-        "lm_eval_results:read", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
+        "lm_eval_results:read_lm_eval", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
     ),
     "every-eval-ever": FormatReader(
-        "every_eval_ever:read",
+        "every_eval_ever:read_every_eval_ever",
         ("*.json",),
         files="aggregate files of schema 0.2 or 0.3",
         holds="`schema_version` and `evaluation_results`",

@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from harness.errors import HarnessError
 from harness.exchange.fields import Fields, dtype_of, is_number, model_name, moment_of
-from harness.exchange.lm_eval_samples import samples_of
+from harness.exchange.lm_eval_samples import lm_eval_documents
 from harness.exchange.types import Answers, Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.specs import Kind, MetricSpec
 from harness.wording import quoted
@@ -39,7 +39,7 @@ _DATED = re.compile(r"results_(?P<date>.+)\.json")
 _MEANS = Remark("row", "of groups left out, which are means over other rows")
 
 
-def read(file: ForeignFile) -> Contents | None:
+def read_lm_eval(file: ForeignFile) -> Contents | None:
     """The results in a file, with the sample files that lie beside it and have its date.
 
     Raises:
@@ -59,7 +59,7 @@ def _answers(path: Path, raw: Mapping[str, Any]) -> dict[str, Answers]:
         return {}
     beside = {str(task): path.with_name(f"samples_{task}_{named['date']}.jsonl") for task in raw["results"]}
     return {
-        task: Answers(path=file, samples=partial(samples_of, file))
+        task: Answers(path=file, samples=partial(lm_eval_documents, file))
         for task, file in beside.items()
         if "/" not in task and file.exists()
     }

@@ -15,7 +15,7 @@ from harness.records import Sample
 from harness.wording import quoted
 
 
-def samples_of(path: Path) -> tuple[Sample, ...]:
+def lm_eval_documents(path: Path) -> tuple[Sample, ...]:
     """The documents of a sample file, ascending by number; rows of further filters add scores to the same document.
 
     Raises:

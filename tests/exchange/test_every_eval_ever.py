@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from harness.errors import HarnessError
-from harness.exchange.every_eval_ever import read
+from harness.exchange.every_eval_ever import read_every_eval_ever
 from harness.exchange.files import foreign_file
 from harness.exchange.types import Contents
 from harness.records import CellResult
@@ -27,7 +27,7 @@ METRICS = (MetricSpec(name="acc", chance=0.25), PROB, BLEU)
 
 
 def contents(folder: Path, record: Mapping[str, Any], *rows: Mapping[str, Any]) -> Contents:
-    found = read(foreign_file(record_file(folder, record, rows)))
+    found = read_every_eval_ever(foreign_file(record_file(folder, record, rows)))
     assert found is not None
     return found
 
@@ -135,7 +135,7 @@ def test_another_sample_file_than_the_aggregate_was_made_with_is_refused(tmp_pat
     path = record_file(tmp_path, converted_record(), [sample_row(0, score=1.0)])
     path.with_name(f"{path.stem}_samples.jsonl").write_text(json.dumps(sample_row(1, score=1.0)))
     with pytest.raises(HarnessError, match=r"its sha256 is .*; expected"):
-        read(foreign_file(path))
+        read_every_eval_ever(foreign_file(path))
 
 
 # --- what is exported ------------------------------------------------------------------------------------------------
