@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
-from harness.dashboards import charts, state
+from harness.dashboards import address, charts, state
 
 # Not called `pages`: Streamlit takes a folder of that name for its older kind of multipage app, and would run a page
 # by itself, without this file, when its address is the first one opened.
@@ -39,7 +39,7 @@ def main() -> None:
             if (VIEWS / f"{name}.py").is_file()
         ]
     )
-    state.turn_to(page.url_path)
+    address.turn_to(page.url_path)
     with state.one_look():
         outcomes = state.outcomes()
         counts = (

@@ -1,8 +1,8 @@
 """What every page starts from: the results folder, what was concluded from it, and the filters of the reader.
 
 Streamlit runs a page again at every click. Reading and judging are therefore cached under the store's stamp, and
-nothing is computed again until a file below the folder changes. Filters are kept in the address, so that copying it
-sends the view.
+nothing is computed again until a file below the folder changes; verdicts are kept beside the results (`kept_verdicts`).
+Filters are kept in the address, so that copying it sends the view.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import streamlit as st
+from harness.dashboards.address import choose_one, one_step, several
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.verdict import Judged, Study
-from harness.analysis.verdict import study as conclude
 from harness.errors import StoreError
+from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import DocumentScores, Outcomes, Store
+from harness.store import JUDGED, DocumentScores, Outcomes, Store
 from harness.wording import count, visible
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ def one_look() -> Iterator[None]:
     """Inside, everything is read from one state of the folder, which is stamped once."""
     token = _seen.set((str(folder()), store().stamp()))
     try:
-        yield
+        with one_step():
+            yield
     finally:
         _seen.reset(token)
         looked.set()
@@ -75,7 +77,20 @@ def outcomes() -> Outcomes:
 
 def current_study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
-    return _study(*version(), scale)
+    return _study(*version(), scale, _kept_at())
+
+
+def _kept_at() -> int | None:
+    """When verdicts were last kept; None where it does not matter, because the dashboard weighs every document itself.
+
+    Otherwise the command line may have done what the dashboard does not, and its verdicts are taken over.
+    """
+    if by_document(outcomes().results):
+        return None
+    try:
+        return (store().root / JUDGED).stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def document_scores() -> Callable[[Cell], DocumentScores | None]:
@@ -91,9 +106,10 @@ def _outcomes(root: str, stamp: object) -> Outcomes:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
-def _study(root: str, stamp: object, scale: Scale) -> Study:
+def _study(root: str, stamp: object, scale: Scale, kept_at: int | None) -> Study:
     found = _outcomes(root, stamp)
-    return conclude(*found, scale=scale, items=_documents(root, stamp) if by_document(found.results) else None)
+    items = _documents(root, stamp) if by_document(found.results) else None
+    return conclude(Store(Path(root)), found, scale=scale, items=items)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -174,76 +190,6 @@ def _wanted(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
     return frozenset(several(st.sidebar.multiselect, label, sorted(options), key))
 
 
-def choose_one(
-    draw: Callable[..., Any],
-    label: str,
-    options: Sequence[Any],
-    key: str,
-    *,
-    first: int = 0,
-    free: bool = False,
-    **more: Any,
-) -> Any:
-    """A widget for one of the options whose value is kept in the address, unless it is the first choice.
-
-    Args:
-        draw: draws the widget, such as `st.selectbox`.
-        label: name of the widget, which the reader sees.
-        options: at least one.
-        key: name of the widget in the address; it means the same on every page.
-        first: index of the option that is chosen at first.
-        free: the reader may also type a value that is not among the options.
-        more: further arguments for `draw`.
-    """
-    asked = _asked(key)
-    known = {str(option): option for option in options}
-    if asked is not None:
-        st.session_state[key] = known.get(asked[0], asked[0] if free else options[first]) if asked else options[first]
-    elif not free and st.session_state.get(key) not in options:
-        st.session_state[key] = options[first]
-    value = draw(label, options, key=key, **more, **({"accept_new_options": True} if free else {}))
-    _keep(key, [] if value in (None, options[first]) else [str(value)])
-    return value
-
-
-def several(draw: Callable[..., Any], label: str, options: Sequence[_Value], key: str, **more: Any) -> list[_Value]:
-    """As `one`, for any number of the options; none stands for all."""
-    asked = _asked(key)
-    if asked is not None:
-        st.session_state[key] = [option for option in options if str(option) in asked]
-    values: list[_Value] = draw(label, options, key=key, placeholder="all", **more)
-    _keep(key, [str(value) for value in values])
-    return values
-
-
-def turn_to(page: str) -> None:
-    """Note which page is shown: on another page all widgets are new, and take their values from address or session."""
-    st.session_state["turned"] = st.session_state.get("shown") != page
-    st.session_state["shown"] = page
-
-
-# Streamlit's own `bind="query-params"` loses the filters when the reader turns to another page by the menu, and keeps
-# the old ones when a link of the dashboard asks for others (1.67).
-def _asked(key: str) -> list[str] | None:
-    """The values that the address, or else this session, prescribes for a widget; None to keep those of the widget.
-
-    They are prescribed when the address has changed, when the page has, or when the widget is new.
-    """
-    seen: list[str] = st.session_state.get(f"address of {key}", [])
-    in_address: list[str] = st.query_params.get_all(key)
-    if in_address and in_address != seen:
-        return in_address
-    return seen if st.session_state["turned"] or key not in st.session_state else None
-
-
-def _keep(key: str, values: list[str]) -> None:
-    st.session_state[f"address of {key}"] = values
-    if values:
-        st.query_params[key] = values
-    elif key in st.query_params:
-        del st.query_params[key]
-
-
 def look() -> tuple[Study, Filters]:
     """The study on the axis that the reader chose, and the filters; ends the page when there is no curve to show."""
     axis = scale()
@@ -255,13 +201,46 @@ def look() -> tuple[Study, Filters]:
     return on_axis, filters(on_axis)
 
 
-def say_basis(of: Outcomes) -> None:
+def say_basis(of: Study) -> None:
     """Say so when verdicts rest on less than those of the command line and of the report do."""
-    if not by_document(of.results):
+    if not of.by_document:
         st.caption(
             f"With more than {count(MOST_DOCUMENTS)} answers, verdicts and thresholds rest here on the scores of "
-            "cells; `emergence verdicts` and `emergence report` weigh every document."
+            "cells; `emergence verdicts` and `emergence report` weigh every document, and what they found is shown "
+            "here from then on."
         )
+
+
+def address_of(curve: Curve, scale: Scale) -> dict[str, str]:
+    """The filters under which a page shows one curve and few others."""
+    asked = {"family": curve.family, "task": curve.task, "shots": str(curve.shots), "prompt": curve.prompt}
+    # a filter of a single option is not shown, and would be said to be unknown
+    return {"scale": scale, **{key: value for key, value in asked.items() if key in st.session_state}}
+
+
+LINKS = {
+    "verdicts": ("Verdict", ":material/gavel:"),
+    "curves": ("Curve", ":material/show_chart:"),
+    "metric": ("Metric or ability", ":material/compare:"),
+    "samples": ("Documents", ":material/search:"),
+    "leaderboard": ("Leaderboard", ":material/leaderboard:"),
+}
+"""Pages that show more of a curve -> name and icon of the link."""
+
+
+def links(row: Judged, scale: Scale, *, leave_out: str) -> None:
+    """Links to what other pages show of a judged curve, all but the page that they stand on."""
+    with st.container(horizontal=True, gap="small"):
+        for page, (label, icon) in LINKS.items():
+            if page != leave_out:
+                query = address_of(row.curve, scale) | ({"row": row_name(row)} if page == "verdicts" else {})
+                st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=query)
+
+
+def row_name(row: Judged) -> str:
+    """What the address calls a verdict."""
+    curve = row.curve
+    return " / ".join([curve.family, curve.task, curve.label, curve.metric.name])
 
 
 def require_results(of: Outcomes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from harness.dashboards import charts, state, tables
+from harness.dashboards import address, charts, state, tables
 
 from harness import figures
 from harness.analysis.compare import Comparison, choose_side, compare_pairs, noise_from, pair_up, summary
@@ -42,8 +42,8 @@ if not models:
     st.info("No result matches. Take away a filter in the sidebar.")
     st.stop()
 left, right = st.columns(2)
-a = state.choose_one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
-b = state.choose_one(right.selectbox, "B", models, "b", free=True, help=HELP)
+a = address.choose_one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
+b = address.choose_one(right.selectbox, "B", models, "b", free=True, help=HELP)
 if not a or not b:
     st.info("Choose two models, or two settings such as shots=0 and shots=2.")
     st.stop()

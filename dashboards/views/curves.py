@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from harness.dashboards import charts, state, tables
+from harness.dashboards import address, charts, state, tables
 
 from harness import figures
 from harness.analysis.verdict import Judged, centred, partner_rows, table_row, with_traces
@@ -21,7 +21,7 @@ def glance(judged: Sequence[Judged]) -> None:
     st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
     tasks = sorted({row.curve.task for row in judged})
     pages = -(-len(tasks) // PANELS)
-    page = state.choose_one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
+    page = address.choose_one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
     shown = set(tasks[(page - 1) * PANELS : page * PANELS])
     panels = [row for row in judged if row.curve.task in shown]
     charts.show(
@@ -56,12 +56,12 @@ def prepared(judged: Sequence[Judged]) -> Sequence[Judged]:
 
 st.title("Emergent-ability curves")
 study, filters = state.look()
-state.say_basis(state.outcomes())
+state.say_basis(study)
 left, right = st.columns(2)
 about = "centred: 0 is chance, 1 is perfect, so that tasks can be compared. Metrics without a chance level drop out."
-scores = state.choose_one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
+scores = address.choose_one(left.radio, "Scores", ["raw", "centred"], "y", horizontal=True, help=about)
 fits = (
-    state.choose_one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True)
+    address.choose_one(right.radio, "Growth forms of a few tasks", ["shown", "hidden"], "fits", horizontal=True)
     == "shown"
 )
 judged = filters.judged(study.judged)

@@ -51,7 +51,7 @@ with verdicts:
     if judged:
         show_numbers(summary.curves_by_verdict(judged), "verdicts")
         st.caption("Curves by verdict: each is the headline metric of one task in one setting.")
-        state.say_basis(everything)
+        state.say_basis(study)
     elif study.curves:
         st.info("No curve matches. Take away a filter in the sidebar.")
     else:

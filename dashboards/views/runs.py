@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import state, tables
+from harness.dashboards import address, state, tables
 
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import RunRecord
@@ -128,7 +128,9 @@ def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
         planned: count as "to come" what runs plan; otherwise count what other models of the family were asked.
     """
     families = list(dict.fromkeys(tally.family for tally in tallies))
-    family = state.choose_one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
+    family = (
+        address.choose_one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
+    )
     shown = [tally for tally in tallies if tally.family == family]
     table = pd.DataFrame(
         [(tally.task, tally.model, in_words(tally, planned=planned)) for tally in shown],

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import state, tables
+from harness.dashboards import address, state, tables
 
 from harness.plan import Cell, ModelId, by_size, labels, model_id, model_names, size_setting
 from harness.scoring.likelihood import softmax
@@ -78,8 +78,8 @@ def main() -> None:
     names = labels(size_setting(result.cell) for result in outcomes.results)
     by_name = {names[setting]: setting for setting in settings}
     way, where = st.columns([1, 2], vertical_alignment="top")
-    show = state.choose_one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
-    label = state.choose_one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
+    show = address.choose_one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
+    label = address.choose_one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
     chosen = cells if label == EVERYTHING else settings[by_name[label]]
     if show == ANSWERS:
         opened = answers(chosen)
@@ -96,9 +96,11 @@ def main() -> None:
 def still_open(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
     """The document opened just now, which goes into the address; if none was, the one that the address names."""
     if opened is not None:
-        st.query_params[OPENED] = f"{opened.cell.key} {opened.doc_hash}"
+        address.keep(OPENED, [f"{opened.cell.key} {opened.doc_hash}"])
         return opened
-    key, _, doc_hash = st.query_params.get(OPENED, "").partition(" ")
+    asked = address.text_of(OPENED) or ""
+    address.keep(OPENED, [asked] if asked else [])
+    key, _, doc_hash = asked.partition(" ")
     return next((Opened(cell, doc_hash) for cell in cells if cell.key == key), None)
 
 
@@ -106,15 +108,15 @@ def answers(cells: Sequence[Cell]) -> Opened | None:
     """The search form and the answers found; gives the one that the reader chose."""
     names = model_names(cell.model for cell in cells)
     text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
-    text = text_box.text_input(
-        "Search in prompts, targets and answers", key="text", bind="query-params", placeholder="any text"
+    text = address.write_text(
+        text_box.text_input, "Search in prompts, targets and answers", "text", placeholder="any text"
     )
-    models = state.several(model_box.multiselect, "Models", list(names.values()), "models")
-    right = state.choose_one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
+    models = address.several(model_box.multiselect, "Models", list(names.values()), "models")
+    right = address.choose_one(right_box.selectbox, "Right or wrong", [ANY, CORRECT, WRONG], "right")
     metrics = list(dict.fromkeys(metric.name for cell in cells for metric in judging_metrics(cell)))
-    metric = state.choose_one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
+    metric = address.choose_one(metric_box.selectbox, "By metric", metrics, "by", disabled=right == ANY)
     query = Query(
-        text=text or "",
+        text=text,
         metric=None if right == ANY else metric,
         at_least=RIGHT if right == CORRECT else None,
         below=RIGHT if right == WRONG else None,
@@ -187,8 +189,8 @@ def show_changes(cells: Sequence[Cell]) -> Opened | None:
     if len(cells) < 2:
         st.info("Only one size has answered this setting. Run more sizes of the family to see what changes.")
         return None
-    metric = st.selectbox(
-        "Right or wrong by metric", [m.name for m in judging_metrics(cells[-1])], key="by", bind="query-params"
+    metric = address.choose_one(
+        st.selectbox, "Right or wrong by metric", [m.name for m in judging_metrics(cells[-1])], "by"
     )
     found = compare_sizes(*cache_key(cells), metric)
     problems(found.problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from harness.dashboards import charts, state, tables
+from harness.dashboards import address, charts, state, tables
 
 from harness import figures
 from harness.analysis.curves import Curve
@@ -25,9 +25,9 @@ if not surfaces:
     )
     st.stop()
 left, right = st.columns(2)
-task = state.choose_one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
+task = address.choose_one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
 metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))
-metric = state.choose_one(right.selectbox, "Metric", metrics, "metric")
+metric = address.choose_one(right.selectbox, "Metric", metrics, "metric")
 found = [(name, curves) for name, curves in surfaces.items() if name[:2] == (task, metric)]
 for number, ((_, _, family, condition), curves) in enumerate(found[:MOST], start=1):
     if len(found) > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
-from harness.dashboards import charts, state, tables
+from harness.dashboards import address, charts, state, tables
 
 from harness import figures
 from harness.analysis.verdict import Judged, label_text, to_json
@@ -46,10 +46,10 @@ st.caption(
     "largest size. q: trend test, corrected for all curves (Benjamini-Hochberg). Deciding sizes: how many there are "
     "without which the verdict would be another."
 )
-state.say_basis(state.outcomes())
+state.say_basis(study)
 judged = filters.judged(study.judged)
 words = sorted({label_text(row.verdict) for row in judged})
-only = state.several(st.multiselect, "Verdict", words, "verdict")
+only = address.several(st.multiselect, "Verdict", words, "verdict")
 shown = [row for row in judged if not only or label_text(row.verdict) in only]
 if not shown:
     st.info("No verdict matches. Take away a filter.")

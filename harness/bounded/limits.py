@@ -93,6 +93,7 @@ NUMBER = Limit(most=1_000_000, unit="tokens", of="any whole number in `generatio
 BEAMS = Limit(most=1_000, unit="beams", of="`num_beams` of a task")
 HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.json` of a cell")
 RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
+JUDGED_BYTES = Limit(most=200_000_000, unit="bytes", of="a file of verdicts that were kept")
 RESULT_FILE_BYTES = Limit(most=100_000_000, unit="bytes", of="a result file of another program")
 ARCHIVE_BYTES = Limit(most=500_000_000, unit="bytes", of="a zip file of several files, when it is unpacked")
 ARCHIVE_FILE_BYTES = Limit(most=100_000_000, unit="bytes", of="each file in it, when it is unpacked")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.output import say
+from harness.cli.output import say, timely
 from harness.errors import PlanError, TableError, unknown
 from harness.reading import document_reader, read_outcomes, read_table
 from harness.store import Store
@@ -14,6 +14,8 @@ from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
+    from harness.analysis.verdict import Judged
+    from harness.store import Outcomes
 
 
 def given_curves(
@@ -22,7 +24,6 @@ def given_curves(
     scale: Scale = "params",
     *,
     columns: Sequence[str] = (),
-    items: bool = False,
 ) -> tuple[Curve, ...]:
     """Every curve of the results folder or of the table; files that were skipped are named on stderr.
 
@@ -31,27 +32,70 @@ def given_curves(
         table: file with results of any program; None reads the folder.
         scale: the x axis.
         columns: columns of the table that are called otherwise, such as `value=score`.
-        items: read the scores of single documents from the folder into `Curve.items`; those of a table always are.
 
     Raises:
         HarnessError: both a folder and a table were given, or there is nothing to read, or it cannot be read.
     """
     if table is not None:
-        if results is not None:
-            raise TableError(f"--results {results} and --table {table}: expected one of them")
-        from harness.analysis.curves.table import missing_information, table_curves, told_columns
+        return _of_table(results, table, scale, columns)
+    _check_no_columns(columns)
+    return _of_outcomes(read_outcomes(results or Path("results"), say), scale)
 
-        drawn = table_curves(read_table(table, told_columns(columns), say), scale, str(table))
-        for sentence in missing_information(drawn):
-            say(sentence)
-    elif columns:
-        raise TableError("--columns names columns of a table: expected --table FILE beside it")
+
+def given_verdicts(
+    results: Path | None,
+    table: Path | None,
+    scale: Scale = "params",
+    *,
+    columns: Sequence[str] = (),
+    run_sd: float | None = None,
+) -> tuple[Judged, ...]:
+    """Every headline curve with its verdict; those of a folder are judged once, and kept beside the results.
+
+    The arguments are those of `given_curves` and of `judge`.
+    """
+    from harness.analysis.curves import MOST_POINTS
+    from harness.analysis.verdict import judge
+    from harness.kept_verdicts import judged
+
+    outcomes = None
+    if table is not None:
+        drawn = _of_table(results, table, scale, columns)
     else:
-        from harness.analysis.curves import curves
+        _check_no_columns(columns)
+        outcomes = read_outcomes(results or Path("results"), say)
+        drawn = _of_outcomes(outcomes, scale)
+    tell = timely(at_once=any(len(curve.points) > MOST_POINTS for curve in drawn))
+    if outcomes is None:
+        return judge(drawn, run_sd=run_sd, tell=tell)
+    store = Store(results or Path("results"))
+    return judged(store, outcomes, drawn, items=document_reader(store, say), run_sd=run_sd, tell=tell)
 
-        root = results or Path("results")
-        done, failures, _ = read_outcomes(root, say)
-        drawn = curves(done, failures, scale=scale, items=document_reader(Store(root), say) if items else None)
+
+def _check_no_columns(columns: Sequence[str]) -> None:
+    if columns:
+        raise TableError("--columns names columns of a table: expected --table FILE beside it")
+
+
+def _of_table(results: Path | None, table: Path, scale: Scale, columns: Sequence[str]) -> tuple[Curve, ...]:
+    if results is not None:
+        raise TableError(f"--results {results} and --table {table}: expected one of them")
+    from harness.analysis.curves.table import missing_information, table_curves, told_columns
+
+    drawn = table_curves(read_table(table, told_columns(columns), say), scale, str(table))
+    for sentence in missing_information(drawn):
+        say(sentence)
+    return _said_of(drawn, scale)
+
+
+def _of_outcomes(outcomes: Outcomes, scale: Scale) -> tuple[Curve, ...]:
+    from harness.analysis.curves import curves
+
+    return _said_of(curves(outcomes.results, outcomes.failures, scale=scale), scale)
+
+
+def _said_of(drawn: tuple[Curve, ...], scale: Scale) -> tuple[Curve, ...]:
+    """The same curves, after stderr was told what is not on them."""
     from harness.analysis.curves import numbered_runs
 
     for sentence in numbered_runs(drawn):

@@ -30,10 +30,11 @@ def command(
     """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
     if output.name and output.suffix.lower() not in (".html", ".htm"):
         raise HarnessError(f"{output}: the report is a page; expected a file named .html")
-    from harness.analysis.verdict import study
+    from harness.kept_verdicts import kept_study
     from harness.report import report_page
 
-    whole = study(*read_outcomes(results, say), scale=scale, items=document_reader(Store(results), say))
+    store = Store(results)
+    whole = kept_study(store, read_outcomes(results, say), scale=scale, items=document_reader(store, say))
     write_text(output, report_page(whole))
     say(f"report written to {output} ({file_size(output.stat().st_size)})")
     if png_dir is not None:

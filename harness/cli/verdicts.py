@@ -19,8 +19,8 @@ from harness.cli.options import (
     split,
     whole_numbers,
 )
-from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling, timely
-from harness.cli.read import choose, given_curves
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
+from harness.cli.read import choose, given_verdicts
 from harness.errors import PlanError
 from harness.wording import interval, p_value, score
 
@@ -58,32 +58,28 @@ def command(
 
     Where sizes have five training runs or more, --reasons adds how many of them have the ability, and their mean score.
     """
-    from harness.analysis.curves import MOST_POINTS
-    from harness.analysis.verdict import judge, to_json
+    from harness.analysis.verdict import to_json
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
-    drawn = given_curves(results, table_file, scale, items=True, columns=split(columns))
+    every = given_verdicts(results, table_file, scale, columns=split(columns), run_sd=run_sd)
     families, tasks, counts = split(family), split(task), whole_numbers(shots, "--shots")
-    kept = {(c.family, c.task, c.shots) for c in choose(drawn, families=families, tasks=tasks, shots=counts)}
+    headlines = [row.curve for row in every]
+    shown = {id(curve) for curve in choose(headlines, families=families, tasks=tasks, shots=counts)}
     # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is
-    judged = [
-        r
-        for r in judge(drawn, run_sd=run_sd, tell=timely(at_once=any(len(c.points) > MOST_POINTS for c in drawn)))
-        if (r.curve.family, r.curve.task, r.curve.shots) in kept
-    ]
+    judged = [row for row in every if id(row.curve) in shown]
     if as_json:
         print_json([to_json(row) for row in judged])
         return
-    shown = _apart(judged)
-    if not shown:
+    apart = _apart(judged)
+    if not apart:
         return
-    print(table(*telling(VERDICT_HEAD, [verdict_cells(row) for row in shown], ("family", "setting"))))
+    print(table(*telling(VERDICT_HEAD, [verdict_cells(row) for row in apart], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
         return
     print_line()
-    for row in shown:
+    for row in apart:
         print_paragraph(f"{row.curve.family} {row.curve.task}, {row.curve.label}: {' '.join(row.verdict.reasons)}")
         if row.verdict.presence is not None:
             print_line()

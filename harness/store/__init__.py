@@ -1,8 +1,9 @@
 """The results folder: layout, atomic writes, and everything that is read back from it."""
 
 from harness.store.documents import SCORE, DocumentScores, sample
+from harness.store.files import keep_file
 from harness.store.headers import Problem
-from harness.store.layout import FAILURE, HEADER, RUNS, SAMPLES
+from harness.store.layout import FAILURE, HEADER, JUDGED, RUNS, SAMPLES
 from harness.store.leases import LeaseOwner, Leases
 from harness.store.store import Outcomes, Store
 from harness.store.writer import OutcomeWriter
@@ -10,6 +11,7 @@ from harness.store.writer import OutcomeWriter
 __all__ = [
     "FAILURE",
     "HEADER",
+    "JUDGED",
     "RUNS",
     "SAMPLES",
     "SCORE",
@@ -20,5 +22,6 @@ __all__ = [
     "Outcomes",
     "Problem",
     "Store",
+    "keep_file",
     "sample",
 ]

@@ -20,6 +20,8 @@ TEMPORARY = ".writing-"
 """How the name of a file begins while it is written."""
 LEFTOVER_SECONDS = 86400.0
 """Age from which on a half-written file is nobody's any more: clocks of machines differ by less."""
+_KEPT = re.compile(r"[0-9a-f]{32}\.json")
+"""Names of files that are kept by the digest of what they were made from."""
 _END = b"PAR1"
 """Last bytes of every Parquet file."""
 
@@ -56,6 +58,30 @@ def replace_file(path: Path, data: bytes, *, to_disk: bool = True) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def keep_file(path: Path, data: bytes, *, most: int) -> None:
+    """Write a file that can be made again and is named by a digest; of its kind only the newest stay in the folder.
+
+    Args:
+        path: 32 hexadecimal digits and `.json`, in a folder that is made if need be.
+        data: the content.
+        most: how many such files stay.
+
+    Raises:
+        OSError: it cannot be written, or the folder is a link, which may lead to files of somebody else.
+    """
+    folder = path.parent
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(folder)
+    replace_file(path, data, to_disk=False)
+    with suppress(OSError), os.scandir(folder) as listing:
+        kept = [entry for entry in listing if _KEPT.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)]
+        for entry in sorted(kept, key=lambda entry: entry.stat().st_mtime_ns)[:-most]:
+            with suppress(OSError):
+                os.unlink(entry.path)
 
 
 def overwrite_file(path: Path, data: bytes) -> None:

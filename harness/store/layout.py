@@ -6,8 +6,9 @@
         failure.json       instead of both, when the cell failed
     results/.runs/         what each run was to evaluate and how far it is (see `runs.record`)
     results/.imported/     copies of the files of other programs from which cells were read
+    results/.judged/       verdicts on the cells, so that nobody judges them twice (see `kept_verdicts`)
 
-Merging two results folders is copying them together. Records of runs can be deleted at any time.
+Merging two results folders is copying them together. Records of runs and verdicts can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ SAMPLES = "samples.parquet"
 FAILURE = "failure.json"
 RUNS = ".runs"
 SOURCES = ".imported"
+JUDGED = ".judged"
 
 
 def cell_folder(root: Path, cell: Cell) -> Path:

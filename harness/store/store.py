@@ -303,6 +303,20 @@ class Store:
                 known.append((entry.path, status.st_mtime_ns, status.st_size, samples and samples.stat().st_size))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
 
+    def documents_stamp(self) -> str:
+        """A digest of which files hold the answers of cells, and of their sizes and times; equal when none changed.
+
+        Paths count from the folder on, so that a copy that keeps the times has the same.
+        """
+        digest = hashlib.sha256()
+        for entry, samples in cell_files(self.root):
+            if samples is not None:
+                with suppress(OSError):
+                    status = samples.stat()
+                    below = entry.path.removeprefix(os.fspath(self.root))
+                    digest.update(f"{below}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
     def write_run(self, record: RunRecord) -> None:
         """Write the record of one run, in place of an earlier one of the same run.
 

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
 from harness.leaderboard import tidy_table, to_csv, wide_table
-from harness.store import Store
+from harness.store import JUDGED, Store
 from tests.builders import SIZES, cell, failed, grown, model, result, task
 from tests.builders.curves import RISE
 from tests.builders.dashboards import APP, markup, numbers, opened, texts
@@ -364,6 +364,9 @@ def test_pages_with_verdicts_say_when_these_rest_on_the_scores_of_cells(
     sentence = "rest here on the scores of cells"
     assert not any(sentence in texts(app) for app in walk())
     monkeypatch.setattr(state, "MOST_DOCUMENTS", 100)
+    assert not any(sentence in texts(app) for app in walk())  # somebody has weighed every document before
+    shutil.rmtree(own.root / JUDGED)
+    state._study.clear()
     saying = {page for page, app in zip(PAGES, walk(), strict=True) if sentence in texts(app)}
     assert saying == {"overview", "curves", "verdicts"}
 

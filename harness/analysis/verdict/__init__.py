@@ -1,7 +1,7 @@
 """Did an ability emerge? Tests on curves, the rules that weigh them, thresholds, and reasons in sentences."""
 
 from harness.analysis.verdict.family_findings import FamilyFindings, Finding, findings, in_short
-from harness.analysis.verdict.judging import judge, judge_each, to_json
+from harness.analysis.verdict.judging import judge, judge_each, judged_rows, to_json
 from harness.analysis.verdict.rows import centred, partner_rows, with_traces
 from harness.analysis.verdict.studies import Study, resolutions, study
 from harness.analysis.verdict.types import (
@@ -57,6 +57,7 @@ __all__ = [
     "in_short",
     "judge",
     "judge_each",
+    "judged_rows",
     "label_text",
     "partner_rows",
     "resolutions",

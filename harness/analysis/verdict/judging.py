@@ -100,7 +100,7 @@ def judge(
     """
     given = tuple(curves)
     headlines = [c for c in given if c.rank == 0]
-    partners = {c.setting: c for c in reversed(given) if c.rank > 0 and c.metric.continuous}
+    partners = _partners(given)
     most = max((len(curve.points) for curve in headlines), default=0)
     tell(f"judging {counted(len(headlines), 'curve')} of up to {most} points")
     members = tested([neighbours_joined(c) for c in headlines], run_sd, tell)
@@ -140,10 +140,32 @@ def judge(
         for member, found, twin, *q in zip(members, decisions, twin_tests, *(test.q for test in corrected), strict=True)
     ]
     verdicts = map(_verdict, members, decisions, evidence, partner_tests, twin_tests, changes, found_onsets)
+    return judged_rows(given, verdicts)
+
+
+def judged_rows(curves: Iterable[Curve], verdicts: Iterable[Verdict]) -> tuple[Judged, ...]:
+    """The headline curves with verdicts that were reached on them, and with their continuous partners.
+
+    Args:
+        curves: every metric of every setting.
+        verdicts: one for each headline curve, in their order.
+    """
+    given = tuple(curves)
+    partners = _partners(given)
     return tuple(
         Judged(curve=curve, verdict=verdict, partner=CurveRow(curve=partner) if partner else None)
-        for curve, verdict, partner in zip(headlines, verdicts, beside_whole, strict=True)
+        for curve, verdict, partner in zip(
+            (curve for curve in given if curve.rank == 0),
+            verdicts,
+            (partners.get(curve.setting) for curve in given if curve.rank == 0),
+            strict=True,
+        )
     )
+
+
+def _partners(curves: Sequence[Curve]) -> dict[tuple[str, str, int, str, str], Curve]:
+    """The first continuous metric of each setting."""
+    return {c.setting: c for c in reversed(curves) if c.rank > 0 and c.metric.continuous}
 
 
 def judge_each(curves: Iterable[Curve], *, run_sd: float | None = None, draws: int = 200) -> tuple[Judged, ...]:

@@ -30,6 +30,8 @@ class Study:
     """The curves of headline metrics with their verdicts, all judged together."""
     scale: Scale
     """The x axis of the curves."""
+    by_document: bool = False
+    """True when the scores of single documents were weighed, and not those of cells alone."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -67,6 +69,7 @@ def study(
         curves=drawn_up,
         judged=judge(drawn_up),
         scale=scale,
+        by_document=items is not None,
     )
 
 
