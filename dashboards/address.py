@@ -83,12 +83,10 @@ def choose_one(
     asked = _asked(key)
     known = {str(option): option for option in options}
     if asked is not None:
-        wanted = asked.values[:1]
         if not free:
             _say_unknown(label, asked, known)
-        st.session_state[key] = (
-            known.get(wanted[0], wanted[0] if free else options[first]) if wanted else options[first]
-        )
+        wanted = asked.values[0] if asked.values else str(options[first])
+        st.session_state[key] = known.get(wanted, wanted if free else options[first])
     elif not free and st.session_state.get(key) not in options:
         st.session_state[key] = options[first]
     value = draw(label, options, key=key, **more, **({"accept_new_options": True} if free else {}))
@@ -107,7 +105,7 @@ def several(draw: Callable[..., Any], label: str, options: Sequence[_Value], key
     return values
 
 
-def write_text(draw: Callable[..., str], label: str, key: str, **more: Any) -> str:
+def type_text(draw: Callable[..., str], label: str, key: str, **more: Any) -> str:
     """As `choose_one`, for a text; the empty one stands for none."""
     asked = _asked(key)
     if asked is not None:

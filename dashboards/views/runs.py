@@ -128,9 +128,9 @@ def show_tallies(tallies: Sequence[runs.Tally], *, planned: bool) -> None:
         planned: count as "to come" what runs plan; otherwise count what other models of the family were asked.
     """
     families = list(dict.fromkeys(tally.family for tally in tallies))
-    family = (
-        address.choose_one(st.selectbox, "Family of models", families, "runs") if len(families) > 1 else families[0]
-    )
+    family = families[0]
+    if len(families) > 1:
+        family = address.choose_one(st.selectbox, "Family of models", families, "runs")
     shown = [tally for tally in tallies if tally.family == family]
     table = pd.DataFrame(
         [(tally.task, tally.model, in_words(tally, planned=planned)) for tally in shown],

@@ -108,7 +108,7 @@ def answers(cells: Sequence[Cell]) -> Opened | None:
     """The search form and the answers found; gives the one that the reader chose."""
     names = model_names(cell.model for cell in cells)
     text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
-    text = address.write_text(
+    text = address.type_text(
         text_box.text_input, "Search in prompts, targets and answers", "text", placeholder="any text"
     )
     models = address.several(model_box.multiselect, "Models", list(names.values()), "models")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from harness.wording import counted
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
     from harness.analysis.verdict import Judged
-    from harness.store import Outcomes
+    from harness.plan import Cell
+    from harness.store import DocumentScores, Outcomes
 
 
 def given_curves(
@@ -24,6 +25,7 @@ def given_curves(
     scale: Scale = "params",
     *,
     columns: Sequence[str] = (),
+    items: bool = False,
 ) -> tuple[Curve, ...]:
     """Every curve of the results folder or of the table; files that were skipped are named on stderr.
 
@@ -32,6 +34,7 @@ def given_curves(
         table: file with results of any program; None reads the folder.
         scale: the x axis.
         columns: columns of the table that are called otherwise, such as `value=score`.
+        items: read the scores of single documents from the folder into `Curve.items`; those of a table always are.
 
     Raises:
         HarnessError: both a folder and a table were given, or there is nothing to read, or it cannot be read.
@@ -39,7 +42,9 @@ def given_curves(
     if table is not None:
         return _of_table(results, table, scale, columns)
     _check_no_columns(columns)
-    return _of_outcomes(read_outcomes(results or Path("results"), say), scale)
+    root = results or Path("results")
+    outcomes = read_outcomes(root, say)
+    return _of_outcomes(outcomes, scale, items=document_reader(Store(root), say) if items else None)
 
 
 def given_verdicts(
@@ -88,10 +93,12 @@ def _of_table(results: Path | None, table: Path, scale: Scale, columns: Sequence
     return _said_of(drawn, scale)
 
 
-def _of_outcomes(outcomes: Outcomes, scale: Scale) -> tuple[Curve, ...]:
+def _of_outcomes(
+    outcomes: Outcomes, scale: Scale, *, items: Callable[[Cell], DocumentScores | None] | None = None
+) -> tuple[Curve, ...]:
     from harness.analysis.curves import curves
 
-    return _said_of(curves(outcomes.results, outcomes.failures, scale=scale), scale)
+    return _said_of(curves(outcomes.results, outcomes.failures, scale=scale, items=items), scale)
 
 
 def _said_of(drawn: tuple[Curve, ...], scale: Scale) -> tuple[Curve, ...]:

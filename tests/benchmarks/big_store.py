@@ -28,10 +28,12 @@ from harness.store import SAMPLES, Store
 from tests.benchmarks.documents import words
 
 FAMILIES = ("large-a", "large-b")
-SIZES = tuple(round(70e6 * 2.2**step) for step in range(10))
-"""Parameters of a family's models."""
+SIZES = tuple(round(70e6 * 2.2**step) for step in range(12))
+"""Parameters of a family's models, of which ten are asked unless told."""
 SETTINGS = ((0, 0), (2, 0), (2, 1), (5, 0), (5, 1))
 """Shots and few-shot seed."""
+MANY_SHOTS = tuple((shots, 0) for shots in (0, 1, 2, 4, 8))
+"""The same for a store of many curves."""
 TASKS = 20
 DOCUMENTS = 5_000
 """Of each task."""
@@ -47,14 +49,19 @@ def write_big_store(
     *,
     tasks: int = TASKS,
     documents: int = DOCUMENTS,
-    sizes: int = len(SIZES),
+    sizes: int = 10,
     settings: int = len(SETTINGS),
+    asked: Sequence[tuple[int, int]] = SETTINGS,
+    families: Sequence[str] = FAMILIES,
 ) -> Store:
-    """Write a cell for each of two families, so many sizes, tasks and settings, each of so many documents."""
+    """Write a cell for each of some families, so many sizes and tasks, and settings, each of so many documents.
+
+    The settings are the first ones of `asked`.
+    """
     store = Store(root)
     for number in range(tasks):
         task = _Task(number, documents)
-        for cell in _cells(task.name, SIZES[:sizes], SETTINGS[:settings]):
+        for cell in _cells(task.name, families, SIZES[:sizes], asked[:settings]):
             loglikelihoods = task.answers(cell)
             acc = (loglikelihoods.argmax(axis=1) == task.right).astype(float)
             prob = np.exp(loglikelihoods[np.arange(documents), task.right])
@@ -83,13 +90,13 @@ class _Task:
         self._difficulty = self._rng.normal(size=documents)
         self._options = np.array(options, dtype=object)
         self._target = self._options[np.arange(documents), self.right]
+        self._by_setting: dict[tuple[int, int], dict[str, Any]] = {}
         self._shared = {
             "doc_hash": pa.array([_hash(f"{self.name} {i} {text}") for i, text in enumerate(self._questions)]),
             "target": pa.array(self._target, pa.string()),
             "options": pa.array(options, pa.list_(pa.string())),
             "outputs": pa.array([[]] * documents, pa.list_(pa.string())),
         }
-        self._prompts = {setting: self._prompt_columns(*setting) for setting in SETTINGS}
 
     def answers(self, cell: Cell) -> NDArray[np.float64]:
         """Natural-log likelihoods, shape (documents, options): the right option gains with size and shots."""
@@ -109,7 +116,7 @@ class _Task:
         ends = np.arange(0, OPTIONS * documents + 1, OPTIONS, dtype=np.int32)
         columns: dict[str, Any] = {
             "doc_id": pa.array(np.arange(documents)),
-            **self._prompts[cell.shots, cell.seed],
+            **self._prompts(cell.shots, cell.seed),
             **self._shared,
             "output": pa.array(output, pa.string()),
             "option_loglikelihoods": pa.ListArray.from_arrays(ends, pa.array(loglikelihoods.ravel())),
@@ -118,6 +125,11 @@ class _Task:
         }
         return pa.table(columns)
 
+    def _prompts(self, shots: int, seed: int) -> dict[str, Any]:
+        if (shots, seed) not in self._by_setting:
+            self._by_setting[shots, seed] = self._prompt_columns(shots, seed)
+        return self._by_setting[shots, seed]
+
     def _prompt_columns(self, shots: int, seed: int) -> dict[str, Any]:
         drawn = random.Random(seed).sample(range(len(self._questions)), shots)
         before = "".join(f"{self._questions[i]} {self._target[i]}\n\n" for i in drawn)
@@ -125,8 +137,10 @@ class _Task:
         return {"prompt_hash": pa.array([_hash(prompt) for prompt in prompts]), "prompt": pa.array(prompts)}
 
 
-def _cells(task: str, sizes: Sequence[int], settings: Sequence[tuple[int, int]]) -> Iterator[Cell]:
-    for family in FAMILIES:
+def _cells(
+    task: str, families: Sequence[str], sizes: Sequence[int], settings: Sequence[tuple[int, int]]
+) -> Iterator[Cell]:
+    for family in families:
         for params in sizes:
             model = ModelSpec(
                 name=f"example/{family}-{params // 10**6}m",
