@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.catalog.task_config import evaluated_split
-from harness.catalog.task_data import named_files, read_split
+from harness.catalog.tasks.config import evaluated_split
+from harness.catalog.tasks.data import named_files, read_split
 from harness.errors import CatalogError, HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Outcome, Sample

@@ -8,9 +8,9 @@ from harness.lazy import lazy_names
 
 if TYPE_CHECKING:
     from harness.catalog.catalogue import Catalog, load_catalog
-    from harness.catalog.models import check_local_model, complete_folder
+    from harness.catalog.models.folders import check_local_model, complete_folder
+    from harness.catalog.models.revisions import pinned
     from harness.catalog.places import own_suites
-    from harness.catalog.revisions import pinned
     from harness.catalog.selection import select
 
 __all__ = ["Catalog", "check_local_model", "complete_folder", "load_catalog", "own_suites", "pinned", "select"]

@@ -13,10 +13,10 @@ from harness.catalog.lm_eval_tasks.groups import LM_EVAL, ChosenTask, OtherTasks
 from harness.catalog.lm_eval_tasks.index import Installed, TaskIndex, indexed, made_index
 from harness.catalog.mirror import Mirror
 from harness.catalog.places import at_home, own_folders, yaml_files_in
-from harness.catalog.task_config import check_templates
-from harness.catalog.task_data import DataFile
-from harness.catalog.task_documents import Told, look_at_documents
-from harness.catalog.task_loading import Permissions, task_from
+from harness.catalog.tasks.config import check_templates
+from harness.catalog.tasks.data import DataFile
+from harness.catalog.tasks.documents import Told, look_at_documents
+from harness.catalog.tasks.loading import Permissions, task_from
 from harness.catalog.yaml_files import FamilyFile, SuiteFile, WrapperFile, read_yaml, validated, validated_task
 from harness.errors import CatalogError, Faults, unknown
 from harness.plan import ALL

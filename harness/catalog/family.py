@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.catalog.braces import Braced, expanded
-from harness.catalog.checkpoints import model_folders, step_of, tokens_seen
-from harness.catalog.models import ModelFolder
-from harness.catalog.own_family import is_temporary, own_model
-from harness.catalog.revisions import cached_parameters
-from harness.catalog.sizes import ParameterCounts
+from harness.catalog.models.checkpoints import model_folders, step_of, tokens_seen
+from harness.catalog.models.folders import ModelFolder
+from harness.catalog.models.own_family import is_temporary, own_model
+from harness.catalog.models.revisions import cached_parameters
+from harness.catalog.models.sizes import ParameterCounts
 from harness.catalog.yaml_files import FamilyFile, ModelFile
 from harness.errors import CatalogError, Faults, ModelError
 from harness.plan import model_identity

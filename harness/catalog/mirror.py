@@ -21,9 +21,9 @@ from harness.bounded.files import kind_of
 from harness.bounded.limits import UnreadableError
 from harness.catalog.data_cards import texts_in
 from harness.catalog.manifest import Repository, RepositoryKind, read_manifest
-from harness.catalog.models import ModelFolder, complete_folder
-from harness.catalog.task_data import named_files
-from harness.catalog.task_keys import LOADERS
+from harness.catalog.models.folders import ModelFolder, complete_folder
+from harness.catalog.tasks.data import named_files
+from harness.catalog.tasks.keys import LOADERS
 from harness.errors import CatalogError, ModelError
 from harness.specs import ModelSpec, TaskSpec
 from harness.wording import quoted

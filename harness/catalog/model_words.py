@@ -10,9 +10,9 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from harness.catalog.checkpoints import STEP_NAME
 from harness.catalog.mirror import Mirror
-from harness.catalog.revisions import cached_commit, hub_model, hub_spec
+from harness.catalog.models.checkpoints import STEP_NAME
+from harness.catalog.models.revisions import cached_commit, hub_model, hub_spec
 from harness.errors import ModelError, PlanError, unknown
 from harness.specs import Family, ModelSpec
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.catalog.checkpoints import model_folders
 from harness.catalog.lm_eval_tasks.derived import taken_for_granted
 from harness.catalog.model_words import check_kinds, is_folder, models_named
-from harness.catalog.models import ModelFolder, complete_folder, model_of_folder
+from harness.catalog.models.checkpoints import model_folders
+from harness.catalog.models.folders import ModelFolder, complete_folder, model_of_folder
+from harness.catalog.models.revisions import resolved
 from harness.catalog.packaged import packaged_file
-from harness.catalog.revisions import resolved
 from harness.catalog.served import SERVER, served_models
-from harness.catalog.task_keys import check_sections
-from harness.catalog.task_numbers import check_numbers
+from harness.catalog.tasks.keys import check_sections
+from harness.catalog.tasks.numbers import check_numbers
 from harness.errors import ModelError, PlanError
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin

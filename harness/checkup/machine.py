@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from harness.catalog.revisions import hub_cache
+from harness.catalog.models.revisions import hub_cache
 from harness.checkup.line import CheckupLine
 from harness.engines.devices import why_no_gpu
 from harness.errors import HarnessError

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog.mirror import Mirror, data_set_of
-from harness.catalog.models import complete_folder
-from harness.catalog.revisions import cached_commit, snapshot_folder
+from harness.catalog.models.folders import complete_folder
+from harness.catalog.models.revisions import cached_commit, snapshot_folder
 from harness.checkup.line import CheckupLine
 from harness.engines.documents import DocumentCache
 from harness.engines.protocol import WITHOUT_MODEL, EngineSettings

@@ -16,7 +16,7 @@ from harness.errors import CatalogError, ModelError
 from harness.wording import counted, number
 
 if TYPE_CHECKING:
-    from harness.catalog.own_family import OwnModel
+    from harness.catalog.models.own_family import OwnModel
 
 _HEAD = "# Written by `emergence family-from`; parameters are counted, runs and steps read from names of folders.\n"
 
@@ -35,7 +35,7 @@ def command(
     ] = None,
 ) -> None:
     """Write a family file for your own checkpoints, and say what was guessed. Exits with 1 when one is left out."""
-    from harness.catalog.own_family import called, common_root
+    from harness.catalog.models.own_family import called, common_root
 
     per_step = None if tokens_per_step is None else count_of(tokens_per_step, "--tokens-per-step")
     if output is not None and output.exists():
@@ -57,7 +57,7 @@ def command(
 
 def _whole(folders: Sequence[Path], root: Path, per_step: int | None) -> list[OwnModel]:
     """The folders that have a whole model; a line for each of the others."""
-    from harness.catalog.own_family import own_model
+    from harness.catalog.models.own_family import own_model
 
     models = []
     for folder in folders:
@@ -79,7 +79,7 @@ def _without_copies(models: Sequence[OwnModel]) -> list[OwnModel]:
 
 def _folders(named: str) -> Iterator[Path]:
     """The folders with models that a path or a pattern leads to."""
-    from harness.catalog.own_family import folders_below
+    from harness.catalog.models.own_family import folders_below
 
     path = os.path.expanduser(named)
     places = sorted(glob.glob(path)) if not os.path.exists(path) and glob.has_magic(path) else [path]

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
-from harness.catalog.first_documents import doubtful_limits
+from harness.catalog.tasks.first_documents import doubtful_limits
 from harness.cli import options as opt
 from harness.cli.as_run import with_options_of_run
 from harness.cli.cluster_time import cluster_time

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from harness.catalog.first_documents import doubtful_limits
+from harness.catalog.tasks.first_documents import doubtful_limits
 from harness.cli import options as opt
 from harness.cli.given import settings_of
 from harness.cli.output import say

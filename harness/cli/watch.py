@@ -23,7 +23,7 @@ from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
-    from harness.catalog.watched import WatchedFolders
+    from harness.catalog.models.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile
 
 SETTLING_SECONDS = 2.0
@@ -78,7 +78,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     """
     from harness.catalog.family import folders_named
     from harness.catalog.model_words import check_kinds
-    from harness.catalog.watched import WatchedFolders
+    from harness.catalog.models.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile, read_yaml, validated
 
     path = given["family_file"]

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.catalog.packaged import packaged_file, split_of
-from harness.catalog.task_data import named_files, read_split
-from harness.catalog.task_keys import is_on_hub
+from harness.catalog.tasks.data import named_files, read_split
+from harness.catalog.tasks.keys import is_on_hub
 from harness.engines.mirrored import builder_on_hub, load_folder
 from harness.errors import CatalogError
 from harness.specs import TaskSpec

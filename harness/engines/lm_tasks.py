@@ -18,11 +18,11 @@ import lm_eval.utils
 from lm_eval.api.registry import metric_registry as lm_eval_metrics
 from lm_eval.api.task import TaskConfig
 
-from harness.catalog.lm_eval_tasks.functions import functions_in
-from harness.catalog.task_code import code_names
-from harness.catalog.task_config import evaluated_split, example_split
-from harness.catalog.task_keys import check_sections
-from harness.catalog.task_numbers import check_numbers
+from harness.catalog.functions import functions_in
+from harness.catalog.tasks.code import code_names
+from harness.catalog.tasks.config import evaluated_split, example_split
+from harness.catalog.tasks.keys import check_sections
+from harness.catalog.tasks.numbers import check_numbers
 from harness.engines.cell_task import BuiltCell, CellTask, Turns
 from harness.engines.documents import DocumentCache, Splits, seeds_of_lm_eval
 from harness.engines.shots import sampler

@@ -39,7 +39,7 @@ class EngineSettings:
     allow_pickle: bool = False
     """Read weights that are not in safetensors but in pickles, which can run code."""
     allow_code: bool = False
-    """Run Python files that come with a task (see `harness.catalog.task_code`)."""
+    """Run Python files that come with a task (see `harness.catalog.tasks.code`)."""
     confirm_run_unsafe_code: bool = False
     """The user agreed that programs which a model wrote are executed, in a sandbox."""
     allow_unfenced: bool = False

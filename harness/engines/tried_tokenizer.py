@@ -1,9 +1,9 @@
 """Tokenizers of other people with parts of an unknown cost: each text is tried in the process with limits before.
 
 A regular expression in a `tokenizer.json` can need years for one line, and a library that runs out of memory ends the
-process it is in. Nearly all tokenizers are made of parts that cannot do that (`harness.catalog.tokenizer_file`) and are
-used as they are. The others are loaded a second time in the process with limits (`harness.scoring.limited`), which is
-handed every text first; that takes as long again, and only where it ends well is the text encoded here.
+process it is in. Nearly all tokenizers are made of parts that cannot do that (`harness.catalog.models.tokenizer_file`)
+and are used as they are. The others are loaded a second time in the process with limits (`harness.scoring.limited`),
+which is handed every text first; that takes as long again, and only where it ends well is the text encoded here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from transformers.utils.hub import cached_file
 
 from harness.bounded.limits import TOKENIZER_MEMORY, TOKENIZER_TIME
-from harness.catalog.tokenizer_file import FILES, PARTS, TOKENIZER, check_tokenizer, costly_part
+from harness.catalog.models.tokenizer_file import FILES, PARTS, TOKENIZER, check_tokenizer, costly_part
 from harness.errors import ComputationError, HarnessError, ModelError
 from harness.scoring.limited import Allowance, Came, ask
 from harness.wording import quoted

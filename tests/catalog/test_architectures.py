@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from harness.catalog.architectures import why_no_text
 from harness.catalog.catalogue import load_catalog
+from harness.catalog.models.architectures import why_no_text
 from tests.builders.commands import Emergence
 
 

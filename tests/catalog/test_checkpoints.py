@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness.catalog import load_catalog, select
-from harness.catalog.checkpoints import model_folders
+from harness.catalog.models.checkpoints import model_folders
 from harness.errors import HarnessError, ModelError
 from tests.builders.headers import write_headers
 

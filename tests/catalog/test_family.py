@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from harness.catalog import load_catalog, select
-from harness.catalog.models import ModelFolder
+from harness.catalog.models.folders import ModelFolder
 from harness.errors import CatalogError, HarnessError
 from tests.builders.headers import write_headers
 

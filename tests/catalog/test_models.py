@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.checkpoints import model_folders
-from harness.catalog.models import ModelFolder, check_local_model, model_of_folder
-from harness.catalog.revisions import cached_commit, pinned, resolved
+from harness.catalog.models.checkpoints import model_folders
+from harness.catalog.models.folders import ModelFolder, check_local_model, model_of_folder
+from harness.catalog.models.revisions import cached_commit, pinned, resolved
 from harness.errors import ModelError
 from harness.specs import ModelSpec
 from tests.builders.headers import write_header, write_headers

@@ -8,7 +8,7 @@ import pytest
 
 from harness.catalog import load_catalog, packaged
 from harness.catalog.packaged import PACKAGED, packaged_file
-from harness.catalog.task_keys import is_on_hub
+from harness.catalog.tasks.keys import is_on_hub
 from tests.builders.commands import Emergence
 
 

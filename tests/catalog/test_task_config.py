@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from harness.catalog.catalogue import load_catalog
-from harness.catalog.task_config import CONFIG_KEYS, LM_EVAL_METRICS, METRICS
+from harness.catalog.tasks.config import CONFIG_KEYS, LM_EVAL_METRICS, METRICS
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import OWN_KEYS, build_cell
 from harness.errors import CatalogError

@@ -268,7 +268,7 @@ def test_many_documents_are_looked_at_in_a_moment_and_their_number_is_told(
     """A million of them take under 30 s on an idle machine; here a hundredth of them."""
     made = [{"q": f"What is {i} plus {i}?", "options": ["a", "b"], "a": i % 2} for i in range(10_000)]
     catalog = load_catalog([task_file(tmp_path, CHOSEN, made, CHOICES)])
-    monkeypatch.setattr("harness.catalog.task_documents._SECONDS", 0.0)
+    monkeypatch.setattr("harness.catalog.tasks.documents._SECONDS", 0.0)
     said: list[str] = []
     begun = time.process_time()
     assert catalog.check_documents(["own"], told=said.append) == ()

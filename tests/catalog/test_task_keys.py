@@ -13,7 +13,7 @@ import yaml
 
 from harness.catalog import load_catalog
 from harness.catalog.catalogue import load_file
-from harness.catalog.task_keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
+from harness.catalog.tasks.keys import AGGREGATIONS, FILTERS, GENERATION_KEYS, LOADERS
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.errors import CatalogError, HarnessError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.catalog.tokenizer_file import check_tokenizer, costly_part, is_known_pattern, read_tokenizer
+from harness.catalog.models.tokenizer_file import check_tokenizer, costly_part, is_known_pattern, read_tokenizer
 from harness.errors import ModelError
 
 BPE = {"type": "BPE"}

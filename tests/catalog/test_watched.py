@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.catalog.watched import Look, WatchedFolders, incomplete
+from harness.catalog.models.watched import Look, WatchedFolders, incomplete
 from tests.builders.headers import write_headers
 
 SHIPPED = Path(__file__).parents[2] / "harness/ladder/weights/12k"

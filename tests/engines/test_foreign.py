@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.catalog.models import ModelFolder
+from harness.catalog.models.folders import ModelFolder
 from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import ModelError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.catalog import load_catalog
-from harness.catalog.lm_eval_tasks.functions import task_function
+from harness.catalog.functions import task_function
 from harness.catalog.lm_eval_tasks.program_tasks import listed_by
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache

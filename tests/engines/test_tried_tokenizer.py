@@ -11,7 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from harness import ladder
-from harness.catalog.models import ModelFolder, model_of_folder
+from harness.catalog.models.folders import ModelFolder, model_of_folder
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.engines.tried_tokenizer import TriedBackend, check_before_loading, tried
 from harness.errors import ComputationError, HarnessError, ModelError

@@ -10,8 +10,8 @@ from random import Random
 
 import torch
 
-from harness.catalog.checkpoints import tokens_seen
-from harness.catalog.models import ModelFolder, model_of_folder
+from harness.catalog.models.checkpoints import tokens_seen
+from harness.catalog.models.folders import ModelFolder, model_of_folder
 from tests.fuzz.changes import as_json, changed_bytes, changed_value
 from tests.fuzz.reader import Reader, of_json
 

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from harness.catalog.catalogue import load_file
-from harness.catalog.task_config import check_templates
-from harness.catalog.task_data import named_files, read_data, read_split
+from harness.catalog.tasks.config import check_templates
+from harness.catalog.tasks.data import named_files, read_data, read_split
 from harness.specs import TaskSpec
 from tests.fuzz.changes import anything, as_json, changed_bytes, changed_value
 from tests.fuzz.parquet_files import parquet_file

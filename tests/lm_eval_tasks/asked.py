@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.catalog.lm_eval_tasks.functions import package_folder
+from harness.catalog.functions import package_folder
 
 AS_THEY_ARE = (
     # options

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.catalog.first_documents import doubtful_limit
+from harness.catalog.tasks.first_documents import doubtful_limit
 from harness.specs import TaskSpec
 from tests.builders.commands import Emergence
 from tests.builders.outside import choices, task_of

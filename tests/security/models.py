@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.catalog.models import ModelFolder, model_of_folder
-from harness.catalog.revisions import pinned
+from harness.catalog.models.folders import ModelFolder, model_of_folder
+from harness.catalog.models.revisions import pinned
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import HarnessError
 from harness.specs import ModelSpec

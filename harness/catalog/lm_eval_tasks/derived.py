@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
+from harness.catalog.functions import TaskFunction, functions_in
 from harness.scoring.metrics import SAMPLE_METRICS, runs_programs
 from harness.specs import Kind, MetricSpec, TaskSpec
 

@@ -16,7 +16,7 @@ from harness.bounded.documents import FILE_KINDS
 from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.bounded.yaml_text import parsed_yaml
-from harness.catalog.lm_eval_tasks.functions import TaskFunction, task_function
+from harness.catalog.functions import TaskFunction, task_function
 from harness.errors import CatalogError
 from harness.wording import quoted
 

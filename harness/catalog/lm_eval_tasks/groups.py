@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.catalog.lm_eval_tasks.functions import task_function
+from harness.catalog.functions import task_function
 from harness.catalog.lm_eval_tasks.index import FUNCTION, OF_GROUPS, Entry, Installed, TaskIndex
 from harness.errors import CatalogError, HarnessError, PlanError
 from harness.wording import cut, quoted

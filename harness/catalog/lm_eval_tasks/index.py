@@ -25,8 +25,8 @@ import yaml
 from harness.bounded.files import read_bytes, read_text
 from harness.bounded.limits import FOLDERS, YAML_BYTES, Limit, UnreadableError
 from harness.bounded.yaml_text import parsed_yaml
+from harness.catalog.functions import PACKAGE, package_folder
 from harness.catalog.lm_eval_tasks.dialect import is_lm_eval
-from harness.catalog.lm_eval_tasks.functions import PACKAGE, package_folder
 from harness.errors import CatalogError
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.bounded.files import read_text
 from harness.bounded.limits import CONFIG_BYTES, UnreadableError
-from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
+from harness.catalog.functions import TaskFunction, functions_in
 from harness.errors import CatalogError
 from harness.wording import quoted
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.catalog.functions import TaskFunction, package_folder
 from harness.catalog.lm_eval_tasks.derived import derived
 from harness.catalog.lm_eval_tasks.dialect import OWN_WORDS, asked_config, check_dialect, read_task_file
-from harness.catalog.lm_eval_tasks.functions import TaskFunction, package_folder
 from harness.catalog.lm_eval_tasks.groups import ChosenTask
 from harness.catalog.lm_eval_tasks.program_tasks import judged_here
-from harness.catalog.task_data import DataFile
-from harness.catalog.task_loading import OfLmEval, Permissions, task_from
+from harness.catalog.tasks.data import DataFile
+from harness.catalog.tasks.loading import OfLmEval, Permissions, task_from
 from harness.catalog.yaml_files import OwnWords, TaskFile, WrapperFile, validated
 from harness.errors import CatalogError, Faults
 from harness.plausible import INDEX

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.limits import VARIANTS
-from harness.catalog.task_keys import DATA_KEYS, NEVER_IN_A_FILE, NOT_READ, check_sections
-from harness.catalog.task_numbers import check_numbers
+from harness.catalog.tasks.keys import DATA_KEYS, NEVER_IN_A_FILE, NOT_READ, check_sections
+from harness.catalog.tasks.numbers import check_numbers
 from harness.errors import CatalogError, Faults, unknown
 from harness.scoring import templates
 from harness.scoring.metrics import OF_OPTIONS, OWN_METRICS, is_own, programs_needed

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.bounded.limits import BEAMS, HINT, NUMBER, PATTERN, REPEATS, Limit, UnreadableError
-from harness.catalog.task_keys import Where
+from harness.catalog.tasks.keys import Where
 from harness.errors import CatalogError, ComputationError, Faults
 from harness.scoring.limited import Allowance, wrong_pattern_within_limits
 from harness.scoring.rendering import wrong_pattern

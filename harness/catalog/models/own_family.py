@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalog.checkpoints import STEP_NAME, step_of, steps_done, tokens_seen
-from harness.catalog.models import complete_folder
-from harness.catalog.sizes import ParameterCounts
+from harness.catalog.models.checkpoints import STEP_NAME, step_of, steps_done, tokens_seen
+from harness.catalog.models.folders import complete_folder
+from harness.catalog.models.sizes import ParameterCounts
 from harness.errors import ModelError
 from harness.plausible import MOST_NAME
 from harness.wording import cut

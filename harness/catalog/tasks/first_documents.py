@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.catalog.task_config import evaluated_split
-from harness.catalog.task_data import named_files, read_split
+from harness.catalog.tasks.config import evaluated_split
+from harness.catalog.tasks.data import named_files, read_split
 from harness.errors import CatalogError
 from harness.plan import RunPlan
 from harness.scoring.templates import asked

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.bounded.files import read_text
 from harness.bounded.limits import REFERENCE_BYTES, UnreadableError
-from harness.catalog.architectures import why_no_text
-from harness.catalog.models import ModelFolder, read_config
-from harness.catalog.weights import total
+from harness.catalog.models.architectures import why_no_text
+from harness.catalog.models.folders import ModelFolder, read_config
+from harness.catalog.models.weights import total
 from harness.errors import ModelError
 from harness.specs import ModelSpec
 from harness.wording import quoted

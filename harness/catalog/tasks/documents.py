@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.documents import Document
-from harness.catalog.lm_eval_tasks.functions import functions_in
-from harness.catalog.task_config import (
+from harness.catalog.functions import functions_in
+from harness.catalog.tasks.config import (
     Variant,
     chosen_examples,
     evaluated_split,
@@ -25,8 +25,8 @@ from harness.catalog.task_config import (
     variants,
     written_examples,
 )
-from harness.catalog.task_data import named_files, read_split
-from harness.catalog.task_ways import Answered, Trouble, Way, way_of, way_of_examples
+from harness.catalog.tasks.data import named_files, read_split
+from harness.catalog.tasks.ways import Answered, Trouble, Way, way_of, way_of_examples
 from harness.errors import CatalogError, ComputationError, HarnessError
 from harness.scoring.copies import Asked, Pool, asked_by
 from harness.scoring.limited import rendering_for

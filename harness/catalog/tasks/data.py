@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from harness.bounded.documents import DATA_ENDINGS, FILE_KINDS, Document, documents, kind_of_file
 from harness.bounded.files import files_below, is_regular, kind_of
 from harness.bounded.limits import FIELDS, UnreadableError
-from harness.catalog.task_code import Locate
-from harness.catalog.task_config import SPLITS, evaluated_split
-from harness.catalog.task_keys import is_on_hub
+from harness.catalog.tasks.code import Locate
+from harness.catalog.tasks.config import SPLITS, evaluated_split
+from harness.catalog.tasks.keys import is_on_hub
 from harness.errors import CatalogError
 from harness.wording import cut, quoted
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.catalog.weights import tensors
+from harness.catalog.models.weights import tensors
 
 _EMBEDDING = re.compile(r"(?:.*\.)?(wte|wpe|shared|lm_head|embeddings|embed_\w+|\w+_embeddings?)\.weight")
 """Names of token and position embeddings, and of an output layer that has weights of its own."""

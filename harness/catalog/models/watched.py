@@ -15,8 +15,8 @@ from typing import NamedTuple
 from harness.bounded.files import read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import MODEL_TEXT_BYTES, UnreadableError
-from harness.catalog.models import complete_folder
-from harness.catalog.own_family import is_temporary
+from harness.catalog.models.folders import complete_folder
+from harness.catalog.models.own_family import is_temporary
 from harness.errors import ModelError
 
 _Files = tuple[tuple[str, int, int], ...]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from harness.catalog.task_config import Variant
+from harness.catalog.tasks.config import Variant
 from harness.errors import ComputationError, HarnessError
 from harness.scoring import templates
 from harness.scoring.questions import Questions, Right

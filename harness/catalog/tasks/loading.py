@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from harness.bounded.files import sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
-from harness.catalog.lm_eval_tasks.functions import functions_in, without_places
+from harness.catalog.functions import functions_in, without_places
 from harness.catalog.packaged import installed_file
-from harness.catalog.task_code import Locate, locate_code
-from harness.catalog.task_config import (
+from harness.catalog.tasks.code import Locate, locate_code
+from harness.catalog.tasks.config import (
     check_config,
     check_templates,
     chosen_examples,
@@ -24,7 +24,7 @@ from harness.catalog.task_config import (
     example_split,
     written_examples,
 )
-from harness.catalog.task_data import DataFile, data_files, folder_files, located, read_data, with_data
+from harness.catalog.tasks.data import DataFile, data_files, folder_files, located, read_data, with_data
 from harness.catalog.yaml_files import MetricFile, TaskFile
 from harness.errors import CatalogError, Faults
 from harness.specs import MetricSpec, TaskSpec

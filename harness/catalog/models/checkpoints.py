@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.bounded.files import kind_of, read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import MODEL_TEXT_BYTES, UnreadableError
-from harness.catalog.weights import check_kind
+from harness.catalog.models.weights import check_kind
 from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT
 from harness.wording import cut

@@ -15,10 +15,10 @@ from typing import Any
 from harness.bounded.files import kind_of, read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
-from harness.catalog.architectures import check_sizes, why_no_text
-from harness.catalog.checkpoints import step_of, tokens_seen
-from harness.catalog.sizes import ParameterCounts, sizes_in
-from harness.catalog.weights import check_dtype, check_kind, elements, weight_files, what_else
+from harness.catalog.models.architectures import check_sizes, why_no_text
+from harness.catalog.models.checkpoints import step_of, tokens_seen
+from harness.catalog.models.sizes import ParameterCounts, sizes_in
+from harness.catalog.models.weights import check_dtype, check_kind, elements, weight_files, what_else
 from harness.errors import ModelError
 from harness.plausible import LARGEST_COUNT, MOST_NAME
 from harness.specs import ModelSpec

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.bounded.documents import FILE_KINDS
 from harness.bounded.limits import DELIMITER, FILTER_STEPS, STOPS, Limit
-from harness.catalog.lm_eval_tasks.functions import TaskFunction, functions_in
+from harness.catalog.functions import TaskFunction, functions_in
 from harness.catalog.packaged import PACKAGED
 from harness.errors import CatalogError, Faults, unknown
 from harness.wording import quoted
@@ -89,7 +89,7 @@ def check_sections(config: Mapping[str, Any], where: Where, *, allow_code: bool 
     Args:
         config: a task's config, with the keys of one prompt variant.
         where: how a message calls a key, such as `x.yaml: config.metric_list`.
-        allow_code: whether Python files beside the task may run (see `harness.catalog.task_code`).
+        allow_code: whether Python files beside the task may run (see `harness.catalog.tasks.code`).
         dialect: the task's; one of lm-eval may name functions, and gives metrics arguments of their own.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Models before any weights are loaded: their folders, checkpoints, sizes, revisions and tokenizers."""
