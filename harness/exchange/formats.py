@@ -66,6 +66,12 @@ READERS: Mapping[str, FormatReader] = {
         files="aggregate files of schema 0.2 or 0.3",
         holds="`schema_version` and `evaluation_results`",
     ),
+    "helm": FormatReader(
+        "helm:read_helm",
+        ("stats.json",),
+        files="stats.json with run_spec.json beside it",
+        holds="a list of statistics, each with a name",
+    ),
     "olmes": FormatReader(
         "olmes_results:read",
         ("*metrics.json",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from harness.exchange import Import, Sizes, import_files
 from harness.store import Store
 from tests.builders.published_eee import NAME, converted_record, leaderboard_record, record_file, sample_row
+from tests.builders.published_helm import options_run, texts_run
 from tests.fuzz.reader import Reader, of_json
 
 _SIZES = {"small": 70_000_000, "small-8B": 8_250_000_000}
@@ -36,6 +38,18 @@ def _without_hash(folder: Path) -> None:
     record_file(folder, {**converted_record(), "detailed_evaluation_results": {"file_path": f"{NAME}_samples.jsonl"}})
 
 
+def _helm(name: str) -> tuple[Any, ...]:
+    """The JSON of one of the two files of runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = (make(Path(folder)) for make in (options_run, texts_run))
+        return tuple(json.loads(path.with_name(name).read_text()) for path in paths)
+
+
+def _with_run(folder: Path) -> None:
+    for name in ("run_spec.json", "stats.json"):
+        (folder / name).write_text(json.dumps(_helm(name)[0]))
+
+
 _ROWS = (sample_row(0, score=1.0), sample_row(1, score=0.0, metadata={"option_loglikelihoods": "[-1.0]"}))
 
 READERS = {
@@ -45,6 +59,15 @@ READERS = {
         of_json(*_ROWS),
         _importing("every-eval-ever", f"{NAME}.json"),
         _without_hash,
+        files=40,
+        share=0.1,
+    ),
+    "HELM statistics": _reader("helm", "stats.json", _helm("stats.json"), _with_run),
+    "HELM run": Reader(
+        "run_spec.json",
+        of_json(*_helm("run_spec.json")),
+        _importing("helm", "stats.json"),
+        _with_run,
         files=40,
         share=0.1,
     ),
