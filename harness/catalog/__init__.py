@@ -19,11 +19,11 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Catalog": "catalogue",
-        "check_local_model": "models",
-        "complete_folder": "models",
+        "check_local_model": "models.folders",
+        "complete_folder": "models.folders",
         "load_catalog": "catalogue",
         "own_suites": "places",
-        "pinned": "revisions",
+        "pinned": "models.revisions",
         "select": "selection",
     },
 )
