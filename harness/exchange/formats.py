@@ -72,6 +72,12 @@ READERS: Mapping[str, FormatReader] = {
         files="stats.json with run_spec.json beside it",
         holds="a list of statistics, each with a name",
     ),
+    "inspect": FormatReader(
+        "inspect_logs:read",
+        ("*.eval", "*.json"),
+        files="logs, *.eval or *.json",
+        holds="a log with `eval`, `status` and `results`",
+    ),
     "olmes": FormatReader(
         "olmes_results:read",
         ("*metrics.json",),
@@ -85,6 +91,7 @@ WRITERS: Mapping[str, FormatWriter] = {
     "every-eval-ever": FormatWriter(
         "every_eval_ever_writing:every_eval_ever_files", about="a JSON for each cell by schema 0.3, with documents"
     ),
+    "inspect": FormatWriter("inspect_writing:inspect_logs", about="a JSON log for each cell"),
 }
 """Name of a format -> what writes it."""
 

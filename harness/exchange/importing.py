@@ -12,7 +12,7 @@ from typing import NamedTuple
 from harness.errors import FaultsError, HarnessError, PlanError, unknown
 from harness.exchange.cells import FromFile, Import, ImportedCell, imported_cells
 from harness.exchange.files import foreign_file, foreign_files
-from harness.exchange.formats import READERS, FormatReader
+from harness.exchange.formats import READERS
 from harness.exchange.types import Contents, ForeignFile, Published, Remark
 from harness.plan import Place
 from harness.records import CellResult, implausible
@@ -108,15 +108,12 @@ def _read(form: str, paths: Sequence[Path], told: ImportTold) -> _Read:
         told(number, len(files), FILES_READ)
     if faults:
         raise FaultsError(faults) if len(faults) > 1 else HarnessError(faults[0])
+    notes = [f"{counted(number, one.what)} {one.text}" for one, number in remarks.items() if number]
     if not found:
-        raise _nothing(form, reader, paths)
-    notes = [f"{counted(others, 'other file')} left out"] if others else []
-    notes += [f"{counted(number, one.what)} {one.text}" for one, number in remarks.items() if number]
-    return _Read(found, beside, tuple(notes))
-
-
-def _nothing(form: str, reader: FormatReader, paths: Sequence[Path]) -> HarnessError:
-    return HarnessError(f"{', '.join(map(str, paths))}: no result file of {form} there; expected {reader.files}")
+        why = f"nothing to import: {'; '.join(notes)}" if notes else f"no result file of {form} there"
+        raise HarnessError(f"{', '.join(map(str, paths))}: {why}; expected {reader.files}")
+    others_too = [f"{counted(others, 'other file')} left out"] if others else []
+    return _Read(found, beside, (*others_too, *notes))
 
 
 def _results(contents: Contents, file: ForeignFile) -> Iterator[FromFile]:

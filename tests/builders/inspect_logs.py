@@ -90,7 +90,7 @@ def sample(number: int, grade: Any, *, target: str = "A", **changes: Any) -> Map
         "scores": {"choice": {"value": grade, "answer": "B", "explanation": "ANSWER: B", "history": []}},
         "metadata": {"subject": "hues"},
         "store": {},
-        "events": [{"event": "sample_init", "timestamp": "2025-07-05T09:59:48-04:00"}],
+        "events": [{"event": "info", "timestamp": "2025-07-05T09:59:48-04:00", "data": "much more"}],
         "model_usage": {},
         "total_time": 1.566,
         "working_time": 1.458,
