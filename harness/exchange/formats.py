@@ -73,13 +73,13 @@ READERS: Mapping[str, FormatReader] = {
         holds="a list of statistics, each with a name",
     ),
     "inspect": FormatReader(
-        "inspect_logs:read",
+        "inspect_logs:read_inspect",
         ("*.eval", "*.json"),
         files="logs, *.eval or *.json",
         holds="a log with `eval`, `status` and `results`",
     ),
     "olmes": FormatReader(
-        "olmes_results:read",
+        "olmes_results:read_olmes",
         ("*metrics.json",),
         files="TASK-metrics.json of OLMES, or metrics.json of olmo-eval",
         holds="`task_name`, `metrics` and their configs, or `tasks`, `config` and `summary`",

@@ -20,11 +20,11 @@ from harness.bounded.zip_file import Archive, opened_zip
 from harness.errors import HarnessError
 from harness.exchange.exported import DETAILS, cell_in
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
-from harness.exchange.inspect_samples import KEPT, MEANS, samples_of
+from harness.exchange.inspect_samples import KEPT, MEANS, inspect_documents
 from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.wording import quoted
 
-TOOL = "inspect"
+INSPECT = "inspect"
 VERSIONS = (1, 2)
 """Versions of the layout; in the first, `results` has one `scorer` and its `metrics` beside it."""
 _LOCAL = ("hf", "vllm", "sglang", "transformer_lens", "nnterp")
@@ -53,7 +53,7 @@ _HEADER, _BEGUN, _SAMPLES = "header.json", "_journal/start.json", "samples/"
 _UNFINISHED = Remark("log", "left out, whose evaluation did not finish")
 
 
-def read(file: ForeignFile) -> Contents | None:
+def read_inspect(file: ForeignFile) -> Contents | None:
     """The result in a log, if its evaluation finished.
 
     Raises:
@@ -132,7 +132,7 @@ def _one(log: Fields, samples: Sequence[Fields]) -> tuple[Published, int | None]
         scores=(),
         n=-(-answered // epochs) or None,
         options=_options(samples),
-        tool=TOOL,
+        tool=INSPECT,
         tool_version=spec.mapping("packages").text("inspect_ai"),
         date=moment_of(spec.get("created")),
         seconds=_seconds(log.mapping("stats")),
@@ -145,7 +145,7 @@ def _one(log: Fields, samples: Sequence[Fields]) -> tuple[Published, int | None]
         raise HarnessError(f"{log.place}: results have no score; expected a scorer with a metric that is a number")
     if samples:
         metrics = tuple(score.metric for score in scores)
-        read = partial(samples_of, samples, metrics, tuple(data.list("sample_ids")))
+        read = partial(inspect_documents, samples, metrics, tuple(data.list("sample_ids")))
         result = replace(result, answers=Answers(path=Path(log.place), samples=read))
     return replace(result, scores=scores), shots
 
@@ -153,7 +153,7 @@ def _one(log: Fields, samples: Sequence[Fields]) -> tuple[Published, int | None]
 def _exported(result: Published, own: Fields) -> Published:
     """The result of a log that was exported from here."""
     cell, expected = cell_in(own.text("details") or "", own.place, model=result.model, task=result.task)
-    tool = own.text("tool") or TOOL
+    tool = own.text("tool") or INSPECT
     return replace(result, cell=cell, n=expected or result.n, tool=tool, tool_version=own.text("tool_version"))
 
 

@@ -26,7 +26,7 @@ KEPT = frozenset("id epoch input choices target messages output scores score met
 """Keys of a sample that are read; the greatest by far, `events`, is none of them."""
 
 
-def samples_of(raw: Sequence[Fields], metrics: Sequence[str], order: Sequence[Any]) -> tuple[Sample, ...]:
+def inspect_documents(raw: Sequence[Fields], metrics: Sequence[str], order: Sequence[Any]) -> tuple[Sample, ...]:
     """The documents of a log; several answers to one (epochs) are its outputs, and their mean its score.
 
     Args:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.exchange.exported import DETAILS, details_of, tool_of
-from harness.exchange.inspect_logs import TOOL
+from harness.exchange.inspect_logs import INSPECT
 from harness.exchange.inspect_samples import MEANS
 from harness.exchange.types import ExportedFile
 from harness.records import CellResult, Sample
@@ -75,7 +75,7 @@ def _spec(result: CellResult, samples: tuple[Sample, ...]) -> Mapping[str, Any]:
     model = cell.model
     args = {"revision": model.revision, "dtype": model.dtype}
     packages = {"emergence_harness": __version__}
-    if source is not None and source.tool == TOOL and source.tool_version is not None:
+    if source is not None and source.tool == INSPECT and source.tool_version is not None:
         packages["inspect_ai"] = source.tool_version
     arguments = {"fewshot": cell.shots, "fewshot_seed": cell.seed}
     return {

@@ -17,7 +17,7 @@ from typing import Any
 from harness.bounded.files import is_regular
 from harness.errors import HarnessError
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
-from harness.exchange.olmes_samples import PREDICTIONS, samples_of
+from harness.exchange.olmes_samples import PREDICTIONS, olmes_documents
 from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore
 from harness.wording import quoted
 
@@ -47,7 +47,7 @@ _RIGHT_OR_WRONG = frozenset("acc_raw acc_per_token acc_per_char acc_per_byte acc
 """Metrics of OLMES that are 0 or 1 for each document, so that their standard error follows from their number."""
 
 
-def read(file: ForeignFile) -> Contents | None:
+def read_olmes(file: ForeignFile) -> Contents | None:
     """The results in a file: one of OLMES's, or each task of olmo-eval's.
 
     Raises:
@@ -137,7 +137,7 @@ def _entry(file: Fields, task: Fields, model: Fields, path: Path) -> tuple[Publi
 
 
 def _answers(path: Path) -> Answers | None:
-    return Answers(path=path, samples=partial(samples_of, path)) if is_regular(path) else None
+    return Answers(path=path, samples=partial(olmes_documents, path)) if is_regular(path) else None
 
 
 def _model(model: Fields) -> dict[str, Any]:

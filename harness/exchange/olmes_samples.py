@@ -19,7 +19,7 @@ PREDICTIONS, REQUESTS = "-predictions.jsonl", "-requests.jsonl"
 """How the names of both files end; what stands before is the same."""
 
 
-def samples_of(path: Path) -> tuple[Sample, ...]:
+def olmes_documents(path: Path) -> tuple[Sample, ...]:
     """The documents of a file of predictions, ascending by number.
 
     Raises:
