@@ -23,12 +23,14 @@ from harness.plan import Cell, Place
 from harness.plausible import is_share
 from harness.records import CellResult, Provenance, Score, Source
 from harness.specs import Kind
-from harness.wording import counted
+from harness.wording import counted, cut
 
 SUITE = "imported"
 """Suite of all imported cells."""
 OTHER_KIND: Kind = "qa"
 """Kind of a task that nobody knows."""
+_NAMED = 5
+"""Names of models or tasks that stand in a message."""
 _EXACT = 1e-3
 """How near to a whole number the documents come that follow from a share and its standard error."""
 
@@ -71,10 +73,10 @@ def imported_cells(found: Sequence[FromFile], request: Import) -> tuple[dict[Pla
     """A cell for each result, the latest where several are of one cell; and what people should know of them."""
     unsized = sorted({one.result.model for one in found if request.sizes.model(one.result) is None})
     if unsized:
-        first = ", ".join(unsized[:5]) + (f" and {len(unsized) - 5} more" if len(unsized) > 5 else "")
+        more = f" and {len(unsized) - _NAMED} more" if len(unsized) > _NAMED else ""
         raise HarnessError(
-            f"parameters of {counted(len(unsized), 'model')} are not known: {first}; "
-            f"expected --params {unsized[0]}=SIZE, or --family FILE with a family that names them"
+            f"parameters of {counted(len(unsized), 'model')} are not known: {_listed(unsized)}{more}; "
+            f"expected --params {cut(unsized[0])}=SIZE, or --family FILE with a family that names them"
         )
     numbers, cells = _Numbers(found, request), dict[Place, ImportedCell]()
     beyond = {score.metric for one in found for score in one.result.scores if not 0 <= score.value <= 1}
@@ -93,6 +95,11 @@ def imported_cells(found: Sequence[FromFile], request: Import) -> tuple[dict[Pla
     return cells, [*_notes(cells, request), *_left_out(uncounted), *_repeated(replaced)]
 
 
+def _listed(names: Sequence[str]) -> str:
+    """The first of some names, each cut to what a line bears."""
+    return ", ".join(map(cut, names[:_NAMED]))
+
+
 def _date(one: FromFile) -> tuple[float, str]:
     return one.result.date.timestamp() if one.result.date else 0.0, one.name
 
@@ -100,8 +107,8 @@ def _date(one: FromFile) -> tuple[float, str]:
 def _left_out(uncounted: Iterable[str]) -> Iterator[str]:
     if names := sorted(uncounted):
         yield (
-            f"{counted(len(names), 'task')} left out, whose number of documents no file says: {', '.join(names[:5])}; "
-            f"--documents {names[0]}=N gives it"
+            f"{counted(len(names), 'task')} left out, whose number of documents no file says: {_listed(names)}; "
+            f"--documents {cut(names[0])}=N gives it"
         )
 
 
@@ -124,17 +131,16 @@ def _notes(cells: Mapping[Place, ImportedCell], request: Import) -> Iterator[str
     if apart:
         yield (
             f"{counted(len(apart), 'task')} kept apart by version or prompt, which differ between the files: "
-            f"{', '.join(apart[:5])}"
+            f"{_listed(apart)}"
         )
     if guessed:
         names = sorted(guessed)
         yield (
-            f"score of a guess not known for {counted(len(names), 'task')}: {', '.join(names[:5])}; "
-            f"--chance {names[0]}=SCORE gives it"
+            f"score of a guess not known for {counted(len(names), 'task')}: {_listed(names)}; "
+            f"--chance {cut(names[0])}=SCORE gives it"
         )
     if unknown:
-        first = ", ".join(sorted(unknown)[:5])
-        yield f"kind not known of {counted(len(unknown), 'task')}, filed under {OTHER_KIND}: {first}"
+        yield f"kind not known of {counted(len(unknown), 'task')}, filed under {OTHER_KIND}: {_listed(sorted(unknown))}"
     if undated:
         yield f"{counted(undated, 'result')} without a date: the time of the file stands for it"
 

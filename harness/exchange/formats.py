@@ -84,6 +84,12 @@ READERS: Mapping[str, FormatReader] = {
         files="TASK-metrics.json of OLMES, or metrics.json of olmo-eval",
         holds="`task_name`, `metrics` and their configs, or `tasks`, `config` and `summary`",
     ),
+    "oellm": FormatReader(
+        "oellm:read_oellm",
+        ("*.csv",),
+        files="the CSV of `oellm collect`; jobs.csv alone has no scores, its result files are those of lm-eval",
+        holds="the columns model_name, task, n_shot, performance and metric_name",
+    ),
 }
 """Name of a format -> what reads it."""
 WRITERS: Mapping[str, FormatWriter] = {

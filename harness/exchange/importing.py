@@ -17,7 +17,7 @@ from harness.exchange.types import Contents, ForeignFile, Published, Remark
 from harness.plan import Place
 from harness.records import CellResult, implausible
 from harness.store import OutcomeWriter, Store
-from harness.wording import counted
+from harness.wording import counted, cut
 
 ImportTold = Callable[[int, int, str], None]
 """Is told how many are done, of how many, and what: files that are read, then cells that are imported."""
@@ -142,7 +142,7 @@ def _check(cells: Iterable[ImportedCell]) -> None:
         FaultsError: there is one.
     """
     faults = [
-        f"{source.file.path}: {result.cell.task}: {problem}"
+        f"{source.file.path}: {cut(result.cell.task)}: {problem}"
         for source, result in cells
         if (problem := implausible(result)) is not None
     ]

@@ -6,16 +6,19 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from harness.exchange import Import, Sizes, import_files
 from harness.store import Store
 from tests.builders.published_eee import NAME, converted_record, leaderboard_record, record_file, sample_row
 from tests.builders.published_helm import options_run, texts_run
-from tests.fuzz.reader import Reader, of_json
+from tests.builders.published_oellm import COLLECTED, JOBS, oellm_table
+from tests.fuzz.changes import changed_bytes
+from tests.fuzz.reader import Make, Reader, of_json
 
-_SIZES = {"small": 70_000_000, "small-8B": 8_250_000_000}
-_DOCUMENTS = dict.fromkeys(("IFEval", "MATH Level 5"), 100)
+_SIZES = {"small": 70_000_000, "small-8B": 8_250_000_000, "large": 1_000_000_000}
+_DOCUMENTS = dict.fromkeys(("IFEval", "MATH Level 5", "flores200:swe_Latn-eng_Latn", "global_mgsm_de"), 100)
 
 
 def _importing(form: str, file: str) -> Callable[[Path], tuple[str, ...]]:
@@ -50,6 +53,23 @@ def _with_run(folder: Path) -> None:
         (folder / name).write_text(json.dumps(_helm(name)[0]))
 
 
+def _of_table(good: str) -> Make:
+    """A table with a few cells or bytes changed."""
+
+    def make(random: Random) -> bytes:
+        lines = [line.split(",") for line in good.splitlines()]
+        for _ in range(random.randrange(4)):
+            line = random.choice(lines)
+            line[random.randrange(len(line))] = random.choice(_CELLS)
+        data = "\n".join(map(",".join, lines)).encode()
+        return changed_bytes(data, random) if random.randrange(3) == 0 else data
+
+    return make
+
+
+_CELLS = ("", "nan", "-1", "1e400", "7.5", "9" * 30, "unknown", "x" * 3000, '"', "=1+1", "\u200b", "a/../../b", "0")
+
+
 _ROWS = (sample_row(0, score=1.0), sample_row(1, score=0.0, metadata={"option_loglikelihoods": "[-1.0]"}))
 
 READERS = {
@@ -70,6 +90,12 @@ READERS = {
         _with_run,
         files=40,
         share=0.1,
+    ),
+    "oellm table": Reader(
+        "eval_results.csv", _of_table(COLLECTED), _importing("oellm", "eval_results.csv"), files=40, share=0.1
+    ),
+    "oellm jobs": Reader(
+        "jobs.csv", _of_table(JOBS), _importing("oellm", "eval_results.csv"), oellm_table, files=40, share=0.1
     ),
 }
 """Name in the table -> reader."""
