@@ -12,7 +12,16 @@ from pandas.api.types import is_float_dtype
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
 from harness.analysis.curves.frame import point_rows
-from harness.analysis.verdict import PLAIN_WORDS, Evidence, Judged, TableRow, evidence_text, evidence_texts, table_row
+from harness.analysis.verdict import (
+    PLAIN_WORDS,
+    Evidence,
+    Judged,
+    TableRow,
+    evidence_text,
+    evidence_texts,
+    shown_change,
+    table_row,
+)
 from harness.wording import number, score, signed, small_probability
 
 if TYPE_CHECKING:
@@ -71,7 +80,7 @@ def _line(judged: Judged) -> dict[str, object]:
         "Threshold": verdict.threshold,
         "95 % interval": _interval(words),
         "Above chance from": verdict.reliable_from,
-        "Change": verdict.evidence.range,
+        "Change": shown_change(judged.curve, verdict.evidence),
         "q": verdict.evidence.q_trend,
         "Deciding sizes": len(verdict.flips),
         "Why": words.why,

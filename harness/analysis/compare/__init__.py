@@ -3,6 +3,7 @@
 from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
 from harness.analysis.compare.gating import GateCheck, at_least, no_worse, verdict_of
 from harness.analysis.compare.pairing import cells_of, choose_side, pair_up
+from harness.analysis.compare.rank_ranges import Rank, ranks
 from harness.analysis.compare.ranking import leads
 from harness.analysis.compare.run_noise import noise_from
 from harness.analysis.compare.task_quality import RecipeOrder, TaskQuality, task_qualities, task_quality_json
@@ -26,6 +27,7 @@ __all__ = [
     "Lead",
     "PairedScores",
     "Pairing",
+    "Rank",
     "RecipeOrder",
     "Side",
     "Summary",
@@ -40,6 +42,7 @@ __all__ = [
     "noise_from",
     "pair_up",
     "paired_scores",
+    "ranks",
     "summary",
     "task_qualities",
     "task_quality_json",

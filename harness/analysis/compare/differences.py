@@ -224,6 +224,11 @@ class _Shared(NamedTuple):
     """The same for the second side."""
 
 
+def common_rows(cells: Sequence[DocumentScores]) -> list[Index]:
+    """The rows of each cell with the documents that all of them answered, in the same order for all."""
+    return _shared(cells, ()).at_a
+
+
 def _shared(a: Sequence[DocumentScores], b: Sequence[DocumentScores]) -> _Shared:
     each = dict.fromkeys(scores.doc_hash for scores in (*a, *b))
     if len(each) == 1:  # the usual case; looking up every document would take most of the time of a comparison

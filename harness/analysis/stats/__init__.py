@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         POWER,
         PRACTICAL_EFFECT,
     )
-    from harness.analysis.stats.corrections import benjamini_hochberg
+    from harness.analysis.stats.corrections import benjamini_hochberg, holm
     from harness.analysis.stats.documents import clustered_stderr, paired_difference, repeated_samples
     from harness.analysis.stats.estimates import (
         above_chance_p,
@@ -69,6 +69,7 @@ __all__ = [
     "detectable_effect",
     "empirical_chance",
     "estimate",
+    "holm",
     "interval_over_runs",
     "is_proportion",
     "label_prior_chance",
@@ -113,6 +114,7 @@ __getattr__ = lazy_names(
         "detectable_effect": "power",
         "empirical_chance": "chance",
         "estimate": "estimates",
+        "holm": "corrections",
         "confidence_interval": "estimates",
         "is_proportion": "estimates",
         "label_prior_chance": "chance",

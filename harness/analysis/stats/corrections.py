@@ -22,6 +22,21 @@ def benjamini_hochberg(p: Sequence[float | None]) -> tuple[float | None, ...]:
     return tuple(None if value is None else next(adjusted) for value in p)
 
 
+def holm(p: Sequence[float]) -> tuple[float, ...]:
+    """P values adjusted for their number by Holm's step-down procedure (1979), whatever the tests have in common.
+
+    An adjusted value is the smallest probability of even one false call at which the test would be called significant.
+
+    >>> holm([0.01, 0.04, 0.03])
+    (0.03, 0.06, 0.06)
+    """
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(np.asarray(p, dtype=float)[order] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return tuple(adjusted.tolist())
+
+
 def _adjusted(p: Array) -> Array:
     order = np.argsort(p)
     ranked = p[order] * len(p) / np.arange(1, len(p) + 1)

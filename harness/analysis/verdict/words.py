@@ -151,7 +151,8 @@ def shown_change(curve: Curve, evidence: Evidence) -> float | None:
         return None
     span = max(curve.y) - min(curve.y)
     beyond = evidence.range_stderr is not None and abs(evidence.range) > span + 2 * evidence.range_stderr
-    return math.copysign(span, evidence.range) if beyond else evidence.range
+    best = math.inf if curve.metric.best is None or curve.metric.chance is None else abs(curve.metric.best) or math.inf
+    return math.copysign(span if beyond else min(abs(evidence.range), best), evidence.range)
 
 
 def evidence_text(name: str, value: float | None) -> str:
