@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from statistics import fmean
 from typing import NamedTuple
 
 import pandas as pd
 
+from harness.analysis.compare import Rank, ranks
+from harness.analysis.compare.rank_ranges import Documents
+from harness.analysis.compare.run_noise import NoiseOf
 from harness.analysis.curves.frame import frame
 from harness.analysis.stats import estimate, normalised
 from harness.catalog.lm_eval_tasks.groups import TaskGroup
@@ -16,7 +21,7 @@ from harness.group_scores import group_scores
 from harness.plan import AXES, MODEL_AXES, QUESTION_AXES, Cell, Value, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.wording import defused, markdown, number, score, visible_json
+from harness.wording import defused, interval, markdown, number, places, score, visible_json
 
 _WHO = axes(free=QUESTION_AXES, first=("family", "model", "revision", "variant", "engine"))
 MODEL_COLUMNS = (*_WHO[:4], "params", *_WHO[4:])
@@ -26,7 +31,10 @@ _NAMED_APART = MODEL_AXES | {"task", "task_digest", "shots", "seed"}
 ModelRow = tuple[Value, ...]
 """Values of `MODEL_COLUMNS`."""
 AVERAGE = "mean_normalized"
-"""Unweighted mean of scores centred on chance: 0 is guessing, 1 is perfect. `wide_table` explains of which settings."""
+"""Mean of scores centred on chance, in which each task counts once: 0 is guessing, 1 is perfect. `wide_table` explains
+of which settings."""
+PLACES = ("rank_best", "rank_last")
+"""Columns with the first and the last place that a model can hold, see `ranks`."""
 
 _LARGEST_SCORE = 1000
 """From here on a number of a table is no score but FLOPs, seconds or tokens."""
@@ -41,12 +49,15 @@ def tidy_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = 
 
 
 def wide_table(
-    results: Iterable[CellResult], failures: Iterable[CellFailure] = (), groups: Sequence[TaskGroup] = ()
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    groups: Sequence[TaskGroup] = (),
 ) -> pd.DataFrame:
     """One row per model, one column per setting with its headline score, few-shot seeds averaged.
 
     Averages can only be compared when they are over the same settings. They are therefore over the settings that most
     models share (see `_averaged`), and a model that lacks one of these, because it failed or never ran, has no average.
+    A task that was asked in several settings counts once, by their mean.
     A setting that was tried with a few models, or a model that was evaluated in few settings, leaves the average of the
     others as it is. Some scores never enter the average: those of metrics without a chance level, of earlier versions
     of a task that was edited, of cells in which documents are missing, and of a limited number of documents where other
@@ -69,6 +80,59 @@ def wide_table(
     numbers = (AVERAGE, *board.metrics, *of_groups)
     table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, *numbers])
     return table.astype({"params": "Int64", **dict.fromkeys(numbers, "Float64")})
+
+
+def ranked_table(
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    *,
+    documents: Documents | None = None,
+    noise: NoiseOf | None = None,
+) -> pd.DataFrame:
+    """One row per model, best first: its places, its mean with the 95 % interval, and one score per task.
+
+    A task's score is the mean over its settings, those that are averaged in `wide_table`. Models without a mean come
+    last, and have no places.
+
+    Args:
+        results: in any order; headers are enough.
+        failures: their models get a row even when nothing succeeded.
+        documents: gives the scores of a cell's documents, on which models are compared; None compares their scores.
+        noise: finds the noise between training runs; None counts none.
+    """
+    board = _board(list(results), failures)
+    of_rank, of_tasks = board.ranks(documents, noise), board.tasks()
+    means = {row: board.average(row) for row in board.scores}
+    ordered = sorted(board.scores, key=lambda row: -math.inf if (mean := means[row]) is None else mean, reverse=True)
+    rows = [
+        [
+            *((rank.best, rank.last) if (rank := of_rank.get(row)) else (None, None)),
+            *row,
+            means[row],
+            *((rank.low, rank.high) if rank else (None, None)),
+            *(board.mean(row, columns) for columns in of_tasks.values()),
+        ]
+        for row in ordered
+    ]
+    numbers = (AVERAGE, "mean_low", "mean_high", *of_tasks)
+    table = pd.DataFrame(rows, columns=[*PLACES, *MODEL_COLUMNS, *numbers])
+    return table.astype({**dict.fromkeys((*PLACES, "params"), "Int64"), **dict.fromkeys(numbers, "Float64")})
+
+
+def for_people(ranked: pd.DataFrame) -> pd.DataFrame:
+    """A ranked table as a page shows it: `rank` such as 1–3, and the interval in one column."""
+    table = ranked.drop(columns=[*PLACES, "mean_low", "mean_high"])
+    ranges = [
+        "" if pd.isna(best) else places(int(best), int(last))
+        for best, last in zip(*(ranked[name] for name in PLACES), strict=True)
+    ]
+    ends = zip(ranked["mean_low"], ranked["mean_high"], strict=True)
+    intervals = ["" if pd.isna(low) else interval(float(low), float(high)) for low, high in ends]
+    table.insert(0, "rank", pd.Series(ranges, dtype="string", index=table.index))
+    table.insert(
+        [*table.columns].index(AVERAGE) + 1, "95 % interval", pd.Series(intervals, dtype="string", index=table.index)
+    )
+    return table
 
 
 def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> str | None:
@@ -141,6 +205,16 @@ def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return head, [[str(name), *(_text(value) for value in table[name])] for name in shown]
 
 
+def as_text(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of a ranked table as it fits a terminal: rank, model, size and mean, and no single tasks."""
+    shown = for_people(ranked)
+    head = ["rank", "model", "params", AVERAGE, "95 % interval"]
+    models = shown[list(MODEL_COLUMNS)].astype(object).where(shown[list(MODEL_COLUMNS)].notna(), None)
+    shown["model"] = _row_names(list(models.itertuples(index=False, name=None)))
+    shown["params"] = [number(value) for value in shown["params"]]
+    return head, [[_text(value) for value in row] for row in shown[head].itertuples(index=False, name=None)]
+
+
 class _Board(NamedTuple):
     """The content of the wide table."""
 
@@ -152,16 +226,46 @@ class _Board(NamedTuple):
     """Columns whose scores are averaged."""
     complete: Mapping[ModelRow, Set[str]]
     """Row -> columns in which it has a score that may be averaged."""
+    results: Mapping[tuple[ModelRow, str], Sequence[CellResult]]
+    """Row and column -> the results, one per few-shot seed."""
+    task_of: Mapping[str, str]
+    """Column -> name of the task, with the metric, as the head of a column."""
 
     def average(self, row: ModelRow) -> float | None:
-        """Mean of the chance-centred scores; None unless the row has every score that is averaged."""
+        """Mean of the chance-centred scores, each task once; None unless the row has every score that is averaged."""
         if not self.averaged or not self.averaged <= self.complete[row]:
             return None
+        of_tasks: dict[str, list[float]] = {}
         # in the order of the columns: that of a set differs from run to run, and with it the last digit of the sum
-        centred = [
-            normalised(self.scores[row][name], self.metrics[name]) for name in self.metrics if name in self.averaged
-        ]
-        return sum(value for value in centred if value is not None) / len(centred)
+        for name in self.metrics:
+            if name in self.averaged:
+                value = normalised(self.scores[row][name], self.metrics[name])
+                of_tasks.setdefault(self.task_of[name], []).append(0.0 if value is None else value)
+        return fmean(map(fmean, of_tasks.values()))
+
+    def tasks(self) -> dict[str, tuple[str, ...]]:
+        """Task -> its columns that are averaged; of a task without any, those that most models share."""
+        columns: dict[str, list[str]] = {}
+        for name in self.metrics:
+            columns.setdefault(self.task_of[name], []).append(name)
+        shared = {
+            task: self.averaged & {*names} or _averaged({*scores} & {*names} for scores in self.scores.values())
+            for task, names in columns.items()
+        }
+        return {task: tuple(name for name in names if name in shared[task]) for task, names in columns.items()}
+
+    def mean(self, row: ModelRow, columns: Sequence[str]) -> float | None:
+        """Mean of some scores of a model as they are; None where it lacks one."""
+        values = [self.scores[row].get(name) for name in columns]
+        known = [value for value in values if value is not None]
+        return fmean(known) if known and len(known) == len(values) else None
+
+    def ranks(self, documents: Documents | None, noise: NoiseOf | None) -> dict[ModelRow, Rank]:
+        """The places of every model with an average."""
+        ranked = [row for row in self.scores if self.average(row) is not None]
+        columns = [name for name in self.metrics if name in self.averaged]
+        models = [[one for name in columns for one in self.results[row, name]] for row in ranked]
+        return dict(zip(ranked, ranks(models, documents, noise=noise), strict=True))
 
 
 def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _Board:
@@ -195,6 +299,8 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
         {name: cell.metrics[0] for name, cell in columns.items()},
         _averaged(asked.values()),
         complete,
+        grouped,
+        {name: f"{cell.task} ({cell.metrics[0].name})" for name, cell in columns.items()},
     )
 
 

@@ -113,6 +113,15 @@ def span(values: Iterable[int]) -> str:
     return count(least) if least == most else f"{count(least)} to {count(most)}"
 
 
+def places(best: int, last: int) -> str:
+    """The places of a ranking that something can hold.
+
+    >>> places(1, 3), places(2, 2)
+    ('1–3', '2')
+    """
+    return str(best) if best == last else f"{best}–{last}"
+
+
 def score(value: float | None) -> str:
     """A score with three decimals; empty when there is none.
 

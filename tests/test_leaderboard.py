@@ -13,7 +13,18 @@ from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict import judge
 from harness.cli.leaderboard import command
-from harness.leaderboard import across, centred_table, left_out, tidy_table, to_csv, to_json, to_markdown, wide_table
+from harness.leaderboard import (
+    across,
+    centred_table,
+    for_people,
+    left_out,
+    ranked_table,
+    tidy_table,
+    to_csv,
+    to_json,
+    to_markdown,
+    wide_table,
+)
 from harness.reading import read_table
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
@@ -239,6 +250,41 @@ def test_the_command_says_beside_the_wide_table_what_its_average_leaves_out(
     assert shown.err == "mean_normalized is over 2 of 3 settings; left out: colours 3-shot first 4 (acc)\n"
     command(profile="tidy", results=tmp_path)
     assert capsys.readouterr().err == ""
+
+
+def test_the_ranked_table_begins_with_the_best_and_has_one_score_per_task() -> None:
+    shapes = task("shapes")
+    table = ranked_table([*grown((50, 180, 60)), *grown((60, 190, 70), shots=5), *grown((20, 190, 25), of=shapes)])
+    assert list(table["model"]) == ["toy-4000", "toy-16000", "toy-1000"]
+    assert list(table["colours (acc)"]) == pytest.approx([0.925, 0.325, 0.275])
+    assert list(table["shapes (acc)"]) == pytest.approx([0.95, 0.125, 0.1])
+    # each task counts once, and not colours twice
+    assert table["mean_normalized"][0] == pytest.approx(((0.925 - 0.25) / 0.75 + (0.95 - 0.25) / 0.75) / 2)
+    assert [tuple(row) for row in table[["rank_best", "rank_last"]].itertuples(index=False)] == [(1, 1), (2, 3), (2, 3)]
+    assert (table["mean_low"] < table["mean_normalized"]).all()
+    shown = for_people(table)
+    assert list(shown["rank"]) == ["1", "2–3", "2–3"]
+    assert list(shown.columns[:2]) == ["rank", "family"]
+
+
+def test_equal_scores_share_their_places_and_what_has_no_mean_has_none() -> None:
+    table = ranked_table([*grown((200, 200, 100)), *grown((150, 150), shots=5)[:1]], [failed(cell(model=model(9)))])
+    assert list(for_people(table)["rank"]) == ["1–2", "1–2", "3", ""]
+    assert table["mean_high"].max() == 1.0
+    assert pd.isna(table["mean_low"][3])
+
+
+def test_ranks_are_exported_and_shown_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for one in grown((200, 100)):
+        Store(tmp_path).write(replace(one, samples=()))
+    command(profile="ranked", results=tmp_path)
+    (best, last) = rows(capsys.readouterr().out)
+    assert [(row["rank_best"], row["rank_last"], row["model"]) for row in (best, last)] == [
+        ("1", "1", "toy-1000"),
+        ("2", "2", "toy-4000"),
+    ]
+    command(profile="ranked", output_format="text", results=tmp_path)
+    assert capsys.readouterr().out.splitlines()[2].split()[:4] == ["1", "toy-1000", "1k", "1.000"]
 
 
 def test_the_order_of_results_does_not_matter() -> None:

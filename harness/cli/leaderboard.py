@@ -11,7 +11,8 @@ from harness.cli.options import IncludePath, Results
 from harness.cli.output import print_file, say, table
 from harness.cli.write import write_text
 from harness.errors import HarnessError
-from harness.reading import read_outcomes
+from harness.reading import document_reader, read_outcomes
+from harness.store import Store
 from harness.store.index import collector_off
 
 if TYPE_CHECKING:
@@ -37,7 +38,11 @@ def command(
         ),
     ] = None,
     profile: Annotated[
-        Literal["tidy", "wide"], typer.Option(help="tidy: a row per cell and metric; wide: a row per model.")
+        Literal["tidy", "wide", "ranked"],
+        typer.Option(
+            help="tidy: a row per cell and metric; wide: a row per model, a column per setting; ranked: the places "
+            "that each model can hold, its mean with interval, a column per task."
+        ),
     ] = "tidy",
     include_path: IncludePath = None,
     results: Results = Path("results"),
@@ -45,20 +50,27 @@ def command(
     """Export the leaderboard. Numbers that are missing are left empty and are never 0.
 
     A wide one has a column for each group of lm-eval, such as mmlu, of which every task has a result.
+
+    A ranked one begins with the best. Models that cannot be told apart on the documents that both answered share their
+    places, from rank_best to rank_last: all pairs are tested together (Holm), so that all ranges hold with 95 %.
+    mean_low and mean_high are the 95 % interval of mean_normalized, in which each task counts once.
     """
     from harness import leaderboard
+    from harness.analysis.compare import noise_from
 
     chosen = output_format or _format_of(output)
     done, failures, _ = read_outcomes(results, say)
-    if chosen == "text":
+    if chosen == "text" and profile == "tidy":
         profile = "wide"
     with collector_off():  # a large table is millions of objects
-        rows = (
-            leaderboard.tidy_table(done, failures)
-            if profile == "tidy"
-            else leaderboard.wide_table(done, failures, _groups(done, include_path))
-        )
-    if profile == "wide" and (left_out := leaderboard.left_out(done, failures)):
+        if profile == "tidy":
+            rows = leaderboard.tidy_table(done, failures)
+        elif profile == "wide":
+            rows = leaderboard.wide_table(done, failures, _groups(done, include_path))
+        else:
+            documents = document_reader(Store(results), say)
+            rows = leaderboard.ranked_table(done, failures, documents=documents, noise=noise_from(done))
+    if profile != "tidy" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}
     with collector_off():
@@ -93,6 +105,6 @@ def _format_of(output: Path | None) -> str:
 
 
 def _text(rows: pd.DataFrame) -> str:
-    from harness.leaderboard import across
+    from harness.leaderboard import PLACES, across, as_text
 
-    return table(*across(rows)) + "\n"
+    return table(*(as_text(rows) if PLACES[0] in rows else across(rows))) + "\n"

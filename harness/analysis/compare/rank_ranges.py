@@ -31,6 +31,7 @@ from harness.plan import MODEL_AXES, Cell, Setting
 from harness.records import CellResult
 from harness.specs import MetricSpec
 from harness.store import DocumentScores
+from harness.wording import places
 
 Documents = Callable[[Cell], DocumentScores | None]
 """Gives the scores of a cell's documents; None for a file that cannot be read."""
@@ -55,8 +56,8 @@ class Rank(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The range in words: `1-3`, or `2` for a single place."""
-        return str(self.best) if self.best == self.last else f"{self.best}–{self.last}"
+        """The range in words: `1–3`, or `2` for a single place."""
+        return places(self.best, self.last)
 
 
 def ranks(
