@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.cli.options import FigureFile, Json, Results
+from harness.cli.options import FigureFile, Json, PictureFont, PictureWidth, Results
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
-from harness.cli.write import write_figures
+from harness.cli.write import paper_of, write_figures
 from harness.errors import HarnessError, PlanError
 from harness.plan import Cell
 from harness.reading import document_reader, read_outcomes
@@ -39,6 +39,8 @@ def command(
         ),
     ] = None,
     figure: FigureFile = None,
+    width: PictureWidth = None,
+    font: PictureFont = None,
     as_json: Json = False,
 ) -> None:
     """Show the differences of two sides on the same documents: B minus A, corrected for the number of tasks.
@@ -55,6 +57,7 @@ def command(
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
+    paper = paper_of(figure, width, font)
     done, failures, _ = read_outcomes(results, say)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
@@ -71,7 +74,7 @@ def command(
     if figure is not None:
         from harness.figures import comparison_figure
 
-        write_figures(figure, [comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}")
+        write_figures(figure, [comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}", paper)
     counted = summary(compared.comparisons)
     if as_json:
         comparisons = [_object(one) for one in compared.comparisons]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -11,6 +12,8 @@ from harness.cli.options import (
     FamilyChoice,
     FigureFile,
     Json,
+    PictureFont,
+    PictureWidth,
     ResultsOrTable,
     ScaleAxis,
     ShotChoice,
@@ -22,11 +25,20 @@ from harness.cli.options import (
 )
 from harness.cli.output import print_json, table, telling
 from harness.cli.read import choose, given_curves
-from harness.cli.write import write_figures
+from harness.cli.write import paper_of, write_figures
+from harness.errors import HarnessError
 from harness.wording import number, score
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
+    from harness.analysis.verdict import CurveRow
+    from harness.figures import Look
+
+_Row = TypeVar("_Row", bound="CurveRow")
+_MOST_PANELS = 60
+"""Panels that one picture holds."""
+_PANEL_WIDTH = 190
+"""Pixels of a panel, its axis included."""
 
 
 def command(
@@ -39,17 +51,41 @@ def command(
     shots: ShotChoice = None,
     metric: Annotated[str, typer.Option(help="`all`, the `headline` of each task, or the name of a metric.")] = "all",
     figure: FigureFile = None,
+    width: PictureWidth = None,
+    font: PictureFont = None,
+    verdicts: Annotated[
+        bool, typer.Option("--verdicts", help="Add verdicts, and the intervals of thresholds, to the figures.")
+    ] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Draw each headline metric beside the continuous one of the same answers.")
+    ] = False,
+    names: Annotated[bool, typer.Option("--names", help="Write names of models into the figures.")] = False,
+    own_axes: Annotated[
+        bool, typer.Option("--own-axes", help="Give each panel a y axis that ends with its points.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
     from harness.analysis.curves.frame import point_rows
 
-    drawn = given_curves(results, table_file, scale, columns=split(columns))
+    paper = paper_of(figure, width, font)
+    judging = verdicts or pairs
+    drawn = given_curves(results, table_file, scale, columns=split(columns), items=judging and figure is not None)
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
     if figure is not None:
-        write_figures(figure, list(_figures(chosen)), "Curves over scale")
+        from harness.figures import Look
+
+        look = Look(
+            names=names,
+            own_axes=own_axes,
+            verdicts=verdicts,
+            thresholds=verdicts,
+            width=900.0 if paper is None else paper.drawn_width,
+        )
+        made = _figures(_rows(drawn, chosen, judging=judging), look, pairs=pairs, apart=_is_page(figure))
+        write_figures(figure, made, "Curves over scale", paper)
     rows = point_rows(chosen)
     if as_json:
         print_json(rows)
@@ -59,15 +95,52 @@ def command(
     print(table(*shown))
 
 
-def _figures(chosen: Sequence[Curve]) -> Iterable[Any]:
-    """One figure for every metric of a task, with all its families and settings."""
-    from harness.analysis.verdict import CurveRow
-    from harness.figures import curve_figure
+def _is_page(figure: Path) -> bool:
+    return figure.suffix.lower() == ".html"
 
-    groups: dict[tuple[str, str, int, str], list[CurveRow]] = {}
-    for curve in chosen:
-        groups.setdefault((curve.suite, curve.task, curve.rank, curve.metric.name), []).append(CurveRow(curve=curve))
-    return (curve_figure(groups[name]) for name in sorted(groups))
+
+def _rows(drawn: Sequence[Curve], chosen: Sequence[Curve], *, judging: bool) -> list[CurveRow]:
+    """The chosen curves; if `judging`, headline metrics with their verdicts, which are judged together with all others."""
+    from harness.analysis.verdict import CurveRow, judge
+
+    judged = {id(row.curve): row for row in judge(drawn)} if judging else {}
+    return [judged.get(id(curve)) or CurveRow(curve=curve) for curve in chosen]
+
+
+def _figures(rows: Sequence[CurveRow], look: Look, *, pairs: bool, apart: bool) -> list[Any]:
+    """A figure for each metric of a task, with all its families and settings; or one figure with a panel for each.
+
+    Args:
+        rows: the curves.
+        look: what is shown.
+        pairs: draw headline metrics with verdicts alone, each beside its continuous partner.
+        apart: one figure for each.
+    """
+    from harness import figures
+    from harness.analysis.verdict import Judged
+
+    if pairs:
+        judged = [row for row in rows if isinstance(row, Judged)]
+        if not apart:
+            return [figures.pairs(judged, look=look)] if judged else []
+        by_task = _grouped(judged, lambda row: (row.curve.suite, row.curve.task))
+        return [figures.sharp_and_smooth(group, look=look) for group in by_task]
+    groups = _grouped(rows, lambda row: (row.curve.suite, row.curve.task, row.curve.rank, row.curve.metric.name))
+    if apart or not groups:
+        return [figures.curve_figure(group, look=look) for group in groups]
+    if len(groups) > _MOST_PANELS:
+        raise HarnessError(
+            f"one picture holds {_MOST_PANELS} panels, and there are {len(groups)}: choose with --family, --task, "
+            "--shots and --metric, or write to .html"
+        )
+    return [figures.overview(rows, columns=max(1, int(look.width / _PANEL_WIDTH)), look=look)]
+
+
+def _grouped(rows: Sequence[_Row], key: Callable[[_Row], Any]) -> list[list[_Row]]:
+    groups: dict[Any, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return [groups[name] for name in sorted(groups)]
 
 
 def _text(name: str, value: object) -> object:

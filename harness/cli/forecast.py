@@ -12,6 +12,8 @@ from harness.cli.options import (
     FamilyChoice,
     FigureFile,
     Json,
+    PictureFont,
+    PictureWidth,
     ResultsOrTable,
     ScaleAxis,
     ShotChoice,
@@ -23,7 +25,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
 from harness.cli.read import choose, given_curves
-from harness.cli.write import write_figures
+from harness.cli.write import paper_of, write_figures
 from harness.errors import PlanError
 from harness.wording import interval, number, quantity, score
 
@@ -72,6 +74,8 @@ def command(
         bool, typer.Option("--reasons", help="Add the reasons to doubt each forecast, in sentences.")
     ] = False,
     figure: FigureFile = None,
+    width: PictureWidth = None,
+    font: PictureFont = None,
     as_json: Json = False,
 ) -> None:
     """Show the score expected at a larger scale, with a 95 % prediction interval and its back-test.
@@ -84,7 +88,7 @@ def command(
 
     if by_loss and with_loss:
         raise PlanError("--by-loss and --with-loss: expected one of them")
-
+    paper = paper_of(figure, width, font)
     drawn = given_curves(results, table_file, scale, columns=split(columns))
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
@@ -99,7 +103,7 @@ def command(
     else:
         rows = forecasts(chosen, scale_of(at), losses=losses)
     if figure is not None:
-        write_figures(figure, _figures(rows), f"Forecasts at {at}")
+        write_figures(figure, _figures(rows, losses if by_loss else None), f"Forecasts at {at}", paper)
     if as_json:
         print_json([to_json(one) for one in rows])
         return
@@ -145,15 +149,18 @@ def _losses(over_loss: Iterable[Curve], of: Iterable[Curve]) -> dict[str, float]
     }
 
 
-def _figures(rows: Iterable[Forecast | NoForecast]) -> list[Any]:
+def _figures(rows: Iterable[Forecast | NoForecast], losses: dict[str, float] | None) -> list[Any]:
     """One figure for each curve that has a forecast."""
-    from harness.analysis.forecast import Forecast
+    from harness.analysis.forecast import Forecast, on_the_way
     from harness.analysis.growth import traces
     from harness.figures import forecast_figure
 
     forecasted = [one for one in rows if isinstance(one, Forecast)]
-    forms = traces([one.curve for one in forecasted], until=forecasted[0].at if forecasted else None)
-    return [forecast_figure(one, lines) for one, lines in zip(forecasted, forms, strict=True)]
+    if not forecasted:
+        return []
+    curves, at = [one.curve for one in forecasted], forecasted[0].at
+    forms, ways = traces(curves, until=at), on_the_way(curves, at, losses=losses)
+    return [forecast_figure(*parts) for parts in zip(forecasted, forms, ways, strict=True)]
 
 
 def _row(one: Forecast | NoForecast) -> tuple[object, ...]:

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import FigureFile, Json, TableColumns, TaskChoice, split
+from harness.cli.options import FigureFile, Json, PictureFont, PictureWidth, TableColumns, TaskChoice, split
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
-from harness.cli.write import write_figures
+from harness.cli.write import paper_of, write_figures
 from harness.errors import PlanError, TableError, unknown
 from harness.wording import number, quantity
 
@@ -54,6 +54,8 @@ def command(
     ] = None,
     groups: Annotated[int, typer.Option("--groups", min=2, help="Groups of documents (difficulty).")] = 3,
     figure: FigureFile = None,
+    width: PictureWidth = None,
+    font: PictureFont = None,
     as_json: Json = False,
 ) -> None:
     """Fit a published law to the scores of a table; without a name, show which there are and what each needs."""
@@ -68,6 +70,7 @@ def command(
         raise PlanError(unknown("law", name, BOOK))
     if table_file is None:
         raise TableError(f"a law is fitted to a table: --table FILE; {name} needs {BOOK[name].needs}")
+    paper = paper_of(figure, width, font)
     choice = Choice(
         tasks=split(task),
         metric=metric,
@@ -85,7 +88,7 @@ def command(
     if figure is not None:
         from harness.figures import law_figure
 
-        write_figures(figure, [law_figure(picture) for picture in found.pictures], f"The law {name}")
+        write_figures(figure, [law_figure(picture) for picture in found.pictures], f"The law {name}", paper)
     if as_json:
         print_json([{key: _plain(value) for key, value in row.items()} for row in found.rows])
         return

@@ -55,8 +55,19 @@ FigureFile = Annotated[
     Path | None,
     typer.Option(
         "--figure",
-        help="Draw figures into this file too: .html works offline; .png, .svg and .pdf take one figure each.",
+        help="Draw figures into this file too: an .html page works offline; .svg, .png and .pdf are one picture.",
     ),
+]
+PictureWidth = Annotated[
+    str | None,
+    typer.Option(
+        "--width",
+        help="Width of that picture in a paper, such as 3.3in, 84mm or 600px. All its letters have one size then, and "
+        "its caption goes to stderr.",
+    ),
+]
+PictureFont = Annotated[
+    float | None, typer.Option("--font", help="Size of these letters in points; 8 unless told.", show_default=False)
 ]
 IncludePath = Annotated[
     list[Path] | None,

@@ -6,10 +6,13 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.output import say
 from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.figures import Paper
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,18 +43,36 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def write_figures(path: Path, drawn: Sequence[Any], title: str) -> None:
+def paper_of(figure: Path | None, width: str | None, font: float | None) -> Paper | None:
+    """The place in a paper for which a picture is asked; None when it is for a screen.
+
+    Raises:
+        HarnessError: there is no picture, or nothing has such a width or such letters.
+    """
+    if width is None and font is None:
+        return None
+    from harness.figures import PICTURES, Paper
+
+    if figure is None or figure.suffix.removeprefix(".").lower() not in PICTURES:
+        option = "--font" if width is None else "--width"
+        raise HarnessError(f"{option} is for a picture: expected --figure FILE.{', .'.join(PICTURES)} beside it")
+    usual = Paper()
+    return Paper(width=width or usual.width, font=font or usual.font)
+
+
+def write_figures(path: Path, drawn: Sequence[Any], title: str, paper: Paper | None = None) -> None:
     """Write figures to an HTML page, or a single one to a picture, and say so on stderr.
 
     Args:
         path: file to write; `.html` takes any number of figures, `.png`, `.svg` and `.pdf` take one.
         drawn: figures made by functions of `harness.figures`.
         title: title of the page.
+        paper: the place in a paper that a picture has to fit; None draws it for a screen.
 
     Raises:
         HarnessError: there is nothing to draw, the file is of another kind, or cannot be written.
     """
-    from harness.figures import PICTURES, to_page, to_picture
+    from harness.figures import PICTURES, caption, to_page, to_picture
 
     if not drawn:
         raise HarnessError(f"{path}: there is nothing to draw")
@@ -66,5 +87,7 @@ def write_figures(path: Path, drawn: Sequence[Any], title: str) -> None:
             "--metric, or write to .html"
         )
     else:
-        write_bytes(path, to_picture(drawn[0], kind))
+        write_bytes(path, to_picture(drawn[0], kind, paper=paper))
+    if paper is not None:
+        say(f"caption: {caption(drawn[0])}")
     say(f"{len(drawn)} figure{'s' if len(drawn) > 1 else ''} written to {path}")

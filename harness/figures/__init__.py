@@ -5,18 +5,23 @@ No other package imports plotly.
 
 from harness.figures.comparison import comparison_figure
 from harness.figures.counts import verdict_counts
-from harness.figures.curves import curve_figure, overview, sharp_and_smooth
+from harness.figures.curves import curve_figure, overview, pairs, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
+from harness.figures.grid import Look
 from harness.figures.law import law_figure
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
+from harness.figures.paper import Paper
 from harness.figures.power import power_figure
+from harness.figures.static import to_svg
 from harness.figures.style import COLOURS, SYMBOLS, caption, heading
 
 __all__ = [
     "COLOURS",
     "PICTURES",
     "SYMBOLS",
+    "Look",
+    "Paper",
     "caption",
     "comparison_figure",
     "curve_figure",
@@ -25,6 +30,7 @@ __all__ = [
     "heat_map",
     "law_figure",
     "overview",
+    "pairs",
     "plotly_js",
     "power_figure",
     "sharp_and_smooth",
@@ -32,5 +38,6 @@ __all__ = [
     "to_div",
     "to_page",
     "to_picture",
+    "to_svg",
     "verdict_counts",
 ]

@@ -18,10 +18,11 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
     """Forest plot: the paired difference of every task with its 95 % interval; clear differences are coloured.
 
     Args:
-        comparisons: at least one; each is a row, the first at the top.
+        comparisons: at least one; each is a row, the largest gain of B at the top.
         a: name of the first side.
         b: name of the second side; right of 0 it scores more.
     """
+    comparisons = sorted(comparisons, key=_loss_of_b)
     plain = _names(comparisons)
     names = [*map(literal, plain)]
     figure = go.Figure(layout=layout(f"{b} minus {a}", height=150 + 24 * len(comparisons)))
@@ -46,6 +47,10 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         dtick=1,
     )
     return captioned(figure, _caption(comparisons))
+
+
+def _loss_of_b(one: Comparison) -> float:
+    return -one.scores.difference if one.metric.higher_is_better else one.scores.difference
 
 
 def _differences(rows: Sequence[tuple[str, Comparison]], colour: str, symbol: str, legend: str) -> go.Scatter:

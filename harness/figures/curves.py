@@ -1,36 +1,24 @@
-"""Curves over scale: one metric, the sharp one beside the smooth one, or all tasks at a glance."""
+"""Curves over scale: one metric, the sharp one beside the smooth one, or many tasks at a glance."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from itertools import chain
+from typing import TypeVar
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from harness.analysis.curves import AXIS_TITLES
 from harness.analysis.verdict import CurveRow, Judged, partner_rows
 from harness.figures.captions import describe
-from harness.figures.panel import (
-    Drawn,
-    add,
-    draw_chance,
-    draw_row,
-    draw_thresholds,
-    in_panel,
-    lines_of,
-    scale_axis,
-    score_title,
-)
-from harness.figures.style import captioned, layout, literal
+from harness.figures.grid import Look, Panel, panels_figure
+from harness.figures.lines import lines_of
+from harness.figures.style import captioned
 
-_PANEL_HEIGHT = 220
-_PANEL_GAP = 48
-_OVERVIEW_MARGIN = 132
+_Row = TypeVar("_Row", bound=CurveRow)
+_SMALL = 0.7
+"""Thickness of lines in small panels."""
 
 
-def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
+def curve_figure(rows: Sequence[CurveRow], *, look: Look | None = None) -> go.Figure:
     """One metric of one task over scale, a line per setting (family, shots, prompt).
 
     A ring marks the first size from which on a curve is above chance. Its threshold and its growth forms are drawn too,
@@ -38,6 +26,7 @@ def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
 
     Args:
         rows: of one task, one metric and one scale axis; at least one.
+        look: what is shown besides.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
@@ -49,22 +38,18 @@ def curve_figure(rows: Sequence[CurveRow]) -> go.Figure:
     >>> figure.layout.xaxis.type
     'log'
     """
-    curves = [row.curve for row in rows]
-    figure = go.Figure(layout=layout(f"{curves[0].task}: {curves[0].metric.name}", height=400))
-    lines = lines_of(curves)
-    axis = scale_axis(curves, titled=True)
-    add(figure, chain(*(draw_row(row, lines) for row in rows), draw_chance(curves, axis)))
-    draw_thresholds(figure, rows, lines)
-    figure.update_xaxes(axis)
-    figure.update_yaxes(title_text=literal(score_title(curves[0])))
-    return captioned(figure, describe(rows, lines))
+    look, first = look or Look(), rows[0].curve
+    title = f"{first.task}: {first.metric.name}"
+    figure = panels_figure([Panel("", rows)], title=title, columns=1, panel_height=290, look=look)
+    return captioned(figure, describe(rows, lines_of([row.curve for row in rows]), thresholds=look.thresholds))
 
 
-def sharp_and_smooth(rows: Sequence[Judged]) -> go.Figure:
+def sharp_and_smooth(rows: Sequence[Judged], *, look: Look | None = None) -> go.Figure:
     """The headline metric beside the continuous one of the same answers: a jump in both is no metric artefact.
 
     Args:
         rows: of one task and one scale axis, at least one; those with a partner get a line in the second panel.
+        look: what is shown besides.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
@@ -76,60 +61,50 @@ def sharp_and_smooth(rows: Sequence[Judged]) -> go.Figure:
     >>> figure.layout.xaxis.type
     'log'
     """
-    partners = partner_rows(rows)
-    panels: list[Sequence[CurveRow]] = [panel for panel in (rows, partners) if panel]
-    curves = [row.curve for panel in panels for row in panel]
-    figure = make_subplots(rows=1, cols=len(panels), horizontal_spacing=0.12)
-    figure.update_layout(layout(curves[0].task, height=360))
-    lines = lines_of(curves)
-    axis = scale_axis(curves, titled=True)
-    drawn: list[Drawn] = []
-    for number, panel in enumerate(panels, start=1):
-        for row in panel:
-            drawn += in_panel(number, draw_row(row, lines))
-        drawn += in_panel(number, draw_chance([row.curve for row in panel], axis))
-        figure.update_yaxes(title_text=literal(score_title(panel[0].curve)), row=1, col=number)
-    add(figure, drawn)
-    draw_thresholds(figure, rows, lines)
-    figure.update_xaxes(axis)
-    return captioned(figure, describe(rows, lines, partners=partners))
+    look, partners = look or Look(), partner_rows(rows)
+    panels = [Panel("", rows), *([Panel("", partners)] if partners else [])]
+    figure = panels_figure(panels, title=rows[0].curve.task, columns=len(panels), panel_height=250, look=look)
+    lines = lines_of([row.curve for panel in panels for row in panel.rows])
+    return captioned(figure, describe(rows, lines, partners=partners, thresholds=look.thresholds))
 
 
-def overview(rows: Sequence[CurveRow], *, columns: int = 4) -> go.Figure:
-    """One small panel per task, a line per setting, all on one scale axis.
-
-    The axis has its labels under the lowest panel of each column.
+def overview(rows: Sequence[CurveRow], *, columns: int = 4, look: Look | None = None) -> go.Figure:
+    """One small panel for each metric of a task, a line per setting, all on one scale axis.
 
     Args:
-        rows: headline metrics of any tasks; at least one.
-        columns: how many panels stand side by side.
+        rows: any metrics of any tasks; at least one.
+        columns: how many panels stand side by side at most.
+        look: what is shown besides.
     """
-    curves = [row.curve for row in rows]
-    tasks = sorted({(c.suite, c.task) for c in curves})
-    height = math.ceil(len(tasks) / columns)
-    columns = min(columns, len(tasks))
-    figure = make_subplots(
-        rows=height,
-        cols=columns,
-        subplot_titles=[literal(task) for _, task in tasks],
-        horizontal_spacing=0.2 / columns,
-        vertical_spacing=_PANEL_GAP / (height * _PANEL_HEIGHT),
-    )
-    figure.update_layout(layout("", height=_OVERVIEW_MARGIN + height * _PANEL_HEIGHT))
-    figure.update_layout(margin={"t": 84, "b": 48}, legend_y=1 + 34 / (height * _PANEL_HEIGHT))
-    figure.update_annotations(font_size=13)
-    lines = lines_of(curves)
-    axis = scale_axis(curves, titled=False)
-    drawn: list[Drawn] = []
-    for number, task in enumerate(tasks, start=1):
-        panel = [row for row in rows if (row.curve.suite, row.curve.task) == task]
-        for row in panel:
-            drawn += in_panel(number, draw_row(row, lines, weight=0.7))
-        drawn += in_panel(number, draw_chance([row.curve for row in panel], axis))
-    add(figure, drawn)
-    figure.update_xaxes(axis, automargin=False, showticklabels=False)
-    figure.update_yaxes(nticks=6)
-    for number in range(max(1, len(tasks) - columns + 1), len(tasks) + 1):
-        figure.update_layout({f"xaxis{number}": {"showticklabels": True}})
-    caption = f"x: {AXIS_TITLES[curves[0].scale]}; y: headline metric. "
-    return captioned(figure, caption + describe(rows, lines, thresholds=False))
+    look = look or Look()
+    panels = [Panel(group[0].curve.task, group) for group in _by_metric(rows)]
+    columns = min(columns, len(panels))
+    figure = panels_figure(panels, title="", columns=columns, panel_height=170, look=look, weight=_SMALL)
+    return captioned(figure, describe(rows, lines_of([row.curve for row in rows]), thresholds=look.thresholds))
+
+
+def pairs(rows: Sequence[Judged], *, look: Look | None = None) -> go.Figure:
+    """The headline metric of each task beside the continuous one of the same answers, a task below the other.
+
+    Args:
+        rows: headline metrics of any tasks, on one scale axis; at least one. Beside a task without a partner nothing
+            is drawn.
+        look: what is shown besides.
+    """
+    look = look or Look()
+    panels: list[Panel] = []
+    for group in _by_metric(rows):
+        panels += [Panel(group[0].curve.task, group), Panel("", partner_rows(group))]
+    figure = panels_figure(panels, title="", columns=2, panel_height=170, look=look, weight=_SMALL)
+    partners = [row for panel in panels[1::2] for row in panel.rows]
+    lines = lines_of([row.curve for row in (*rows, *partners)])
+    return captioned(figure, describe(rows, lines, partners=partners, thresholds=look.thresholds))
+
+
+def _by_metric(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """The rows of each metric of a task, tasks by suite and name and metrics in their order."""
+    groups: dict[tuple[str, str, int, str], list[_Row]] = {}
+    for row in rows:
+        curve = row.curve
+        groups.setdefault((curve.suite, curve.task, curve.rank, curve.metric.name), []).append(row)
+    return [groups[key] for key in sorted(groups)]

@@ -8,27 +8,34 @@ import plotly.graph_objects as go
 
 from harness.analysis.forecast import Forecast
 from harness.analysis.growth import Trace
-from harness.figures.panel import add, draw_chance, draw_points, lines_of, scale_axis, score_title
-from harness.figures.style import COLOURS, GREY, captioned, faint, layout, literal
+from harness.figures.axes import scale_axis, score_title
+from harness.figures.levels import draw_levels
+from harness.figures.lines import lines_of
+from harness.figures.panel import add, draw_points
+from harness.figures.style import COLOURS, DASHES, GREY, captioned, faint, layout, literal
 from harness.wording import interval, number, score
 
 _LIGHTEST = 0.1
 """Growth forms of less Akaike weight than this are left out of the picture."""
 
 
-def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
+def forecast_figure(found: Forecast, traces: Sequence[Trace] = (), on_the_way: Sequence[Forecast] = ()) -> go.Figure:
     """Measured sizes, the forecast with its interval, and each size as it would have been forecast from smaller ones.
 
     Args:
         found: the forecast.
         traces: growth forms of the curve, extended to `found.at` by `traces(..., until=found.at)`. Those that take
-            part in the forecast are drawn, and the band between them is shaded.
+            part in the forecast are drawn.
+        on_the_way: forecasts between the largest size and `found.at`, from `analysis.forecast.on_the_way`; their
+            intervals are a band that ends with that of the forecast.
     """
     curve = found.curve
     figure = go.Figure(layout=layout(f"{curve.family} {curve.task}: {curve.metric.name}, {curve.label}", height=420))
     axis = scale_axis([curve], titled=True, also=[found.at])
     forms = [t for t in traces if found.forms.get(t.form, (0.0, 0.0))[0] >= _LIGHTEST]
-    _draw_band(figure, forms)
+    add(figure, draw_levels([curve], axis))
+    _draw_band(figure, [*on_the_way, found] if on_the_way else [])
+    _draw_forms(figure, forms)
     _draw_backtest(figure, found)
     (line,) = lines_of([curve]).values()
     add(figure, [draw_points(curve, line._replace(name="measured"), joined=False)])
@@ -44,42 +51,41 @@ def forecast_figure(found: Forecast, traces: Sequence[Trace] = ()) -> go.Figure:
             f"{interval(found.low, found.high)}<extra></extra>",
         )
     )
-    add(figure, draw_chance([curve], axis))
     figure.update_xaxes(axis)
     figure.update_yaxes(title_text=literal(score_title(curve)))
-    return captioned(figure, _caption(found, forms))
+    return captioned(figure, _caption(found, forms, banded=bool(on_the_way)))
 
 
-def _draw_band(figure: go.Figure, forms: Sequence[Trace]) -> None:
-    if not forms:
-        return
-    lowest, highest = ([end(ys) for ys in zip(*(f.y for f in forms), strict=True)] for end in (min, max))
-    for edge, fill in ((lowest, None), (highest, "tonexty")):
+def _draw_band(figure: go.Figure, forecasts: Sequence[Forecast]) -> None:
+    """The intervals of several forecasts as one area."""
+    if forecasts:
+        x, low, high = ([getattr(f, name) for f in forecasts] for name in ("at", "low", "high"))
         figure.add_trace(
             go.Scatter(
-                x=forms[0].x,
-                y=edge,
-                name="growth forms",
-                legendgroup="growth forms",
+                x=[*x, *x[::-1]],
+                y=[*high, *low[::-1]],
+                name="95 % of one further model",
                 mode="lines",
-                line={"width": 0},
-                fill=fill,
-                fillcolor=faint(COLOURS[0], 0.15),
+                line={"color": COLOURS[1], "width": 0},
+                fill="toself",
+                fillcolor=faint(COLOURS[1], 0.18),
                 hoverinfo="skip",
-                showlegend=fill is not None,
             )
         )
-    for form in forms:
+
+
+def _draw_forms(figure: go.Figure, forms: Sequence[Trace]) -> None:
+    for place, form in enumerate(forms):
         figure.add_trace(
             go.Scatter(
                 x=form.x,
                 y=form.y,
+                name="growth forms",
                 mode="lines",
-                line={"color": COLOURS[0], "width": 1.2},
-                opacity=form.weight / max(f.weight for f in forms),
+                line={"color": COLOURS[0], "width": 1.4, "dash": DASHES[place % len(DASHES)]},
                 legendgroup="growth forms",
                 hovertemplate=f"{form.form}, weight {number(form.weight)}<extra></extra>",
-                showlegend=False,
+                showlegend=place == 0,
             )
         )
 
@@ -96,8 +102,8 @@ def _draw_backtest(figure: go.Figure, found: Forecast) -> None:
             mode="markers",
             marker={"symbol": "line-ew", "size": 15, "line": {"color": GREY, "width": 2}},
             error_y={
-                **_bars([h.high - h.value for h in forecasts], [h.value - h.low for h in forecasts], faint(GREY, 0.35)),
-                "thickness": 8,
+                **_bars([h.high - h.value for h in forecasts], [h.value - h.low for h in forecasts], GREY),
+                "thickness": 5,
                 "width": 0,
             },
             customdata=[
@@ -114,21 +120,25 @@ def _bars(above: list[float], below: list[float], colour: str) -> dict[str, obje
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.8, "color": colour}
 
 
-def _caption(found: Forecast, forms: Sequence[Trace]) -> str:
+def _caption(found: Forecast, forms: Sequence[Trace], *, banded: bool) -> str:
     curve = found.curve
     at = number(found.at)
     parts = [
-        f"At {at}: {score(found.value)}, 95 % prediction interval {interval(found.low, found.high)} for one "
-        f"model on as many documents as the largest. Thin bars: 95 % interval of what was measured, {curve.documents}."
+        f"Diamond: the forecast. At {at}: {score(found.value)}, 95 % prediction interval "
+        f"{interval(found.low, found.high)} for one model on as many documents as the largest. Thin bars: 95 % "
+        f"interval of what was measured, {curve.documents}."
     ]
+    if banded:
+        parts.append("Band: that interval on the way from the largest model measured.")
     if forms:
         names = ", ".join(f"{form.form} ({number(found.forms[form.form][0])})" for form in forms)
-        drawn = "Line: the growth form" if len(forms) == 1 else "Lines, and the band between them: growth forms"
+        drawn = "Line: the growth form" if len(forms) == 1 else "Lines: the growth forms"
         parts.append(f"{drawn} of Akaike weight {_LIGHTEST} or more: {names}.")
     if found.error is not None:
         inside = sum(one.inside for one in found.backtest)
         parts.append(
-            f"Thick grey bars: each size as foretold from the smaller ones (95 %); {inside} of {len(found.backtest)} "
+            f"Thick grey bars: each {curve.noun} as foretold from those before it (95 %); {inside} of "
+            f"{len(found.backtest)} "
             f'hold what was measured. Mean error {score(found.error)}; of "it stays as it is" '
             f"{score(found.error_of_last)}, of a straight line {score(found.error_of_line)}."
         )

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES, Curve, position
 from harness.analysis.stats import PRACTICAL_EFFECT, Estimate
-from harness.figures.panel import score_title
+from harness.figures.axes import score_title
 from harness.figures.style import captioned, layout, literal
 from harness.wording import count, interval, number, score, signed, span
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 import plotly.graph_objects as go
 from plotly.io import to_html
 from plotly.offline import get_plotlyjs
 
 from harness.errors import MachineError
-from harness.figures.style import TITLED, UNTITLED, caption, heading, literal
+from harness.figures.font import FAMILY, font_face
+from harness.figures.paper import Paper, on_paper
+from harness.figures.static import to_svg
+from harness.figures.style import TITLED, UNTITLED, caption, heading, literal, title_place
 
 PICTURES = ("png", "svg", "pdf")
 """Kinds of picture, named as the ends of their files are."""
@@ -19,6 +23,8 @@ _STYLE = (
     "body{max-width:72rem;margin:1.5rem auto;padding:0 1rem;font-family:system-ui,sans-serif;color:#222}"
     "figure{margin:0 0 2.5rem}h2{font-size:1.05rem;margin:0}figcaption{font-size:.85rem;color:#555;max-width:60rem}"
 )
+_PRINT_DOTS = 300 / 96
+"""Device pixels per CSS pixel at 300 dots to the inch."""
 _CAPTION_CHARACTER = 6.3
 """Width in pixels of one caption character."""
 
@@ -61,26 +67,48 @@ def _heading(figure: go.Figure) -> str:
     return f"<h2>{escape(name)}</h2>" if name else ""
 
 
-def to_picture(figure: go.Figure, kind: str = "png", *, width: int = 900, scale: float = 2.0) -> bytes:
-    """The figure as a picture on white.
+def to_picture(
+    figure: go.Figure, kind: str = "png", *, width: int = 900, scale: float = 2.0, paper: Paper | None = None
+) -> bytes:
+    """The figure as a picture on white. SVG is written here and brings its font along; PNG and PDF take a browser.
 
     Args:
         figure: a figure of this package.
         kind: one of `PICTURES`.
         width: in CSS pixels; the height is the figure's own.
-        scale: device pixels per CSS pixel; 2 is sharp in print at column width.
+        scale: device pixels per CSS pixel of a PNG; 2 is sharp in print at column width.
+        paper: the place in a paper that the figure has to fit, without its caption; `width` and `scale` do not count.
 
     Raises:
         MachineError: kaleido or a browser is missing.
     """
+    printed = _printed(figure, width) if paper is None else on_paper(figure, paper)
+    wide = float(width) if paper is None else paper.pixels
+    if kind == "svg":
+        texts = "".join(_texts(printed.to_dict()))
+        size = None if paper is None else paper.width
+        return to_svg(printed, width=wide, size=size, style=font_face(texts)).encode()
+    dots = 1.0 if kind == "pdf" else scale if paper is None else _PRINT_DOTS
     try:
-        return bytes(_printed(figure, width).to_image(kind, width=width, scale=scale))
+        return bytes(printed.to_image(kind, width=wide, scale=dots))
     except (ImportError, RuntimeError) as error:
         # plotly says both "no kaleido" and "no browser" with RuntimeError, in several lines of advice.
         raise MachineError(
-            "a picture needs kaleido (pip install 'emergence-harness[png]') and Chrome or Chromium, found on the "
-            f"PATH or through BROWSER_PATH: {str(error).strip().partition(chr(10))[0]}"
+            f"a .{kind} needs kaleido (pip install 'emergence-harness[png]') and Chrome or Chromium, found on the PATH "
+            f"or through BROWSER_PATH; .svg needs neither: {str(error).strip().partition(chr(10))[0]}"
         ) from error
+
+
+def _texts(part: Any) -> Iterator[str]:
+    """Every text of a figure."""
+    if isinstance(part, str):
+        yield part
+    elif isinstance(part, dict):
+        for value in part.values():
+            yield from _texts(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _texts(value)
 
 
 def _printed(figure: go.Figure, width: int) -> go.Figure:
@@ -90,8 +118,14 @@ def _printed(figure: go.Figure, width: int) -> go.Figure:
     below = margin.b
     room = 16 * len(lines) + 12
     printed = go.Figure(figure).update_layout(
-        paper_bgcolor="white", plot_bgcolor="white", height=figure.layout.height + room, margin={"b": below + room}
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        height=figure.layout.height + room,
+        margin={"b": below + room},
+        font_family=FAMILY,
     )
+    if figure.layout.title.text:
+        printed.update_layout(title_y=title_place(printed.layout.height))
     return printed.add_annotation(
         text="<br>".join(map(literal, lines)),
         xref="paper",

@@ -1,86 +1,72 @@
-"""One panel of curves over scale: lines with error bars, chance, growth forms, thresholds, the axis."""
+"""One panel of curves over scale: lines with error bars or bands, growth forms, rings, names."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import cycle
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from harness.analysis.curves import AXIS_TITLES, Curve, Point
+from harness.analysis.curves import Curve, Point
 from harness.analysis.growth import MISFIT, Trace
 from harness.analysis.verdict import CurveRow, Judged
-from harness.figures.style import COLOURS, GREY, SYMBOLS, faint, literal
+from harness.figures.axes import same_place
+from harness.figures.lines import Line, Lines
+from harness.figures.style import faint, literal
 from harness.wording import count, counted, interval, number, score
 
-_STRIP = 0.035
-"""Height of a threshold's strip where several share a panel, as a share of the panel."""
-_OTHER_FORMS = 0.25
-"""Opacity of growth forms that describe a curve less well."""
+_BAND = 0.18
+"""Opacity of a band."""
+_NAME_ROOM = 15
+"""Pixels between two slanted names, below which they would lie on each other."""
 
 Drawn = dict[str, Any]
 """One plotly trace as a dict; a figure adds all of them at once, because adding one by one takes thrice as long."""
 
 
-class Line(NamedTuple):
-    """How one setting is told from the others: by name, by colour and by shape."""
-
-    name: str
-    """Family and setting, as plain text."""
-    colour: str
-    """Colour of line and markers."""
-    symbol: str
-    """Shape of the markers, as plotly names it."""
-
-
-Lines = Mapping[tuple[str, str], Line]
-"""Family and label of a curve -> how it is drawn."""
-
-
-def lines_of(curves: Sequence[Curve]) -> Lines:
-    """How to draw each family and setting, in the order of the curves; families are named when there are several."""
-    keys = list(dict.fromkeys((c.family, c.label) for c in curves))
-    several = len({family for family, _ in keys}) > 1
-    names = [f"{family}, {label}" if several else label for family, label in keys]
-    return dict(zip(keys, map(Line, names, cycle(COLOURS), cycle(SYMBOLS)), strict=True))
-
-
 def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Drawn]:
-    """One curve with error bars, and a ring round the first size from which on it is above chance.
+    """One curve with its intervals, and a ring round the first size from which on it is above chance.
 
     A line joins its points, except where a model has no score. When a growth form describes the curve, that form is
-    drawn instead of the line, and further forms faintly.
+    drawn instead of the line, and further forms thinly. A curve of several training runs or few-shot seeds has a band
+    for its intervals and a dot for each of them; any other has error bars.
 
     Args:
         row: the curve; a ring is drawn when it was judged.
-        lines: colour and shape of each setting.
+        lines: colour, shape and dash of each setting.
         weight: thickness of lines and markers, 1 in a large panel.
     """
-    line = lines[row.curve.family, row.curve.label]
+    line, curve = lines[row.curve.family, row.curve.label], row.curve
     traces = row.traces if described(row) else ()
+    banded = repeated(curve)
+    if banded:
+        yield _draw_band(curve, line)
     for rank, trace in reversed([*enumerate(traces)]):
         yield _form(trace, line, best=rank == 0)
-    yield from _draw_runs(row.curve, line, weight)
-    yield draw_points(row.curve, line, joined=not traces, weight=weight)
+    yield from _draw_dots(curve, line, weight)
+    yield draw_points(curve, line, joined=not (traces or same_place(curve)), bars=not banded, weight=weight)
     if isinstance(row, Judged) and row.verdict.reliable_from is not None:
-        yield _ring(row.curve, row.verdict.reliable_from, line, weight)
+        yield _ring(curve, row.verdict.reliable_from, line, weight)
 
 
-def draw_points(curve: Curve, line: Line, *, joined: bool, weight: float = 1.0) -> Drawn:
-    """The points of one curve with error bars."""
+def draw_points(curve: Curve, line: Line, *, joined: bool, bars: bool = True, weight: float = 1.0) -> Drawn:
+    """The points of one curve, with error bars where these are asked for."""
     places = _places(curve)
-    return {
+    drawn = {
         "type": "scatter",
         "x": [p.x for p in places],
         "y": [p.y for p in places],
         "name": literal(line.name),
         "legendgroup": literal(line.name),
         "mode": "lines+markers" if joined else "markers",
-        "line": {"color": line.colour, "width": 2 * weight},
+        "line": {"color": line.colour, "width": 2 * weight, "dash": line.dash},
         "marker": {"symbol": line.symbol, "size": 7 * weight, "color": line.colour},
-        "error_y": {
+        "customdata": [p.hover for p in places],
+        "hovertemplate": "%{customdata}<extra></extra>",
+    }
+    if bars:
+        drawn["error_y"] = {
             "type": "data",
             "symmetric": False,
             "array": [p.above for p in places],
@@ -88,30 +74,80 @@ def draw_points(curve: Curve, line: Line, *, joined: bool, weight: float = 1.0) 
             "thickness": 1.2 * weight,
             "width": 3 * weight,
             "color": line.colour,
-        },
-        "customdata": [p.hover for p in places],
-        "hovertemplate": "%{customdata}<extra></extra>",
+        }
+    return drawn
+
+
+def repeated(curve: Curve) -> bool:
+    """True for a curve whose intervals are drawn as a band: sizes with several training runs or few-shot seeds."""
+    several = any(len(point.runs) > 1 or point.estimate.seeds > 1 for point in curve.points)
+    return several and len(curve.points) > 1 and not same_place(curve)
+
+
+def _draw_band(curve: Curve, line: Line) -> Drawn:
+    """The intervals of a curve as one area, with a gap where a model has no score or its spread is not known."""
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for part in _unbroken(_places(curve)):
+        there = [(p.x, (p.y or 0.0) + (p.above or 0.0)) for p in part]
+        back = [(p.x, (p.y or 0.0) - (p.below or 0.0)) for p in reversed(part)]
+        for x, y in (*there, *back):
+            xs.append(x)
+            ys.append(y)
+        xs.append(None)
+        ys.append(None)
+    return {
+        "type": "scatter",
+        "x": xs[:-1],
+        "y": ys[:-1],
+        "mode": "lines",
+        "line": {"color": line.colour, "width": 0},
+        "fill": "toself",
+        "fillcolor": faint(line.colour, _BAND),
+        "legendgroup": literal(line.name),
+        "showlegend": False,
+        "hoverinfo": "skip",
     }
 
 
-def _draw_runs(curve: Curve, line: Line, weight: float) -> Iterator[Drawn]:
-    """A faint dot for each training run of the sizes that have several."""
-    repeated = [point for point in curve.points if len(point.runs) > 1]
-    runs = [named for point in repeated for named in zip(point.run_names, point.runs, strict=True)]
-    if runs:
+def _unbroken(places: Sequence[_Place]) -> list[list[_Place]]:
+    """Runs of neighbouring places that have an interval."""
+    parts: list[list[_Place]] = [[]]
+    for place in places:
+        if place.above is None or place.below is None:
+            parts.append([])
+        else:
+            parts[-1].append(place)
+    return [part for part in parts if part]
+
+
+def _draw_dots(curve: Curve, line: Line, weight: float) -> Iterator[Drawn]:
+    """A small dot for each training run of the sizes that have several, or for each few-shot seed where none has."""
+    dots = [dot for point in curve.points for dot in _repetitions(point)]
+    if dots:
         yield {
             "type": "scatter",
-            "x": [run.x for _, run in runs],
-            "y": [run.estimate.value for _, run in runs],
+            "x": [x for x, _, _ in dots],
+            "y": [y for _, y, _ in dots],
             "mode": "markers",
-            "marker": {"symbol": "circle", "size": 4 * weight, "color": line.colour, "opacity": 0.5},
+            "marker": {"symbol": "circle", "size": 3.5 * weight, "color": line.colour},
             "legendgroup": literal(line.name),
             "showlegend": False,
-            "customdata": [
-                f"<b>{literal(run.model)}</b> run {literal(name)}<br>{score(run.estimate.value)}" for name, run in runs
-            ],
+            "customdata": [hover for _, _, hover in dots],
             "hovertemplate": "%{customdata}<extra></extra>",
         }
+
+
+def _repetitions(point: Point) -> Iterator[tuple[float, float, str]]:
+    """Place, score and name of each training run, or else of each few-shot seed."""
+    if len(point.runs) > 1:
+        for name, run in zip(point.run_names, point.runs, strict=True):
+            text = f"<b>{literal(run.model)}</b> run {literal(name)}<br>{score(run.estimate.value)}"
+            yield run.x, run.estimate.value, text
+        return
+    for run in point.runs:
+        for place, value in enumerate(run.of_seeds):
+            yield run.x, value, f"<b>{literal(run.model)}</b> few-shot seed {place}<br>{score(value)}"
 
 
 def _ring(curve: Curve, x: float, line: Line, weight: float) -> Drawn:
@@ -145,8 +181,7 @@ def _form(trace: Trace, line: Line, *, best: bool) -> Drawn:
         "x": x,
         "y": y,
         "mode": "lines",
-        "line": {"color": line.colour, "width": 1.2},
-        "opacity": 1.0 if best else _OTHER_FORMS,
+        "line": {"color": line.colour, "width": 1.4 if best else 0.7, "dash": line.dash if best else "dot"},
         "legendgroup": literal(line.name),
         "showlegend": False,
         "hovertemplate": f"{trace.form}, weight {number(trace.weight)}<extra></extra>",
@@ -193,24 +228,6 @@ def _hover(point: Point, curve: Curve) -> str:
     return "<br>".join(lines)
 
 
-def draw_chance(curves: Sequence[Curve], axis: Mapping[str, Any]) -> Iterator[Drawn]:
-    """A dashed line over the whole axis for each chance level of the curves.
-
-    It is a trace and not a shape, because plotly takes quadratic time to add shapes one by one.
-    """
-    for chance in sorted({c.metric.chance for c in curves if c.metric.chance is not None}):
-        yield {
-            "type": "scatter",
-            "x": axis["range"] if axis["type"] == "linear" else [10.0**end for end in axis["range"]],
-            "y": [chance, chance],
-            "name": "chance",
-            "legendgroup": "chance",
-            "mode": "lines",
-            "line": {"color": GREY, "dash": "dash", "width": 1.2},
-            "hoverinfo": "skip",
-        }
-
-
 def in_panel(panel: int, drawn: Iterable[Drawn]) -> Iterator[Drawn]:
     """The same traces on the axes of one panel of `make_subplots`, which numbers panels from 1, row by row."""
     for each in drawn:
@@ -228,70 +245,41 @@ def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
     figure.add_traces(shown)
 
 
-def draw_thresholds(figure: go.Figure, rows: Sequence[CurveRow], lines: Lines) -> None:
-    """Shade the interval of the threshold in the first panel; several thresholds become strips at its upper edge.
-
-    Bands and strips are shapes and not traces, because they must not stretch the axes.
-    """
-    found = with_threshold(rows)
-    shapes = []
-    for place, row in enumerate(found):
-        curve, verdict = row.curve, row.verdict
-        foot, head = (0.0, 1.0) if len(found) == 1 else (1 - (place + 0.8) * _STRIP, 1 - place * _STRIP)
-        colour = lines[curve.family, curve.label].colour
-        ends = min(curve.x), max(curve.x)
-        low, high = (
-            end if bound is None else bound
-            for end, bound in zip(ends, (verdict.threshold_low, verdict.threshold_high), strict=True)
-        )
-        common = {"xref": "x", "yref": "y domain", "y0": foot, "y1": head, "layer": "below"}
-        band = faint(colour, 0.12 if len(found) == 1 else 0.3)
-        shapes.append({"type": "rect", "x0": low, "x1": high, "fillcolor": band, "line": {"width": 0}, **common})
-        line = {
-            "color": colour,
-            "width": 1.4 if len(found) == 1 else 2.5,
-            "dash": "dot" if len(found) == 1 else "solid",
-        }
-        shapes.append({"type": "line", "x0": verdict.threshold, "x1": verdict.threshold, "line": line, **common})
-    figure.update_layout(shapes=shapes)
-
-
-def with_threshold(rows: Sequence[CurveRow]) -> list[Judged]:
-    """The judged rows whose threshold can be drawn."""
-    return [row for row in rows if isinstance(row, Judged) and row.verdict.threshold is not None]
-
-
-def score_title(curve: Curve) -> str:
-    """What the y axis shows and in which unit; says so when lower is better."""
-    metric = curve.metric
-    direction = "" if metric.higher_is_better else ", lower is better"
-    unit = "share of documents" if metric.best == 1.0 and not metric.continuous else "mean"
-    return f"{metric.name} ({unit}{direction})"
-
-
-def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] = ()) -> dict[str, Any]:
-    """A logarithmic axis with ticks written as in names of models (100k, 1M, 10M); or a loss that falls to the right.
+def name_notes(
+    rows: Sequence[CurveRow], lines: Lines, axis: Mapping[str, Any], width: float, panel: int
+) -> Iterator[Drawn]:
+    """The names of models, slanted beside their points: of each family once, where there is room.
 
     Args:
-        curves: the curves that are drawn on it.
-        titled: the axis gets a title; panels without one are small, and get fewer ticks.
-        also: further places that must lie on the axis, in its unit.
+        rows: the curves of the panel.
+        lines: colour of each setting.
+        axis: the axis of scale.
+        width: of the panel in pixels.
+        panel: its number.
     """
-    places = [*also, *(x for curve in curves for x in curve.x)]
-    low, high = min(places), max(places)
-    title = {"title_text": AXIS_TITLES[curves[0].scale]} if titled else {}
-    if curves[0].scale == "loss":
-        room = 0.04 * (high - low or 1.0)
-        return {"type": "linear", "range": [high + room, low - room], **title}
-    steps = (1, 2, 5) if high / low < (1e3 if titled else 30) else (1,)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [step * 10.0**d for d in decades for step in steps if low / 1.5 <= step * 10.0**d <= high * 1.5]
-    return {
-        "type": "log",
-        "tickmode": "array",
-        "tickvals": ticks,
-        "ticktext": [*map(number, ticks)],
-        # Room on both sides, so that no marker is cut at the edge of the panel.
-        "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
-        **title,
-    }
+    left, right = axis["range"]
+    named: set[str] = set()
+    for row in rows:
+        curve = row.curve
+        if curve.family in named:
+            continue
+        named.add(curve.family)
+        last = -math.inf
+        for point in sorted(curve.points, key=lambda p: p.x):
+            place = point.x if axis["type"] == "linear" else math.log10(point.x)
+            pixel = abs((place - left) / (right - left)) * width
+            if abs(pixel - last) < _NAME_ROOM:
+                continue
+            last = pixel
+            yield {
+                "x": place,
+                "y": point.estimate.value if point.high is None else point.high,
+                "xref": f"x{panel}",
+                "yref": f"y{panel}",
+                "text": literal(point.name),
+                "textangle": -50,
+                "xanchor": "left",
+                "yanchor": "bottom",
+                "showarrow": False,
+                "font": {"size": 10.5, "color": lines[curve.family, curve.label].colour},
+            }

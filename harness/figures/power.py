@@ -13,7 +13,9 @@ from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, l
 from harness.wording import count, number, percent, score
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
-"""Chance levels that get a line when the tasks have more levels than there are colours."""
+"""Chance levels that get a line when the tasks have more levels than that."""
+_OWN_LINES = 6
+"""Up to this many chance levels have a line of their own."""
 _NAMED_TASKS = 12
 """Up to this many tasks are named in the plot; the names of more would lie on each other."""
 _DOCUMENT_TICKS = [n for decade in (1, 10, 100, 1000, 10_000, 100_000) for n in (decade, 2 * decade, 5 * decade)]
@@ -34,7 +36,7 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     figure = go.Figure(layout=layout("Smallest detectable gain over chance", height=420))
     figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}, margin_t=UNTITLED)
     chances = sorted({r.chance for r in known.values() if r.chance is not None})
-    own_lines = len(chances) <= len(COLOURS)
+    own_lines = len(chances) <= _OWN_LINES
     for level, colour, symbol in zip(chances if own_lines else _REFERENCES, COLOURS, SYMBOLS, strict=False):
         at = {task: r for task, r in known.items() if r.chance == level} if own_lines else {}
         figure.add_trace(_line(level, documents, colour, named=not at))

@@ -143,9 +143,9 @@ def test_thresholds_of_several_settings_are_strips_that_do_not_cover_each_other(
 def test_a_growth_form_joins_the_points_in_place_of_the_line() -> None:
     (row,) = with_traces(rising().judged, most=3)
     plain = CurveRow(curve=row.curve, traces=row.traces)
-    *lines_drawn, points = (t for t in figures.curve_figure([plain]).data if t.name != "chance")
+    *lines_drawn, points = (t for t in figures.curve_figure([plain]).data if t.name not in {"chance", "ceiling"})
     assert points.mode == "markers"
-    assert [line.opacity for line in lines_drawn] == [0.25, 0.25, 1.0]
+    assert [(line.line.width, line.line.dash) for line in lines_drawn] == [(0.7, "dot"), (0.7, "dot"), (1.4, "solid")]
     best = row.traces[0]
     assert lines_drawn[-1].y == pytest.approx(best.y, rel=1e-4)
     assert f"0-shot {best.form}" in figures.caption(figures.curve_figure([plain]))
@@ -206,7 +206,7 @@ def test_sharp_and_smooth_stand_side_by_side_in_the_same_colours() -> None:
     right = [line for line in lines(figure) if line.xaxis == "x2"]
     assert [line.line.color for line in left] == [line.line.color for line in right]
     assert right[0].y == SMOOTH
-    assert figure.layout.yaxis2.title.text == "prob_correct (mean)"
+    assert figure.layout.yaxis2.title.text == "prob_correct<br>(mean)"
     assert [line.showlegend for line in [*left, *right]] == [True, True, False, False]
 
 
@@ -235,7 +235,7 @@ def test_rings_thresholds_and_forms_of_two_families_each_belong_to_their_own_cur
 def test_two_tasks_of_one_name_in_different_suites_have_a_panel_each() -> None:
     theirs = grown(RISE[::-1], of=task(suite="other", digest="1" * 12))
     figure = figures.overview(study([*grown(RISE), *theirs]).judged)
-    assert [note.text for note in figure.layout.annotations] == ["colours", "colours"]
+    assert [note.text.partition("<br>")[0] for note in figure.layout.annotations] == ["<b>colours</b>"] * 2
     assert [line.xaxis for line in lines(figure)] == ["x", "x2"]
 
 
@@ -247,7 +247,7 @@ def test_a_task_without_a_partner_has_one_panel() -> None:
 def test_the_overview_has_a_panel_per_task() -> None:
     made = study([r for name in "abcdef" for r in grown(RISE, of=task(name))])
     figure = figures.overview(made.judged)
-    assert [note.text for note in figure.layout.annotations] == list("abcdef")
+    assert [note.text for note in figure.layout.annotations] == [f"<b>{name}</b><br>rises" for name in "abcdef"]
     assert len(lines(figure)) == 6
     assert sum(bool(line.showlegend) for line in lines(figure)) == 1
 
@@ -346,7 +346,7 @@ def test_differences_stand_in_rows_with_their_intervals_and_clear_ones_are_colou
     assert (clear.name, clear.y[0], unclear.y[0]) == ("large better", "other 0-shot", "alike 0-shot")
     assert clear.x[0] == pytest.approx(0.475)
     assert clear.x[0] - clear.error_x.arrayminus[0] == pytest.approx(compared[1].scores.low)
-    assert figure.layout.yaxis.categoryarray == ("other 0-shot", "alike 0-shot")
+    assert figure.layout.yaxis.categoryarray == ("alike 0-shot", "other 0-shot"), "the largest gain is the topmost"
     assert "n = 40 documents that both answered" in figures.caption(figure)
 
 

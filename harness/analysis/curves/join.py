@@ -268,6 +268,7 @@ def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale
         high=high,
         n_expected=min(m.n_expected for m in seeds),
         n_truncated=sum(m.n_truncated for m in seeds),
+        of_seeds=tuple(one.value for one in scores) if len(scores) > 1 else (),
     )
 
 

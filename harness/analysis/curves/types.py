@@ -36,6 +36,8 @@ class TrainingRun(NamedTuple):
     """Documents that were to be answered."""
     n_truncated: int
     """Number of prompts that did not fit the model's context, over all seeds."""
+    of_seeds: tuple[float, ...] = ()
+    """Score with each few-shot seed, in their order; empty when there is one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from harness.analysis.curves import Curve, neighbours_joined, position
+from harness.analysis.curves import Curve, neighbours_joined, position, scale_value
 from harness.analysis.forecast.by_growth import by_growth, with_floor
 from harness.analysis.forecast.by_power_law import by_power_law
 from harness.analysis.forecast.types import Forecast, NoForecast
@@ -104,6 +104,34 @@ def forecasts(
         )
         results.update(zip(places, batch, strict=True))
     return tuple(_of_whole(results[place], curve) for place, curve in enumerate(whole))
+
+
+def on_the_way(
+    curves: Iterable[Curve], at: float, *, losses: Mapping[str, float] | None = None, steps: int = 6
+) -> tuple[tuple[Forecast, ...], ...]:
+    """Forecasts between the largest size of each curve and `at`, for a band; none where `at` is not beyond that size.
+
+    Args:
+        curves: as for `forecasts`.
+        at: where the way ends, itself not among them.
+        losses: as for `forecasts`.
+        steps: how many forecasts each curve has, at equal distances along the axis; the first is at its largest size.
+    """
+    whole = tuple(curves)
+    found: dict[int, list[Forecast]] = {place: [] for place in range(len(whole))}
+    starts: dict[float, list[int]] = {}
+    for place, curve in enumerate(whole):
+        if position(curve.scale, at) > position(curve.scale, curve.x[-1]):
+            starts.setdefault(curve.x[-1], []).append(place)
+    for start, places in starts.items():
+        scale = whole[places[0]].scale
+        first, last = position(scale, start), position(scale, at)
+        for step in range(steps):
+            there = scale_value(scale, first + step / steps * (last - first))
+            batch = forecasts([whole[place] for place in places], there, losses=losses, back_tests=False)
+            for place, one in zip(places, batch, strict=True):
+                found[place] += [one] if isinstance(one, Forecast) else []
+    return tuple(tuple(found[place]) for place in range(len(whole)))
 
 
 def _of_whole(result: Forecast | NoForecast, curve: Curve) -> Forecast | NoForecast:

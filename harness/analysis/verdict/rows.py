@@ -81,7 +81,8 @@ def _point(point: Point, metric: MetricSpec) -> Point:
     runs = []
     for run in point.runs:
         of_run, from_, to = _score(run, metric)
-        runs.append(run._replace(estimate=of_run, low=from_, high=to))
+        of_seeds = tuple(_centred(value, metric) for value in run.of_seeds)
+        runs.append(run._replace(estimate=of_run, low=from_, high=to, of_seeds=of_seeds))
     return replace(point, estimate=estimate, low=low, high=high, runs=tuple(runs))
 
 

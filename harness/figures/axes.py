@@ -1,0 +1,87 @@
+"""Axes of curves: scale with ticks as in names of models, scores on one range that does not blow up noise."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.analysis.curves import AXIS_TITLES, Curve
+from harness.analysis.verdict import CurveRow
+from harness.wording import number
+
+_ROOM = 0.04
+"""Part of the axis that is left free at each end."""
+_INTERVALS = 4.0
+"""An axis is at least so many times as long as a typical 95 % interval, so that noise looks like noise."""
+
+
+def score_title(curve: Curve) -> str:
+    """What the y axis shows and in which unit; says so when lower is better."""
+    metric = curve.metric
+    direction = "" if metric.higher_is_better else ", lower is better"
+    unit = "share of documents" if metric.best == 1.0 and not metric.continuous else "mean"
+    return f"{metric.name} ({unit}{direction})"
+
+
+def score_range(rows: Sequence[CurveRow], *, tight: bool = False) -> tuple[float, float]:
+    """The range of a y axis: all points with their intervals, chance, and the best score.
+
+    Args:
+        rows: all that is drawn on axes of this range; at least one.
+        tight: leave out the best score, so that the axis ends with the points.
+    """
+    curves = [row.curve for row in rows]
+    ends = [end for curve in curves for end in _ends(curve)]
+    ends += [curve.metric.chance for curve in curves if curve.metric.chance is not None]
+    ends += [] if tight else [curve.metric.best for curve in curves if curve.metric.best is not None]
+    low, high = min(ends), max(ends)
+    points = [point for curve in curves for point in curve.points]
+    widths = [p.high - p.low for p in points if p.low is not None and p.high is not None]
+    missing = (_INTERVALS * statistics.median(widths) if widths else 0.0) - (high - low)
+    if missing > 0:
+        low, high = low - missing / 2, high + missing / 2
+    room = _ROOM * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _ends(curve: Curve) -> Iterator[float]:
+    for point in curve.points:
+        value = point.estimate.value
+        yield value if point.low is None else point.low
+        yield value if point.high is None else point.high
+        yield from (run.estimate.value for run in point.runs)
+
+
+def same_place(curve: Curve) -> bool:
+    """True for a curve whose models all have the same scale, such as one amount of training: there is no curve."""
+    return len(curve.points) > 1 and len(set(curve.x)) == 1
+
+
+def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] = ()) -> dict[str, Any]:
+    """A logarithmic axis with ticks written as in names of models (100k, 1M, 10M); or a loss that falls to the right.
+
+    Args:
+        curves: the curves that are drawn on it.
+        titled: the axis gets a title; panels without one are small, and get fewer ticks.
+        also: further places that must lie on the axis, in its unit.
+    """
+    places = [*also, *(x for curve in curves for x in curve.x)]
+    low, high = min(places), max(places)
+    title = {"title_text": AXIS_TITLES[curves[0].scale]} if titled else {}
+    if curves[0].scale == "loss":
+        room = 0.04 * (high - low or 1.0)
+        return {"type": "linear", "range": [high + room, low - room], **title}
+    steps = (1, 2, 5) if high / low < (1e3 if titled else 30) else (1,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**d for d in decades for step in steps if low / 1.5 <= step * 10.0**d <= high * 1.5]
+    return {
+        "type": "log",
+        "tickmode": "array",
+        "tickvals": ticks,
+        "ticktext": [*map(number, ticks)],
+        # Room on both sides, so that no marker is cut at the edge of the panel.
+        "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
+        **title,
+    }
