@@ -32,7 +32,7 @@ from harness.wording import number, score
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
     from harness.analysis.verdict import CurveRow
-    from harness.figures import Look
+    from harness.figures import FigureLook
 
 _Row = TypeVar("_Row", bound="CurveRow")
 _MOST_PANELS = 60
@@ -75,9 +75,9 @@ def command(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
     if figure is not None:
-        from harness.figures import Look
+        from harness.figures import FigureLook
 
-        look = Look(
+        look = FigureLook(
             names=names,
             own_axes=own_axes,
             verdicts=verdicts,
@@ -100,14 +100,14 @@ def _is_page(figure: Path) -> bool:
 
 
 def _rows(drawn: Sequence[Curve], chosen: Sequence[Curve], *, judging: bool) -> list[CurveRow]:
-    """The chosen curves; if `judging`, headline metrics with their verdicts, which are judged together with all others."""
+    """The chosen curves; if `judging`, headline metrics with verdicts, for which all curves are judged together."""
     from harness.analysis.verdict import CurveRow, judge
 
     judged = {id(row.curve): row for row in judge(drawn)} if judging else {}
     return [judged.get(id(curve)) or CurveRow(curve=curve) for curve in chosen]
 
 
-def _figures(rows: Sequence[CurveRow], look: Look, *, pairs: bool, apart: bool) -> list[Any]:
+def _figures(rows: Sequence[CurveRow], look: FigureLook, *, pairs: bool, apart: bool) -> list[Any]:
     """A figure for each metric of a task, with all its families and settings; or one figure with a panel for each.
 
     Args:

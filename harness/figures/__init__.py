@@ -7,7 +7,7 @@ from harness.figures.comparison import comparison_figure
 from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, pairs, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
-from harness.figures.grid import Look
+from harness.figures.grid import FigureLook
 from harness.figures.law import law_figure
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
@@ -20,7 +20,7 @@ __all__ = [
     "COLOURS",
     "PICTURES",
     "SYMBOLS",
-    "Look",
+    "FigureLook",
     "Paper",
     "caption",
     "comparison_figure",

@@ -25,8 +25,13 @@ def score_title(curve: Curve) -> str:
     return f"{metric.name} ({unit}{direction})"
 
 
+def counts_documents(curve: Curve) -> bool:
+    """True for scores between 0 and 1 that mean the same in every task, such as the share of right answers."""
+    return curve.metric.best == 1.0 and curve.metric.higher_is_better and not curve.metric.continuous
+
+
 def score_range(rows: Sequence[CurveRow], *, tight: bool = False) -> tuple[float, float]:
-    """The range of a y axis: all points with their intervals, chance, and the best score.
+    """The range of a y axis: all points with their intervals, chance, and the best score; of shares, 0 to 1.
 
     Args:
         rows: all that is drawn on axes of this range; at least one.
@@ -35,7 +40,9 @@ def score_range(rows: Sequence[CurveRow], *, tight: bool = False) -> tuple[float
     curves = [row.curve for row in rows]
     ends = [end for curve in curves for end in _ends(curve)]
     ends += [curve.metric.chance for curve in curves if curve.metric.chance is not None]
-    ends += [] if tight else [curve.metric.best for curve in curves if curve.metric.best is not None]
+    if not tight:
+        ends += [curve.metric.best for curve in curves if curve.metric.best is not None]
+        ends += [0.0 for curve in curves if counts_documents(curve)]
     low, high = min(ends), max(ends)
     points = [point for curve in curves for point in curve.points]
     widths = [p.high - p.low for p in points if p.low is not None and p.high is not None]
@@ -52,6 +59,15 @@ def _ends(curve: Curve) -> Iterator[float]:
         yield value if point.low is None else point.low
         yield value if point.high is None else point.high
         yield from (run.estimate.value for run in point.runs)
+
+
+def axis_name(letter: str, panel: int) -> str:
+    """How plotly calls an axis of a panel: `x`, `x2`, ...
+
+    >>> axis_name("x", 1), axis_name("y", 2)
+    ('x', 'y2')
+    """
+    return letter if panel == 1 else f"{letter}{panel}"
 
 
 def same_place(curve: Curve) -> bool:

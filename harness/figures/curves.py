@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.verdict import CurveRow, Judged, partner_rows
 from harness.figures.captions import describe
-from harness.figures.grid import Look, Panel, panels_figure
+from harness.figures.grid import FigureLook, Panel, panels_figure
 from harness.figures.lines import lines_of
 from harness.figures.style import captioned
 
@@ -18,7 +18,7 @@ _SMALL = 0.7
 """Thickness of lines in small panels."""
 
 
-def curve_figure(rows: Sequence[CurveRow], *, look: Look | None = None) -> go.Figure:
+def curve_figure(rows: Sequence[CurveRow], *, look: FigureLook | None = None) -> go.Figure:
     """One metric of one task over scale, a line per setting (family, shots, prompt).
 
     A ring marks the first size from which on a curve is above chance. Its threshold and its growth forms are drawn too,
@@ -38,13 +38,13 @@ def curve_figure(rows: Sequence[CurveRow], *, look: Look | None = None) -> go.Fi
     >>> figure.layout.xaxis.type
     'log'
     """
-    look, first = look or Look(), rows[0].curve
+    look, first = look or FigureLook(), rows[0].curve
     title = f"{first.task}: {first.metric.name}"
     figure = panels_figure([Panel("", rows)], title=title, columns=1, panel_height=290, look=look)
     return captioned(figure, describe(rows, lines_of([row.curve for row in rows]), thresholds=look.thresholds))
 
 
-def sharp_and_smooth(rows: Sequence[Judged], *, look: Look | None = None) -> go.Figure:
+def sharp_and_smooth(rows: Sequence[Judged], *, look: FigureLook | None = None) -> go.Figure:
     """The headline metric beside the continuous one of the same answers: a jump in both is no metric artefact.
 
     Args:
@@ -61,14 +61,14 @@ def sharp_and_smooth(rows: Sequence[Judged], *, look: Look | None = None) -> go.
     >>> figure.layout.xaxis.type
     'log'
     """
-    look, partners = look or Look(), partner_rows(rows)
+    look, partners = look or FigureLook(), partner_rows(rows)
     panels = [Panel("", rows), *([Panel("", partners)] if partners else [])]
     figure = panels_figure(panels, title=rows[0].curve.task, columns=len(panels), panel_height=250, look=look)
     lines = lines_of([row.curve for panel in panels for row in panel.rows])
     return captioned(figure, describe(rows, lines, partners=partners, thresholds=look.thresholds))
 
 
-def overview(rows: Sequence[CurveRow], *, columns: int = 4, look: Look | None = None) -> go.Figure:
+def overview(rows: Sequence[CurveRow], *, columns: int = 4, look: FigureLook | None = None) -> go.Figure:
     """One small panel for each metric of a task, a line per setting, all on one scale axis.
 
     Args:
@@ -76,14 +76,15 @@ def overview(rows: Sequence[CurveRow], *, columns: int = 4, look: Look | None = 
         columns: how many panels stand side by side at most.
         look: what is shown besides.
     """
-    look = look or Look()
+    look = look or FigureLook()
     panels = [Panel(group[0].curve.task, group) for group in _by_metric(rows)]
     columns = min(columns, len(panels))
-    figure = panels_figure(panels, title="", columns=columns, panel_height=170, look=look, weight=_SMALL)
+    height, weight = (170, _SMALL) if len(panels) > 1 else (230, 1.0)
+    figure = panels_figure(panels, title="", columns=columns, panel_height=height, look=look, weight=weight)
     return captioned(figure, describe(rows, lines_of([row.curve for row in rows]), thresholds=look.thresholds))
 
 
-def pairs(rows: Sequence[Judged], *, look: Look | None = None) -> go.Figure:
+def pairs(rows: Sequence[Judged], *, look: FigureLook | None = None) -> go.Figure:
     """The headline metric of each task beside the continuous one of the same answers, a task below the other.
 
     Args:
@@ -91,7 +92,7 @@ def pairs(rows: Sequence[Judged], *, look: Look | None = None) -> go.Figure:
             is drawn.
         look: what is shown besides.
     """
-    look = look or Look()
+    look = look or FigureLook()
     panels: list[Panel] = []
     for group in _by_metric(rows):
         panels += [Panel(group[0].curve.task, group), Panel("", partner_rows(group))]

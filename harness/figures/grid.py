@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import CurveRow, Judged, label_text, same_place_text
-from harness.figures.axes import same_place, scale_axis, score_range, score_title
+from harness.figures.axes import axis_name, counts_documents, same_place, scale_axis, score_range, score_title
 from harness.figures.levels import draw_levels, threshold_key, threshold_shapes
 from harness.figures.lines import Lines, lines_of
 from harness.figures.panel import Drawn, add, draw_row, in_panel, name_notes
@@ -33,12 +33,16 @@ _LINE = 1.3 * FONT_SIZE
 """Pixels of one line of text."""
 _CHARACTER = 0.53 * FONT_SIZE
 """Pixels of one letter, about."""
+_NOTHING = (0.0, 1.0)
+"""The range of a panel without curves."""
+_NAMES = 0.3
+"""Room above the curves for names of models, as a part of the axis."""
 _VERDICTS_NAMED = 2
 """Up to this many verdicts are named above a panel; of more it says how many got which."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Look:
+class FigureLook:
     """What a figure of curves shows, as far as its reader can choose."""
 
     names: bool = False
@@ -63,7 +67,7 @@ class Panel(NamedTuple):
 
 
 def panels_figure(
-    panels: Sequence[Panel], *, title: str, columns: int, panel_height: float, look: Look, weight: float = 1.0
+    panels: Sequence[Panel], *, title: str, columns: int, panel_height: float, look: FigureLook, weight: float = 1.0
 ) -> go.Figure:
     """The panels row by row, all on one axis of scale, whose title stands below the lowest panel of each column.
 
@@ -91,12 +95,12 @@ def panels_figure(
     notes: list[Drawn] = []
     axes: dict[str, Any] = {}
     for number, (panel, ends) in enumerate(zip(panels, _ranges(panels, look), strict=True), start=1):
-        axes[f"yaxis{number}"] = {"range": ends, "title": {"text": _y_title(panel, columns)}}
-        if number > len(panels) - columns:
-            axes[f"xaxis{number}"] = {"showticklabels": True, "title": {"text": _x_title(curves[0], columns)}}
         if not panel.rows:
             axes[f"xaxis{number}"] = axes[f"yaxis{number}"] = {"visible": False}
             continue
+        axes[f"yaxis{number}"] = {"range": ends, "title": {"text": _y_title(panel, columns)}}
+        if number > len(panels) - columns:
+            axes[f"xaxis{number}"] = {"showticklabels": True, "title": {"text": _x_title(curves[0], columns)}}
         if all(same_place(row.curve) for row in panel.rows):
             notes.append(_said(same_place_text(panel.rows[0].curve), wide, number))
             continue
@@ -107,7 +111,7 @@ def panels_figure(
     return figure.update_layout(axes | {"shapes": shapes, "annotations": [*figure.layout.annotations, *notes]})
 
 
-def _traces(panel: Panel, lines: Lines, axis: Mapping[str, Any], look: Look, weight: float) -> Iterator[Drawn]:
+def _traces(panel: Panel, lines: Lines, axis: Mapping[str, Any], look: FigureLook, weight: float) -> Iterator[Drawn]:
     """The levels below the curves, so that none is hidden by them."""
     yield from draw_levels([row.curve for row in panel.rows], axis, ceiling=not look.own_axes)
     for row in panel.rows:
@@ -131,23 +135,26 @@ def _empty(
     return figure, plot
 
 
-def _ranges(panels: Sequence[Panel], look: Look) -> list[tuple[float, float]]:
+def _ranges(panels: Sequence[Panel], look: FigureLook) -> list[tuple[float, float]]:
     """The y range of each panel: panels of scores between 0 and 1, and those of one metric, share theirs."""
 
     def shared(panel: Panel) -> str:
-        metric = panel.rows[0].curve.metric
-        return "a share" if metric.best == 1.0 and not metric.continuous else metric.name
+        curve = panel.rows[0].curve
+        return "a share" if counts_documents(curve) else curve.metric.name
 
     together: dict[str, list[CurveRow]] = {}
     for panel in panels:
-        together.setdefault(shared(panel), []).extend(panel.rows)
+        if panel.rows:
+            together.setdefault(shared(panel), []).extend(panel.rows)
     if look.own_axes:
-        return [score_range(panel.rows, tight=True) for panel in panels]
-    ranges = {name: score_range(rows) for name, rows in together.items()}
-    return [ranges[shared(panel)] for panel in panels]
+        ranges = [score_range(panel.rows, tight=True) if panel.rows else _NOTHING for panel in panels]
+    else:
+        of_group = {name: score_range(rows) for name, rows in together.items()}
+        ranges = [of_group[shared(panel)] if panel.rows else _NOTHING for panel in panels]
+    return [(low, high + (_NAMES * (high - low) if look.names else 0.0)) for low, high in ranges]
 
 
-def _head(panel: Panel, look: Look, wide: float) -> str:
+def _head(panel: Panel, look: FigureLook, wide: float) -> str:
     """What stands above a panel: its title, and the verdicts on its curves."""
     said = _verdicts([row for row in panel.rows if isinstance(row, Judged)]) if look.verdicts else ""
     most = max(12, int(wide / _CHARACTER))
@@ -186,8 +193,8 @@ def _said(sentence: str, wide: float, number: int) -> Drawn:
     lines = textwrap.wrap(f"No curve: {sentence}.", max(12, int(0.9 * wide / _CHARACTER)))
     return {
         "text": "<br>".join(map(literal, lines)),
-        "xref": f"x{number} domain",
-        "yref": f"y{number} domain",
+        "xref": f"{axis_name('x', number)} domain",
+        "yref": f"{axis_name('y', number)} domain",
         "x": 0.5,
         "y": 0.5,
         "showarrow": False,

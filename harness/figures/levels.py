@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.analysis.curves import Curve
 from harness.analysis.verdict import CurveRow, Judged
+from harness.figures.axes import axis_name
 from harness.figures.lines import Lines
 from harness.figures.panel import Drawn
 from harness.figures.style import GREY, faint
@@ -55,8 +56,8 @@ def threshold_shapes(rows: Sequence[CurveRow], lines: Lines, panel: int = 1) -> 
             end if bound is None else bound
             for end, bound in zip(ends, (verdict.threshold_low, verdict.threshold_high), strict=True)
         )
-        of = "" if panel == 1 else str(panel)
-        common = {"xref": f"x{of}", "yref": f"y{of} domain", "y0": foot, "y1": head, "layer": "below"}
+        x, y = axis_name("x", panel), f"{axis_name('y', panel)} domain"
+        common = {"xref": x, "yref": y, "y0": foot, "y1": head, "layer": "below"}
         band = faint(colour, 0.12 if alone else 0.3)
         yield {"type": "rect", "x0": low, "x1": high, "fillcolor": band, "line": {"width": 0}, **common}
         line = {"color": colour, "width": 1.4 if alone else 2.5, "dash": "dot" if alone else "solid"}

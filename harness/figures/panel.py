@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from harness.analysis.curves import Curve, Point
 from harness.analysis.growth import MISFIT, Trace
 from harness.analysis.verdict import CurveRow, Judged
-from harness.figures.axes import same_place
+from harness.figures.axes import axis_name, same_place
 from harness.figures.lines import Line, Lines
 from harness.figures.style import faint, literal
 from harness.wording import count, counted, interval, number, score
@@ -274,12 +274,14 @@ def name_notes(
             yield {
                 "x": place,
                 "y": point.estimate.value if point.high is None else point.high,
-                "xref": f"x{panel}",
-                "yref": f"y{panel}",
+                "xref": axis_name("x", panel),
+                "yref": axis_name("y", panel),
                 "text": literal(point.name),
                 "textangle": -50,
                 "xanchor": "left",
                 "yanchor": "bottom",
+                "xshift": 5,
+                "yshift": 4,
                 "showarrow": False,
                 "font": {"size": 10.5, "color": lines[curve.family, curve.label].colour},
             }

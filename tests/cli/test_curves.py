@@ -142,15 +142,34 @@ def test_curves_that_are_asked_for_are_shown_and_drawn(emergence: Emergence, tmp
     assert [name in page for name in ("<h2>colours: acc</h2>", "<h2>shapes: acc</h2>")] == [True, True]
 
 
+def test_several_tasks_are_panels_of_one_picture_for_a_paper(emergence: Emergence, tmp_path: Path) -> None:
+    smooth = counted(metric="prob_correct", chance=0.25, continuous=True)
+    pd.concat([counted(), smooth, counted(task="shapes")]).to_csv(tmp_path / "t.csv", index=False)
+    options = ("--metric", "headline", "--verdicts", "--names", "--width", "3.3in", "--font", "7")
+    done = emergence("curves", "--table", "t.csv", "--figure", "grid.svg", *options)
+    assert done.code == 0
+    assert "caption: Bars: 95 % interval" in done.err
+    picture = (tmp_path / "grid.svg").read_text(encoding="utf-8")
+    assert all(
+        text in picture for text in ('width="3.3in"', ">colours<", ">shapes<", ">rises", "threshold, 95 % interval")
+    )
+    assert ">toy-1024000<" in picture
+    done = emergence("curves", "--table", "t.csv", "--figure", "pairs.svg", "--pairs", "--width", "5.5in")
+    assert done.code == 0
+    assert ">prob_correct<" in (tmp_path / "pairs.svg").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (("--figure", "curves.png"), "curves.png: holds one figure, and there are 2: choose with --family, --task"),
+        (("--width", "3.3in"), "--width is for a picture: expected --figure FILE.png, .svg, .pdf beside it"),
+        (("--figure", "a.html", "--font", "8"), "--font is for a picture: expected --figure FILE.png, .svg, .pdf"),
+        (("--figure", "a.svg", "--width", "wide"), "--width wide: expected a width such as 3.3in, 84mm or 600px"),
         (("--figure", "curves.jpg"), "curves.jpg: expected a file named .html, .png, .svg, .pdf"),
         (("--task", "shape"), "unknown task 'shape'; known: colours, shapes"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(emergence: Emergence, tmp_path: Path, asked: tuple[str, str], why: str) -> None:
+def test_what_cannot_be_drawn_is_said(emergence: Emergence, tmp_path: Path, asked: tuple[str, ...], why: str) -> None:
     pd.concat([counted(), counted(task="shapes")]).to_csv(tmp_path / "t.csv", index=False)
     done = emergence("curves", "--table", "t.csv", *asked)
     assert (done.code, done.out) == (2, "")

@@ -13,7 +13,7 @@ _PIXELS_PER_TICK = {"x": 70, "y": 38}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Axis:
+class PixelAxis:
     """One axis with its place on the picture."""
 
     letter: str
@@ -73,9 +73,9 @@ class Axis:
         return max(2.0, abs(self.pixels[1] - self.pixels[0]) / _PIXELS_PER_TICK[self.letter])
 
 
-def fixed(letter: str, start: float, end: float) -> Axis:
+def fixed(letter: str, start: float, end: float) -> PixelAxis:
     """An axis from 0 to 1 between two places, in pixels."""
-    return Axis(letter=letter, options={}, ends=(0.0, 1.0), pixels=(start, end), categories={})
+    return PixelAxis(letter=letter, options={}, ends=(0.0, 1.0), pixels=(start, end), categories={})
 
 
 def _round_values(low: float, high: float, most: float) -> list[tuple[float, str]]:

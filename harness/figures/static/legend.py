@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.figures.static import marks
 from harness.figures.static.axes import fixed
-from harness.figures.static.marks import Trace
-from harness.figures.static.text import short, text_width, written
+from harness.figures.static.marks import DrawnTrace
+from harness.figures.static.text import px, svg_text, text_width
 
 _SWATCH = 26.0
 """Pixels of a line in the legend."""
@@ -21,13 +21,13 @@ _ROW = 1.5
 class Legend:
     """What a figure's traces are called."""
 
-    traces: Sequence[Trace]
+    traces: Sequence[DrawnTrace]
     """All traces."""
     layout: Mapping[str, Any]
     """The figure's layout."""
     usual_font: float
     """Size of letters in pixels, unless the legend has its own."""
-    entries: Sequence[Trace] = field(init=False)
+    entries: Sequence[DrawnTrace] = field(init=False)
     """The traces that have an entry."""
 
     def __post_init__(self) -> None:
@@ -84,8 +84,8 @@ class Legend:
     def _font(self) -> float:
         return float(self._options.get("font", {}).get("size", self.usual_font))
 
-    def _rows(self, width: float) -> list[list[Trace]]:
-        rows: list[list[Trace]] = []
+    def _rows(self, width: float) -> list[list[DrawnTrace]]:
+        rows: list[list[DrawnTrace]] = []
         used = width
         for entry in self.entries:
             wide = self._width(entry)
@@ -96,14 +96,14 @@ class Legend:
             used += wide
         return rows
 
-    def _width(self, entry: Trace) -> float:
+    def _width(self, entry: DrawnTrace) -> float:
         return _SWATCH + 18 + text_width(entry["name"], self._font)
 
-    def _entry(self, entry: Trace, left: float, y: float) -> Iterator[str]:
+    def _entry(self, entry: DrawnTrace, left: float, y: float) -> Iterator[str]:
         across, up = fixed("x", left, left + _SWATCH), fixed("y", y, y + 1)
         if entry.get("fill"):
             colour, opacity = marks.plain_colour(entry["fillcolor"])
-            box = f'x="{short(left)}" y="{short(y - 5)}" width="{_SWATCH}" height="10"'
+            box = f'x="{px(left)}" y="{px(y - 5)}" width="{_SWATCH}" height="10"'
             yield f'<rect {box} fill="{colour}" fill-opacity="{opacity}"/>'
         mode = "markers" if entry["type"] == "bar" else str(entry.get("mode", "lines"))
         looks = {key: entry[key] for key in ("line", "marker", "opacity") if key in entry}
@@ -113,4 +113,4 @@ class Legend:
             yield from marks.scatter({**looks, "mode": "lines", "x": [0, 1], "y": [0, 0]}, across, up, None, 0)
         if "markers" in mode:
             yield from marks.scatter({**looks, "mode": "markers", "x": [0.5], "y": [0]}, across, up, None, 0)
-        yield written(entry["name"], left + _SWATCH + 5, y, size=self._font, anchor="start")
+        yield svg_text(entry["name"], left + _SWATCH + 5, y, size=self._font, anchor="start")

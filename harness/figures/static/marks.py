@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.figures.static.axes import Axis
-from harness.figures.static.text import short, written
+from harness.figures.static.axes import PixelAxis
+from harness.figures.static.text import px, svg_text
 
-Trace = Mapping[str, Any]
+DrawnTrace = Mapping[str, Any]
 _DASHES = {"dash": "6 4", "dot": "1.5 3", "dashdot": "6 3 1.5 3", "longdash": "10 4", "longdashdot": "10 3 2 3"}
 _HALF = math.sqrt(0.5)
 
 
-def scatter(trace: Trace, x: Axis, y: Axis, before: Trace | None, font: float) -> Iterator[str]:
+def scatter(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, before: DrawnTrace | None, font: float) -> Iterator[str]:
     """Everything of one scatter trace, what lies below first.
 
     Args:
@@ -35,10 +35,10 @@ def scatter(trace: Trace, x: Axis, y: Axis, before: Trace | None, font: float) -
             yield error_bars(trace, bars, along, across)
     width = trace.get("line", {}).get("width", 2)
     if "lines" in mode and width:
-        path = "".join("M" + "L".join(f"{short(a)} {short(b)}" for a, b in part) for part in _parts(points) if part)
+        path = "".join("M" + "L".join(f"{px(a)} {px(b)}" for a, b in part) for part in _parts(points) if part)
         dash = _DASHES.get(trace["line"].get("dash", "solid"))
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        stroke = f'stroke="{trace["line"]["color"]}" stroke-width="{short(width, 2)}"'
+        stroke = f'stroke="{trace["line"]["color"]}" stroke-width="{px(width, 2)}"'
         yield f'<path d="{path}" fill="none" {stroke}{dashed}{opacity}/>'
     if "markers" in mode:
         yield symbols([p for p in points if p], trace.get("marker", {}), opacity)
@@ -46,10 +46,10 @@ def scatter(trace: Trace, x: Axis, y: Axis, before: Trace | None, font: float) -
         for point, text in zip(points, trace.get("text") or (), strict=False):
             if point:
                 size = trace.get("textfont", {}).get("size", font)
-                yield written(text, point[0] + size / 2, point[1] - 0.7 * size, size=size, anchor="start")
+                yield svg_text(text, point[0] + size / 2, point[1] - 0.7 * size, size=size, anchor="start")
 
 
-def _points(trace: Trace, x: Axis, y: Axis) -> list[tuple[float, float] | None]:
+def _points(trace: DrawnTrace, x: PixelAxis, y: PixelAxis) -> list[tuple[float, float] | None]:
     placed = [(x.place(a), y.place(b)) for a, b in zip(trace.get("x") or (), trace.get("y") or (), strict=False)]
     return [None if a is None or b is None else (a, b) for a, b in placed]
 
@@ -65,13 +65,13 @@ def _parts(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[floa
     return parts
 
 
-def _area(points: Sequence[tuple[float, float]], trace: Trace) -> str:
+def _area(points: Sequence[tuple[float, float]], trace: DrawnTrace) -> str:
     colour, opacity = plain_colour(trace.get("fillcolor", "#808080"))
-    path = "L".join(f"{short(a)} {short(b)}" for a, b in points)
+    path = "L".join(f"{px(a)} {px(b)}" for a, b in points)
     return f'<path d="M{path}Z" fill="{colour}" fill-opacity="{opacity}"/>' if path else ""
 
 
-def error_bars(trace: Trace, of: Mapping[str, Any], along: Axis, across: Axis) -> str:
+def error_bars(trace: DrawnTrace, of: Mapping[str, Any], along: PixelAxis, across: PixelAxis) -> str:
     """The bars of all points as one path, with caps where they are asked for."""
     upright = along.letter == "y"
     values, others = (trace["y"], trace["x"]) if upright else (trace["x"], trace["y"])
@@ -85,13 +85,13 @@ def error_bars(trace: Trace, of: Mapping[str, Any], along: Axis, across: Axis) -
         ends = [along.place(value + up), along.place(value - down)]
         first, last = (along.share(0.0) if end is None else end for end in ends)
         if upright:
-            path.append(f"M{short(at)} {short(first)}V{short(last)}")
-            path += [f"M{short(at - cap)} {short(end)}h{short(2 * cap)}" for end in (first, last) if cap]
+            path.append(f"M{px(at)} {px(first)}V{px(last)}")
+            path += [f"M{px(at - cap)} {px(end)}h{px(2 * cap)}" for end in (first, last) if cap]
         else:
-            path.append(f"M{short(first)} {short(at)}H{short(last)}")
-            path += [f"M{short(end)} {short(at - cap)}v{short(2 * cap)}" for end in (first, last) if cap]
+            path.append(f"M{px(first)} {px(at)}H{px(last)}")
+            path += [f"M{px(end)} {px(at - cap)}v{px(2 * cap)}" for end in (first, last) if cap]
     colour, opacity = plain_colour(of.get("color", "#808080"))
-    thin = short(of.get("thickness", 1), 2)
+    thin = px(of.get("thickness", 1), 2)
     shine = "" if opacity == "1" else f' stroke-opacity="{opacity}"'
     return f'<path d="{"".join(path)}" fill="none" stroke="{colour}" stroke-width="{thin}"{shine}/>' if path else ""
 
@@ -103,16 +103,16 @@ def symbols(points: Sequence[tuple[float, float]], marker: Mapping[str, Any], op
     kind, size = marker.get("symbol", "circle"), marker.get("size", 6)
     colour = marker.get("color", "#222222")
     if "opacity" in marker and marker["opacity"] != 1:
-        opacity = f' opacity="{short(marker["opacity"], 2)}"'
+        opacity = f' opacity="{px(marker["opacity"], 2)}"'
     edge = marker.get("line", {}).get("width", 0)
     if kind == "circle":  # a dot is a line of no length with round ends
-        path = "".join(f"M{short(a)} {short(b)}h0" for a, b in points)
-        looks = f'stroke="{colour}" stroke-width="{short(size)}" stroke-linecap="round"'
+        path = "".join(f"M{px(a)} {px(b)}h0" for a, b in points)
+        looks = f'stroke="{colour}" stroke-width="{px(size)}" stroke-linecap="round"'
     else:
         path = "".join(_SHAPES[kind.removesuffix("-open")](a, b, size / 2) for a, b in points)
         if kind.endswith("-open") or kind == "line-ew":
             edge_colour = marker.get("line", {}).get("color", colour)
-            looks = f'fill="none" stroke="{edge_colour}" stroke-width="{short(edge or 1.5, 2)}"'
+            looks = f'fill="none" stroke="{edge_colour}" stroke-width="{px(edge or 1.5, 2)}"'
         else:
             looks = f'fill="{colour}"'
     return f'<path d="{path}" {looks}{opacity}/>'
@@ -122,14 +122,14 @@ def _polygon(corners: Sequence[tuple[float, float]]) -> Callable[[float, float, 
     """A shape from its corners, given for a marker of size 2 about the origin."""
 
     def draw(x: float, y: float, r: float) -> str:
-        return "M" + "L".join(f"{short(x + a * r)} {short(y + b * r)}" for a, b in corners) + "Z"
+        return "M" + "L".join(f"{px(x + a * r)} {px(y + b * r)}" for a, b in corners) + "Z"
 
     return draw
 
 
 def _circle(x: float, y: float, r: float) -> str:
-    d = short(2 * r)
-    return f"M{short(x - r)} {short(y)}a{short(r)} {short(r)} 0 1 0 {d} 0a{short(r)} {short(r)} 0 1 0 -{d} 0"
+    d = px(2 * r)
+    return f"M{px(x - r)} {px(y)}a{px(r)} {px(r)} 0 1 0 {d} 0a{px(r)} {px(r)} 0 1 0 -{d} 0"
 
 
 def _turned(corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -150,13 +150,13 @@ _SHAPES: Mapping[str, Callable[[float, float, float], str]] = {
     "triangle-up": _polygon([(0, -1.15), (1.1, 0.75), (-1.1, 0.75)]),
     "cross": _polygon(_PLUS),
     "x": _polygon(_turned(_PLUS)),
-    "line-ew": lambda x, y, r: f"M{short(x - 1.4 * r)} {short(y)}h{short(2.8 * r)}",
+    "line-ew": lambda x, y, r: f"M{px(x - 1.4 * r)} {px(y)}h{px(2.8 * r)}",
 }
 
 
-def _opacity(trace: Trace) -> str:
+def _opacity(trace: DrawnTrace) -> str:
     value = trace.get("opacity", 1)
-    return "" if value == 1 else f' opacity="{short(value, 2)}"'
+    return "" if value == 1 else f' opacity="{px(value, 2)}"'
 
 
 def plain_colour(colour: str) -> tuple[str, str]:
@@ -164,10 +164,10 @@ def plain_colour(colour: str) -> tuple[str, str]:
     if not colour.startswith("rgba"):
         return colour, "1"
     *parts, opacity = colour[5:-1].split(",")
-    return "#{:02x}{:02x}{:02x}".format(*(int(float(part)) for part in parts)), short(float(opacity), 3)
+    return "#{:02x}{:02x}{:02x}".format(*(int(float(part)) for part in parts)), px(float(opacity), 3)
 
 
-def bars(traces: Sequence[Trace], x: Axis, y: Axis, font: float) -> Iterator[str]:
+def bars(traces: Sequence[DrawnTrace], x: PixelAxis, y: PixelAxis, font: float) -> Iterator[str]:
     """Horizontal bars of several traces, stacked."""
     reached: dict[object, float] = {}
     height = 0.75 * abs(y.at(1) - y.at(0))
@@ -178,12 +178,12 @@ def bars(traces: Sequence[Trace], x: Axis, y: Axis, font: float) -> Iterator[str
             left, right, middle = x.at(begin), x.at(begin + value), y.place(name)
             if not value or middle is None:
                 continue
-            box = f'x="{short(left)}" y="{short(middle - height / 2)}" width="{short(right - left)}"'
-            yield f'<rect {box} height="{short(height)}" fill="{trace["marker"]["color"]}"/>'
-            yield written(str(text), (left + right) / 2, middle, size=font, colour="#ffffff")
+            box = f'x="{px(left)}" y="{px(middle - height / 2)}" width="{px(right - left)}"'
+            yield f'<rect {box} height="{px(height)}" fill="{trace["marker"]["color"]}"/>'
+            yield svg_text(str(text), (left + right) / 2, middle, size=font, colour="#ffffff")
 
 
-def heat(trace: Trace, x: Axis, y: Axis, font: float) -> Iterator[str]:
+def heat(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, font: float) -> Iterator[str]:
     """The cells of a heat map, with their texts where they have some."""
     wide, high = abs(x.at(1) - x.at(0)), abs(y.at(1) - y.at(0))
     texts = trace.get("text")
@@ -193,13 +193,13 @@ def heat(trace: Trace, x: Axis, y: Axis, font: float) -> Iterator[str]:
             if value is None or left is None or top is None:
                 continue
             colour = scale_colour(trace, value)
-            corner = f'x="{short(left - wide / 2 + 1)}" y="{short(top - high / 2 + 1)}"'
-            yield f'<rect {corner} width="{short(wide - 2)}" height="{short(high - 2)}" fill="{colour}"/>'
+            corner = f'x="{px(left - wide / 2 + 1)}" y="{px(top - high / 2 + 1)}"'
+            yield f'<rect {corner} width="{px(wide - 2)}" height="{px(high - 2)}" fill="{colour}"/>'
             if texts:
-                yield written(texts[row][column], left, top, size=font, colour=_readable_on(colour))
+                yield svg_text(texts[row][column], left, top, size=font, colour=_readable_on(colour))
 
 
-def scale_colour(trace: Trace, value: float) -> str:
+def scale_colour(trace: DrawnTrace, value: float) -> str:
     """The colour of a value on the colour scale of a heat map."""
     low, high = trace["zmin"], trace["zmax"]
     share = min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from harness.figures.static import marks
-from harness.figures.static.axes import Axis, ends_of, fixed
+from harness.figures.static.axes import PixelAxis, ends_of, fixed
 from harness.figures.static.legend import Legend
-from harness.figures.static.marks import Trace
-from harness.figures.static.text import lines_of, short, text_width, written
+from harness.figures.static.marks import DrawnTrace
+from harness.figures.static.text import lines_in, px, svg_text, text_width
 
 Options = Mapping[str, Any]
 _INK, _GRID = "#222222", "#d9d9d9"
@@ -46,14 +46,15 @@ class _Picture:
 
     def __init__(self, figure: go.Figure, width: float) -> None:
         told = figure.to_dict()
-        self.traces: list[Trace] = [trace for trace in told["data"] if trace.get("visible", True) is True]
+        self.traces: list[DrawnTrace] = [trace for trace in told["data"] if trace.get("visible", True) is True]
         self.layout: Options = told["layout"]
         self.template: Options = (self.layout.get("template") or {}).get("layout", {})
         font = {**self.template.get("font", {}), **self.layout.get("font", {})}
         self.font, self.family = float(font.get("size", 12)), str(font.get("family", "sans-serif"))
         self.width, self.height = width, float(self.layout.get("height", 400))
         self.legend = Legend(self.traces, self.layout, self.font)
-        self.names = sorted({"x", *(t.get("xaxis", "x") for t in self.traces)}, key=lambda n: int(n[1:] or 1))
+        told_axes = {"x" + name.removeprefix("xaxis") for name in self.layout if name.startswith("xaxis")}
+        self.names = sorted({"x", *told_axes}, key=lambda name: int(name[1:] or 1))
         self.box = self._box()
         self.axes = dict(self._axes())
 
@@ -108,7 +109,7 @@ class _Picture:
     def _title_room(self, options: Options) -> float:
         title = options.get("title", {})
         text = title.get("text")
-        return 0.0 if not text else title.get("standoff", 8) + 1.25 * self._title_font(options) * len(lines_of(text))
+        return 0.0 if not text else title.get("standoff", 8) + 1.25 * self._title_font(options) * len(lines_in(text))
 
     def _tick_font(self, options: Options) -> float:
         return float(options.get("tickfont", {}).get("size", self.font))
@@ -116,7 +117,7 @@ class _Picture:
     def _title_font(self, options: Options) -> float:
         return float(options.get("title", {}).get("font", {}).get("size", self.font))
 
-    def _axes(self) -> Iterator[tuple[str, Axis]]:
+    def _axes(self) -> Iterator[tuple[str, PixelAxis]]:
         box = self.box
         for name in self.names:
             number = name[1:]
@@ -125,14 +126,14 @@ class _Picture:
             yield name, self._axis(name, (x0, x1), (box.left + x0 * across, box.left + x1 * across))
             yield f"y{number}", self._axis(f"y{number}", (y0, y1), (box.bottom - y0 * up, box.bottom - y1 * up))
 
-    def _axis(self, name: str, domain: tuple[float, float], pixels: tuple[float, float]) -> Axis:
+    def _axis(self, name: str, domain: tuple[float, float], pixels: tuple[float, float]) -> PixelAxis:
         options, letter = self._options(name), name[0]
         drawn = [t for t in self.traces if t.get(f"{letter}axis", letter) == name]
         values = [value for trace in drawn for value in _values(trace, letter)]
         names: list[object] = []
         if options.get("type") == "category" or any(isinstance(value, str) for value in values):
             names = list(options.get("categoryarray") or dict.fromkeys(v for v in values if v is not None))
-        return Axis(
+        return PixelAxis(
             letter=letter,
             options=options,
             ends=ends_of(options, values, names),
@@ -145,15 +146,15 @@ class _Picture:
     def svg(self, size: str | None, style: str) -> str:
         """The picture."""
         meta = self.layout.get("meta") or {}
-        wide = (size or short(self.width)).replace(" ", "")
+        wide = (size or px(self.width)).replace(" ", "")
         told = f"<title>{escape(str(meta.get('heading') or 'Figure'))}</title>"
         told += f"<desc>{escape(str(meta.get('caption', '')))}</desc>" + (f"<style>{style}</style>" if style else "")
         unit = wide.lstrip("0123456789.")
-        height = f"{short(float(wide.removesuffix(unit)) * self.height / self.width, 3)}{unit}"
+        height = f"{px(float(wide.removesuffix(unit)) * self.height / self.width, 3)}{unit}"
         ground = self.layout.get("paper_bgcolor", "")
         white = '<rect width="100%" height="100%" fill="white"/>' if ground == "white" else ""
         inside = "".join(part for draw in (self._below, self._traces, self._above) for part in draw())
-        box = f'viewBox="0 0 {short(self.width)} {short(self.height)}"'
+        box = f'viewBox="0 0 {px(self.width)} {px(self.height)}"'
         family = escape(self.family, quote=True)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height}" {box} role="img" '
@@ -162,7 +163,8 @@ class _Picture:
 
     def _below(self) -> Iterator[str]:
         for name in self.names:
-            yield from self._frame(name)
+            if self._options(name).get("visible", True):
+                yield from self._frame(name)
         for shape in self.layout.get("shapes", ()):
             yield self._shape(shape)
 
@@ -171,31 +173,31 @@ class _Picture:
         x, y = self.axes[name], self.axes[f"y{name[1:]}"]
         (left, right), (bottom, top) = x.pixels, y.pixels
         ticks = [*((axis, pixel, text) for axis in (x, y) for pixel, text in axis.ticks())]
-        across = {x: f"M{{}} {short(bottom)}V{short(top)}", y: f"M{short(left)} {{}}H{short(right)}"}
-        grid = [across[axis].format(short(pixel)) for axis, pixel, _ in ticks if axis.options.get("showgrid", True)]
+        across = {x: f"M{{}} {px(bottom)}V{px(top)}", y: f"M{px(left)} {{}}H{px(right)}"}
+        grid = [across[axis].format(px(pixel)) for axis, pixel, _ in ticks if axis.options.get("showgrid", True)]
         if grid:
             yield f'<path class="grid" d="{"".join(grid)}" fill="none" stroke="{_GRID}"/>'
         line = x.options.get("linecolor", "#808080")
         small = "".join(
-            f"M{short(pixel)} {short(bottom)}v{_TICK}" if axis is x else f"M{short(left)} {short(pixel)}h-{_TICK}"
+            f"M{px(pixel)} {px(bottom)}v{_TICK}" if axis is x else f"M{px(left)} {px(pixel)}h-{_TICK}"
             for axis, pixel, _ in ticks
         )
-        edges = f"M{short(left)} {short(top)}V{short(bottom)}H{short(right)}{small}"
+        edges = f"M{px(left)} {px(top)}V{px(bottom)}H{px(right)}{small}"
         yield f'<path d="{edges}" fill="none" stroke="{line}"/>'
         for axis, pixel, text in ticks:
             if axis.options.get("showticklabels", True):
                 yield self._tick(axis, pixel, text, left, bottom)
         yield from self._titles(x, y)
 
-    def _tick(self, axis: Axis, pixel: float, text: str, left: float, bottom: float) -> str:
+    def _tick(self, axis: PixelAxis, pixel: float, text: str, left: float, bottom: float) -> str:
         size = self._tick_font(axis.options)
         if axis.letter == "y":
-            return written(text, left - 1.6 * _TICK, pixel, size=size, anchor="end")
+            return svg_text(text, left - 1.6 * _TICK, pixel, size=size, anchor="end")
         if angle := axis.options.get("tickangle"):
-            return written(text, pixel, bottom + 2 * _TICK, size=size, anchor="end", angle=float(angle))
-        return written(text, pixel, bottom + 1.6 * _TICK, size=size, baseline=0.9)
+            return svg_text(text, pixel, bottom + 2 * _TICK, size=size, anchor="end", angle=float(angle))
+        return svg_text(text, pixel, bottom + 1.6 * _TICK, size=size, baseline=0.9)
 
-    def _titles(self, x: Axis, y: Axis) -> Iterator[str]:
+    def _titles(self, x: PixelAxis, y: PixelAxis) -> Iterator[str]:
         (left, right), (bottom, top) = x.pixels, y.pixels
         for axis in (x, y):
             title = axis.options.get("title", {})
@@ -204,16 +206,16 @@ class _Picture:
             size, room = self._title_font(axis.options), self._title_room(axis.options)
             if axis is x:
                 below = self._room_below() if bottom >= self.box.bottom - 1 else 2 * _TICK + 1.3 * size + room
-                lines = len(lines_of(title["text"]))
-                yield written(
+                lines = len(lines_in(title["text"]))
+                yield svg_text(
                     title["text"], (left + right) / 2, bottom + below - size * (1.25 * lines - 0.6), size=size
                 )
             else:
                 at = left - self._room_left_of(y) + room - title.get("standoff", 8) - 0.65 * size
-                at -= 1.25 * size * (len(lines_of(title["text"])) - 1)
-                yield written(title["text"], at, (bottom + top) / 2, size=size, angle=-90)
+                at -= 1.25 * size * (len(lines_in(title["text"])) - 1)
+                yield svg_text(title["text"], at, (bottom + top) / 2, size=size, angle=-90)
 
-    def _room_left_of(self, y: Axis) -> float:
+    def _room_left_of(self, y: PixelAxis) -> float:
         size = self._tick_font(y.options)
         ticks = max((text_width(text, size) for _, text in y.ticks()), default=0.0)
         return 2 * _TICK + ticks + self._title_room(y.options)
@@ -227,8 +229,8 @@ class _Picture:
             straight = {**trace, "x": [0, 1], "y": [0, 1]}
             return "".join(marks.scatter(straight, fixed("x", x0, x1), fixed("y", y0, y1), None, self.font))
         colour, opacity = marks.plain_colour(shape.get("fillcolor", "#808080"))
-        corner = f'x="{short(min(x0, x1))}" y="{short(min(y0, y1))}"'
-        extent = f'width="{short(abs(x1 - x0))}" height="{short(abs(y1 - y0))}"'
+        corner = f'x="{px(min(x0, x1))}" y="{px(min(y0, y1))}"'
+        extent = f'width="{px(abs(x1 - x0))}" height="{px(abs(y1 - y0))}"'
         return f'<rect {corner} {extent} fill="{colour}" fill-opacity="{opacity}"/>'
 
     def _of(self, letter: str, shape: Options, end: str) -> float:
@@ -253,7 +255,7 @@ class _Picture:
         bars = [trace for trace in self.traces if trace["type"] == "bar"]
         if bars:
             yield from marks.bars(bars, self.axes["x"], self.axes["y"], self.font)
-        before: Trace | None = None
+        before: DrawnTrace | None = None
         for trace in self.traces:
             x, y = self.axes[trace.get("xaxis", "x")], self.axes[trace.get("yaxis", "y")]
             if trace["type"] == "heatmap":
@@ -263,23 +265,23 @@ class _Picture:
                 yield from marks.scatter(trace, x, y, before, self.font)
             before = trace
 
-    def _colour_bar(self, trace: Trace, beside: Axis) -> Iterator[str]:
+    def _colour_bar(self, trace: DrawnTrace, beside: PixelAxis) -> Iterator[str]:
         bottom, top = beside.pixels
         left, low, high = self.box.right + 12, trace["zmin"], trace["zmax"]
-        axis = Axis(letter="y", options={}, ends=(low, high), pixels=(bottom, top), categories={})
+        axis = PixelAxis(letter="y", options={}, ends=(low, high), pixels=(bottom, top), categories={})
         steps = 32
         for step in range(steps):
             colour = marks.scale_colour(trace, low + (step + 0.5) / steps * (high - low))
             at = bottom + (step + 1) / steps * (top - bottom)
             yield (
-                f'<rect x="{short(left)}" y="{short(at)}" width="12" height="{short((bottom - top) / steps + 0.5)}" '
+                f'<rect x="{px(left)}" y="{px(at)}" width="12" height="{px((bottom - top) / steps + 0.5)}" '
                 f'fill="{colour}"/>'
             )
         for pixel, text in axis.ticks():
-            yield written(text, left + 16, pixel, size=self.font, anchor="start")
+            yield svg_text(text, left + 16, pixel, size=self.font, anchor="start")
         if title := trace.get("colorbar", {}).get("title", {}).get("text"):
-            up = 1.25 * self.font * len(lines_of(title))
-            yield written(title, self.width - 4, top - up, size=self.font, anchor="end")
+            up = 1.25 * self.font * len(lines_in(title))
+            yield svg_text(title, self.width - 4, top - up, size=self.font, anchor="end")
 
     def _room_above(self) -> float:
         """Pixels between what stands above the plot (its title) and the foot of the legend."""
@@ -293,17 +295,17 @@ class _Picture:
         title = self.layout.get("title") or {}
         if title.get("text"):
             size = float(title.get("font", {}).get("size", self.font))
-            yield written(title["text"], self.box.left, 22, size=size, anchor="start", colour=_INK)
+            yield svg_text(title["text"], self.box.left, 22, size=size, anchor="start", colour=_INK)
         for note in self.layout.get("annotations", ()):
             yield self._annotation(note)
 
     def _annotation(self, note: Options) -> str:
         at = {letter: self._place_of(letter, note) for letter in "xy"}
         size = float(note.get("font", {}).get("size", self.font))
-        lines = len(lines_of(note["text"]))
+        lines = len(lines_in(note["text"]))
         anchors = {"left": "start", "center": "middle", "right": "end"}
         down = {"top": 0.9, "middle": 0.35 - 0.625 * (lines - 1), "bottom": -0.3 - 1.25 * (lines - 1)}
-        return written(
+        return svg_text(
             note["text"],
             at["x"] + note.get("xshift", 0),
             at["y"] - note.get("yshift", 0),
@@ -324,7 +326,7 @@ class _Picture:
         return axis.at(float(note[letter]))  # plotly counts places of annotations on log axes in exponents
 
 
-def _values(trace: Trace, letter: str) -> Iterator[object]:
+def _values(trace: DrawnTrace, letter: str) -> Iterator[object]:
     """Everything of a trace that has to be on an axis."""
     own: Sequence[Any] = trace.get(letter) or ()
     if trace["type"] == "bar" and letter == "x":

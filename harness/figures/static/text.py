@@ -12,7 +12,7 @@ _WIDTHS = {"narrow": 0.31, "usual": 0.55, "wide": 0.82, "full": 1.0}
 """Widths of characters of a sans-serif font, in units of its size; a little more than Helvetica's."""
 
 
-def lines_of(text: str) -> list[str]:
+def lines_in(text: str) -> list[str]:
     """The lines of a text of a figure, each still with its tags."""
     return re.split(r"<br ?/?>", text)
 
@@ -24,7 +24,7 @@ def bare(text: str) -> str:
 
 def text_width(text: str, size: float) -> float:
     """Width of the longest line in pixels, never less than it turns out."""
-    return size * max(sum(map(_width, bare(line))) for line in lines_of(text))
+    return size * max(sum(map(_width, bare(line))) for line in lines_in(text))
 
 
 def _width(letter: str) -> float:
@@ -33,7 +33,7 @@ def _width(letter: str) -> float:
     return _WIDTHS["narrow" if letter in _NARROW else "wide" if letter in _WIDE else "usual"]
 
 
-def written(
+def svg_text(
     text: str,
     x: float,
     y: float,
@@ -57,19 +57,19 @@ def written(
         angle: in degrees, clockwise.
     """
     parts = []
-    for place, line in enumerate(lines_of(text)):
+    for place, line in enumerate(lines_in(text)):
         bold = ' font-weight="600"' if line.startswith("<b>") else ""
         down = baseline + 1.25 * place
-        parts.append(f'<tspan x="{short(x)}" y="{short(y + down * size)}"{bold}>{escape(bare(line))}</tspan>')
-    turned = f' transform="rotate({short(angle)} {short(x)} {short(y)})"' if angle else ""
-    start = f'<text font-size="{short(size, 2)}" text-anchor="{anchor}" fill="{colour}"{turned}>'
+        parts.append(f'<tspan x="{px(x)}" y="{px(y + down * size)}"{bold}>{escape(bare(line))}</tspan>')
+    turned = f' transform="rotate({px(angle)} {px(x)} {px(y)})"' if angle else ""
+    start = f'<text font-size="{px(size, 2)}" text-anchor="{anchor}" fill="{colour}"{turned}>'
     return f"{start}{''.join(parts)}</text>"
 
 
-def short(value: float, digits: int = 1) -> str:
+def px(value: float, digits: int = 1) -> str:
     """A number of pixels, with no more digits than a screen shows.
 
-    >>> short(12.04), short(3.96), short(-0.01)
+    >>> px(12.04), px(3.96), px(-0.01)
     ('12', '4', '0')
     """
     text = f"{value:.{digits}f}".rstrip("0").rstrip(".")

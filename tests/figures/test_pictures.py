@@ -1,0 +1,134 @@
+"""Pictures without a browser: everything of a figure is in its SVG, in the size that a paper asks for."""
+
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import plotly.graph_objects as go
+import pytest
+
+from harness import figures
+from harness.analysis.verdict import Study, resolutions, study, with_traces
+from harness.errors import PlanError
+from harness.figures.page import to_picture
+from harness.figures.static.text import text_width
+from harness.leaderboard import centred_table
+from tests.builders import SIZES, grown, task
+
+RISE = (50, 52, 75, 90, 110, 125, 140, 160)
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def made() -> Study:
+    return study([r for shots in (0, 2, 4) for r in grown(RISE, smooth=[v / 250 for v in RISE], shots=shots)])
+
+
+KINDS: dict[str, Callable[[Study], go.Figure]] = {
+    "curves": lambda made: figures.curve_figure(with_traces(made.judged)),
+    "sharp and smooth": lambda made: figures.sharp_and_smooth(made.judged),
+    "overview": lambda made: figures.overview(made.judged),
+    "heat map": lambda made: figures.heat_map(centred_table(made.results)),
+    "shots": lambda made: figures.shots_by_scale([row.curve for row in made.judged]),
+    "power": lambda made: figures.power_figure(resolutions(made.judged)),
+    "counts": lambda made: figures.verdict_counts(made.judged),
+}
+
+
+def words(svg: str) -> list[str]:
+    """The lines of text of a picture."""
+    return [span.text or "" for span in ET.fromstring(svg).iter(f"{SVG}tspan")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_drawn_without_a_browser(made: Study, kind: str) -> None:
+    figure = KINDS[kind](made)
+    svg = figures.to_svg(figure, width=800)
+    root = ET.fromstring(svg)
+    assert root.get("viewBox", "").startswith("0 0 800 ")
+    said = words(svg)
+    titles = [axis.title.text for axis in figure.select_xaxes() if axis.title.text]
+    assert all(title in said for title in titles)
+    entries = [t.name for t in figure.data if t.name and t.showlegend]
+    assert set(entries) <= set(said)
+
+
+def test_points_lie_where_the_axes_say(made: Study) -> None:
+    figure = figures.curve_figure(made.judged[:1])
+    root = ET.fromstring(figures.to_svg(figure, width=800))
+    dots = [p for p in root.iter(f"{SVG}path") if p.get("stroke-linecap") == "round" and p.get("d", "").count("M") == 8]
+    (points,) = dots
+    places = [tuple(map(float, pair)) for pair in re.findall(r"M([\d.]+) ([\d.]+)h0", points.get("d", ""))]
+    ticks = {
+        (text.get("text-anchor"), span.text): (float(span.get("x", 0)), float(span.get("y", 0)))
+        for text in root.iter(f"{SVG}text")
+        for span in text.iter(f"{SVG}tspan")
+    }
+    zero, one = ticks["end", "0.0"], ticks["end", "1.0"]
+    low, high = ticks["middle", "1k"], ticks["middle", "10k"]
+    below = zero[1] - (places[0][1] + made.judged[0].curve.y[0] * (zero[1] - one[1]))
+    assert 0 < below < 6, "the foot of a letter is that much below the place of its tick"
+    for (x, y), size, score in zip(places, SIZES, made.judged[0].curve.y, strict=True):
+        assert y + below == pytest.approx(zero[1] - score * (zero[1] - one[1]), abs=0.3)
+        assert x == pytest.approx(low[0] + math.log10(size / 1000) * (high[0] - low[0]), abs=0.3)
+
+
+def test_hostile_names_stay_text() -> None:
+    name = "</text><script>alert(1)</script>&<b>"
+    svg = figures.to_svg(figures.overview(study(grown(RISE, of=task(name))).judged, columns=1), width=800)
+    assert "<script" not in svg
+    assert not [element for element in ET.fromstring(svg).iter() if "script" in element.tag]
+    assert any("alert(1)" in line for line in words(svg))
+
+
+def test_a_picture_for_a_paper_is_as_wide_as_its_column_with_all_letters_in_one_size(made: Study) -> None:
+    paper = figures.Paper(width="3.3in", font=8)
+    figure = figures.overview(made.judged, columns=1, look=figures.FigureLook(width=paper.drawn_width))
+    svg = to_picture(figure, "svg", paper=paper).decode()
+    root = ET.fromstring(svg)
+    assert (root.get("width"), root.get("viewBox", "").split()[2]) == ("3.3in", "316.8")
+    sizes = {float(text.get("font-size", 0)) for text in root.iter(f"{SVG}text")}
+    assert sizes == {10.67}, "8 points are 10.67 pixels, 96 to the inch"
+    assert "@font-face{font-family:Arimo;src:url(data:font/woff2;base64," in svg
+    assert "Bars: 95 %" not in "".join(words(svg))
+
+
+def test_letters_do_not_leave_a_narrow_picture(made: Study) -> None:
+    paper = figures.Paper(width="3.3in", font=8)
+    figure = figures.pairs(made.judged, look=figures.FigureLook(width=paper.drawn_width))
+    root = ET.fromstring(to_picture(figure, "svg", paper=paper))
+    for text in root.iter(f"{SVG}text"):
+        if text.get("transform"):
+            continue
+        for span in text.iter(f"{SVG}tspan"):
+            wide = text_width(span.text or "", float(text.get("font-size", 0)))
+            left = (
+                float(span.get("x", 0)) - wide * {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor", "start")]
+            )
+            assert left >= -2
+            assert left + wide <= 316.8 + 6, span.text
+
+
+def test_a_font_is_there_for_the_scripts_that_a_picture_uses() -> None:
+    svg = to_picture(figures.overview(study(grown(RISE, of=task("сумма"))).judged, columns=1), "svg").decode()
+    assert "unicode-range:U+0400" in svg
+    assert "unicode-range:U+0370" not in svg
+
+
+@pytest.mark.parametrize(
+    ("width", "pixels"), [("3.3in", 316.8), ("84mm", 317.48), ("8.4cm", 317.48), ("600px", 600), ("240 pt", 320)]
+)
+def test_widths_are_lengths(width: str, pixels: float) -> None:
+    assert figures.Paper(width=width).pixels == pytest.approx(pixels, abs=0.01)
+
+
+@pytest.mark.parametrize("width", ["3.3", "wide", "-3in", "0.1in", "900in", "3.3em", "1e9in"])
+def test_other_widths_are_refused(width: str) -> None:
+    with pytest.raises(PlanError, match=r"--width .*: expected a width such as 3.3in, 84mm or 600px"):
+        figures.Paper(width=width)
+
+
+def test_letters_of_no_size_are_refused() -> None:
+    with pytest.raises(PlanError, match="--font 2: expected a size of 4 to 72 points"):
+        figures.Paper(width="3.3in", font=2)
