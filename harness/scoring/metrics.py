@@ -106,6 +106,7 @@ CORPUS_METRICS: dict[str, str] = {
     "entity_f1_strict": "harness.scoring.spans:entity_f1_strict",
     "entity_f1_partial": "harness.scoring.spans:entity_f1_partial",
     "parse_failure_rate": "harness.scoring.spans:parse_failure_rate",
+    "triple_f1": "harness.scoring.triples:triple_f1",
 }
 """Metric name -> `module:function` of a `CorpusMetric`; imported when first asked for. `pass_at_K` is one more."""
 
@@ -168,6 +169,8 @@ def check_reference(name: str, answer: Answer) -> None:
     """
     if runs_programs(name):
         _load("harness.scoring.programs:programs_of")(answer)
+    elif name == "triple_f1":
+        _load("harness.scoring.triples:check_triples")(answer.doc)
     else:
         _load("harness.scoring.spans:check_entities")(answer.doc, answer.target)
 

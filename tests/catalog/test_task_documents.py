@@ -35,6 +35,7 @@ CHOSEN = {
 TEXTS = [{"q": f"q{i}", "a": f"a{i}"} for i in range(10)]
 CHOICES = [{"q": f"q{i}", "options": ["x", "y"], "a": i % 2} for i in range(10)]
 NER = {**WRITTEN, "metrics": [{"name": "entity_f1_strict"}, LIKELIHOOD]}
+RELATIONS = {**WRITTEN, "metrics": [{"name": "triple_f1"}, LIKELIHOOD]}
 CODE = {**WRITTEN, "metrics": [{"name": "pass_at_1"}, LIKELIHOOD], "unsafe_code": True}
 
 
@@ -192,6 +193,7 @@ def test_a_log_likelihood_has_no_best_of_1(tmp_path: Path) -> None:
     ("task", "fields", "said"),
     [
         (NER, {}, "document 0 of test and 9 more: a document without `entities: [{text, type}, ...]`"),
+        (RELATIONS, {}, "document 0 of test and 9 more: a document without `triples: [{head, relation, tail}, ...]`"),
         (NER, {"entities": [{"text": "z", "type": "X"}]}, "entity 'z' of a document is not in its text 'a b'"),
         (CODE, {}, "document 0 of test and 9 more: a document's `tests` is None; expected pairs"),
         (CODE, {"tests": [[1, 2, 3]]}, "document 0 of test and 9 more: a document's `tests` is [[1, 2, 3]]; expected"),
@@ -214,6 +216,10 @@ def test_entities_and_tests_that_are_there_are_fine(tmp_path: Path) -> None:
     documents = [{**one, "entities": [], "text": "a"} for one in TEXTS]
     assert warnings(task_file(tmp_path, NER, documents)) == [
         "no document has an entity; expected some in `entities`, or a metric of something else"
+    ]
+    documents = [{**one, "triples": []} for one in TEXTS]
+    assert warnings(task_file(tmp_path, RELATIONS, documents)) == [
+        "no document has a triple; expected some in `triples`, or a metric of something else"
     ]
     documents = [{**one, "tests": [[1, 2]]} for one in TEXTS]
     assert warnings(task_file(tmp_path, CODE, documents, doc_to_text="def f_{{q}}(x):")) == []

@@ -382,6 +382,7 @@ class _Measures:
         self._positions: Counter[int] = Counter()
         names = [metric.name for metric in task.metrics]
         self._entities: int | None = 0 if any(name.startswith("entity_f1") for name in names) else None
+        self._triples: int | None = 0 if "triple_f1" in names else None
         self._programs = any(programs_needed(name) for name in names)
 
     def at(self, way: Way, fields: Mapping[str, Any], answered: Answered) -> Iterator[Trouble]:
@@ -397,6 +398,10 @@ class _Measures:
                 from harness.scoring.spans import check_entities
 
                 self._entities += check_entities(fields, answered.right.texts[0])
+            if self._triples is not None:
+                from harness.scoring.triples import check_triples
+
+                self._triples += check_triples(fields)
             if self._programs:
                 from harness.scoring.programs import check_tests
 
@@ -408,6 +413,8 @@ class _Measures:
         """What is wrong with the metrics, given all documents."""
         if self._entities == 0 and self._documents:
             yield "no document has an entity; expected some in `entities`, or a metric of something else"
+        if self._triples == 0 and self._documents:
+            yield "no document has a triple; expected some in `triples`, or a metric of something else"
         for i, metric in enumerate(self._task.metrics):
             if metric.name.startswith("loglikelihood") and (metric.best or 0) > 0:
                 yield f"metrics[{i}].best is {quoted(metric.best)}; a log-likelihood is at most 0"
