@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-FOLDERS = {"dashboards": "pages", "ladder": "ladder", "lm_eval_tasks": "parity"} | dict.fromkeys(
-    ("outside", "first_hour", "fuzz", "security", "preparing", "exchange"), "outside"
-)
+FOLDERS = {
+    "dashboards": "pages",
+    "ladder": "ladder",
+    "lm_eval_tasks": "parity",
+    "tracking": "processes",
+} | dict.fromkeys(("outside", "first_hour", "fuzz", "security", "preparing", "exchange"), "outside")
 """Folder -> the marker that all its tests carry."""
 FILES = (
     dict.fromkeys(

@@ -46,6 +46,7 @@ _VERBS = (
     "leaderboard",
     "import",
     "export",
+    "track",
     "report",
     "dashboard",
 )

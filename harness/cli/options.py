@@ -328,6 +328,17 @@ SliceOf = Annotated[
         rich_help_panel=_WHERE,
     ),
 ]
+TRACKER_WORDS = "tensorboard[:DIR], wandb[:PROJECT], mlflow[:EXPERIMENT], trackio[:PROJECT]"
+"""What `--track` takes, for help and messages."""
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help=f"Let a tracker of experiments follow the run: {TRACKER_WORDS}. It can fail, and the run goes on. Can be "
+        "repeated.",
+        rich_help_panel=_KEPT,
+    ),
+]
 MetricsFile = Annotated[
     Path | None,
     typer.Option(

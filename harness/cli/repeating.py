@@ -19,7 +19,7 @@ _OF_CELLS = frozenset(
     )
 )
 """Options that say which cells are run; the command names one cell instead."""
-_OF_RUNS = frozenset({"retry_failed", "workers", "metrics", "every", "once", "family_file"})
+_OF_RUNS = frozenset({"retry_failed", "workers", "metrics", "track", "every", "once", "family_file"})
 """Options that a single cell does not need."""
 
 

@@ -11,6 +11,7 @@ from harness.cli import options as opt
 from harness.cli.given import plan_of
 from harness.cli.output import say
 from harness.cli.running import evaluated, left_alone, made_ready
+from harness.cli.tracking import trackers_of
 from harness.estimate import seconds_of
 from harness.executors.signals import ended_by_sigterm
 from harness.plan import DEFAULT_ENGINE, Slice, sliced
@@ -61,16 +62,18 @@ def command(
     mirror: opt.MirrorFolder = None,
     slice_of: opt.SliceOf = None,
     metrics: opt.MetricsFile = None,
+    track: opt.Track = None,
     results: opt.Results = Path("results"),
 ) -> None:
     """Evaluate every cell that has no result yet. Exits with 1 when a cell failed."""
     given = locals()
+    trackers = trackers_of(track, results)
     with ended_by_sigterm():
         plan = plan_of(given)
         if slice_of is not None:
             plan = sliced(plan, Slice.parse(slice_of), seconds_of)
         run = made_ready(plan, context, given)
-        progress = evaluated(run)
+        progress = evaluated(run, trackers)
     if progress.failed or left_alone(run):
         say(f"what failed and why: {shlex.join(['emergence', 'status', '--results', str(results)])}")
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -15,9 +15,12 @@ from harness.cli.given import settings_of
 from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
 from harness.cli.repeating import repeating
+from harness.cli.tracking import followers_of
 from harness.plan import RunPlan
+from harness.records import Outcome
 from harness.runner import Run, prepare
 from harness.runs import Progress
+from harness.tracking import AskedTracker
 from harness.wording import counted, duration
 
 
@@ -50,12 +53,20 @@ def made_ready(plan: RunPlan, context: typer.Context, given: Mapping[str, Any]) 
     )
 
 
-def evaluated(run: Run) -> Progress:
-    """Evaluate a run, and say what comes before, how far it is, and how it ended."""
+def evaluated(run: Run, trackers: Sequence[AskedTracker] = ()) -> Progress:
+    """Evaluate a run, which trackers may follow, and say what comes before, how far it is, and how it ended."""
     for line in _before(run):
         say(line)
-    with ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter:
-        progress = run.evaluate(reporter.update)
+    with (
+        ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter,
+        followers_of(run, trackers) as followers,
+    ):
+
+        def watch(outcome: Outcome, progress: Progress) -> None:
+            reporter.update(outcome, progress)
+            followers.update(outcome, progress)
+
+        progress = run.evaluate(watch)
     took = duration(progress.elapsed_seconds)
     say(f"{progress.done} cells evaluated, {progress.failed} failed, in {took}; results in {run.store.place}/")
     return progress

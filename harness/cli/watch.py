@@ -16,9 +16,11 @@ from harness.cli.as_run import with_options_of_run
 from harness.cli.given import catalog_of, plan_of
 from harness.cli.output import say
 from harness.cli.running import evaluated, left_alone, made_ready
+from harness.cli.tracking import trackers_of
 from harness.errors import CatalogError, MachineError, ModelError, StoreError
 from harness.executors.signals import ended_by_sigterm
 from harness.specs import Family
+from harness.tracking import AskedTracker
 from harness.wording import counted
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     from harness.catalog.models.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile, read_yaml, validated
 
-    path = given["family_file"]
+    path, trackers = given["family_file"], trackers_of(given["track"], given["results"])
     file = validated(FamilyFile, read_yaml(path), path)
     if file.checkpoints is None and not any(entry.path for entry in file.models):
         raise CatalogError(f"{path}: names no folder; expected `checkpoints`, a pattern such as runs/*/checkpoint-*")
@@ -94,7 +96,9 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     # the same suites and tasks for models that are there in any case, so that a mistyped name is found now
     plan_of({**given, "apply_chat_template": False}, catalog=catalog)
     watched = WatchedFolders(find=lambda: folders_named(file, path))
-    return _Watch(context=context, given=given, file=file, path=path, catalog=catalog, watched=watched)
+    return _Watch(
+        context=context, given=given, file=file, path=path, catalog=catalog, trackers=trackers, watched=watched
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -111,6 +115,8 @@ class _Watch:
     """Where it lies."""
     catalog: Catalog
     """Suites and tasks to choose from."""
+    trackers: tuple[AskedTracker, ...]
+    """Trackers that follow each evaluation."""
     watched: WatchedFolders
     """The folders."""
     evaluated: int = 0
@@ -173,7 +179,7 @@ class _Watch:
             self.failed += left_alone(run)
             _say(f"evaluated before: {listed([model.name for model in family.models])}")
             return
-        progress = evaluated(run)
+        progress = evaluated(run, self.trackers)
         self.began = True
         self.evaluated += len({cell.model.name for cell in run.todo.cells})
         self.failed += progress.failed

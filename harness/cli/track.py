@@ -1,0 +1,60 @@
+"""`emergence track`: tell trackers of experiments what a results folder holds."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import options as opt
+from harness.cli.output import say
+from harness.cli.tracking import start_of, trackers_of
+from harness.errors import HarnessError, MachineError, PlanError
+from harness.reading import read_outcomes
+from harness.wording import counted
+
+
+def command(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[RESULTS]", help="Folder of the results, as with --results.")
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help=f"Trackers: {opt.TRACKER_WORDS}. Can be repeated."),
+    ] = None,
+    family: opt.FamilyChoice = None,
+    task: opt.TaskChoice = None,
+    results: opt.Results = Path("results"),
+) -> None:
+    """Tell trackers every score of a results folder, as `emergence run --track` does while a run goes on."""
+    from harness.tracking import Followers
+
+    place = folder or results
+    if not (trackers := trackers_of(opt.split(to), place, "--to")):
+        raise PlanError(f"expected --to with one of {opt.TRACKER_WORDS}")
+    families, tasks = opt.split(family), opt.split(task)
+    chosen = [
+        one
+        for one in read_outcomes(place, say).results
+        if (not families or one.cell.model.family in families) and (not tasks or one.cell.task in tasks)
+    ]
+    if not chosen:
+        raise HarnessError(f"{place}: no result of these families and tasks")
+    faults: list[str] = []
+    cells = [one.cell for one in chosen]
+    with Followers(
+        trackers,
+        start=start_of(cells, str(place), shlex.join(["emergence", *sys.argv[1:]])),
+        cells=cells,
+        done=sorted(chosen, key=lambda one: (one.cell.model.params, one.cell.model.tokens or 0)),
+        say=say,
+        given_up=lambda tracker, why: faults.append(f"{tracker.name}: {why}"),
+        finishing=None,
+    ):
+        pass
+    if faults:
+        raise MachineError("; ".join(faults))
+    say(f"{counted(len(chosen), 'cell')} told to {', '.join(one.name for one in trackers)}")
