@@ -58,8 +58,8 @@ def evaluated(run: Run, trackers: Sequence[AskedTracker] = ()) -> Progress:
     for line in _before(run):
         say(line)
     with (
+        followers_of(run, trackers) as followers,  # which finish when the bar has gone
         ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter,
-        followers_of(run, trackers) as followers,
     ):
 
         def watch(outcome: Outcome, progress: Progress) -> None:

@@ -38,7 +38,7 @@ def followers_of(run: Run, trackers: Sequence[AskedTracker]) -> Followers:
 
     def given_up(tracker: AskedTracker, why: str) -> None:
         say(
-            f"warning: {tracker.name} does not follow this run any more: {why}; the run goes on, and "
+            f"warning: {tracker.name} does not follow this run any more: {why}; nothing else changes, and "
             f"`emergence track {place} --to {tracker.words}` tells it everything later"
         )
 

@@ -81,6 +81,11 @@ class Follower:
             for message in messages:
                 self._waiting.put(message)
 
+    def has_finished(self, seconds: float) -> bool:
+        """Whether it has taken in everything up to the end, or was given up on, by then."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def finish(self, seconds: float | None) -> None:
         """Wait until it has taken in everything up to the end; then its process is gone.
 

@@ -14,9 +14,12 @@ from harness.tracking.asked import AskedTracker
 from harness.tracking.follower import PATIENCE_SECONDS, Follower
 from harness.tracking.messages import EndOfTracking, Message, ProgressOfTracking, StartOfTracking, TrackedEnding
 from harness.tracking.series import Series
+from harness.wording import duration
 
 _STOPPED_SECONDS = 10.0
 """Longest time that trackers may take at the end of a run that was interrupted or stopped by an error."""
+_SILENT_SECONDS = 2.0
+"""Time that each tracker may take at the end before people are told who is waited for."""
 _PROGRESS_SECONDS = 5.0
 """Least time between two notes of how far a run is."""
 
@@ -101,6 +104,9 @@ class Followers:
         if error is not None:  # somebody waits at a terminal, or a batch system will not wait
             seconds = _STOPPED_SECONDS if seconds is None else min(seconds, _STOPPED_SECONDS)
         end = None if seconds is None else time.monotonic() + seconds
+        if busy := [one.asked.name for one in self._followers if not one.has_finished(_SILENT_SECONDS)]:
+            most = "" if seconds is None else f", {duration(seconds)} at most"
+            self._say(f"waiting for {', '.join(busy)}{most}")
         for follower in self._followers:
             follower.finish(None if end is None else end - time.monotonic())
 
