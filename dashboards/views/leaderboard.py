@@ -1,4 +1,4 @@
-"""Leaderboard: headline scores by model, how sure the order is, and the whole table for download."""
+"""Leaderboard: the places that each model can hold, its mean with its interval, and its score on each task."""
 
 from __future__ import annotations
 
@@ -10,37 +10,25 @@ import streamlit as st
 from harness.dashboards import charts, state, tables
 
 from harness import figures
-from harness.analysis.compare import leads, noise_from
-from harness.leaderboard import AVERAGE, MODEL_COLUMNS, ModelRow, centred_table, row_of, tidy_table, wide_table
+from harness.analysis.compare import noise_from
+from harness.leaderboard import MODEL_COLUMNS, centred_table, for_people, ranked_table, tidy_table, wide_table
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
-from harness.wording import number, probability
+from harness.wording import number
 
 KEPT = ("model", "params")
 
 
-@st.cache_resource(max_entries=20, show_spinner="Comparing neighbours")
-def order(version: state.Version, filters: state.Filters, _outcomes: Outcomes) -> pd.DataFrame:
-    """The wide table of the filtered cells, best model first, each model compared with the next.
+@st.cache_resource(max_entries=20, show_spinner="Comparing models")
+def order(version: state.Version, filters: state.Filters, paired: bool, _outcomes: Outcomes) -> pd.DataFrame:
+    """The ranked table of the filtered cells; `paired` compares models document by document.
 
     `version` is here to be a key of the cache: it is computed again when the folder changes.
     """
     results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
-    board = wide_table(results, failures)
-    board = board.sort_values(AVERAGE, ascending=False, na_position="last", kind="stable").reset_index(drop=True)
-    ranked = int(board[AVERAGE].notna().sum())
-    of: dict[ModelRow, list[CellResult]] = {}
-    for one in results:
-        of.setdefault(row_of(one.cell), []).append(one)
-    rows = board[list(MODEL_COLUMNS)].astype(object).where(board[list(MODEL_COLUMNS)].notna(), None)
-    models = [of[tuple(row)] for row in rows.head(ranked).itertuples(index=False, name=None)]
-    read = _read(results) if state.by_document(results) else None
-    found = leads(models, read.__getitem__, noise=noise_from(results)) if read is not None else ()
-    words = [f"tied, q {probability(lead.q)}" if lead.tied else f"yes, q {probability(lead.q)}" for lead in found]
-    board.insert(0, "clearly ahead of the next", pd.Series(words, dtype="string").reindex(board.index))
-    board.insert(0, "rank", pd.Series(range(1, ranked + 1), dtype="Int64").reindex(board.index))
-    return board
+    documents = _read(results).__getitem__ if paired else None
+    return ranked_table(results, failures, documents=documents, noise=noise_from(results) if paired else None)
 
 
 def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
@@ -55,15 +43,23 @@ outcomes = state.outcomes()
 state.require_results(outcomes)
 filters = state.filters(outcomes)
 st.caption(
-    "Headline scores, few-shot seeds averaged; empty means no score. mean_normalized is the unweighted mean of "
-    "chance-centred scores over the settings shown that most models share, and ranks them; a model that lacks one of "
-    "these has none. "
-    "Clearly ahead: paired differences to the next model on the same documents, corrected for the number of neighbours "
-    "(Benjamini-Hochberg), q below 0.05; otherwise the two are tied."
+    "Rank: the places that a model can hold. Models that cannot be told apart share theirs: every pair is compared on "
+    "the documents that both answered, and all pairs are corrected together (Holm), so that all ranges hold with 95 %. "
+    "mean_normalized is the mean of chance-centred headline scores over the settings shown that most models share, in "
+    "which each task counts once; a model that lacks one of these has none. Tasks: headline scores, the mean over "
+    "these settings, few-shot seeds averaged; empty means no score."
 )
-board = order(state.version(), filters, outcomes)
-if not state.by_document(filters.cells(outcomes.results)):
-    st.text("Too many answers to compare neighbours at once: choose some tasks in the sidebar.")
+few = state.by_document(filters.cells(outcomes.results))
+paired = few or st.toggle(
+    "Compare document by document",
+    key="paired",
+    help="Ranges are wider without, because documents that are hard for all models then count as luck of each. With so "
+    "many answers the comparison takes a while.",
+)
+ranked = order(state.version(), filters, paired, outcomes)
+board = for_people(ranked)
+if not paired:
+    st.text("So many answers: ranks rest on the errors of scores alone, and their ranges are wider than they need be.")
 st.dataframe(
     tables.written(board, {"params": number, **tables.scores(board)}),
     hide_index=True,
@@ -71,8 +67,9 @@ st.dataframe(
     column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
     placeholder="",
     key="board",
-    alt="Headline scores, a row per model",
+    alt="Ranks, means and scores, a row per model",
 )
+charts.download("This table with numbers of ranks and intervals (CSV)", "leaderboard-ranked", lambda: ranked)
 left, right = st.columns(2)
 with left:
     charts.download(

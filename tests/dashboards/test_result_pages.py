@@ -271,19 +271,16 @@ def test_the_numbers_of_a_figure_can_be_downloaded(store: Store, monkeypatch: py
     assert first.startswith("toy,shapes,2,default,acc,params,toy-1000,1000.0,0.25,")
 
 
-def test_ties_of_the_leaderboard_are_told_from_clear_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_models_that_cannot_be_told_apart_share_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Store(tmp_path)
     answered(made, SIZES[0], [1] * 5 + [0] * 45)
     answered(made, SIZES[1], [1] * 40 + [0] * 10)
     answered(made, SIZES[2], [1] * 41 + [0] * 9)
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
     board = opened("leaderboard").dataframe[0].value
-    assert board["rank"].tolist() == [1, 2, 3]
+    assert board["rank"].tolist() == ["1–2", "1–2", "3"]
     assert board["model"].tolist() == [f"toy-{size}" for size in (SIZES[2], SIZES[1], SIZES[0])]
-    first, second, last = board["clearly ahead of the next"].fillna("")
-    assert first.startswith("tied, q ")
-    assert second == "yes, q < 0.001"
-    assert last == ""
+    assert board["95 % interval"][0] == "0.604 to 0.916"
 
 
 def test_two_models_are_compared_on_the_same_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
