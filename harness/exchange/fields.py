@@ -61,8 +61,15 @@ def model_name(text: str) -> str:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a finite number; truth values are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value is a finite number; truth values are none.
+
+    >>> is_number(3), is_number(True), is_number(float("nan")), is_number(10**400)
+    (True, False, False, False)
+    """
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number larger than any float
+        return False
 
 
 class Fields:

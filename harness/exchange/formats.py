@@ -84,6 +84,12 @@ READERS: Mapping[str, FormatReader] = {
         files="TASK-metrics.json of OLMES, or metrics.json of olmo-eval",
         holds="`task_name`, `metrics` and their configs, or `tasks`, `config` and `summary`",
     ),
+    "lighteval": FormatReader(
+        "lighteval_results:read_lighteval",
+        ("results_*.json",),
+        files="results_*.json",
+        holds="`config_general` and `results`",
+    ),
     "oellm": FormatReader(
         "oellm:read_oellm",
         ("*.csv",),

@@ -93,7 +93,8 @@ def _metric(score: PublishedScore, chance: float | None, beyond: Set[str]) -> Me
 
 
 def known_task(name: str) -> KnownTask | None:
-    """What the table says of a task; None where it is not in it."""
+    """What the table says of a task; None where it is not in it. `arc:easy` of lighteval is `arc_easy` there."""
+    name = name.replace(":", "_")
     for pattern, known in _table():
         if pattern.fullmatch(name):
             return known

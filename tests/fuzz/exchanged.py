@@ -13,8 +13,18 @@ from harness.exchange import Import, Sizes, import_files
 from harness.store import Store
 from tests.builders.published_eee import NAME, converted_record, leaderboard_record, record_file, sample_row
 from tests.builders.published_helm import options_run, texts_run
+from tests.builders.published_lighteval import (
+    DATE,
+    details_file,
+    new_file,
+    old_detail,
+    old_file,
+    option_detail,
+    text_detail,
+)
 from tests.builders.published_oellm import COLLECTED, JOBS, oellm_table
-from tests.fuzz.changes import changed_bytes
+from tests.fuzz.changes import changed_bytes, changed_value
+from tests.fuzz.parquet_files import parquet_file
 from tests.fuzz.reader import Make, Reader, of_json
 
 _SIZES = {"small": 70_000_000, "small-8B": 8_250_000_000, "large": 1_000_000_000}
@@ -51,6 +61,33 @@ def _helm(name: str) -> tuple[Any, ...]:
 def _with_run(folder: Path) -> None:
     for name in ("run_spec.json", "stats.json"):
         (folder / name).write_text(json.dumps(_helm(name)[0]))
+
+
+_LIGHTEVAL, _DETAILS = f"results_{DATE}.json", f"details_gsm8k|0_{DATE}.parquet"
+
+
+def _lighteval() -> tuple[Any, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        return tuple(json.loads(make(Path(folder)).read_text()) for make in (new_file, old_file))
+
+
+def _with_details(folder: Path) -> None:
+    details_file(folder, "gsm8k|0", [text_detail(i, ["7"], right="7") for i in range(2)])
+
+
+def _with_lighteval(folder: Path) -> None:
+    (folder / _LIGHTEVAL).write_text(json.dumps(_lighteval()[0]))
+
+
+def _details(random: Random) -> bytes:
+    """Details of one of the two forms, with a value changed at random."""
+    rows: list[dict[str, Any]] = [option_detail(0, [-1.0, -2.0], right=0), text_detail(1, ["7"], right="7")]
+    if random.randrange(2):
+        rows = [old_detail(i, right=i) for i in range(2)]
+    rows = [changed_value(row, random) if random.randrange(3) == 0 else row for row in rows]
+    whole = [row for row in rows if isinstance(row, dict)]
+    names = list(dict.fromkeys(str(name) for row in whole for name in row))
+    return parquet_file({name: [row.get(name) for row in whole] for name in names}, random)
 
 
 def _of_table(good: str) -> Make:
@@ -96,6 +133,10 @@ READERS = {
     ),
     "oellm jobs": Reader(
         "jobs.csv", _of_table(JOBS), _importing("oellm", "eval_results.csv"), oellm_table, files=40, share=0.1
+    ),
+    "lighteval results": _reader("lighteval", _LIGHTEVAL, _lighteval(), _with_details),
+    "lighteval details": Reader(
+        _DETAILS, _details, _importing("lighteval", _LIGHTEVAL), _with_lighteval, files=40, share=0.1
     ),
 }
 """Name in the table -> reader."""
