@@ -15,7 +15,7 @@ from harness.schedule.backlog import PART_SECONDS, Backlog
 from harness.schedule.hardware import Need, Node
 from harness.schedule.pieces import Lane, Piece
 from harness.schedule.places import Places, Spot
-from harness.schedule.rates import LATE, Expected, Rates, ratio
+from harness.schedule.rates import OVERRUN, Expected, Rates, ratio
 
 JOIN_SECONDS = 1.0
 """Estimated time to score the answers of a cell that was cut."""
@@ -76,7 +76,7 @@ class _Worker:
         ends_at = self.ends_at
         if self.piece is not None and not self.piece.joins:
             ends_at = self.since + expected.seconds(self.piece)
-        return max(ends_at - now, LATE * (now - self.since))
+        return max(ends_at - now, OVERRUN * (now - self.since))
 
 
 @dataclass(kw_only=True, slots=True)

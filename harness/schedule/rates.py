@@ -9,7 +9,7 @@ from harness.schedule.pieces import Piece
 
 MINUTE = 60.0
 """Seconds of estimates that count as right beforehand."""
-LATE = 0.1
+OVERRUN = 0.1
 """Part of the time that a piece has taken so far, which it is taken to last on at least."""
 _ROUNDS = 3
 
@@ -54,7 +54,7 @@ class Rates:
         guessed, measured = self._guessed.copy(), self._measured.copy()
         for piece, seconds in late:
             guessed[piece.lane, piece.task] += piece.seconds
-            measured[piece.lane, piece.task] += (1 + LATE) * seconds
+            measured[piece.lane, piece.task] += (1 + OVERRUN) * seconds
         return Expected(guessed, measured, self._cells)
 
 

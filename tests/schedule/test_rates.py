@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.schedule import Piece
-from harness.schedule.rates import LATE, Rates, ratio
+from harness.schedule.rates import OVERRUN, Rates, ratio
 
 
 def piece(lane: int, task: str, *, job: int = 0, seconds: float = 1000.0, blocks: range | None = None) -> Piece:
@@ -50,5 +50,5 @@ def test_what_runs_later_than_expected_counts_before_it_is_answered() -> None:
     late, early = (piece(0, "t", job=1), 5000.0), (piece(0, "t", job=2), 10.0)
     assert rates.expected([early]).seconds(early[0]) == rates.expected().seconds(early[0])
     found = rates.expected([late, early]).seconds(early[0])
-    assert found == pytest.approx(1000.0 * (50.0 + (1 + LATE) * 5000.0) / 1100.0, rel=0.1)
+    assert found == pytest.approx(1000.0 * (50.0 + (1 + OVERRUN) * 5000.0) / 1100.0, rel=0.1)
     assert rates.expected().seconds(early[0]) < found  # what was noted stays as it was
