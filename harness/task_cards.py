@@ -168,11 +168,14 @@ def chance_sentence(metric: MetricSpec, *, spec: TaskSpec | None, options: Seque
         spec: the version of the task that the results are of; None when it is not known.
         options: the different numbers of options of the documents looked at, ascending; 0 for a text.
     """
+    counted = spec is not None and metric.name in spec.chance_of_documents
+    if metric.chance is None and counted:
+        return "The share of right options, on average over the documents; known when they have been read."
     if metric.chance is None:
         return f"{metric.name} has no chance level: nobody knows what a guess would score."
     level = number(metric.chance)
     guess = 1 / options[0] if len(options) == 1 and options[0] else None
-    if spec is not None and metric.name in spec.chance_of_documents:
+    if counted:
         return f"{level}: the share of right options, on average over the documents that were asked."
     if guess is not None and abs(guess - metric.chance) < _NEAR:
         return f"{level}: a guess among {options[0]} options."
@@ -202,7 +205,10 @@ def card_of_file(spec: TaskSpec) -> TaskCard:
         prompts=tuple(spec.prompts),
         documents=spec.expected_docs,
         example=example,
-        unknown=() if example else ("An example: the documents are not beside the task's file.",),
+        unknown=(
+            *([] if spec.description else ["What it asks in words: its file does not say."]),
+            *([] if example else ["An example: the documents are not beside the task's file."]),
+        ),
     )
 
 

@@ -90,6 +90,12 @@ def test_a_task_of_which_every_cell_failed_has_a_card_too() -> None:
         (MetricSpec(name="acc", chance=0.4), True, [5], "0.4, as the file of the task says."),
         (MetricSpec(name="exact_match"), True, [0], "0: no guess is expected to be right."),
         (
+            MetricSpec(name="counted", chance=None),
+            True,
+            [],
+            "The share of right options, on average over the documents; known when they have been read.",
+        ),
+        (
             MetricSpec(name="counted", chance=0.231),
             True,
             [3, 4, 5],

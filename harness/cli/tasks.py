@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import (
     FamilyChoice,
+    IncludePath,
     Json,
     ResultsOrTable,
     ShotChoice,
@@ -19,6 +21,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import choose, given_curves
+from harness.cli.task_card import show_cards
 from harness.errors import TableError
 from harness.wording import number, percent, score
 
@@ -31,6 +34,12 @@ _QUALITY = ("signal", "noise", "from", "ratio", "decisions")
 
 
 def command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TASK]...", help="Show what these tasks ask, an example, and how their chance level was set."
+        ),
+    ] = None,
     results: ResultsOrTable = None,
     table_file: Table = None,
     columns: TableColumns = None,
@@ -44,15 +53,22 @@ def command(
             "--quality", help="Add signal and noise of each task, and whether small models order recipes as large ones."
         ),
     ] = False,
+    include_path: IncludePath = None,
     as_json: Json = False,
 ) -> None:
     """Show what each task of the results has measured, and with --quality which tasks can show anything.
+
+    With names: what these tasks ask, one example with its right answer, how chance was set, shots. Results that are
+    there say what was asked; otherwise the file of the task does.
 
     Columns: smallest gain, over chance, that the documents of a task could show; signal, the largest less the smallest
     score of the finished models; noise, the standard deviation of late checkpoints, of training runs, or at least of
     documents; ratio, signal over noise, 2.8 or more where the best and the worst model differ by more than noise;
     decisions, the share of pairs of recipes that the smallest size orders as the largest one does.
     """
+    if names:
+        show_cards(names, results or Path("results"), include_path or (), as_json=as_json)
+        return
     from harness.analysis.compare import task_qualities, task_quality_json
 
     finished = _chosen(given_curves(results, table_file, "params", columns=split(columns)), family, task, shots, metric)

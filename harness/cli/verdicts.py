@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,6 +76,7 @@ def command(
     apart = _apart(judged)
     if not apart:
         return
+    _say_in_short(apart, {} if table_file else _to_come(results or Path("results")))
     print(table(*telling(VERDICT_HEAD, [verdict_cells(row) for row in apart], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
@@ -85,6 +88,27 @@ def command(
             print_line()
             print(_over_runs(row.verdict.presence))
             print_line()
+
+
+def _say_in_short(judged: Sequence[Judged], to_come: Mapping[str, int]) -> None:
+    """The answer in a sentence for each family, on stderr: the table below it is data."""
+    from harness.analysis.verdict import findings
+
+    for one in findings(judged, to_come=to_come):
+        say(" ".join(filter(None, (f"{one.family}: {one.sentence}", one.counts_what, one.provisional))))
+
+
+def _to_come(folder: Path) -> Mapping[str, int]:
+    """Cells that runs are still to evaluate, by family; the results are read again only while one goes on."""
+    from harness.runs.progress import cells_to_come
+    from harness.store import Store
+
+    store, now = Store(folder), datetime.now(UTC)
+    records, _ = store.runs()
+    if not any(record.state(now) == "going on" for record in records):
+        return {}
+    outcomes = store.outcomes()
+    return cells_to_come(outcomes.results, outcomes.failures, records, now)
 
 
 def _over_runs(presence: Presence) -> str:

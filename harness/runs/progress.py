@@ -167,6 +167,24 @@ def tallies(
     )
 
 
+def cells_to_come(
+    results: Sequence[CellResult], failures: Sequence[CellFailure], records: Sequence[RunRecord], now: datetime
+) -> Counter[str]:
+    """Family -> number of cells that runs which go on are still to evaluate; without families that have none.
+
+    Args:
+        results: every result.
+        failures: every failure.
+        records: every record of a run.
+        now: the present.
+    """
+    going = [record for record in up_to_date(records, results, failures, now) if record.state(now) == "going on"]
+    found: Counter[str] = Counter()
+    for tally in tallies(results, failures, going) if going else ():
+        found[tally.family] += tally.planned
+    return +found
+
+
 class Cost(NamedTuple):
     """Time and energy that the cells of one model took."""
 
