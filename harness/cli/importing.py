@@ -88,6 +88,6 @@ def _teller() -> Callable[[int, int, str], None]:
         nonlocal said
         if time.monotonic() - said > _EVERY_SECONDS:
             said = time.monotonic()
-            say(f"{count(done)} of {counted(of, what)}")
+            say(f"{count(done)} of {count(of)} {what}")
 
     return told

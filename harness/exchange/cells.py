@@ -20,7 +20,7 @@ from harness.exchange.sizes import Sizes
 from harness.exchange.tasks import KnownTasks, known_task
 from harness.exchange.types import ForeignFile, Published
 from harness.plan import Cell, Place
-from harness.plausible import is_share
+from harness.plausible import SMOOTH, words_of
 from harness.records import CellResult, Provenance, Score, Source
 from harness.specs import Kind
 from harness.wording import counted, cut
@@ -167,10 +167,13 @@ def _same(result: Published) -> tuple[object, ...]:
 
 
 def _number(result: Published) -> int | None:
-    """Documents n of a share p of right answers, whose standard error is sqrt(p (1 - p) / (n - 1))."""
+    """Documents n of a share p, whose standard error is sqrt(p (1 - p) / (n - 1)).
+
+    Any metric whose error gives whole numbers of documents, and of those that count, is such a share.
+    """
     for score in result.scores:
         p, stderr = score.value, score.stderr
-        if is_share(score.metric) and stderr and 0 < p < 1:
+        if not words_of(score.metric) & SMOOTH and stderr and 0 < p < 1:
             n = p * (1 - p) / stderr**2 + 1
             whole = round(n)
             if abs(n - whole) < _EXACT * max(1.0, n / 100) and abs(p * whole - round(p * whole)) < _EXACT:

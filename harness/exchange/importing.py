@@ -21,7 +21,7 @@ from harness.wording import counted, cut
 
 ImportTold = Callable[[int, int, str], None]
 """Is told how many are done, of how many, and what: files that are read, then cells that are imported."""
-FILES_READ, CELLS_IMPORTED = "file read", "cell imported"
+FILES_READ, CELLS_IMPORTED = "files read", "cells imported"
 """What is counted while files are read, and while cells are written."""
 _MOST_FAULTS = 10
 """Impossible results that are named."""

@@ -47,8 +47,8 @@ def test_progress_is_told_for_files_and_then_for_cells(tmp_path: Path) -> None:
         Import(sizes=Sizes()),
         lambda *done: told.append(done),
     )
-    assert told[:3] == [(1, 3, "file read"), (2, 3, "file read"), (3, 3, "file read")]
-    assert told[3:] == [(n, 4, "cell imported") for n in range(1, 5)]
+    assert told[:3] == [(1, 3, "files read"), (2, 3, "files read"), (3, 3, "files read")]
+    assert told[3:] == [(n, 4, "cells imported") for n in range(1, 5)]
 
 
 def test_a_damaged_file_of_documents_stops_the_import_before_anything_is_written(

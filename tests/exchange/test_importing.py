@@ -21,10 +21,10 @@ def test_published_files_become_cells_with_documents_counted_from_their_errors(
 ) -> None:
     done = emergence("import", "lm-eval", REAL, "--results", tmp_path / "r", *SIZES, "--licence", "Apache-2.0")
     assert done.code == 0
-    assert "imported 130 cells from 2 files of lm-eval" in done.err
-    assert "22 tasks left out, whose number of documents no file says: crows_pairs_english, " in done.err
-    assert "130 results without a date" in done.err
+    assert "imported 152 cells from 2 files of lm-eval" in done.err
+    assert "152 results without a date" in done.err
     found = {(r.cell.model.name, r.cell.task): r for r in Store(tmp_path / "r").results()}
+    assert found["EleutherAI/pythia-v1.1-70m", "crows_pairs_english"].n_expected == 1677
     arc = found["EleutherAI/pythia-v1.1-12b", "arc_easy"]
     assert arc.cell.model.params == 11_800_000_000
     assert (arc.cell.engine, arc.cell.shots, arc.cell.kind) == ("imported:lm-eval", 5, "qa")
@@ -48,6 +48,20 @@ def test_documents_follow_from_every_share_of_a_published_file_as_the_table_has_
     known = {name: task.n for name in counted if (task := known_task(name)) is not None and task.n is not None}
     assert len(known) == 8
     assert {name: counted[name] for name in known} == known
+
+
+def test_tasks_whose_documents_nobody_counted_are_left_out_and_named(emergence: Emergence, tmp_path: Path) -> None:
+    results = {
+        "colours": {"acc,none": 0.75, "acc_stderr,none": 0.25},
+        "sums": {"bleu,none": 0.2, "bleu_stderr,none": 0.1},
+    }
+    path = lm_eval_file(
+        tmp_path / "a", results=results, **{"n-samples": None, "config": {"model_args": "pretrained=x"}}
+    )
+    done = emergence("import", "lm-eval", path, "--results", tmp_path / "r", "--params", "x=7B")
+    said = "1 task left out, whose number of documents no file says: sums; --documents sums=N gives it"
+    assert said in done.err
+    assert [one.cell.task for one in Store(tmp_path / "r").results()] == ["colours"]
 
 
 def test_a_copy_of_the_file_is_kept_with_all_its_keys(emergence: Emergence, tmp_path: Path) -> None:
@@ -181,6 +195,12 @@ def test_scores_that_cannot_be_are_refused(
     done = emergence("import", "lm-eval", path, "--results", tmp_path / "r")
     assert done.code == 2
     assert said in done.err
+
+
+def test_a_whole_number_beyond_all_floats_is_no_score(emergence: Emergence, tmp_path: Path) -> None:
+    path = lm_eval_file(tmp_path / "a", results={"colours": {"acc,none": 0.5, "perplexity,none": 10**400}})
+    assert emergence("import", "lm-eval", path, "--results", tmp_path / "r").code == 0
+    assert [s.metric for s in Store(tmp_path / "r").results()[0].scores] == ["acc"]
 
 
 def test_scores_that_are_no_numbers_are_left_out(emergence: Emergence, tmp_path: Path) -> None:
