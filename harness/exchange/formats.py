@@ -96,6 +96,12 @@ READERS: Mapping[str, FormatReader] = {
         files="the CSV of `oellm collect`; jobs.csv alone has no scores, its result files are those of lm-eval",
         holds="the columns model_name, task, n_shot, performance and metric_name",
     ),
+    "open-llm": FormatReader(
+        "open_llm:read_open_llm",
+        ("*.parquet", "*.csv", "*.json", "*.jsonl"),
+        files="the table `contents` of the leaderboard, version 1 or 2",
+        holds="a column of models such as fullname, and columns of benchmarks such as `IFEval Raw` or ARC",
+    ),
 }
 """Name of a format -> what reads it."""
 WRITERS: Mapping[str, FormatWriter] = {
@@ -104,6 +110,11 @@ WRITERS: Mapping[str, FormatWriter] = {
         "every_eval_ever_writing:every_eval_ever_files", about="a JSON for each cell by schema 0.3, with documents"
     ),
     "inspect": FormatWriter("inspect_writing:inspect_logs", about="a JSON log for each cell"),
+    "open-llm": FormatWriter(
+        "open_llm_writing:open_llm_table",
+        about="a CSV with the columns of the Open LLM Leaderboard, version 2",
+        is_folder=False,
+    ),
 }
 """Name of a format -> what writes it."""
 

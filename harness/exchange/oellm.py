@@ -86,7 +86,7 @@ def _score(row: Fields) -> PublishedScore:
     value = row.get("performance")
     try:
         number = float(value if isinstance(value, int | float) else str(value))
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not is_number(number):
         raise HarnessError(f"{row.place}: performance is {quoted(value)}; expected a number")

@@ -23,6 +23,7 @@ from tests.builders.published_lighteval import (
     text_detail,
 )
 from tests.builders.published_oellm import COLLECTED, JOBS, oellm_table
+from tests.builders.published_open_llm import new_row, old_row
 from tests.fuzz.changes import changed_bytes, changed_value
 from tests.fuzz.parquet_files import parquet_file
 from tests.fuzz.reader import Make, Reader, of_json
@@ -109,6 +110,9 @@ _CELLS = ("", "nan", "-1", "1e400", "7.5", "9" * 30, "unknown", "x" * 3000, '"',
 
 _ROWS = (sample_row(0, score=1.0), sample_row(1, score=0.0, metadata={"option_loglikelihoods": "[-1.0]"}))
 
+_NEW, _OLD = new_row("lab/small", 0.5, 0.375), old_row("lab/small", 0.5, 37.5)
+_CONTENTS = "\n".join(",".join(map(str, row)) for row in (_NEW, _NEW.values(), _NEW.values()))
+
 READERS = {
     "Every Eval Ever": _reader("every-eval-ever", f"{NAME}.json", (leaderboard_record(), converted_record())),
     "Every Eval Ever samples": Reader(
@@ -138,5 +142,9 @@ READERS = {
     "lighteval details": Reader(
         _DETAILS, _details, _importing("lighteval", _LIGHTEVAL), _with_lighteval, files=40, share=0.1
     ),
+    "Open LLM Leaderboard table": Reader(
+        "contents.csv", _of_table(_CONTENTS), _importing("open-llm", "contents.csv"), files=40, share=0.1
+    ),
+    "Open LLM Leaderboard rows": _reader("open-llm", "contents.json", ([_NEW, _NEW], _OLD)),
 }
 """Name in the table -> reader."""
