@@ -115,17 +115,25 @@ def type_text(draw: Callable[..., str], label: str, key: str, **more: Any) -> st
     return text
 
 
-def turn_page(pages: int, key: str) -> int:
-    """The page that is shown of a long table or of many figures, from 1; nothing is drawn where there is but one."""
+def turn_page(pages: int, key: str, *, open_at: int | None = None) -> int:
+    """The page that is shown of a long table or of many figures, from 1; nothing is drawn where there is but one.
+
+    Args:
+        pages: how many there are.
+        key: name of the page in the address.
+        open_at: page to turn to, because the reader asked for something on it; None leaves it to the reader.
+    """
     if pages < 2:
         return 1
-    asked = _asked(key)
-    if asked is not None:
-        wanted = asked.values[0] if asked.values else "1"
-        st.session_state[key] = min(max(int(wanted), 1), pages) if wanted.isdecimal() and len(wanted) < 9 else 1
-    else:
-        st.session_state[key] = min(st.session_state.get(key, 1), pages)
-    page = int(st.pagination(pages, key=key))
+    asked = _asked(key, widget=False)
+    wanted: list[str] = st.session_state.get(_seen(key), []) if asked is None else asked.values
+    first = int(wanted[0]) if wanted and wanted[0].isdecimal() and len(wanted[0]) < 9 else 1
+    if asked is not None or open_at is not None:
+        st.session_state[_turns(key)] = st.session_state.get(_turns(key), 0) + 1
+    # A widget of its own for each number of pages, which begins where the reader was.
+    widget = f"{key} {pages} {st.session_state.get(_turns(key), 0)}"
+    start = st.session_state.setdefault(f"start of {widget}", min(max(open_at or first, 1), pages))
+    page = int(st.pagination(pages, default=start, key=widget))
     keep(key, [str(page)] if page > 1 else [])
     return page
 
@@ -153,6 +161,12 @@ def choose_row(draw: Callable[..., Any], names: Sequence[str], key: str, table: 
     chosen: list[int] = draw(key=widget, selection_default={"selection": {"rows": start}}).selection.rows
     keep(key, [names[row] for row in chosen if row < len(names)])
     return next((row for row in chosen if row < len(names)), None)
+
+
+def asks_for(key: str) -> str | None:
+    """What the address, or the session on a new page, prescribes now; None when it leaves what the reader chose."""
+    asked = _asked(key, widget=False)
+    return asked.values[0] if asked is not None and asked.values else None
 
 
 def text_of(key: str) -> str | None:

@@ -20,6 +20,8 @@ PAGES = (
     ("overview", "Overview", ":material/dashboard:"),
     ("curves", "Curves", ":material/show_chart:"),
     ("verdicts", "Verdicts", ":material/gavel:"),
+    ("metric", "Metric or ability", ":material/compare:"),
+    ("forecast", "Forecast", ":material/trending_up:"),
     ("shots", "Shots × scale", ":material/grid_on:"),
     ("leaderboard", "Leaderboard", ":material/leaderboard:"),
     ("compare", "Compare", ":material/compare_arrows:"),

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from harness.analysis.verdict import PLAIN_WORDS, Judged
+from harness.dashboards.sparklines import sparkline
+
+from harness.analysis.verdict import PLAIN_WORDS, FamilyFindings, Finding, Judged, label_text
 from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import finished_at
 from harness.wording import count, moment, number, shortened
@@ -60,6 +62,29 @@ def families(results: Sequence[CellResult], failures: Sequence[CellFailure]) -> 
             }
         )
     return rows
+
+
+def answer(of: FamilyFindings) -> str:
+    """What one family shows, in a sentence, and what an ability is there."""
+    what = f" ({of.counts_what.rstrip('.')})" if of.counts_what else ""
+    late = f'<br><span style="font-size:.875rem">{escape(of.provisional)}</span>' if of.provisional else ""
+    return (
+        f'<p style="font-size:1.125rem;margin:.5rem 0 .25rem"><strong>{escape(of.family)}</strong>: '
+        f'{escape(of.sentence)}<span style="font-size:.875rem">{escape(what)}</span>{late}</p>'
+    )
+
+
+def finding(of: Finding) -> str:
+    """A task that a reader should look at: a small curve, its name and setting, and one sentence."""
+    curve = of.judged.curve
+    where = f"{curve.task}, {curve.label}"
+    others = f", and so in {of.settings} of {of.of_settings} settings" if of.settings > 1 else ""
+    return (
+        '<div style="display:flex;gap:.75rem;align-items:flex-start">'
+        f"{sparkline(curve, f'{where}: {of.sentence}')}"
+        f'<div style="min-width:0;overflow-wrap:anywhere"><strong>{escape(where)}</strong>: '
+        f"{escape(label_text(of.judged.verdict))}{escape(others)}<br>{escape(of.sentence)}</div></div>"
+    )
 
 
 def newest(outcomes: Iterable[Outcome], count: int) -> list[Cells]:

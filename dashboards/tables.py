@@ -12,6 +12,7 @@ from pandas.api.types import is_float_dtype
 from harness.analysis.compare import Comparison
 from harness.analysis.curves import Curve
 from harness.analysis.curves.frame import point_rows
+from harness.analysis.forecast import Forecast, NoForecast
 from harness.analysis.verdict import (
     PLAIN_WORDS,
     Evidence,
@@ -35,6 +36,11 @@ COMPARISON_NUMBERS = {
     **dict.fromkeys(("p", "q"), small_probability),
 }
 """As `VERDICT_NUMBERS`, for the table of comparisons."""
+FORECAST_NUMBERS = {
+    "Largest": number,
+    **dict.fromkeys(("Score", "Forecast", "95 % from", "95 % to", "Back-test error"), score),
+}
+"""As `VERDICT_NUMBERS`, for the table of forecasts."""
 
 
 def written(table: pd.DataFrame, numbers: Mapping[str, Callable[[Any], str]]) -> Styler:
@@ -98,6 +104,32 @@ def evidence(of: Evidence) -> pd.DataFrame:
     texts = evidence_texts()
     known = [(name, evidence_text(name, value), texts[name]) for name, value in asdict(of).items() if value is not None]
     return pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
+
+
+def forecasts(of: Iterable[Forecast | NoForecast]) -> pd.DataFrame:
+    """A row per curve: what is expected, how well such forecasts did, and why to doubt this one."""
+    numbers = dict.fromkeys(FORECAST_NUMBERS, "Float64")
+    return pd.DataFrame([_forecast(one) for one in of]).astype(numbers)
+
+
+def _forecast(one: Forecast | NoForecast) -> dict[str, object]:
+    curve = one.curve
+    found = one if isinstance(one, Forecast) else None
+    tested = f"{sum(test.inside for test in found.backtest)} of {len(found.backtest)}" if found else ""
+    return {
+        "Family": curve.family,
+        "Task": curve.task,
+        "Setting": curve.label,
+        "Metric": curve.metric.name,
+        "Largest": curve.x[-1],
+        "Score": curve.y[-1],
+        "Forecast": found and found.value,
+        "95 % from": found and found.low,
+        "95 % to": found and found.high,
+        "Back-test error": found and found.error,
+        "Back-tests inside": tested,
+        "Doubts": " ".join(one.doubts.values()) if isinstance(one, Forecast) else one.reason,
+    }
 
 
 def comparisons(of: Iterable[Comparison]) -> pd.DataFrame:

@@ -8,45 +8,82 @@ import streamlit as st
 from harness.dashboards import address, charts, state, tables
 
 from harness import figures
-from harness.analysis.verdict import Judged, centred, partner_rows, table_row, with_traces
+from harness.analysis.verdict import CurveRow, Judged, centred, partner_rows, table_row, with_traces
 
 # Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3
+# Of these, as many on a page as are still near each other on a narrow screen.
+TALL = 2
 # Small panels on one page: as many as a screen holds, and more would keep the browser busy for seconds.
 PANELS = 8
+# Verdicts below the figures of a task; more are folded up.
+LINES = 6
 
 
 def glance(judged: Sequence[Judged]) -> None:
-    """A small panel for each task."""
+    """A small panel for each task, side by side as far as there is room."""
     st.text("Choose a task in the sidebar to see both its metrics, its threshold and its growth forms.")
     tasks = sorted({row.curve.task for row in judged})
-    pages = -(-len(tasks) // PANELS)
-    page = address.choose_one(st.selectbox, "Page", range(1, pages + 1), "page") if pages > 1 else 1
-    shown = set(tasks[(page - 1) * PANELS : page * PANELS])
-    panels = [row for row in judged if row.curve.task in shown]
-    charts.show(
-        lambda: figures.overview(panels),
-        "curves",
-        lambda: tables.points(row.curve for row in panels),
-        of=(study.scale, filters, scores, page),
+    place = st.container()
+    page = address.turn_page(-(-len(tasks) // PANELS), "page")
+    lines = figures.lines_of([row.curve for row in judged])
+    shown = tasks[(page - 1) * PANELS : page * PANELS]
+    panels = [[row for row in judged if row.curve.task == task] for task in shown]
+    drawn = charts.drawn_once(
+        "curves", lambda: figures.task_panels(panels, lines), of=(study.scale, filters, scores, page)
     )
+    with place:
+        charts.legend(lines.values())
+    with place.grid(4, min_column_width=230, gap="small") as grid:
+        for number, (panel, figure) in enumerate(zip(panels, drawn, strict=True), start=1):
+            with grid.cell():
+                charts.show(
+                    lambda figure=figure: figure,
+                    f"curves-{number}",
+                    lambda panel=panel: tables.points(row.curve for row in panel),
+                    of=(study.scale, filters, scores, page),
+                    caption=False,
+                )
+    st.caption(figures.panels_caption(study.scale, centred=scores == "centred"))
 
 
 def show_task(task: str, judged: Sequence[Judged]) -> None:
     """Both metrics of one task, and the reasons for its verdicts."""
     shown = prepared(judged)
     if shown:
-        charts.show(
-            lambda: figures.sharp_and_smooth(prepared(with_traces(judged) if fits else judged)),
-            task,
-            lambda: tables.points(row.curve for row in (*shown, *partner_rows(shown))),
-            of=(study.scale, filters, fits, scores),
-        )
+        grid = st.grid(2, min_column_width=340, gap="small")
+        for number, metric in enumerate((shown, partner_rows(shown))):
+            if metric:
+                with grid.cell():
+                    charts.show(
+                        lambda number=number: figures.curve_figure(both(judged)[number], look=figures.CELL_LOOK),
+                        task if number == 0 else f"{task}-{metric[0].curve.metric.name}",
+                        lambda metric=metric: tables.points(row.curve for row in metric),
+                        of=(study.scale, filters, fits, scores),
+                    )
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
-    for row in judged:
-        words = table_row(row)
-        st.text(f"{words.family}, {words.setting}: {words.verdict}. {words.why}")
+    for row in judged[:LINES]:
+        say(row)
+    if len(judged) > LINES:
+        with st.expander(f"{len(judged) - LINES} more settings"):
+            for row in judged[LINES:]:
+                say(row)
+
+
+def say(row: Judged) -> None:
+    """A verdict in one line, with all its reasons and what other pages show of it folded up."""
+    words, (first, *others) = table_row(row), row.verdict.reasons
+    st.text(f"{words.family}, {words.setting}: {words.verdict}. {first}")
+    with st.expander("All reasons, and more on this curve"):
+        st.text(" ".join(others))
+        state.links(row, study.scale, leave_out="curves")
+
+
+def both(judged: Sequence[Judged]) -> tuple[Sequence[CurveRow], Sequence[CurveRow]]:
+    """The headline metric and the continuous one as they are drawn, with growth forms if the reader wants them."""
+    rows = prepared(with_traces(judged) if fits else judged)
+    return rows, partner_rows(rows)
 
 
 def prepared(judged: Sequence[Judged]) -> Sequence[Judged]:
@@ -69,7 +106,10 @@ tasks = sorted({row.curve.task for row in judged})
 if not tasks:
     st.info("No curve matches. Take away a filter in the sidebar.")
 elif len(tasks) <= FEW:
-    for task in tasks:
-        show_task(task, [row for row in judged if row.curve.task == task])
+    place = st.container()
+    page = address.turn_page(-(-len(tasks) // TALL), "page")
+    with place:
+        for task in tasks[(page - 1) * TALL : page * TALL]:
+            show_task(task, [row for row in judged if row.curve.task == task])
 else:
     glance(prepared(judged))

@@ -3,38 +3,48 @@
 No other package imports plotly.
 """
 
+from harness.figures.artefact import sharp_over_smooth
 from harness.figures.comparison import comparison_figure
 from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, pairs, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
 from harness.figures.grid import FigureLook
 from harness.figures.law import law_figure
+from harness.figures.lines import Line, lines_of
 from harness.figures.maps import heat_map, shots_by_scale
 from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
 from harness.figures.paper import Paper
 from harness.figures.power import power_figure
+from harness.figures.small import panels_caption, task_panels
 from harness.figures.static import to_svg
 from harness.figures.style import COLOURS, SYMBOLS, caption, heading
+from harness.figures.widths import for_any_width
 
 __all__ = [
     "COLOURS",
     "PICTURES",
     "SYMBOLS",
     "FigureLook",
+    "Line",
     "Paper",
     "caption",
     "comparison_figure",
     "curve_figure",
+    "for_any_width",
     "forecast_figure",
     "heading",
     "heat_map",
     "law_figure",
+    "lines_of",
     "overview",
     "pairs",
+    "panels_caption",
     "plotly_js",
     "power_figure",
     "sharp_and_smooth",
+    "sharp_over_smooth",
     "shots_by_scale",
+    "task_panels",
     "to_div",
     "to_page",
     "to_picture",

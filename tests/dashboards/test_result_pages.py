@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from harness.dashboards import state
+from harness.dashboards import address, state
 from harness.dashboards.serve import head_start, other_axes
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
@@ -23,7 +23,7 @@ from tests.builders import SIZES, cell, failed, grown, model, result, task
 from tests.builders.curves import RISE
 from tests.builders.dashboards import APP, markup, numbers, opened, texts
 
-PAGES = ("overview", "curves", "verdicts", "shots", "leaderboard", "compare")
+PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "leaderboard", "compare")
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +72,18 @@ class _Cells(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[list[str]] = []
+        self._inside = False
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         if tag == "tr":
             self.rows.append([])
-        if tag in ("th", "td"):
+        self._inside = tag in ("th", "td")
+        if self._inside:
             self.rows[-1].append("")
 
     def handle_data(self, data: str) -> None:
-        self.rows[-1][-1] += data
+        if self._inside:
+            self.rows[-1][-1] += data
 
 
 def html_tables(app: AppTest) -> list[list[list[str]]]:
@@ -89,7 +92,7 @@ def html_tables(app: AppTest) -> list[list[list[str]]]:
     for table in app.get("html"):
         parser = _Cells()
         parser.feed(table.proto.body)
-        found.append(parser.rows)
+        found += [parser.rows] if parser.rows else []
     return found
 
 
@@ -135,6 +138,8 @@ def test_the_overview_counts_families_cells_and_verdicts() -> None:
         "Cells failed": "1",
         "Rises": "5",
     }
+    assert "toy</strong>: Of 5 abilities 5 rise." in "".join(html.proto.body for html in app.get("html"))
+    assert "A cell is one model asked" in texts(app)
     families, newest = html_tables(app)
     assert families[1] == ["toy", "1k to 16.4M", "toy", "8", "3", "39", "1"]
     assert len(newest) == 11
@@ -147,18 +152,19 @@ def test_the_overview_counts_families_cells_and_verdicts() -> None:
 @pytest.mark.usefixtures("store")
 def test_few_tasks_are_shown_with_both_metrics_and_reasons() -> None:
     app = opened("curves", task="shapes")
-    (chart,) = charts(app)
-    assert "prob_correct" in chart
+    sharp, smooth = charts(app)
+    assert ("prob_correct" in sharp, "prob_correct" in smooth) == (False, True)
     assert "toy, 0-shot: rises. Rises with scale" in texts(app)
+    assert "n = 200 documents per size" in texts(app)
 
 
 def test_many_tasks_get_a_small_panel_each(own: Store) -> None:
     for one in grown(RISE, of=task("numbers")):
         own.write(replace(one, samples=()))
     app = opened("curves")
-    (chart,) = charts(app)
-    assert all(f'"text":"{name}"' in chart for name in ("colours", "letters", "numbers", "shapes"))
-    assert "prob_correct" not in chart
+    for chart, name in zip(charts(app), ("colours", "letters", "numbers", "shapes"), strict=True):
+        assert f'"text":"{name}"' in chart
+        assert "prob_correct" not in chart
 
 
 @pytest.mark.usefixtures("store")
@@ -166,10 +172,10 @@ def test_the_address_sets_every_filter() -> None:
     app = opened("curves", task="shapes", shots=["2"], scale="flops", y="centred", fits="hidden")
     assert app.selectbox(key="scale").value == "flops"
     assert app.multiselect(key="shots").value == [2]
-    (chart,) = charts(app)
+    chart, partner = charts(app)
     assert "Training compute 6ND, FLOPs" in chart
     assert "chance-centred acc" in chart
-    assert "0-shot" not in chart
+    assert "0-shot" not in chart + partner
 
 
 @pytest.mark.usefixtures("store")
@@ -190,7 +196,10 @@ def test_an_address_with_unknown_values_shows_everything() -> None:
     app = opened("curves", task="no such task", scale="weight", y="<script>")
     assert app.multiselect(key="task").value == []
     assert app.selectbox(key="scale").value == "params"
-    assert len(charts(app)) == 3
+    assert len(charts(app)) == 4  # both metrics of the first two tasks
+    assert "Tasks: there is no 'no such task'. There are colours, letters, shapes." in texts(app)
+    assert "Scale axis: there is no 'weight'." in texts(app)
+    assert "no such task" not in texts(app.run())
 
 
 def test_the_verdict_table_sorts_by_number_and_can_be_narrowed(own: Store) -> None:
@@ -218,12 +227,80 @@ def test_choosing_a_verdict_shows_its_curve_its_evidence_and_a_link() -> None:
     app.session_state[key] = {"selection": {"rows": [1], "columns": [], "cells": []}}
     app.run()
     assert not app.exception
-    (chart,) = charts(app)
-    assert '"text":"colours"' in chart
-    assert "2-shot" in chart
+    sharp, smooth = charts(app)
+    assert ('"text":"colours: acc"' in sharp, '"text":"colours: prob_correct"' in smooth) == (True, True)
+    assert "2-shot" in sharp
     assert "q_trend" in set(app.dataframe[1].value["Evidence"])
-    (link,) = app.get("page_link")
-    assert "task=colours&shots=2" in link.proto.query_string
+    links = app.get("page_link")
+    assert [link.proto.label for link in links] == ["Curve", "Metric or ability", "Documents", "Leaderboard"]
+    assert all("task=colours&shots=2" in link.proto.query_string for link in links)
+    assert app.query_params["row"] == "toy / colours / 2-shot / acc"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_link_opens_the_verdict_that_it_names() -> None:
+    app = opened("verdicts", row="toy / shapes / 0-shot / acc")
+    assert '"text":"shapes: acc"' in charts(app)[0]
+    assert app.query_params["row"] == "toy / shapes / 0-shot / acc"
+    assert '"text":"shapes: acc"' in charts(app.run())[0]
+    app.switch_page("views/curves.py").run()
+    app.switch_page("views/verdicts.py").run()
+    assert '"text":"shapes: acc"' in charts(app)[0]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_link_to_a_verdict_that_is_not_there_says_so() -> None:
+    app = opened("verdicts", row="toy / smells / 0-shot / acc")
+    assert charts(app) == []
+    assert "Row: there is no 'toy / smells / 0-shot / acc'." in texts(app)
+
+
+@pytest.mark.usefixtures("store")
+def test_going_back_takes_the_address_at_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = opened("verdicts", task="colours", row="toy / colours / 2-shot / acc")
+    app.multiselect(key="task").select("shapes").run()
+    monkeypatch.setattr("harness.dashboards.address.went_back", lambda: True)
+    app.query_params.clear()
+    app.query_params["task"] = ["colours"]
+    app.run()
+    assert app.multiselect(key="task").value == ["colours"]
+    assert charts(app) == []  # no verdict was chosen there
+    app.query_params.clear()
+    app.run()
+    assert app.multiselect(key="task").value == []
+
+
+@pytest.mark.usefixtures("store")
+def test_one_choice_is_one_step_of_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[dict[str, list[str]]] = []
+    app = opened("verdicts", task="colours", row="toy / colours / 2-shot / acc")
+    write = address._write
+    monkeypatch.setattr(address, "_write", lambda changes: steps.append(changes) or write(changes))
+    app.multiselect(key="task").unselect("colours").select("shapes").run()  # the verdict goes with its task
+    assert len(steps) == 1
+    assert {key: app.query_params.get(key) for key in ("task", "row")} == {"task": "shapes", "row": None}
+
+
+@pytest.mark.usefixtures("store")
+def test_sharp_and_smooth_stand_on_one_axis_with_what_the_test_says() -> None:
+    app = opened("metric", task="shapes", shots="0")
+    (chart,) = charts(app)
+    assert ("acc (headline)" in chart, "prob_correct (continuous)" in chart) == (True, True)
+    assert "prob_correct" in texts(app)
+    assert [link.proto.label for link in app.get("page_link")] == ["Verdict", "Curve", "Documents", "Leaderboard"]
+
+
+@pytest.mark.usefixtures("store")
+def test_a_forecast_has_its_page_and_says_how_well_such_forecasts_did() -> None:
+    app = opened("forecast", task="shapes", shots="0", at="1e9")
+    (row,) = app.dataframe[0].value.to_dict("records")
+    assert (row["Task"], row["Largest"]) == ("shapes", SIZES[-1])
+    assert 0.9 < row["Forecast"] <= 1
+    assert row["Back-tests inside"].endswith(" of 4")
+    assert "diamond" in texts(app)
+    assert len(charts(app)) == 1
+    app.text_input(key="at").input("soon").run()
+    assert "such as 7e9, 7B or 1.4T" in texts(app)
 
 
 @pytest.mark.usefixtures("store")
@@ -365,7 +442,7 @@ def test_pages_with_verdicts_say_when_these_rest_on_the_scores_of_cells(
     shutil.rmtree(own.root / JUDGED)
     state._study.clear()
     saying = {page for page, app in zip(PAGES, walk(), strict=True) if sentence in texts(app)}
-    assert saying == {"overview", "curves", "verdicts"}
+    assert saying == {"overview", "curves", "verdicts", "metric"}
 
 
 @pytest.mark.usefixtures("store")

@@ -1,0 +1,91 @@
+"""Forecast: the score expected at a larger scale, and how well such forecasts did so far."""
+
+from __future__ import annotations
+
+import streamlit as st
+from harness.dashboards import address, charts, state, tables
+
+from harness import figures
+from harness.analysis.curves import AXIS_TITLES, Curve
+from harness.analysis.forecast import Forecast, NoForecast, forecasts
+from harness.analysis.growth import Trace, traces
+from harness.wording import number, quantity
+
+# Forecasts on one page: each redraws its curve hundreds of times.
+CARDS = 6
+# How far beyond the largest size at first: a decade, and for a loss a tenth less.
+FURTHER, LOWER = 10.0, 0.9
+
+
+@st.cache_resource(max_entries=32, show_spinner="Forecasting")
+def foretold(
+    version: state.Version, settings: tuple[object, ...], at: float, _curves: tuple[Curve, ...]
+) -> tuple[tuple[Forecast | NoForecast, tuple[Trace, ...]], ...]:
+    """The forecast of each curve with its growth forms; `version` and `settings` stand for the curves."""
+    found = forecasts(_curves, at)
+    return tuple(zip(found, traces(_curves, until=at), strict=True))
+
+
+def scale_of(text: str, otherwise: float) -> float:
+    """The scale that was typed; says so where it is none, and takes another."""
+    if not text:
+        return otherwise
+    read = quantity(text)
+    value = 0.0 if read is None else float(read)
+    if 0 < value < 1e40:
+        return value
+    st.warning("The scale of a forecast is a number above 0, such as 7e9, 7B or 1.4T.")
+    return otherwise
+
+
+def card(one: Forecast | NoForecast, forms: tuple[Trace, ...], place: int) -> None:
+    """One forecast with its doubts, or why there is none."""
+    curve = one.curve
+    if isinstance(one, NoForecast):
+        st.text(f"{curve.task} ({curve.family}, {curve.label}): no forecast. {one.reason}")
+        return
+    charts.show(
+        lambda: figures.forecast_figure(one, forms),
+        f"forecast-{place}",
+        lambda: tables.forecasts([one]),
+        of=(study.scale, curve.setting, one.at),
+    )
+
+
+st.title("Forecast")
+study, filters = state.look()
+curves = tuple(row.curve for row in filters.judged(study.judged))
+if not curves:
+    st.info("No curve matches. Take away a filter in the sidebar.")
+    st.stop()
+ends = [curve.x[-1] for curve in curves]
+usual = min(ends) * LOWER if study.scale == "loss" else max(ends) * FURTHER
+asked = address.type_text(
+    st.text_input,
+    "Forecast at",
+    "at",
+    placeholder=number(usual),
+    help=f"A place on the axis: {AXIS_TITLES[study.scale]}. Such as 7e9, 7B or 1.4T.",
+)
+at = scale_of(asked, usual)
+st.text(
+    f"What a larger model of the family would score at {number(at)}: the diamond, with the interval that one such "
+    "model falls into in 95 of 100 cases. Grey: each measured size as it would have been foretold from the smaller "
+    "ones, which says how far such forecasts can be trusted here. Choose tasks in the sidebar."
+)
+place = st.container()
+page = address.turn_page(-(-len(curves) // CARDS), "forecast-page")
+shown = curves[(page - 1) * CARDS : page * CARDS]
+found = foretold(state.version(), (study.scale, *(curve.setting for curve in shown)), at, shown)
+with place:
+    st.dataframe(
+        tables.written(tables.forecasts([one for one, _ in found]), tables.FORECAST_NUMBERS),
+        hide_index=True,
+        placeholder="",
+        key="forecasts",
+        alt="Forecasts, a row per curve",
+    )
+    with st.grid(2, min_column_width=340, gap="medium") as grid:
+        for number_, (one, forms) in enumerate(found, start=1):
+            with grid.cell():
+                card(one, forms, number_)
