@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from harness.analysis.curves import Curve
 
-WIDTH, HEIGHT = 132, 52
+ACROSS, UPWARDS = 132, 52
 _ROOM = 6
 _LINE, _CHANCE = "#0072B2", "#808080"
 
@@ -26,7 +26,7 @@ def sparkline(curve: Curve, label: str) -> str:
         label: what it shows, for screen readers; it may hold names of others.
     """
     return (
-        f'<div role="img" aria-label="{escape(label)}" style="width:{WIDTH}px;height:{HEIGHT}px;flex:none;'
+        f'<div role="img" aria-label="{escape(label)}" style="width:{ACROSS}px;height:{UPWARDS}px;flex:none;'
         f"background:url('data:image/svg+xml,{quote(_svg(curve))}') no-repeat\"></div>"
     )
 
@@ -38,17 +38,17 @@ def _svg(curve: Curve) -> str:
     def place(position: float, score: float) -> str:
         along = (position - first) / (last - first or 1.0)
         up = (score - low) / (high - low or 1.0)
-        return f"{_ROOM + along * (WIDTH - 2 * _ROOM):.1f},{HEIGHT - _ROOM - up * (HEIGHT - 2 * _ROOM):.1f}"
+        return f"{_ROOM + along * (ACROSS - 2 * _ROOM):.1f},{UPWARDS - _ROOM - up * (UPWARDS - 2 * _ROOM):.1f}"
 
     places = [place(at, score) for at, score in zip(curve.position, curve.y, strict=True)]
     dots = "".join(f'<circle cx="{x}" cy="{y}" r="2.4" fill="{_LINE}"/>' for x, y in (one.split(",") for one in places))
     chance = curve.metric.chance
     level = None if chance is None else place(first, chance).split(",")[1]
     dashed = (
-        f'<path d="M0 {level}H{WIDTH}" stroke="{_CHANCE}" stroke-width="1.2" stroke-dasharray="4 3"/>' if level else ""
+        f'<path d="M0 {level}H{ACROSS}" stroke="{_CHANCE}" stroke-width="1.2" stroke-dasharray="4 3"/>' if level else ""
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}">{dashed}'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{ACROSS}" height="{UPWARDS}">{dashed}'
         f'<polyline points="{" ".join(places)}" fill="none" stroke="{_LINE}" stroke-width="2"/>{dots}</svg>'
     )
 

@@ -12,7 +12,7 @@ from harness.analysis.growth import Trace, traces
 from harness.wording import number, quantity
 
 # Forecasts on one page: each redraws its curve hundreds of times.
-CARDS = 6
+CARDS = 4
 # How far beyond the largest size at first: a decade, and for a loss a tenth less.
 FURTHER, LOWER = 10.0, 0.9
 

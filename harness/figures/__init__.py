@@ -18,9 +18,10 @@ from harness.figures.power import power_figure
 from harness.figures.small import panels_caption, task_panels
 from harness.figures.static import to_svg
 from harness.figures.style import COLOURS, SYMBOLS, caption, heading
-from harness.figures.widths import for_any_width
+from harness.figures.widths import CELL_LOOK, for_any_width
 
 __all__ = [
+    "CELL_LOOK",
     "COLOURS",
     "PICTURES",
     "SYMBOLS",

@@ -47,6 +47,6 @@ def panels_caption(scale: Scale, *, centred: bool = False) -> str:
     """What all panels of a grid show."""
     y = "headline metric" + (" on the way from chance (0) to perfect (1)" if centred else "")
     return (
-        f"x: {AXIS_TITLES[scale]}; y: {y}. Bars: 95 % interval. Dashed: chance. Dotted: the best score. Ring: this size "
-        "and all larger ones are above chance."
+        f"x: {AXIS_TITLES[scale]}; y: {y}. Bars: 95 % interval. Dashed: chance. Dotted: the best score. Ring: this "
+        "size and all larger ones are above chance."
     )

@@ -7,8 +7,11 @@ import textwrap
 
 import plotly.graph_objects as go
 
+from harness.figures.grid import FigureLook
 from harness.figures.style import heading, literal
 
+CELL_LOOK = FigureLook(width=430)
+"""For a figure in a cell of a grid: what stands above it is broken into rows that short."""
 _NARROW = 320
 """Width in pixels that a figure must bear."""
 _LETTER, _KEY, _ROW = 6.6, 46, 20
