@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Real
 from statistics import fmean
 from typing import NamedTuple
 
@@ -36,6 +37,9 @@ of which settings."""
 PLACES = ("rank_best", "rank_last")
 """Columns with the first and the last place that a model can hold, see `ranks`."""
 
+_AMOUNTS = frozenset({"params", "params_non_embedding", "params_active", "tokens", "flops"})
+"""Columns that people read as in names of models: 1.9M."""
+_LONG_NUMBER = 10_000
 _LARGEST_SCORE = 1000
 """From here on a number of a table is no score but FLOPs, seconds or tokens."""
 _TEXT = ("object", "string", "str")
@@ -193,7 +197,10 @@ def to_markdown(table: pd.DataFrame) -> str:
     """A Markdown table with scores rounded to three decimals."""
     names = [str(name) for name in table.columns]
     lines = [_line(names), _line(["---"] * len(names))]
-    lines += [_line([_text(value) for value in row]) for row in table.itertuples(index=False, name=None)]
+    lines += [
+        _line([_text(value, name) for value, name in zip(row, names, strict=True)])
+        for row in table.itertuples(index=False, name=None)
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -202,7 +209,7 @@ def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
     head = ["", *_row_names(list(rows.itertuples(index=False, name=None)))]
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
-    return head, [[str(name), *(_text(value) for value in table[name])] for name in shown]
+    return head, [[str(name), *(_text(value, str(name)) for value in table[name])] for name in shown]
 
 
 def as_text(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -399,9 +406,11 @@ def _column(cell: Cell, digests: Sequence[str]) -> str:
     return f"{' '.join(parts)} ({cell.metrics[0].name})"
 
 
-def _text(value: object) -> str:
+def _text(value: object, name: str = "") -> str:
     if value is None or value is pd.NA:
         return ""
+    if name in _AMOUNTS and isinstance(value, Real) and float(value) >= _LONG_NUMBER:
+        return number(float(value))
     if not isinstance(value, float):
         return str(value)
     return score(value) if abs(value) < _LARGEST_SCORE else number(value)

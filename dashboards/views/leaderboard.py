@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import streamlit as st
 from harness.dashboards import charts, state, tables
+from harness.dashboards.tooltips import tooltips
 
 from harness import figures
 from harness.analysis.compare import noise_from
@@ -65,6 +66,7 @@ st.dataframe(
     hide_index=True,
     # What is equal in all rows says nothing here; the menu of the table brings it back.
     column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
+    column_config=tooltips(map(str, board)),
     placeholder="",
     key="board",
     alt="Ranks, means and scores, a row per model",

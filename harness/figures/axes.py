@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import CurveRow
+from harness.glossary import metric_of
 from harness.wording import number
 
 _ROOM = 0.04
@@ -21,8 +22,16 @@ def score_title(curve: Curve) -> str:
     """What the y axis shows and in which unit; says so when lower is better."""
     metric = curve.metric
     direction = "" if metric.higher_is_better else ", lower is better"
-    unit = "share of documents" if metric.best == 1.0 and not metric.continuous else "mean"
-    return f"{metric.name} ({unit}{direction})"
+    return f"{metric.name} ({_unit(curve)}{direction})"
+
+
+def _unit(curve: Curve) -> str:
+    """The unit of the scores: that of a metric that is known, and otherwise what their errors tell."""
+    known = metric_of(curve.metric.name)
+    if known is not None:
+        return known.unit
+    counted = curve.metric.best == 1.0 and all(estimate.proportion for estimate in curve.estimates)
+    return "share of documents" if counted and not curve.metric.continuous else "mean"
 
 
 def counts_documents(curve: Curve) -> bool:
