@@ -17,7 +17,7 @@ from harness.bounded.documents import documents, kind_of_file
 from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
-from harness.exchange.open_llm_columns import OPEN_LLM_PARAMS, OPEN_LLM_V1, OPEN_LLM_V2, RAW, Benchmark
+from harness.exchange.open_llm_columns import OPEN_LLM_PARAMS, OPEN_LLM_V1, OPEN_LLM_V2, RAW, LeaderboardTask
 from harness.exchange.types import Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.wording import as_written, quoted
 
@@ -33,7 +33,7 @@ class _Column(NamedTuple):
     """A column of scores."""
 
     name: str
-    benchmark: Benchmark
+    benchmark: LeaderboardTask
     best: float
     """Score of a perfect answer, in the unit of the column."""
     version: str | None
@@ -83,7 +83,7 @@ def _columns(names: Iterable[str]) -> Iterator[_Column]:
     for name, column in there.items():
         if ours := _OURS.fullmatch(name):
             task = ours["task"] + (ours["rest"] or "")
-            yield _Column(column, Benchmark(name, task, int(ours["shots"]), ours["metric"]), 1.0, None)
+            yield _Column(column, LeaderboardTask(name, task, int(ours["shots"]), ours["metric"]), 1.0, None)
 
 
 def _model(row: Fields) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Benchmark(NamedTuple):
+class LeaderboardTask(NamedTuple):
     """A benchmark of the leaderboard."""
 
     column: str
@@ -23,21 +23,23 @@ class Benchmark(NamedTuple):
 
 
 OPEN_LLM_V1 = (
-    Benchmark("ARC", "arc_challenge", 25, "acc_norm"),
-    Benchmark("HellaSwag", "hellaswag", 10, "acc_norm"),
-    Benchmark("MMLU", "mmlu", 5, "acc"),
-    Benchmark("TruthfulQA", "truthfulqa_mc2", 0, "acc"),
-    Benchmark("Winogrande", "winogrande", 5, "acc"),
-    Benchmark("GSM8K", "gsm8k", 5, "exact_match"),
-    Benchmark("DROP", "drop", 3, "f1"),
+    LeaderboardTask("ARC", "arc_challenge", 25, "acc_norm"),
+    LeaderboardTask("HellaSwag", "hellaswag", 10, "acc_norm"),
+    LeaderboardTask("MMLU", "mmlu", 5, "acc"),
+    LeaderboardTask("TruthfulQA", "truthfulqa_mc2", 0, "acc"),
+    LeaderboardTask("Winogrande", "winogrande", 5, "acc"),
+    LeaderboardTask("GSM8K", "gsm8k", 5, "exact_match"),
+    LeaderboardTask("DROP", "drop", 3, "f1"),
 )
 OPEN_LLM_V2 = (
-    Benchmark("IFEval", "leaderboard_ifeval", 0, "strict_acc"),  # mean of that of prompts and that of instructions
-    Benchmark("BBH", "leaderboard_bbh", 3, "acc_norm"),
-    Benchmark("MATH Lvl 5", "leaderboard_math_hard", 4, "exact_match"),
-    Benchmark("GPQA", "leaderboard_gpqa", 0, "acc_norm"),
-    Benchmark("MUSR", "leaderboard_musr", 0, "acc_norm"),
-    Benchmark("MMLU-PRO", "leaderboard_mmlu_pro", 5, "acc"),
+    LeaderboardTask(
+        "IFEval", "leaderboard_ifeval", 0, "strict_acc"
+    ),  # mean of that of prompts and that of instructions
+    LeaderboardTask("BBH", "leaderboard_bbh", 3, "acc_norm"),
+    LeaderboardTask("MATH Lvl 5", "leaderboard_math_hard", 4, "exact_match"),
+    LeaderboardTask("GPQA", "leaderboard_gpqa", 0, "acc_norm"),
+    LeaderboardTask("MUSR", "leaderboard_musr", 0, "acc_norm"),
+    LeaderboardTask("MMLU-PRO", "leaderboard_mmlu_pro", 5, "acc"),
 )
 RAW = " Raw"
 """End of the name of a column of shares."""
