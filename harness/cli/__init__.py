@@ -39,6 +39,8 @@ _VERBS = (
     "verdicts",
     "forecast",
     "compare",
+    "compose",
+    "order",
     "gate",
     "law",
     "tasks",

@@ -5,6 +5,7 @@ No other package imports plotly.
 
 from harness.figures.artefact import sharp_over_smooth
 from harness.figures.comparison import comparison_figure
+from harness.figures.composition import composition_figure
 from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, pairs, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
@@ -30,6 +31,7 @@ __all__ = [
     "Paper",
     "caption",
     "comparison_figure",
+    "composition_figure",
     "curve_figure",
     "for_any_width",
     "forecast_figure",

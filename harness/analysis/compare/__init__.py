@@ -1,7 +1,9 @@
 """Are two things different? Paired comparisons on shared documents, and how sure the order of a ranking is."""
 
+from harness.analysis.compare.composition import Composition, Part, SizeBesideParts, compose
 from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
 from harness.analysis.compare.gating import GateCheck, at_least, no_worse, verdict_of
+from harness.analysis.compare.onset_order import OnsetAt, OrderOfTwo, onset_orders
 from harness.analysis.compare.pairing import cells_of, choose_side, pair_up
 from harness.analysis.compare.rank_ranges import Rank, ranks
 from harness.analysis.compare.ranking import leads
@@ -23,13 +25,18 @@ __all__ = [
     "CellPair",
     "Comparison",
     "Comparisons",
+    "Composition",
     "GateCheck",
     "Lead",
+    "OnsetAt",
+    "OrderOfTwo",
     "PairedScores",
     "Pairing",
+    "Part",
     "Rank",
     "RecipeOrder",
     "Side",
+    "SizeBesideParts",
     "Summary",
     "TaskQuality",
     "Unpaired",
@@ -37,9 +44,11 @@ __all__ = [
     "cells_of",
     "choose_side",
     "compare_pairs",
+    "compose",
     "leads",
     "no_worse",
     "noise_from",
+    "onset_orders",
     "pair_up",
     "paired_scores",
     "ranks",
