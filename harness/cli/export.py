@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -12,10 +13,10 @@ from harness.cli import options as opt
 from harness.cli.output import print_file, say
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError, PlanError, unknown
-from harness.exchange.formats import WRITERS
+from harness.exchange.formats import WRITERS, WriteFormat
 from harness.reading import read_outcomes
 from harness.store import Store
-from harness.wording import counted
+from harness.wording import counted, cut
 
 if TYPE_CHECKING:
     from harness.records import CellResult
@@ -45,6 +46,10 @@ def command(
     table: Annotated[
         Literal["leaderboard", "verdicts"], typer.Option(help="Which table, for latex and markdown.")
     ] = "leaderboard",
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="For hf, the data set of a task that is not known: TASK=ORG/NAME or TASK=ORG/NAME:PART."),
+    ] = None,
     family: opt.FamilyChoice = None,
     task: opt.TaskChoice = None,
     results: opt.Results = Path("results"),
@@ -62,7 +67,7 @@ def command(
     if not chosen:
         raise HarnessError(f"{results}: nothing to export: no result of these families and tasks")
     if form in WRITERS:
-        _write(form, chosen, Store(results), output)
+        _write(form, chosen, Store(results), output, opt.split(dataset))
         return
     paper = _verdicts(chosen) if table == "verdicts" else _leaderboard(chosen)
     text = _latex(paper) if form == "latex" else _markdown(paper)
@@ -73,12 +78,13 @@ def command(
         say(f"{counted(len(paper.rows), 'row')} written to {output}")
 
 
-def _write(form: str, chosen: list[CellResult], store: Store, output: Path | None) -> None:
+def _write(form: str, chosen: list[CellResult], store: Store, output: Path | None, datasets: Sequence[str]) -> None:
     writer = WRITERS[form]
     if writer.is_folder and output is None:
         raise PlanError(f"{form} has several files: expected --output FOLDER")
     number = 0
-    for file in writer.load()(chosen, store):
+    write = _to_hub(chosen, datasets) if form == "hf" else writer.load()
+    for file in write(chosen, store):
         number += 1
         if output is None:
             print_file(file.content.decode())
@@ -87,6 +93,19 @@ def _write(form: str, chosen: list[CellResult], store: Store, output: Path | Non
     if output is not None:
         where = f"{counted(number, 'file')} in {output}" if writer.is_folder else str(output)
         say(f"{counted(len(chosen), 'cell')} written to {where}")
+
+
+def _to_hub(chosen: list[CellResult], texts: Sequence[str]) -> WriteFormat:
+    """What writes for the hub, with the data sets that the user names; tasks that lack one are said."""
+    from harness.exchange.hub_writing import hub_files, told_datasets, without_dataset
+
+    told = told_datasets(texts)
+    if lacking := without_dataset(chosen, told):
+        say(
+            f"`.eval_results` leaves out {counted(len(lacking), 'task')} whose data set is not known: "
+            f"{cut(', '.join(lacking))}; --dataset {cut(lacking[0])}=ORG/NAME gives it"
+        )
+    return partial(hub_files, datasets=told)
 
 
 def _leaderboard(chosen: list[CellResult]) -> _Paper:

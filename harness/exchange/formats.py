@@ -84,6 +84,12 @@ READERS: Mapping[str, FormatReader] = {
         files="TASK-metrics.json of OLMES, or metrics.json of olmo-eval",
         holds="`task_name`, `metrics` and their configs, or `tasks`, `config` and `summary`",
     ),
+    "hf": FormatReader(
+        "hub_results:read_hub",
+        ("README.md",),
+        files="README.md of a model with `model-index`, or a file of `.eval_results` by its name",
+        holds="`model-index`, or entries with `dataset` and `value`",
+    ),
     "lighteval": FormatReader(
         "lighteval_results:read_lighteval",
         ("results_*.json",),
@@ -115,6 +121,7 @@ WRITERS: Mapping[str, FormatWriter] = {
         about="a CSV with the columns of the Open LLM Leaderboard, version 2",
         is_folder=False,
     ),
+    "hf": FormatWriter("hub_writing:hub_files", about="`.eval_results` and `model-index` of each model"),
 }
 """Name of a format -> what writes it."""
 

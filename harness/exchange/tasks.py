@@ -27,6 +27,10 @@ class KnownTask(NamedTuple):
     """Score of a guess; None where it is not the same for all documents."""
     n: int | None
     """Documents in the split that lm-eval evaluates; None where it is not known."""
+    dataset: str | None
+    """Its data set on the hub; None where it is not known, or not one."""
+    part: str | None
+    """Configuration of the data set; None where it has a single one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,7 +109,7 @@ def known_task(name: str) -> KnownTask | None:
 def _table() -> tuple[tuple[re.Pattern[str], KnownTask], ...]:
     text = (resources.files("harness.exchange") / "known_tasks.yaml").read_text(encoding="utf-8")
     return tuple(
-        (re.compile(names), KnownTask(row["kind"], row.get("chance"), row.get("n")))
+        (re.compile(names), KnownTask(row["kind"], *map(row.get, ("chance", "n", "dataset", "part"))))
         for names, row in yaml.safe_load(text).items()
     )
 

@@ -10,10 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import yaml
+
 from harness.exchange import Import, Sizes, import_files
 from harness.store import Store
 from tests.builders.archives import zip_bytes
 from tests.builders.inspect_logs import eval_log, inspect_log
+from tests.builders.model_cards import EVAL_RESULTS, README
 from tests.builders.olmes import olmes_file, olmo_eval_file, prediction, request, rows_file, written
 from tests.builders.published import DATE, lm_eval_file, option_row, text_row
 from tests.fuzz.changes import as_json, changed_bytes, changed_value
@@ -49,6 +52,14 @@ def _eval_log(random: Random) -> bytes:
     return data if random.randrange(3) else changed_bytes(data, random)
 
 
+def _card(random: Random) -> bytes:
+    """A README.md whose front matter, or whose bytes, are changed; or a file of `.eval_results`."""
+    if random.randrange(4) == 0:
+        return changed_bytes(random.choice((README, EVAL_RESULTS)).encode(), random)
+    front = yaml.safe_load(random.choice((README.split("---\n")[1], EVAL_RESULTS)))
+    return b"---\n" + as_json(changed_value(front, random)) + b"\n---\n"
+
+
 def _with_requests(folder: Path) -> None:
     olmes_file(folder, num_instances=None)
     rows_file(folder / "task-000-colours-requests.jsonl", [request(0, option, f" {option}") for option in range(2)])
@@ -65,6 +76,7 @@ READERS = {
     ),
     "Inspect JSON log": Reader("a.json", of_json(inspect_log()), _imports("inspect", "a.json"), files=40, share=0.1),
     "Inspect eval log": Reader("a.eval", _eval_log, _imports("inspect", "a.eval"), files=40, share=0.1),
+    "model card": Reader("README.md", _card, _imports("hf", "README.md"), files=40, share=0.1),
     "OLMES metrics": Reader(
         _OLMES, of_json(_good(olmes_file), _good(olmo_eval_file)), _imports("olmes", _OLMES), files=40, share=0.1
     ),
