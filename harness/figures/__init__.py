@@ -13,7 +13,7 @@ from harness.figures.grid import FigureLook
 from harness.figures.law import law_figure
 from harness.figures.lines import Line, lines_of
 from harness.figures.maps import heat_map, shots_by_scale
-from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture
+from harness.figures.page import PICTURES, plotly_js, to_div, to_page, to_picture, untitled
 from harness.figures.paper import Paper
 from harness.figures.power import power_figure
 from harness.figures.small import panels_caption, task_panels
@@ -52,5 +52,6 @@ __all__ = [
     "to_page",
     "to_picture",
     "to_svg",
+    "untitled",
     "verdict_counts",
 ]

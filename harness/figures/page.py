@@ -29,14 +29,19 @@ _CAPTION_CHARACTER = 6.3
 """Width in pixels of one caption character."""
 
 
-def to_div(figure: go.Figure) -> str:
-    """The figure as an HTML fragment that is as wide as the page around it, which must hold `plotly_js()`."""
-    # The page has headings of its own: the title is left out, and so is its room.
+def untitled(figure: go.Figure) -> go.Figure:
+    """The figure for a page, which has headings of its own: the title is left out, and so is its room."""
     shown = go.Figure(figure)
     if heading(figure):
-        shown.update_layout(title=None, margin={"t": UNTITLED}, height=figure.layout.height - TITLED + UNTITLED)
+        room = TITLED - UNTITLED
+        shown.update_layout(title=None, margin_t=figure.layout.margin.t - room, height=figure.layout.height - room)
+    return shown
+
+
+def to_div(figure: go.Figure) -> str:
+    """The figure as an HTML fragment that is as wide as the page around it, which must hold `plotly_js()`."""
     config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
-    return str(to_html(shown, full_html=False, include_plotlyjs=False, config=config))
+    return str(to_html(untitled(figure), full_html=False, include_plotlyjs=False, config=config))
 
 
 def plotly_js() -> str:

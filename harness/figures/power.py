@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, Resolution, detectable_effect
-from harness.figures.style import COLOURS, GREY, SYMBOLS, UNTITLED, captioned, layout, literal
+from harness.figures.style import COLOURS, GREY, SYMBOLS, captioned, layout, literal
 from harness.wording import count, number, percent, score
 
 _REFERENCES = (0.0, 0.1, 0.25, 0.5)
@@ -34,7 +34,7 @@ def power_figure(tasks: Mapping[str, Resolution]) -> go.Figure:
     low, high = min(10, *counts, 10), max(2000, *counts, 2000)
     documents = [10 ** (math.log10(low) + step * math.log10(high / low) / 60) for step in range(61)]
     figure = go.Figure(layout=layout("Smallest detectable gain over chance", height=420))
-    figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"}, margin_t=UNTITLED)
+    figure.update_layout(legend={"orientation": "v", "x": 1.02, "y": 1, "yanchor": "top"})
     chances = sorted({r.chance for r in known.values() if r.chance is not None})
     own_lines = len(chances) <= _OWN_LINES
     for level, colour, symbol in zip(chances if own_lines else _REFERENCES, COLOURS, SYMBOLS, strict=False):

@@ -56,7 +56,37 @@ figcaption { color: var(--soft); font-size: .86rem; max-width: 52rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.4rem; font-size: .93rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .86rem; }
-@media print { nav { display: none; } h3, figure { break-inside: avoid; } main { max-width: none; } }
+figure.live .still, figure:not(.live) .plot { display: none; }
+.still { overflow-x: auto; }
+.still svg { display: block; width: 100%; height: auto; font-family: Arial, "Liberation Sans", Helvetica, sans-serif; }
+@media (prefers-color-scheme: dark) {
+  .still > svg > text { fill: var(--ink); }
+  .still > svg > .grid { stroke: var(--line); }
+}
+@page { size: A4; margin: 15mm; }
+@media print {
+  :root { color-scheme: light; --ink: #1f2328; --soft: #5b636d; --page: #ffffff; --panel: #f6f7f9; --line: #d9dde2;
+    --link: #1f2328; --good: #00694b; --good-bg: #e0f3ec; --bad: #9a3c00; --bad-bg: #fbe9dd; --plain-bg: #eceff2; }
+  .still > svg > text { fill: #222222; }
+  body { font-size: 10pt; }
+  main { max-width: none; padding: 0; }
+  nav { display: none; }
+  figure.live .still { display: block; }
+  figure .plot { display: none; }
+  figure, .still, h2 + p { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
+  tr { break-inside: avoid; }
+  .still svg { max-height: 210mm; }
+  .scroll { overflow: visible; }
+  table { font-size: 6.8pt; }
+  th, td, td.name, th.number, .label { white-space: normal; padding-right: .35rem; min-width: 0; }
+  td.name, td.why, .label { overflow-wrap: anywhere; min-width: 2.6rem; }
+  td.number { font-size: 6.4pt; }
+  td.why, th.why { padding-left: .3rem; min-width: 8rem; }
+  ul.lines { font-size: 8pt; }
+  ul.lines li { grid-template-columns: 9rem 1fr; break-inside: auto; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+}
 """
 
 PAGE = """<!DOCTYPE html>
@@ -67,7 +97,6 @@ PAGE = """<!DOCTYPE html>
 <meta name="generator" content="emergence-harness {{ version }}">
 <title>{{ title }}</title>
 <style>{{ style }}</style>
-<script>{{ plotly_js }}</script>
 </head>
 <body>
 <main>
@@ -76,6 +105,7 @@ PAGE = """<!DOCTYPE html>
 {% if notice %}<p>{{ notice }}</p>{% endif %}
 <nav aria-label="Contents">
 <ol>
+<li><a href="#reading">How to read it</a></li>
 {% if families %}
 <li><a href="#verdicts">What the curves show</a></li>
 <li><a href="#overview">All tasks at a glance</a></li>
@@ -88,114 +118,21 @@ PAGE = """<!DOCTYPE html>
 {% if power %}<li><a href="#power">What the documents can show</a></li>{% endif %}
 {% endif %}
 <li><a href="#failures">What is missing</a></li>
-<li><a href="#provenance">How this was made</a></li>
-<li><a href="#reading">How to read it</a></li>
+<li><a href="#provenance">How this was made, and how to make it again</a></li>
+<li><a href="#citation">How to cite</a></li>
 </ol>
 </nav>
-{% if families %}
-<h2 id="verdicts">What the curves show</h2>
-<p>One line per task and setting, judged on the task's headline metric: does the ability rise with scale, from which
-size is it above chance, and could the largest sizes be foreseen from the smaller ones?</p>
-<div class="scroll"><table>
-<thead><tr><th>Task</th>{% if families|length > 1 %}<th>Family</th>{% endif %}<th>Setting</th>
-<th>Verdict</th><th class="number">Threshold (95 %)</th><th class="number wide">Above chance from</th>
-<th class="number">Change</th><th class="number">q</th><th class="number wide">Deciding sizes</th>
-<th class="why">Why</th></tr>
-</thead>
-<tbody>
-{% for line in verdicts %}
-<tr><td class="name"><a href="#{{ line.anchor }}">{{ line.row.task }}</a></td>
-{% if families|length > 1 %}<td class="name">{{ line.row.family }}</td>{% endif %}
-<td class="name">{{ line.row.setting }}</td>
-<td><span class="label {{ line.label }}">{{ line.row.verdict }}</span></td>
-<td class="number">{{ line.row.threshold }}</td><td class="number">{{ line.row.above_chance_from }}</td>
-<td class="number">{{ line.row.change }}</td><td class="number">{{ line.row.q }}</td>
-<td class="number">{{ line.row.deciding_sizes }}</td>
-<td class="why"><details><summary>{{ line.reasons|length }} reasons</summary>
-<ul>{% for reason in line.reasons %}<li>{{ reason }}</li>{% endfor %}<li>Numbers: {{ line.row.evidence }}.</li>
-</ul></details></td></tr>
-{% endfor %}
-</tbody></table></div>
-<p class="soft">Threshold: where the curve passes chance by 5 points of 100, with its 95 % interval; “&lt;” and “+”
-mark what lies outside the sizes measured. Above chance from: this size and all larger ones are, one by one. Change:
-rise of a straight line fitted over the scale, from the smallest to the largest size. q: trend test, corrected for all
-{{ verdicts|length }} curves of this page (Benjamini-Hochberg). Deciding sizes: how many there are without which the
-verdict would be another. “–”: there is none.</p>
-
-<h2 id="overview">All tasks at a glance</h2>
-{% for family in families %}
-<h3>{{ family.name }}</h3>
-{{ figure(family.overview) }}
-{% endfor %}
-
-<h2 id="tasks">Task by task</h2>
-<p>Left: the headline metric. Right: a continuous metric of the same answers. An ability that jumps on the left but
-grows steadily on the right was growing all along, and the metric hid it. Thin lines are fitted growth forms: they
-describe the sizes measured and promise nothing beyond them.</p>
-{% for family in families %}
-{% for task in family.tasks %}
-<section>
-<h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
-<ul class="lines">
-{% for line in task.lines %}
-<li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span>
-<details><summary>{{ line.reasons[0] }}</summary>{{ line.rest }}</details></li>
-{% endfor %}
-</ul>
-{% for drawn in task.figures %}{{ figure(drawn) }}{% endfor %}
-</section>
-{% endfor %}
-{% endfor %}
-
-<h2 id="leaderboard">Leaderboard</h2>
-<p>Headline scores, few-shot seeds averaged; empty means no score. <code>mean_normalized</code> is the unweighted
-mean of chance-centred scores over the settings that most models share; a model that lacks one of these has none.</p>
-<div class="scroll"><table>
-<thead><tr>
-{% for column in board.columns %}
-<th class="{{ 'number wide' if loop.index0 >= board.names else '' }}">{{ column }}</th>
-{% endfor %}
-</tr></thead>
-<tbody>
-{% for row in board.rows %}
-<tr>
-{% for value in row %}
-<td class="{{ 'number' if loop.index0 >= board.names else 'name' }}">{{ value }}</td>
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody></table></div>
-{{ figure(heat_map) }}
-
-{% if power %}
-<h2 id="power">What the documents can show</h2>
-{{ figure(power) }}
-{% endif %}
-{% endif %}
-
-<h2 id="failures">What is missing</h2>
-{% if not failures and not partial and not problems %}
-<p>Nothing: every cell that was asked has all its
-documents.</p>{% endif %}
-{% if failures %}<p>{{ failures|length }} cells failed. They have no score: they are not zeros.</p>
-<div class="scroll"><table><thead><tr><th>Model</th><th>Task</th><th>Setting</th><th>Error</th></tr></thead>
-<tbody>{% for row in failures %}<tr><td class="name">{{ row.model }}</td><td class="name">{{ row.task }}</td>
-<td class="name">{{ row.setting }}</td><td>{{ row.error }}</td></tr>
-{% endfor %}</tbody></table></div>{% endif %}
-{% if partial %}<p>Cells with fewer documents than expected:</p>
-<ul>{% for line in partial %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
-{% if problems %}<p>Files that could not be read and were skipped:</p>
-<ul>{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
-
-<h2 id="provenance">How this was made</h2>
-<dl>{% for name, value in provenance %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
-{% if commands %}<p>To make these results again, and this page from them:</p>
-<pre>{{ commands }}</pre>{% endif %}
 
 <h2 id="reading">How to read it</h2>
 <ul>
-<li><strong>Error bars</strong> are 95 % intervals: Wilson intervals for scores that are shares of documents, normal
-ones otherwise. Few-shot seeds ask the same documents, so they are averaged without pretending to more documents;
+<li>A <strong>cell</strong> is one number: a model on a task with so many examples before the question (shots), one
+prompt and one seed. A <strong>curve</strong> joins the cells of one family over its sizes, and has a
+<strong>verdict</strong>.</li>
+<li><strong>Figures</strong>: each family has a colour, each number of shots a dash. Grey lines are chance (dashed) and
+the best possible score (dotted). What is shaded, or a strip, is where an ability sets in. A ring marks the size from
+which on a curve is above chance.</li>
+<li><strong>Error bars and bands</strong> are 95 % intervals: Wilson intervals for scores that are shares of documents,
+normal ones otherwise. Few-shot seeds ask the same documents, so they are averaged without pretending to more documents;
 their variation is added to the interval.</li>
 <li><strong>Chance</strong> is the expected score without the ability, as the task states it. A size counts as above
 chance when it and all larger sizes are (exact one-sided tests, 5 % divided by the number of sizes).</li>
@@ -215,8 +152,121 @@ or more sizes, would.</li>
 <li>Models of one curve share engine, number format, task version and documents. Results that differ are drawn
 apart.</li>
 </ul>
+
+{% if families %}
+<h2 id="verdicts">What the curves show</h2>
+<p>One line per task and setting, judged on the task's headline metric: does the ability rise with scale, from which
+size is it above chance, and could the largest sizes be foreseen from the smaller ones?</p>
+<div class="scroll"><table>
+<thead><tr><th>Task</th>{% if families|length > 1 %}<th>Family</th>{% endif %}<th>Setting</th>
+<th>Verdict</th><th class="number">Threshold (95 %)</th><th class="number wide">Above chance from</th>
+<th class="number">Change</th><th class="number">q</th><th class="number wide">Deciding sizes</th>
+<th class="why">Why</th></tr>
+</thead>
+<tbody>
+{% for line in verdicts %}
+<tr><td class="name"><a href="#{{ line.anchor }}">{{ line.row.task }}</a></td>
+{% if families|length > 1 %}<td class="name">{{ line.row.family }}</td>{% endif %}
+<td class="name">{{ line.row.setting }}</td>
+<td><span class="label {{ line.label }}">{{ line.row.verdict }}</span></td>
+<td class="number">{{ line.row.threshold }}</td><td class="number">{{ line.row.above_chance_from }}</td>
+<td class="number">{{ line.row.change }}</td><td class="number">{{ line.row.q }}</td>
+<td class="number">{{ line.row.deciding_sizes }}</td>
+<td class="why">{{ line.reasons[0] }} <a href="#{{ line.anchor }}">All reasons</a></td></tr>
+{% endfor %}
+</tbody></table></div>
+<p class="soft">Threshold: where the curve passes chance by 5 points of 100, with its 95 % interval; “&lt;” and “+”
+mark what lies outside the sizes measured. Above chance from: this size and all larger ones are, one by one. Change:
+rise of a straight line fitted over the scale, from the smallest to the largest size. q: trend test, corrected for all
+{{ verdicts|length }} curves of this page (Benjamini-Hochberg). Deciding sizes: how many there are without which the
+verdict would be another. “–”: there is none.</p>
+
+<h2 id="overview">All tasks at a glance</h2>
+{% for family in families %}
+<h3>{{ family.name }}</h3>
+{% for drawn in family.overviews %}{{ drawn }}{% endfor %}
+{% endfor %}
+
+<h2 id="tasks">Task by task</h2>
+<p>Left: the headline metric. Right: a continuous metric of the same answers. An ability that jumps on the left but
+grows steadily on the right was growing all along, and the metric hid it. Thin lines are fitted growth forms: they
+describe the sizes measured and promise nothing beyond them.</p>
+{% for family in families %}
+{% for task in family.tasks %}
+<section>
+<h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
+<ul class="lines">
+{% for line in task.lines %}
+<li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span>
+<details class="reasons" open><summary>{{ line.reasons[0] }}</summary>{{ line.rest }} Numbers:
+{{ line.row.evidence }}.</details></li>
+{% endfor %}
+</ul>
+{% for drawn in task.figures %}{{ drawn }}{% endfor %}
+</section>
+{% endfor %}
+{% endfor %}
+
+<h2 id="leaderboard">Leaderboard</h2>
+<p>Headline scores, few-shot seeds averaged; empty means no score. <code>mean_normalized</code> is the unweighted
+mean of chance-centred scores over the settings that most models share; a model that lacks one of these has none.</p>
+{% for board in boards %}
+<div class="scroll"><table>
+<thead><tr>
+{% for column in board.columns %}
+<th class="{{ 'number wide' if loop.index0 >= board.names else '' }}">{{ column }}</th>
+{% endfor %}
+</tr></thead>
+<tbody>
+{% for row in board.rows %}
+<tr>
+{% for value in row %}
+<td class="{{ 'number' if loop.index0 >= board.names else 'name' }}">{{ value }}</td>
+{% endfor %}
+</tr>
+{% endfor %}
+</tbody></table></div>
+{% endfor %}
+{% for drawn in heat_maps %}{{ drawn }}{% endfor %}
+
+{% if power %}
+<h2 id="power">What the documents can show</h2>
+{{ power }}
+{% endif %}
+{% endif %}
+
+<h2 id="failures">What is missing</h2>
+{% if not failures and not partial and not problems %}
+<p>Nothing: every cell that was asked has all its
+documents.</p>{% endif %}
+{% if failures %}<p>{{ failures|length }} cells failed. They have no score: they are not zeros.</p>
+<div class="scroll"><table><thead><tr><th>Model</th><th>Task</th><th>Setting</th><th>Error</th></tr></thead>
+<tbody>{% for row in failures %}<tr><td class="name">{{ row.model }}</td><td class="name">{{ row.task }}</td>
+<td class="name">{{ row.setting }}</td><td>{{ row.error }}</td></tr>
+{% endfor %}</tbody></table></div>{% endif %}
+{% if partial %}<p>Cells with fewer documents than expected:</p>
+<ul>{% for line in partial %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if problems %}<p>Files that could not be read and were skipped:</p>
+<ul>{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+
+<h2 id="provenance">How this was made</h2>
+<dl>{% for name, value in provenance %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
+{% if commands %}<p>These commands make exactly the cells of this page again, and the page from them. Families,
+tasks and models of your own need the options that you gave with them (<code>--include-path</code>, a folder), which are
+not kept with results.</p>
+<pre>{{ commands }}</pre>{% endif %}
+
+<h2 id="citation">How to cite</h2>
+<p>If this page went into your work, please cite the harness, the sources of the tasks and those of the models:</p>
+<pre>{{ citation }}</pre>
+
 <footer>Made by emergence-harness {{ version }} on {{ made_at }}.</footer>
 </main>
+<noscript><p class="soft">Without JavaScript every figure stays a picture, and nothing else is missing.</p></noscript>
+<script type="text/plain" id="figures">{{ drawings.packed }}</script>
+<!-- plotly.js, MIT licence, packed -->
+<script type="text/plain" id="plotly">{{ plotly }}</script>
+<script>{{ script }}</script>
 </body>
 </html>
 """

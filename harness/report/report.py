@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import count as count_from
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,14 +16,26 @@ from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, tone_of, with_traces
 from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
-from harness.records import CellFailure, CellResult, Source
+from harness.records import CellFailure
+from harness.report.citation import bibtex
+from harness.report.commands import commands
+from harness.report.drawings import SCRIPT, WIDTH, Drawings, packed
 from harness.report.page import PAGE, STYLE
-from harness.runs import fence_of, foreign_code
+from harness.report.provenance import how_made, missing_documents
 from harness.version import __version__
-from harness.wording import count, counted, duration, energy, moment, number, score
+from harness.wording import counted, moment, number, score, visible
 
+_Anchors = dict[tuple[str, str, str], str]
+"""Family, suite and task -> where the task stands on the page."""
 _FEWEST_SHOTS = 3
 """How many numbers of shots a setting must have for a figure of shots by size."""
+_TASKS_AT_A_GLANCE = 12
+"""Panels of one figure, which has to fit a sheet of paper."""
+_SETTINGS_ON_A_SHEET = 30
+"""Rows of one heat map."""
+_SCORES_ON_A_SHEET = 6
+"""Columns of scores of one part of the leaderboard."""
+_LOOK = figures.FigureLook(width=WIDTH)
 
 
 class _Line(NamedTuple):
@@ -52,14 +63,14 @@ class _Task(NamedTuple):
     kind: str
     anchor: str
     lines: list[_Line]
-    figures: list[Any]
+    figures: list[Markup]
 
 
 class _FamilyPart(NamedTuple):
     """One family: all tasks at a glance, then each."""
 
     name: str
-    overview: Any
+    overviews: list[Markup]
     tasks: list[_Task]
 
 
@@ -77,14 +88,16 @@ def report_page(
 ) -> str:
     """The page as text; the caller writes the file.
 
-    Everything is inline: style, plotly.js (most of the 5 MB), data. Model output, error messages and names are
-    escaped: nothing a model wrote is ever markup.
+    Everything is inline: style, pictures, data, plotly.js (most of the 2 MB). Model output, error messages and names
+    are escaped: nothing a model wrote is ever markup.
 
     Args:
         study: what is concluded from the results; failures are listed and never drawn.
         title: heading of the page.
         made_at: time shown in the footer (UTC); None takes the present.
     """
+    drawings, anchors = Drawings(), _anchors(study)
+    families = [_family_part(name, study, drawings, anchors) for name in study.families]
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
     )
@@ -93,26 +106,22 @@ def report_page(
         summary=_summary(study),
         notice=_notice(study),
         style=Markup(STYLE),
-        plotly_js=Markup(figures.plotly_js()),
-        figure=_figure,
-        families=[_family_part(name, study) for name in study.families],
-        verdicts=[_line(row) for row in study.judged],
-        board=_text_table(wide_table(study.results, study.failures)),
-        power=figures.power_figure(resolutions(study.judged)) if _can_tell(study) else None,
-        heat_map=figures.heat_map(centred_table(study.results, study.failures)) if study.curves else None,
+        script=Markup(SCRIPT),
+        plotly=packed(figures.plotly_js()),
+        drawings=drawings,
+        families=families,
+        verdicts=[_line(row, anchors) for row in study.judged],
+        boards=_text_tables(wide_table(study.results, study.failures)),
+        power=drawings.of(figures.power_figure(resolutions(study.judged))) if _can_tell(study) else None,
+        heat_maps=[drawings.of(one) for one in _heat_maps(study)],
         failures=[_failure_row(f) for f in study.failures],
-        partial=_partial(study.results),
+        partial=missing_documents(study.results),
         problems=[str(problem) for problem in study.problems],
-        provenance=_provenance(study.results),
-        commands="\n".join(_commands(study.results)),
+        provenance=how_made(study.results),
+        commands="\n".join(commands(study.results, study.failures, study.scale)),
+        citation=bibtex(),
         version=__version__,
         made_at=moment(made_at or datetime.now(UTC), "minutes"),
-    )
-
-
-def _figure(figure: Any) -> Markup:
-    return Markup("<figure><div class='plot'>{}</div><figcaption>{}</figcaption></figure>").format(
-        Markup(figures.to_div(figure)), figures.caption(figure)
     )
 
 
@@ -141,25 +150,42 @@ def _can_tell(study: Study) -> bool:
     return any(of.mde is not None for of in resolutions(study.judged).values())
 
 
-def _family_part(family: str, study: Study) -> _FamilyPart:
+def _family_part(family: str, study: Study, drawings: Drawings, anchors: _Anchors) -> _FamilyPart:
     judged = study.of(family)
-    tasks = sorted({(row.curve.suite, row.curve.task) for row in judged})
+    tasks: dict[tuple[str, str], list[Judged]] = {}
+    for row in sorted(judged, key=lambda row: (row.curve.suite, row.curve.task)):
+        tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
+    groups = list(tasks.values())
+    pages = [groups[at : at + _TASKS_AT_A_GLANCE] for at in range(0, len(groups), _TASKS_AT_A_GLANCE)]
     return _FamilyPart(
         name=family,
-        overview=figures.overview(judged),
-        tasks=[_task(task, study.of(family, task)) for _, task in tasks],
+        overviews=[
+            drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK))
+            for page in pages
+        ],
+        tasks=[_task(rows, drawings, anchors) for rows in groups],
     )
 
 
-def _task(name: str, judged: Sequence[Judged]) -> _Task:
+def _task(judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors) -> _Task:
     first = judged[0].curve
+    drawn = [figures.sharp_and_smooth(with_traces(judged), look=_LOOK), *_shots_by_scale(judged)]
     return _Task(
-        name=name,
+        name=first.task,
         kind=first.kind,
-        anchor=_anchor(first),
-        lines=[_line(row) for row in judged],
-        figures=[figures.sharp_and_smooth(with_traces(judged)), *_shots_by_scale(judged)],
+        anchor=anchors[_place(first)],
+        lines=[_line(row, anchors) for row in judged],
+        figures=[drawings.of(figure) for figure in drawn],
     )
+
+
+def _heat_maps(study: Study) -> list[Any]:
+    """The chance-centred scores, so many settings to a figure that it fits a sheet of paper."""
+    if not study.curves:
+        return []
+    table = centred_table(study.results, study.failures)
+    parts = (table.iloc[:, at : at + _SETTINGS_ON_A_SHEET] for at in range(0, table.shape[1], _SETTINGS_ON_A_SHEET))
+    return [figures.heat_map(part) for part in parts]
 
 
 def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
@@ -170,28 +196,47 @@ def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
     return [figures.shots_by_scale(curves) for curves in alike.values() if len(curves) >= _FEWEST_SHOTS]
 
 
-def _line(row: Judged) -> _Line:
+def _line(row: Judged, anchors: _Anchors) -> _Line:
     shown = f"{row.verdict.label} {tone_of(row.verdict)}"
-    return _Line(_anchor(row.curve), shown, table_row(row), row.verdict.reasons)
+    return _Line(anchors[_place(row.curve)], shown, table_row(row), row.verdict.reasons)
 
 
-def _anchor(curve: Curve) -> str:
-    return re.sub(r"[^A-Za-z0-9]+", "-", f"task-{curve.family}-{curve.task}")
+def _place(curve: Curve) -> tuple[str, str, str]:
+    return (curve.family, curve.suite, curve.task)
 
 
-def _text_table(table: pd.DataFrame) -> _TextTable:
-    """The wide table as people read it: scores are rounded, and columns that are equal in every row are left out."""
+def _anchors(study: Study) -> _Anchors:
+    """Where each task of a family stands on the page: letters and digits of its name, and a number if that is taken."""
+    anchors: _Anchors = {}
+    taken: set[str] = set()
+    for family, suite, task in sorted({_place(row.curve) for row in study.judged}):
+        begun = re.sub(r"[^\w.]+", "-", visible(f"task-{family}-{task}"))
+        names = (begun if number == 1 else f"{begun}-{number}" for number in count_from(1))
+        anchors[family, suite, task] = next(name for name in names if name not in taken)
+        taken.add(anchors[family, suite, task])
+    return anchors
+
+
+def _text_tables(table: pd.DataFrame) -> list[_TextTable]:
+    """The wide table as people read it, in parts that are as wide as a sheet of paper.
+
+    Scores are rounded, and columns that are equal in every row are left out.
+    """
     kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
     scores = [c for c in table.columns if c not in MODEL_COLUMNS]
-    rows = [
-        [
-            *("" if pd.isna(row[c]) else str(row[c]) for c in kept),
-            number(row["params"]),
-            *("" if pd.isna(row[c]) else score(float(row[c])) for c in scores),
-        ]
-        for _, row in table.iterrows()
+    names = [
+        [*("" if pd.isna(row[c]) else str(row[c]) for c in kept), number(row["params"])] for _, row in table.iterrows()
     ]
-    return _TextTable([*kept, "params", *scores], len(kept), rows)
+    parts = [scores[at : at + _SCORES_ON_A_SHEET] for at in range(0, len(scores), _SCORES_ON_A_SHEET)] or [[]]
+    texts = {c: ["" if pd.isna(value) else score(float(value)) for value in table[c]] for c in scores}
+    return [
+        _TextTable(
+            [*kept, "params", *part],
+            len(kept),
+            [[*who, *(texts[c][row] for c in part)] for row, who in enumerate(names)],
+        )
+        for part in parts
+    ]
 
 
 def _failure_row(failure: CellFailure) -> dict[str, str]:
@@ -202,90 +247,3 @@ def _failure_row(failure: CellFailure) -> dict[str, str]:
         "setting": f"{cell.shots}-shot {cell.prompt} seed {cell.seed}",
         "error": f"{failure.error}: {failure.message}",
     }
-
-
-def _partial(results: Sequence[CellResult]) -> list[str]:
-    found = []
-    for result in results:
-        fewest = min((s.n for s in result.scores), default=0)
-        if fewest < result.n_expected:
-            found.append(f"{result.cell.label}: {fewest} of {result.n_expected} documents")
-        if result.n_truncated:
-            found.append(f"{result.cell.label}: {result.n_truncated} prompts did not fit and lost their beginning")
-        if result.n_copies:
-            copies = f"{result.n_copies} of {result.n_expected} documents had a copy among the demonstrations"
-            found.append(f"{result.cell.label}: {copies}, which was left out for them")
-        if result.n_ambiguous:
-            labels = f"{result.n_ambiguous} of {result.n_expected} labels are the number of one option"
-            found.append(f"{result.cell.label}: {labels}, and read so, and the text of another")
-    return found
-
-
-def _provenance(results: Sequence[CellResult]) -> list[tuple[str, str]]:
-    """How the results were made; where they were not made alike, with the number of results for each value."""
-    if not results:
-        return []
-    runs = [r.provenance for r in results]
-    started = sorted(p.started_at for p in runs)
-    measured = [p.energy_wh for p in runs if p.energy_wh is not None]
-    foreign = [f"{ran.code} ({counted(ran.cells, 'result')})" for ran in foreign_code(results)]
-    fences = [fence for fence in map(fence_of, results) if fence is not None]
-    sources = [_source(p.source) for p in runs if p.source is not None]
-    packages = sorted({package for p in runs for package in p.versions})
-    rows = [
-        ("Evaluated", f"{moment(started[0], 'minutes')} to {moment(started[-1], 'minutes')}"),
-        ("Engine", _mixture(r.cell.engine for r in results)),
-        ("Number format", _mixture(r.cell.model.dtype for r in results)),
-        ("Device", _mixture(p.device for p in runs)),
-        ("Code version", _mixture(_code(p.git_commit, p.git_dirty) for p in runs)),
-        *((package, _mixture(p.versions.get(package, "not recorded") for p in runs)) for package in packages),
-        *([("Read from files of", _mixture(sources))] if sources else []),
-        *([("Fence around programs", _mixture(fences))] if fences else []),
-        *([("Code of others that ran", ", ".join(foreign))] if foreign else []),
-        ("Evaluation time", f"{duration(sum(p.seconds for p in runs))}, summed over {counted(len(runs), 'result')}"),
-    ]
-    if measured:
-        of = f"{count(len(measured))} of {counted(len(runs), 'result')}"
-        rows.append(("Energy", f"{energy(sum(measured))}, measured for {of}"))
-    return rows
-
-
-def _source(source: Source) -> str:
-    licence = f", {source.licence}" if source.licence else ""
-    return f"{source.tool} {source.tool_version or '(version not said)'}{licence}"
-
-
-def _code(commit: str | None, dirty: bool | None) -> str:
-    if commit is None:
-        return "outside a repository"
-    return commit[:12] + (" with uncommitted changes" if dirty else "")
-
-
-def _mixture(values: Iterable[str]) -> str:
-    counts = Counter(values)
-    if len(counts) == 1:
-        return next(iter(counts))
-    return "mixed: " + ", ".join(f"{value} ({count})" for value, count in counts.most_common())
-
-
-def _commands(results: Sequence[CellResult]) -> list[str]:
-    """One `emergence run` per suite, family, engine, limit and sweep that made results, and the report itself.
-
-    Where tasks of a suite were asked with different shots or prompts, the command asks for all of them on every task.
-    """
-    groups: dict[tuple[str, str, str, int | None, str | None], list[CellResult]] = {}
-    for result in results:
-        cell = result.cell
-        groups.setdefault((cell.suite, cell.model.family, cell.engine, cell.limit, cell.docs), []).append(result)
-    lines = []
-    for (suite, family, engine, limit, docs), members in sorted(groups.items(), key=lambda item: str(item[0])):
-        cells = [r.cell for r in members]
-        words = ["emergence", "run", "--suite", suite, "--family", family, "--engine", engine]
-        words += ["--shots", ",".join(map(str, sorted({c.shots for c in cells})))]
-        words += ["--seeds", str(1 + max(c.seed for c in cells))]
-        prompts = sorted({c.prompt for c in cells})
-        words += ["--prompts", ",".join(prompts)] if prompts != ["default"] else []
-        words += ["--limit", str(limit)] if limit is not None else []
-        words += ["--docs", docs] if docs is not None else []
-        lines.append(shlex.join(words))  # a name must not be a command of its own when somebody copies the line
-    return [*lines, "emergence report -o report.html"] if lines else []

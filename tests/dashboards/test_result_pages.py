@@ -163,7 +163,7 @@ def test_many_tasks_get_a_small_panel_each(own: Store) -> None:
         own.write(replace(one, samples=()))
     app = opened("curves")
     for chart, name in zip(charts(app), ("colours", "letters", "numbers", "shapes"), strict=True):
-        assert f'"text":"{name}"' in chart
+        assert name in chart
         assert "prob_correct" not in chart
 
 

@@ -1,16 +1,22 @@
+import base64
+import gzip
+import json
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.analysis.verdict import study
+from harness.report.citation import AUTHORS, TITLE, bibtex
 from harness.report.report import report_page
 from harness.specs import MetricSpec
 from harness.store import Problem
-from tests.builders import cell, counted, failed, grown, model, task
+from tests.builders import SIZES, cell, counted, failed, grown, model, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 MADE_AT = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
@@ -63,15 +69,67 @@ def test_every_link_leads_to_a_place_on_the_page(page: str) -> None:
     assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
 
 
+def packed(page: str, name: str) -> str:
+    """What the page has packed under a name."""
+    found = re.search(f'<script type="text/plain" id="{name}">(.*?)</script>', page)
+    assert found is not None
+    return gzip.decompress(base64.b64decode(found[1])).decode()
+
+
 def test_plotly_is_inlined_once_and_the_page_stays_small(page: str) -> None:
-    assert len(re.findall(r"plotly\.js v\d", page)) == 1
-    assert len(page.encode()) < 6e6
+    assert len(re.findall(r"plotly\.js v\d", packed(page, "plotly"))) == 1
+    assert len(page.encode()) < 3e6
+
+
+def test_every_figure_is_a_still_picture_too(page: str) -> None:
+    stills = re.findall(r'<div class="still">(<svg .*?</svg>)</div>', page)
+    assert len(stills) == len(json.loads(packed(page, "figures"))) == page.count("<figure data-figure=") == 5
+    for still in stills:
+        root = ET.fromstring(still)
+        assert root.get("viewBox", "").startswith("0 0 800 ")
+        assert len(list(root.iter("{http://www.w3.org/2000/svg}text"))) > 5
+    outline = Outline(page)
+    assert all(f"{name}" in outline.text for name in ("colours", "shapes", "acc", "Parameters"))
+
+
+def test_reasons_are_open_until_a_script_folds_them(page: str) -> None:
+    assert page.count('<details class="reasons" open>') == page.count("<details") == 4
+    assert (
+        "Without JavaScript every figure stays a picture" in page.partition("<noscript>")[2].partition("</noscript>")[0]
+    )
+
+
+def test_the_page_begins_with_how_to_read_it_and_ends_with_how_to_cite_it(page: str) -> None:
+    ids = Outline(page).ids
+    headings = ["reading", "verdicts", "overview", "tasks", "leaderboard", "provenance", "citation"]
+    assert [name for name in ids if name in headings] == headings
+    assert "@software{emergence_harness," in Outline(page).text
+
+
+def test_the_citation_is_that_of_the_citation_file() -> None:
+    told = yaml.safe_load((Path(__file__).parents[2] / "CITATION.cff").read_text(encoding="utf-8"))
+    (author,) = told["authors"]
+    assert (told["title"], author["name"], told["license"]) == (TITLE, AUTHORS, "Apache-2.0")
+    assert f"version = {{{told['version']}}}" in bibtex()
+    assert TITLE in bibtex()
+
+
+def test_tables_are_as_wide_as_a_sheet_of_paper() -> None:
+    results = [r for i in range(15) for r in grown(RISE[:3], of=task(f"t{i:02}"))]
+    page = report_page(study(results))
+    board = page[page.index('id="leaderboard"') : page.index('id="failures"')]
+    heads = re.findall(r"<thead>(.*?)</thead>", board, re.DOTALL)
+    assert len(heads) > 2
+    assert all(head.count("<th ") <= 12 for head in heads)
+    named = " ".join(re.sub(r"<.*?>", " ", head) for head in heads)
+    assert all(f"t{i:02}" in named for i in range(15))
+    assert "@page { size: A4" in page
 
 
 def test_every_task_has_a_figure_and_a_verdict(page: str) -> None:
     outline = Outline(page)
     assert {"task-toy-colours", "task-toy-shapes"} <= set(outline.ids)
-    assert page.count("Plotly.newPlot(") == len(("overview", "colours", "shapes", "heat map", "power"))
+    assert page.count("<figure data-figure=") == len(("overview", "colours", "shapes", "heat map", "power"))
     assert outline.text.count("Rises with scale") == 2 * len(("colours 0", "colours 2", "shapes 0", "shapes 2"))
 
 
@@ -92,7 +150,9 @@ def test_unreadable_files_are_listed(page: str) -> None:
 
 def test_provenance_names_versions_and_how_to_do_it_again(page: str) -> None:
     text = Outline(page).text
-    assert "emergence run --suite toy --family toy --engine simulated --shots 0,2 --seeds 1" in text
+    sizes = ",".join(f"toy-{size}" for size in SIZES)
+    asked = f"--model {sizes} --task colours,shapes --shots 0,2 --seeds 1"
+    assert f"emergence run --family toy --dtype float32 --engine simulated {asked}\n" in text
     assert "torch" in text
     assert "2026-02-03 04:05 UTC" in text
 
@@ -152,7 +212,39 @@ def test_two_families_are_told_apart() -> None:
     assert "Family" in outline.text
 
 
-def test_three_hundred_cells_fit_in_six_megabytes() -> None:
+@pytest.mark.parametrize(
+    "names", [("a-b", "a.b", "a b", "a/b"), ("数学", "語彙"), ("!", "?", "..."), ("a", "a-2", "a!", "a?")]
+)
+def test_tasks_that_differ_in_any_letter_have_places_of_their_own(names: tuple[str, ...]) -> None:
+    results = [r for name in names for r in grown(RISE[:4], of=task(name))]
+    outline = Outline(report_page(study(results)))
+    places = [name for name in outline.ids if name.startswith("task-")]
+    assert len(set(places)) == len(places) == len(names)
+    assert not any(re.search(r"\s", place) for place in places)
+    assert {link.removeprefix("#") for link in outline.links} <= set(outline.ids)
+
+
+def test_families_and_tasks_that_make_one_name_have_places_of_their_own() -> None:
+    results = [
+        replace(r, cell=replace(r.cell, model=replace(r.cell.model, family=family)))
+        for family, name in (("a-b", "c"), ("a", "b-c"))
+        for r in grown(RISE[:4], of=task(name))
+    ]
+    places = [name for name in Outline(report_page(study(results))).ids if name.startswith("task-")]
+    assert sorted(places) == ["task-a-b-c", "task-a-b-c-2"]
+
+
+def test_one_name_in_two_suites_is_two_tasks() -> None:
+    theirs = grown(RISE[::-1][:4], of=task(suite="other", digest="1" * 12))
+    page = report_page(study([*grown(RISE[:4]), *theirs]))
+    assert [name for name in Outline(page).ids if name.startswith("task-")] == [
+        "task-toy-colours",
+        "task-toy-colours-2",
+    ]
+    assert page.count('<details class="reasons"') == 2
+
+
+def test_three_hundred_cells_fit_in_three_megabytes() -> None:
     results = [r for i in range(19) for shots in (0, 2) for r in grown(RISE, of=task(f"t{i:02}"), shots=shots)]
     assert len(results) > 300
-    assert len(report_page(study(results)).encode()) < 6e6
+    assert len(report_page(study(results)).encode()) < 3e6

@@ -81,6 +81,7 @@ class _Picture:
             right += 70
         self.box = _Box(left, rough.top, self.width - right, self.height - margin.get("b", 60))
         more = max(0.0, self.legend.height_above(self.box.right - self.box.left) - self._room_above())
+        more = max(more, self._colour_title() - margin.get("t", 60))
         bottom = max(margin.get("b", 60), self._room_below())
         self.height += more + bottom - margin.get("b", 60)
         return _Box(left, rough.top + more, self.width - right, self.height - bottom)
@@ -280,8 +281,12 @@ class _Picture:
         for pixel, text in axis.ticks():
             yield svg_text(text, left + 16, pixel, size=self.font, anchor="start")
         if title := trace.get("colorbar", {}).get("title", {}).get("text"):
-            up = 1.25 * self.font * len(lines_in(title))
-            yield svg_text(title, self.width - 4, top - up, size=self.font, anchor="end")
+            yield svg_text(title, self.width - 4, top - self._colour_title() + self.font, size=self.font, anchor="end")
+
+    def _colour_title(self) -> float:
+        """Pixels above the axes for what stands above a scale of colours."""
+        titles = [trace.get("colorbar", {}).get("title", {}).get("text") or "" for trace in self.traces]
+        return max((1.25 * self.font * len(lines_in(title)) + 12 for title in titles if title), default=0.0)
 
     def _room_above(self) -> float:
         """Pixels between what stands above the plot (its title) and the foot of the legend."""

@@ -1,0 +1,81 @@
+"""The commands of a report make its cells again: the very same, and no others."""
+
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.records import Source
+from harness.report.commands import commands
+from harness.store import Store
+from tests.builders import cell, counted, grown, model
+from tests.builders.commands import Emergence
+
+RUNS = (
+    "--task add_2 --family embedded --model ladder-12k,ladder-26k --shots 0,2 --seeds 2 --limit 4",
+    "--task add_2,add_3 --family embedded --model ladder-12k --shots 4 --seeds 1 --limit 4",
+    "--task one_hop --family embedded --model ladder-26k --shots 2 --prompts all --limit 4",
+    "--task sentiment --family pythia --model pythia-70m,pythia-160m --shots 0 --docs 1,3-5",
+    "--task topic --family embedded --model ladder-12k --shots 0 --formats mc,cloze --limit 4",
+    "--task one_hop --family embedded --model ladder-12k --shots 0 --limit 4 --system-instruction 'It is; true.'",
+    "--task add_2 --family embedded --model ladder-12k --shots 0 --limit 4 --gen-kwargs max_gen_toks=3",
+    "--task add_2 --family embedded --model ladder-12k --shots 0 --limit 4 --dtype bfloat16",
+)
+"""Sweeps that are no single grid."""
+SIMULATED = ("--engine", "simulated", "--executor", "inline")
+
+
+@pytest.mark.outside
+def test_commands_make_exactly_the_cells_of_a_report_again(emergence: Emergence, tmp_path: Path) -> None:
+    for run in RUNS:
+        done = emergence(
+            "run", *shlex.split(run), "--engine", "simulated", "--executor", "inline", "--results", "first"
+        )
+        assert done.code == 0, done.err
+    first = Store(tmp_path / "first")
+    lines = commands(first.results(), first.failures(), "flops")
+    assert lines[-1] == "emergence report --scale flops -o report.html"
+    for line in lines[:-1]:
+        words = shlex.split(line)
+        assert words[:2] == ["emergence", "run"]
+        done = emergence(*words[1:], "--executor", "inline", "--results", "again")
+        assert done.code == 0, f"{line}\n{done.err}"
+    assert Store(tmp_path / "again").done() == first.done()
+
+
+def test_a_grid_is_one_command() -> None:
+    results = [r for shots in (0, 2) for r in grown((50, 60, 70), shots=shots)]
+    assert len(commands(results, [], "params")) == 2
+
+
+def test_a_missing_combination_takes_another_command_and_is_not_asked_for() -> None:
+    results = [r for shots in (0, 2) for r in grown((50, 60, 70), shots=shots)][:-1]
+    first, second, _ = commands(results, [], "params")
+    asked = {first.partition(" --model ")[2], second.partition(" --model ")[2]}
+    assert asked == {
+        "toy-1000,toy-4000 --task colours --shots 0,2 --seeds 1",
+        "toy-16000 --task colours --shots 0 --seeds 1",
+    }
+
+
+def test_a_model_of_the_hub_is_asked_at_its_commit_and_one_of_a_folder_by_its_folder() -> None:
+    commit = "c0ffee" * 6 + "c0ff"
+    hub = counted(cell(model=model(1000, revision=commit)), 60, 200)
+    own = counted(cell(model=model(2000, name="last", family="last", path="/models/last")), 60, 200)
+    lines = commands([hub, own], [], "params")
+    assert any(f"--family toy --dtype float32 --engine simulated --model toy-1000@{commit}" in line for line in lines)
+    assert any("run --dtype float32 --engine simulated --model /models/last" in line for line in lines)
+
+
+def test_results_of_other_programs_are_told_and_not_asked_for() -> None:
+    (one,) = grown((50,))
+    source = Source(tool="lm-eval", file="results.json", sha256="0" * 64, imported_at=datetime(2026, 1, 1, tzinfo=UTC))
+    read = replace(one, provenance=replace(one.provenance, source=source))
+    assert commands([read], [], "params")[0] == "# 1 result read from files of other programs: emergence import"
+
+
+@pytest.mark.parametrize("scale", ["params", "loss"])
+def test_nothing_is_made_again_without_results(scale: str) -> None:
+    assert commands([], [], scale) == []  # type: ignore[arg-type]
