@@ -138,7 +138,7 @@ def turn_page(pages: int, key: str, *, open_at: int | None = None) -> int:
     return page
 
 
-def choose_row(draw: Callable[..., Any], names: Sequence[str], key: str, table: str) -> int | None:
+def pick_row(draw: Callable[..., Any], names: Sequence[str], key: str, table: str) -> int | None:
     """A table of which the reader may choose a row; the name of that row stands in the address.
 
     Args:

@@ -43,6 +43,7 @@ def main() -> None:
     )
     address.turn_to(page.url_path)
     with state.one_look():
+        state.announce()
         outcomes = state.outcomes()
         counts = (
             (outcomes.results, "result", "results"),

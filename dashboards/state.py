@@ -28,7 +28,7 @@ from harness.errors import StoreError
 from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import JUDGED, DocumentScores, Outcomes, Store
+from harness.store import JUDGED, WORTHWHILE, DocumentScores, Outcomes, Store
 from harness.wording import count, visible
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,8 @@ MOST_DOCUMENTS = 500_000
 Version = tuple[str, object]
 """Folder and stamp: when they are equal, so are the results. Pages cache under this key what took long."""
 _seen: ContextVar[Version | None] = ContextVar("seen", default=None)
+_read: set[Version] = set()
+"""States of folders that were read."""
 looked = Event()
 """Set as soon as a first page has been shown to somebody."""
 _Outcome = TypeVar("_Outcome", CellResult, CellFailure)
@@ -75,6 +77,24 @@ def outcomes() -> Outcomes:
     return _outcomes(*version())
 
 
+def announce() -> None:
+    """While a large folder is read for the first time, say at once how much lies in it."""
+    files, families, models, tasks = 0, set[str](), set[tuple[str, str]](), set[str]()
+    if version() in _read:
+        return
+    for family, model, task in store().listed():
+        files += 1
+        families.add(family)
+        models.add((family, model))
+        tasks.add(task)
+    if files >= WORTHWHILE:
+        with st.empty(), st.container(horizontal=True, gap="large"):
+            for name, of in (("Families", families), ("Models", models), ("Tasks", tasks)):
+                st.metric(name, count(len(of)), width="content")
+            st.metric("Cells", count(files), width="content")
+            outcomes()
+
+
 def current_study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
     return _study(*version(), scale, _kept_at())
@@ -102,7 +122,9 @@ def document_scores() -> Callable[[Cell], DocumentScores | None]:
 @st.cache_resource(max_entries=2, show_spinner="Reading results")
 def _outcomes(root: str, stamp: object) -> Outcomes:
     """Outcomes below `root`. `stamp` is here to be a key of the cache: they are read again when the folder changes."""
-    return Store(Path(root)).outcomes()
+    found = Store(Path(root)).outcomes()
+    _read.add((root, stamp))
+    return found
 
 
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")

@@ -106,7 +106,7 @@ def evidence(of: Evidence) -> pd.DataFrame:
     return pd.DataFrame(known, columns=["Evidence", "Value", "What it is"])
 
 
-def forecasts(of: Iterable[Forecast | NoForecast]) -> pd.DataFrame:
+def forecast_table(of: Iterable[Forecast | NoForecast]) -> pd.DataFrame:
     """A row per curve: what is expected, how well such forecasts did, and why to doubt this one."""
     numbers = dict.fromkeys(FORECAST_NUMBERS, "Float64")
     return pd.DataFrame([_forecast(one) for one in of]).astype(numbers)

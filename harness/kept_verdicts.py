@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,10 +73,11 @@ def kept_study(
     """
     done, failures, problems = outcomes
     drawn = curves(done, failures, scale=scale)
-    found = kept(store, drawn, by_document=True) if items is None else None
+    asked = _Asked(store, drawn)
+    found = asked.found(by_document=True)
     by_document = items is not None or found is not None
     if found is None:
-        found = judged(store, outcomes, drawn, items=items, tell=tell)
+        found = asked.judged(outcomes, items, tell)
     return Study(
         results=done,
         failures=failures,
@@ -88,7 +89,7 @@ def kept_study(
     )
 
 
-def judged(
+def judged_once(
     store: Store,
     outcomes: Outcomes,
     drawn: Sequence[Curve],
@@ -107,65 +108,67 @@ def judged(
         run_sd: as of `judge`.
         tell: as of `judge`.
     """
-    if not drawn:
-        return ()
-    found = kept(store, drawn, by_document=items is not None, run_sd=run_sd)
-    if found is not None:
-        return found
-    stamp = _stamp(store, drawn, by_document=items is not None, run_sd=run_sd)
-    unreadable: list[Cell] = []
-
-    def read(cell: Cell) -> DocumentScores | None:
-        assert items is not None
-        scores = items(cell)
-        if scores is None:
-            unreadable.append(cell)
-        return scores
-
-    whole = drawn if items is None else curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
-    rows = judge(whole, run_sd=run_sd, tell=tell)
-    # Who reads a file that cannot be read is told so, and that happens only while judging.
-    if not unreadable:
-        _keep(store, stamp, [row.verdict for row in rows])
-    return judged_rows(drawn, [row.verdict for row in rows])
+    return _Asked(store, drawn, run_sd).judged(outcomes, items, tell)
 
 
-def kept(
-    store: Store, drawn: Sequence[Curve], *, by_document: bool, run_sd: float | None = None
-) -> tuple[Judged, ...] | None:
-    """The judged curves, if somebody has judged just these before; None if not.
+class _Asked:
+    """The curves of a results folder on one axis, on which verdicts are asked for."""
 
-    Args:
-        store: the results folder.
-        drawn: its curves on one axis, all of them.
-        by_document: judged by the scores of single documents, and not by those of cells alone.
-        run_sd: as of `judge`.
-    """
-    stamp = _stamp(store, drawn, by_document=by_document, run_sd=run_sd)
-    headlines = [curve for curve in drawn if curve.rank == 0]
-    for folder in _places(store):
-        path = folder / f"{stamp}.json"
-        try:
-            return judged_rows(drawn, _read(path, stamp, headlines))
-        except UnreadableError as error:
-            if path.exists():
+    def __init__(self, store: Store, drawn: Sequence[Curve], run_sd: float | None = None) -> None:
+        """All curves of the folder, without scores of documents."""
+        self._store, self._drawn, self._run_sd = store, drawn, run_sd
+        self._stamps: dict[bool, str] = {}
+
+    def found(self, *, by_document: bool) -> tuple[Judged, ...] | None:
+        """The judged curves, if somebody has judged just these before; None if not."""
+        if not self._drawn:
+            return ()
+        stamp = self._stamp(by_document=by_document)
+        headlines = [curve for curve in self._drawn if curve.rank == 0]
+        for folder in _places(self._store):
+            path = folder / f"{stamp}.json"
+            try:
+                return judged_rows(self._drawn, _read(path, stamp, headlines))
+            except UnreadableError as error:
                 log.info("%s: is not used: %s", path, error)
-    return None
+        return None
+
+    def judged(
+        self, outcomes: Outcomes, items: DocumentReader | None, tell: Callable[[str], None]
+    ) -> tuple[Judged, ...]:
+        """The judged curves, which are kept if they were not there."""
+        found = self.found(by_document=items is not None)
+        if found is not None:
+            return found
+        drawn, unreadable = self._drawn, list[Cell]()
+
+        def read(cell: Cell) -> DocumentScores | None:
+            scores = items(cell) if items else None
+            unreadable.extend([cell] if scores is None else [])
+            return scores
+
+        if items is not None:
+            drawn = curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
+        verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell)]
+        # Who reads a file that cannot be read is told so, and that happens only while judging.
+        if not unreadable:
+            _keep(self._store, self._stamp(by_document=items is not None), verdicts)
+        return judged_rows(self._drawn, verdicts)
+
+    def _stamp(self, *, by_document: bool) -> str:
+        """A digest of everything that the verdicts depend on."""
+        if by_document not in self._stamps:
+            depends = (FORMAT, _code(), self._run_sd, self._store.documents_stamp() if by_document else None)
+            text = f"{json.dumps(depends)} {self._curves}"
+            self._stamps[by_document] = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self._stamps[by_document]
+
+    @cached_property
+    def _curves(self) -> str:
+        return hashlib.sha256(json.dumps(self._drawn, default=_as_data).encode()).hexdigest()
 
 
 # --- what verdicts depend on ----------------------------------------------------------------------------------------
-
-
-def _stamp(store: Store, drawn: Sequence[Curve], *, by_document: bool, run_sd: float | None) -> str:
-    """A digest of everything that the verdicts on these curves depend on."""
-    depends = {
-        "format": FORMAT,
-        "code": _code(),
-        "run_sd": run_sd,
-        "documents": store.documents_stamp() if by_document else None,
-        "curves": drawn,
-    }
-    return hashlib.sha256(json.dumps(depends, default=_as_data).encode()).hexdigest()[:32]
 
 
 def _as_data(value: Any) -> Any:

@@ -93,8 +93,8 @@ def test_other_options_and_other_code_are_judged_anew(
 ) -> None:
     outcomes = store.outcomes()
     drawn = study(*outcomes).curves
-    kept_verdicts.judged(store, outcomes, drawn, run_sd=0.05)
-    kept_verdicts.judged(store, outcomes, drawn, run_sd=0.05)
+    kept_verdicts.judged_once(store, outcomes, drawn, run_sd=0.05)
+    kept_verdicts.judged_once(store, outcomes, drawn, run_sd=0.05)
     assert len(judgings) == 1
     monkeypatch.setattr(kept_verdicts, "_code", lambda: "another version")
     kept_study(store, outcomes)

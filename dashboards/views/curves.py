@@ -64,14 +64,14 @@ def show_task(task: str, judged: Sequence[Judged]) -> None:
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
     for row in judged[:LINES]:
-        say(row)
+        say_verdict(row)
     if len(judged) > LINES:
         with st.expander(f"{len(judged) - LINES} more settings"):
             for row in judged[LINES:]:
-                say(row)
+                say_verdict(row)
 
 
-def say(row: Judged) -> None:
+def say_verdict(row: Judged) -> None:
     """A verdict in one line, with all its reasons and what other pages show of it folded up."""
     words, (first, *others) = table_row(row), row.verdict.reasons
     st.text(f"{words.family}, {words.setting}: {words.verdict}. {first}")

@@ -26,7 +26,7 @@ def foretold(
     return tuple(zip(found, traces(_curves, until=at), strict=True))
 
 
-def scale_of(text: str, otherwise: float) -> float:
+def place_asked(text: str, otherwise: float) -> float:
     """The scale that was typed; says so where it is none, and takes another."""
     if not text:
         return otherwise
@@ -38,7 +38,7 @@ def scale_of(text: str, otherwise: float) -> float:
     return otherwise
 
 
-def card(one: Forecast | NoForecast, forms: tuple[Trace, ...], place: int) -> None:
+def forecast_card(one: Forecast | NoForecast, forms: tuple[Trace, ...], place: int) -> None:
     """One forecast with its doubts, or why there is none."""
     curve = one.curve
     if isinstance(one, NoForecast):
@@ -47,7 +47,7 @@ def card(one: Forecast | NoForecast, forms: tuple[Trace, ...], place: int) -> No
     charts.show(
         lambda: figures.forecast_figure(one, forms),
         f"forecast-{place}",
-        lambda: tables.forecasts([one]),
+        lambda: tables.forecast_table([one]),
         of=(study.scale, curve.setting, one.at),
     )
 
@@ -67,7 +67,7 @@ asked = address.type_text(
     placeholder=number(usual),
     help=f"A place on the axis: {AXIS_TITLES[study.scale]}. Such as 7e9, 7B or 1.4T.",
 )
-at = scale_of(asked, usual)
+at = place_asked(asked, usual)
 st.text(
     f"What a larger model of the family would score at {number(at)}: the diamond, with the interval that one such "
     "model falls into in 95 of 100 cases. Grey: each measured size as it would have been foretold from the smaller "
@@ -79,7 +79,7 @@ shown = curves[(page - 1) * CARDS : page * CARDS]
 found = foretold(state.version(), (study.scale, *(curve.setting for curve in shown)), at, shown)
 with place:
     st.dataframe(
-        tables.written(tables.forecasts([one for one, _ in found]), tables.FORECAST_NUMBERS),
+        tables.written(tables.forecast_table([one for one, _ in found]), tables.FORECAST_NUMBERS),
         hide_index=True,
         placeholder="",
         key="forecasts",
@@ -88,4 +88,4 @@ with place:
     with st.grid(2, min_column_width=340, gap="medium") as grid:
         for number_, (one, forms) in enumerate(found, start=1):
             with grid.cell():
-                card(one, forms, number_)
+                forecast_card(one, forms, number_)

@@ -22,7 +22,7 @@ def by_interest(row: Judged) -> tuple[int, str, str]:
     return (FIRST.index(label) if label in FIRST else len(FIRST), row.curve.task, row.curve.label)
 
 
-def card(row: Judged, number: int) -> None:
+def metric_card(row: Judged, number: int) -> None:
     """One curve: both metrics, and what the test says of them."""
     curve = row.curve
     st.text(f"{curve.task} ({curve.family}, {curve.label}): {label_text(row.verdict)}")
@@ -70,4 +70,4 @@ page = address.turn_page(pages, "metric-page")
 with place.grid(2, min_column_width=340, gap="medium") as grid:
     for number, row in enumerate(rows[(page - 1) * CARDS : page * CARDS], start=1):
         with grid.cell():
-            card(row, number)
+            metric_card(row, number)

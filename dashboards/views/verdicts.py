@@ -125,7 +125,7 @@ part = slice((page - 1) * LINES, page * LINES)
 with pane:
     table, evidence = st.container(key="verdicts-table"), st.container(key="verdicts-evidence")
 with table:
-    chosen = address.choose_row(table_of(shown[part]), names[part], "row", "verdicts")
+    chosen = address.pick_row(table_of(shown[part]), names[part], "row", "verdicts")
 with below:
     if len(shown) > LINES:
         st.caption(f"{count(LINES)} of {count(len(shown))} verdicts on a page; a click on a heading sorts this page.")

@@ -61,7 +61,7 @@ def given_verdicts(
     """
     from harness.analysis.curves import MOST_POINTS
     from harness.analysis.verdict import judge
-    from harness.kept_verdicts import judged
+    from harness.kept_verdicts import judged_once
 
     outcomes = None
     if table is not None:
@@ -74,7 +74,7 @@ def given_verdicts(
     if outcomes is None:
         return judge(drawn, run_sd=run_sd, tell=tell)
     store = Store(results or Path("results"))
-    return judged(store, outcomes, drawn, items=document_reader(store, say), run_sd=run_sd, tell=tell)
+    return judged_once(store, outcomes, drawn, items=document_reader(store, say), run_sd=run_sd, tell=tell)
 
 
 def _check_no_columns(columns: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from harness.store.documents import SCORE, DocumentScores, sample
 from harness.store.files import keep_file
 from harness.store.headers import Problem
+from harness.store.index import WORTHWHILE
 from harness.store.layout import FAILURE, HEADER, JUDGED, RUNS, SAMPLES
 from harness.store.leases import LeaseOwner, Leases
 from harness.store.store import Outcomes, Store
@@ -15,6 +16,7 @@ __all__ = [
     "RUNS",
     "SAMPLES",
     "SCORE",
+    "WORTHWHILE",
     "DocumentScores",
     "LeaseOwner",
     "Leases",

@@ -303,6 +303,16 @@ class Store:
                 known.append((entry.path, status.st_mtime_ns, status.st_size, samples and samples.stat().st_size))
         return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
 
+    def listed(self) -> Iterator[tuple[str, str, str]]:
+        """Family, model and task of each cell as its folders are called, in far less time than reading takes."""
+        for entry, _ in cell_files(self.root):
+            family, model, task, *_ = (
+                *entry.path.removeprefix(os.fspath(self.root)).strip(os.sep).split(os.sep),
+                "",
+                "",
+            )
+            yield family, model, task
+
     def documents_stamp(self) -> str:
         """A digest of which files hold the answers of cells, and of their sizes and times; equal when none changed.
 
