@@ -42,6 +42,10 @@ def command(
         list[str] | None,
         typer.Option("--documents", help="Number of documents of a task where no file says it: TASK=1000."),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Only these models: names, in full or behind the slash, with * for any text."),
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the results, kept beside them.")] = None,
 ) -> None:
     """Read results of other programs into a results folder, each marked with its file, program and date."""
@@ -61,6 +65,7 @@ def command(
         tasks=KnownTasks(chances=told_chances(opt.split(chance))),
         documents=_documents(opt.split(documents)),
         licence=licence,
+        models=tuple(opt.split(model)),
     )
     done = import_files(form, paths, store, request, _teller())
     for note in done.notes:

@@ -13,17 +13,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from itertools import chain
 from typing import NamedTuple
 
 from harness.errors import HarnessError
-from harness.exchange.sizes import Sizes
+from harness.exchange.sizes import IMPORTED, Sizes, short
 from harness.exchange.tasks import KnownTasks, known_task
 from harness.exchange.types import ForeignFile, Published
 from harness.plan import Cell, Place
 from harness.plausible import SMOOTH, words_of
 from harness.records import CellResult, Provenance, Score, Source
 from harness.specs import Kind
-from harness.wording import counted, cut
+from harness.wording import counted, cut, quoted
 
 SUITE = "imported"
 """Suite of all imported cells."""
@@ -47,6 +49,8 @@ class Import:
     """Task -> number of its documents, as the user says."""
     licence: str | None = None
     """Licence of the results."""
+    models: tuple[str, ...] = ()
+    """Names of the models whose results are imported, with `*` for any text; empty for all."""
 
 
 class FromFile(NamedTuple):
@@ -71,11 +75,11 @@ class ImportedCell(NamedTuple):
 
 def imported_cells(found: Sequence[FromFile], request: Import) -> tuple[dict[Place, ImportedCell], list[str]]:
     """A cell for each result, the latest where several are of one cell; and what people should know of them."""
+    found, others = _chosen(found, request.models)
     unsized = sorted({one.result.model for one in found if request.sizes.model(one.result) is None})
     if unsized:
-        more = f" and {len(unsized) - _NAMED} more" if len(unsized) > _NAMED else ""
         raise HarnessError(
-            f"parameters of {counted(len(unsized), 'model')} are not known: {_listed(unsized)}{more}; "
+            f"parameters of {counted(len(unsized), 'model')} are not known: {_listed(unsized)}{_more(unsized)}; "
             f"expected --params {cut(unsized[0])}=SIZE, or --family FILE with a family that names them"
         )
     numbers, cells = _Numbers(found, request), dict[Place, ImportedCell]()
@@ -92,7 +96,14 @@ def imported_cells(found: Sequence[FromFile], request: Import) -> tuple[dict[Pla
         replaced += before is not None and before.result.scores != result.scores
         if before is None or _date(before.source) <= _date(one):
             cells[result.cell.place] = ImportedCell(one, result)
-    return cells, [*_notes(cells, request), *_left_out(uncounted), *_repeated(replaced)]
+    if uncounted and not cells:
+        raise HarnessError(f"nothing to import: {next(_left_out(uncounted))}")
+    notes = (_notes(cells, request), _strangers(cells), _left_out(uncounted), _repeated(replaced))
+    return cells, [*others, *chain.from_iterable(notes)]
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -102,6 +113,36 @@ def _listed(names: Sequence[str]) -> str:
 
 def _date(one: FromFile) -> tuple[float, str]:
     return one.result.date.timestamp() if one.result.date else 0.0, one.name
+
+
+def _chosen(found: Sequence[FromFile], names: Sequence[str]) -> tuple[list[FromFile], list[str]]:
+    """The results of the models that are asked for, and how many others there are.
+
+    Raises:
+        HarnessError: none is of such a model.
+    """
+
+    def fits(name: str) -> bool:
+        return any(fnmatchcase(name, pattern) or fnmatchcase(short(name), pattern) for pattern in names)
+
+    if not names:
+        return list(found), []
+    kept = [one for one in found if fits(one.result.model)]
+    if not kept:
+        there = sorted({one.result.model for one in found})
+        raise HarnessError(f"no result of {', '.join(map(quoted, names))}; there are {_listed(there)}{_more(there)}")
+    left = len(found) - len(kept)
+    return kept, [f"{counted(left, 'result')} of other models left out"] if left else []
+
+
+def _strangers(cells: Mapping[Place, ImportedCell]) -> Iterator[str]:
+    """Curves join the models of a family, and those of no family are one."""
+    names = sorted({one.result.cell.model.name for one in cells.values() if one.result.cell.model.family == IMPORTED})
+    if len(names) > 1:
+        yield (
+            f"{counted(len(names), 'model')} that no family names are filed under {IMPORTED}, as if trained alike: "
+            f"{_listed(names)}{_more(names)}; --family FILE names families, --model NAME chooses"
+        )
 
 
 def _left_out(uncounted: Iterable[str]) -> Iterator[str]:

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.files import is_regular
+from harness.bounded.files import is_regular, open_regular
+from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
 from harness.exchange.every_eval_ever_samples import every_eval_ever_documents
 from harness.exchange.exported import DETAILS, cell_in
@@ -30,6 +31,8 @@ _SHOTS = ("num_fewshot", "n_shot", "num_few_shot", "n_fewshot", "shots", "num_sh
 _BILLIONS = ("params_billions", "size_billions_parameters")
 _UNSAID = (None, "", "unknown")
 _RESULT = "evaluation_results"
+_PIECE = 1 << 20
+"""Bytes that are hashed at a time."""
 
 
 def read_every_eval_ever(file: ForeignFile) -> Contents | None:
@@ -210,5 +213,11 @@ def _sample_file(file: ForeignFile, record: Fields) -> Path | None:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    try:
+        with open_regular(path) as content:
+            digest = hashlib.sha256()
+            while piece := content.read(_PIECE):
+                digest.update(piece)
+            return digest.hexdigest()
+    except (UnreadableError, OSError) as error:
+        raise HarnessError(f"{path}: {error}") from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from harness.errors import HarnessError
+from harness.exchange.exported import DETAILS, cell_in
 from harness.exchange.fields import Fields, dtype_of, is_number, model_name, moment_of
 from harness.exchange.lm_eval_samples import lm_eval_documents
 from harness.exchange.types import Answers, Contents, ForeignFile, Published, PublishedScore, Remark
@@ -124,7 +125,7 @@ def _one(file: Fields, config: Fields, task: str, row: Fields, common: Mapping[s
     choices = of_task.get("doc_to_choice")
     decides = {key: of_task[key] for key in _DECIDES if of_task.get(key) is not None}
     options = of_task.get("generation_kwargs") if config.get("gen_kwargs") else None
-    return Published(
+    found = Published(
         task=task,
         version=None if version in (None, "N/A", "Yaml") else str(version),
         asked={**(decides if version in (None, "N/A", "Yaml") else {}), **({"gen_kwargs": options} if options else {})},
@@ -136,11 +137,21 @@ def _one(file: Fields, config: Fields, task: str, row: Fields, common: Mapping[s
         options=len(choices) if isinstance(choices, list) and choices else None,
         **common,
     )
+    own = of_task.mapping(DETAILS)
+    return found if own.get("details") is None else _exported(found, own)
+
+
+def _exported(result: Published, own: Fields) -> Published:
+    """A result that was exported from here, whose cell the file has as it was."""
+    cell, n = cell_in(own.text("details") or "", f"{own.place}.details", model=result.model, task=result.task)
+    scores = tuple(replace(score, n=own.mapping("n").whole(score.metric)) for score in result.scores)
+    tool, version = own.text("tool") or TOOL, own.text("tool_version")
+    return replace(result, cell=cell, scores=scores, n=n or result.n, limit=cell.limit, tool=tool, tool_version=version)
 
 
 def _own(of_task: Fields) -> dict[str, Any]:
     """What a file says of a task that was exported from here, and lm-eval's layout has no place for."""
-    own = of_task.mapping("emergence_harness")
+    own = of_task.mapping(DETAILS)
     kind, limit = own.get("kind"), own.whole("limit")
     known: dict[str, Any] = {} if limit is None else {"limit": limit}
     if kind in get_args(Kind):

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.exchange.exported import DETAILS, details_of, tool_of
 from harness.exchange.types import ExportedFile
 from harness.plan import Cell
 from harness.records import CellResult, Sample
@@ -126,12 +127,13 @@ def _row(result: CellResult) -> Mapping[str, Any]:
 
 def _config(result: CellResult) -> Mapping[str, Any]:
     cell = result.cell
+    tool, version = tool_of(result)
     return {
         "task": cell.task,
         "num_fewshot": cell.shots,
         "metric_list": [{"metric": name} for name in dict.fromkeys(_split(metric.name)[0] for metric in cell.metrics)],
         "metadata": {"version": cell.task_version},
-        "emergence_harness": {
+        DETAILS: {
             "key": cell.key,
             "family": cell.model.family,
             "run": cell.model.run,
@@ -142,6 +144,10 @@ def _config(result: CellResult) -> Mapping[str, Any]:
             "engine": cell.engine,
             "limit": cell.limit,
             "metrics": [asdict(metric) for metric in cell.metrics],
+            "n": {score.metric: score.n for score in result.scores},
+            "details": details_of(result),
+            "tool": tool,
+            "tool_version": version,
         },
     }
 

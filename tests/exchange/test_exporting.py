@@ -1,6 +1,7 @@
 """`emergence export`: what is written for other programs can be read again, by them and here."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,29 @@ def test_import_export_and_import_is_the_identity(emergence: Emergence, tmp_path
         assert a.samples(one.cell) == b.samples(one.cell)
 
 
+def test_prompts_engines_and_unfinished_cells_stay_apart_and_come_back_as_they_were(
+    emergence: Emergence, tmp_path: Path
+) -> None:
+    made = Store(tmp_path / "results")
+    asked = cell(of=task("colours", metrics=METRICS))
+    whole = result(asked, values=[1.0, 0.0, 1.0, 1.0])
+    for other in (asked, replace(asked, prompt="terse"), replace(asked, engine="tree"), replace(asked, docs="0-3")):
+        made.write(replace(whole, cell=other))
+    short = replace(asked, seed=7)
+    scores = tuple(replace(score, n=3) for score in whole.scores)
+    made.write(replace(whole, cell=short, scores=scores, samples=whole.samples and whole.samples[:3]))
+    emergence("export", "lm-eval", "--results", made.root, "-o", tmp_path / "out")
+    done = emergence("import", "lm-eval", tmp_path / "out", "--results", tmp_path / "again")
+    assert "imported 5 cells" in done.err
+    found = {
+        replace(one.cell, engine=one.cell.engine.removeprefix("imported:emergence-harness:")): one
+        for one in Store(tmp_path / "again").results()
+    }
+    assert {key: (one.scores, one.n_expected) for key, one in found.items()} == {
+        one.cell: (one.scores, one.n_expected) for one in made.results()
+    }
+
+
 def test_tables_for_papers_escape_what_latex_obeys(emergence: Emergence, store: Store) -> None:
     done = emergence("export", "latex", "--results", store.root)
     assert done.code == 0
@@ -125,7 +149,7 @@ def test_verdicts_are_a_table_too(emergence: Emergence, store: Store, tmp_path: 
     [
         (("lm-eval",), "lm-eval has several files: expected --output FOLDER"),
         (("latex", "--task", "nothing"), "nothing to export: no result of these families and tasks"),
-        (("word",), "unknown format 'word'; known: latex, lm-eval, markdown"),
+        (("word",), "unknown format 'word'; known: every-eval-ever, "),
     ],
 )
 def test_wrong_commands_are_one_line(emergence: Emergence, store: Store, arguments: tuple[str, ...], said: str) -> None:

@@ -100,6 +100,27 @@ def test_documents_and_chance_levels_are_known(emergence: Emergence, tmp_path: P
     assert sorted(copy.suffix for copy in (tmp_path / "r" / ".imported").iterdir()) == [".parquet"]
 
 
+def test_models_are_chosen_by_name_and_strangers_are_named(emergence: Emergence, tmp_path: Path) -> None:
+    names = ("EleutherAI/pythia-70m", "lab/a", "lab/b", "other/c")
+    path = table_file(tmp_path / "c.csv", *(new_row(name, 1.0 + i, 0.375) for i, name in enumerate(names)))
+    done = emergence("import", "open-llm", path, "--results", tmp_path / "r", "--model", "pythia-*,lab/*")
+    assert "6 results of other models left out" in done.err
+    assert "2 models that no family names are filed under imported, as if trained alike: lab/a, lab/b; " in done.err
+    assert {one.cell.model.name for one in Store(tmp_path / "r").results()} == set(names[:3])
+    done = emergence("import", "open-llm", path, "--results", tmp_path / "r", "--model", "gpt*")
+    assert done.code == 2
+    assert "no result of 'gpt*'; there are EleutherAI/pythia-70m, lab/a, lab/b, other/c" in done.err
+
+
+def test_a_table_of_which_nothing_can_be_imported_is_an_error(
+    emergence: Emergence, store: Store, tmp_path: Path
+) -> None:
+    emergence("export", "open-llm", "--results", store.root, "-o", tmp_path / "out.csv")
+    done = emergence("import", "open-llm", tmp_path / "out.csv", "--results", tmp_path / "b")
+    assert done.code == 2
+    assert "nothing to import: 2 tasks left out, whose number of documents no file says: colours, shapes" in done.err
+
+
 def test_the_numbers_of_documents_make_whole_numbers_of_published_shares() -> None:
     """Shares of Llama-2-7b in `eval_results/base_llm_leaderboard_v2_eval.csv` of ryoungj/ObsScaling (Apache-2.0)."""
     shares = {5761: 0.34750911300121506, 1192: 0.26677852348993286, 1324: 0.012084592145015106}
