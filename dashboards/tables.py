@@ -14,12 +14,12 @@ from harness.analysis.curves import Curve
 from harness.analysis.curves.frame import point_rows
 from harness.analysis.forecast import Forecast, NoForecast
 from harness.analysis.verdict import (
-    PLAIN_WORDS,
     Evidence,
     Judged,
     TableRow,
     evidence_text,
     evidence_texts,
+    kind_text,
     shown_change,
     table_row,
 )
@@ -60,7 +60,7 @@ def scores(table: pd.DataFrame) -> dict[str, Callable[[Any], str]]:
 
 def verdict_bars(judged: Iterable[Judged]) -> pd.DataFrame:
     """The verdicts that the bars count, a row each."""
-    rows = [(r.curve.family, r.curve.task, r.curve.label, PLAIN_WORDS[r.verdict.label]) for r in judged]
+    rows = [(r.curve.family, r.curve.task, r.curve.label, kind_text(r.verdict)) for r in judged]
     return pd.DataFrame(rows, columns=["family", "task", "setting", "verdict"])
 
 

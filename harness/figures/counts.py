@@ -8,7 +8,7 @@ from itertools import cycle
 
 import plotly.graph_objects as go
 
-from harness.analysis.verdict import PLAIN_WORDS, Judged
+from harness.analysis.verdict import PLAIN_WORDS, Judged, kind_text
 from harness.figures.style import COLOURS, captioned, layout, literal
 
 
@@ -18,20 +18,24 @@ def verdict_counts(judged: Sequence[Judged]) -> go.Figure:
     Args:
         judged: at least one curve.
     """
-    counts = Counter((row.curve.family, row.verdict.label) for row in judged)
+    counts = Counter((row.curve.family, kind_text(row.verdict)) for row in judged)
     families = sorted({family for family, _ in counts})
-    labels = [label for label in PLAIN_WORDS if any(counts[family, label] for family in families)]
-    figure = go.Figure(layout=layout("", height=140 + 30 * len(labels)))
+    order = {words: place for place, words in enumerate(PLAIN_WORDS.values())}
+    # what a word is said to more closely, as in "falls, still above chance", stands behind the word alone
+    kinds = sorted(
+        {kind for _, kind in counts}, key=lambda kind: (order.get(kind, order.get(kind.split(",")[0], 0)), kind)
+    )
+    figure = go.Figure(layout=layout("", height=140 + 30 * len(kinds)))
     for family, colour in zip(families, cycle(COLOURS), strict=False):
         figure.add_trace(
             go.Bar(
-                y=[PLAIN_WORDS[label] for label in labels],
-                x=[counts[family, label] for label in labels],
+                y=kinds,
+                x=[counts[family, kind] for kind in kinds],
                 name=literal(family),
                 orientation="h",
                 marker={"color": colour, "line": {"width": 0}},
-                text=[counts[family, label] or "" for label in labels],
-                customdata=[literal(family)] * len(labels),
+                text=[counts[family, kind] or "" for kind in kinds],
+                customdata=[literal(family)] * len(kinds),
                 hovertemplate="%{y}: %{x} curves of %{customdata}<extra></extra>",
             )
         )

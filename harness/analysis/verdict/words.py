@@ -107,10 +107,14 @@ def table_row(judged: Judged) -> TableRow:
 
 def label_text(verdict: Verdict) -> str:
     """Label and qualifier in plain words: `emergent (apparent)`, `falls, still above chance`."""
-    qualifiers = (verdict.qualifier or "").split()
-    said = [_SAID[one] for one in qualifiers if one in _SAID]
-    others = [one for one in qualifiers if one not in _SAID]
-    return ", ".join([PLAIN_WORDS[verdict.label], *said]) + (f" ({', '.join(others)})" if others else "")
+    others = [one for one in (verdict.qualifier or "").split() if one not in _SAID]
+    return kind_text(verdict) + (f" ({', '.join(others)})" if others else "")
+
+
+def kind_text(verdict: Verdict) -> str:
+    """The label in plain words, without what is said in brackets: `falls, still above chance`."""
+    said = [_SAID[one] for one in (verdict.qualifier or "").split() if one in _SAID]
+    return ", ".join([PLAIN_WORDS[verdict.label], *said])
 
 
 def tone_of(verdict: Verdict) -> Tone:
