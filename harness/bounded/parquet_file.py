@@ -24,6 +24,8 @@ ColumnTest = Callable[["pa.DataType"], bool]
 _PIECE = 64_000_000
 """Bytes unpacked at a time while a column is weighed."""
 _ROWS_AT_ONCE = 1_000
+_MANY_ROWS = 100_000
+"""Rows from which on several threads read a file faster than one."""
 _SMALL = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12, "FIXED_LEN_BYTE_ARRAY": 32}
 """Physical type -> bytes of a value; the last holds decimals, the only ones of fixed length that are let through."""
 
@@ -49,7 +51,8 @@ def read_parquet(
     with opened_parquet(path, types, never=never) as file:
         named = [name for name in file.schema_arrow.names if name.startswith(tuple(only)) and _fits(types, name)]
         _check_bytes(path, file, named)
-        table = file.read(columns=named)
+        # handing a small file to other threads takes longer than reading it, and a store has thousands of them
+        table = file.read(columns=named, use_threads=file.metadata.num_rows > _MANY_ROWS)
         table.validate(full=True)  # texts are not looked at before, and some are no UTF-8
         return table
 
