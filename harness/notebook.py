@@ -120,9 +120,15 @@ def report_html(results: str | Path = "results", *, scale: Scale = "params", tit
     ...
     harness.errors.StoreError: no/such/folder: no results; expected a folder that `emergence run` wrote to
     """
+    from harness.catalog import load_catalog
     from harness.report import report_page
+    from harness.task_cards import first_samples, task_cards
 
     folder = Path(results)
-    outcomes = read_outcomes(folder)
-    made = study(*outcomes, scale=scale, items=document_reader(Store(folder)))
-    return report_page(made) if title is None else report_page(made, title=title)
+    outcomes, store = read_outcomes(folder), Store(folder)
+    documents = document_reader(store)
+    made = study(*outcomes, scale=scale, items=documents)
+    cards = task_cards([*made.results, *made.failures], first=first_samples(store), catalog=load_catalog())
+    if title is None:
+        return report_page(made, cards=cards, documents=documents)
+    return report_page(made, title=title, cards=cards, documents=documents)

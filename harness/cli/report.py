@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Results, ScaleAxis
+from harness.cli.options import IncludePath, Results, ScaleAxis
 from harness.cli.output import say
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError
@@ -26,16 +27,30 @@ def command(
     ] = None,
     results: Results = Path("results"),
     scale: ScaleAxis = "params",
+    include_path: IncludePath = None,
 ) -> None:
-    """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline."""
+    """Write one HTML page with curves, verdicts, leaderboard and provenance; it works offline.
+
+    Tasks are shown with what their files say; --include-path names files and folders of your own.
+    """
     if output.name and output.suffix.lower() not in (".html", ".htm"):
         raise HarnessError(f"{output}: the report is a page; expected a file named .html")
+    from harness.analysis.compare import MOST_ANSWERS
+    from harness.catalog import load_catalog
     from harness.kept_verdicts import kept_study
     from harness.report import report_page
+    from harness.runs.progress import cells_to_come
+    from harness.task_cards import first_samples, task_cards
 
-    store = Store(results)
-    whole = kept_study(store, read_outcomes(results, say), scale=scale, items=document_reader(store, say))
-    write_text(output, report_page(whole))
+    store, outcomes = Store(results), read_outcomes(results, say)
+    documents = document_reader(store, say)
+    whole = kept_study(store, outcomes, scale=scale, items=documents)
+    done, failures, _ = outcomes
+    cards = task_cards([*done, *failures], first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
+    to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))
+    few = sum(result.n_expected for result in done) <= MOST_ANSWERS
+    page = report_page(whole, cards=cards, documents=documents if few else None, to_come=to_come)
+    write_text(output, page)
     say(f"report written to {output} ({file_size(output.stat().st_size)})")
     if png_dir is not None:
         _write_pictures(png_dir, whole)

@@ -55,6 +55,9 @@ figure .plot > div { min-width: 640px; }
 figcaption { color: var(--soft); font-size: .86rem; max-width: 52rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.4rem; font-size: .93rem; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+dl.card { font-size: .88rem; gap: .1rem 1rem; margin: .3rem 0 .8rem; }
+dl.card pre { margin: 0 0 .2rem; padding: .3rem .6rem; white-space: pre-wrap; }
+.answer { margin: 1rem 0; } .answer ul { font-size: .93rem; }
 footer { margin-top: 3rem; color: var(--soft); font-size: .86rem; }
 figure.live .still, figure:not(.live) .plot { display: none; }
 .still { overflow-x: auto; }
@@ -103,6 +106,20 @@ PAGE = """<!DOCTYPE html>
 <h1>{{ title }}</h1>
 <p class="lead">{{ summary }}</p>
 {% if notice %}<p>{{ notice }}</p>{% endif %}
+{% for family in families %}
+<section class="answer">
+<p>{% if families|length > 1 %}{{ family.name }}: {% endif %}<strong>{{ family.found.sentence }}</strong>
+{{ family.found.counts_what }} {{ family.found.provisional }}</p>
+{% if family.matters %}
+<ul>
+{% for anchor, one in family.matters %}
+<li><a href="#{{ anchor }}">{{ one.judged.curve.task }}</a>, {{ one.judged.curve.label }}{% if one.of_settings > 1 %}
+(so in {{ one.settings }} of {{ one.of_settings }} settings){% endif %}: {{ one.sentence }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+</section>
+{% endfor %}
 <nav aria-label="Contents">
 <ol>
 <li><a href="#reading">How to read it</a></li>
@@ -119,6 +136,7 @@ PAGE = """<!DOCTYPE html>
 {% endif %}
 <li><a href="#failures">What is missing</a></li>
 <li><a href="#provenance">How this was made, and how to make it again</a></li>
+<li><a href="#glossary">Glossary</a></li>
 <li><a href="#citation">How to cite</a></li>
 </ol>
 </nav>
@@ -195,6 +213,15 @@ describe the sizes measured and promise nothing beyond them.</p>
 {% for task in family.tasks %}
 <section>
 <h3 id="{{ task.anchor }}">{{ task.name }} <span class="soft">{{ task.kind }}, {{ family.name }}</span></h3>
+<dl class="card">
+{% for heading, text in task.facts %}<dt>{{ heading }}</dt><dd>{{ text }}</dd>{% endfor %}
+{% if task.question %}
+<dt>Example{% if task.card.example.shots %}, after {{ task.card.example.shots }} solved ones{% endif %}</dt>
+<dd><pre>{{ task.question }}</pre>
+{% if task.card.example.options %}Options: {{ task.card.example.options|map('trim')|join(' / ') }}. {% endif %}
+Right: <strong>{{ task.card.example.answers|map('trim')|join(' / ') }}</strong></dd>
+{% endif %}
+</dl>
 <ul class="lines">
 {% for line in task.lines %}
 <li><span class="label {{ line.label }}">{{ line.row.setting }}: {{ line.row.verdict }}</span>
@@ -208,8 +235,12 @@ describe the sizes measured and promise nothing beyond them.</p>
 {% endfor %}
 
 <h2 id="leaderboard">Leaderboard</h2>
-<p>Headline scores, few-shot seeds averaged; empty means no score. <code>mean_normalized</code> is the unweighted
-mean of chance-centred scores over the settings that most models share; a model that lacks one of these has none.</p>
+<p>Rank: the places that a model can hold. Models that cannot be told apart share theirs: every pair is compared
+{% if paired %}on the documents that both answered{% else %}by its scores and their errors{% endif %}, and all pairs are
+corrected together (Holm), so that all ranges hold with 95 %. <code>mean_normalized</code> is the mean of chance-centred
+headline scores over the settings that most models share, in which each task counts once, with its 95 % interval; a
+model that lacks one of these has none. Tasks: headline scores, the mean over these settings, few-shot seeds averaged;
+empty means no score.</p>
 {% for board in boards %}
 <div class="scroll"><table>
 <thead><tr>
@@ -255,6 +286,9 @@ documents.</p>{% endif %}
 tasks and models of your own need the options that you gave with them (<code>--include-path</code>, a folder), which are
 not kept with results.</p>
 <pre>{{ commands }}</pre>{% endif %}
+
+<h2 id="glossary">Glossary</h2>
+<dl>{% for word, text in glossary %}<dt>{{ word }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 
 <h2 id="citation">How to cite</h2>
 <p>If this page went into your work, please cite the harness, the sources of the tasks and those of the models:</p>

@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count as count_from
 from typing import Any, NamedTuple
 
-import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness import figures
+from harness.analysis.compare import noise_from
+from harness.analysis.compare.rank_ranges import Documents
 from harness.analysis.curves import AXIS_TITLES, Curve
-from harness.analysis.verdict import Judged, Study, TableRow, resolutions, table_row, tone_of, with_traces
-from harness.leaderboard import MODEL_COLUMNS, centred_table, wide_table
+from harness.analysis.verdict import (
+    FamilyFindings,
+    Finding,
+    Judged,
+    Study,
+    TableRow,
+    findings,
+    resolutions,
+    table_row,
+    tone_of,
+    with_traces,
+)
+from harness.glossary import NOUNS, QUALIFIERS, explained
+from harness.leaderboard import centred_table, ranked_table
 from harness.records import CellFailure
+from harness.report.board import text_tables
 from harness.report.citation import bibtex
 from harness.report.commands import commands
 from harness.report.drawings import SCRIPT, WIDTH, Drawings, packed
 from harness.report.page import PAGE, STYLE
 from harness.report.provenance import how_made, missing_documents
+from harness.task_cards import TaskCard, card_rows, task_cards
 from harness.version import __version__
-from harness.wording import counted, moment, number, score, visible
+from harness.wording import counted, cut, moment, visible
 
 _Anchors = dict[tuple[str, str, str], str]
 """Family, suite and task -> where the task stands on the page."""
+_FIRST_FINDINGS = 6
+"""Tasks of a family that are named at the top."""
+_MOST_OF_A_QUESTION = 1_500
+"""Characters of an example."""
 _FEWEST_SHOTS = 3
 """How many numbers of shots a setting must have for a figure of shots by size."""
 _TASKS_AT_A_GLANCE = 12
 """Panels of one figure, which has to fit a sheet of paper."""
 _SETTINGS_ON_A_SHEET = 30
 """Rows of one heat map."""
-_SCORES_ON_A_SHEET = 6
-"""Columns of scores of one part of the leaderboard."""
 _LOOK = figures.FigureLook(width=WIDTH)
 
 
@@ -62,29 +79,40 @@ class _Task(NamedTuple):
     name: str
     kind: str
     anchor: str
+    card: TaskCard
     lines: list[_Line]
     figures: list[Markup]
 
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What the task asks and how it is scored, as headings and texts."""
+        return card_rows(self.card)
+
+    @property
+    def question(self) -> str:
+        """The question of its example, cut where it is longer than a reader wants to see; empty without one."""
+        return "" if self.card.example is None else cut(self.card.example.question, _MOST_OF_A_QUESTION)
+
 
 class _FamilyPart(NamedTuple):
-    """One family: all tasks at a glance, then each."""
+    """One family: the answer in short, all tasks at a glance, then each."""
 
     name: str
+    found: FamilyFindings
+    matters: list[tuple[str, Finding]]
+    """What a reader should look at first, each with the place of its task on the page."""
     overviews: list[Markup]
     tasks: list[_Task]
 
 
-class _TextTable(NamedTuple):
-    """The leaderboard as text."""
-
-    columns: list[str]
-    names: int
-    """How many of the first columns are text."""
-    rows: list[list[str]]
-
-
 def report_page(
-    study: Study, *, title: str = "Emergent abilities by model size", made_at: datetime | None = None
+    study: Study,
+    *,
+    title: str = "Emergent abilities by model size",
+    made_at: datetime | None = None,
+    cards: Mapping[str, TaskCard] | None = None,
+    documents: Documents | None = None,
+    to_come: Mapping[str, int] | None = None,
 ) -> str:
     """The page as text; the caller writes the file.
 
@@ -95,9 +123,17 @@ def report_page(
         study: what is concluded from the results; failures are listed and never drawn.
         title: heading of the page.
         made_at: time shown in the footer (UTC); None takes the present.
+        cards: task -> what it asks; None says what the results alone tell, without examples.
+        documents: gives the scores of a cell's documents, on which the leaderboard compares models; None compares
+            scores alone.
+        to_come: family -> number of cells that a run is still to evaluate; None for none.
     """
     drawings, anchors = Drawings(), _anchors(study)
-    families = [_family_part(name, study, drawings, anchors) for name in study.families]
+    if cards is None:
+        cards = task_cards([*study.results, *study.failures], first=lambda _: ())
+    found = {one.family: one for one in findings(study.judged, to_come=to_come)}
+    families = [_family_part(found[name], study, drawings, anchors, cards) for name in study.families]
+    noise = None if documents is None else noise_from(study.results)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
     )
@@ -111,7 +147,9 @@ def report_page(
         drawings=drawings,
         families=families,
         verdicts=[_line(row, anchors) for row in study.judged],
-        boards=_text_tables(wide_table(study.results, study.failures)),
+        boards=text_tables(ranked_table(study.results, study.failures, documents=documents, noise=noise)),
+        paired=documents is not None,
+        glossary=_glossary(study),
         power=drawings.of(figures.power_figure(resolutions(study.judged))) if _can_tell(study) else None,
         heat_maps=[drawings.of(one) for one in _heat_maps(study)],
         failures=[_failure_row(f) for f in study.failures],
@@ -150,30 +188,35 @@ def _can_tell(study: Study) -> bool:
     return any(of.mde is not None for of in resolutions(study.judged).values())
 
 
-def _family_part(family: str, study: Study, drawings: Drawings, anchors: _Anchors) -> _FamilyPart:
-    judged = study.of(family)
+def _family_part(
+    found: FamilyFindings, study: Study, drawings: Drawings, anchors: _Anchors, cards: Mapping[str, TaskCard]
+) -> _FamilyPart:
+    judged = study.of(found.family)
     tasks: dict[tuple[str, str], list[Judged]] = {}
     for row in sorted(judged, key=lambda row: (row.curve.suite, row.curve.task)):
         tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
     groups = list(tasks.values())
     pages = [groups[at : at + _TASKS_AT_A_GLANCE] for at in range(0, len(groups), _TASKS_AT_A_GLANCE)]
     return _FamilyPart(
-        name=family,
+        name=found.family,
+        found=found,
+        matters=[(anchors[_place(one.judged.curve)], one) for one in found.matters[:_FIRST_FINDINGS]],
         overviews=[
             drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK))
             for page in pages
         ],
-        tasks=[_task(rows, drawings, anchors) for rows in groups],
+        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task]) for rows in groups],
     )
 
 
-def _task(judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors) -> _Task:
+def _task(judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors, card: TaskCard) -> _Task:
     first = judged[0].curve
     drawn = [figures.sharp_and_smooth(with_traces(judged), look=_LOOK), *_shots_by_scale(judged)]
     return _Task(
         name=first.task,
         kind=first.kind,
         anchor=anchors[_place(first)],
+        card=card,
         lines=[_line(row, anchors) for row in judged],
         figures=[drawings.of(figure) for figure in drawn],
     )
@@ -217,26 +260,11 @@ def _anchors(study: Study) -> _Anchors:
     return anchors
 
 
-def _text_tables(table: pd.DataFrame) -> list[_TextTable]:
-    """The wide table as people read it, in parts that are as wide as a sheet of paper.
-
-    Scores are rounded, and columns that are equal in every row are left out.
-    """
-    kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
-    scores = [c for c in table.columns if c not in MODEL_COLUMNS]
-    names = [
-        [*("" if pd.isna(row[c]) else str(row[c]) for c in kept), number(row["params"])] for _, row in table.iterrows()
-    ]
-    parts = [scores[at : at + _SCORES_ON_A_SHEET] for at in range(0, len(scores), _SCORES_ON_A_SHEET)] or [[]]
-    texts = {c: ["" if pd.isna(value) else score(float(value)) for value in table[c]] for c in scores}
-    return [
-        _TextTable(
-            [*kept, "params", *part],
-            len(kept),
-            [[*who, *(texts[c][row] for c in part)] for row, who in enumerate(names)],
-        )
-        for part in parts
-    ]
+def _glossary(study: Study) -> list[tuple[str, str]]:
+    """The words of the page, and the metrics that are on it."""
+    metrics = sorted({metric.name for result in study.results for metric in result.cell.metrics})
+    known = [(name, found) for name in metrics if (found := explained(name)) is not None]
+    return [*NOUNS.items(), *QUALIFIERS.items(), *known]
 
 
 def _failure_row(failure: CellFailure) -> dict[str, str]:

@@ -16,7 +16,8 @@ from harness.report.citation import AUTHORS, TITLE, bibtex
 from harness.report.report import report_page
 from harness.specs import MetricSpec
 from harness.store import Problem
-from tests.builders import SIZES, cell, counted, failed, grown, model, task
+from harness.task_cards import task_cards
+from tests.builders import SIZES, cell, counted, failed, grown, model, sample, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 MADE_AT = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
@@ -124,6 +125,39 @@ def test_tables_are_as_wide_as_a_sheet_of_paper() -> None:
     named = " ".join(re.sub(r"<.*?>", " ", head) for head in heads)
     assert all(f"t{i:02}" in named for i in range(15))
     assert "@page { size: A4" in page
+
+
+def test_the_page_begins_with_the_answer(page: str) -> None:
+    text = " ".join(Outline(page).text.split())
+    assert "Of 4 abilities 4 rise. 2 tasks; an ability is a task in one setting" in text
+    assert text.index("Of 4 abilities") < text.index("How to read it")
+    assert "Rises from 0.250 to 0.800 (chance 0.250); sets in at" in text
+    assert "Provisional" not in text
+    made = report_page(study(grown(RISE)), to_come={"toy": 2})
+    assert "Provisional: a run goes on, and 2 cells of this family are still to come." in Outline(made).text
+
+
+def test_every_task_shows_what_it_asks_and_an_example(page: str) -> None:
+    said = sample(prompt="<b>the sky?</b>", options=("red", "blue"), target="blue")
+    cards = task_cards(grown(RISE), first=lambda _: [said])
+    text = " ".join(Outline(report_page(study(grown(RISE)), cards=cards)).text.split())
+    assert "Chance 0.25" in text.replace("Chance0.25", "Chance 0.25")
+    assert "<b>the sky?</b>" in text
+    assert "Options: red / blue. Right: blue" in text
+    assert "An example: no document is kept." in Outline(page).text
+
+
+def test_the_leaderboard_of_the_page_has_ranges_of_ranks_and_intervals(page: str) -> None:
+    board = page[page.index('id="leaderboard"') : page.index('id="failures"')]
+    cells = [re.sub(r"<.*?>", "", cell) for cell in re.findall(r"<td.*?</td>", board, re.DOTALL)]
+    assert cells[:3] == ["1–2", "toy", "toy-4096000"]
+    assert any(re.fullmatch(r"0\.\d{3} to 0\.\d{3}", cell) for cell in cells)
+
+
+def test_the_words_of_the_page_are_explained_on_it(page: str) -> None:
+    text = page[page.index('id="glossary"') :]
+    assert "<dt>cell</dt>" in text
+    assert "<dt>acc</dt><dd>The right option has the highest likelihood. (share of documents)</dd>" in text
 
 
 def test_every_task_has_a_figure_and_a_verdict(page: str) -> None:

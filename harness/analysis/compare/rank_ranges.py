@@ -37,6 +37,10 @@ Documents = Callable[[Cell], DocumentScores | None]
 """Gives the scores of a cell's documents; None for a file that cannot be read."""
 
 
+MOST_ANSWERS = 500_000
+"""Up to so many answers are compared document by document where nobody asked for it: more take many seconds."""
+
+
 class Rank(NamedTuple):
     """The places of a leaderboard that one model can hold."""
 

@@ -1,0 +1,56 @@
+"""The leaderboard of a report: tables of text in parts that are as wide as a sheet of paper."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from harness.leaderboard import MODEL_COLUMNS, for_people
+from harness.wording import number, score
+
+_SCORES_ON_A_SHEET = 6
+"""Columns of scores of one part."""
+
+
+class TextTable(NamedTuple):
+    """Some columns of the leaderboard as text."""
+
+    columns: list[str]
+    """Headings."""
+    names: int
+    """How many of the first columns are text."""
+    rows: list[list[str]]
+    """A row per model, best first."""
+
+
+def text_tables(ranked: pd.DataFrame) -> list[TextTable]:
+    """A ranked table as people read it: each part begins with rank, model and size.
+
+    Scores are rounded, and columns that are equal in every row are left out.
+    """
+    table = for_people(ranked)
+    kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
+    scores = [c for c in table.columns if c not in {*MODEL_COLUMNS, "rank"}]
+    names = [
+        [*(_name(row[c]) for c in ("rank", *kept)), "" if pd.isna(row["params"]) else number(row["params"])]
+        for _, row in table.iterrows()
+    ]
+    texts = {c: [_score(value) for value in table[c]] for c in scores}
+    parts = [scores[at : at + _SCORES_ON_A_SHEET] for at in range(0, len(scores), _SCORES_ON_A_SHEET)] or [[]]
+    return [
+        TextTable(
+            ["rank", *kept, "params", *part],
+            len(kept) + 1,
+            [[*who, *(texts[c][row] for c in part)] for row, who in enumerate(names)],
+        )
+        for part in parts
+    ]
+
+
+def _name(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
+
+
+def _score(value: Any) -> str:
+    return value if isinstance(value, str) else "" if pd.isna(value) else score(float(value))
