@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from harness.cli import options as opt
 from harness.cli.output import say
 from harness.errors import PlanError
 from harness.exchange.formats import READERS
-from harness.wording import count, counted, quoted
+from harness.wording import count, counted, cut, quoted
 
 _EVERY_SECONDS = 5.0
 
@@ -46,6 +46,10 @@ def command(
         list[str] | None,
         typer.Option("--model", help="Only these models: names, in full or behind the slash, with * for any text."),
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(help="For table, columns that are called otherwise, or a value for all rows: value=score."),
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence of the results, kept beside them.")] = None,
 ) -> None:
     """Read results of other programs into a results folder, each marked with its file, program and date."""
@@ -58,21 +62,33 @@ def command(
     names = [name for name in opt.split(family) if not name.endswith((".yaml", ".yml"))]
     of_files = [f for f in catalog.families.values() if catalog.files[f"family {f.name}"] in files]
     chosen = (*of_files, *map(catalog.family, names)) or tuple(catalog.families.values())
+    chances = told_chances(opt.split(chance))
     store = Store(results)
     store.check_writable()
     request = Import(
         sizes=Sizes(families=tuple(chosen), told=told_sizes(opt.split(params))),
-        tasks=KnownTasks(chances=told_chances(opt.split(chance))),
+        tasks=KnownTasks(chances=chances),
         documents=_documents(opt.split(documents)),
         licence=licence,
         models=tuple(opt.split(model)),
     )
-    done = import_files(form, paths, store, request, _teller())
+    done = import_files(form, paths, store, request, _teller(), **_of_tables(form, opt.split(columns), chances))
     for note in done.notes:
         say(note)
     there = f", {count(done.there)} were there already" if done.there else ""
     files_read = counted(done.files, f"file of {form}", f"files of {form}")
     say(f"imported {counted(done.written, 'cell')} from {files_read}{there}")
+
+
+def _of_tables(form: str, columns: Sequence[str], chances: Mapping[str, float]) -> dict[str, Any]:
+    """What the reader of tables is told besides."""
+    if form != "table":
+        if columns:
+            raise PlanError(f"--columns is for tables; {cut(form)} names its fields itself")
+        return {}
+    from harness.analysis.curves.table import told_columns
+
+    return {"columns": told_columns(columns), "chances": chances}
 
 
 def _documents(texts: Sequence[str]) -> dict[str, int]:

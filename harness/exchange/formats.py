@@ -57,6 +57,12 @@ class FormatWriter(NamedTuple):
 
 
 READERS: Mapping[str, FormatReader] = {
+    "table": FormatReader(
+        "tables:read_results_table",
+        ("*.csv", "*.csv.gz", "*.parquet", "*.jsonl"),
+        files="tables as `--table` takes them, .csv, .parquet or .jsonl",
+        holds="a table",
+    ),
     "lm-eval": FormatReader(
         "lm_eval_results:read_lm_eval", ("*.json",), files="results_*.json", holds="`results`, `versions` and `config`"
     ),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.errors import FaultsError, HarnessError, PlanError, unknown
 from harness.exchange.cells import FromFile, Import, ImportedCell, imported_cells
@@ -46,6 +46,7 @@ def import_files(
     store: Store,
     request: Import,
     told: ImportTold = lambda done, of, what: None,
+    **options: Any,
 ) -> Imported:
     """Write the results in files of other programs to the store. Nothing is written when anything is wrong.
 
@@ -55,13 +56,14 @@ def import_files(
         store: where cells go.
         request: what the files do not say.
         told: called as files are read and as cells are written.
+        options: what the reader of this format takes besides a file.
 
     Raises:
         HarnessError: a file cannot be read, a model's size is not known, or there is nothing to import.
     """
     if form not in READERS:
         raise PlanError(unknown("format", form, READERS))
-    read = _read(form, paths, told)
+    read = _read(form, paths, told, options)
     cells, notes = imported_cells(read.found, request)
     done = {result.cell.place for result in store.results()}
     new = {place: cell for place, cell in cells.items() if place not in done}
@@ -84,9 +86,9 @@ class _Read(NamedTuple):
     """What was left out, a sentence each."""
 
 
-def _read(form: str, paths: Sequence[Path], told: ImportTold) -> _Read:
+def _read(form: str, paths: Sequence[Path], told: ImportTold, options: Mapping[str, Any]) -> _Read:
     reader = READERS[form]
-    read, files = reader.load(), list(foreign_files(paths, reader.names))
+    read, files = partial(reader.load(), **options), list(foreign_files(paths, reader.names))
     found, beside, faults = list[FromFile](), dict[str, tuple[ForeignFile, ...]](), list[str]()
     remarks, others = Counter[Remark](), 0
     for number, (path, was_named) in enumerate(files, start=1):

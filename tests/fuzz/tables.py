@@ -13,7 +13,9 @@ from typing import Any
 
 from harness.analysis.curves.table import table_curves
 from harness.errors import HarnessError
+from harness.exchange import Import, Sizes, import_files
 from harness.reading import read_table
+from harness.store import Store
 from tests.builders.tables import counted, documents, scored
 from tests.fuzz.changes import anything, as_json, changed_bytes, changed_value
 from tests.fuzz.parquet_files import parquet_file
@@ -79,6 +81,12 @@ def _read_tables(name: str) -> Callable[[Path], None]:
     return read
 
 
+def _imported(folder: Path) -> tuple[str, ...]:
+    store = Store(folder / "results")
+    import_files("table", [folder / "table.csv"], store, Import(sizes=Sizes()))
+    return tuple(str(problem) for problem in store.problems())
+
+
 def _names(names: list[Any]) -> list[str]:
     return [str(name).encode("utf-8", "replace").decode() for name in names]
 
@@ -93,6 +101,7 @@ READERS = {
     "table": Reader("table.csv", _csv, _read_tables("table.csv"), files=30, share=0.1),
     "table, gzip": Reader("table.csv.gz", _gzip, _read_tables("table.csv.gz"), share=0.1),
     "table, zip": Reader("table.csv.zip", _zip, _read_tables("table.csv.zip"), share=0.1),
+    "table, imported": Reader("table.csv", _csv, _imported, files=30, share=0.1),
     "table, JSON": Reader("table.jsonl", _json, _read_tables("table.jsonl"), files=30, share=0.1),
     "table, Parquet": Reader("table.parquet", _parquet_table, _read_tables("table.parquet"), files=30, share=0.1),
 }

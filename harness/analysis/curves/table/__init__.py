@@ -2,7 +2,7 @@
 
 from harness.analysis.curves.table.columns import TEXT_COLUMNS, Columns
 from harness.analysis.curves.table.forms import in_our_columns, told_columns
-from harness.analysis.curves.table.reading import missing_information, table_curves
+from harness.analysis.curves.table.reading import missing_information, table_curves, table_measurements
 
 __all__ = [
     "TEXT_COLUMNS",
@@ -10,5 +10,6 @@ __all__ = [
     "in_our_columns",
     "missing_information",
     "table_curves",
+    "table_measurements",
     "told_columns",
 ]

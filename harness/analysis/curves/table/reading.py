@@ -51,13 +51,30 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
             below the header is row 1) and the column.
     """
     rows = tidy_rows(frame, scale, source)
-    ordered = rows.sort_values(list(IDENTITY_COLUMNS), kind="stable").itertuples(name="Row")
-    settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING_COLUMNS))]
-    measured = [one for setting in settings for one in measurements_of(setting, source)]
+    measured = _measurements(rows, source)
     if scale in OF_PARAMETERS:
         _check_final(measured, source)
     drawn = curves_of(measured, scale=scale)
     return drawn if is_leaderboard(rows) else _with_headlines(drawn)
+
+
+def table_measurements(frame: pd.DataFrame, source: str = "table") -> list[Measurement]:
+    """The scores of a tidy table by model, setting and few-shot seed, each as `table_curves` draws it.
+
+    Args:
+        frame: the table; the column `params` is needed.
+        source: name of the table in messages.
+
+    Raises:
+        TableError: as of `table_curves`.
+    """
+    return _measurements(tidy_rows(frame, "params", source), source)
+
+
+def _measurements(rows: pd.DataFrame, source: str) -> list[Measurement]:
+    ordered = rows.sort_values(list(IDENTITY_COLUMNS), kind="stable").itertuples(name="Row")
+    settings = [list(some) for _, some in groupby(ordered, attrgetter(*SETTING_COLUMNS))]
+    return [one for setting in settings for one in measurements_of(setting, source)]
 
 
 def missing_information(drawn: Iterable[Curve]) -> tuple[str, ...]:
