@@ -92,10 +92,11 @@ def imported_cells(found: Sequence[FromFile], request: Import) -> tuple[dict[Pla
             uncounted.add(one.result.task)
             continue
         result = _result(one, n, beyond, request)
-        before = cells.get(result.cell.place)
+        place = result.cell.place  # its key takes time
+        before = cells.get(place)
         replaced += before is not None and before.result.scores != result.scores
         if before is None or _date(before.source) <= _date(one):
-            cells[result.cell.place] = ImportedCell(one, result)
+            cells[place] = ImportedCell(one, result)
     if uncounted and not cells:
         raise HarnessError(f"nothing to import: {next(_left_out(uncounted))}")
     notes = (_notes(cells, request), _strangers(cells), _left_out(uncounted), _repeated(replaced))

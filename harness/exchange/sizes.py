@@ -23,6 +23,8 @@ class Sizes:
     """Families whose models may be meant, the preferred ones first."""
     told: Mapping[str, int] = field(default_factory=dict)
     """Name of a model, in full or behind the last slash -> parameters, as the user says."""
+    _found: dict[tuple[str, str], ModelSpec | None] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Name and revision -> what was found in the families, of which files name the same thousands of times."""
 
     def model(self, result: Published) -> ModelSpec | None:
         """The model; None where nobody knows its size.
@@ -31,7 +33,10 @@ class Sizes:
         """
         if result.cell is not None:
             return result.cell.model
-        found = self._in_families(result)
+        asked = result.model, result.revision
+        if asked not in self._found:
+            self._found[asked] = self._in_families(*asked)
+        found = self._found[asked]
         if found is None:
             params = self.told.get(result.model) or self.told.get(short(result.model)) or result.params
             if params is None:
@@ -46,16 +51,16 @@ class Sizes:
             gpus=None,
         )
 
-    def _in_families(self, result: Published) -> ModelSpec | None:
+    def _in_families(self, name: str, revision: str) -> ModelSpec | None:
         for family in self.families:
-            named = [model for model in family.models if result.model in (model.name, short(model.name))]
-            named = named or [model for model in family.models if short(result.model) == short(model.name)]
+            named = [model for model in family.models if name in (model.name, short(model.name))]
+            named = named or [model for model in family.models if short(name) == short(model.name)]
             for model in named:
-                if result.revision in (model.revision, model.revision[:12]):
+                if revision in (model.revision, model.revision[:12]):
                     return model
             if named:
                 final = named[-1]
-                return final if result.revision in _FINAL else replace(final, tokens=None, loss=None)
+                return final if revision in _FINAL else replace(final, tokens=None, loss=None)
         return None
 
 

@@ -75,6 +75,13 @@ def verdicts(quick: bool) -> None:
     print(table(head, verdicts.rows(100 if quick else verdicts.CURVES)))
 
 
+def import_(quick: bool) -> None:
+    """A thousand published result files."""
+    from tests.benchmarks import imports
+
+    print(table(imports.HEAD, imports.rows(100 if quick else imports.FILES)))
+
+
 def dashboard(quick: bool) -> None:
     """Every page of the dashboard, on a store of the embedded run's size and on a large one; also in a browser."""
     import tempfile
@@ -116,6 +123,7 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "core": core,
     "schedule": schedule,
     "verdicts": verdicts,
+    "import": import_,
     "dashboard": dashboard,
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
