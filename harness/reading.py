@@ -19,6 +19,8 @@ from harness.wording import as_written, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.analysis.curves import OthersResults, Scale
+
 log = logging.getLogger(__name__)
 
 _MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "n/a", "NULL", "null", "None", "NaN", "nan", "-NaN", "-nan"]
@@ -69,6 +71,39 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None, report: Rep
     for sentence in read.sentences:
         report(f"{path}: {sentence}")
     return read.frame
+
+
+def read_others(path: Path, scale: Scale = "params", report: Report = log.warning) -> OthersResults:
+    """Results that one's own are compared with: a results folder, also of imported results, or a table.
+
+    Args:
+        path: the folder or the file.
+        scale: the axis that a table must have a column for.
+        report: called with a sentence about each file that is skipped, and each thing that is read in another way.
+
+    Raises:
+        HarnessError: nothing is there, or it cannot be read.
+    """
+    from harness.analysis.curves import OthersResults, measured_results
+
+    if path.name.endswith(_TABLES):
+        from harness.analysis.curves.table import measured_table
+
+        table = measured_table(read_table(path, report=report), scale, str(path))
+        return OthersResults(path.name, table.measured, table.ranked)
+    outcomes = read_outcomes(path, report)
+    tools = {
+        " ".join(part for part in (source.tool, source.tool_version) if part)
+        for result in outcomes.results
+        if (source := result.provenance.source) is not None
+    }
+    name = f"{path.name or path} ({tools.pop()})" if len(tools) == 1 else path.name or str(path)
+    items = document_reader(Store(path), report)
+    return OthersResults(name, measured_results(outcomes.results, outcomes.failures, items=items))
+
+
+_TABLES = (".parquet", ".jsonl", ".json", *csv_file.ENDINGS)
+"""How the names of tables end."""
 
 
 def _content(path: Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from harness.cli.options import (
+    CompareWith,
     FamilyChoice,
     FigureFile,
     Json,
@@ -24,7 +25,7 @@ from harness.cli.options import (
     whole_numbers,
 )
 from harness.cli.output import print_json, table, telling
-from harness.cli.read import choose, given_curves
+from harness.cli.read import choose, compared_curves
 from harness.cli.write import paper_of, write_figures
 from harness.errors import HarnessError
 from harness.wording import number, score
@@ -63,17 +64,22 @@ def command(
     own_axes: Annotated[
         bool, typer.Option("--own-axes", help="Give each panel a y axis that ends with its points.")
     ] = False,
+    compare_with: CompareWith = None,
     as_json: Json = False,
 ) -> None:
     """Show every metric over the sizes of each family, with 95 % intervals."""
+    from harness.analysis.curves import overlaid
     from harness.analysis.curves.frame import point_rows
 
     paper = paper_of(figure, width, font)
     judging = verdicts or pairs
-    drawn = given_curves(results, table_file, scale, columns=split(columns), items=judging and figure is not None)
+    drawn, others = compared_curves(
+        results, table_file, compare_with or (), scale, columns=split(columns), items=judging and figure is not None
+    )
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
+    chosen = (*chosen, *overlaid(chosen, others))
     if figure is not None:
         from harness.figures import FigureLook
 
@@ -91,7 +97,7 @@ def command(
         print_json(rows)
         return
     head = [name for name in (rows[0] if rows else {"family": None}) if name != "scale"]
-    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions", "runs"))
+    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions", "runs", "source"))
     print(table(*shown))
 
 

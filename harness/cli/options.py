@@ -51,6 +51,14 @@ ScaleAxis = Annotated[
 FamilyChoice = Annotated[list[str] | None, typer.Option("--family", help="Only these families.")]
 TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
 ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]
+CompareWith = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--compare-with",
+        help="Results of others to draw beside: a results folder, also of imported results, or a table as --table "
+        "takes it. What is comparable joins curves and verdicts, the rest is drawn alone. Can be repeated.",
+    ),
+]
 FigureFile = Annotated[
     Path | None,
     typer.Option(

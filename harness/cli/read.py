@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.cli.output import say, timely
 from harness.errors import PlanError, TableError, unknown
-from harness.reading import document_reader, read_outcomes, read_table
+from harness.reading import document_reader, read_others, read_outcomes, read_table
 from harness.store import Store
 from harness.wording import counted
 
@@ -47,6 +47,57 @@ def given_curves(
     return _of_outcomes(outcomes, scale, items=document_reader(Store(root), say) if items else None)
 
 
+class ComparedCurves(NamedTuple):
+    """One's own curves, and those of others."""
+
+    own: tuple[Curve, ...]
+    """One's own, with what is comparable of others."""
+    others: tuple[Curve, ...]
+    """Those of others, which are kept apart."""
+
+
+def compared_curves(
+    results: Path | None,
+    table: Path | None,
+    compare_with: Sequence[Path],
+    scale: Scale = "params",
+    *,
+    columns: Sequence[str] = (),
+    items: bool = False,
+) -> ComparedCurves:
+    """As `given_curves`, with results of others; stderr says what became of these.
+
+    Args:
+        results: as of `given_curves`, like the arguments that are not named here.
+        table: as there.
+        compare_with: folders and tables with results of others.
+        scale: as there.
+        columns: as there.
+        items: as there.
+    """
+    if not compare_with:
+        return ComparedCurves(given_curves(results, table, scale, columns=columns, items=items), ())
+    from harness.analysis.curves import curves_of, headlined, measured_results, with_others
+
+    ranked = True
+    if table is not None:
+        _check_no_folder(results, table)
+        from harness.analysis.curves.table import measured_table, told_columns
+
+        measured, ranked = measured_table(read_table(table, told_columns(columns), say), scale, str(table))
+    else:
+        _check_no_columns(columns)
+        root = results or Path("results")
+        done, failures, _ = read_outcomes(root, say)
+        measured = measured_results(done, failures, items=document_reader(Store(root), say) if items else None)
+    joined = with_others(measured, [read_others(path, scale, say) for path in compare_with], scale=scale)
+    drawn = curves_of(joined.measured, scale=scale)
+    for source in joined.compared:
+        say(source.sentence())
+    others = tuple(curve for source in joined.compared for curve in source.curves)
+    return ComparedCurves(_said_of(drawn if ranked else headlined(drawn), scale), others)
+
+
 def given_verdicts(
     results: Path | None,
     table: Path | None,
@@ -82,9 +133,13 @@ def _check_no_columns(columns: Sequence[str]) -> None:
         raise TableError("--columns names columns of a table: expected --table FILE beside it")
 
 
-def _of_table(results: Path | None, table: Path, scale: Scale, columns: Sequence[str]) -> tuple[Curve, ...]:
+def _check_no_folder(results: Path | None, table: Path) -> None:
     if results is not None:
         raise TableError(f"--results {results} and --table {table}: expected one of them")
+
+
+def _of_table(results: Path | None, table: Path, scale: Scale, columns: Sequence[str]) -> tuple[Curve, ...]:
+    _check_no_folder(results, table)
     from harness.analysis.curves.table import missing_information, table_curves, told_columns
 
     drawn = table_curves(read_table(table, told_columns(columns), say), scale, str(table))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import IncludePath, Results, ScaleAxis
+from harness.cli.options import CompareWith, IncludePath, Results, ScaleAxis
 from harness.cli.output import say
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError
-from harness.reading import document_reader, read_outcomes
+from harness.reading import document_reader, read_others, read_outcomes
 from harness.store import Store
 from harness.wording import file_name, file_size
 
@@ -25,6 +25,7 @@ def command(
     png_dir: Annotated[
         Path | None, typer.Option("--png-dir", help="Also write the curves of each family as curves-FAMILY.png here.")
     ] = None,
+    compare_with: CompareWith = None,
     results: Results = Path("results"),
     scale: ScaleAxis = "params",
     include_path: IncludePath = None,
@@ -36,6 +37,7 @@ def command(
     if output.name and output.suffix.lower() not in (".html", ".htm"):
         raise HarnessError(f"{output}: the report is a page; expected a file named .html")
     from harness.analysis.compare import MOST_ANSWERS
+    from harness.analysis.verdict import study
     from harness.catalog import load_catalog
     from harness.kept_verdicts import kept_study
     from harness.report import report_page
@@ -44,7 +46,13 @@ def command(
 
     store, outcomes = Store(results), read_outcomes(results, say)
     documents = document_reader(store, say)
-    whole = kept_study(store, outcomes, scale=scale, items=documents)
+    if compare_with:
+        others = [read_others(path, scale, say) for path in compare_with]
+        whole = study(*outcomes, scale=scale, items=documents, others=others)
+    else:
+        whole = kept_study(store, outcomes, scale=scale, items=documents)
+    for source in whole.compared:
+        say(source.sentence())
     done, failures, _ = outcomes
     cards = task_cards([*done, *failures], first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
     to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))

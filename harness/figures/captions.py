@@ -45,6 +45,8 @@ def describe(
     parts += _about_thresholds(rows) if thresholds else []
     parts += _about_forms(rows, lines)
     parts += _about_families(curves, lines)
+    if others := list(dict.fromkeys(c.source for c in curves if c.source is not None)):
+        parts.append(f"Open markers: results of others, in no verdict: {', '.join(others)}.")
     missing = list(dict.fromkeys(f"{gap.model} {c.task} {c.shots}-shot" for c in curves for gap in c.gaps))
     if missing:
         more = f" and {len(missing) - _NAMED_GAPS} more" if len(missing) > _NAMED_GAPS else ""

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import plotly.graph_objects as go
 
+from harness.analysis.curves import Curve, overlaid
 from harness.analysis.verdict import CurveRow, Judged, partner_rows
 from harness.figures.captions import describe
 from harness.figures.grid import FigureLook, Panel, panels_figure
@@ -44,11 +45,14 @@ def curve_figure(rows: Sequence[CurveRow], *, look: FigureLook | None = None) ->
     return captioned(figure, describe(rows, lines_of([row.curve for row in rows]), thresholds=look.thresholds))
 
 
-def sharp_and_smooth(rows: Sequence[Judged], *, look: FigureLook | None = None) -> go.Figure:
+def sharp_and_smooth(
+    rows: Sequence[Judged], *, look: FigureLook | None = None, beside: Sequence[Curve] = ()
+) -> go.Figure:
     """The headline metric beside the continuous one of the same answers: a jump in both is no metric artefact.
 
     Args:
         rows: of one task and one scale axis, at least one; those with a partner get a line in the second panel.
+        beside: curves of others; those of the same task, shots and metric are drawn too.
         look: what is shown besides.
 
     >>> import pandas as pd
@@ -62,22 +66,27 @@ def sharp_and_smooth(rows: Sequence[Judged], *, look: FigureLook | None = None) 
     'log'
     """
     look, partners = look or FigureLook(), partner_rows(rows)
-    panels = [Panel("", rows), *([Panel("", partners)] if partners else [])]
+    shown, smooth = _with_others(rows, beside), _with_others(partners, beside)
+    panels = [Panel("", shown), *([Panel("", smooth)] if smooth else [])]
     figure = panels_figure(panels, title=rows[0].curve.task, columns=len(panels), panel_height=250, look=look)
     lines = lines_of([row.curve for panel in panels for row in panel.rows])
-    return captioned(figure, describe(rows, lines, partners=partners, thresholds=look.thresholds))
+    return captioned(figure, describe(shown, lines, partners=smooth, thresholds=look.thresholds))
 
 
-def overview(rows: Sequence[CurveRow], *, columns: int = 4, look: FigureLook | None = None) -> go.Figure:
+def overview(
+    rows: Sequence[CurveRow], *, columns: int = 4, look: FigureLook | None = None, beside: Sequence[Curve] = ()
+) -> go.Figure:
     """One small panel for each metric of a task, a line per setting, all on one scale axis.
 
     Args:
         rows: any metrics of any tasks; at least one.
         columns: how many panels stand side by side at most.
         look: what is shown besides.
+        beside: curves of others; those of the same task, shots and metric are drawn too.
     """
     look = look or FigureLook()
-    panels = [Panel(group[0].curve.task, group) for group in _by_metric(rows)]
+    panels = [Panel(group[0].curve.task, _with_others(group, beside)) for group in _by_metric(rows)]
+    rows = [row for panel in panels for row in panel.rows]
     columns = min(columns, len(panels))
     height, weight = (170, _SMALL) if len(panels) > 1 else (230, 1.0)
     figure = panels_figure(panels, title="", columns=columns, panel_height=height, look=look, weight=weight)
@@ -100,6 +109,11 @@ def pairs(rows: Sequence[Judged], *, look: FigureLook | None = None) -> go.Figur
     partners = [row for panel in panels[1::2] for row in panel.rows]
     lines = lines_of([row.curve for row in (*rows, *partners)])
     return captioned(figure, describe(rows, lines, partners=partners, thresholds=look.thresholds))
+
+
+def _with_others(rows: Sequence[CurveRow], beside: Sequence[Curve]) -> list[CurveRow]:
+    """The rows of one metric, and the curves of others that belong into their panel."""
+    return [*rows, *(CurveRow(curve=curve) for curve in overlaid([row.curve for row in rows], beside))]
 
 
 def _by_metric(rows: Sequence[_Row]) -> list[list[_Row]]:

@@ -32,8 +32,15 @@ def lines_of(curves: Sequence[Curve]) -> Lines:
     """How to draw each family and setting, in the order of the curves.
 
     A colour never stands for two families: each of several families has one, and its settings differ in dash. Families
-    for which no colour is left share grey. The settings of a single family differ in colour as well.
+    for which no colour is left share grey. The settings of a single family differ in colour as well. Results of others
+    that one's own are compared with have open markers.
     """
+    found = _of_settings(curves)
+    others = {(c.family, c.label) for c in curves if c.source is not None}
+    return {key: line._replace(symbol=f"{line.symbol}-open") if key in others else line for key, line in found.items()}
+
+
+def _of_settings(curves: Sequence[Curve]) -> Lines:
     keys = list(dict.fromkeys((c.family, c.label) for c in curves))
     families, labels = ([*dict.fromkeys(part)] for part in zip(*keys, strict=True))
     dashes = dict(zip(labels, cycle(DASHES), strict=False))

@@ -134,6 +134,7 @@ PAGE = """<!DOCTYPE html>
 <li><a href="#leaderboard">Leaderboard</a></li>
 {% if power %}<li><a href="#power">What the documents can show</a></li>{% endif %}
 {% endif %}
+{% if compared %}<li><a href="#compared">Compared with results of others</a></li>{% endif %}
 <li><a href="#failures">What is missing</a></li>
 <li><a href="#provenance">How this was made, and how to make it again</a></li>
 <li><a href="#glossary">Glossary</a></li>
@@ -264,6 +265,14 @@ empty means no score.</p>
 <h2 id="power">What the documents can show</h2>
 {{ power }}
 {% endif %}
+{% endif %}
+
+{% if compared %}
+<h2 id="compared">Compared with results of others</h2>
+<p>Results of others join a curve, and count in its verdict, only where everything is equal that can change a score:
+family, task and its version, shots, prompt, metric, program, number format. All others are kept apart: figures show
+them with open markers where task, shots and metric are those of a curve of one's own, and no verdict counts them.</p>
+<ul>{% for line in compared %}<li>{{ line }}</li>{% endfor %}</ul>
 {% endif %}
 
 <h2 id="failures">What is missing</h2>

@@ -155,6 +155,7 @@ def report_page(
         failures=[_failure_row(f) for f in study.failures],
         partial=missing_documents(study.results),
         problems=[str(problem) for problem in study.problems],
+        compared=[source.sentence() for source in study.compared],
         provenance=how_made(study.results),
         commands="\n".join(commands(study.results, study.failures, study.scale)),
         citation=bibtex(),
@@ -191,7 +192,7 @@ def _can_tell(study: Study) -> bool:
 def _family_part(
     found: FamilyFindings, study: Study, drawings: Drawings, anchors: _Anchors, cards: Mapping[str, TaskCard]
 ) -> _FamilyPart:
-    judged = study.of(found.family)
+    judged, others = study.of(found.family), [curve for source in study.compared for curve in source.curves]
     tasks: dict[tuple[str, str], list[Judged]] = {}
     for row in sorted(judged, key=lambda row: (row.curve.suite, row.curve.task)):
         tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
@@ -202,16 +203,18 @@ def _family_part(
         found=found,
         matters=[(anchors[_place(one.judged.curve)], one) for one in found.matters[:_FIRST_FINDINGS]],
         overviews=[
-            drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK))
+            drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK, beside=others))
             for page in pages
         ],
-        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task]) for rows in groups],
+        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task], others) for rows in groups],
     )
 
 
-def _task(judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors, card: TaskCard) -> _Task:
+def _task(
+    judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors, card: TaskCard, others: Sequence[Curve]
+) -> _Task:
     first = judged[0].curve
-    drawn = [figures.sharp_and_smooth(with_traces(judged), look=_LOOK), *_shots_by_scale(judged)]
+    drawn = [figures.sharp_and_smooth(with_traces(judged), look=_LOOK, beside=others), *_shots_by_scale(judged)]
     return _Task(
         name=first.task,
         kind=first.kind,

@@ -95,6 +95,7 @@ def point_rows(curves: Iterable[Curve]) -> list[dict[str, Any]]:
             "n": point.estimate.n,
             "chance": curve.metric.chance,
             "conditions": curve.conditions,
+            "source": curve.source,
             "runs": [
                 {
                     "run": name,

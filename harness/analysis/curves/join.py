@@ -53,10 +53,26 @@ def curves(
         items: returns the scores of a cell's documents, such as `Store.scores`, to fill `Curve.items`; None leaves
             them out.
     """
+    return curves_of(measured_results(results, failures, items=items), scale=scale)
+
+
+def measured_results(
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    *,
+    items: Callable[[Cell], DocumentScores | None] | None = None,
+) -> tuple[Measurement, ...]:
+    """The measurements that results hold; the arguments are those of `curves`."""
     done = tuple(results)
     succeeded = {r.cell.place for r in done}
-    measured = [_of_result(r, items) for r in done]
-    return curves_of([*measured, *(_of_failure(f) for f in failures if f.cell.place not in succeeded)], scale=scale)
+    failed = (_of_failure(f) for f in failures if f.cell.place not in succeeded)
+    return (*(_of_result(r, items) for r in done), *failed)
+
+
+def headlined(drawn: Sequence[Curve]) -> tuple[Curve, ...]:
+    """The curves, with rank 0 for every sharp metric, and for continuous ones without a sharp one beside them."""
+    with_sharp = {c.setting for c in drawn if not c.metric.continuous}
+    return tuple(c if c.metric.continuous and c.setting in with_sharp else replace(c, rank=0) for c in drawn)
 
 
 def curves_of(measurements: Iterable[Measurement], *, scale: Scale) -> tuple[Curve, ...]:

@@ -130,6 +130,8 @@ class Curve:
     may name both. None where nothing is said."""
     split: str | None = None
     """How this curve differs from others of the same setting that it cannot be joined with; None without any."""
+    source: str | None = None
+    """Whose results these are that one's own are compared with; None for one's own."""
     noise: RunNoise | None = None
     """Noise between training runs, from the sizes with several; None where no size has several."""
     items: Array | None = field(default=None, compare=False, repr=False)
@@ -245,9 +247,9 @@ class Curve:
 
     @property
     def circumstances(self) -> str:
-        """Prompt variant and `split`, in words; empty for a curve of the default prompt that is not split."""
-        parts = [self.prompt] if self.prompt != "default" else []
-        return ", ".join([*parts, self.split] if self.split else parts)
+        """Prompt variant, `split` and `source`, in words; empty where there is none but the default prompt."""
+        prompt = None if self.prompt == "default" else self.prompt
+        return ", ".join(part for part in (prompt, self.split, self.source) if part)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from harness.analysis.curves import Curve, Scale, curves
+from harness.analysis.curves import Compared, Curve, OthersResults, Scale, curves_of, measured_results, with_others
 from harness.analysis.stats import Resolution
 from harness.analysis.verdict.judging import judge
 from harness.analysis.verdict.types import Judged
@@ -33,6 +33,9 @@ class Study:
     by_document: bool = False
     """True when the scores of single documents were weighed, and not those of cells alone."""
 
+    compared: tuple[Compared, ...] = ()
+    """What became of results of others with which these are compared; what joins is in `curves` and `judged`."""
+
     @property
     def families(self) -> tuple[str, ...]:
         """Families with at least one judged curve, by name."""
@@ -50,6 +53,7 @@ def study(
     *,
     scale: Scale = "params",
     items: Callable[[Cell], DocumentScores | None] | None = None,
+    others: Iterable[OthersResults] = (),
 ) -> Study:
     """Draw up and judge every curve that the results hold.
 
@@ -59,9 +63,11 @@ def study(
         problems: result files that were skipped.
         scale: the x axis.
         items: gives the scores of a cell's documents, see `curves`; None judges by the scores of cells alone.
+        others: results of others; what is comparable is judged with one's own, the rest is in `Study.compared`.
     """
     done, failed = tuple(results), tuple(failures)
-    drawn_up = curves(done, failed, scale=scale, items=items)
+    joined = with_others(measured_results(done, failed, items=items), others, scale=scale)
+    drawn_up = curves_of(joined.measured, scale=scale)
     return Study(
         results=done,
         failures=failed,
@@ -70,6 +76,7 @@ def study(
         judged=judge(drawn_up),
         scale=scale,
         by_document=items is not None,
+        compared=joined.compared,
     )
 
 

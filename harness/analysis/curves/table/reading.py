@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 import pandas as pd
 
-from harness.analysis.curves.join import curves_of
+from harness.analysis.curves.join import curves_of, headlined
 from harness.analysis.curves.scale import OF_PARAMETERS, Scale
 from harness.analysis.curves.table.columns import IDENTITY_COLUMNS, SETTING_COLUMNS
 from harness.analysis.curves.table.measurements import measurements_of
@@ -50,12 +50,27 @@ def table_curves(frame: pd.DataFrame, scale: Scale = "params", source: str = "ta
         TableError: something is missing, makes no sense or is given twice. The message names the row (the first
             below the header is row 1) and the column.
     """
+    read = measured_table(frame, scale, source)
+    drawn = curves_of(read.measured, scale=scale)
+    return drawn if read.ranked else headlined(drawn)
+
+
+class MeasuredTable(NamedTuple):
+    """The measurements of a table."""
+
+    measured: tuple[Measurement, ...]
+    """One for each model, seed and setting."""
+    ranked: bool
+    """Whether the table says which metric of a task is the headline, as a leaderboard of this harness does."""
+
+
+def measured_table(frame: pd.DataFrame, scale: Scale = "params", source: str = "table") -> MeasuredTable:
+    """The measurements that a table holds; arguments and errors are those of `table_curves`."""
     rows = tidy_rows(frame, scale, source)
     measured = _measurements(rows, source)
     if scale in OF_PARAMETERS:
         _check_final(measured, source)
-    drawn = curves_of(measured, scale=scale)
-    return drawn if is_leaderboard(rows) else _with_headlines(drawn)
+    return MeasuredTable(tuple(measured), is_leaderboard(rows))
 
 
 def table_measurements(frame: pd.DataFrame, source: str = "table") -> list[Measurement]:
@@ -115,9 +130,3 @@ def _check_final(measured: Iterable[Measurement], source: str) -> None:
                 "nothing says which is the most trained; expected a column `tokens`, a column `run` that tells "
                 "training runs apart, or names that differ"
             )
-
-
-def _with_headlines(drawn: Sequence[Curve]) -> tuple[Curve, ...]:
-    """The curves, with rank 0 for every sharp metric, and for continuous ones without a sharp one beside them."""
-    with_sharp = {c.setting for c in drawn if not c.metric.continuous}
-    return tuple(c if c.metric.continuous and c.setting in with_sharp else replace(c, rank=0) for c in drawn)
