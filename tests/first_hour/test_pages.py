@@ -23,6 +23,7 @@ NOT_HERE = {
     r"(pip|hf) .*": "needs a network",
     r"(ray|sbatch|srun|kubectl|docker|apptainer|ssh) .*": "needs a cluster",
     r"python -m tests\.(benchmarks|calibration|chaos|fuzz|security).*": "measures for minutes",
+    r"emergence (run|track) .*(--track|--to) .*": "needs trackers of experiments; tests/tracking have them",
     r"emergence watch .*": "watches until it is interrupted; tests/cli start it",
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence report --png-dir .*|.* --figure \S+\.svg": "needs a Chromium; tests/browser has one",

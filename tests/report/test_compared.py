@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.analysis.verdict import study
+from harness.figures import sharp_and_smooth
 from harness.leaderboard import tidy_table, to_csv
 from harness.reading import read_others
 from harness.records import CellResult
@@ -113,9 +114,13 @@ def test_the_report_draws_others_with_open_markers_and_says_what_became_of_them(
     page = (tmp_path / "r.html").read_text()
     assert '<h2 id="compared">' in page
     assert "Open markers: results of others, in no verdict: theirs." in page
-    drawn = page.split("Plotly.newPlot(")[1]
-    assert '"name":"0-shot, theirs"' in drawn
-    assert '"symbol":"square-open"' in drawn
+    assert "0-shot, theirs" in page
+    whole = study(grown(RISE), others=[read_others(theirs)])
+    drawn = sharp_and_smooth(whole.judged, beside=whole.compared[0].curves)
+    assert [(one.name, one.marker.symbol) for one in drawn.data if one.name and "shot" in one.name] == [
+        ("0-shot", "circle"),
+        ("0-shot, theirs", "square-open"),
+    ] * 2
     assert 'id="compared"' not in report_page(study(*Store(own).outcomes()))
 
 
