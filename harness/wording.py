@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
 from typing import Any
+from unicodedata import category
 
 _SUFFIXES = ("", "k", "M", "B", "T")
 """What model names use for each thousand times more. Above the last, papers print powers of ten (FLOPs)."""
@@ -331,13 +332,23 @@ def natural_order(text: str) -> tuple[tuple[str, int], ...]:
     return tuple((words, int(digits or 0)) for words, digits in re.findall(r"([^0-9]*)([0-9]*)", text)[:-1])
 
 
+def letters_of(text: str, signs: str, instead: str) -> str:
+    r"""The text with its letters, digits and marks, of any script, and some signs; `instead` is for each run of others.
+
+    >>> letters_of("नाम 1/日本語", "-", "_"), letters_of("a\x00b", "", "")
+    ('नाम_1_日本語', 'ab')
+    """
+    kept = (one if one in signs or one.isalnum() or category(one)[0] == "M" else "\x00" for one in text)
+    return re.sub("\x00+", lambda _: instead, "".join(kept))
+
+
 def file_name(text: str) -> str:
     """Foreign text as the name of a file: letters and digits of any script, points inside, and hyphens for the rest.
 
     >>> file_name("shots-org/model v1.5"), file_name("../../.profile")
     ('shots-org-model-v1.5', 'profile')
     """
-    return re.sub(r"[^\w.]+", "-", text).strip("-.")[:_LONGEST_FILE_NAME] or "unnamed"
+    return letters_of(text, "._", "-").strip("-.")[:_LONGEST_FILE_NAME] or "unnamed"
 
 
 def defused(text: str) -> str:

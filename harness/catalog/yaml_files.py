@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -69,8 +70,20 @@ def _free(value: str) -> str:
 
 
 _MOST_VARIANT = 40
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_NAME)]
-_TaskName = Annotated[str, Field(pattern=r"^(lm_eval:)?[A-Za-z0-9][A-Za-z0-9._:()-]*$", max_length=MOST_NAME)]
+
+
+def _composed(value: Any) -> Any:
+    """A text whose letters are each one character where Unicode has one, so that names that look alike are alike."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+# In these patterns \w is a letter, digit or mark of any script, `_`, or a joiner that some scripts need.
+_NAMED = r"^[^\W_][\w.-]*$"
+_Name = Annotated[str, Field(pattern=_NAMED, max_length=MOST_NAME), BeforeValidator(_composed)]
+_Variant = Annotated[str, Field(pattern=_NAMED, max_length=_MOST_VARIANT), BeforeValidator(_composed)]
+_TaskName = Annotated[
+    str, Field(pattern=r"^(lm_eval:)?[^\W_][\w.:()-]*$", max_length=MOST_NAME), BeforeValidator(_composed)
+]
 """A task of ours, or one or a group or a tag of lm-eval."""
 _FreeName = Annotated[_Name, BeforeValidator(_free)]
 _Short = Annotated[str, Field(max_length=MOST_NAME)]
@@ -209,7 +222,7 @@ class ModelFile(_Strict):
     loss: _Positive | None = None
     revision: Annotated[_Short, Field(pattern=_REVISION)] = "main"
     dtype: Dtype | None = None
-    variant: Annotated[_Name, Field(max_length=_MOST_VARIANT)] | None = None
+    variant: _Variant | None = None
     run: _Run | None = None
     gpus: _Positive | None = None
 
@@ -303,6 +316,7 @@ def _without(raw: dict[str, Any], error: ValidationError) -> dict[str, Any]:
     return {"kind": "qa", **rest}
 
 
+_LETTERS = "letters, digits, `.`, `_` and `-`, the first a letter or a digit (of any script)"
 _EXPECTED = {
     "model_type": "keys and values",
     "dict_type": "keys and values",
@@ -311,7 +325,8 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
-    "string_pattern_mismatch": "letters, digits, `.`, `_` and `-`, the first a letter or a digit",
+    "string_pattern_mismatch": _LETTERS,
+    "string_unicode": _LETTERS,
     "string_too_short": "a name",
     "too_short": "at least one",
 }

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness import figures
 
-WIDTH = 800.0
+STILL_WIDTH = 800.0
 """Pixels of each picture: letters of 12.5 pixels are 8 points on a sheet of A4."""
 
 SCRIPT = """
@@ -60,7 +60,7 @@ class Drawings:
         return Markup(
             '<figure data-figure="{}"><div class="plot"></div><div class="still">{}</div>'
             "<figcaption>{}</figcaption></figure>"
-        ).format(len(self._figures) - 1, Markup(figures.to_svg(shown, width=WIDTH)), figures.caption(figure))
+        ).format(len(self._figures) - 1, Markup(figures.to_svg(shown, width=STILL_WIDTH)), figures.caption(figure))
 
     @property
     def packed(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count as count_from
@@ -33,12 +32,12 @@ from harness.records import CellFailure
 from harness.report.board import text_tables
 from harness.report.citation import bibtex
 from harness.report.commands import commands
-from harness.report.drawings import SCRIPT, WIDTH, Drawings, packed
+from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, packed
 from harness.report.page import PAGE, STYLE
 from harness.report.provenance import how_made, missing_documents
 from harness.task_cards import TaskCard, card_rows, task_cards
 from harness.version import __version__
-from harness.wording import counted, cut, moment, visible
+from harness.wording import counted, cut, letters_of, moment
 
 _Anchors = dict[tuple[str, str, str], str]
 """Family, suite and task -> where the task stands on the page."""
@@ -52,7 +51,7 @@ _TASKS_AT_A_GLANCE = 12
 """Panels of one figure, which has to fit a sheet of paper."""
 _SETTINGS_ON_A_SHEET = 30
 """Rows of one heat map."""
-_LOOK = figures.FigureLook(width=WIDTH)
+_LOOK = figures.FigureLook(width=STILL_WIDTH)
 
 
 class _Line(NamedTuple):
@@ -256,7 +255,7 @@ def _anchors(study: Study) -> _Anchors:
     anchors: _Anchors = {}
     taken: set[str] = set()
     for family, suite, task in sorted({_place(row.curve) for row in study.judged}):
-        begun = re.sub(r"[^\w.]+", "-", visible(f"task-{family}-{task}"))
+        begun = letters_of(f"task-{family}-{task}", "._", "-")
         names = (begun if number == 1 else f"{begun}-{number}" for number in count_from(1))
         anchors[family, suite, task] = next(name for name in names if name not in taken)
         taken.add(anchors[family, suite, task])

@@ -13,39 +13,61 @@ Merging two results folders is copying them together. Records of runs and verdic
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from harness.bounded.limits import FOLDERS
 from harness.plan import Cell
+from harness.wording import letters_of
 
 HEADER = "cell.json"
 SAMPLES = "samples.parquet"
 FAILURE = "failure.json"
 RUNS = ".runs"
 SOURCES = ".imported"
+_MOST_BYTES = 120
+"""Of a name that is not ASCII, as a part of a path: file systems take 255 for a whole part, which may hold two."""
 JUDGED = ".judged"
 
 
 def cell_folder(root: Path, cell: Cell) -> Path:
     """Folder of one cell below the results folder `root`."""
-    model = f"{path_part(cell.model.name.replace('/', '--'))}@{path_part(cell.model.revision[:12])}"
-    if cell.model.variant:
-        model += f"+{path_part(cell.model.variant)}"
-    name = f"{cell.shots}shot-{path_part(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
-    return root / path_part(cell.model.family) / model / path_part(cell.task) / name
+    folder = _folder(root, cell, path_part)
+    if folder.relative_to(root).as_posix().isascii():
+        return folder
+    # until names of all scripts were folders, `_` stood for what is not ASCII: such results stay where they are
+    older = _folder(root, cell, _ascii_part)
+    return older if older.is_dir() else folder
 
 
 def path_part(name: str) -> str:
-    """A name as one component of a path: no separators, not hidden, never empty.
+    """A name as one component of a path: letters of any script, no separators, not hidden, never empty or too long.
 
-    >>> path_part("org/model v2"), path_part("../etc")
-    ('org_model_v2', '_etc')
+    >>> path_part("org/model v2"), path_part("../etc"), path_part("数学 1")
+    ('org_model_v2', '_etc', '数学_1')
     """
+    part = letters_of(unicodedata.normalize("NFC", name), "._=-", "_").lstrip(".") or "_"
+    if part.isascii() or len(part.encode()) <= _MOST_BYTES:
+        return part
+    begun = part.encode()[:_MOST_BYTES].decode(errors="ignore")
+    return f"{begun}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+
+
+def _ascii_part(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._=-]+", "_", name).lstrip(".") or "_"
+
+
+def _folder(root: Path, cell: Cell, part: Callable[[str], str]) -> Path:
+    model = f"{part(cell.model.name.replace('/', '--'))}@{part(cell.model.revision[:12])}"
+    if cell.model.variant:
+        model += f"+{part(cell.model.variant)}"
+    name = f"{cell.shots}shot-{part(cell.prompt)}-seed{cell.seed}-{cell.key[:8]}"
+    return root / part(cell.model.family) / model / part(cell.task) / name
 
 
 def cell_files(folder: str | Path) -> Iterator[tuple[os.DirEntry[str], os.DirEntry[str] | None]]:

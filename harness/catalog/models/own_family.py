@@ -18,14 +18,15 @@ from harness.catalog.models.folders import complete_folder
 from harness.catalog.models.sizes import ParameterCounts
 from harness.errors import ModelError
 from harness.plausible import MOST_NAME
-from harness.wording import cut
+from harness.wording import cut, letters_of
 
 _DEPTH = 6
 """Folders inside each other that are looked through."""
 _STEP = re.compile(rf"(?:.*[-_.])?{STEP_NAME}", re.ASCII | re.IGNORECASE)
 _RUN = re.compile(r"(?:^|[-_.])(seed|run|replica|trial)[-_.]?(\d{1,9})(?=$|[-_.])", re.ASCII | re.IGNORECASE)
 _TEMPORARY = re.compile(r"[._]?te?mp.*|\..*|.*([._-]te?mp|\.part|\.partial|\.incomplete|\.lock|~)", re.IGNORECASE)
-_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
+_USUAL = "._-"
+"""Signs that names keep beside letters and digits."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +112,7 @@ def common_root(folders: Sequence[Path]) -> Path:
 def called(root: Path) -> str:
     """A name for the family below a folder: that of the folder, or of one above it which is no step and no run."""
     names = [place.name for place in (root, *root.parents) if not _is_of_another(place.name)]
-    return _UNUSUAL.sub("-", names[0]).strip("-_.") or "mine"
+    return letters_of(names[0], _USUAL, "-").strip("-_.") or "mine"
 
 
 def _parts(folder: Path, root: Path) -> tuple[str, ...]:
@@ -129,7 +130,7 @@ def _is_of_another(name: str) -> bool:
 
 
 def _name(folder: Path, parts: Sequence[str]) -> str:
-    name = _UNUSUAL.sub("_", "-".join(parts)).strip("-_.")
+    name = letters_of("-".join(parts), _USUAL, "_").strip("-_.")
     if not 0 < len(name) <= MOST_NAME:
         raise ModelError(f"{folder}: would be called {cut(name)}; expected a name of 1 to {MOST_NAME} characters")
     return name
