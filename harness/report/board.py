@@ -27,10 +27,16 @@ class TextTable(NamedTuple):
 def text_tables(ranked: pd.DataFrame) -> list[TextTable]:
     """A ranked table as people read it: each part begins with rank, model and size.
 
-    Scores are rounded, and columns that are equal in every row are left out.
+    Scores are rounded. Of what identifies a model only its name is shown, and what it takes to tell models apart.
     """
     table = for_people(ranked)
-    kept = [c for c in MODEL_COLUMNS if c in {"family", "model"} or (c != "params" and table[c].nunique() > 1)]
+    others = [c for c in MODEL_COLUMNS if c not in {"family", "model", "params"}]
+    alike = table.groupby("model")[others].nunique()
+    kept = [
+        *(["family"] if table["family"].nunique() > 1 else []),
+        "model",
+        *(c for c in others if (alike[c] > 1).any()),
+    ]
     scores = [c for c in table.columns if c not in {*MODEL_COLUMNS, "rank"}]
     names = [
         [*(_name(row[c]) for c in ("rank", *kept)), "" if pd.isna(row["params"]) else number(row["params"])]

@@ -113,8 +113,9 @@ PAGE = """<!DOCTYPE html>
 {% if family.matters %}
 <ul>
 {% for anchor, one in family.matters %}
-<li><a href="#{{ anchor }}">{{ one.judged.curve.task }}</a>, {{ one.judged.curve.label }}{% if one.of_settings > 1 %}
-(so in {{ one.settings }} of {{ one.of_settings }} settings){% endif %}: {{ one.sentence }}</li>
+<li><a href="#{{ anchor }}">{{ one.judged.curve.task }}</a>, {{ one.judged.curve.label }}
+{% if one.of_settings > 1 %}(so in {{ one.settings }} of {{ one.of_settings }} settings){% endif %}:
+{{ one.sentence }}</li>
 {% endfor %}
 </ul>
 {% endif %}

@@ -211,7 +211,8 @@ def _small(decision: Decision, evidence: Evidence, change: str) -> str:
     if decision.label != "inconclusive":
         return f"{moving or 'No change with scale'} ({change}); a change of {score(bound)} or more is excluded."
     doubt = "and" if moving else "but"
-    what = f"{moving[:1].lower()}{moving[1:]}" if moving else "no clear trend"
+    none = "no trend beyond scatter" if significant(evidence.q_trend) else "no clear trend"
+    what = f"{moving[:1].lower()}{moving[1:]}" if moving else none
     return f"Cannot tell: {what} ({change}), {doubt} a change up to {score(bound)} is not excluded."
 
 
