@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -24,11 +26,12 @@ from harness.cli.options import (
     split,
     whole_numbers,
 )
-from harness.cli.output import print_json, table, telling
+from harness.cli.output import print_json, say, table, telling
 from harness.cli.read import choose, compared_curves
-from harness.cli.write import paper_of, write_figures
+from harness.cli.write import paper_of, write_bytes, write_figures
 from harness.errors import HarnessError
-from harness.wording import number, score
+from harness.store import Store
+from harness.wording import counted, file_size, number, score
 
 if TYPE_CHECKING:
     from harness.analysis.curves import Curve
@@ -52,6 +55,13 @@ def command(
     shots: ShotChoice = None,
     metric: Annotated[str, typer.Option(help="`all`, the `headline` of each task, or the name of a metric.")] = "all",
     figure: FigureFile = None,
+    supplement: Annotated[
+        Path | None,
+        typer.Option(
+            "--supplement",
+            help="Write a .zip with everything behind the figure: picture, points, scores, verdicts, command.",
+        ),
+    ] = None,
     width: PictureWidth = None,
     font: PictureFont = None,
     verdicts: Annotated[
@@ -72,15 +82,17 @@ def command(
     from harness.analysis.curves.frame import point_rows
 
     paper = paper_of(figure, width, font)
-    judging = verdicts or pairs
+    _check_supplement(supplement)
+    drawing = figure is not None or supplement is not None
+    judging = verdicts or pairs or supplement is not None
     drawn, others = compared_curves(
-        results, table_file, compare_with or (), scale, columns=split(columns), items=judging and figure is not None
+        results, table_file, compare_with or (), scale, columns=split(columns), items=judging and drawing
     )
     chosen = choose(
         drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
     )
     chosen = (*chosen, *overlaid(chosen, others))
-    if figure is not None:
+    if drawing:
         from harness.figures import FigureLook
 
         look = FigureLook(
@@ -90,15 +102,48 @@ def command(
             thresholds=verdicts,
             width=900.0 if paper is None else paper.drawn_width,
         )
-        made = _figures(_rows(drawn, chosen, judging=judging), look, pairs=pairs, apart=_is_page(figure))
-        write_figures(figure, made, "Curves over scale", paper)
+        shown = _rows(drawn, chosen, judging=judging)
+        made = _figures(shown, look, pairs=pairs, apart=figure is None or _is_page(figure))
+        if figure is not None:
+            write_figures(figure, made, "Curves over scale", paper)
+        if supplement is not None:
+            _write_supplement(supplement, shown, made, results if table_file is None else None, table_file)
     rows = point_rows(chosen)
     if as_json:
         print_json(rows)
         return
     head = [name for name in (rows[0] if rows else {"family": None}) if name != "scale"]
-    shown = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions", "runs", "source"))
-    print(table(*shown))
+    told = telling(head, [[_text(name, row[name]) for name in head] for row in rows], ("conditions", "runs", "source"))
+    print(table(*told))
+
+
+def _check_supplement(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() != ".zip":
+        raise HarnessError(f"{path}: expected a file named .zip for --supplement")
+
+
+def _write_supplement(
+    path: Path, shown: Sequence[CurveRow], made: Sequence[Any], results: Path | None, table_file: Path | None
+) -> None:
+    """Write the archive of a figure; results lie in a folder, in `results/` unless told, or in a table."""
+    from harness.analysis.verdict import Judged
+    from harness.report import figure_supplement
+
+    if not made:
+        raise HarnessError(f"{path}: there is nothing to draw")
+    sources = list(dict.fromkeys(row.curve.source for row in shown if row.curve.source is not None))
+    notes = [f"Results of others are drawn beside, in no verdict: {', '.join(sources)}."] if sources else []
+    notes += [f"The scores were read from the table {table_file.name}."] if table_file is not None else []
+    archive = figure_supplement(
+        [row.curve for row in shown],
+        made,
+        [row for row in shown if isinstance(row, Judged)],
+        command=shlex.join(["emergence", *sys.argv[1:]]),
+        results=Store(results or Path("results")).results() if table_file is None else (),
+        notes=notes,
+    )
+    write_bytes(path, archive)
+    say(f"everything behind {counted(len(made), 'figure')} written to {path} ({file_size(len(archive))})")
 
 
 def _is_page(figure: Path) -> bool:

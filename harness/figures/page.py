@@ -38,10 +38,15 @@ def untitled(figure: go.Figure) -> go.Figure:
     return shown
 
 
-def to_div(figure: go.Figure) -> str:
-    """The figure as an HTML fragment that is as wide as the page around it, which must hold `plotly_js()`."""
+def to_div(figure: go.Figure, name: str | None = None) -> str:
+    """The figure as an HTML fragment that is as wide as the page around it, which must hold `plotly_js()`.
+
+    Args:
+        figure: a figure of this package.
+        name: id of its element, other than that of all others on the page; None makes one up.
+    """
     config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
-    return str(to_html(untitled(figure), full_html=False, include_plotlyjs=False, config=config))
+    return str(to_html(untitled(figure), full_html=False, include_plotlyjs=False, config=config, div_id=name))
 
 
 def plotly_js() -> str:
@@ -57,8 +62,9 @@ def to_page(drawn: Sequence[go.Figure], title: str) -> str:
         title: title of the page, as plain text.
     """
     parts = [
-        f"<figure>{_heading(figure)}{to_div(figure)}<figcaption>{escape(caption(figure))}</figcaption></figure>"
-        for figure in drawn
+        f"<figure>{_heading(figure)}{to_div(figure, f'figure-{number}')}"
+        f"<figcaption>{escape(caption(figure))}</figcaption></figure>"
+        for number, figure in enumerate(drawn, start=1)
     ]
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
     return (
