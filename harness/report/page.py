@@ -203,7 +203,7 @@ verdict would be another. “–”: there is none.</p>
 
 <h2 id="overview">All tasks at a glance</h2>
 {% for family in families %}
-<h3>{{ family.name }}</h3>
+{% if family.overviews %}<h3>{{ family.name }}</h3>{% endif %}
 {% for drawn in family.overviews %}{{ drawn }}{% endfor %}
 {% endfor %}
 
@@ -211,6 +211,9 @@ verdict would be another. “–”: there is none.</p>
 <p>Left: the headline metric. Right: a continuous metric of the same answers. An ability that jumps on the left but
 grows steadily on the right was growing all along, and the metric hid it. Thin lines are fitted growth forms: they
 describe the sizes measured and promise nothing beyond them.</p>
+{% if undrawn %}<p>Here are figures of the {{ families|map(attribute="tasks")|map("length")|sum }} tasks that do most.
+The other {{ undrawn }} are in the tables, with all their reasons, and
+<code>emergence curves --task NAME --figure FILE.html</code> draws any of them.</p>{% endif %}
 {% for family in families %}
 {% for task in family.tasks %}
 <section>

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from itertools import count as count_from
 from typing import Any, NamedTuple
@@ -33,14 +33,15 @@ from harness.report.board import text_tables
 from harness.report.citation import bibtex
 from harness.report.commands import commands
 from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, packed
+from harness.report.drawn import TaskPlace, drawn_tasks, place_of
 from harness.report.page import PAGE, STYLE
 from harness.report.provenance import how_made, missing_documents
 from harness.task_cards import TaskCard, card_rows, task_cards
 from harness.version import __version__
 from harness.wording import counted, cut, letters_of, moment
 
-_Anchors = dict[tuple[str, str, str], str]
-"""Family, suite and task -> where the task stands on the page."""
+_Anchors = dict[TaskPlace, str]
+"""Tasks with figures -> where the task stands on the page."""
 _FIRST_FINDINGS = 6
 """Tasks of a family that are named at the top."""
 _MOST_OF_A_QUESTION = 1_500
@@ -127,7 +128,7 @@ def report_page(
             scores alone.
         to_come: family -> number of cells that a run is still to evaluate; None for none.
     """
-    drawings, anchors = Drawings(), _anchors(study)
+    drawings, anchors = Drawings(), _anchors(drawn_tasks(study))
     if cards is None:
         cards = task_cards([*study.results, *study.failures], first=lambda _: ())
     found = {one.family: one for one in findings(study.judged, to_come=to_come)}
@@ -145,12 +146,13 @@ def report_page(
         plotly=packed(figures.plotly_js()),
         drawings=drawings,
         families=families,
+        undrawn=len({place_of(row.curve) for row in study.judged}) - len(anchors),
         verdicts=[_line(row, anchors) for row in study.judged],
         boards=text_tables(ranked_table(study.results, study.failures, documents=documents, noise=noise)),
         paired=documents is not None,
         glossary=_glossary(study),
         power=drawings.of(figures.power_figure(resolutions(study.judged))) if _can_tell(study) else None,
-        heat_maps=[drawings.of(one) for one in _heat_maps(study)],
+        heat_maps=[drawings.of(one) for one in _heat_maps(study, {task for _, _, task in anchors})],
         failures=[_failure_row(f) for f in study.failures],
         partial=missing_documents(study.results),
         problems=[str(problem) for problem in study.problems],
@@ -193,14 +195,15 @@ def _family_part(
 ) -> _FamilyPart:
     judged, others = study.of(found.family), [curve for source in study.compared for curve in source.curves]
     tasks: dict[tuple[str, str], list[Judged]] = {}
-    for row in sorted(judged, key=lambda row: (row.curve.suite, row.curve.task)):
+    drawn = [row for row in judged if place_of(row.curve) in anchors]
+    for row in sorted(drawn, key=lambda row: (row.curve.suite, row.curve.task)):
         tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
     groups = list(tasks.values())
     pages = [groups[at : at + _TASKS_AT_A_GLANCE] for at in range(0, len(groups), _TASKS_AT_A_GLANCE)]
     return _FamilyPart(
         name=found.family,
         found=found,
-        matters=[(anchors[_place(one.judged.curve)], one) for one in found.matters[:_FIRST_FINDINGS]],
+        matters=[(anchors.get(place_of(one.judged.curve), "tasks"), one) for one in found.matters[:_FIRST_FINDINGS]],
         overviews=[
             drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK, beside=others))
             for page in pages
@@ -217,18 +220,21 @@ def _task(
     return _Task(
         name=first.task,
         kind=first.kind,
-        anchor=anchors[_place(first)],
+        anchor=anchors[place_of(first)],
         card=card,
         lines=[_line(row, anchors) for row in judged],
         figures=[drawings.of(figure) for figure in drawn],
     )
 
 
-def _heat_maps(study: Study) -> list[Any]:
-    """The chance-centred scores, so many settings to a figure that it fits a sheet of paper."""
+def _heat_maps(study: Study, tasks: Set[str]) -> list[Any]:
+    """The chance-centred scores of some tasks, so many settings to a figure that it fits a sheet of paper."""
     if not study.curves:
         return []
-    table = centred_table(study.results, study.failures)
+    table = centred_table(
+        [one for one in study.results if one.cell.task in tasks],
+        [one for one in study.failures if one.cell.task in tasks],
+    )
     parts = (table.iloc[:, at : at + _SETTINGS_ON_A_SHEET] for at in range(0, table.shape[1], _SETTINGS_ON_A_SHEET))
     return [figures.heat_map(part) for part in parts]
 
@@ -243,18 +249,14 @@ def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
 
 def _line(row: Judged, anchors: _Anchors) -> _Line:
     shown = f"{row.verdict.label} {tone_of(row.verdict)}"
-    return _Line(anchors[_place(row.curve)], shown, table_row(row), row.verdict.reasons)
+    return _Line(anchors.get(place_of(row.curve), "tasks"), shown, table_row(row), row.verdict.reasons)
 
 
-def _place(curve: Curve) -> tuple[str, str, str]:
-    return (curve.family, curve.suite, curve.task)
-
-
-def _anchors(study: Study) -> _Anchors:
+def _anchors(drawn: Iterable[TaskPlace]) -> _Anchors:
     """Where each task of a family stands on the page: letters and digits of its name, and a number if that is taken."""
     anchors: _Anchors = {}
     taken: set[str] = set()
-    for family, suite, task in sorted({_place(row.curve) for row in study.judged}):
+    for family, suite, task in sorted(drawn):
         begun = letters_of(f"task-{family}-{task}", "._", "-")
         names = (begun if number == 1 else f"{begun}-{number}" for number in count_from(1))
         anchors[family, suite, task] = next(name for name in names if name not in taken)
