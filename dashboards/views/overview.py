@@ -5,7 +5,6 @@ Numbers are known at once, verdicts when they are judged, the figure comes last:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -13,7 +12,7 @@ import streamlit as st
 from harness.dashboards import address, charts, state, summary
 
 from harness.analysis.verdict import FamilyFindings, Judged, findings
-from harness.runs import progress as runs
+from harness.runs.progress import cells_to_come
 from harness.store import Outcomes
 from harness.wording import count, counted
 
@@ -41,21 +40,11 @@ def show_numbers(of: dict[str, int], key: str) -> None:
             st.metric(name, count(value), width="content")
 
 
-def to_come(of: Outcomes) -> Counter[str]:
-    """Family -> number of cells that runs which go on are still to evaluate."""
-    now = datetime.now(UTC)
-    records = runs.up_to_date(state.store().runs()[0], of.results, of.failures, now)
-    going = [record for record in records if record.state(now) == "going on"]
-    missing: Counter[str] = Counter()
-    if going:
-        for tally in runs.tallies(of.results, of.failures, going):
-            missing[tally.family] += tally.planned
-    return missing
-
-
 def show_answer(judged: Sequence[Judged]) -> None:
     """What each family shows: one sentence, and the curves that matter."""
-    answers = findings(judged, to_come=to_come(everything))
+    done, failed, _ = everything
+    to_come = cells_to_come(done, failed, state.store().runs()[0], datetime.now(UTC))
+    answers = findings(judged, to_come=to_come)
     place = st.container()
     page = address.turn_page(-(-len(answers) // FAMILIES), "families-page")
     with place:

@@ -40,7 +40,7 @@ def command(
     from harness.analysis.verdict import study
     from harness.catalog import load_catalog
     from harness.kept_verdicts import kept_study
-    from harness.report import report_page
+    from harness.report import drawn_tasks, report_page
     from harness.runs.progress import cells_to_come
     from harness.task_cards import first_samples, task_cards
 
@@ -54,7 +54,9 @@ def command(
     for source in whole.compared:
         say(source.sentence())
     done, failures, _ = outcomes
-    cards = task_cards([*done, *failures], first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
+    drawn = {task for _, _, task in drawn_tasks(whole)}
+    of_drawn = [one for one in (*done, *failures) if one.cell.task in drawn]
+    cards = task_cards(of_drawn, first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
     to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))
     few = sum(result.n_expected for result in done) <= MOST_ANSWERS
     page = report_page(whole, cards=cards, documents=documents if few else None, to_come=to_come)
