@@ -13,6 +13,7 @@ from harness.cli.output import say
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError
 from harness.reading import document_reader, read_others, read_outcomes
+from harness.records import Outcome
 from harness.store import Store
 from harness.wording import file_name, file_size
 
@@ -55,7 +56,8 @@ def command(
         say(source.sentence())
     done, failures, _ = outcomes
     drawn = {task for _, _, task in drawn_tasks(whole)}
-    of_drawn = [one for one in (*done, *failures) if one.cell.task in drawn]
+    every: list[Outcome] = [*done, *failures]
+    of_drawn = [one for one in every if one.cell.task in drawn]
     cards = task_cards(of_drawn, first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
     to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))
     few = sum(result.n_expected for result in done) <= MOST_ANSWERS
