@@ -60,6 +60,32 @@ def test_lm_eval_finds_the_files_and_prints_the_table(emergence: Emergence, stor
     assert "0.75" in table
 
 
+@pytest.mark.parity
+def test_lm_eval_makes_the_card_of_a_hub_repository_of_the_files(
+    emergence: Emergence, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lm-eval's tracker lists result and sample files, loads the latest, and writes down where each stands."""
+    evaluation_tracker = pytest.importorskip("lm_eval.loggers.evaluation_tracker")
+    out, cards = exported(emergence, store, tmp_path), []
+
+    class Repository:
+        def list_repo_files(self, **_: str) -> list[str]:
+            return [path.relative_to(out).as_posix() for path in sorted(out.rglob("*")) if path.is_file()]
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda filename, **_: str(out / filename))
+    monkeypatch.setattr("huggingface_hub.DatasetCard.push_to_hub", lambda card, *_, **__: cards.append(card))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    tracker = evaluation_tracker.EvaluationTracker(output_path=str(out))
+    tracker.api, tracker.details_repo, tracker.public_repo = Repository(), "lab/details", True
+    tracker.recreate_metadata_card()
+    (card,) = cards
+    configs = {config["config_name"]: config["data_files"] for config in card.data.to_dict()["configs"]}
+    # of no result file, its own neither: lm-eval 0.4.13 takes the ending .json for a part of their dates
+    assert configs.keys() == {f"toy-{params}__{name}" for params in (1000, 4000) for name in ("colours", "shapes")}
+    assert {one["split"] for files in configs.values() for one in files} >= {"latest"}
+    assert '"acc,none": 0.75' in card.text
+
+
 def facts(found: CellResult) -> tuple[object, ...]:
     asked = found.cell
     return (
