@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +14,10 @@ from harness.errors import FaultsError, HarnessError, PlanError, unknown
 from harness.exchange.cells import FromFile, Import, ImportedCell, imported_cells
 from harness.exchange.files import foreign_file, foreign_files
 from harness.exchange.formats import READERS
-from harness.exchange.types import Contents, ForeignFile, Published, Remark
+from harness.exchange.types import Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.plan import Place
-from harness.records import CellResult, implausible
+from harness.records import CellResult, Sample, implausible
+from harness.scoring.metrics import mean_stderr
 from harness.store import OutcomeWriter, Store
 from harness.wording import counted, cut
 
@@ -23,6 +25,8 @@ ImportTold = Callable[[int, int, str], None]
 """Is told how many are done, of how many, and what: files that are read, then cells that are imported."""
 FILES_READ, CELLS_IMPORTED = "files read", "cells imported"
 """What is counted while files are read, and while cells are written."""
+_SAME = 1e-6
+"""How near the mean of the documents is to a score that was computed as their mean, and perhaps rounded."""
 _MOST_FAULTS = 10
 """Impossible results that are named."""
 
@@ -125,7 +129,7 @@ def _results(contents: Contents, file: ForeignFile) -> Iterator[FromFile]:
 
 
 def _with_answers(result: Published) -> Published:
-    """The result with what its documents alone say: how many there are, and the number of their options.
+    """The result with what its documents alone say: how many there are, the number of their options, and errors.
 
     They are read here in any case, so that nothing has been written when one of them turns out to be damaged.
     """
@@ -134,7 +138,18 @@ def _with_answers(result: Published) -> Published:
     samples = result.answers.samples()
     options = {len(sample.options) for sample in samples}
     same = options.pop() if len(options) == 1 and max(options) > 1 else None
-    return replace(result, n=result.n or len(samples) or None, options=result.options or same)
+    n = result.n or len(samples) or None
+    scores = tuple(_with_error(score, samples) if len(samples) == n else score for score in result.scores)
+    return replace(result, n=n, options=result.options or same, scores=scores)
+
+
+def _with_error(score: PublishedScore, samples: Sequence[Sample]) -> PublishedScore:
+    """The score with the standard error of its documents, where it has none and is their mean."""
+    values = [sample.scores[score.metric] for sample in samples if score.metric in sample.scores]
+    if score.stderr is not None or not values or len(values) < len(samples):
+        return score
+    mean, stderr = mean_stderr(values)
+    return replace(score, stderr=stderr) if math.isclose(mean, score.value, rel_tol=_SAME, abs_tol=_SAME) else score
 
 
 def _check(cells: Iterable[ImportedCell]) -> None:

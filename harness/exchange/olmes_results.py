@@ -18,7 +18,7 @@ from harness.bounded.files import is_regular
 from harness.errors import HarnessError
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
 from harness.exchange.olmes_samples import PREDICTIONS, olmes_documents
-from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore
+from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.wording import quoted
 
 OLMES, OLMO_EVAL = "olmes", "olmo-eval"
@@ -27,6 +27,7 @@ DEFAULT_SEEDS = (1234, 42)
 PRIMARY = "primary_score"
 """Metric of OLMES that repeats another, the one that the task names first."""
 _METRICS = "-metrics.json"
+_MEAN = Remark("file", "left out, which has means over several tasks")
 _UNANSWERED = "no_answer"
 """Share of documents without an answer."""
 _DECIDES = (
@@ -54,6 +55,8 @@ def read_olmes(file: ForeignFile) -> Contents | None:
         HarnessError: a value in it is not what the program writes there.
     """
     raw = file.json()
+    if _is_task(raw) and _is_mean(Fields(raw, str(file.path)).mapping("task_config")):
+        return Contents(results=(), remarks={_MEAN: 1})
     if _is_task(raw):
         found = [_of_task(Fields(raw, str(file.path)), file.path)]
     elif _is_run(raw):
@@ -67,6 +70,12 @@ def read_olmes(file: ForeignFile) -> Contents | None:
 def _is_task(raw: Any) -> bool:
     needed = {"task_name", "metrics", "model_config", "task_config"}
     return isinstance(raw, dict) and needed <= raw.keys()
+
+
+def _is_mean(config: Fields) -> bool:
+    """Whether a file is of several tasks together, such as the 57 of MMLU, which have files of their own."""
+    about = config.get("metadata")
+    return isinstance(about, dict) and ("num_tasks" in about or about.get("description") == "Aggregate metric")
 
 
 def _is_run(raw: Any) -> bool:

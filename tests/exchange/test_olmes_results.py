@@ -159,6 +159,25 @@ def test_what_is_asked_otherwise_is_never_joined(emergence: Emergence, tmp_path:
     assert len({result.cell.task_digest for result in Store(tmp_path / "r").results()}) == 3
 
 
+def test_standard_errors_follow_from_the_documents_whose_mean_a_score_is(emergence: Emergence, tmp_path: Path) -> None:
+    olmes_file(tmp_path / "a", metrics={"f1": 0.5, "bleu": 0.9}, asked_primary_metric="f1")
+    rows = [{"doc_id": n, "metrics": {"f1": value, "bleu": value}} for n, value in enumerate((0.0, 0.5, 0.5, 1.0))]
+    rows_file(tmp_path / "a" / "task-000-colours-predictions.jsonl", rows)
+    emergence("import", "olmes", tmp_path / "a", "--results", tmp_path / "r", *SIZE)
+    scores = {score.metric: score.stderr for score in only(Store(tmp_path / "r")).scores}
+    assert scores == {"f1": pytest.approx(math.sqrt(0.5 / 3 / 4)), "bleu": None}
+
+
+def test_means_over_several_tasks_are_left_out_and_counted(emergence: Emergence, tmp_path: Path) -> None:
+    olmes_file(tmp_path / "a" / "1")
+    olmes_file(
+        tmp_path / "a" / "2", "task-001-all", asked_metadata={"num_tasks": 57, "description": "Aggregate metric"}
+    )
+    done = emergence("import", "olmes", tmp_path / "a", "--results", tmp_path / "r", *SIZE)
+    assert "1 file left out, which has means over several tasks" in done.err
+    assert "imported 1 cell from 1 file of olmes" in done.err
+
+
 def test_shots_that_no_file_says_are_said(emergence: Emergence, tmp_path: Path) -> None:
     olmes_file(tmp_path / "a", asked_num_shots=None)
     done = emergence("import", "olmes", tmp_path / "a", "--results", tmp_path / "r", *SIZE)
