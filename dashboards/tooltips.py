@@ -10,12 +10,12 @@ import streamlit as st
 from harness.glossary import explained
 
 
-def tooltips(headings: Iterable[str], **widths: Any) -> dict[str, Any]:
+def tooltips(headings: Iterable[str], **widths: int) -> dict[str, Any]:
     """The `column_config` of `st.dataframe` for the headings that the glossary explains.
 
     Args:
         headings: of the table.
-        widths: heading -> width of its column, where the table would choose a bad one.
+        widths: heading -> width of its column in pixels, where the table would choose a bad one.
     """
     texts = {heading: explained(heading) for heading in headings}
     return {

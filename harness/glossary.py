@@ -71,6 +71,8 @@ QUALIFIERS: Mapping[str, str] = {
 """What each qualifier adds, by its name in JSON."""
 
 COLUMNS: Mapping[str, str] = {
+    "Verdict": "What the curve shows; what stands in brackets qualifies it. Emergent: absent in the smaller sizes, and "
+    "not foreseen by extrapolating them.",
     "Threshold": "Where the curve passes chance by 0.05. < and + mark what lies outside the sizes measured.",
     "95 % interval": "Interval of the value to the left, over documents, seeds and training runs.",
     "Above chance from": "The smallest size from which this and all larger ones are above chance, tested one by one.",
@@ -79,6 +81,16 @@ COLUMNS: Mapping[str, str] = {
     "Why": "The reasons, the deciding one first.",
     "difference": "Mean of the second side less the first, on the documents that both answered.",
     "detectable": "Smallest true difference that would be found four times out of five.",
+    "ci_low": "Lower end of the 95 % interval.",
+    "ci_high": "Upper end of the 95 % interval.",
+    "better": "The side that is better at a false-discovery rate of 5 %; empty when that cannot be told.",
+    "Largest": "The largest size measured.",
+    "Forecast": "Expected score of one more model at the scale asked for.",
+    "95 % from": "Lower end of the interval that holds the score of one more model with 95 %.",
+    "95 % to": "Upper end of the same.",
+    "Back-test error": "Mean error of forecasts of the largest sizes from the smaller ones.",
+    "Back-tests inside": "How many of these scores lay inside their intervals.",
+    "Doubts": "Why this forecast may be wrong.",
     "smallest gain": "Smallest gain over chance that these documents would show four times out of five.",
     "signal": "Largest less smallest score of the finished models.",
     "noise": "Standard deviation of late checkpoints, of training runs, or at least of documents.",

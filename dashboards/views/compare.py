@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
+from harness.dashboards.tooltips import tooltips
 
 from harness import figures
 from harness.analysis.compare import Comparison, choose_side, compare_pairs, noise_from, pair_up, summary
@@ -64,9 +65,11 @@ if comparisons:
         lambda: tables.comparisons(comparisons),
         of=(filters, a, b),
     )
+    rows = tables.comparisons(comparisons)
     st.dataframe(
-        tables.written(tables.comparisons(comparisons), tables.COMPARISON_NUMBERS),
+        tables.written(rows, tables.COMPARISON_NUMBERS),
         hide_index=True,
+        column_config=tooltips(map(str, rows)),
         placeholder="",
         key="comparisons",
         alt="Paired differences, a row per task",

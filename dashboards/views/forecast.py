@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
+from harness.dashboards.tooltips import tooltips
 
 from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
@@ -78,9 +79,11 @@ page = address.turn_page(-(-len(curves) // CARDS), "forecast-page")
 shown = curves[(page - 1) * CARDS : page * CARDS]
 found = foretold(state.version(), (study.scale, *(curve.setting for curve in shown)), at, shown)
 with place:
+    rows = tables.forecast_table([one for one, _ in found])
     st.dataframe(
-        tables.written(tables.forecast_table([one for one, _ in found]), tables.FORECAST_NUMBERS),
+        tables.written(rows, tables.FORECAST_NUMBERS),
         hide_index=True,
+        column_config=tooltips(map(str, rows)),
         placeholder="",
         key="forecasts",
         alt="Forecasts, a row per curve",

@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
+from harness.dashboards.tooltips import tooltips
 
 from harness import figures
 from harness.analysis.verdict import Judged, label_text, to_json
+from harness.glossary import explained
 from harness.wording import count, visible_json
 
 # Lines on a page. Comments: Streamlit would print a text that stands alone.
@@ -60,6 +62,9 @@ def show_verdict(row: Judged) -> None:
     )
 
 
+VERDICT_COLUMNS = ("Verdict", "Threshold", "Above chance from", "Change", "q", "Deciding sizes")
+
+
 def table_of(rows: Sequence[Judged]) -> Callable[..., Any]:
     """What draws the table of some verdicts."""
     words = {
@@ -68,10 +73,7 @@ def table_of(rows: Sequence[Judged]) -> Callable[..., Any]:
         "Verdict": [label_text(row.verdict) for row in rows],
     }
     # The first lines may be shorter than the others, and no label is cut.
-    widths = {
-        heading: st.column_config.TextColumn(width=round(AROUND + LETTER * min(max(map(len, texts)), LONGEST)))
-        for heading, texts in words.items()
-    }
+    widths = {heading: round(AROUND + LETTER * min(max(map(len, texts)), LONGEST)) for heading, texts in words.items()}
     families = len({row.curve.family for row in rows}) > 1
     table = tables.verdicts(rows)
     columns = [name for name in table if families or name != "Family"]
@@ -80,7 +82,7 @@ def table_of(rows: Sequence[Judged]) -> Callable[..., Any]:
         return st.dataframe(
             tables.written(table, tables.VERDICT_NUMBERS),
             hide_index=True,
-            column_config=widths,
+            column_config=tooltips(map(str, table), **widths),
             column_order=columns,
             placeholder="",
             on_select="rerun",
@@ -96,13 +98,7 @@ st.title("Verdicts")
 st.html(BESIDE)
 study, filters = state.look()
 with st.expander("What the columns mean"):
-    st.text(
-        "Emergent: absent in the smaller sizes and not foreseen by extrapolating them; apparent, when a steep smooth "
-        "curve fits as well.\nThreshold: where the curve passes chance by 5 points of 100; < and + lie outside the "
-        "sizes measured.\nAbove chance from: this size and all larger ones are.\nChange: fitted over the scale, "
-        "smallest to largest size.\nq: trend test, corrected for all curves (Benjamini-Hochberg).\nDeciding sizes: how "
-        "many there are without which the verdict would be another."
-    )
+    st.text("\n".join(f"{heading}: {text}" for heading in VERDICT_COLUMNS if (text := explained(heading))))
 state.say_basis(study)
 judged = filters.judged(study.judged)
 words = sorted({label_text(row.verdict) for row in judged})

@@ -129,8 +129,7 @@ def report_page(
         to_come: family -> number of cells that a run is still to evaluate; None for none.
     """
     drawings, anchors = Drawings(), _anchors(drawn_tasks(study))
-    if cards is None:
-        cards = task_cards([*study.results, *study.failures], first=lambda _: ())
+    cards = task_cards([*study.results, *study.failures], first=lambda _: ()) | dict(cards or {})
     found = {one.family: one for one in findings(study.judged, to_come=to_come)}
     families = [_family_part(found[name], study, drawings, anchors, cards) for name in study.families]
     noise = None if documents is None else noise_from(study.results)
