@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from harness.analysis.stats.chance import normalised
+from harness.analysis.stats import normalised
 from harness.exchange.open_llm_columns import (
     OPEN_LLM_AVERAGE,
     OPEN_LLM_COLUMNS,
