@@ -153,7 +153,7 @@ def _result_id(result: CellResult, metric: str) -> str:
 
 def _reading(metric: MetricSpec) -> Mapping[str, Any]:
     """How a metric is read; a bound that is not known is infinite."""
-    least = 0.0 if metric.chance is not None or is_share(metric.name) else "-Infinity"
+    least = 0.0 if is_share(metric.name) else "-Infinity"  # correlations can be below 0
     best = metric.best
     higher = (least, "Infinity" if best is None else best)
     lower = ("-Infinity" if best is None else best, "Infinity")

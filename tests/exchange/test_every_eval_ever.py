@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,26 @@ def test_what_is_exported_is_valid_by_its_schema(emergence: Emergence, store: St
 
 def samples_of(record: Path) -> Path:
     return record.with_name(f"{record.stem}_samples.jsonl")
+
+
+def test_every_score_lies_within_the_bounds_that_its_file_states(emergence: Emergence, tmp_path: Path) -> None:
+    made = Store(tmp_path / "results")
+    metrics = (MetricSpec(name="acc", chance=0.25), MetricSpec(name="mcc", chance=0.0), BLEU)
+    metrics += (MetricSpec(name="perplexity", higher_is_better=False, chance=None, best=None, continuous=True),)
+    base = result(cell(of=task("colours", metrics=metrics)), values=[1.0, 0.0, 1.0, 1.0])
+    values = {"acc": 0.75, "mcc": -0.125, "bleu": 31.5, "perplexity": 12.5}
+    scores = tuple(replace(base.scores[0], metric=name, value=value, stderr=None) for name, value in values.items())
+    made.write(replace(base, scores=scores, samples=()))
+    (path,) = exported(emergence, made.root, tmp_path / "out").rglob("*.json")
+    entries = {one["metric_config"]["metric_id"]: one for one in json.loads(path.read_text())["evaluation_results"]}
+    assert {name: one["score_details"]["score"] for name, one in entries.items()} == values
+    bounds = {name: [one["metric_config"][key] for key in ("min_score", "max_score")] for name, one in entries.items()}
+    assert bounds == {
+        "acc": [0.0, 1.0],
+        "mcc": ["-Infinity", 1.0],
+        "bleu": ["-Infinity", "Infinity"],
+        "perplexity": ["-Infinity", "Infinity"],
+    }
 
 
 def test_the_schema_refuses_what_is_not_in_it() -> None:

@@ -45,7 +45,7 @@ def _importing(form: str, file: str) -> Callable[[Path], tuple[str, ...]]:
 
 
 def _reader(form: str, file: str, good: Any, prepare: Callable[[Path], Any] = lambda folder: None) -> Reader:
-    return Reader(file, of_json(*good), _importing(form, file), prepare, files=40, share=0.1)
+    return Reader(file, of_json(*good), _importing(form, file), prepare, files=25, share=0.1)
 
 
 def _without_hash(folder: Path) -> None:
@@ -120,7 +120,7 @@ READERS = {
         of_json(*_ROWS),
         _importing("every-eval-ever", f"{NAME}.json"),
         _without_hash,
-        files=40,
+        files=25,
         share=0.1,
     ),
     "HELM statistics": _reader("helm", "stats.json", _helm("stats.json"), _with_run),
@@ -129,21 +129,21 @@ READERS = {
         of_json(*_helm("run_spec.json")),
         _importing("helm", "stats.json"),
         _with_run,
-        files=40,
+        files=25,
         share=0.1,
     ),
     "oellm table": Reader(
-        "eval_results.csv", _of_table(COLLECTED), _importing("oellm", "eval_results.csv"), files=40, share=0.1
+        "eval_results.csv", _of_table(COLLECTED), _importing("oellm", "eval_results.csv"), files=25, share=0.1
     ),
     "oellm jobs": Reader(
-        "jobs.csv", _of_table(JOBS), _importing("oellm", "eval_results.csv"), oellm_table, files=40, share=0.1
+        "jobs.csv", _of_table(JOBS), _importing("oellm", "eval_results.csv"), oellm_table, files=25, share=0.1
     ),
     "lighteval results": _reader("lighteval", _LIGHTEVAL, _lighteval(), _with_details),
     "lighteval details": Reader(
-        _DETAILS, _details, _importing("lighteval", _LIGHTEVAL), _with_lighteval, files=40, share=0.1
+        _DETAILS, _details, _importing("lighteval", _LIGHTEVAL), _with_lighteval, files=25, share=0.1
     ),
     "Open LLM Leaderboard table": Reader(
-        "contents.csv", _of_table(_CONTENTS), _importing("open-llm", "contents.csv"), files=40, share=0.1
+        "contents.csv", _of_table(_CONTENTS), _importing("open-llm", "contents.csv"), files=25, share=0.1
     ),
     "Open LLM Leaderboard rows": _reader("open-llm", "contents.json", ([_NEW, _NEW], _OLD)),
 }
