@@ -41,9 +41,10 @@ td.name { white-space: nowrap; }
 ul.lines { max-width: none; padding: 0; list-style: none; font-size: .88rem; }
 ul.lines li { margin: .25rem 0; display: grid; grid-template-columns: max-content 1fr; gap: 0 .6rem;
   align-items: start; }
-td.why { min-width: 8rem; padding-left: 1rem; }
+td.why { min-width: 8rem; width: 34%; padding-left: 1rem; }
 .label { display: inline-block; border-radius: 4px; padding: .05rem .45rem; background: var(--plain-bg); white-space:
 nowrap; }
+td .label { white-space: normal; min-width: 6.5rem; }
 .label.good { color: var(--good); background: var(--good-bg); }
 .label.bad { color: var(--bad); background: var(--bad-bg); }
 .label.emergent { font-weight: 600; }
