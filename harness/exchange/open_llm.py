@@ -10,7 +10,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.bounded.documents import documents, kind_of_file
@@ -46,7 +45,7 @@ def read_open_llm(file: ForeignFile) -> Contents | None:
     Raises:
         HarnessError: a value is not what the leaderboard has there.
     """
-    rows, columns = _rows(file.path), list[_Column]()
+    rows, columns = _rows(file), list[_Column]()
     results, remarks = list[Published](), Counter[Remark]()
     for row in rows:
         columns = columns or list(_columns(row.raw))
@@ -62,13 +61,24 @@ def read_open_llm(file: ForeignFile) -> Contents | None:
     return Contents(results=tuple(results), remarks=remarks) if columns else None
 
 
-def _rows(path: Path) -> Iterator[Fields]:
+def _rows(file: ForeignFile) -> Iterator[Fields]:
     """Rows by the names of their columns, without the invisible sign that makes an arrow or a heart a picture."""
     try:
-        for number, row in enumerate(documents(path, kind_of_file(path.name, "json")), start=1):
-            yield Fields({str(k).replace("\ufe0f", ""): v for k, v in row.fields.items()}, f"{path}: row {number}")
+        for number, row in enumerate(_documents(file), start=1):
+            yield Fields({str(k).replace("\ufe0f", ""): v for k, v in row.items()}, f"{file.path}: row {number}")
     except UnreadableError as error:
-        raise HarnessError(f"{path}: {error}") from error
+        raise HarnessError(f"{file.path}: {error}") from error
+
+
+def _documents(file: ForeignFile) -> Iterator[Mapping[str, Any]]:
+    """The rows; none for JSON of another form, which is no damaged table but something else."""
+    if file.path.suffix == ".json":
+        value = file.json()
+        if isinstance(value, list) and all(isinstance(row, dict) for row in value):
+            yield from value
+    else:
+        for row in documents(file.path, kind_of_file(file.path.name, "json")):
+            yield row.fields
 
 
 def _columns(names: Iterable[str]) -> Iterator[_Column]:

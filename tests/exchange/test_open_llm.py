@@ -141,6 +141,16 @@ def test_what_is_wrong_is_one_line(tmp_path: Path, changes: dict[str, Any], said
         contents(table_file(tmp_path / "contents.csv", new_row("lab/small", 0.5, 0.375, **changes)))
 
 
+def test_other_files_of_a_folder_are_left_out(emergence: Emergence, tmp_path: Path) -> None:
+    table_file(tmp_path / "data" / "train.parquet", new_row("lab/small", 0.5, 0.375))
+    table_file(tmp_path / "data" / "other.csv", {"a": 1})
+    (tmp_path / "data" / "state.json").write_text('{"_fingerprint": "x", "rows": [{"a": 1}]}')
+    done = emergence("import", "open-llm", tmp_path / "data", "--results", tmp_path / "r")
+    assert done.code == 0
+    assert "2 other files left out" in done.err
+    assert "imported 6 cells from 1 file of open-llm" in done.err
+
+
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.json", "x.parquet"])
 def test_another_table_is_none_of_these(emergence: Emergence, tmp_path: Path, name: str) -> None:
     path = table_file(tmp_path / name, {"a": 1, "fullname": "x"})
