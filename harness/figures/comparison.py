@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.compare import Comparison
 from harness.figures.style import COLOURS, GREY, captioned, layout, literal
+from harness.glossary import metric_of
 from harness.wording import count, interval, p_value, score, signed, span
 
 _CHARACTER = 7
@@ -37,7 +38,9 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         if rows:
             figure.add_trace(_differences(rows, colour, symbol, legend))
     figure.add_vline(x=0, line={"color": GREY, "dash": "dash", "width": 1.2})
-    figure.update_xaxes(title_text=f"Difference of scores, {literal(b)} minus {literal(a)}")
+    units = {_unit(one) for one in comparisons}
+    unit = f" ({units.pop()})" if len(units) == 1 else ""
+    figure.update_xaxes(title_text=f"Difference of scores{unit}, {literal(b)} minus {literal(a)}")
     figure.update_yaxes(
         type="category",
         automargin=False,
@@ -47,6 +50,11 @@ def comparison_figure(comparisons: Sequence[Comparison], *, a: str = "A", b: str
         dtick=1,
     )
     return captioned(figure, _caption(comparisons))
+
+
+def _unit(one: Comparison) -> str:
+    known = metric_of(one.metric.name)
+    return one.metric.name if known is None else known.unit
 
 
 def _loss_of_b(one: Comparison) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from harness.analysis.compare import Composition
-from harness.figures.axes import scale_axis
+from harness.figures.axes import scale_axis, score_title
 from harness.figures.style import COLOURS, GREY, SYMBOLS, captioned, faint, layout, literal
 from harness.wording import number, score, span
 
@@ -77,7 +77,7 @@ def composition_figure(of: Composition) -> go.Figure:
     if of.target.metric.chance:
         figure.add_hline(y=of.target.metric.chance, line={"color": GREY, "dash": "dot", "width": 1.2})
     figure.update_xaxes(scale_axis([of.target], titled=True))
-    figure.update_yaxes(title_text=literal(of.target.metric.name), rangemode="tozero")
+    figure.update_yaxes(title_text=literal(score_title(of.target)), rangemode="tozero")
     needed = ", ".join(f"{part.curve.task} × {number(part.times)}" for part in of.parts)
     runs = " and training runs" if of.target.noise else ""
     return captioned(
