@@ -22,7 +22,7 @@ from harness.group_scores import group_scores
 from harness.plan import AXES, MODEL_AXES, QUESTION_AXES, Cell, Value, axes
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
-from harness.wording import defused, interval, markdown, number, places, score, visible_json
+from harness.wording import counted, defused, interval, markdown, number, places, score, visible_json
 
 _WHO = axes(free=QUESTION_AXES, first=("family", "model", "revision", "variant", "engine"))
 MODEL_COLUMNS = (*_WHO[:4], "params", *_WHO[4:])
@@ -34,6 +34,9 @@ ModelRow = tuple[Value, ...]
 AVERAGE = "mean_normalized"
 """Mean of scores centred on chance, in which each task counts once: 0 is guessing, 1 is perfect. `wide_table` explains
 of which settings."""
+SOURCE = "source"
+"""Column with the programs whose files the scores of a model were read from; missing where all were evaluated here."""
+_HERE = "evaluated here"
 PLACES = ("rank_best", "rank_last")
 """Columns with the first and the last place that a model can hold, see `ranks`."""
 
@@ -78,12 +81,18 @@ def wide_table(
     for score_of in group_scores(done, groups):
         of_groups.setdefault(score_of.column, {})[row_of(score_of.cell)] = score_of.value
     rows = [
-        [*row, board.average(row), *map(values.get, board.metrics), *(of.get(row) for of in of_groups.values())]
+        [
+            *row,
+            board.sources.get(row),
+            board.average(row),
+            *map(values.get, board.metrics),
+            *(of.get(row) for of in of_groups.values()),
+        ]
         for row, values in board.scores.items()
     ]
     numbers = (AVERAGE, *board.metrics, *of_groups)
-    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, *numbers])
-    return table.astype({"params": "Int64", **dict.fromkeys(numbers, "Float64")})
+    table = pd.DataFrame(rows, columns=[*MODEL_COLUMNS, SOURCE, *numbers])
+    return table.astype({"params": "Int64", SOURCE: "string", **dict.fromkeys(numbers, "Float64")})
 
 
 def ranked_table(
@@ -112,6 +121,7 @@ def ranked_table(
         [
             *((rank.best, rank.last) if (rank := of_rank.get(row)) else (None, None)),
             *row,
+            board.sources.get(row),
             means[row],
             *((rank.low, rank.high) if rank else (None, None)),
             *(board.mean(row, columns) for columns in of_tasks.values()),
@@ -119,13 +129,18 @@ def ranked_table(
         for row in ordered
     ]
     numbers = (AVERAGE, "mean_low", "mean_high", *of_tasks)
-    table = pd.DataFrame(rows, columns=[*PLACES, *MODEL_COLUMNS, *numbers])
-    return table.astype({**dict.fromkeys((*PLACES, "params"), "Int64"), **dict.fromkeys(numbers, "Float64")})
+    table = pd.DataFrame(rows, columns=[*PLACES, *MODEL_COLUMNS, SOURCE, *numbers])
+    whole, shares = dict.fromkeys((*PLACES, "params"), "Int64"), dict.fromkeys(numbers, "Float64")
+    return table.astype({**whole, SOURCE: "string", **shares})
 
 
 def for_people(ranked: pd.DataFrame) -> pd.DataFrame:
-    """A ranked table as a page shows it: `rank` such as 1–3, and the interval in one column."""
+    """A ranked table as a page shows it: `rank` such as 1–3, and the interval in one column.
+
+    The source stands there when some scores were read from files of other programs.
+    """
     table = ranked.drop(columns=[*PLACES, "mean_low", "mean_high"])
+    table = _with_words(table)
     ranges = [
         "" if pd.isna(best) else places(int(best), int(last))
         for best, last in zip(*(ranked[name] for name in PLACES), strict=True)
@@ -137,6 +152,12 @@ def for_people(ranked: pd.DataFrame) -> pd.DataFrame:
         [*table.columns].index(AVERAGE) + 1, "95 % interval", pd.Series(intervals, dtype="string", index=table.index)
     )
     return table
+
+
+def _with_words(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a source in every row, or without the column where all was evaluated here."""
+    known = table[SOURCE].notna().any()
+    return table.assign(**{SOURCE: table[SOURCE].fillna(_HERE)}) if known else table.drop(columns=SOURCE)
 
 
 def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> str | None:
@@ -207,7 +228,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a wide table with a line per setting and a column per model, as it fits a terminal."""
     rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
-    head = ["", *_row_names(list(rows.itertuples(index=False, name=None)))]
+    head, table = ["", *_row_names(list(rows.itertuples(index=False, name=None)))], _with_words(table)
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
     return head, [[str(name), *(_text(value, str(name)) for value in table[name])] for name in shown]
 
@@ -215,7 +236,7 @@ def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 def as_text(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a ranked table as it fits a terminal: rank, model, size and mean, and no single tasks."""
     shown = for_people(ranked)
-    head = ["rank", "model", "params", AVERAGE, "95 % interval"]
+    head = ["rank", "model", "params", AVERAGE, "95 % interval", *([SOURCE] if SOURCE in shown else [])]
     models = shown[list(MODEL_COLUMNS)].astype(object).where(shown[list(MODEL_COLUMNS)].notna(), None)
     shown["model"] = _row_names(list(models.itertuples(index=False, name=None)))
     shown["params"] = [number(value) for value in shown["params"]]
@@ -237,6 +258,8 @@ class _Board(NamedTuple):
     """Row and column -> the results, one per few-shot seed."""
     task_of: Mapping[str, str]
     """Column -> name of the task, with the metric, as the head of a column."""
+    sources: Mapping[ModelRow, str]
+    """Row -> the programs whose files its scores were read from; rows that were evaluated here are not in it."""
 
     def average(self, row: ModelRow) -> float | None:
         """Mean of the chance-centred scores, each task once; None unless the row has every score that is averaged."""
@@ -308,7 +331,20 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
         complete,
         grouped,
         {name: f"{cell.task} ({cell.metrics[0].name})" for name, cell in columns.items()},
+        _sources(done),
     )
+
+
+def _sources(results: Iterable[CellResult]) -> dict[ModelRow, str]:
+    """Row -> program, version and number of files from which its scores were read."""
+    files: dict[ModelRow, dict[str, set[str]]] = {}
+    for result in results:
+        if (source := result.provenance.source) is not None:
+            files.setdefault(row_of(result.cell), {}).setdefault(source.program, set()).add(source.sha256)
+    return {
+        row: ", ".join(f"{program} ({counted(len(hashes), 'file')})" for program, hashes in sorted(programs.items()))
+        for row, programs in files.items()
+    }
 
 
 def row_of(cell: Cell) -> ModelRow:

@@ -77,9 +77,14 @@ class Source:
     """Licence of the results, as whoever imported them stated it; None when nobody did."""
 
     @property
+    def program(self) -> str:
+        """Program and version, in a few words."""
+        return f"{self.tool} {self.tool_version or '(version not said)'}"
+
+    @property
     def label(self) -> str:
         """Program, version and file, in a few words."""
-        return f"{self.tool} {self.tool_version or '(version not said)'}: {self.file}"
+        return f"{self.program}: {self.file}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,9 @@ from harness.analysis.curves.table import table_curves
 from harness.analysis.verdict import judge
 from harness.cli.leaderboard import command
 from harness.leaderboard import (
+    MODEL_COLUMNS,
     across,
+    as_text,
     centred_table,
     for_people,
     left_out,
@@ -26,11 +28,12 @@ from harness.leaderboard import (
     wide_table,
 )
 from harness.reading import read_table
-from harness.records import CellFailure, CellResult
+from harness.records import CellFailure, CellResult, Source
+from harness.report.board import text_tables
 from harness.specs import MetricSpec
 from harness.store import Store
 from harness.wording import defused
-from tests.builders import PROB, SIZES, cell, counted, failed, grown, model, task
+from tests.builders import PROB, SIZES, cell, counted, failed, grown, made_with, model, task
 from tests.builders.hostile import HARMLESS, NAMES
 
 CONTRACT = (
@@ -347,3 +350,40 @@ def test_training_runs_of_a_size_have_a_row_each_that_names_them() -> None:
     assert wide_table(runs)["run"].tolist() == ["0", "1"]
     assert list(centred_table(runs).index) == ["toy-1000 run 0", "toy-1000 run 1"]
     assert tidy_table(runs)["run"].unique().tolist() == ["0", "1"]
+
+
+READ = Source(
+    tool="lm-eval", tool_version="0.4.9", file="a.json", sha256="a" * 64, imported_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
+
+
+class TestTheSource:
+    """Each row says where its scores come from."""
+
+    def results(self) -> list[CellResult]:
+        here = grown((50, 100))
+        read = [made_with(one, source=READ) for one in grown((60, 120), engine="imported:lm-eval")]
+        read += [
+            made_with(one, source=replace(READ, sha256="b" * 64))
+            for one in grown((60, 120), engine="imported:lm-eval", shots=5)
+        ]
+        return [*here, *read]
+
+    def test_stands_in_every_table_for_programs(self) -> None:
+        for table in (wide_table(self.results()), ranked_table(self.results())):
+            of = dict(zip(zip(table["engine"], table["params"], strict=True), table["source"], strict=True))
+            assert of["imported:lm-eval", 1000] == "lm-eval 0.4.9 (2 files)"
+            assert pd.isna(of["simulated", 1000])
+        assert to_csv(wide_table(grown((50,)))).splitlines()[0].split(",")[len(MODEL_COLUMNS)] == "source"
+
+    def test_stands_in_tables_for_people_where_it_tells_something(self) -> None:
+        shown = for_people(ranked_table(self.results()))
+        assert set(shown["source"]) == {"lm-eval 0.4.9 (2 files)", "evaluated here"}
+        assert "source" not in for_people(ranked_table(grown((50, 100))))
+        head, rows = across(wide_table(self.results()))
+        assert ["source", *(("lm-eval 0.4.9 (2 files)", "evaluated here") * 2)] in rows, head
+        assert "source" in as_text(ranked_table(self.results()))[0]
+        (sheet,) = text_tables(ranked_table(self.results()))
+        place = sheet.columns.index("source")
+        assert {row[place] for row in sheet.rows} == {"lm-eval 0.4.9 (2 files)", "evaluated here"}
+        assert "source" not in text_tables(ranked_table(grown((50, 100))))[0].columns

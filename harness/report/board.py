@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.leaderboard import MODEL_COLUMNS, for_people
+from harness.leaderboard import MODEL_COLUMNS, SOURCE, for_people
 from harness.wording import number, score
 
 _SCORES_ON_A_SHEET = 6
@@ -36,8 +36,9 @@ def text_tables(ranked: pd.DataFrame) -> list[TextTable]:
         *(["family"] if table["family"].nunique() > 1 else []),
         "model",
         *(c for c in others if (alike[c] > 1).any()),
+        *([SOURCE] if SOURCE in table else []),
     ]
-    scores = [c for c in table.columns if c not in {*MODEL_COLUMNS, "rank"}]
+    scores = [c for c in table.columns if c not in {*MODEL_COLUMNS, "rank", SOURCE}]
     names = [
         [*(_name(row[c]) for c in ("rank", *kept)), "" if pd.isna(row["params"]) else number(row["params"])]
         for _, row in table.iterrows()

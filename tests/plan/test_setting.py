@@ -11,7 +11,7 @@ from harness.analysis.compare import choose_side, leads, pair_up
 from harness.analysis.curves import curves
 from harness.analysis.curves.frame import COLUMNS, frame
 from harness.analysis.curves.table import table_curves
-from harness.leaderboard import AVERAGE, MODEL_COLUMNS, wide_table
+from harness.leaderboard import AVERAGE, MODEL_COLUMNS, SOURCE, wide_table
 from harness.plan import AXES, Axis, Cell, axes, by_size, labels, model_identity
 from harness.plan.setting import identity
 from harness.runs.progress import tallies
@@ -75,7 +75,7 @@ def test_curves_that_are_read_back_from_the_tidy_table_stay_apart(axis: Axis) ->
 @but("seed")
 def test_the_leaderboard_has_a_row_or_a_column_for_each_value(axis: Axis) -> None:
     table = wide_table([result(cell(shots=1)), result(changed(cell(shots=1), axis))])
-    columns = [name for name in table if name not in (*MODEL_COLUMNS, AVERAGE)]
+    columns = [name for name in table if name not in (*MODEL_COLUMNS, SOURCE, AVERAGE)]
     assert (len(table), len(columns)) == ((2, 1) if axis.of == "model" else (1, 2))
 
 
