@@ -202,8 +202,8 @@ def _sample_file(file: ForeignFile, record: Fields) -> Path | None:
         HarnessError: it is not the file that the aggregate was made with.
     """
     details = record.mapping("detailed_evaluation_results")
-    named = details.text("file_path")
-    path = None if named is None else file.path.with_name(Path(named).name)
+    name = Path(details.text("file_path") or "").name
+    path = file.path.with_name(name) if name else None
     if path is None or not is_regular(path):
         return None
     algorithm, expected = details.get("hash_algorithm") or "sha256", details.get("checksum")

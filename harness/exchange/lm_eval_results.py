@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from harness.bounded.files import is_regular
 from harness.errors import HarnessError
 from harness.exchange.exported import DETAILS, cell_in
 from harness.exchange.fields import Fields, dtype_of, is_number, model_name, moment_of
@@ -58,11 +59,11 @@ def _answers(path: Path, raw: Mapping[str, Any]) -> dict[str, Answers]:
     named = _DATED.fullmatch(path.name)
     if named is None:
         return {}
-    beside = {str(task): path.with_name(f"samples_{task}_{named['date']}.jsonl") for task in raw["results"]}
+    beside = {str(task): path.parent / f"samples_{task}_{named['date']}.jsonl" for task in raw["results"]}
     return {
         task: Answers(path=file, samples=partial(lm_eval_documents, file))
         for task, file in beside.items()
-        if "/" not in task and file.exists()
+        if "/" not in task and is_regular(file)
     }
 
 

@@ -132,6 +132,13 @@ def test_what_the_schema_does_not_have_is_one_line(tmp_path: Path, changes: dict
         contents(tmp_path, leaderboard_record(**changes))
 
 
+@pytest.mark.parametrize("path", ["/", ".", "..", "x\0y", "z" * 300, "data/elsewhere_samples.jsonl"])
+def test_a_sample_file_that_is_not_there_is_none(tmp_path: Path, path: str) -> None:
+    record = {**converted_record(), "detailed_evaluation_results": {"format": "jsonl", "file_path": path}}
+    (found,) = contents(tmp_path, record).results
+    assert found.answers is None
+
+
 def test_another_sample_file_than_the_aggregate_was_made_with_is_refused(tmp_path: Path) -> None:
     path = record_file(tmp_path, converted_record(), [sample_row(0, score=1.0)])
     path.with_name(f"{path.stem}_samples.jsonl").write_text(json.dumps(sample_row(1, score=1.0)))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.exchange.lm_eval_results import groups, is_results, published
+from harness.exchange.files import foreign_file
+from harness.exchange.lm_eval_results import groups, is_results, published, read_lm_eval
 from harness.exchange.types import Published
 from tests.builders.published import lm_eval_file
 
@@ -128,3 +129,11 @@ def test_what_lm_eval_does_not_write_is_one_line(tmp_path: Path, changes: dict[s
 )
 def test_other_json_is_no_result_file(raw: Any) -> None:
     assert not is_results(raw)
+
+
+@pytest.mark.parametrize("task", ["x" * 300, "a/b", "a\0b", ".."])
+def test_tasks_whose_names_no_file_has_are_read_without_documents(tmp_path: Path, task: str) -> None:
+    path = lm_eval_file(tmp_path, results={task: {"acc,none": 0.5}}, group_subtasks={})
+    found = read_lm_eval(foreign_file(path))
+    assert found is not None
+    assert [(one.task, one.answers) for one in found.results] == [(task, None)]
