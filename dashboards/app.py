@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit as st
-from harness.dashboards import address, charts, state
+from harness.dashboards import address, cards, charts, state
 
 # Not called `pages`: Streamlit takes a folder of that name for its older kind of multipage app, and would run a page
 # by itself, without this file, when its address is the first one opened.
@@ -55,7 +55,10 @@ def main() -> None:
         named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
         st.sidebar.text(f"{named}: {text}")
         charts.choose_picture()
-        page.run()
+        try:
+            page.run()
+        finally:  # a page may end before its end
+            cards.offer_any(outcomes)
 
 
 main()

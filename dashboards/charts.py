@@ -47,7 +47,7 @@ def show(
     """
     from harness import figures  # not above: it loads plotly, and the first page has something to show before
 
-    figure = _drawn(state.version(), name, of, draw)
+    figure = _drawn(state.version(), name, of, st.context.theme.type == "dark", draw)
     words = figures.caption(figure)
     picture = {"format": st.session_state.get("picture", BROWSER_PICTURES[0]), "filename": file_name(name), "scale": 2}
     title = figures.heading(figure) or name
@@ -98,10 +98,10 @@ def let_draw() -> None:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _drawn(version: state.Version, name: str, of: Hashable, _draw: Callable[[], Any]) -> Any:
+def _drawn(version: state.Version, name: str, of: Hashable, dark: bool, _draw: Callable[[], Any]) -> Any:
     from harness import figures
 
-    return figures.for_any_width(_draw())
+    return figures.for_any_width(_draw(), dark=dark)
 
 
 def download(label: str, name: str, table: Callable[[], pd.DataFrame]) -> None:

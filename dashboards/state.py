@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -257,6 +257,15 @@ def links(row: Judged, scale: Scale, *, leave_out: str) -> None:
             if page != leave_out:
                 query = address_of(row.curve, scale) | ({"row": row_name(row)} if page == "verdicts" else {})
                 st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=query)
+
+
+def links_to(asked: Mapping[str, str], pages: Iterable[str]) -> None:
+    """Links to pages under some filters, of which those without a choice are left out."""
+    query = {key: value for key, value in asked.items() if key in st.session_state}
+    with st.container(horizontal=True, gap="small"):
+        for page in pages:
+            label, icon = LINKS[page]
+            st.page_link(f"views/{page}.py", label=label, icon=icon, query_params=query)
 
 
 def row_name(row: Judged) -> str:

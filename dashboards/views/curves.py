@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
-from harness.dashboards import address, charts, state, tables
+from harness.dashboards import address, cards, charts, state, tables
 
 from harness import figures
 from harness.analysis.verdict import CurveRow, Judged, centred, partner_rows, table_row, with_traces
@@ -63,6 +63,7 @@ def show_task(task: str, judged: Sequence[Judged]) -> None:
                     )
     else:
         st.text(f"{task}: the headline metric has no chance level, and cannot be centred.")
+    cards.offer(task)
     for row in judged[:LINES]:
         say_verdict(row)
     if len(judged) > LINES:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import streamlit as st
-from harness.dashboards import charts, state, tables
+from harness.dashboards import address, charts, state, tables
 from harness.dashboards.tooltips import tooltips
 
 from harness import figures
@@ -18,6 +18,8 @@ from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
 from harness.wording import number
 
+# Models or settings side by side in the heat map, settings below each other, and models below each other.
+SIDE_BY_SIDE, SETTINGS, MODELS = 12, 30, 60
 KEPT = ("model", "params")
 
 
@@ -37,6 +39,17 @@ def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
     cells = [result.cell for result in results]
     with ThreadPoolExecutor() as pool:
         return dict(zip(cells, pool.map(state.document_scores(), cells), strict=True))
+
+
+def show_links(column: str) -> None:
+    """Links to what other pages show of the setting that a column has the scores of."""
+    cells = filters.cells(outcomes.results)
+    named = {(one.cell.task, one.cell.shots) for one in cells}
+    of = [(task, shots) for task, shots in named if column.startswith(f"{task} {shots}-shot")]
+    if of:
+        task, shots = max(of, key=lambda one: len(one[0]))
+        st.text(f"{task}, {shots}-shot:")
+        state.links_to({"task": task, "shots": str(shots)}, ("verdicts", "curves", "metric", "samples"))
 
 
 st.title("Leaderboard")
@@ -61,7 +74,8 @@ ranked = order(state.version(), filters, paired, outcomes)
 board = for_people(ranked)
 if not paired:
     st.text("So many answers: ranks rest on the errors of scores alone, and their ranges are wider than they need be.")
-st.dataframe(
+st.text("Choose a score to see its verdict, its curve and its documents.")
+chosen = st.dataframe(
     tables.written(board, {"params": number, **tables.scores(board)}),
     hide_index=True,
     # What is equal in all rows says nothing here; the menu of the table brings it back.
@@ -69,8 +83,12 @@ st.dataframe(
     column_config=tooltips(map(str, board)),
     placeholder="",
     key="board",
+    on_select="rerun",
+    selection_mode="single-cell",
     alt="Ranks, means and scores, a row per model",
 )
+for _, column in chosen.selection.cells:
+    show_links(str(column))
 charts.download("This table with numbers of ranks and intervals (CSV)", "leaderboard-ranked", lambda: ranked)
 left, right = st.columns(2)
 with left:
@@ -85,6 +103,19 @@ with right:
     )
 scores = centred_table(filters.cells(outcomes.results), filters.cells(outcomes.failures))
 if scores.size:
-    charts.show(lambda: figures.heat_map(scores), "leaderboard-map", scores.reset_index, of=filters)
+    # Few models stand side by side, and settings below each other; many models the other way round.
+    many = len(scores) > SIDE_BY_SIDE
+    at_once = SIDE_BY_SIDE if many else SETTINGS
+    place = st.container()
+    page = address.turn_page(-(-scores.shape[1] // at_once), "map-page")
+    deep = address.turn_page(-(-len(scores) // MODELS), "models-page")
+    part = scores.iloc[(deep - 1) * MODELS : deep * MODELS, (page - 1) * at_once : page * at_once]
+    with place:
+        charts.show(
+            lambda: figures.heat_map(part, models_down=many),
+            "leaderboard-map",
+            scores.reset_index,
+            of=(filters, page, deep),
+        )
 else:
     st.info("No result matches. Take away a filter in the sidebar.")

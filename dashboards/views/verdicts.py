@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
-from harness.dashboards import address, charts, state, tables
+from harness.dashboards import address, cards, charts, state, tables
 from harness.dashboards.tooltips import tooltips
 
 from harness import figures
@@ -51,6 +51,7 @@ def show_verdict(row: Judged) -> None:
                     lambda drawn=drawn: tables.points([drawn.curve]),
                     of=(study.scale, curve.setting),
                 )
+    cards.offer(curve.task)
     for reason in verdict.reasons:
         st.text(f"• {reason}")
     state.links(row, study.scale, leave_out="verdicts")

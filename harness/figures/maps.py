@@ -16,19 +16,21 @@ from harness.figures.style import captioned, layout, literal
 from harness.wording import count, interval, number, score, signed, span
 
 
-def heat_map(table: pd.DataFrame) -> go.Figure:
+def heat_map(table: pd.DataFrame, *, models_down: bool = False) -> go.Figure:
     """Settings by models, coloured by chance-centred score; blank where there is no score.
 
     Args:
         table: what `leaderboard.centred` gives: models as index, settings as columns; at least one of each.
+        models_down: a row for each model and a column for each setting, for more models than fit side by side.
     """
-    models, settings = [str(m) for m in table.index], [str(c) for c in table.columns]
-    values = [[None if pd.isna(v) else float(v) for v in table[c]] for c in table.columns]
+    shown = table if models_down else table.T
+    rows, columns = [str(name) for name in shown.index], [str(name) for name in shown.columns]
+    values = [[None if pd.isna(v) else float(v) for v in row] for row in shown.itertuples(index=False)]
     figure = go.Figure(
         go.Heatmap(
             z=values,
-            x=[*map(literal, models)],
-            y=[*map(literal, settings)],
+            x=[*map(literal, columns)],
+            y=[*map(literal, rows)],
             zmin=0,
             zmax=1,
             colorscale="Cividis",
@@ -40,10 +42,11 @@ def heat_map(table: pd.DataFrame) -> go.Figure:
             colorbar={"title": {"text": "chance-centred<br>score"}, "thickness": 14, "len": 1, "outlinewidth": 0},
         )
     )
-    slanted = 60 + 5 * max(map(len, models))
-    figure.update_layout(layout("", height=24 + slanted + 22 * len(settings)))
+    slanted = 60 + 5 * max(map(len, columns))
+    figure.update_layout(layout("", height=24 + slanted + 22 * len(rows)))
     figure.update_layout(margin={"t": 24, "b": slanted})
-    figure.update_xaxes(type="category", tickangle=-40, showgrid=False, automargin=False, title_text="Model, by size")
+    across = {} if models_down else {"title_text": "Model, by size"}
+    figure.update_xaxes(type="category", tickangle=-40, showgrid=False, automargin=False, dtick=1, **across)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
     note = "Headline scores on the way from chance (0) to perfect (1); a score below chance has the colour of 0."
     return captioned(figure, f"{note} Blank: no score.")

@@ -20,17 +20,25 @@ _TITLE_LETTERS, _TITLE_ROW = 36, 20
 """Letters of a title that fit the narrow width, and pixels of each of its rows."""
 _SUBTITLE = 18
 """Pixels of a row of text above a panel."""
+_COLOURS = 64
+"""Pixels of a scale of colours with its title, below a heat map."""
+_INK = {False: "#3a4048", True: "#d5d9de"}
+"""Colour of letters on a light and on a dark page."""
 _BUTTONS = 30
 """Room for the buttons above a figure, in pixels."""
 _TICKS = 46
 """Room for ticks and title of the x axis, in pixels."""
 
 
-def for_any_width(figure: go.Figure) -> go.Figure:
-    """A copy in which nothing overlaps, however narrow it is shown.
+def for_any_width(figure: go.Figure, *, dark: bool = False) -> go.Figure:
+    """A copy in which nothing overlaps, however narrow it is shown, and letters stand out from the page.
 
     From the top down: buttons, title (broken into rows), plot as high as it was drawn, x axis, and a legend with room
     for the rows that it takes at the narrow width.
+
+    Args:
+        figure: any of this package.
+        dark: the page is dark.
     """
     made = go.Figure(figure)
     title = textwrap.wrap(heading(figure), _TITLE_LETTERS) if figure.layout.title.text else []
@@ -38,19 +46,43 @@ def for_any_width(figure: go.Figure) -> go.Figure:
     legend = _legend_height(figure)
     margin = figure.layout.margin
     subtitles = _SUBTITLE * max((0, *map(_rows_on_top, figure.layout.annotations)))
-    below = max(_TICKS, margin.b or 0)
+    below = max(_TICKS, margin.b or 0) + _break_titles(made)
     plot = (figure.layout.height or 360) - (margin.t or 0) - (margin.b or 0)
+    below += _lay_colours_down(made)
     made.update_layout(
         height=above + subtitles + plot + below + legend,
         margin={"t": above + subtitles, "b": below + legend, "r": 12},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
     if title:
-        height = made.layout.height
-        made.update_layout(
-            title={"text": "<br>".join(map(literal, title)), "y": 1 - _BUTTONS / height, "yanchor": "top"}
-        )
-    return made
+        place = {"x": 0.0, "xref": "container", "y": 1 - _BUTTONS / made.layout.height, "yanchor": "top"}
+        made.update_layout(title={"text": "<br>".join(map(literal, title)), "pad": {"l": 4}, **place})
+    ink = {"color": _INK[dark]}
+    for axes in (made.update_xaxes, made.update_yaxes):
+        axes(tickfont=ink, title_font=ink)
+    made.update_annotations(font=ink)
+    return made.update_layout(legend_font=ink, title_font=ink)
+
+
+def _break_titles(figure: go.Figure) -> int:
+    """Break titles of x axes that are longer than a narrow figure is wide; gives the pixels that they need more."""
+    most = 1
+    for axis in figure.select_xaxes():
+        if axis.title.text:
+            lines = textwrap.wrap(str(axis.title.text), _TITLE_LETTERS)
+            most = max(most, len(lines))
+            axis.title.text = "<br>".join(lines)
+    return _SUBTITLE * (most - 1)
+
+
+def _lay_colours_down(figure: go.Figure) -> int:
+    """Put the scale of colours of a single heat map below it; gives the pixels that it needs."""
+    maps = [trace for trace in figure.data if trace.type == "heatmap"]
+    if len(maps) != 1:
+        return 0
+    at = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0.5, "len": 1}
+    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top"}})
+    return _COLOURS
 
 
 def _rows_on_top(note: go.layout.Annotation) -> int:

@@ -529,3 +529,20 @@ def test_what_is_seen_first_waits_neither_for_pandas_nor_for_figures() -> None:
 def test_a_head_start_on_nothing_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path / "nowhere"))
     head_start()
+
+
+@pytest.mark.usefixtures("store")
+def test_every_page_tells_what_a_task_asks() -> None:
+    for page in (*PAGES, "samples", "runs"):
+        app = opened(page, about="shapes")
+        sidebar = "\n".join(text.value for text in app.sidebar.text)
+        assert "Chance: 0.25" in sidebar, page
+        assert app.query_params["about"] == "shapes"
+
+
+def test_the_card_of_a_task_has_an_example_with_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(Store(tmp_path), SIZES[0], [1, 0])
+    monkeypatch.setenv("EMERGENCE_RESULTS", str(tmp_path))
+    app = opened("overview", about="colours")
+    assert "Right answer: red" in "\n".join(text.value for text in app.sidebar.text)
+    assert len(app.sidebar.code) == 1
