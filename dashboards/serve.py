@@ -51,7 +51,9 @@ def settings(port: int, hosts: Sequence[str]) -> dict[str, Any]:
         "runner.postScriptGC": False,  # walks through all results after each click; Python collects when it must
         "runner.magicEnabled": False,  # a page shows what it is told to, not every value that stands alone
         "browser.gatherUsageStats": False,
-        "theme.light.primaryColor": "#b02a3a",  # Streamlit's own red is a little too faint for small letters
+        # Streamlit's own red is a little too faint for small letters
+        "theme.light.primaryColor": "#b02a3a",
+        "theme.dark.primaryColor": "#f2808a",
         "client.toolbarMode": "minimal",
         "client.showErrorLinks": "false",  # they would send an error's words to search engines
         "client.disableDataExport": True,  # writes formulas as they are; the buttons below tables defuse them

@@ -18,6 +18,8 @@ _LETTER, _KEY, _ROW = 6.6, 46, 20
 """Pixels of a letter in a legend, of the line before it, and of the height of a row."""
 _TITLE_LETTERS, _TITLE_ROW = 36, 20
 """Letters of a title that fit the narrow width, and pixels of each of its rows."""
+_AXIS_LETTERS = 25
+"""Letters of the title of an x axis that fit beside long names of rows."""
 _SUBTITLE = 18
 """Pixels of a row of text above a panel."""
 _COLOURS = 64
@@ -69,7 +71,7 @@ def _break_titles(figure: go.Figure) -> int:
     most = 1
     for axis in figure.select_xaxes():
         if axis.title.text:
-            lines = textwrap.wrap(str(axis.title.text), _TITLE_LETTERS)
+            lines = textwrap.wrap(str(axis.title.text), _AXIS_LETTERS)
             most = max(most, len(lines))
             axis.title.text = "<br>".join(lines)
     return _SUBTITLE * (most - 1)

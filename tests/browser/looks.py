@@ -38,7 +38,8 @@ CONTRAST = """() => {
     const [a, b] = [light(over(letters, under)), light(under)].sort((x, y) => y - x);
     const size = parseFloat(style.fontSize), bold = parseInt(style.fontWeight) >= 700;
     const needed = size >= 24 || (size >= 18.66 && bold) ? 3 : 4.5, found = (a + 0.05) / (b + 0.05);
-    if (found < needed) faint.push(`${text.slice(0, 40)}: ${found.toFixed(2)} of ${needed} (${style.color}, ${style.fill})`);
+    const colour = isDrawn ? style.fill : style.color;
+    if (found < needed) faint.push(`${text.slice(0, 40)}: ${found.toFixed(2)} of ${needed} (${colour})`);
   }
   return [...new Set(faint)];
 }"""
@@ -67,7 +68,8 @@ OVERLAPS = """() => {
         const wide = Math.min(a.box.right, b.box.right) - Math.max(a.box.left, b.box.left);
         const high = Math.min(a.box.bottom, b.box.bottom) - Math.max(a.box.top, b.box.top);
         const turned = a.name === b.name && a.turned;  // boxes of slanted texts are larger than these
-        if (wide > 2 && high > 3 && !turned) found.push(`figure ${number}: ${a.name} ${a.text} lies on ${b.name} ${b.text}`);
+        if (wide > 2 && high > 3 && !turned)
+          found.push(`figure ${number}: ${a.name} ${a.text} lies on ${b.name} ${b.text}`);
       });
     });
   });
