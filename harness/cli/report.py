@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.cli.options import CompareWith, IncludePath, Results, ScaleAxis
+from harness.cli.options import CompareWith, IncludePath, PictureFont, PictureWidth, Results, ScaleAxis
 from harness.cli.output import say
-from harness.cli.write import write_bytes, write_text
+from harness.cli.write import paper_of, write_bytes, write_text
 from harness.errors import HarnessError
 from harness.reading import document_reader, read_others, read_outcomes
 from harness.records import Outcome
 from harness.store import Store
-from harness.wording import file_name, file_size
+from harness.wording import counted, file_name, file_size
 
 if TYPE_CHECKING:
     from harness.analysis.verdict import Study
@@ -26,6 +26,14 @@ def command(
     png_dir: Annotated[
         Path | None, typer.Option("--png-dir", help="Also write the curves of each family as curves-FAMILY.png here.")
     ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Also write every figure of the page into this folder.")
+    ] = None,
+    kind: Annotated[
+        Literal["svg", "pdf", "png"], typer.Option("--as", help="Kind of these pictures; svg needs no browser.")
+    ] = "svg",
+    width: PictureWidth = None,
+    font: PictureFont = None,
     compare_with: CompareWith = None,
     results: Results = Path("results"),
     scale: ScaleAxis = "params",
@@ -37,6 +45,7 @@ def command(
     """
     if output.name and output.suffix.lower() not in (".html", ".htm"):
         raise HarnessError(f"{output}: the report is a page; expected a file named .html")
+    paper = paper_of(None if figures is None else figures / f"figure.{kind}", width, font, "--figures FOLDER")
     from harness.analysis.compare import MOST_ANSWERS
     from harness.analysis.verdict import study
     from harness.catalog import load_catalog
@@ -61,9 +70,23 @@ def command(
     cards = task_cards(of_drawn, first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
     to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))
     few = sum(result.n_expected for result in done) <= MOST_ANSWERS
-    page = report_page(whole, cards=cards, documents=documents if few else None, to_come=to_come)
+    from harness.figures import FigureLook, to_picture
+
+    made: list[tuple[str, Any]] = []
+    page = report_page(
+        whole,
+        cards=cards,
+        documents=documents if few else None,
+        to_come=to_come,
+        look=None if paper is None else FigureLook(width=paper.drawn_width),
+        each_figure=lambda name, figure: made.append((name, figure)),
+    )
     write_text(output, page)
     say(f"report written to {output} ({file_size(output.stat().st_size)})")
+    if figures is not None:
+        for name, figure in made:
+            write_bytes(figures / f"{file_name(name)}.{kind}", to_picture(figure, kind, paper=paper))
+        say(f"{counted(len(made), 'figure')} written to {figures}")
     if png_dir is not None:
         _write_pictures(png_dir, whole)
 

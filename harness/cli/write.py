@@ -43,8 +43,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise HarnessError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def paper_of(figure: Path | None, width: str | None, font: float | None) -> Paper | None:
+def paper_of(
+    figure: Path | None, width: str | None, font: float | None, option: str = "--figure FILE.svg, .pdf or .png"
+) -> Paper | None:
     """The place in a paper for which a picture is asked; None when it is for a screen.
+
+    Args:
+        figure: file of the picture; None when there is none.
+        width: what `--width` says.
+        font: what `--font` says.
+        option: how a picture is asked for.
 
     Raises:
         HarnessError: there is no picture, or nothing has such a width or such letters.
@@ -54,8 +62,7 @@ def paper_of(figure: Path | None, width: str | None, font: float | None) -> Pape
     from harness.figures import PICTURES, Paper
 
     if figure is None or figure.suffix.removeprefix(".").lower() not in PICTURES:
-        option = "--font" if width is None else "--width"
-        raise HarnessError(f"{option} is for a picture: expected --figure FILE.{', .'.join(PICTURES)} beside it")
+        raise HarnessError(f"{'--font' if width is None else '--width'} is for pictures: expected {option} beside it")
     usual = Paper()
     return Paper(width=width or usual.width, font=font or usual.font)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup
@@ -48,15 +49,22 @@ SCRIPT = """
 
 
 class Drawings:
-    """The figures of one page, in the order in which they were asked for."""
+    """The figures of one page, in the order in which they were asked for.
 
-    def __init__(self) -> None:
+    Args:
+        each: is given every figure with its name, which is unlike those of the others.
+    """
+
+    def __init__(self, each: Callable[[str, Any], None] | None = None) -> None:
+        self._each = each
         self._figures: list[str] = []
 
-    def of(self, figure: Any) -> Markup:
+    def of(self, figure: Any, name: str) -> Markup:
         """The figure as a part of the page, with its caption."""
         shown = figures.untitled(figure)
         self._figures.append(str(shown.to_json()))
+        if self._each is not None:
+            self._each(f"{len(self._figures):03}-{name}", figure)
         return Markup(
             '<figure data-figure="{}"><div class="plot"></div><div class="still">{}</div>'
             "<figcaption>{}</figcaption></figure>"

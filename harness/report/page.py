@@ -64,14 +64,14 @@ figure.live .still, figure:not(.live) .plot { display: none; }
 .still { overflow-x: auto; }
 .still svg { display: block; width: 100%; height: auto; font-family: Arial, "Liberation Sans", Helvetica, sans-serif; }
 @media (prefers-color-scheme: dark) {
-  .still > svg > text { fill: var(--ink); }
+  .still > svg { fill: var(--ink); }
   .still > svg > .grid { stroke: var(--line); }
 }
 @page { size: A4; margin: 15mm; }
 @media print {
   :root { color-scheme: light; --ink: #1f2328; --soft: #5b636d; --page: #ffffff; --panel: #f6f7f9; --line: #d9dde2;
     --link: #1f2328; --good: #00694b; --good-bg: #e0f3ec; --bad: #9a3c00; --bad-bg: #fbe9dd; --plain-bg: #eceff2; }
-  .still > svg > text { fill: #222222; }
+  .still > svg { fill: #222222; }
   body { font-size: 10pt; }
   main { max-width: none; padding: 0; }
   nav { display: none; }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from itertools import count as count_from
 from typing import Any, NamedTuple
@@ -52,7 +52,8 @@ _TASKS_AT_A_GLANCE = 12
 """Panels of one figure, which has to fit a sheet of paper."""
 _SETTINGS_ON_A_SHEET = 30
 """Rows of one heat map."""
-_LOOK = figures.FigureLook(width=STILL_WIDTH)
+_PANEL_WIDTH = 250
+"""Pixels of a panel at a glance, its axis included."""
 
 
 class _Line(NamedTuple):
@@ -113,6 +114,8 @@ def report_page(
     cards: Mapping[str, TaskCard] | None = None,
     documents: Documents | None = None,
     to_come: Mapping[str, int] | None = None,
+    look: figures.FigureLook | None = None,
+    each_figure: Callable[[str, Any], None] | None = None,
 ) -> str:
     """The page as text; the caller writes the file.
 
@@ -127,11 +130,14 @@ def report_page(
         documents: gives the scores of a cell's documents, on which the leaderboard compares models; None compares
             scores alone.
         to_come: family -> number of cells that a run is still to evaluate; None for none.
+        look: what figures show, and the width that they are drawn for; None for that of the page.
+        each_figure: is given every figure of the page with a name of its own, to write it elsewhere too.
     """
-    drawings, anchors = Drawings(), _anchors(drawn_tasks(study))
+    anchors, look = _anchors(drawn_tasks(study)), look or figures.FigureLook(width=STILL_WIDTH)
+    drawings = Drawings(each_figure)
     cards = task_cards([*study.results, *study.failures], first=lambda _: ()) | dict(cards or {})
     found = {one.family: one for one in findings(study.judged, to_come=to_come)}
-    families = [_family_part(found[name], study, drawings, anchors, cards) for name in study.families]
+    families = [_family_part(found[name], study, drawings, anchors, cards, look) for name in study.families]
     noise = None if documents is None else noise_from(study.results)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
@@ -150,8 +156,8 @@ def report_page(
         boards=text_tables(ranked_table(study.results, study.failures, documents=documents, noise=noise)),
         paired=documents is not None,
         glossary=_glossary(study),
-        power=drawings.of(figures.power_figure(resolutions(study.judged))) if _can_tell(study) else None,
-        heat_maps=[drawings.of(one) for one in _heat_maps(study, {task for _, _, task in anchors})],
+        power=drawings.of(figures.power_figure(resolutions(study.judged)), "power") if _can_tell(study) else None,
+        heat_maps=[drawings.of(one, "leaderboard") for one in _heat_maps(study, {task for _, _, task in anchors})],
         failures=[_failure_row(f) for f in study.failures],
         partial=missing_documents(study.results),
         problems=[str(problem) for problem in study.problems],
@@ -190,7 +196,12 @@ def _can_tell(study: Study) -> bool:
 
 
 def _family_part(
-    found: FamilyFindings, study: Study, drawings: Drawings, anchors: _Anchors, cards: Mapping[str, TaskCard]
+    found: FamilyFindings,
+    study: Study,
+    drawings: Drawings,
+    anchors: _Anchors,
+    cards: Mapping[str, TaskCard],
+    look: figures.FigureLook,
 ) -> _FamilyPart:
     judged, others = study.of(found.family), [curve for source in study.compared for curve in source.curves]
     tasks: dict[tuple[str, str], list[Judged]] = {}
@@ -198,31 +209,40 @@ def _family_part(
     for row in sorted(drawn, key=lambda row: (row.curve.suite, row.curve.task)):
         tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
     groups = list(tasks.values())
+    columns = max(1, int(look.width / _PANEL_WIDTH))
     pages = [groups[at : at + _TASKS_AT_A_GLANCE] for at in range(0, len(groups), _TASKS_AT_A_GLANCE)]
     return _FamilyPart(
         name=found.family,
         found=found,
         matters=[(anchors.get(place_of(one.judged.curve), "tasks"), one) for one in found.matters[:_FIRST_FINDINGS]],
         overviews=[
-            drawings.of(figures.overview([row for rows in page for row in rows], columns=3, look=_LOOK, beside=others))
+            drawings.of(
+                figures.overview([row for rows in page for row in rows], columns=columns, look=look, beside=others),
+                f"overview-{found.family}",
+            )
             for page in pages
         ],
-        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task], others) for rows in groups],
+        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task], others, look) for rows in groups],
     )
 
 
 def _task(
-    judged: Sequence[Judged], drawings: Drawings, anchors: _Anchors, card: TaskCard, others: Sequence[Curve]
+    judged: Sequence[Judged],
+    drawings: Drawings,
+    anchors: _Anchors,
+    card: TaskCard,
+    others: Sequence[Curve],
+    look: figures.FigureLook,
 ) -> _Task:
     first = judged[0].curve
-    drawn = [figures.sharp_and_smooth(with_traces(judged), look=_LOOK, beside=others), *_shots_by_scale(judged)]
+    drawn = [figures.sharp_and_smooth(with_traces(judged), look=look, beside=others), *_shots_by_scale(judged)]
     return _Task(
         name=first.task,
         kind=first.kind,
         anchor=anchors[place_of(first)],
         card=card,
         lines=[_line(row, anchors) for row in judged],
-        figures=[drawings.of(figure) for figure in drawn],
+        figures=[drawings.of(figure, anchors[place_of(first)]) for figure in drawn],
     )
 
 

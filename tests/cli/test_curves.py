@@ -162,8 +162,8 @@ def test_several_tasks_are_panels_of_one_picture_for_a_paper(emergence: Emergenc
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (("--width", "3.3in"), "--width is for a picture: expected --figure FILE.png, .svg, .pdf beside it"),
-        (("--figure", "a.html", "--font", "8"), "--font is for a picture: expected --figure FILE.png, .svg, .pdf"),
+        (("--width", "3.3in"), "--width is for pictures: expected --figure FILE.svg, .pdf or .png beside it"),
+        (("--figure", "a.html", "--font", "8"), "--font is for pictures: expected --figure FILE.svg, .pdf or .png"),
         (("--figure", "a.svg", "--width", "wide"), "--width wide: expected a width such as 3.3in, 84mm or 600px"),
         (("--figure", "curves.jpg"), "curves.jpg: expected a file named .html, .png, .svg, .pdf"),
         (("--task", "shape"), "unknown task 'shape'; known: colours, shapes"),

@@ -3,7 +3,7 @@
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import plotly.graph_objects as go
 import pytest
@@ -38,7 +38,13 @@ KINDS: dict[str, Callable[[Study], go.Figure]] = {
 
 def words(svg: str) -> list[str]:
     """The lines of text of a picture."""
-    return [span.text or "" for span in ET.fromstring(svg).iter(f"{SVG}tspan")]
+    return [part.text or "" for part, _ in placed(ET.fromstring(svg))]
+
+
+def placed(root: ET.Element) -> Iterator[tuple[ET.Element, ET.Element]]:
+    """Each line of text with its text element, which it may be itself."""
+    for text in root.iter(f"{SVG}text"):
+        yield from ((line, text) for line in (text.findall(f"{SVG}tspan") or [text]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,9 +67,8 @@ def test_points_lie_where_the_axes_say(made: Study) -> None:
     (points,) = dots
     places = [tuple(map(float, pair)) for pair in re.findall(r"M([\d.]+) ([\d.]+)h0", points.get("d", ""))]
     ticks = {
-        (text.get("text-anchor"), span.text): (float(span.get("x", 0)), float(span.get("y", 0)))
-        for text in root.iter(f"{SVG}text")
-        for span in text.iter(f"{SVG}tspan")
+        (text.get("text-anchor", "middle"), line.text): (float(line.get("x", 0)), float(line.get("y", 0)))
+        for line, text in placed(root)
     }
     zero, one = ticks["end", "0.0"], ticks["end", "1.0"]
     low, high = ticks["middle", "1k"], ticks["middle", "10k"]
@@ -98,16 +103,13 @@ def test_letters_do_not_leave_a_narrow_picture(made: Study) -> None:
     paper = figures.Paper(width="3.3in", font=8)
     figure = figures.pairs(made.judged, look=figures.FigureLook(width=paper.drawn_width))
     root = ET.fromstring(to_picture(figure, "svg", paper=paper))
-    for text in root.iter(f"{SVG}text"):
-        if text.get("transform"):
-            continue
-        for span in text.iter(f"{SVG}tspan"):
-            wide = text_width(span.text or "", float(text.get("font-size", 0)))
-            left = (
-                float(span.get("x", 0)) - wide * {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor", "start")]
-            )
+    for line, text in placed(root):
+        if not text.get("transform"):
+            wide = text_width(line.text or "", float(text.get("font-size", 0)))
+            before = {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor", "middle")]
+            left = float(line.get("x", 0)) - wide * before
             assert left >= -2
-            assert left + wide <= 316.8 + 6, span.text
+            assert left + wide <= 316.8 + 6, line.text
 
 
 def test_a_font_is_there_for_the_scripts_that_a_picture_uses() -> None:

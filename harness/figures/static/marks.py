@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.figures.static.axes import PixelAxis
-from harness.figures.static.text import px, svg_text
+from harness.figures.static.text import INK, px, svg_text
 
 DrawnTrace = Mapping[str, Any]
 _DASHES = {"dash": "6 4", "dot": "1.5 3", "dashdot": "6 3 1.5 3", "longdash": "10 4", "longdashdot": "10 3 2 3"}
 _HALF = math.sqrt(0.5)
+_SHADES = 80
+"""Steps of a scale of colours."""
 
 
 def scatter(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, before: DrawnTrace | None, font: float) -> Iterator[str]:
@@ -35,7 +37,7 @@ def scatter(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, before: DrawnTrace | 
             yield error_bars(trace, bars, along, across)
     width = trace.get("line", {}).get("width", 2)
     if "lines" in mode and width:
-        path = "".join("M" + "L".join(f"{px(a)} {px(b)}" for a, b in part) for part in _parts(points) if part)
+        path = "".join("M" + " ".join(f"{px(a)} {px(b)}" for a, b in part) for part in _parts(points) if part)
         dash = _DASHES.get(trace["line"].get("dash", "solid"))
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         stroke = f'stroke="{trace["line"]["color"]}" stroke-width="{px(width, 2)}"'
@@ -184,25 +186,30 @@ def bars(traces: Sequence[DrawnTrace], x: PixelAxis, y: PixelAxis, font: float) 
 
 
 def heat(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, font: float) -> Iterator[str]:
-    """The cells of a heat map, with their texts where they have some."""
+    """The cells of a heat map, those of one colour together, with their texts where they have some."""
     wide, high = abs(x.at(1) - x.at(0)), abs(y.at(1) - y.at(0))
+    box = f"h{px(wide - 2)}v{px(high - 2)}h-{px(wide - 2)}z"
     texts = trace.get("text")
+    cells: dict[str, list[str]] = {}
+    said = []
     for row, name in enumerate(trace["y"]):
         for column, model in enumerate(trace["x"]):
-            value, left, top = trace["z"][row][column], x.place(model), y.place(name)
-            if value is None or left is None or top is None:
+            value, middle, centre = trace["z"][row][column], x.place(model), y.place(name)
+            if value is None or middle is None or centre is None:
                 continue
             colour = scale_colour(trace, value)
-            corner = f'x="{px(left - wide / 2 + 1)}" y="{px(top - high / 2 + 1)}"'
-            yield f'<rect {corner} width="{px(wide - 2)}" height="{px(high - 2)}" fill="{colour}"/>'
+            cells.setdefault(colour, []).append(f"M{px(middle - wide / 2 + 1)} {px(centre - high / 2 + 1)}{box}")
             if texts:
-                yield svg_text(texts[row][column], left, top, size=font, colour=_readable_on(colour))
+                said.append(svg_text(texts[row][column], middle, centre, size=font, colour=_readable_on(colour)))
+    yield from (f'<path fill="{colour}" d="{"".join(paths)}"/>' for colour, paths in cells.items())
+    yield from said
 
 
 def scale_colour(trace: DrawnTrace, value: float) -> str:
     """The colour of a value on the colour scale of a heat map."""
     low, high = trace["zmin"], trace["zmax"]
     share = min(1.0, max(0.0, (value - low) / ((high - low) or 1.0)))
+    share = round(share * _SHADES) / _SHADES
     stops = trace["colorscale"]
     after = next((i for i, stop in enumerate(stops) if stop[0] >= share), len(stops) - 1)
     (a, first), (b, last) = stops[max(0, after - 1)], stops[after]
@@ -219,4 +226,4 @@ def _rgb(colour: str) -> tuple[int, ...]:
 
 def _readable_on(colour: str) -> str:
     red, green, blue = _rgb(colour)
-    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else "#111111"
+    return "#ffffff" if 0.299 * red + 0.587 * green + 0.114 * blue < 140 else INK

@@ -12,10 +12,10 @@ from harness.figures.static import marks
 from harness.figures.static.axes import PixelAxis, ends_of, fixed
 from harness.figures.static.legend import Legend
 from harness.figures.static.marks import DrawnTrace
-from harness.figures.static.text import lines_in, px, svg_text, text_width
+from harness.figures.static.text import INK, USUAL, lines_in, px, svg_text, text_width
 
 Options = Mapping[str, Any]
-_INK, _GRID = "#222222", "#d9d9d9"
+_GRID = "#d9d9d9"
 _TICK = 5.0
 """Pixels of a tick, and of the room between it and its text."""
 
@@ -149,7 +149,8 @@ class _Picture:
         meta = self.layout.get("meta") or {}
         wide = (size or px(self.width)).replace(" ", "")
         told = f"<title>{escape(str(meta.get('heading') or 'Figure'))}</title>"
-        told += f"<desc>{escape(str(meta.get('caption', '')))}</desc>" + (f"<style>{style}</style>" if style else "")
+        if style:  # a file of its own, beside which no caption stands
+            told += f"<desc>{escape(str(meta.get('caption', '')))}</desc><style>{style}</style>"
         unit = wide.lstrip("0123456789.")
         height = f"{px(float(wide.removesuffix(unit)) * self.height / self.width, 3)}{unit}"
         ground = self.layout.get("paper_bgcolor", "")
@@ -159,7 +160,7 @@ class _Picture:
         family = escape(self.family, quote=True)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{height}" {box} role="img" '
-            f'font-family="{family}">{told}{white}{inside}</svg>'
+            f'font-family="{family}" {USUAL}>{told}{white}{inside}</svg>'
         )
 
     def _below(self) -> Iterator[str]:
@@ -300,7 +301,7 @@ class _Picture:
         title = self.layout.get("title") or {}
         if title.get("text"):
             size = float(title.get("font", {}).get("size", self.font))
-            yield svg_text(title["text"], self.box.left, 22, size=size, anchor="start", colour=_INK)
+            yield svg_text(title["text"], self.box.left, 22, size=size, anchor="start")
         for note in self.layout.get("annotations", ()):
             yield self._annotation(note)
 
@@ -317,7 +318,7 @@ class _Picture:
             size=size,
             anchor=anchors.get(note.get("xanchor", "center"), "middle"),
             baseline=down.get(note.get("yanchor", "middle"), 0.35),
-            colour=note.get("font", {}).get("color", _INK),
+            colour=note.get("font", {}).get("color", INK),
             angle=float(note.get("textangle", 0)),
         )
 

@@ -6,6 +6,11 @@ import re
 import unicodedata
 from html import escape, unescape
 
+from harness.figures.style import FONT_SIZE
+
+INK = "#222222"
+USUAL = f'font-size="{FONT_SIZE}" text-anchor="middle" fill="{INK}"'
+"""Attributes of the root of a picture, which its texts have unless they say otherwise."""
 _TAG = re.compile(r"</?b>")
 _NARROW, _WIDE = frozenset("iIjlftr.,:;'|!()[]{} /-"), frozenset("mwMWGOQ%@&")
 _WIDTHS = {"narrow": 0.32, "usual": 0.57, "wide": 0.84, "full": 1.0}
@@ -41,10 +46,10 @@ def svg_text(
     size: float,
     anchor: str = "middle",
     baseline: float = 0.35,
-    colour: str = "#222222",
+    colour: str = INK,
     angle: float = 0.0,
 ) -> str:
-    """An SVG text of one or several lines.
+    """An SVG text of one or several lines; what is usual is left out, because `USUAL` stands at the root.
 
     Args:
         text: as plotly takes it: escaped, with `<br>` and `<b>`.
@@ -56,14 +61,26 @@ def svg_text(
         colour: of the letters.
         angle: in degrees, clockwise.
     """
-    parts = []
-    for place, line in enumerate(lines_in(text)):
-        bold = ' font-weight="600"' if line.startswith("<b>") else ""
-        down = baseline + 1.25 * place
-        parts.append(f'<tspan x="{px(x)}" y="{px(y + down * size)}"{bold}>{escape(bare(line))}</tspan>')
-    turned = f' transform="rotate({px(angle)} {px(x)} {px(y)})"' if angle else ""
-    start = f'<text font-size="{px(size, 2)}" text-anchor="{anchor}" fill="{colour}"{turned}>'
-    return f"{start}{''.join(parts)}</text>"
+    given = {
+        "font-size": "" if size == FONT_SIZE else px(size, 2),
+        "text-anchor": "" if anchor == "middle" else anchor,
+        "fill": "" if colour == INK else colour,
+        "transform": f"rotate({px(angle)} {px(x)} {px(y)})" if angle else "",
+    }
+    start = "".join(f' {name}="{value}"' for name, value in given.items() if value)
+    lines = [
+        (f'x="{px(x)}" y="{px(y + (baseline + 1.25 * place) * size)}"', line)
+        for place, line in enumerate(lines_in(text))
+    ]
+    if len(lines) == 1:
+        ((place, line),) = lines
+        return f"<text {place}{start}{_weight(line)}>{escape(bare(line))}</text>"
+    spans = (f"<tspan {place}{_weight(line)}>{escape(bare(line))}</tspan>" for place, line in lines)
+    return f"<text{start}>{''.join(spans)}</text>"
+
+
+def _weight(line: str) -> str:
+    return ' font-weight="600"' if line.startswith("<b>") else ""
 
 
 def px(value: float, digits: int = 1) -> str:
