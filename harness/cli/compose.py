@@ -65,7 +65,7 @@ def command(
     Columns: from parts, that product, with the interval from the errors of the parts; p, of the difference, corrected
     for the number of sizes.
     """
-    from harness.analysis.compare import Part, compose
+    from harness.analysis.compare import TaskPart, compose
 
     paper = paper_of(figure, width, font)
     drawn = given_curves(results, table_file, scale, columns=split(columns))
@@ -79,7 +79,7 @@ def command(
     if not targets:
         raise PlanError(f"{quoted(target)} has no curve of this family and these shots")
     found = [
-        compose(curve, [Part(_beside(curve, _of_task(drawn, task), task), times) for task, times in wanted])
+        compose(curve, [TaskPart(_beside(curve, _of_task(drawn, task), task), times) for task, times in wanted])
         for curve in targets
     ]
     if figure is not None:

@@ -1,6 +1,6 @@
 """Are two things different? Paired comparisons on shared documents, and how sure the order of a ranking is."""
 
-from harness.analysis.compare.composition import Composition, Part, SizeBesideParts, compose
+from harness.analysis.compare.composition import Composition, SizeBesideParts, TaskPart, compose
 from harness.analysis.compare.differences import compare_pairs, paired_scores, summary
 from harness.analysis.compare.gating import GateCheck, at_least, no_worse, verdict_of
 from harness.analysis.compare.onset_order import OnsetAt, OrderOfTwo, onset_orders
@@ -33,12 +33,12 @@ __all__ = [
     "OrderOfTwo",
     "PairedScores",
     "Pairing",
-    "Part",
     "Rank",
     "RecipeOrder",
     "Side",
     "SizeBesideParts",
     "Summary",
+    "TaskPart",
     "TaskQuality",
     "Unpaired",
     "at_least",

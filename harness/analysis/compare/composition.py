@@ -36,12 +36,12 @@ ENOUGH = 2 * PRACTICAL_EFFECT
 """Difference, as a share of the range from chance to the best score, that no size may have for the parts to explain the
 composite: its whole interval lies within."""
 
-Answer = Literal["explained", "falls short", "exceeds", "both", "cannot tell"]
+WhetherExplained = Literal["explained", "falls short", "exceeds", "both", "cannot tell"]
 """Whether the parts explain the composite. `falls short`: it is worse than they give; `exceeds`: it is better; `both`:
 worse at some sizes and better at others; `cannot tell`: no size differs, but a difference that matters is possible."""
 
 
-class Part(NamedTuple):
+class TaskPart(NamedTuple):
     """A task that a composite is made of."""
 
     curve: Curve
@@ -85,11 +85,11 @@ class Composition:
 
     target: Curve
     """Scores of the composite."""
-    parts: tuple[Part, ...]
+    parts: tuple[TaskPart, ...]
     """What it is made of."""
     sizes: tuple[SizeBesideParts, ...]
     """Sizes at which all of them have a score, ascending."""
-    answer: Answer
+    answer: WhetherExplained
     """Whether the parts explain it."""
     explained: float | None
     """Share of the variance of the composite over the sizes that the prediction explains; below 0 where the mean of all
@@ -113,7 +113,7 @@ class Composition:
         return tuple(name for name in self.target.names if name not in shown)
 
 
-def compose(target: Curve, parts: Sequence[Part]) -> Composition:
+def compose(target: Curve, parts: Sequence[TaskPart]) -> Composition:
     """Predict a composite from its parts at each size, and compare.
 
     Args:
@@ -200,7 +200,7 @@ def _score(known: Array, metric: MetricSpec) -> Array:
     return (metric.chance or 0.0) + _range(metric) * known
 
 
-def _point(parts: Sequence[Part], names: Sequence[str]) -> Array:
+def _point(parts: Sequence[TaskPart], names: Sequence[str]) -> Array:
     known = [_known(_values(part.curve, names), part.curve.metric) ** part.times for part in parts]
     return np.asarray(np.prod(known, axis=0), dtype=float)
 
@@ -235,7 +235,7 @@ def _sizes(
     )
 
 
-def _answer(sizes: Sequence[SizeBesideParts], matters: float) -> Answer:
+def _answer(sizes: Sequence[SizeBesideParts], matters: float) -> WhetherExplained:
     different = [size for size in sizes if size.p < ALPHA]
     worse = any(size.difference < 0 for size in different)
     better = any(size.difference > 0 for size in different)
