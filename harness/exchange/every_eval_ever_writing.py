@@ -123,7 +123,7 @@ def _model(result: CellResult) -> Mapping[str, Any]:
     return {
         "name": name,
         "id": model.name,
-        **({"developer": developer} if developer else {}),
+        "developer": developer or _UNKNOWN,
         "additional_details": {
             "deployment_type": "self_deployed" if result.cell.engine in _LOCAL else _UNKNOWN,
             "model_availability": _UNKNOWN,

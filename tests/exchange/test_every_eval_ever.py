@@ -179,6 +179,7 @@ def test_what_is_exported_is_valid_by_its_schema(emergence: Emergence, store: St
     for path in records:
         record = json.loads(path.read_text())
         schema("eval.schema.json").validate(record)
+        assert record["model_info"]["developer"] == path.parts[-3] == "unknown"
         assert record["detailed_evaluation_results"]["file_path"] == samples_of(path).relative_to(out).as_posix()
     for path in samples:
         for line in path.read_text().splitlines():
