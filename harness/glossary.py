@@ -1,6 +1,6 @@
 """What the words of tables, figures and verdicts mean: one place for tooltips, the report and `docs/glossary.md`.
 
-Everything is text, and the standard library is enough to read it. `page` writes the whole as Markdown.
+Everything is text, and the standard library is enough to read it. `glossary_page` writes the whole as Markdown.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ VERDICTS: Mapping[str, str] = {
 }
 """What each verdict says, by its label in JSON."""
 
-QUALIFIERS: Mapping[str, str] = {
+QUALIFIER_TEXTS: Mapping[str, str] = {
     "apparent": "A steep but smooth curve through all sizes fits a jump as well.",
     "sharp": "No smooth curve through all sizes fits the jump.",
     "metric-robust": "The continuous metric of the same answers does not improve before the jump.",
@@ -166,7 +166,7 @@ def explained(word: str) -> str | None:
     >>> explained("Chance")[:51]
     'The score that guessing is expected to give, as eac'
     """
-    for texts in (COLUMNS, NOUNS, VERDICTS, QUALIFIERS):
+    for texts in (COLUMNS, NOUNS, VERDICTS, QUALIFIER_TEXTS):
         found = texts.get(word) or texts.get(word.lower()) or texts.get(word[:1].lower() + word[1:])
         if found:
             return found
@@ -174,7 +174,7 @@ def explained(word: str) -> str | None:
     return None if metric is None else f"{metric.text} ({metric.unit})"
 
 
-def page() -> str:
+def glossary_page() -> str:
     """The glossary as Markdown, which is `docs/glossary.md`."""
     parts = [
         "# Glossary",
@@ -184,7 +184,7 @@ def page() -> str:
     for title, head, texts in (
         ("Results", ("Word", "Means"), NOUNS),
         ("Verdicts", ("Label in JSON", "Says"), VERDICTS),
-        ("Qualifiers", ("In JSON", "Adds"), QUALIFIERS),
+        ("Qualifiers", ("In JSON", "Adds"), QUALIFIER_TEXTS),
         ("Columns", ("Heading", "Shows"), COLUMNS),
     ):
         parts += [f"## {title}", _table(head, [[name, text] for name, text in texts.items()])]
@@ -199,4 +199,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(glossary_page())

@@ -12,9 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from harness.analysis.compare import Rank, ranks
-from harness.analysis.compare.rank_ranges import Documents
-from harness.analysis.compare.run_noise import NoiseOf
+from harness.analysis.compare import NoiseOf, Rank, ReadDocuments, ranks
 from harness.analysis.curves.frame import frame
 from harness.analysis.stats import estimate, normalised
 from harness.catalog.lm_eval_tasks.groups import TaskGroup
@@ -37,7 +35,7 @@ of which settings."""
 SOURCE = "source"
 """Column with the programs whose files the scores of a model were read from; missing where all were evaluated here."""
 _HERE = "evaluated here"
-PLACES = ("rank_best", "rank_last")
+RANK_COLUMNS = ("rank_best", "rank_last")
 """Columns with the first and the last place that a model can hold, see `ranks`."""
 
 _AMOUNTS = frozenset({"params", "params_non_embedding", "params_active", "tokens", "flops"})
@@ -99,7 +97,7 @@ def ranked_table(
     results: Iterable[CellResult],
     failures: Iterable[CellFailure] = (),
     *,
-    documents: Documents | None = None,
+    documents: ReadDocuments | None = None,
     noise: NoiseOf | None = None,
 ) -> pd.DataFrame:
     """One row per model, best first: its places, its mean with the 95 % interval, and one score per task.
@@ -129,8 +127,8 @@ def ranked_table(
         for row in ordered
     ]
     numbers = (AVERAGE, "mean_low", "mean_high", *of_tasks)
-    table = pd.DataFrame(rows, columns=[*PLACES, *MODEL_COLUMNS, SOURCE, *numbers])
-    whole, shares = dict.fromkeys((*PLACES, "params"), "Int64"), dict.fromkeys(numbers, "Float64")
+    table = pd.DataFrame(rows, columns=[*RANK_COLUMNS, *MODEL_COLUMNS, SOURCE, *numbers])
+    whole, shares = dict.fromkeys((*RANK_COLUMNS, "params"), "Int64"), dict.fromkeys(numbers, "Float64")
     return table.astype({**whole, SOURCE: "string", **shares})
 
 
@@ -139,11 +137,11 @@ def for_people(ranked: pd.DataFrame) -> pd.DataFrame:
 
     The source stands there when some scores were read from files of other programs.
     """
-    table = ranked.drop(columns=[*PLACES, "mean_low", "mean_high"])
+    table = ranked.drop(columns=[*RANK_COLUMNS, "mean_low", "mean_high"])
     table = _with_words(table)
     ranges = [
         "" if pd.isna(best) else places(int(best), int(last))
-        for best, last in zip(*(ranked[name] for name in PLACES), strict=True)
+        for best, last in zip(*(ranked[name] for name in RANK_COLUMNS), strict=True)
     ]
     ends = zip(ranked["mean_low"], ranked["mean_high"], strict=True)
     intervals = ["" if pd.isna(low) else interval(float(low), float(high)) for low, high in ends]
@@ -290,7 +288,7 @@ class _Board(NamedTuple):
         known = [value for value in values if value is not None]
         return fmean(known) if known and len(known) == len(values) else None
 
-    def ranks(self, documents: Documents | None, noise: NoiseOf | None) -> dict[ModelRow, Rank]:
+    def ranks(self, documents: ReadDocuments | None, noise: NoiseOf | None) -> dict[ModelRow, Rank]:
         """The places of every model with an average."""
         ranked = [row for row in self.scores if self.average(row) is not None]
         columns = [name for name in self.metrics if name in self.averaged]

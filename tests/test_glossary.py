@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "glossary.md"
 
 
 def test_the_page_of_the_documentation_is_the_glossary() -> None:
-    assert PAGE.read_text(encoding="utf-8") == glossary.page(), "python -m harness.glossary > docs/glossary.md"
+    assert PAGE.read_text(encoding="utf-8") == glossary.glossary_page(), "python -m harness.glossary > docs/glossary.md"
 
 
 def test_every_label_and_qualifier_is_explained() -> None:
@@ -21,7 +21,7 @@ def test_every_label_and_qualifier_is_explained() -> None:
     from harness.analysis.verdict import types
 
     named = {types.FORMAT_ARTEFACT, types.FORMAT_ROBUST, types.ABOVE_CHANCE, types.NOT_ABOVE_CHANCE}
-    assert glossary.QUALIFIERS.keys() >= named | {"sharp", "apparent", "metric-robust", "unconfirmed", "rough"}
+    assert glossary.QUALIFIER_TEXTS.keys() >= named | {"sharp", "apparent", "metric-robust", "unconfirmed", "rough"}
 
 
 @pytest.mark.parametrize("name", [*SAMPLE_METRICS, *CORPUS_METRICS, "pass_at_3"])

@@ -105,6 +105,6 @@ def _format_of(output: Path | None) -> str:
 
 
 def _text(rows: pd.DataFrame) -> str:
-    from harness.leaderboard import PLACES, across, as_text
+    from harness.leaderboard import RANK_COLUMNS, across, as_text
 
-    return table(*(as_text(rows) if PLACES[0] in rows else across(rows))) + "\n"
+    return table(*(as_text(rows) if RANK_COLUMNS[0] in rows else across(rows))) + "\n"

@@ -11,8 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness import figures
-from harness.analysis.compare import noise_from
-from harness.analysis.compare.rank_ranges import Documents
+from harness.analysis.compare import ReadDocuments, noise_from
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import (
     FamilyFindings,
@@ -26,7 +25,7 @@ from harness.analysis.verdict import (
     tone_of,
     with_traces,
 )
-from harness.glossary import NOUNS, QUALIFIERS, explained
+from harness.glossary import NOUNS, QUALIFIER_TEXTS, explained
 from harness.leaderboard import centred_table, ranked_table
 from harness.records import CellFailure
 from harness.report.board import text_tables
@@ -112,7 +111,7 @@ def report_page(
     title: str = "Emergent abilities by model size",
     made_at: datetime | None = None,
     cards: Mapping[str, TaskCard] | None = None,
-    documents: Documents | None = None,
+    documents: ReadDocuments | None = None,
     to_come: Mapping[str, int] | None = None,
     look: figures.FigureLook | None = None,
     each_figure: Callable[[str, Any], None] | None = None,
@@ -287,7 +286,7 @@ def _glossary(study: Study) -> list[tuple[str, str]]:
     """The words of the page, and the metrics that are on it."""
     metrics = sorted({metric.name for result in study.results for metric in result.cell.metrics})
     known = [(name, found) for name in metrics if (found := explained(name)) is not None]
-    return [*NOUNS.items(), *QUALIFIERS.items(), *known]
+    return [*NOUNS.items(), *QUALIFIER_TEXTS.items(), *known]
 
 
 def _failure_row(failure: CellFailure) -> dict[str, str]:

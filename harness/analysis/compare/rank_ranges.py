@@ -33,7 +33,7 @@ from harness.specs import MetricSpec
 from harness.store import DocumentScores
 from harness.wording import places
 
-Documents = Callable[[Cell], DocumentScores | None]
+ReadDocuments = Callable[[Cell], DocumentScores | None]
 """Gives the scores of a cell's documents; None for a file that cannot be read."""
 
 
@@ -66,7 +66,7 @@ class Rank(NamedTuple):
 
 def ranks(
     models: Sequence[Sequence[CellResult]],
-    documents: Documents | None = None,
+    documents: ReadDocuments | None = None,
     *,
     noise: NoiseOf | None = None,
 ) -> tuple[Rank, ...]:
@@ -121,7 +121,7 @@ def ranks(
     )
 
 
-class _Task(NamedTuple):
+class _TaskScores(NamedTuple):
     """The scores of M models on one task, centred on chance."""
 
     mean: Array
@@ -155,8 +155,8 @@ def _metric(seeds: Mapping[int, CellResult]) -> MetricSpec:
 
 
 def _task(
-    sides: Sequence[_Side], settings: Sequence[Setting], documents: Documents | None, noise: NoiseOf | None
-) -> _Task:
+    sides: Sequence[_Side], settings: Sequence[Setting], documents: ReadDocuments | None, noise: NoiseOf | None
+) -> _TaskScores:
     """The scores of all models on one task, with what they could differ by through documents, seeds and training."""
     found = [[_score(side[setting]) for setting in settings] for side in sides]
     mean = np.array([[one.value for one in row] for row in found]).mean(axis=1)
@@ -166,7 +166,7 @@ def _task(
     joint = _over_documents(sides, settings, documents) if documents is not None else None
     if joint is None:
         differs = of_scores[:, None] + of_scores[None, :] + (_unit(metric) / (n + 1)) ** 2
-        return _Task(mean, of_scores, differs, max(n - 1, 1), metric.best is not None, False)
+        return _TaskScores(mean, of_scores, differs, max(n - 1, 1), metric.best is not None, False)
     covariance = joint.covariance
     if not np.allclose(joint.mean, mean, rtol=1e-6, atol=1e-9):
         # a score of all documents together, such as F1: documents tell how models go together, and the score its error
@@ -177,7 +177,7 @@ def _task(
     own = np.diag(covariance) + half
     differs = np.diag(covariance)[:, None] + np.diag(covariance)[None, :] - 2 * covariance + half
     between = _between_runs(sides, settings, noise)
-    return _Task(mean, own, np.maximum(differs, between), joint.freedom, metric.best is not None, True)
+    return _TaskScores(mean, own, np.maximum(differs, between), joint.freedom, metric.best is not None, True)
 
 
 class _Centred(NamedTuple):
@@ -218,7 +218,7 @@ class _Joint(NamedTuple):
     """Degrees of freedom of the covariance."""
 
 
-def _over_documents(sides: Sequence[_Side], settings: Sequence[Setting], documents: Documents) -> _Joint | None:
+def _over_documents(sides: Sequence[_Side], settings: Sequence[Setting], documents: ReadDocuments) -> _Joint | None:
     """Means and covariances over documents; None where a file cannot be read, or fewer than two are in all of them."""
     cells = [[[result.cell for result in side[setting].values()] for setting in settings] for side in sides]
     read = {cell.key: documents(cell) for row in cells for seeds in row for cell in seeds}

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 from harness.analysis.verdict.types import ABOVE_CHANCE, NOT_ABOVE_CHANCE, Judged, Verdict
 from harness.analysis.verdict.words import UNITS, shown_change, threshold_text
-from harness.wording import count, counted, score
+from harness.wording import count, counted, score, signed
 
 Does = Literal[
     "emerges",
@@ -215,32 +215,44 @@ def in_short(row: Judged) -> str:
     where = threshold_text(row)
     at = f"; sets in at {where} {UNITS[curve.scale]}" if where else ""
     chance = "" if curve.metric.chance is None else f" (chance {score(curve.metric.chance)})"
+    rises, falls = ("rises", "falls") if curve.metric.higher_is_better else ("improves", "gets worse")
     match does(verdict):
         case "emerges":
             sizes = "checkpoints" if curve.of_checkpoints else "sizes"
             there = f"{score(curve.y[-1])} at {curve.names[-1]}{chance}"
             return f"Absent in the smaller {sizes}, {there}, and not foreseen{at}."
         case "artefact":
-            partner = verdict.partner_trend.metric if verdict.partner_trend else "a continuous metric"
-            return f"{curve.metric.name} goes {ends}, while {partner} of the same answers already improved before."
+            partner = verdict.partner_trend
+            what = "a continuous metric" if partner is None else partner.metric
+            everywhere = partner is not None and partner.sizes_below == partner.sizes
+            when = "improves all along" if everywhere else "already improved before"
+            return f"{curve.metric.name} goes {ends}, while {what} of the same answers {when}."
         case "turns down":
-            return f"Rises to {score(_extreme(row))} and then falls to {score(curve.y[-1])}{chance}."
+            return f"{rises.capitalize()} to {score(_extreme(row))} and then {falls} to {score(curve.y[-1])}{chance}."
         case "turns up":
-            return f"Falls to {score(_extreme(row))} and then rises to {score(curve.y[-1])}{chance}."
+            return f"{falls.capitalize()} to {score(_extreme(row))} and then {rises} to {score(curve.y[-1])}{chance}."
         case "falls":
-            return f"Falls {ends}{chance}."
+            return f"{falls.capitalize()} {_way(row, ends)}{chance}."
         case "falls above chance":
-            return f"Falls {ends}, still above chance{chance}."
+            return f"{falls.capitalize()} {_way(row, ends)}, still above chance{chance}."
         case "rises":
-            return f"{'Rises' if curve.metric.higher_is_better else 'Improves'} {ends}{chance}{at}."
+            return f"{rises.capitalize()} {_way(row, ends)}{chance}{at}."
         case "rises below chance":
-            return f"{'Rises' if curve.metric.higher_is_better else 'Improves'} {ends}, never above chance{chance}."
+            return f"{rises.capitalize()} {_way(row, ends)}, never above chance{chance}."
         case "flat above chance":
             return f"Stays above chance, {ends}{chance}."
         case "flat":
             return f"No change: {ends}{chance}."
         case "open":
             return verdict.reasons[0]
+
+
+def _way(row: Judged, ends: str) -> str:
+    """The scores of the smallest and the largest size, where these changed as the whole curve does; else its change."""
+    curve = row.curve
+    change = shown_change(curve, row.verdict.evidence) or 0.0
+    gained = (curve.y[-1] - curve.y[0]) * (1 if curve.metric.higher_is_better else -1)
+    return ends if gained * change > 0 else f"on the whole, by {signed(change)}"
 
 
 def _extreme(row: Judged) -> float:

@@ -28,6 +28,7 @@ from harness.specs import MetricSpec
 CURVES, STUDIES = 5_000, 10
 ACC = MetricSpec(name="acc", chance=0.25)
 SMOOTH = MetricSpec(name="prob_correct", chance=0.25, continuous=True)
+LOSS = MetricSpec(name="perplexity", higher_is_better=False, chance=None, best=1.0)
 
 Shape = Callable[[np.ndarray], np.ndarray]
 """Score minus chance at places from 0, the smallest size, to 1, the largest."""
@@ -69,6 +70,11 @@ def simulated(rng: np.random.Generator, number: int) -> Iterator[Curve]:
     chance = float(rng.choice([0.25, 0.25, 0.5, 0.1])) if name != "nothing" else 0.25
     truth = np.clip(chance + TRUTHS[name](x) + noise * rng.standard_normal(sizes), 0.0, 1.0)
     metric = replace(ACC, chance=None if rng.random() < 0.05 else chance)
+    if rng.random() < 0.05:  # a loss, which falls where the truth rises
+        error = 1.5 / math.sqrt(documents)
+        losses = rng.normal(3.0 - 2.0 * truth, error)
+        yield drawn(f"{name} {number}", LOSS, 0, [Estimate(float(y), error, documents, 1, False) for y in losses])
+        return
     yield drawn(f"{name} {number}", metric, 0, [share(int(k), documents) for k in rng.binomial(documents, truth)])
     if name in GROWN and rng.random() < 0.7:
         grows = 0.3 + 0.4 * x if rng.random() < 0.6 else np.clip(0.3 + 0.5 * TRUTHS[name](x), 0, 1)
@@ -122,8 +128,18 @@ def _of_the_label(row: Judged) -> Iterator[str]:
     bad = label in {"inverse", "u-shaped", "inverted-u", "metric-artefact"}
     if tone != ("good" if good else "bad" if bad else "plain"):
         yield f"is {tone}"
-    if (label == "inverse") != in_short(row).startswith("Falls from"):
-        yield f"in short: {in_short(row)}"
+    yield from _in_short(row)
+
+
+def _in_short(row: Judged) -> Iterator[str]:
+    """Whether the one sentence of the overview goes the way of the label, and its two scores do."""
+    said, better = in_short(row), row.curve.metric.higher_is_better
+    falls = re.match(r"(Falls|Gets worse) (from|on the whole)", said) is not None
+    if (row.verdict.label == "inverse") != falls:
+        yield f"in short: {said}"
+    ends = re.match(r"(Rises|Improves|Falls|Gets worse) from (-?\d+\.\d+) to (-?\d+\.\d+)", said)
+    if ends and (float(ends[3]) >= float(ends[2])) != ((ends[1] in {"Rises", "Improves"}) == better):
+        yield f"in short: {said}"
 
 
 def _about_chance(row: Judged) -> Iterator[str]:
@@ -155,7 +171,8 @@ def _about_the_change(row: Judged) -> Iterator[str]:
     change = 0.0 if written == "–" else float(written)
     if (label == "smooth" and change < 0) or (label == "inverse" and change > 0):
         yield f"changes by {change}"
-    if abs(change) > max(curve.y) - min(curve.y) + 2 * (evidence.range_stderr or 0.0) or abs(change) > 1:
+    wide = max(curve.y) - min(curve.y) + 2 * (evidence.range_stderr or 0.0) + 0.001
+    if abs(change) > wide or (curve.metric.name == "acc" and abs(change) > 1):
         yield f"changes by {change}, and the scores by {max(curve.y) - min(curve.y)}"
     scatter = math.sqrt(evidence.dispersion or 1.0)
     clear = (evidence.q_trend or 1.0) < 0.001 and abs(evidence.z_trend or 0.0) > 1.96 * scatter
@@ -167,7 +184,7 @@ def _about_the_change(row: Judged) -> Iterator[str]:
 
 STARTS = {
     "emergent": "Absent in the ",
-    "smooth": "Rises with scale ",
+    "smooth": "(Rises|Improves) with scale ",
     "flat": "No change with scale|(Rises|Falls) significantly, but by less than matters",
     "flat-above-chance": "Above chance at all sizes together, ",
     "inverse": "Larger models do worse",
