@@ -42,6 +42,24 @@ def clear_leftovers(folder: Path) -> None:
                         os.unlink(entry.path)
 
 
+def make_folder(path: Path) -> bool:
+    """Make a folder, with those above it; False when it was there.
+
+    Raises:
+        OSError: it cannot be made, or something else has its name.
+    """
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return make_folder(path)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return False
+    return True
+
+
 def replace_file(path: Path, data: bytes, *, to_disk: bool = True) -> None:
     """Write beside the target, force to disk, then rename: readers see the old file or the new one, never half.
 

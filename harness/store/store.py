@@ -28,6 +28,7 @@ from harness.store.documents import DocumentScores, read_samples, read_scores, s
 from harness.store.files import (
     clear_leftovers,
     has_end,
+    make_folder,
     overwrite_file,
     replace_file,
     reported,
@@ -161,15 +162,16 @@ class Store:
         """
         folder = self.path(outcome.cell)
         with reported(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            clear_leftovers(folder)
+            is_new = make_folder(folder)
+            if not is_new:
+                clear_leftovers(folder)
             if isinstance(outcome, CellFailure):
                 replace_file(folder / FAILURE, header_bytes(outcome), to_disk=to_disk)
             elif outcome.samples is None:
                 raise ValueError("a result read without its samples cannot be written")
             else:
                 samples = samples_bytes(outcome.samples, [m.name for m in outcome.cell.metrics])
-                self._put(folder, outcome, samples, to_disk=to_disk)
+                self._put(folder, outcome, samples, to_disk=to_disk, is_new=is_new)
         self._send(folder)
 
     @staticmethod
@@ -225,14 +227,16 @@ class Store:
             self._bucket.send(folder)
 
     @staticmethod
-    def _put(folder: Path, result: CellResult, samples: bytes, *, to_disk: bool = True) -> None:
+    def _put(folder: Path, result: CellResult, samples: bytes, *, to_disk: bool = True, is_new: bool = False) -> None:
+        """Write a result; a folder that is new holds nothing to look after, which an import of thousands gains by."""
         header = folder / HEADER
         # a header that cannot be read may be somebody's only copy: it is moved aside and not written over
-        if header.exists() and isinstance(read_header(header), Problem):
+        if not is_new and header.exists() and isinstance(read_header(header), Problem):
             header.replace(header.with_name(f"{HEADER}.unreadable"))
         replace_file(folder / SAMPLES, samples, to_disk=to_disk)
         replace_file(header, header_bytes(result), to_disk=to_disk)
-        (folder / FAILURE).unlink(missing_ok=True)
+        if not is_new:
+            (folder / FAILURE).unlink(missing_ok=True)
 
     def done(self) -> frozenset[Place]:
         """Places of the cells that are complete."""
