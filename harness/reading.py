@@ -175,9 +175,7 @@ def _as_written(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns:
         column = table[name]
         # a column of whole numbers with more than 64 bits is one of objects too
-        if column.dtype in ("object", "string", "str") and any(
-            isinstance(one, str) and one[:1] == "'" for one in column
-        ):
+        if column.dtype in ("object", "string", "str") and any(isinstance(one, str) and "'" in one for one in column):
             table[name] = column.map(lambda one: as_written(one) if isinstance(one, str) else one, na_action="ignore")
     return table.rename(columns=lambda name: as_written(str(name)))
 

@@ -33,6 +33,10 @@ MOST_QUOTED = 200
 """Characters of foreign text in a message."""
 _FORMULA = re.compile(r"[\s'\"]*[=+\-@＝＋－＠\t\r\n]")
 """How a cell begins that spreadsheets take for a formula, also behind spaces and quotes, and in East Asian width."""
+_INNER_FORMULA = re.compile(r"(?<=[;\t\r\n])(?=[\s'\"]*[=+\-@＝＋－＠])")
+"""Where a formula begins inside a cell for spreadsheets that split rows at semicolons, tabs or line ends: with a comma
+for the decimal point, Excel takes semicolons for separators."""
+_DEFUSED_INNER = re.compile(r"(?<=[;\t\r\n])'(?=[\s'\"]*[=+\-@＝＋－＠])")
 _NEGATIVE = re.compile(r"-\d+(\.\d*)?([eE][-+]?\d+)?")
 _MARKDOWN = re.compile(r"[\\|`*\[\]$~]")
 """Signs that could end a cell of a Markdown table, or make of it more than text; as codes where HTML has one."""
@@ -352,21 +356,23 @@ def file_name(text: str) -> str:
 
 
 def defused(text: str) -> str:
-    """A cell of a CSV file that no spreadsheet takes for a formula: it begins with an apostrophe then.
+    """A cell of a CSV file that no spreadsheet takes for a formula, as an apostrophe stands where one would begin.
 
-    >>> defused("=1+1"), defused("  @SUM(A1)"), defused("-0.5"), defused("pythia-70m")
-    ("'=1+1", "'  @SUM(A1)", '-0.5', 'pythia-70m')
+    >>> defused("=1+1"), defused("  @SUM(A1)"), defused("-0.5"), defused("pythia-70m"), defused("a;=1+1")
+    ("'=1+1", "'  @SUM(A1)", '-0.5', 'pythia-70m', "a;'=1+1")
     """
-    return f"'{text}" if _is_formula(text) else text
+    inside = _INNER_FORMULA.sub("'", text)
+    return f"'{inside}" if _is_formula(text) else inside
 
 
 def as_written(cell: str) -> str:
     """The text that `defused` made this cell of.
 
-    >>> as_written("'=1+1"), as_written("'quoted'"), as_written("-0.5")
-    ('=1+1', "'quoted'", '-0.5')
+    >>> as_written("'=1+1"), as_written("'quoted'"), as_written("-0.5"), as_written("a;'=1+1")
+    ('=1+1', "'quoted'", '-0.5', 'a;=1+1')
     """
-    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+    inside = _DEFUSED_INNER.sub("", cell)
+    return inside[1:] if inside.startswith("'") and _is_formula(inside[1:]) else inside
 
 
 def _is_formula(text: str) -> bool:

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -387,3 +388,11 @@ class TestTheSource:
         place = sheet.columns.index("source")
         assert {row[place] for row in sheet.rows} == {"lm-eval 0.4.9 (2 files)", "evaluated here"}
         assert "source" not in text_tables(ranked_table(grown((50, 100))))[0].columns
+
+
+def test_every_csv_file_is_written_where_formulas_are_defused() -> None:
+    root = Path(__file__).parent.parent
+    writers = re.compile(r"csv\.(writer|DictWriter)|(?<!leaderboard)\.to_csv\(")
+    sources = [*(root / "harness").rglob("*.py"), *(root / "dashboards").rglob("*.py")]
+    found = {path.name for path in sources if writers.search(path.read_text(encoding="utf-8"))}
+    assert found == {"leaderboard.py", "open_llm_writing.py"}  # the second defuses each cell too, see its tests

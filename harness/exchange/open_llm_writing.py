@@ -59,7 +59,7 @@ def open_llm_table(results: Iterable[CellResult], store: Store) -> Iterator[Expo
     writer = csv.DictWriter(text, head, restval="", lineterminator="\n")
     writer.writerow({name: defused(name) for name in head})
     for group in sorted(rows.values(), key=lambda of: (of[0].cell.model.name, of[0].cell.model.revision)):
-        writer.writerow(dict(_cells(group, columns, names)))
+        writer.writerow({name: defused(text) for name, text in _cells(group, columns, names)})
     yield ExportedFile(Path("open_llm.csv"), text.getvalue().encode("utf-8", "backslashreplace"))
 
 
@@ -87,11 +87,11 @@ def _columns(results: Iterable[CellResult]) -> dict[Setting, str]:
 def _cells(group: list[CellResult], columns: Mapping[Setting, str], names: list[str]) -> Iterator[tuple[str, str]]:
     first = group[0].cell
     model = first.model
-    yield "eval_name", defused(f"{model.name.replace('/', '_')}_{model.dtype}")
+    yield "eval_name", f"{model.name.replace('/', '_')}_{model.dtype}"
     yield "Precision", model.variant or model.dtype
-    yield "Model", defused(model.name)
-    yield "fullname", defused(model.name)
-    yield "Model sha", defused(model.revision)
+    yield "Model", model.name
+    yield "fullname", model.name
+    yield "Model sha", model.revision
     yield OPEN_LLM_PARAMS, repr(model.params / 1e9)
     yield "MoE", str(model.params_active is not None)
     yield "Chat Template", str(first.chat is not None)

@@ -200,6 +200,16 @@ def test_formulas_in_names_are_defused(emergence: Emergence, tmp_path: Path) -> 
     assert row["fullname"] == "'=HYPERLINK(1)"
 
 
+def test_no_cell_of_any_column_is_a_formula(emergence: Emergence, tmp_path: Path) -> None:
+    asked = cell(model=model(name="=a", variant="=b", revision="=c"), of=task("=d"), prompt="=e")
+    Store(tmp_path / "r").write(result(asked))
+    written = emergence("export", "open-llm", "--results", tmp_path / "r").out
+    assert "'=a" in written
+    assert "'=b" in written
+    cells = [text for line in csv.reader(io.StringIO(written)) for text in line]
+    assert [text for text in cells if text.startswith("=")] == []
+
+
 def test_import_export_and_import_is_the_identity(emergence: Emergence, tmp_path: Path) -> None:
     rows = [new_row("lab/small", 0.123456789, 0.375), new_row("lab/large", 7.25, 0.12345678901234567)]
     table_file(tmp_path / "contents.parquet", *rows, new_row("lab/large", 7.25, 0.5, **{"Chat Template": True}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
@@ -80,7 +81,8 @@ def _in_csv(name: str) -> str | None:
     out, _ = _called(name, "leaderboard", "--format", "csv")
     for row in csv.reader(io.StringIO(out, newline="")):
         for field in row:
-            if defused(field) != field and not field.startswith("'"):
+            # a spreadsheet that takes semicolons for separators splits a field again
+            if any(defused(part)[:1] == "'" != part[:1] for part in re.split(r"[;\t\r\n]", field)):
                 return f"a formula: {field[:100]!r}"
     return None
 
