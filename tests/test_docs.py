@@ -100,3 +100,13 @@ def test_every_key_of_a_family_file_stands_in_its_page():
     for file in (FamilyFile, ModelFile):
         for key in file.model_fields:
             assert re.search(rf"^\|[^|]*`{key}`", page, re.MULTILINE), f"docs/models.md does not explain {key}"
+
+
+def test_the_gallery_shows_what_its_commands_draw_in_less_than_a_megabyte() -> None:
+    folder = ROOT / "docs" / "gallery"
+    text = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"\(gallery/([\w.]+)\)", text))
+    assert shown == {path.name for path in folder.iterdir()}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_000_000
+    drawn = set(re.findall(r"--figure (\S+\.svg)", text))
+    assert shown - drawn == {"shots.svg"}, "one of those that `emergence report --figures` writes"

@@ -93,7 +93,9 @@ def panels_figure(
     drawn: list[Drawn] = []
     shapes: list[Drawn] = []
     notes: list[Drawn] = []
-    axes: dict[str, Any] = {}
+    places = math.ceil(len(panels) / columns) * columns
+    empty = range(len(panels) + 1, places + 1)
+    axes: dict[str, Any] = {f"{letter}axis{number}": {"visible": False} for number in empty for letter in "xy"}
     for number, (panel, ends) in enumerate(zip(panels, _ranges(panels, look), strict=True), start=1):
         if not panel.rows:
             axes[f"xaxis{number}"] = axes[f"yaxis{number}"] = {"visible": False}

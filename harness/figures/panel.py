@@ -19,7 +19,7 @@ from harness.wording import count, counted, interval, number, score
 _BAND = 0.18
 """Opacity of a band."""
 _NAME_ROOM = 15
-"""Pixels between two slanted names, below which they would lie on each other."""
+"""Pixels between two upright names, below which they would lie on each other."""
 
 Drawn = dict[str, Any]
 """One plotly trace as a dict; a figure adds all of them at once, because adding one by one takes thrice as long."""
@@ -248,7 +248,7 @@ def add(figure: go.Figure, drawn: Iterable[Drawn]) -> None:
 def name_notes(
     rows: Sequence[CurveRow], lines: Lines, axis: Mapping[str, Any], width: float, panel: int
 ) -> Iterator[Drawn]:
-    """The names of models, slanted beside their points: of each family once, where there is room.
+    """The names of models, upright above their points: of each family once, where there is room.
 
     Args:
         rows: the curves of the panel.
@@ -277,11 +277,10 @@ def name_notes(
                 "xref": axis_name("x", panel),
                 "yref": axis_name("y", panel),
                 "text": literal(point.name),
-                "textangle": -50,
-                "xanchor": "left",
+                "textangle": -90,
+                "xanchor": "center",
                 "yanchor": "bottom",
-                "xshift": 5,
-                "yshift": 4,
+                "yshift": 5,
                 "showarrow": False,
                 "font": {"size": 10.5, "color": lines[curve.family, curve.label].colour},
             }

@@ -309,17 +309,20 @@ class _Picture:
         at = {letter: self._place_of(letter, note) for letter in "xy"}
         size = float(note.get("font", {}).get("size", self.font))
         lines = len(lines_in(note["text"]))
-        anchors = {"left": "start", "center": "middle", "right": "end"}
+        anchor = {"left": "start", "center": "middle", "right": "end"}[note.get("xanchor", "center")]
         down = {"top": 0.9, "middle": 0.35 - 0.625 * (lines - 1), "bottom": -0.3 - 1.25 * (lines - 1)}
+        baseline, angle = down[note.get("yanchor", "middle")], float(note.get("textangle", 0))
+        if angle == -90 and note.get("yanchor") == "bottom":  # it begins at its lower end
+            anchor, baseline = "start", 0.35
         return svg_text(
             note["text"],
             at["x"] + note.get("xshift", 0),
             at["y"] - note.get("yshift", 0),
             size=size,
-            anchor=anchors.get(note.get("xanchor", "center"), "middle"),
-            baseline=down.get(note.get("yanchor", "middle"), 0.35),
+            anchor=anchor,
+            baseline=baseline,
             colour=note.get("font", {}).get("color", INK),
-            angle=float(note.get("textangle", 0)),
+            angle=angle,
         )
 
     def _place_of(self, letter: str, note: Options) -> float:
