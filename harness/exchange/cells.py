@@ -48,7 +48,7 @@ class Import:
     documents: Mapping[str, int] = field(default_factory=dict)
     """Task -> number of its documents, as the user says."""
     licence: str | None = None
-    """Licence of the results."""
+    """Licence of the results; None for what the files say."""
     models: tuple[str, ...] = ()
     """Names of the models whose results are imported, with `*` for any text; empty for all."""
 
@@ -234,7 +234,7 @@ def _result(one: FromFile, n: int, beyond: Set[str], request: Import) -> CellRes
         file=one.name,
         sha256=one.file.sha256,
         imported_at=datetime.now(UTC),
-        licence=request.licence,
+        licence=request.licence or published.licence,
     )
     return CellResult(
         cell=cell,

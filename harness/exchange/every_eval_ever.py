@@ -79,6 +79,7 @@ def _one(record: Fields, name: str, entries: list[Fields], samples: Path | None)
         n=max((score.n for score in scores if score.n is not None), default=None),
         tool=_tool(record, library),
         tool_version=None if library.get("version") in _UNSAID else library.text("version"),
+        licence=_licence(record),
         date=moment_of(entries[0].get("evaluation_timestamp") or record.get("evaluation_timestamp")),
         answers=None
         if samples is None
@@ -145,6 +146,11 @@ def _tool(record: Fields, library: Fields) -> str:
     names = (library.get("name"), source.get("source_name"), source.get("source_organization_name"))
     found = next((str(name) for name in names if name not in _UNSAID), "every-eval-ever")
     return found.replace("_", "-")
+
+
+def _licence(record: Fields) -> str | None:
+    details = record.of("source_metadata", "additional_details")
+    return details.text("licence") or details.text("license")
 
 
 def _model(record: Fields) -> dict[str, Any]:

@@ -127,6 +127,8 @@ class Published:
     """Its version; None where the file does not say it."""
     date: datetime | None = None
     """When it was evaluated (UTC); None where the file does not say it."""
+    licence: str | None = None
+    """Licence of the result; None where the file does not say it."""
     seconds: float = 0.0
     """Wall time of the evaluation; 0 where the file does not say it, or says it of several tasks together."""
     cell: Cell | None = None

@@ -222,13 +222,14 @@ def test_exported_again_the_same_files_are_written(emergence: Emergence, store: 
     }
 
 
-def facts(found: CellResult, *, engine: bool = True) -> tuple[object, ...]:
+def facts(found: CellResult) -> tuple[object, ...]:
     return (
-        found.cell if engine else found.cell.key,
+        found.cell,
         found.scores,
         found.n_expected,
         found.shots_effective,
         found.provenance.started_at,
+        found.provenance.source and (found.provenance.source.tool_version, found.provenance.source.licence),
     )
 
 
@@ -242,6 +243,7 @@ def test_import_export_and_import_is_the_identity(emergence: Emergence, tmp_path
     out = exported(emergence, tmp_path / "a", tmp_path / "out")
     assert emergence("import", "every-eval-ever", out, "--results", tmp_path / "b").code == 0
     a, b = Store(tmp_path / "a"), Store(tmp_path / "b")
+    assert {one.provenance.source.licence for one in b.results() if one.provenance.source} == {"MIT"}
     assert {one.cell.key: facts(one) for one in a.results()} == {one.cell.key: facts(one) for one in b.results()}
     for one in a.results():
         assert a.samples(one.cell) == b.samples(one.cell)
