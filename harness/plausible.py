@@ -16,6 +16,8 @@ LARGEST_COUNT = 10**18
 """Largest number of parameters, tokens, documents or seeds; whole numbers of a table have 64 bits."""
 MOST_NAME = 200
 """Characters of a name: with what the results folder adds to it, it is to fit the 255 bytes of a file's name."""
+MOST_TEXT = 2000
+"""Characters of any other text of a cell, such as a version; a system instruction may be longer."""
 ROUNDING = 1e-9
 """Amount by which rounding may make a value better than the best score."""
 

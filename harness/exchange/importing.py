@@ -16,10 +16,11 @@ from harness.exchange.files import foreign_file, foreign_files
 from harness.exchange.formats import READERS
 from harness.exchange.types import Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.plan import Place
+from harness.plausible import MOST_NAME, MOST_TEXT
 from harness.records import CellResult, Sample, implausible
 from harness.scoring.metrics import mean_stderr
 from harness.store import OutcomeWriter, Store
-from harness.wording import counted, cut
+from harness.wording import count, counted, cut
 
 ImportTold = Callable[[int, int, str], None]
 """Is told how many are done, of how many, and what: files that are read, then cells that are imported."""
@@ -161,10 +162,26 @@ def _check(cells: Iterable[ImportedCell]) -> None:
     faults = [
         f"{source.file.path}: {cut(result.cell.task)}: {problem}"
         for source, result in cells
-        if (problem := implausible(result)) is not None
+        if (problem := implausible(result) or _too_long(result)) is not None
     ]
     if faults:
         raise FaultsError(faults[:_MOST_FAULTS])
+
+
+def _too_long(result: CellResult) -> str | None:
+    """A name that no folder could have, or a text that the header of a cell does not take; None where there is none."""
+    cell, source = result.cell, result.provenance.source
+    for what, name in (("model", cell.model.name + (cell.model.variant or "")), ("task", cell.task)):
+        if len(name) > MOST_NAME:
+            return f"{what} is {cut(name)}; expected at most {MOST_NAME} characters"
+    texts: dict[str, str | None] = {"revision": cell.model.revision, "version": cell.task_version}
+    texts |= {"program": cell.engine}
+    texts |= {"metric": max((metric.name for metric in cell.metrics), key=len)}
+    if source is not None:
+        texts |= {"version of the program": source.tool_version, "name of the file": source.file}
+        texts |= {"licence": source.licence}
+    long = next((what for what, text in texts.items() if text and len(text) > MOST_TEXT), None)
+    return f"{long} is {cut(texts[long] or '')}; expected at most {count(MOST_TEXT)} characters" if long else None
 
 
 def _write(

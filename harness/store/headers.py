@@ -14,6 +14,7 @@ from harness.bounded.files import read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import HEADER_BYTES, UnreadableError
 from harness.plan import DESCRIPTIVE_FIELDS
+from harness.plausible import MOST_TEXT
 from harness.records import CellFailure, CellResult, Outcome, implausible
 from harness.specs import ModelSpec
 from harness.store.layout import FAILURE
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _LARGEST = 2**63 - 1
-_MOST_TEXT = 2000
-"""Characters of a name, a version, a message."""
-_DOUBTFUL = re.compile(rb'\\|"[^"]{%d}|\d{19}' % _MOST_TEXT)
+_LONG = frozenset({"message", "traceback", "system"})
+"""Keys whose texts may be longer than any name or version is."""
+_DOUBTFUL = re.compile(rb'\\|"[^"]{%d}|\d{19}' % MOST_TEXT)
 """What every header has that `_check_values` finds fault with, and few others have. A text may go on behind a quotation
 mark after a backslash."""
 SCHEMA = 1
@@ -75,15 +76,15 @@ def _check_values(raw: Any) -> int | None:
     """A whole number that has no place in 64 bits, and so in no table; None where there is none.
 
     Raises:
-        UnreadableError: a text, other than a traceback or its message, is longer than any name is.
+        UnreadableError: a text, other than those of `_LONG`, is longer than any name is.
     """
     inside, large = [raw], None
     while inside:
         one = inside.pop()
-        if isinstance(one, str) and len(one) > _MOST_TEXT:
-            raise UnreadableError(f"has a text of {count(len(one))} characters; expected at most {count(_MOST_TEXT)}")
+        if isinstance(one, str) and len(one) > MOST_TEXT:
+            raise UnreadableError(f"has a text of {count(len(one))} characters; expected at most {count(MOST_TEXT)}")
         if isinstance(one, dict):
-            inside += [*one, *(value for key, value in one.items() if key not in ("message", "traceback"))]
+            inside += [*one, *(value for key, value in one.items() if key not in _LONG)]
         elif isinstance(one, list):
             inside += one
         elif isinstance(one, int) and abs(one) > _LARGEST:
@@ -109,8 +110,8 @@ def _outcome(raw: Mapping[str, Any], path: Path, large: int | None) -> CellResul
     if outcome.cell.key != key:
         found = cut(str(key))
         return Problem(path=path, message=f"is damaged: key {found} does not belong to its cell ({outcome.cell.key})")
-    if isinstance(outcome, CellFailure) and len(outcome.message) > _MOST_TEXT:
-        return replace(outcome, message=cut(outcome.message, _MOST_TEXT))
+    if isinstance(outcome, CellFailure) and len(outcome.message) > MOST_TEXT:
+        return replace(outcome, message=cut(outcome.message, MOST_TEXT))
     return outcome
 
 

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -201,6 +202,36 @@ def test_a_whole_number_beyond_all_floats_is_no_score(emergence: Emergence, tmp_
     path = lm_eval_file(tmp_path / "a", results={"colours": {"acc,none": 0.5, "perplexity,none": 10**400}})
     assert emergence("import", "lm-eval", path, "--results", tmp_path / "r").code == 0
     assert [s.metric for s in Store(tmp_path / "r").results()[0].scores] == ["acc"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"lm_eval_version": "v" * 3000}, "expected at most 2,000 characters"),
+        ({"versions": {"colours": "v" * 3000, "sums": 1}}, "expected at most 2,000 characters"),
+        ({"results": {"colours": {"a" * 3000: 0.5}}}, "expected at most 2,000 characters"),
+        ({"results": {"c" * 300: {"acc": 0.5}}, "group_subtasks": {}}, "expected at most 200 characters"),
+        ({"config": {"model_args": f"pretrained=lab/{'x' * 300}"}}, "expected at most 200 characters"),
+    ],
+)
+def test_names_and_texts_that_no_cell_can_have_are_refused_before_anything_is_written(
+    emergence: Emergence, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    path = lm_eval_file(tmp_path / "a", **{"n-samples": {"c" * 300: {"effective": 4}}, **changes})
+    sizes = [f"{name}=1000" for name in ("lab/small", f"lab/{'x' * 300}")]
+    documents = ("--documents", "colours=4,sums=4")
+    done = emergence("import", "lm-eval", path, "--results", tmp_path / "r", "--params", ",".join(sizes), *documents)
+    assert done.code == 2
+    assert said in done.err
+    assert not list((tmp_path / "r").rglob("cell.json"))
+
+
+def test_a_long_system_instruction_is_kept_and_can_be_read_again(emergence: Emergence, tmp_path: Path) -> None:
+    path = lm_eval_file(tmp_path / "a", system_instruction="Be brief. " * 500)
+    assert emergence("import", "lm-eval", path, "--results", tmp_path / "r").code == 0
+    store = Store(tmp_path / "r")
+    assert not store.problems()
+    assert {one.cell.system for one in store.results()} == {"Be brief. " * 500}
 
 
 def test_scores_that_are_no_numbers_are_left_out(emergence: Emergence, tmp_path: Path) -> None:
