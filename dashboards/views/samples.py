@@ -286,7 +286,7 @@ def options(rows: Sequence[StoredSample], names: dict[ModelId, str]) -> None:
     headings = [name if taken.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(headings, 1)]
     table = pd.DataFrame([softmax(row.sample.option_loglikelihoods) for row in with_options], columns=headings)
     table.insert(0, "Model", [names[model_id(row.cell.model)] for row in with_options])
-    bars = {name: st.column_config.ProgressColumn(format="%.2f", min_value=0, max_value=1) for name in headings}
+    bars = {name: st.column_config.ProgressColumn(format="%.3f", min_value=0, max_value=1) for name in headings}
     st.dataframe(
         table, hide_index=True, column_config=bars, key="options", alt="Probability of each option, a row per size"
     )

@@ -43,6 +43,7 @@ def command(
     """Show the families, suites, tasks and engines that can be chosen, or the models of families.
 
     Tasks of lm-eval can be chosen by name too; --match shows those that have a word in their name.
+    `emergence tasks NAME` shows what a task asks, with an example.
     """
     from harness.catalog import load_catalog
 
