@@ -18,7 +18,7 @@ from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableErr
 from harness.bounded.pickle_file import pickled_shapes
 from harness.bounded.safetensors_file import safetensors_header
 from harness.errors import ModelError
-from harness.wording import count, counted, quoted
+from harness.wording import count, counted, cut, quoted
 
 SHARD_INDEX = "model.safetensors.index.json"
 """Says which of several safetensors files holds each weight."""
@@ -97,7 +97,7 @@ def weight_files(folder: Path, config: Mapping[str, Any]) -> tuple[Path, ...]:
         if not is_regular(folder / shard):
             others = sum(not is_regular(folder / each) for each in shards) - 1
             more = f", and {count(others)} more" if others else ""
-            raise ModelError(f"{folder}: {shard} is missing{more}; {name} says that weights are in it")
+            raise ModelError(f"{folder}: {cut(shard)} is missing{more}; {cut(name)} says that weights are in it")
         held = tensors(folder / shard) if shard.endswith(".safetensors") else None
         if held is not None and (lost := sorted(set(weights) - set(held))):
             raise ModelError(f"{folder / shard}: has no weight {quoted(lost[0])}, which {name} says is in it")
