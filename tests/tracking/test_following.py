@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from harness.runs import Progress
 from harness.store import Store
 from harness.tracking import Followers, Series, StartOfTracking, asked_trackers
 from tests.builders import cell, counted, grown, model
-from tests.builders.commands import Emergence
+from tests.builders.commands import ROOT, Emergence, toy_options, write_toy
 
 STUB = """
 import json, os, time
@@ -215,3 +217,22 @@ def test_nothing_waits_for_a_tracker_while_a_run_goes_on(stub: Path, monkeypatch
     (follower,) = followers.followers
     with pytest.raises(ProcessLookupError):
         os.kill(follower.pid, 0)
+
+
+def test_a_tracker_of_a_run_that_is_killed_ends_by_itself(stub: Path, tmp_path: Path) -> None:
+    toy = write_toy(tmp_path / "slow", sleep=30.0)
+    where = ("--results", str(tmp_path / "r"), "--executor", "inline", "--track", "trackio")
+    run = subprocess.Popen([sys.executable, "-m", "harness", "run", *toy_options(toy), *where], cwd=ROOT)
+    try:
+        wait_for(lambda: stub.exists() and "init" in [what for what, *_ in told(stub)])
+    finally:
+        run.kill()
+        run.wait()
+    wait_for(lambda: ["finish"] in told(stub))
+
+
+def wait_for(there: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end, "took too long"
+        time.sleep(0.05)
