@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
-from harness.analysis.verdict.types import ABOVE_CHANCE, NOT_ABOVE_CHANCE, Judged, Verdict
+from harness.analysis.verdict.types import ABOVE_CHANCE, FORMAT_ARTEFACT, NOT_ABOVE_CHANCE, Judged, Verdict
 from harness.analysis.verdict.words import UNITS, shown_change, threshold_text
 from harness.wording import count, counted, score, signed
 
@@ -37,8 +37,8 @@ _VERBS: Mapping[Does, tuple[str, str]] = {
     "falls above chance": ("falls but is still above chance", "fall but are still above chance"),
     "falls": ("falls", "fall"),
     "artefact": (
-        "only seems to jump or to stay flat, by its metric",
-        "only seem to jump or to stay flat, by their metric",
+        "only seems to jump or to stay flat, by the way it is measured",
+        "only seem to jump or to stay flat, by the way they are measured",
     ),
     "flat above chance": ("stays flat above chance", "stay flat above chance"),
     "flat": ("stays flat", "stay flat"),
@@ -132,6 +132,8 @@ def findings(judged: Iterable[Judged], *, to_come: Mapping[str, int] | None = No
 def does(verdict: Verdict) -> Does:
     """What an ability does, by its label and qualifiers."""
     qualifiers = (verdict.qualifier or "").split()
+    if FORMAT_ARTEFACT in qualifiers:
+        return "artefact"
     match verdict.label:
         case "emergent":
             return "emerges"
@@ -222,6 +224,9 @@ def in_short(row: Judged) -> str:
             there = f"{score(curve.y[-1])} at {curve.names[-1]}{chance}"
             return f"Absent in the smaller {sizes}, {there}, and not foreseen{at}."
         case "artefact":
+            if verdict.label != "metric-artefact":
+                other = "the same documents asked in the other format show it earlier"
+                return f"{curve.metric.name} goes {ends}{chance}, while {other}."
             partner = verdict.partner_trend
             what = "a continuous metric" if partner is None else partner.metric
             everywhere = partner is not None and partner.sizes_below == partner.sizes

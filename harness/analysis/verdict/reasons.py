@@ -14,6 +14,7 @@ from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.rules import FEWEST_DOCUMENTS, significant
 from harness.analysis.verdict.types import (
     ABOVE_CHANCE,
+    FORMAT_ARTEFACT,
     NOT_ABOVE_CHANCE,
     Decision,
     Evidence,
@@ -77,8 +78,11 @@ def reasons(
         return (f"Cannot tell: {same_place_text(curve)}.",)
     beside = partner_sentence(curve, partner, decision) if partner else ""
     blames = decision.label == "metric-artefact"
+    asked_otherwise = twin_sentence(curve, twin, decision) if twin else ""
+    feigned = decision.label == "emergent" and FORMAT_ARTEFACT in (decision.qualifier or "").split()
     sentences = [
         beside if blames else "",
+        asked_otherwise if feigned else "",
         _deciding(curve, decision, evidence, effect),
         _limits(curve, decision),
         _chance(curve, first, decision, evidence),
@@ -87,7 +91,7 @@ def reasons(
         _gradual(curve, decision, evidence, effect, first),
         _step(largest_step, curve) if decision.rule == "rise" and largest_step else "",
         "" if blames else beside,
-        twin_sentence(curve, twin, decision) if twin else "",
+        "" if feigned else asked_otherwise,
         _scatter(curve, evidence),
         _runs(curve, evidence),
         _present(over_runs),

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from harness.analysis.curves import Curve, curves
-from harness.analysis.verdict import PartnerTrend, Verdict, judge
+from harness.analysis.verdict import PartnerTrend, Verdict, judge, tone_of
 from harness.analysis.verdict.artefact import partner_trends
 from harness.notebook import read_curves
 from tests.builders import grown
@@ -174,6 +174,8 @@ def test_a_jump_that_only_letters_show_is_made_by_the_format() -> None:
     (said,) = [sentence for sentence in letters.reasons if sentence.startswith("Format artefact: ")]
     assert "asked without listing the options, the same documents already improve in acc over the 7 sizes" in said
     assert said.endswith("so that the jump is made by the format.")
+    assert said == letters.reasons[0]
+    assert tone_of(letters) == "bad"
     assert (cloze.label, cloze.qualifier) == ("smooth", None)
     assert not any(sentence.startswith("Format artefact") for sentence in cloze.reasons)
 

@@ -67,8 +67,19 @@ def test_a_task_is_found_once_by_the_setting_that_shows_most_and_says_in_how_man
 
 def test_an_artefact_names_the_metric_that_grew_before() -> None:
     (family,) = findings(judge(curves(grown(STEP, smooth=EARLY)), draws=0))
-    assert family.groups[0].text == "1 only seems to jump or to stay flat, by its metric (by a single training run)"
+    assert (
+        family.groups[0].text
+        == "1 only seems to jump or to stay flat, by the way it is measured (by a single training run)"
+    )
     assert "prob_correct of the same answers already improved before" in family.matters[0].sentence
+
+
+def test_what_the_format_makes_is_no_ability_that_appears() -> None:
+    both = [*grown(TWO, n=200), *grown(RISE, n=200, format="cloze")]
+    (family,) = findings(judge(curves(both), draws=0))
+    assert [group.does for group in family.groups] == ["rises", "artefact"]
+    (letters,) = (one for one in family.matters if one.does == "artefact")
+    assert letters.sentence.endswith("while the same documents asked in the other format show it earlier.")
 
 
 def test_findings_are_provisional_while_cells_are_to_come() -> None:
