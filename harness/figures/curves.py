@@ -67,7 +67,7 @@ def sharp_and_smooth(
     """
     look, partners = look or FigureLook(), partner_rows(rows)
     shown, smooth = _with_others(rows, beside), _with_others(partners, beside)
-    panels = [Panel("", shown), *([Panel("", smooth)] if smooth else [])]
+    panels = [Panel("", shown), *([Panel("", smooth, rows)] if smooth else [])]
     figure = panels_figure(panels, title=rows[0].curve.task, columns=len(panels), panel_height=250, look=look)
     lines = lines_of([row.curve for panel in panels for row in panel.rows])
     return captioned(figure, describe(shown, lines, partners=smooth, thresholds=look.thresholds))
@@ -104,7 +104,7 @@ def pairs(rows: Sequence[Judged], *, look: FigureLook | None = None) -> go.Figur
     look = look or FigureLook()
     panels: list[Panel] = []
     for group in _by_metric(rows):
-        panels += [Panel(group[0].curve.task, group), Panel("", partner_rows(group))]
+        panels += [Panel(group[0].curve.task, group), Panel("", partner_rows(group), group)]
     figure = panels_figure(panels, title="", columns=2, panel_height=170, look=look, weight=_SMALL)
     partners = [row for panel in panels[1::2] for row in panel.rows]
     lines = lines_of([row.curve for row in (*rows, *partners)])

@@ -64,6 +64,8 @@ class Panel(NamedTuple):
     """What stands above it, as plain text; empty for nothing."""
     rows: Sequence[CurveRow]
     """The curves; at least one."""
+    beside: Sequence[Judged] = ()
+    """Of a panel of continuous metrics, the headline metrics of the same answers."""
 
 
 def panels_figure(
@@ -158,10 +160,22 @@ def _ranges(panels: Sequence[Panel], look: FigureLook) -> list[tuple[float, floa
 
 def _head(panel: Panel, look: FigureLook, wide: float) -> str:
     """What stands above a panel: its title, and the verdicts on its curves."""
-    said = _verdicts([row for row in panel.rows if isinstance(row, Judged)]) if look.verdicts else ""
+    said = ""
+    if look.verdicts:
+        said = _early(panel.beside) or _verdicts([row for row in panel.rows if isinstance(row, Judged)])
     most = max(12, int(wide / _CHARACTER))
     title = [f"<b>{literal(shortened(panel.title, most))}</b>"] if panel.title else []
     return "<br>".join([*title, *(literal(line) for line in textwrap.wrap(said, most))])
+
+
+def _early(rows: Sequence[Judged]) -> str:
+    """Whether the continuous metric improves where the headline shows nothing yet; empty where that is not known."""
+    trends = [row.verdict.partner_trend for row in rows]
+    early = [trend.rises_below for trend in trends if trend is not None and trend.rises_below is not None]
+    if not any(early):
+        return "does not improve earlier" if early else ""
+    where = "" if all(early) else f" in {sum(early)} of {len(early)} settings"
+    return f"improves earlier than the headline{where}"
 
 
 def _verdicts(rows: Sequence[Judged]) -> str:
@@ -173,7 +187,7 @@ def _verdicts(rows: Sequence[Judged]) -> str:
         return "; ".join(
             f"{row.curve.family if several else row.curve.label}: {label_text(row.verdict)}" for row in rows
         )
-    return "; ".join(f"{number} × {label}" for label, number in said.most_common())
+    return "; ".join(f"{number}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{label}" for label, number in said.most_common())
 
 
 def _y_title(panel: Panel, columns: int) -> str:

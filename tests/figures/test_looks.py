@@ -200,3 +200,13 @@ def test_a_grid_of_pairs_has_the_smooth_metric_beside_each_sharp_one() -> None:
     titles = [figure.layout[f"yaxis{i}"].title.text for i in ("", 2, 3, 4)]
     assert titles == ["acc<br>(share of documents)", None, "acc<br>(share of documents)", "prob_correct<br>(mean)"]
     assert figure.layout.yaxis2.visible is False
+
+
+def test_beside_a_verdict_stands_whether_the_smooth_metric_improves_earlier() -> None:
+    late = (50, 49, 51, 50, 48, 52, 110, 160)
+    for smooth, words in (
+        ([0.2 + 0.05 * i for i in range(8)], "improves earlier than the headline"),
+        ([0.25] * 6 + [0.4, 0.7], "does not improve earlier"),
+    ):
+        figure = figures.sharp_and_smooth(study(grown(late, smooth=smooth)).judged)
+        assert [note.text.replace("<br>", " ") for note in figure.layout.annotations][1] == words
