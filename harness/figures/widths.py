@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -68,13 +69,18 @@ def for_any_width(figure: go.Figure, *, dark: bool = False) -> go.Figure:
 
 def _break_titles(figure: go.Figure) -> int:
     """Break titles of x axes that are longer than a narrow figure is wide; gives the pixels that they need more."""
-    most = 1
+    most, letters = 1, _AXIS_LETTERS if any(map(_has_names, figure.data)) else _TITLE_LETTERS
     for axis in figure.select_xaxes():
         if axis.title.text:
-            lines = textwrap.wrap(str(axis.title.text), _AXIS_LETTERS)
+            lines = textwrap.wrap(str(axis.title.text), letters)
             most = max(most, len(lines))
             axis.title.text = "<br>".join(lines)
     return _SUBTITLE * (most - 1)
+
+
+def _has_names(trace: Any) -> bool:
+    """True where rows have names, which take room beside them."""
+    return trace.y is not None and len(trace.y) > 0 and isinstance(trace.y[0], str)
 
 
 def _lay_colours_down(figure: go.Figure) -> int:

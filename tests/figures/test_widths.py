@@ -1,0 +1,69 @@
+"""Figures for a page of any width: titles and legends keep clear of each other, and letters stand out."""
+
+from harness.analysis.verdict import study
+from harness.figures import curve_figure, for_any_width, heat_map, sharp_over_smooth
+from harness.leaderboard import centred_table
+from tests.builders import grown, task
+from tests.builders.curves import RISE
+
+RESULTS = grown(RISE, of=task("a task with a name that is longer than a narrow figure is wide"))
+STUDY = study(RESULTS)
+
+
+def test_a_long_title_is_broken_and_gets_its_room() -> None:
+    drawn = curve_figure(STUDY.judged)
+    shown = for_any_width(drawn)
+    rows = shown.layout.title.text.split("<br>")
+    assert len(rows) > 1
+    assert max(map(len, rows)) <= 36
+    assert shown.layout.margin.t >= 30 + 20 * len(rows)
+
+
+def test_the_legend_stands_below_the_plot() -> None:
+    shown = for_any_width(curve_figure(STUDY.judged))
+    assert (shown.layout.legend.yref, shown.layout.legend.y, shown.layout.legend.yanchor) == ("container", 0, "bottom")
+    assert shown.layout.margin.b > for_any_width(curve_figure(STUDY.judged)).layout.margin.t / 2
+
+
+def test_the_plot_keeps_its_height() -> None:
+    drawn = curve_figure(STUDY.judged)
+    shown = for_any_width(drawn)
+    plots = [f.layout.height - f.layout.margin.t - f.layout.margin.b for f in (drawn, shown)]
+    assert abs(plots[0] - plots[1]) < 25
+
+
+def test_letters_are_dark_on_light_and_light_on_dark() -> None:
+    colours = [
+        for_any_width(curve_figure(STUDY.judged), dark=dark).layout.xaxis.tickfont.color for dark in (False, True)
+    ]
+    assert colours == ["#3a4048", "#d5d9de"]
+
+
+def test_many_models_stand_below_each_other() -> None:
+    table = centred_table(RESULTS)
+    across, down = heat_map(table), heat_map(table, models_down=True)
+    assert (len(across.data[0].x), len(across.data[0].y)) == (len(table), 1)
+    assert (len(down.data[0].x), len(down.data[0].y)) == (1, len(table))
+    assert for_any_width(down).data[0].colorbar.orientation == "h"
+
+
+def test_both_metrics_stand_on_one_axis_from_their_worst_to_their_best_score() -> None:
+    (row,) = STUDY.judged
+    sharp, smooth = sharp_over_smooth(row).data
+    for drawn, curve in ((sharp, row.curve), (smooth, row.partner.curve)):
+        assert min(drawn.y) == 0
+        assert drawn.y[curve.y.index(max(curve.y))] == max(drawn.y) <= 1
+
+
+def test_noise_does_not_look_like_a_rise() -> None:
+    (row,) = study(grown([50, 52, 49, 51, 50, 48, 51, 50])).judged
+    drawn = sharp_over_smooth(row)
+    assert max(drawn.data[0].y) < 0.5
+    assert "hardly varies" in drawn.layout.meta["caption"]
+
+
+def test_sizes_without_the_ability_are_shaded() -> None:
+    (row,) = STUDY.judged
+    below = row.verdict.partner_trend.sizes_below
+    (shade,) = sharp_over_smooth(row).layout.shapes
+    assert (shade.x0, shade.x1) == (row.partner.curve.x[0], row.partner.curve.x[below - 1])
