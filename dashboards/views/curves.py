@@ -13,7 +13,7 @@ from harness.analysis.verdict import CurveRow, Judged, centred, partner_rows, ta
 # Tasks that are shown with both metrics; of more there is a small panel each.
 FEW = 3
 # Of these, as many on a page as are still near each other on a narrow screen.
-TALL = 2
+TALL, MOST_SETTINGS = 2, 5
 # Small panels on one page: as many as a screen holds, and more would keep the browser busy for seconds.
 PANELS = 8
 # Verdicts below the figures of a task; more are folded up.
@@ -107,10 +107,12 @@ tasks = sorted({row.curve.task for row in judged})
 if not tasks:
     st.info("No curve matches. Take away a filter in the sidebar.")
 elif len(tasks) <= FEW:
+    # Captions and legends name every setting, so that tasks of many settings are tall.
+    at_once = TALL if len(judged) <= MOST_SETTINGS * len(tasks) else 1
     place = st.container()
-    page = address.turn_page(-(-len(tasks) // TALL), "page")
+    page = address.turn_page(-(-len(tasks) // at_once), "page")
     with place:
-        for task in tasks[(page - 1) * TALL : page * TALL]:
+        for task in tasks[(page - 1) * at_once : page * at_once]:
             show_task(task, [row for row in judged if row.curve.task == task])
 else:
     glance(prepared(judged))

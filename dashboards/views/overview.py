@@ -19,8 +19,8 @@ from harness.wording import count, counted
 # Newest cells shown; families on a page, and findings of each, which are as many as fit a screen or two. Comments:
 # Streamlit would print a text that stands alone here.
 LAST = 10
-FAMILIES = 6
-FINDINGS, FEWER = 6, 2
+FAMILIES = 4
+FINDINGS, FEWER = 6, 1
 GUIDE = (
     ("curves", "Curves", "Scores over scale, task by task, with error bars and chance."),
     ("verdicts", "Verdicts", "Which abilities emerge, grow smoothly or stay flat, and why."),
@@ -101,7 +101,7 @@ with verdicts:
         st.info("No curve matches. Take away a filter in the sidebar.")
     else:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
-with st.grid(4, min_column_width=200, gap="small") as guide:
+with st.grid(4, min_column_width=150, gap="small") as guide:
     for page, label, sentence in GUIDE:
         with guide.cell():
             st.page_link(f"views/{page}.py", label=label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -19,8 +20,10 @@ _LETTER, _KEY, _ROW = 6.6, 46, 20
 """Pixels of a letter in a legend, of the line before it, and of the height of a row."""
 _TITLE_LETTERS, _TITLE_ROW = 36, 20
 """Letters of a title that fit the narrow width, and pixels of each of its rows."""
-_AXIS_LETTERS = 25
+_AXIS_LETTERS = 18
 """Letters of the title of an x axis that fit beside long names of rows."""
+_NAME = 24
+"""Letters of the name of a row or column that are shown of it."""
 _SUBTITLE = 18
 """Pixels of a row of text above a panel."""
 _COLOURS = 64
@@ -51,7 +54,7 @@ def for_any_width(figure: go.Figure, *, dark: bool = False) -> go.Figure:
     subtitles = _SUBTITLE * max((0, *map(_rows_on_top, figure.layout.annotations)))
     below = max(_TICKS, margin.b or 0) + _break_titles(made)
     plot = (figure.layout.height or 360) - (margin.t or 0) - (margin.b or 0)
-    below += _lay_colours_down(made)
+    below += _lay_colours_down(made, dark=dark)
     made.update_layout(
         height=above + subtitles + plot + below + legend,
         margin={"t": above + subtitles, "b": below + legend, "r": 12},
@@ -72,10 +75,17 @@ def _break_titles(figure: go.Figure) -> int:
     most, letters = 1, _AXIS_LETTERS if any(map(_has_names, figure.data)) else _TITLE_LETTERS
     for axis in figure.select_xaxes():
         if axis.title.text:
-            lines = textwrap.wrap(str(axis.title.text), letters)
+            parts = str(axis.title.text).split("<br>")
+            lines = [line for part in parts for line in textwrap.wrap(part, letters)]
             most = max(most, len(lines))
             axis.title.text = "<br>".join(lines)
     return _SUBTITLE * (most - 1)
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """The names, long ones without their middle as far as they are still told apart."""
+    short = [name if len(name) <= _NAME else f"{name[:13]}…{name[-8:]}" for name in names]
+    return short if len(set(short)) == len(set(names)) else [*names]
 
 
 def _has_names(trace: Any) -> bool:
@@ -83,13 +93,17 @@ def _has_names(trace: Any) -> bool:
     return trace.y is not None and len(trace.y) > 0 and isinstance(trace.y[0], str)
 
 
-def _lay_colours_down(figure: go.Figure) -> int:
+def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     """Put the scale of colours of a single heat map below it; gives the pixels that it needs."""
     maps = [trace for trace in figure.data if trace.type == "heatmap"]
     if len(maps) != 1:
         return 0
     at = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0.5, "len": 1}
-    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top"}})
+    words = {"color": _INK[dark]}
+    maps[0].colorbar.update({**at, "thickness": 10, "tickfont": words, "title": {"side": "top", "font": words}})
+    for names in ("x", "y"):
+        if maps[0][names] is not None:
+            maps[0][names] = _told_apart([str(name) for name in maps[0][names]])
     return _COLOURS
 
 

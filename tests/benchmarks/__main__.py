@@ -101,6 +101,18 @@ def dashboard(quick: bool) -> None:
         print(table(first_view.TURNED, turns))
 
 
+def large_study(quick: bool) -> None:
+    """Numbers, verdicts, another axis and the report of 12,000 cells, judged for the first time and again."""
+    import tempfile
+    from pathlib import Path
+
+    from tests.benchmarks import large_study
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = large_study.study_store(Path(folder) / "results", quick=quick)
+        print(table(large_study.HEAD, large_study.rows(root, Path(folder) / "cache")))
+
+
 def schedule(quick: bool, *, as_json: bool = False) -> None:
     """How far runs of a large study are from the shortest that is possible, and what the leading process can do."""
     from tests.benchmarks import driver, schedule
@@ -125,6 +137,7 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
     "verdicts": verdicts,
     "import": import_,
     "dashboard": dashboard,
+    "large-study": large_study,
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.store import Store
-from tests.builders import cell, failed, grown, model, result, sample
+from tests.benchmarks.big_store import MANY_SHOTS, write_big_store
+from tests.builders import cell, failed, grown, model, result, sample, task
 from tests.builders.dashboards import CHROMIUM, HOSTILE, served
 
 if TYPE_CHECKING:
@@ -32,6 +33,27 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     shutil.rmtree(made.path(lost))
     made.write(failed(lost, error="OutOfMemoryError", message="tried to allocate 2 GiB", traceback="Traceback\n  ..."))
     return made
+
+
+@pytest.fixture(scope="session")
+def families_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Six families overlaid, 53 models in all, on three tasks, of which one has a long name."""
+    made = Store(tmp_path_factory.mktemp("families") / "results")
+    for number in range(6):
+        sizes = [1000 * 4**step + number for step in range(9 if number < 5 else 8)]
+        for name in ("colours", "shapes", "a task whose name is longer than a narrow screen is wide"):
+            for step, params in enumerate(sizes):
+                of = model(params, family=f"family-{number}", name=f"model-{number}-{params}")
+                right = 20 + 4 * step
+                made.write(result(cell(model=of, of=task(name)), values=[1.0] * right + [0.0] * (80 - right)))
+    return made
+
+
+@pytest.fixture(scope="session")
+def large_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Sixty tasks with five numbers of shots, 3,600 cells."""
+    root = tmp_path_factory.mktemp("large") / "results"
+    return write_big_store(root, tasks=60, documents=20, sizes=12, asked=MANY_SHOTS, families=("large-a",))
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ CONTRAST = """() => {
     if (!text || !element || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
     if (["STYLE", "SCRIPT", "TITLE", "DESC"].includes(element.tagName) || element.closest("canvas")) continue;
     // What is drawn inside a plot stands on bars and cells of its own; a letter that is a sign needs 3, as lines do.
-    if (element.closest(".cartesianlayer .plot, .heatmaplayer, [aria-hidden=true]")) continue;
+    if (element.closest(".cartesianlayer .plot, .heatmaplayer, .bartext, [aria-hidden=true]")) continue;
     const widget = element.closest("[data-testid=stSelectbox]");
     if (widget && widget.querySelector(":disabled, [aria-disabled=true]")) continue;
     if (element.closest("[data-testid=stIconMaterial]") || element.closest("[aria-disabled=true], :disabled")) continue;

@@ -27,7 +27,18 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: apt-get install chromium, or set CHROMIUM"),
 ]
-PAGES = ("Overview", "Curves", "Verdicts", "Shots × scale", "Leaderboard", "Compare", "Samples", "Runs")
+PAGES = (
+    "Overview",
+    "Curves",
+    "Verdicts",
+    "Metric or ability",
+    "Forecast",
+    "Shots × scale",
+    "Leaderboard",
+    "Compare",
+    "Samples",
+    "Runs",
+)
 WINDOW = {"width": 1400, "height": 1000}
 DOCS = ROOT / "docs"
 README_BYTES = 200_000
@@ -176,11 +187,45 @@ def test_a_verdict_leads_to_its_curve_and_on_to_the_curves(show: Callable[..., P
     pick(page, 0)
     page.get_by_role("heading", name="The curve and its evidence").wait_for()
     whole(page, SCREENSHOTS / "one-verdict.png")
-    page.get_by_role("link", name="Show it among the curves").click()
+    page.get_by_test_id("stMain").get_by_role("link", name="Curve", exact=True).click()
     page.get_by_role("heading", name="Emergent-ability curves").wait_for()
     settle(page)
     assert "/curves" in page.url
     assert "task=add_3" in page.url
+
+
+def test_back_undoes_one_choice(show: Callable[..., Page], address: str) -> None:
+    page = show(f"{address}/verdicts")
+    choose(page, "Tasks", "add_3")
+    pick(page, 0)
+    heading = page.get_by_role("heading", name="The curve and its evidence")
+    heading.wait_for()
+    assert "row=" in page.url
+    page.go_back()
+    heading.wait_for(state="detached")
+    settle(page)
+    assert ("row=" in page.url, "task=add_3" in page.url) == (False, True)
+    page.go_back()
+    page.wait_for_function("!location.search.includes('task=')")
+    settle(page)
+    assert "add_3" not in page.get_by_test_id("stSidebar").get_by_test_id("stMultiSelect").first.inner_text()
+    page.go_forward()
+    page.wait_for_function("location.search.includes('task=')")
+    settle(page)
+    page.go_forward()
+    heading.wait_for()
+
+
+def test_a_verdict_opens_where_it_is_seen(show: Callable[..., Page], address: str) -> None:
+    page = show(f"{address}/verdicts")
+    heading = page.get_by_role("heading", name="The curve and its evidence")
+    pick(page, 0)
+    for width in (1440, 768, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        settle(page)
+        box = heading.bounding_box()
+        assert box is not None
+        assert 0 < box["y"] < 900
 
 
 def test_the_downloaded_leaderboard_is_that_of_the_command_line(
