@@ -102,6 +102,7 @@ def test_a_table_that_says_nothing_of_conditions_joins_nothing(tmp_path: Path) -
     assert [(curve.source, curve.y) for curve in compared.curves] == [("t.csv", (0.3, 0.35, 0.4))]
 
 
+@pytest.mark.outside
 def test_the_report_draws_others_with_open_markers_and_says_what_became_of_them(
     emergence: Emergence, own: Path, tmp_path: Path
 ) -> None:
