@@ -33,7 +33,7 @@ def command(
     from harness.tracking import Followers
 
     place = folder or results
-    if not (trackers := trackers_of(opt.split(to), place, "--to")):
+    if not (trackers := trackers_of(to, place, "--to")):
         raise PlanError(f"expected --to with one of {opt.TRACKER_WORDS}")
     families, tasks = opt.split(family), opt.split(task)
     chosen = [

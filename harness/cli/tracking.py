@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.options import split
 from harness.cli.output import say
 from harness.plan import Cell
 from harness.store.bucket import BUCKET_ADDRESS
@@ -29,7 +30,7 @@ def trackers_of(texts: Sequence[str] | None, results: Path, option: str = "--tra
     Raises:
         HarnessError: a tracker is not known, does not say where, or is not installed.
     """
-    return asked_trackers(texts or (), results, remote=bool(BUCKET_ADDRESS.match(str(results))), option=option)
+    return asked_trackers(split(texts), results, remote=bool(BUCKET_ADDRESS.match(str(results))), option=option)
 
 
 def followers_of(run: Run, trackers: Sequence[AskedTracker]) -> Followers:

@@ -139,6 +139,7 @@ def test_a_tracker_that_is_not_installed_is_refused_before_anything_is_evaluated
     ("asked", "said"),
     [
         ("comet", "--track: unknown tracker 'comet'; known: mlflow, tensorboard, trackio, wandb"),
+        ("comet,trackio", "--track: unknown tracker 'comet'; known: mlflow, tensorboard, trackio, wandb"),
         ("trackio:", "--track trackio:: expected trackio:PROJECT, or trackio alone"),
     ],
 )
