@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -23,6 +24,8 @@ _STYLE = (
     "body{max-width:72rem;margin:1.5rem auto;padding:0 1rem;font-family:system-ui,sans-serif;color:#222}"
     "figure{margin:0 0 2.5rem}h2{font-size:1.05rem;margin:0}figcaption{font-size:.85rem;color:#555;max-width:60rem}"
 )
+_PDF_EDGES = 18.0
+"""Pixels that kaleido leaves free at both sides of a PDF together."""
 _PRINT_DOTS = 300 / 96
 """Device pixels per CSS pixel at 300 dots to the inch."""
 _CAPTION_CHARACTER = 6.3
@@ -93,6 +96,9 @@ def to_picture(
     Raises:
         MachineError: kaleido or a browser is missing.
     """
+    if paper is not None and kind == "pdf":
+        # kaleido prints a PDF with edges, and the figure as much smaller: letters that much larger come out as asked
+        paper = replace(paper, font=paper.font * paper.pixels / (paper.pixels - _PDF_EDGES))
     printed = _printed(figure, width) if paper is None else on_paper(figure, paper)
     wide = float(width) if paper is None else paper.pixels
     if kind == "svg":
