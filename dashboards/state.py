@@ -236,8 +236,10 @@ def say_basis(of: Study) -> None:
 def address_of(curve: Curve, scale: Scale) -> dict[str, str]:
     """The filters under which a page shows one curve and few others."""
     asked = {"family": curve.family, "task": curve.task, "shots": str(curve.shots), "prompt": curve.prompt}
-    # a filter of a single option is not shown, and would be said to be unknown
-    return {"scale": scale, **{key: value for key, value in asked.items() if key in st.session_state}}
+    # A filter of a single option is not shown, and would be said to be unknown. What is chosen at first stands in no
+    # address: it would be taken out by a second step of the browser's history.
+    axis = {} if scale == get_args(Scale)[0] else {"scale": scale}
+    return axis | {key: value for key, value in asked.items() if key in st.session_state}
 
 
 LINKS = {

@@ -17,6 +17,15 @@ HELP = (
 )
 
 
+# Rows of the figure on one page, and sentences on what could not be compared that are not folded up.
+ROWS, MISSING = 30, 8
+
+
+def gain_of_b(one: Comparison) -> float:
+    """By how much B is better, in units of the score."""
+    return one.scores.difference * (1 if one.metric.higher_is_better else -1)
+
+
 @st.cache_resource(max_entries=20, show_spinner="Comparing document by document")
 def compared(
     version: state.Version, filters: state.Filters, a: str, b: str, _outcomes: Outcomes
@@ -59,12 +68,16 @@ if comparisons:
     st.text(
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear}."
     )
-    charts.show(
-        lambda: figures.comparison_figure(comparisons, a=a, b=b),
-        "comparison",
-        lambda: tables.comparisons(comparisons),
-        of=(filters, a, b),
-    )
+    place = st.container()
+    page = address.turn_page(-(-len(comparisons) // ROWS), "rows-page")
+    part = sorted(comparisons, key=gain_of_b, reverse=True)[(page - 1) * ROWS : page * ROWS]
+    with place:
+        charts.show(
+            lambda: figures.comparison_figure(part, a=a, b=b),
+            "comparison",
+            lambda: tables.comparisons(comparisons),
+            of=(filters, a, b, page),
+        )
     rows = tables.comparisons(comparisons)
     st.dataframe(
         tables.written(rows, tables.COMPARISON_NUMBERS),
@@ -78,5 +91,9 @@ else:
     st.info("The two have no document in common.")
 if missing:
     st.subheader("Not compared")
-    for sentence in missing:
+    for sentence in missing[:MISSING]:
         st.text(sentence)
+    if len(missing) > MISSING:
+        with st.expander(f"{len(missing) - MISSING} more"):
+            for sentence in missing[MISSING:]:
+                st.text(sentence)

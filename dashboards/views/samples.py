@@ -30,6 +30,7 @@ LONG = 1500  # Characters from which a text gets a box of its own to scroll in.
 EVERYTHING = "All settings"
 ANSWERS, FLIPS = "Answers", "Changes between sizes"
 ANY, CORRECT, WRONG = "All answers", "Right answers", "Wrong answers"
+PAGE = "answers-page"  # Key in the address: page of answers.
 OPENED = "document"  # Key in the address: cell and document that are open.
 
 
@@ -134,7 +135,7 @@ def answer_table(cells: Sequence[Cell], query: Query, names: dict[ModelId, str])
     """The answers that fit the query, page by page; gives the one that the reader chose."""
     search = f"{hash((query, tuple(cell.key for cell in cells)))}"  # another search begins at its first page
     status = st.container()
-    at = st.session_state.get(f"page {search}", 1)
+    at = page_of(search)
     patient = st.session_state.get(f"patient {search}", False)
     page = find(*cache_key(cells), query, (at - 1) * ANSWERS_A_PAGE, patient)
     problems(page.problems)
@@ -158,7 +159,16 @@ def answer_table(cells: Sequence[Cell], query: Query, names: dict[ModelId, str])
     chosen = choose_row(table, f"answers {search} {at}", "Answers, a row each")
     if pages > 1:
         st.number_input(f"Page, of {count(pages)}", 1, pages, key=f"page {search}", width=160)
+    address.keep(PAGE, [str(at)] if at > 1 else [])
     return None if chosen is None else Opened(page.rows[chosen].cell, page.rows[chosen].sample.doc_hash)
+
+
+def page_of(search: str) -> int:
+    """The page of answers that the address names, or else the one that the reader turned to in this search."""
+    asked = address.asks_for(PAGE) or ""
+    if asked.isdecimal() and len(asked) < 9 and int(asked) > 0:
+        st.session_state[f"page {search}"] = int(asked)
+    return int(st.session_state.get(f"page {search}", 1))
 
 
 def wait_for_all(key: str) -> None:
