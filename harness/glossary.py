@@ -143,7 +143,7 @@ METRICS: Mapping[str, Metric] = {
 _CENTRED = "chance-centred "
 _ROUGE = Metric("F1", "Overlap of word sequences with the reference summary.")
 _SOLVED = Metric(_RIGHT, "Documents of which one of so many programs passes all tests.")
-_SAME_PLACE = Metric("share of the way from chance to perfect", "0 is guessing, 1 is perfect.")
+_SAME_PLACE = Metric("0 is chance, 1 perfect", "Where a score lies between guessing and perfect answers.")
 
 
 def metric_of(name: str) -> Metric | None:

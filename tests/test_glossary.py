@@ -39,7 +39,7 @@ def test_units_say_what_is_counted() -> None:
         "share of documents",
         "F1",
         "nats per token",
-        "share of the way from chance to perfect",
+        "0 is chance, 1 perfect",
     ]
 
 
