@@ -73,7 +73,7 @@ def kept_study(
     """
     done, failures, problems = outcomes
     drawn = curves(done, failures, scale=scale)
-    asked = _Asked(store, drawn)
+    asked = _Judging(store, drawn)
     found = asked.found(by_document=True)
     by_document = items is not None or found is not None
     if found is None:
@@ -108,10 +108,10 @@ def judged_once(
         run_sd: as of `judge`.
         tell: as of `judge`.
     """
-    return _Asked(store, drawn, run_sd).judged(outcomes, items, tell)
+    return _Judging(store, drawn, run_sd).judged(outcomes, items, tell)
 
 
-class _Asked:
+class _Judging:
     """The curves of a results folder on one axis, on which verdicts are asked for."""
 
     def __init__(self, store: Store, drawn: Sequence[Curve], run_sd: float | None = None) -> None:

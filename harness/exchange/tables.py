@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.analysis.curves import Measurement
 from harness.analysis.curves.table import table_measurements
-from harness.analysis.curves.types import Measurement
 from harness.errors import HarnessError
 from harness.exchange.fields import dtype_of
 from harness.exchange.tasks import known_task

@@ -73,9 +73,9 @@ class Drawings:
     @property
     def packed(self) -> str:
         """All figures as plotly wants them."""
-        return packed(f"[{','.join(self._figures)}]")
+        return compressed(f"[{','.join(self._figures)}]")
 
 
-def packed(text: str) -> str:
+def compressed(text: str) -> str:
     """A text as it stands in a page: gzip, always with the same bytes, in letters."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()

@@ -16,16 +16,16 @@ TaskPlace = tuple[str, str, str]
 """Family, suite and task."""
 
 
-def place_of(curve: Curve) -> TaskPlace:
+def task_place(curve: Curve) -> TaskPlace:
     """The task of a curve."""
     return (curve.family, curve.suite, curve.task)
 
 
 def drawn_tasks(study: Study) -> frozenset[TaskPlace]:
     """The tasks with figures: all of a study that is not large, else those that do most, from each family in turn."""
-    every = dict.fromkeys(place_of(row.curve) for row in study.judged)
+    every = dict.fromkeys(task_place(row.curve) for row in study.judged)
     if len(every) <= MOST_TASKS and len(study.judged) <= MOST_CURVES:
         return frozenset(every)
-    of_families = [[place_of(found.judged.curve) for found in family.matters] for family in findings(study.judged)]
+    of_families = [[task_place(found.judged.curve) for found in family.matters] for family in findings(study.judged)]
     in_turn = [place for places in zip_longest(*of_families) for place in places if place is not None]
     return frozenset([*dict.fromkeys(chain(in_turn, every))][:FEWER_TASKS])

@@ -31,8 +31,8 @@ from harness.records import CellFailure
 from harness.report.board import text_tables
 from harness.report.citation import bibtex
 from harness.report.commands import commands
-from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, packed
-from harness.report.drawn import TaskPlace, drawn_tasks, place_of
+from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, compressed
+from harness.report.drawn import TaskPlace, drawn_tasks, task_place
 from harness.report.page import PAGE, STYLE
 from harness.report.provenance import how_made, missing_documents
 from harness.task_cards import TaskCard, card_rows, task_cards
@@ -147,10 +147,10 @@ def report_page(
         notice=_notice(study),
         style=Markup(STYLE),
         script=Markup(SCRIPT),
-        plotly=packed(figures.plotly_js()),
+        plotly=compressed(figures.plotly_js()),
         drawings=drawings,
         families=families,
-        undrawn=len({place_of(row.curve) for row in study.judged}) - len(anchors),
+        undrawn=len({task_place(row.curve) for row in study.judged}) - len(anchors),
         verdicts=[_line(row, anchors) for row in study.judged],
         boards=text_tables(ranked_table(study.results, study.failures, documents=documents, noise=noise)),
         paired=documents is not None,
@@ -204,7 +204,7 @@ def _family_part(
 ) -> _FamilyPart:
     judged, others = study.of(found.family), [curve for source in study.compared for curve in source.curves]
     tasks: dict[tuple[str, str], list[Judged]] = {}
-    drawn = [row for row in judged if place_of(row.curve) in anchors]
+    drawn = [row for row in judged if task_place(row.curve) in anchors]
     for row in sorted(drawn, key=lambda row: (row.curve.suite, row.curve.task)):
         tasks.setdefault((row.curve.suite, row.curve.task), []).append(row)
     groups = list(tasks.values())
@@ -213,7 +213,7 @@ def _family_part(
     return _FamilyPart(
         name=found.family,
         found=found,
-        matters=[(anchors.get(place_of(one.judged.curve), "tasks"), one) for one in found.matters[:_FIRST_FINDINGS]],
+        matters=[(anchors.get(task_place(one.judged.curve), "tasks"), one) for one in found.matters[:_FIRST_FINDINGS]],
         overviews=[
             drawings.of(
                 figures.overview([row for rows in page for row in rows], columns=columns, look=look, beside=others),
@@ -238,10 +238,10 @@ def _task(
     return _Task(
         name=first.task,
         kind=first.kind,
-        anchor=anchors[place_of(first)],
+        anchor=anchors[task_place(first)],
         card=card,
         lines=[_line(row, anchors) for row in judged],
-        figures=[drawings.of(figure, anchors[place_of(first)]) for figure in drawn],
+        figures=[drawings.of(figure, anchors[task_place(first)]) for figure in drawn],
     )
 
 
@@ -267,7 +267,7 @@ def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:
 
 def _line(row: Judged, anchors: _Anchors) -> _Line:
     shown = f"{row.verdict.label} {tone_of(row.verdict)}"
-    return _Line(anchors.get(place_of(row.curve), "tasks"), shown, table_row(row), row.verdict.reasons)
+    return _Line(anchors.get(task_place(row.curve), "tasks"), shown, table_row(row), row.verdict.reasons)
 
 
 def _anchors(drawn: Iterable[TaskPlace]) -> _Anchors:

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from harness.tracking.asked import AskedTracker
-from harness.tracking.messages import EndOfTracking, Message, packed
+from harness.tracking.messages import EndOfTracking, Message, to_wire
 from harness.wording import cut, duration
 
 PATIENCE_SECONDS = 60.0
@@ -109,7 +109,7 @@ class Follower:
                 return
             while not self._over:
                 messages = self._next()
-                self._connection.send_bytes(packed(messages))
+                self._connection.send_bytes(to_wire(messages))
                 if not self._answered() or isinstance(messages[-1], EndOfTracking):
                     return
         except (EOFError, OSError):

@@ -77,16 +77,16 @@ _KINDS: Mapping[str, type[Message]] = {
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
-def packed(messages: Sequence[Message]) -> bytes:
+def to_wire(messages: Sequence[Message]) -> bytes:
     """Messages as JSON.
 
-    >>> unpacked(packed([EndOfTracking(ending="finished")]))
+    >>> from_wire(to_wire([EndOfTracking(ending="finished")]))
     [EndOfTracking(ending='finished')]
     """
     return json.dumps([[_NAMES[type(one)], asdict(one)] for one in messages]).encode()
 
 
-def unpacked(content: bytes) -> list[Message]:
-    """The messages in what `packed` made."""
+def from_wire(content: bytes) -> list[Message]:
+    """The messages in what `to_wire` made."""
     found: list[Any] = json.loads(content)
     return [_KINDS[kind](**fields) for kind, fields in found]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import HarnessError
-from harness.tracking.messages import EndOfTracking, Message, ProgressOfTracking, Scored, StartOfTracking, unpacked
+from harness.tracking.messages import EndOfTracking, Message, ProgressOfTracking, Scored, StartOfTracking, from_wire
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def main() -> None:
     ended = False
     while not ended:
         try:
-            messages = unpacked(connection.recv_bytes())
+            messages = from_wire(connection.recv_bytes())
         except EOFError:  # the run is gone
             messages = [EndOfTracking(ending="lost")]
         words = telling.take(messages)
