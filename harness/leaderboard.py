@@ -441,7 +441,7 @@ def _column(cell: Cell, digests: Sequence[str]) -> str:
 
 
 def _text(value: object, name: str = "") -> str:
-    if value is None or value is pd.NA:
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124  # how pandas misses a text beside others
         return ""
     if name in _AMOUNTS and isinstance(value, Real) and float(value) >= _LONG_NUMBER:
         return number(float(value))

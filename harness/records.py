@@ -88,6 +88,25 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """How much room the weights of a model take, and what a treatment did to them."""
+
+    number: int
+    """Parameters of the loaded model, those that layers share counted once."""
+    dense_bytes: int
+    """Bytes of all of them in the number format of the model."""
+    memory_bytes: int
+    """Bytes of all of them as they lay in memory while the model answered; pruned weights lie there as zeros."""
+    packed_bytes: int
+    """Bytes of a file that wastes nothing: whole numbers with their scales, or the weights that are not zero with their
+    places. An estimate."""
+    treated: int = 0
+    """How many of them the treatment took; 0 for a plain model."""
+    change: float | None = None
+    """Root mean square of what the treatment changed, as a share of that of these weights; None for a plain model."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """Where and with what a cell was evaluated; no part of its key."""
 
@@ -123,6 +142,12 @@ class Provenance:
     time and memory were limited; None when it wrote no programs, or before this was recorded."""
     energy_wh: float | None = None
     """Energy in watt hours; None when not measured. `harness.engines.energy` says what is counted."""
+    weights: Weights | None = None
+    """Size of the model's weights, and what its treatment did; None for an engine that loads none itself, or before
+    this was recorded."""
+    peak_bytes: int | None = None
+    """Most GPU memory that the cell took, the model included; None on a CPU, or for a cell that several workers shared.
+    """
     losses: tuple[str, ...] = ()
     """What became of earlier tries of the same run, whose machines were lost; in half a sentence each."""
     source: Source | None = None
@@ -263,3 +288,8 @@ def _check_result(result: CellResult) -> None:
     AMOUNT.check("seconds", result.provenance.seconds)
     AMOUNT.check("load_seconds", result.provenance.load_seconds)
     AMOUNT.check("energy_wh", result.provenance.energy_wh)
+    AMOUNT.check("peak_bytes", result.provenance.peak_bytes)
+    if (weights := result.provenance.weights) is not None:
+        for name in ("number", "dense_bytes", "memory_bytes", "packed_bytes", "treated"):
+            INDEX.check(name, getattr(weights, name))
+        AMOUNT.check("change", weights.change)

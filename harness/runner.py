@@ -26,6 +26,7 @@ from harness.runs import Progress, Recorder, Workplace
 from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
 from harness.store import LeaseOwner, Leases, OutcomeWriter, Problem, Store
+from harness.treatments import check_engine
 
 Watch = Callable[[Outcome, Progress], None]
 """Called with each outcome once it is stored, and with how far the run is then."""
@@ -329,6 +330,7 @@ def _check(plan: RunPlan, settings: EngineSettings, workers: int | None, address
         check_installed()
     for engine in {cell.engine for cell in plan.cells} - ENGINES.keys():
         raise PlanError(unknown("engine", engine, ENGINES))
+    check_engine((cell.model for cell in plan.cells), {cell.engine for cell in plan.cells if cell.model.treatment})
     unsafe = sorted(name for name, task in plan.tasks.items() if task.unsafe_code)
     if unsafe and not settings.confirm_run_unsafe_code:
         raise PlanError(

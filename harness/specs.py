@@ -52,6 +52,9 @@ class ModelSpec:
     """Number format the weights are loaded in."""
     variant: str | None = None
     """Named treatment such as `int8` or `lora256`; None for the plain model."""
+    treatment: str | None = None
+    """Method and settings of the treatment that the engine makes of the loaded weights, as JSON; None where the weights
+    are taken as they lie there. `variant` stands for it in keys."""
     run: str | int | None = None
     """Which training run of its size it is, such as the seed of the training; None when not said. It has nothing to do
     with the few-shot seed of a cell."""

@@ -29,7 +29,7 @@ FILES = (
             *("catalog/test_lm_eval_tasks.py", "catalog/test_mirror.py", "catalog/test_shipped_families.py"),
             *("cli/test_doctor.py", "cli/test_formats.py", "cli/test_lm_eval_words.py", "cli/test_tasks_of_lm_eval.py"),
             *("cli/test_watch.py", "engines/test_server.py", "engines/test_vllm.py", "store/test_bucket.py"),
-            "report/test_supplement.py",
+            *("cli/test_treatments.py", "report/test_supplement.py"),
         ),
         "outside",
     )

@@ -1,4 +1,4 @@
-"""The YAML files of families, tasks and suites, read to specs. Every message names the file and the key."""
+"""The YAML files of families, tasks, suites and treatments, read to specs. Every message names the file and the key."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ from harness.catalog.tasks.config import check_templates
 from harness.catalog.tasks.data import DataFile
 from harness.catalog.tasks.documents import Told, look_at_documents
 from harness.catalog.tasks.loading import Permissions, task_from
-from harness.catalog.yaml_files import FamilyFile, SuiteFile, WrapperFile, read_yaml, validated, validated_task
+from harness.catalog.yaml_files import (
+    FamilyFile,
+    SuiteFile,
+    TreatmentsFile,
+    WrapperFile,
+    read_yaml,
+    validated,
+    validated_task,
+)
 from harness.errors import CatalogError, Faults, unknown
 from harness.plan import ALL
 from harness.specs import Family, Suite, TaskSpec
+from harness.treatments import Treatment
 from harness.wording import quoted
 
 _Thing = TypeVar("_Thing")
-_Spec = Family | Suite | TaskSpec | WrapperFile
+_Spec = Family | Suite | TaskSpec | WrapperFile | TreatmentsFile
 
 
 class Wrapped(NamedTuple):
@@ -49,7 +58,7 @@ class Catalog:
     tasks: Mapping[str, TaskSpec]
     """Task name -> task."""
     files: Mapping[str, Path]
-    """`family NAME`, `suite NAME` or `task NAME` -> the file that defines it."""
+    """`family NAME`, `suite NAME`, `task NAME` or `treatment NAME` -> the file that defines it."""
     fields: Mapping[str, Mapping[str, frozenset[str]]]
     """Task name -> split -> names of the fields of its documents; no splits for a task whose data come from the hub."""
     mirror: Mirror | None = None
@@ -60,6 +69,8 @@ class Catalog:
     """What the user permits these to do."""
     wrapped: Mapping[str, Wrapped] = field(default_factory=dict)
     """Task name -> file of ours that changes one of lm-eval's tasks; read when it is chosen, too."""
+    treatments: Mapping[str, Treatment] = field(default_factory=dict)
+    """Name -> treatment, of the user's own ones."""
 
     def family(self, name: str) -> Family:
         """The family called `name`.
@@ -285,6 +296,7 @@ def load_catalog(
         others=others,
         permitted=Permissions(roots, allow_code),
         wrapped=found.wrapped,
+        treatments=found.treatments,
     )
 
 
@@ -298,6 +310,7 @@ class _FoundInFiles:
     fields: dict[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     wrapped: dict[str, Wrapped] = field(default_factory=dict)
+    treatments: dict[str, Treatment] = field(default_factory=dict)
 
     def take(self, spec: _Spec, splits: Mapping[str, DataFile], path: Path, permitted: Permissions) -> None:
         """Add what a file defines.
@@ -305,6 +318,9 @@ class _FoundInFiles:
         Raises:
             CatalogError: another file defines the same.
         """
+        if isinstance(spec, TreatmentsFile):
+            self._take_treatments(spec, path)
+            return
         kind = type(spec).__name__.removesuffix("Spec").lower()
         label = f"task {spec.task}" if isinstance(spec, WrapperFile) else f"{kind} {spec.name}"
         if label in self.files:
@@ -319,6 +335,14 @@ class _FoundInFiles:
         else:
             self.tasks[spec.name] = spec
             self.fields[spec.name] = {split: documents.fields for split, documents in splits.items()}
+
+    def _take_treatments(self, file: TreatmentsFile, path: Path) -> None:
+        for entry in file.treatments:
+            label = f"treatment {entry.name}"
+            if label in self.files:
+                raise CatalogError(f"{path}: {label} is already defined in {self.files[label]}")
+            self.files[label] = path
+            self.treatments[entry.name] = entry.treatment()
 
     def label_tasks(self) -> None:
         """Give tasks the name of the suite that lies beside them."""
@@ -352,6 +376,8 @@ def load_file(path: Path) -> Family | Suite | TaskSpec:
         CatalogError: the file cannot be read, or something in it is wrong; a line for each fault, ten at most.
     """
     loaded = _load(path, Permissions((path.parent,), False))[0]
+    if isinstance(loaded, TreatmentsFile):
+        raise CatalogError(f"{path}: treatments: expected a family, a suite or a task")
     if isinstance(loaded, WrapperFile):
         raise CatalogError(f"{path}: lm_eval: a task that changes one of lm-eval's is read by name alone")
     return loaded
@@ -362,6 +388,8 @@ def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataF
     raw = read_yaml(path)
     if "family" in raw:
         return family_of(validated(FamilyFile, raw, path), path), {}
+    if "treatments" in raw:
+        return validated(TreatmentsFile, raw, path), {}
     if "suite" in raw:
         file = validated(SuiteFile, raw, path)
         lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
@@ -377,7 +405,9 @@ def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataF
         faults.check()
         assert loaded is not None
         return loaded
-    raise CatalogError(f"{path}: is neither family, suite nor task; expected one of these as a key at the top")
+    raise CatalogError(
+        f"{path}: is neither family, suite, task nor treatments; expected one of these as a key at the top"
+    )
 
 
 def _check_suite(suite: Suite, found: _FoundInFiles, others: OtherTasks) -> None:

@@ -21,6 +21,7 @@ from harness.errors import ModelError, PlanError
 from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite, TaskSpec
+from harness.treatments import check_engine, treated
 from harness.wording import cut
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def select(
     engine: str = DEFAULT_ENGINE,
     params: int | None = None,
     dtype: Dtype | None = None,
+    treatments: Sequence[str] = (),
     as_asked: bool = False,
     counted: Callable[[TaskSpec], int] | None = None,
 ) -> RunPlan:
@@ -81,6 +83,7 @@ def select(
         engine: name of the engine that answers; models of a server have the names that the server gives them.
         params: parameters of models on a server that no family file describes.
         dtype: number format that every model is loaded in; None takes that of its family.
+        treatments: names of what is done to the weights of every model, `none` for nothing; each makes a variant of it.
         as_asked: leave models of the hub at the branch, tag or commit that was asked for; such a plan is not for a run.
         counted: counts the documents of a task whose number is not known, for a limit that is a share; None refuses
             such a limit.
@@ -105,6 +108,9 @@ def select(
         folders, specs = _models(catalog, families, words, as_asked)
     if dtype is not None:
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
+    if treatments:
+        specs = treated(specs, treatments, catalog.treatments)
+        check_engine(specs, {engine})
     sweep = Sweep(
         shots=None if shots is None else tuple(shots),
         prompts=None if prompts is None else tuple(prompts),

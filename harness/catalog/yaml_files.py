@@ -1,4 +1,4 @@
-"""YAML files, read strictly: the type of each key of a family, task or suite, and one line for each error.
+"""YAML files, read strictly: the type of each key of a family, task, suite or treatment, and one line for each error.
 
 Every message names the file and the key.
 """
@@ -19,11 +19,12 @@ from harness.bounded import yaml_text
 from harness.bounded.files import read_text
 from harness.bounded.limits import YAML_BYTES, UnreadableError
 from harness.catalog.braces import expanded
-from harness.errors import CatalogError, Faults
+from harness.errors import CatalogError, Faults, PlanError
 from harness.plan import ALL
 from harness.plausible import LARGEST_COUNT, MOST_NAME, check_reading
 from harness.scoring.metrics import LOSSES, READINGS
 from harness.specs import Dtype, FamilyKind, Kind
+from harness.treatments import Treatment, is_taken, method_of
 from harness.wording import cut, quantity, quoted
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -70,6 +71,8 @@ def _free(value: str) -> str:
 
 
 _MOST_VARIANT = 40
+_MOST_TREATMENT = 32
+"""Characters of the name of a treatment, which a digest follows in the name of the variant."""
 
 
 def _composed(value: Any) -> Any:
@@ -81,6 +84,7 @@ def _composed(value: Any) -> Any:
 _NAMED = r"^[^\W_][\w.-]*$"
 _Name = Annotated[str, Field(pattern=_NAMED, max_length=MOST_NAME), BeforeValidator(_composed)]
 _Variant = Annotated[str, Field(pattern=_NAMED, max_length=_MOST_VARIANT), BeforeValidator(_composed)]
+_Treatment = Annotated[str, Field(pattern=_NAMED, max_length=_MOST_TREATMENT), BeforeValidator(_composed)]
 _TaskName = Annotated[
     str, Field(pattern=r"^(lm_eval:)?[^\W_][\w.:()-]*$", max_length=MOST_NAME), BeforeValidator(_composed)
 ]
@@ -249,6 +253,45 @@ class FamilyFile(_Strict):
         if not self.models and self.checkpoints is None:
             raise ValueError("`models` is missing")
         return self
+
+
+class TreatmentEntry(_Strict):
+    """One of a file's `treatments`: a method, and its settings beside it."""
+
+    name: _Treatment
+    method: Literal["quantise", "prune"]
+    bits: _Count | None = None
+    share: _Number | None = None
+    group: _Count | None = None
+    activations: bool | None = None
+    description: _Short = ""
+    source: _Short | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> TreatmentEntry:
+        if is_taken(self.name):
+            raise ValueError(f"name is {quoted(self.name)}, which is built in; expected another")
+        self.treatment()
+        return self
+
+    def treatment(self) -> Treatment:
+        """What the entry describes.
+
+        Raises:
+            ValueError: a setting is missing, is not one of the method, or makes no sense.
+        """
+        settings = self.model_dump(include={"bits", "share", "group", "activations"}, exclude_none=True)
+        try:
+            method = method_of(self.method, settings)
+        except PlanError as error:
+            raise ValueError(str(error)) from error
+        return Treatment(name=self.name, method=method, own=True, description=self.description, source=self.source)
+
+
+class TreatmentsFile(_Strict):
+    """A file that begins with `treatments`."""
+
+    treatments: Annotated[list[TreatmentEntry], Field(min_length=1)]
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

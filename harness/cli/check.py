@@ -13,6 +13,7 @@ from harness.cli.options import AllowCode, DataRoots, MirrorFolder
 from harness.cli.output import say
 from harness.errors import CatalogError, Faults, HarnessError, ModelError
 from harness.specs import ModelSpec
+from harness.wording import counted
 
 if TYPE_CHECKING:
     from harness.catalog import Catalog
@@ -52,7 +53,9 @@ def command(
     for warning in catalog.check_documents(catalog.tasks, told=say):
         say(f"warning: {warning}")
     tasks_known = {*catalog.tasks, *catalog.wrapped}
-    say(f"all right: {len(catalog.families)} families, {len(catalog.suites)} suites, {len(tasks_known)} tasks")
+    treatments = f", {counted(len(catalog.treatments), 'treatment')}" if catalog.treatments else ""
+    things = f"{len(catalog.families)} families, {len(catalog.suites)} suites, {len(tasks_known)} tasks"
+    say(f"all right: {things}{treatments}")
 
 
 def _not_mirrored(catalog: Catalog, mirror: Mirror, paths: Sequence[Path]) -> Iterator[str]:

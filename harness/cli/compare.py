@@ -45,8 +45,9 @@ def command(
 ) -> None:
     """Show the differences of two sides on the same documents: B minus A, corrected for the number of tasks.
 
-    Terms can name task, suite, family, model, revision, variant (`plain` for none), dtype, engine, shots, prompt and
-    seed. The sides may differ in what both of them name. In everything else they are equal, or are not compared.
+    Terms can name task, suite, family, model, revision, variant (`plain` or `none` for models as they are), dtype,
+    engine, shots, prompt and seed. The sides may differ in what both of them name. In everything else they are equal,
+    or are not compared.
 
     Columns: B/=/A, documents on which B scored more, both the same, and A more; corr., correlation of the two scores;
     pairing, by how much the standard error changes because the documents are the same; detectable, the smallest true

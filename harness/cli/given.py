@@ -39,6 +39,7 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalo
         tasks=opt.split(given["task"]),
         families=opt.split(given["family"]),
         dtype=given["dtype"],
+        treatments=opt.split(given["treatment"]),
         models=opt.split(given["model"]),
         shots=opt.whole_numbers(given["shots"], "--shots"),
         prompts=opt.split(given["prompts"]) or None,

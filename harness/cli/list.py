@@ -1,4 +1,4 @@
-"""`emergence list`: the families and their models, suites, tasks and engines that can be chosen."""
+"""`emergence list`: the families and their models, suites, tasks, engines and treatments that can be chosen."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
 from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
+from harness.treatments import BUILT_IN, TREATING, Treatment
 from harness.wording import count, number, quoted
 
 if TYPE_CHECKING:
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from harness.specs import Family, ModelSpec
 
 _KINDS = ("families", "suites", "tasks", "engines")
-_MODELS = "models"
+"""What is listed unless told."""
+_TREATMENTS, _MODELS = "treatments", "models"
 
 
 def command(
     what: Annotated[
         str | None,
-        typer.Argument(help="families, suites, tasks or engines, all four unless told; or models of these families."),
+        typer.Argument(
+            help="families, suites, tasks or engines, all four unless told; or treatments, or models of these families."
+        ),
     ] = None,
     families: Annotated[
         list[str] | None, typer.Argument(metavar="[FAMILY]...", help="Families to list the models of.")
@@ -40,15 +44,16 @@ def command(
     allow_code: AllowCode = False,
     as_json: Json = False,
 ) -> None:
-    """Show the families, suites, tasks and engines that can be chosen, or the models of families.
+    """Show the families, suites, tasks and engines that can be chosen, or the treatments, or the models of families.
 
     Tasks of lm-eval can be chosen by name too; --match shows those that have a word in their name.
     `emergence tasks NAME` shows what a task asks, with an example.
     """
     from harness.catalog import load_catalog
 
-    if what is not None and what not in (*_KINDS, _MODELS):
-        raise PlanError(unknown("list", what, (*_KINDS, _MODELS)))
+    known = (*_KINDS, _TREATMENTS, _MODELS)
+    if what is not None and what not in known:
+        raise PlanError(unknown("list", what, known))
     if families and what != _MODELS:
         raise PlanError(f"{families[0]}: expected after `list models` alone")
     if match is not None and what != "tasks":
@@ -71,6 +76,8 @@ def command(
         print(_table(rows) if rows else "none")
         if kind == "tasks" and (more := catalog.others.number()):
             print_line(f"and {count(more)} tasks of lm-eval: emergence list tasks --match WORD")
+        if kind == _TREATMENTS:
+            print_line("and none, the model as it is, and sparse1 to sparse99, by percent of zeros")
         print_line()
 
 
@@ -97,8 +104,14 @@ def _row_of(found: NamedTask) -> dict[str, Any]:
     return {"name": found.name, "is": found.kind, "asks": found.output_type or None, "tasks": found.tasks}
 
 
+_ONLY_JSON = frozenset({"variant", "settings"})
+"""What a treatment is called in results, and its settings, which its description says in words."""
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
-    return table(list(rows[0]), [[_text(v) for v in row.values()] for row in rows], fold=("tasks", "description"))
+    shown = [name for name in rows[0] if name not in _ONLY_JSON]
+    fold = ("tasks", "description", "needs", "source")
+    return table(shown, [[_text(row[name]) for name in shown] for row in rows], fold=fold)
 
 
 def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
@@ -134,7 +147,21 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
             }
             for t in catalog.tasks.values()
         ]
+    if kind == _TREATMENTS:
+        return [_treatment(one) for one in (*BUILT_IN.values(), *catalog.treatments.values())]
     return [{"name": name, "implementation": where} for name, where in ENGINES.items()]
+
+
+def _treatment(one: Treatment) -> dict[str, Any]:
+    engines = f"engine {' or '.join(sorted(TREATING, reverse=True))}"
+    return {
+        "name": one.name,
+        "description": one.description or one.method.does(),
+        "needs": "; ".join(filter(None, (engines, one.method.needs()))),
+        "source": one.source,
+        "variant": one.variant,
+        "settings": one.settings,
+    }
 
 
 def _list_models(families: Sequence[Family], as_json: bool) -> None:

@@ -81,7 +81,7 @@ IncludePath = Annotated[
     list[Path] | None,
     typer.Option(
         "--include-path",
-        help="Folder or file with families, suites or tasks of your own. Can be repeated.",
+        help="Folder or file with families, suites, tasks or treatments of your own. Can be repeated.",
         rich_help_panel=_ASKED,
     ),
 ]
@@ -141,6 +141,15 @@ ModelDtype = Annotated[
     typer.Option(
         "--dtype",
         help="Number format that the models are loaded in; that of their family unless told, float32 without one.",
+        rich_help_panel=_MODELS,
+    ),
+]
+Treatments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--treatment",
+        help="What is done to the weights of every model, such as none,int8,sparse50: each makes a variant of it, with "
+        "curves of its own; `none` is the model as it is. `emergence list treatments` shows all.",
         rich_help_panel=_MODELS,
     ),
 ]

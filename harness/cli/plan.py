@@ -140,7 +140,7 @@ def _overview(plan: RunPlan, finished: Set[Place], failed: Set[Place], costs: di
         shots = ",".join(str(n) for n in sorted({c.shots for c in cells}))
         done = sum(c.place in finished for c in cells)
         bad = sum(c.place in failed for c in cells)
-        models = len({(c.model.name, c.model.revision, c.model.run) for c in cells})
+        models = len({(c.model.name, c.model.revision, c.model.variant, c.model.run) for c in cells})
         to_do = len(cells) - done - bad
         rows.append((family, suite, task, models, shots, done, bad, to_do, number(cost.requests), number(cost.tokens)))
     head = ("family", "suite", "task", "models", "shots", "done", "failed", "to do", "requests", "tokens")
@@ -179,6 +179,7 @@ def _data(
                 "key": place.key,
                 "family": cell.model.family,
                 "model": cell.model.name,
+                "variant": cell.model.variant,
                 "params": cell.model.params,
                 "suite": cell.suite,
                 "task": cell.task,

@@ -11,10 +11,24 @@ import typer
 from harness.cli.options import split
 from harness.plan import DEFAULT_ENGINE, Cell
 from harness.records import CellFailure
+from harness.treatments import name_of
 
 _OF_CELLS = frozenset(
     (
-        *("suite", "task", "model", "dtype", "shots", "prompts", "seeds", "limit", "docs", "slice_of", "engine"),
+        *(
+            "suite",
+            "task",
+            "model",
+            "dtype",
+            "treatment",
+            "shots",
+            "prompts",
+            "seeds",
+            "limit",
+            "docs",
+            "slice_of",
+            "engine",
+        ),
         *("apply_chat_template", "system_instruction", "formats", "gen_kwargs"),
     )
 )
@@ -84,6 +98,8 @@ def _cell(failure: CellFailure, by_folder: bool) -> Iterator[str]:
     cell = failure.cell
     model = cell.model.path if by_folder and cell.model.path else cell.model.name
     yield from ("--task", cell.task, "--model", model, "--dtype", cell.model.dtype, "--shots", str(cell.shots))
+    if cell.model.treatment is not None:
+        yield from ("--treatment", name_of(str(cell.model.variant)))
     if cell.prompt != "default":
         yield from ("--prompts", cell.prompt)
     if cell.seed:

@@ -24,6 +24,7 @@ def command(
     family: opt.FamilyNames = None,
     model: opt.ModelNames = None,
     dtype: opt.ModelDtype = None,
+    treatment: opt.Treatments = None,
     shots: opt.Shots = None,
     prompts: opt.Prompts = None,
     seeds: opt.Seeds = None,

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -32,11 +33,12 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
+from harness.engines.treating.treat import forget_peak, peak_memory
 from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
-from harness.records import CellResult
+from harness.records import CellResult, Weights
 from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
 from harness.wording import counted, duration
@@ -71,9 +73,12 @@ class LmEvalEngine:
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""
-        return self._smaller_until_it_fits(
+        forget_peak()
+        result = self._smaller_until_it_fits(
             lambda: evaluate_with(self._lm, cell, task, device=_device_name(self._device), **self._with), cell
         )
+        peak = peak_memory() if self._device.startswith("cuda") else None
+        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights, peak_bytes=peak))
 
     def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
         """Answer some documents of the cell."""
@@ -84,9 +89,10 @@ class LmEvalEngine:
     def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
         """The result of the cell from the answers to all its documents."""
         where = _device_name(self._device)
-        return self._smaller_until_it_fits(
+        result = self._smaller_until_it_fits(
             lambda: join_with(self._lm, cell, task, parts, device=where, **self._with), cell
         )
+        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights))
 
     @property
     def _with(self) -> dict[str, Any]:
@@ -132,6 +138,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     _model: Any
     batch_size_per_gpu: int
     gives_likelihoods = True
+    weights: Weights | None = None
 
     def __init__(self, *, tokenizer_code: bool = False, **kwargs: Any) -> None:
         """`tokenizer_code`: Python files of the tokenizer may run; `kwargs` are those of `HFLM`."""

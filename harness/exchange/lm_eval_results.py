@@ -184,7 +184,7 @@ def _model(file: Fields, config: Fields) -> dict[str, Any]:
     if not isinstance(name, str) or not name.strip():
         raise HarnessError(f"{file.place}: config.model_args is {quoted(given)}; expected pretrained=NAME")
     commit = config.text("model_sha") or args.get("revision") or config.text("model_revision")
-    adapter = args.get("peft") or args.get("delta")
+    adapter = args.get("peft") or args.get("delta") or args.get("treatment")
     return {
         "model": model_name(name),
         "params": config.whole("model_num_parameters") or None,

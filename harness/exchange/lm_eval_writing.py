@@ -72,7 +72,8 @@ def _results(results: list[CellResult], at: datetime) -> Mapping[str, Any]:
     cell, model = first.cell, first.cell.model
     args = {"pretrained": model.name, "revision": model.revision, "dtype": model.dtype}
     if model.variant is not None:
-        args["peft"] = model.variant
+        # lm-eval has no word for treatments; adapters it knows
+        args["peft" if model.treatment is None else "treatment"] = model.variant
     by_task = {result.cell.task: result for result in results}
     return {
         "results": {task: _row(result) for task, result in by_task.items()},

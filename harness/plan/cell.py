@@ -104,4 +104,5 @@ class Cell:
         """Short text for progress lines and messages."""
         chosen = "" if self.docs is None else f" documents {self.docs}"
         twin = "" if self.format is None else f" {self.format} format"
-        return f"{self.model.name} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}{twin}{chosen}"
+        treated = f"+{self.model.variant}" if self.model.treatment else ""
+        return f"{self.model.name}{treated} {self.task} {self.shots}-shot {self.prompt} seed {self.seed}{twin}{chosen}"

@@ -11,6 +11,7 @@ from harness.analysis.curves import Scale
 from harness.plan import DEFAULT_ENGINE, Cell
 from harness.records import CellFailure, CellResult
 from harness.runs import fence_of
+from harness.treatments import name_of
 from harness.wording import counted, natural_order
 
 
@@ -78,6 +79,8 @@ def _shared_options(cell: Cell, fenced: set[str], cut: set[str]) -> Iterator[str
     if not _is_own_folder(cell):
         yield from ("--family", cell.model.family)
     yield from ("--dtype", cell.model.dtype)
+    if cell.model.treatment is not None:
+        yield from ("--treatment", name_of(str(cell.model.variant)))
     if cell.engine != DEFAULT_ENGINE:
         yield from ("--engine", cell.engine)
     for option, value in (

@@ -35,7 +35,8 @@ _Values = Mapping[str, frozenset[str]]
 def choose_side(text: str, cells: Iterable[Cell]) -> Side:
     """One side of a comparison, from what the user typed: terms `field=value`, or a model with or without revision.
 
-    A model may be given by the last part of its name, and a revision by its beginning.
+    A model may be given by the last part of its name, a revision by its beginning, and a variant by the name of its
+    treatment.
 
     Args:
         text: such as `pythia-70m`, `org/model@3f1c` or `model=pythia-70m,shots=0`.
@@ -132,6 +133,10 @@ def _meant(name: str, value: str, known: frozenset[str]) -> frozenset[str]:
         return frozenset(one for one in known if one.rpartition("/")[2] == value)
     if name == "revision" and value:
         return frozenset(one for one in known if one.startswith(value))
+    if name == "variant" and value == "none":  # as plans call it
+        return known & {AXES["variant"].text(None)}
+    if name == "variant":  # without the digest of the treatment's settings
+        return frozenset(one for one in known if one.partition("@")[0] == value)
     return frozenset()
 
 

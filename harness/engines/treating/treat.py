@@ -1,0 +1,71 @@
+"""A loaded model -> its variant, and how much room the weights of a model take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from harness.engines.treating.matrices import matrices, relative_change
+from harness.engines.treating.pruning import prune_weights
+from harness.engines.treating.rounding import round_weights
+from harness.errors import ModelError
+from harness.records import Weights
+from harness.specs import ModelSpec
+from harness.treatments import Prune, method_from
+
+
+def treat(model: Any, spec: ModelSpec) -> Weights:
+    """Treat the weights of a model where they lie, if its spec says so, and measure their size.
+
+    One matrix is treated after the other, so that the memory of two models is never needed.
+
+    Args:
+        model: a transformers model as it was loaded.
+        spec: says which treatment is made of it.
+
+    Raises:
+        ModelError: the model cannot take the treatment.
+    """
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    dense = _bytes(model)
+    if spec.treatment is None:
+        return Weights(number=parameters, dense_bytes=dense, memory_bytes=dense, packed_bytes=dense)
+    how = method_from(spec.treatment)
+    treated, packed_bits, bits_before, change, size = 0, 0, 0, 0.0, 0.0
+    try:
+        for matrix in matrices(model):
+            before = matrix.weight.data.clone()
+            packed_bits += prune_weights(matrix, how) if isinstance(how, Prune) else round_weights(matrix, how)
+            changed, whole = relative_change(before, matrix.weight)
+            treated, bits_before = treated + before.numel(), bits_before + 8 * before.nbytes
+            change, size = change + changed, size + whole
+    except ModelError as error:
+        raise ModelError(f"{spec.name}: cannot be made {spec.variant}: {error}") from error
+    return Weights(
+        number=parameters,
+        dense_bytes=dense,
+        memory_bytes=_bytes(model),
+        packed_bytes=dense - (bits_before - packed_bits) // 8,
+        treated=treated,
+        change=(change / size) ** 0.5 if size else 0.0,
+    )
+
+
+def _bytes(model: Any) -> int:
+    """Bytes of all parameters, those that layers share counted once."""
+    return sum(parameter.nbytes for parameter in model.parameters())
+
+
+def peak_memory() -> int | None:
+    """Most bytes of GPU memory that tensors took since `forget_peak`, all GPUs together; None without one."""
+    if not torch.cuda.is_available():
+        return None
+    return sum(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count()))
+
+
+def forget_peak() -> None:
+    """Begin anew to look for the most memory."""
+    if torch.cuda.is_available():
+        for device in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(device)

@@ -1,0 +1,170 @@
+"""Methods of treating weights with their settings, and named treatments. Pure.
+
+A method is a frozen dataclass, whose fields are the keys of a file; a new one is a class here, a line in `METHODS`, and
+a function in `harness.engines.treating`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from harness.errors import ModelError, PlanError
+from harness.plausible import LARGEST_COUNT
+from harness.wording import percent, quoted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quantise:
+    """Round the weights of linear layers to whole numbers times a scale: symmetric, to nearest, without any data."""
+
+    bits: int
+    """Bits of a whole number, 2 to 8."""
+    group: int | None = None
+    """Number of weights, next to each other in a row, that share a scale; None for a whole row, which makes one
+    output."""
+    activations: bool = False
+    """True rounds what goes into these layers as well, to 8 bits with a scale for each token."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number format."""
+        if not _is_whole(self.bits) or not 2 <= self.bits <= 8:
+            raise PlanError(f"bits is {quoted(self.bits)}; expected 2 to 8")
+        if self.group is not None and not (_is_whole(self.group) and 2 <= self.group <= LARGEST_COUNT):
+            raise PlanError(f"group is {quoted(self.group)}; expected 2 or more")
+        if self.group is not None and self.group % 2:
+            raise PlanError(f"group is {self.group}; expected an even number")
+        if not isinstance(self.activations, bool):
+            raise PlanError(f"activations is {quoted(self.activations)}; expected true or false")
+
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        scale = "a scale per row" if self.group is None else f"a scale per {self.group} weights"
+        inputs = ", and the inputs of these layers to 8 bits per token" if self.activations else ""
+        return f"rounds the weights of linear layers to {self.bits} bits, {scale}{inputs}"
+
+    def needs(self) -> str | None:
+        """What a model has to be like; None where any with linear layers will do."""
+        return "layers without mixtures of experts" if self.activations else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prune:
+    """Set the smallest weights of each matrix of the linear layers to zero (magnitude pruning, without retraining)."""
+
+    share: float
+    """Share of the weights that become zero, above 0 and below 1."""
+    group: int | None = None
+    """Number of weights, next to each other in a row, of each of which this share becomes zero, such as 4 for 2:4; None
+    chooses among all weights of a matrix."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no matrix can lose."""
+        is_number = isinstance(self.share, int | float) and not isinstance(self.share, bool)
+        if not is_number or not 0.0 < self.share < 1.0:
+            raise PlanError(f"share is {quoted(self.share)}; expected above 0 and below 1")
+        if self.group is None:
+            return
+        if not _is_whole(self.group) or not 2 <= self.group <= 1024:
+            raise PlanError(f"group is {quoted(self.group)}; expected 2 to 1024")
+        zeros = self.share * self.group
+        if not math.isclose(zeros, round(zeros)) or not 0 < round(zeros) < self.group:
+            raise PlanError(f"share of a group is {zeros:g} of {self.group} weights; expected a whole number of them")
+
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        if self.group is not None:
+            kept = self.group - round(self.share * self.group)
+            return f"keeps the {kept} largest of each {self.group} weights next to each other in linear layers"
+        decimals = 0 if (100 * self.share).is_integer() else 1
+        return f"sets the smallest {percent(self.share, decimals)} of the weights of each linear layer to zero"
+
+    def needs(self) -> str | None:
+        """What a model has to be like; None where any with linear layers will do."""
+        return None if self.group is None else f"rows of a multiple of {self.group} weights"
+
+
+Method = Quantise | Prune
+METHODS: Mapping[str, type[Method]] = {"quantise": Quantise, "prune": Prune}
+"""Every method by the name that files give it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Treatment:
+    """A method with its settings, under a name that people choose it by."""
+
+    name: str
+    """Name on the command line."""
+    method: Method
+    """What is done to the weights."""
+    own: bool = False
+    """True for one of a user's file, whose settings can change from one day to the next."""
+    description: str = ""
+    """What its author says of it; empty for the method's own words."""
+    source: str | None = None
+    """Where it was published; None when that is not said."""
+
+    @property
+    def variant(self) -> str:
+        """What a model treated so has as its `variant`, which is part of the key of its cells.
+
+        The settings of built-in treatments never change, and the name says it all. A digest of the settings follows the
+        name of one's own, so that results of earlier settings stay apart.
+
+        >>> Treatment(name="int8", method=Quantise(bits=8)).variant
+        'int8'
+        >>> Treatment(name="mine", method=Quantise(bits=6), own=True).variant
+        'mine@f9ac24'
+        """
+        if not self.own:
+            return self.name
+        return f"{self.name}@{hashlib.sha256(self.settings.encode()).hexdigest()[:6]}"
+
+    @property
+    def settings(self) -> str:
+        """The method and its settings as JSON by sorted names, without those that go without saying.
+
+        >>> Treatment(name="int4", method=Quantise(bits=4, group=32)).settings
+        '{"bits":4,"group":32,"method":"quantise"}'
+        """
+        name = next(name for name, kind in METHODS.items() if isinstance(self.method, kind))
+        defaults = {field.name: field.default for field in fields(self.method)}
+        said = {key: value for key, value in asdict(self.method).items() if value != defaults[key]}
+        return json.dumps({"method": name, **said}, sort_keys=True, separators=(",", ":"))
+
+
+def method_of(name: str, settings: Mapping[str, Any]) -> Method:
+    """The method called `name` with these settings.
+
+    Raises:
+        PlanError: a setting is not one of the method, is missing, or has a value that makes no sense.
+    """
+    kind = METHODS[name]
+    known = [field.name for field in fields(kind)]
+    if others := [key for key in settings if key not in known]:
+        raise PlanError(f"{others[0]} is no setting of method {name}; expected {', '.join(known)}")
+    needed = next(iter(known))
+    if needed not in settings:
+        raise PlanError(f"{needed} is missing, which method {name} needs")
+    return kind(**settings)
+
+
+def method_from(written: str) -> Method:
+    """The method that `Treatment.settings` wrote.
+
+    Raises:
+        ModelError: this version knows no such method.
+    """
+    try:
+        settings = dict(json.loads(written))
+        return method_of(settings.pop("method"), settings)
+    except (ValueError, TypeError, KeyError, PlanError) as error:
+        raise ModelError(f"treatment {quoted(written)}: is none that this version can make") from error
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,64 @@
+"""Files with treatments of one's own: read strictly, and known by their settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.catalog import load_catalog
+from harness.catalog.yaml_files import TreatmentsFile, read_yaml, validated
+from harness.errors import CatalogError
+from harness.treatments import Quantise
+
+OWN = """treatments:
+- name: six-bits
+  method: quantise
+  bits: 6
+  description: Between int8 and int4.
+"""
+
+
+def read(folder: Path, text: str) -> TreatmentsFile:
+    file = folder / "own.yaml"
+    file.write_text(text)
+    return validated(TreatmentsFile, read_yaml(file), file)
+
+
+def test_a_treatment_is_read_with_its_settings(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, OWN).treatments
+    made = entry.treatment()
+    assert (made.name, made.method, made.description) == ("six-bits", Quantise(bits=6), "Between int8 and int4.")
+
+
+def test_other_settings_make_another_variant_and_other_words_do_not(tmp_path: Path) -> None:
+    texts = (OWN, OWN.replace("bits: 6", "bits: 5"), OWN.replace("Between", "Somewhere between"))
+    first, changed, described = (read(tmp_path, text).treatments[0].treatment().variant for text in texts)
+    assert first == described != changed
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("bits", "bitz", "unknown key `treatments[0].bitz`; expected name, method, bits, share, group"),
+        ("bits: 6", "bits: 9", "treatments[0]: bits is 9; expected 2 to 8"),
+        ("bits: 6", "bits: true", "treatments[0].bits is True; expected a whole number"),
+        ("bits: 6", "share: 0.5", "treatments[0]: share is no setting of method quantise"),
+        ("  bits: 6\n", "", "treatments[0]: bits is missing, which method quantise needs"),
+        ("quantise", "distil", "treatments[0].method is 'distil'; expected 'quantise' or 'prune'"),
+        ("six-bits", "int8", "treatments[0]: name is 'int8', which is built in; expected another"),
+        ("six-bits", "sparse7", "treatments[0]: name is 'sparse7', which is built in; expected another"),
+        ("six-bits", "a,b", "treatments[0].name is 'a,b'; expected letters, digits"),
+    ],
+)
+def test_a_mistake_is_told_with_the_file_and_the_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(CatalogError) as error:
+        read(tmp_path, OWN.replace(old, new))
+    assert f"{tmp_path / 'own.yaml'}: {said}" in str(error.value)
+
+
+def test_a_name_that_two_files_define_is_refused(tmp_path: Path) -> None:
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(OWN)
+    with pytest.raises(CatalogError, match=r"treatment six-bits is already defined in .*a\.yaml"):
+        load_catalog([tmp_path])
