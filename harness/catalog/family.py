@@ -129,8 +129,8 @@ def _models(
     if entry.variant is not None:
         raise CatalogError(
             f"{path}: models[{index}].variant is {entry.variant!r}, and nothing here makes that of a model: its "
-            "answers would be those of the plain weights. Leave it out, and give models whose folders hold treated "
-            "weights a family of their own"
+            "answers would be those of the plain weights. Leave it out and ask for --treatment, or give models whose "
+            "folders hold treated weights a family of their own"
         )
     try:
         folders = (None,) if entry.path is None else _folders(path, entry)

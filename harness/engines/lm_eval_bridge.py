@@ -33,7 +33,7 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.treating.treat import forget_peak, peak_memory
+from harness.engines.treating.variant import forget_peak, peak_memory
 from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError

@@ -28,6 +28,7 @@ NOT_HERE = {
     r"emergence dashboard": "serves until it is interrupted; tests/dashboards start it",
     r"emergence compose three_steps .*": "needs programs that models write; see tests/cli/test_compose.py",
     r"emergence report --png-dir .*": "needs a Chromium; tests/browser has one",
+    r"emergence run .*--treatment .*|emergence compare variant=none .*": "treats models; tests/outside do that",
     r".* --address HOST:6379\b.*": "needs a cluster",
     r"emergence prepare .*|.* --mirror /shared/mirror\b.*": "needs a network, or what was downloaded over one",
     r"emergence (-v )?(run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name, not all of a command",
@@ -63,6 +64,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (repository / "refs").mkdir()
     for name in ("main", "v1"):
         (repository / "refs" / name).write_text("c0ffee")
+    (root / "my-treatments.yaml").write_text(fenced("docs/treatments.md", "yaml")[0])
     tasks = root / "my-tasks"
     (tasks / "data").mkdir(parents=True)
     for name, text in zip(("suite", "capitals"), fenced("docs/tasks.md", "yaml"), strict=False):
