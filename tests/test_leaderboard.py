@@ -29,7 +29,7 @@ from harness.leaderboard import (
     wide_table,
 )
 from harness.reading import read_table
-from harness.records import CellFailure, CellResult, Source
+from harness.records import CellFailure, CellResult, Source, Weights
 from harness.report.board import text_tables
 from harness.specs import MetricSpec
 from harness.store import Store
@@ -41,7 +41,7 @@ CONTRACT = (
     "family,model,revision,variant,params,tokens,flops,suite,task,task_version,kind,shots,prompt,seed,metric,value,"
     "stderr,ci_low,ci_high,n,n_expected,chance,best,normalized,status,engine,dtype,seconds,energy_wh,key,"
     "harness_version,date,higher_is_better,continuous,metric_rank,loss,task_digest,limit,n_truncated,chat,system,run,docs,"
-    "format,generation,params_non_embedding,params_active,source"
+    "format,generation,params_non_embedding,params_active,source,weight_bytes,peak_bytes"
 )
 
 
@@ -327,6 +327,23 @@ def test_json_has_null_for_missing_and_full_precision() -> None:
     assert first["value"] == 67 / 201
     assert first["variant"] is None
     assert json.loads(to_json(tidy_table((), [failed()])))[0]["value"] is None
+
+
+def test_the_size_of_the_weights_stands_beside_the_score_and_plain_models_have_no_variant() -> None:
+    plain, other = grown((50, 60))
+    size = Weights(number=10, dense_bytes=40, memory_bytes=12, packed_bytes=11, treated=10, change=0.01)
+    treated = replace(
+        other,
+        cell=replace(other.cell, model=replace(other.cell.model, variant="int8")),
+        provenance=replace(other.provenance, weights=size, peak_bytes=99),
+    )
+    sizes = [
+        (row["variant"], row["weight_bytes"], row["peak_bytes"]) for row in rows(to_csv(tidy_table([plain, treated])))
+    ]
+    assert set(sizes) == {("", "", ""), ("int8", "11", "99")}
+    head, _, *lines = to_markdown(wide_table([plain, treated])).splitlines()
+    at = head.split(" | ").index("variant")
+    assert [line.split(" | ")[at].strip() for line in lines] == ["", "int8"]
 
 
 def test_no_results_give_a_header_and_nothing_else() -> None:
