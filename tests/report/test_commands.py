@@ -79,3 +79,17 @@ def test_results_of_other_programs_are_told_and_not_asked_for() -> None:
 @pytest.mark.parametrize("scale", ["params", "loss"])
 def test_nothing_is_made_again_without_results(scale: str) -> None:
     assert commands([], [], scale) == []  # type: ignore[arg-type]
+
+
+def test_cells_of_treated_models_ask_for_the_treatment_by_its_name() -> None:
+    plain = grown((50,))[0]
+    said = '{"bits":8,"method":"quantise"}'
+    models = [
+        replace(plain.cell.model, variant=name, treatment=said if name else None)
+        for name in (None, "int8", "mine@f9ac24")
+    ]
+    lines = commands([replace(plain, cell=replace(plain.cell, model=one)) for one in models], [], "params")
+    asked = [
+        words[words.index("--treatment") + 1] if "--treatment" in words else None for words in map(str.split, lines)
+    ]
+    assert asked[:3] == [None, "int8", "mine"]

@@ -352,6 +352,15 @@ def test_circumstances_that_both_sides_name_are_compared() -> None:
     assert len(pairing("toy-1000,dtype=float32", "toy-4000,dtype=bfloat16", results).pairs) == 1
 
 
+@pytest.mark.parametrize(
+    ("side", "variant"), [("none", None), ("plain", None), ("int8", "int8"), ("mine", "mine@f9ac24")]
+)
+def test_a_variant_is_named_as_its_treatment_is(side: str, variant: str | None) -> None:
+    results = [result(cell(model=model(1000, variant=name))) for name in (None, "int8", "mine@f9ac24", "other")]
+    (pair,) = pairing(f"variant={side}", "variant=other", results).pairs
+    assert (pair.a[0].cell.model.variant, pair.b[0].cell.model.variant) == (variant, "other")
+
+
 def test_a_partner_that_failed_is_told_with_its_error() -> None:
     results = [result(cell(model=SMALL)), result(cell(model=SMALL, shots=2)), result(cell(model=LARGE))]
     found = pairing("toy-1000", "toy-4000", results, [failed(cell(model=LARGE, shots=2))])
