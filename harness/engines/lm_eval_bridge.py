@@ -33,7 +33,7 @@ from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_t
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.treating.variant import forget_peak, peak_memory
+from harness.engines.treating import forget_peak, peak_memory, treat
 from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError
@@ -63,6 +63,7 @@ class LmEvalEngine:
         self._local, self._told = model.path is not None, False  # for local models the warning comes before the run
         started = time.perf_counter()
         self._lm = self._load(model)
+        self._lm.weights = treat(self._lm.model, model)
         took, where = duration(time.perf_counter() - started), _device_name(self._device)
         log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
 

@@ -11,18 +11,15 @@ from harness.catalog import check_local_model
 from harness.engines import pulse
 from harness.engines.foreign import pickles
 from harness.engines.protocol import EngineSettings
-from harness.engines.treating import treat
 from harness.engines.unreadable import unreadable
 from harness.errors import HarnessError, ModelError
-from harness.records import Weights
 from harness.specs import ModelSpec
 
 
 class Loaded(Protocol):
-    """The attributes of a loaded model that are looked at, or set, after loading."""
+    """The attributes of a loaded model that are checked after loading."""
 
     foreign_code: tuple[str, ...]
-    weights: Weights | None
 
     @property
     def model(self) -> Any:
@@ -43,10 +40,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettings, device: str, **options: Any) -> LM:
-    """The model in one of lm-eval's model classes, treated as its spec says; `options` are the class's own.
+    """The model in one of lm-eval's model classes, with its weights as they lie there; `options` are the class's own.
 
     Raises:
-        ModelError: the model cannot be read, or cannot take its treatment.
+        ModelError: the model cannot be read.
     """
     if model.path is not None:
         check_local_model(model)
@@ -78,7 +75,6 @@ def load_model(kind: Callable[..., LM], model: ModelSpec, settings: EngineSettin
         raise ModelError(
             f"{model.name}: does not fit into {model.gpus or 0:g} GPUs; give it more with `gpus` in its family"
         )
-    lm.weights = treat(lm.model, model)
     lm.model.register_forward_pre_hook(lambda *_: pulse.step())
     lm.foreign_code += tuple(f"pickle {name}" for name in dict.fromkeys(read))
     return lm
