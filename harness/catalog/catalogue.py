@@ -406,7 +406,7 @@ def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataF
         assert loaded is not None
         return loaded
     raise CatalogError(
-        f"{path}: is neither family, suite, task nor treatments; expected one of these as a key at the top"
+        f"{path}: is neither family, suite nor task; expected one of these as a key at the top, or `treatments`"
     )
 
 
