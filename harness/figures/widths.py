@@ -95,12 +95,13 @@ def _has_names(trace: Any) -> bool:
 
 def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     """Put the scale of colours of a single heat map below it; gives the pixels that it needs."""
-    maps = [trace for trace in figure.data if trace.type == "heatmap"]
+    maps, words = [trace for trace in figure.data if trace.type == "heatmap"], {"color": _INK[dark]}
+    for one in maps:
+        one.colorbar.update({"tickfont": words, "title": {"font": words}})
     if len(maps) != 1:
         return 0
     at = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0.5, "len": 1}
-    words = {"color": _INK[dark]}
-    maps[0].colorbar.update({**at, "thickness": 10, "tickfont": words, "title": {"side": "top", "font": words}})
+    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top"}})
     for names in ("x", "y"):
         if maps[0][names] is not None:
             maps[0][names] = _told_apart([str(name) for name in maps[0][names]])
