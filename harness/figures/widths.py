@@ -24,6 +24,8 @@ _AXIS_LETTERS = 18
 """Letters of the title of an x axis that fit beside long names of rows."""
 _NAME = 24
 """Letters of the name of a row or column that are shown of it."""
+_SLANTED_LETTER = 5
+"""Pixels of height that a letter of a slanted name takes."""
 _SUBTITLE = 18
 """Pixels of a row of text above a panel."""
 _COLOURS = 64
@@ -101,11 +103,13 @@ def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     if len(maps) != 1:
         return 0
     at = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0.5, "len": 1}
-    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top"}})
+    words_of_scale = str(maps[0].colorbar.title.text or "").replace("<br>", " ")
+    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top", "text": words_of_scale}})
+    longest = max(map(len, maps[0].x), default=0)
     for names in ("x", "y"):
         if maps[0][names] is not None:
             maps[0][names] = _told_apart([str(name) for name in maps[0][names]])
-    return _COLOURS
+    return _COLOURS - round(_SLANTED_LETTER * (longest - max(map(len, maps[0].x), default=0)))
 
 
 def _rows_on_top(note: go.layout.Annotation) -> int:
