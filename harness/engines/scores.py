@@ -13,6 +13,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.metrics import mean
 
 from harness.engines.cell_task import BuiltCell
+from harness.engines.jackknife import stderr_of
 from harness.engines.lm_tasks import metric_name
 from harness.errors import AtDocument, HarnessError
 from harness.plan import Cell
@@ -32,7 +33,6 @@ from harness.wording import quoted
 
 log = logging.getLogger(__name__)
 
-JACKKNIFE_GROUPS = 50
 _OF_TWINS = ("acc", "acc_bytes", "prob_correct")
 """Metrics of a task's twin in another format that a guess gets right at the rate of right options."""
 
@@ -150,22 +150,6 @@ def with_chances(cell: Cell, names: Sequence[str], answers: Sequence[Answer]) ->
     return replace(cell, metrics=tuple(metrics))
 
 
-def jackknife_stderr(statistic: Callable[[list[Any]], float], items: Sequence[Any]) -> float | None:
-    """Standard error of any statistic by the delete-a-group jackknife (Kott 2001): sqrt((g-1)/g sum (t_i - mean)^2).
-
-    Groups are every g-th item, at most 50 of them; for the mean and g = n this is sd/sqrt(n).
-
-    >>> round(jackknife_stderr(lambda x: sum(x) / len(x), [1.0, 0.0, 1.0, 1.0]), 12)
-    0.25
-    """
-    groups = min(len(items), JACKKNIFE_GROUPS)
-    if groups < 2:
-        return None
-    left = [statistic([item for i, item in enumerate(items) if i % groups != g]) for g in range(groups)]
-    mean = math.fsum(left) / groups
-    return math.sqrt((groups - 1) / groups * math.fsum((value - mean) ** 2 for value in left))
-
-
 def _check_likelihoods(cell: Cell, built: BuiltCell, answers: Sequence[Answer]) -> None:
     """Refuse likelihoods that are not numbers, as broken weights give: accuracy would still be a number."""
     bad = [requests for requests, answer in zip(built.documents, answers, strict=True) if _no_numbers(requests, answer)]
@@ -243,7 +227,7 @@ def _lm_eval_score(name: str, built: BuiltCell, rows: Sequence[Mapping[str, Any]
         # documents that have no value cannot stand beside their answers
         return _Value(value, mean_stderr(values)[1], values if len(values) == len(rows) else None, len(values))
     # items are (gold, prediction) pairs or similar: only all documents together have a score
-    return _Value(value, jackknife_stderr(lambda some: float(aggregate(some)), items), None, len(items))
+    return _Value(value, stderr_of(aggregate, items, value), None, len(items))
 
 
 def _evened(items: list[Any]) -> list[Any]:
