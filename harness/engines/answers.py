@@ -9,57 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.models.utils import normalize_gen_kwargs
 
 from harness.engines import pulse
+from harness.engines.asking import AskedCell, asked_cell
 from harness.engines.cell_model import CellModel
-from harness.engines.cell_task import BuiltCell, CellTask
+from harness.engines.cell_task import CellTask
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.provenance import Stopwatch
-from harness.engines.references import References, references_of, with_references
+from harness.engines.references import References
 from harness.engines.scores import score_cell, with_chances
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult, Sample
 from harness.schedule import BLOCK
-from harness.scoring.metrics import Answer, programs_needed, runs_programs
-from harness.scoring.programs import too_few_programs
-from harness.scoring.sandbox import fenced_sandbox
+from harness.scoring.metrics import Answer
 from harness.specs import TaskSpec
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=True, default=str)
 """Encodes equal documents as the same text, whatever the order of their fields."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Lengths:
-    """How many tokens of the model's context a document's requests need."""
-
-    excess: int
-    """Number of tokens by which the longest request exceeds the context; 0 or less when all requests fit."""
-    references: tuple[int | None, ...]
-    """Number of tokens of each reference answer; None for an empty answer."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _AskedCell:
-    """What a cell asks of a model."""
-
-    built: BuiltCell
-    """The requests."""
-    references: Sequence[References]
-    """The reference answers of each document."""
-    lengths: Sequence[_Lengths]
-    """The tokens of each document."""
-    fence: str | None
-    """Description of the sandbox for programs; None when the cell runs none."""
-
 
 _Responses = Sequence[Sequence[Sequence[Any]]]
 """For each document and each of its requests, the responses: several where a request is repeated."""
@@ -89,7 +61,7 @@ def evaluate_with(
             `build_cell` raises an error.
     """
     watch = Stopwatch()
-    asked = _ask(lm, cell, task, data, settings)
+    asked = asked_cell(lm, cell, task, data, settings)
     return _result(lm, cell, asked, _respond(lm, asked), watch, settings, device)
 
 
@@ -107,7 +79,7 @@ def answer_part_with(
         settings: as of `evaluate_with`.
     """
     watch = Stopwatch()
-    asked = _ask(lm, cell, task, data, settings, only=documents)
+    asked = asked_cell(lm, cell, task, data, settings, only=documents)
     responses = _respond(lm, asked)
     took = watch.provenance(fallback=lm.fallback)
     return CellPart(
@@ -135,7 +107,7 @@ def join_with(
         HarnessError: the parts are not the whole cell, as when the data differ between nodes.
     """
     watch = Stopwatch()
-    asked = _ask(lm, cell, task, data, settings)
+    asked = asked_cell(lm, cell, task, data, settings)
     responses = [said for part in parts for said in part.responses]
     if len(responses) != len(asked.built.documents):
         raise HarnessError(
@@ -145,32 +117,10 @@ def join_with(
     return _result(lm, cell, asked, responses, watch, settings, device)
 
 
-def _ask(
-    lm: CellModel,
-    cell: Cell,
-    task: TaskSpec,
-    data: DocumentCache,
-    settings: EngineSettings,
-    only: range | None = None,
-) -> _AskedCell:
-    """What the cell asks, or some of its documents ask, once it is sure that the model may and can be asked it."""
-    _check_consent(cell, task, settings)
-    fence = _fence(cell, settings)
-    write_turns = lm.chat_text if cell.chat else None
-    built = build_cell(cell, task, data, allow_code=settings.allow_code, write_turns=write_turns, only=only)
-    _check_programs(cell, built)
-    references = tuple(references_of(built.task, requests) for requests in built.documents)
-    if not lm.gives_likelihoods:
-        references = tuple([None] * len(of_document) for of_document in references)
-    lengths = _lengths(lm, built, references)
-    _check_fit(cell, lm, built, lengths, settings)
-    return _AskedCell(built=built, references=references, lengths=lengths, fence=fence)
-
-
 def _result(
     lm: CellModel,
     cell: Cell,
-    asked: _AskedCell,
+    asked: AskedCell,
     responses: _Responses,
     watch: Stopwatch,
     settings: EngineSettings,
@@ -188,8 +138,10 @@ def _result(
     cell = with_chances(cell, built.chance_of_documents, answers)
     scored = score_cell(cell, built, answers)
     samples = tuple(
-        _sample(requests, answer, scores, truncated=length.excess > 0)
-        for requests, answer, scores, length in zip(built.documents, answers, scored.per_sample, lengths, strict=True)
+        _sample(requests, answer, scores, hashes, truncated=length.excess > 0)
+        for requests, answer, scores, hashes, length in zip(
+            built.documents, answers, scored.per_sample, _hashes(asked), lengths, strict=True
+        )
     )
     return CellResult(
         cell=cell,
@@ -222,117 +174,29 @@ def doc_hash(doc: Mapping[str, Any]) -> str:
     return short_hash(_CANONICAL.encode(doc))
 
 
-def _check_consent(cell: Cell, task: TaskSpec, settings: EngineSettings) -> None:
-    runs = sorted(metric.name for metric in cell.metrics if runs_programs(metric.name))
-    if runs and not task.unsafe_code:
-        raise HarnessError(
-            f"task {task.name}: {runs[0]} executes what the model wrote; expected `unsafe_code: true` in its task file"
-        )
-    if task.unsafe_code and not settings.confirm_run_unsafe_code:
-        raise HarnessError(
-            f"task {task.name} executes programs that the model wrote; agree with --confirm-run-unsafe-code"
-        )
-
-
-def _fence(cell: Cell, settings: EngineSettings) -> str | None:
-    """Description of the sandbox for the programs of this cell on this machine; None when the cell runs none."""
-    if not any(runs_programs(metric.name) for metric in cell.metrics):
-        return None
-    return fenced_sandbox(allow_unfenced=settings.allow_unfenced).fence
-
-
-def _check_programs(cell: Cell, built: BuiltCell) -> None:
-    """Refuse, before the model runs, metrics that need more programs per document than the task generates."""
-    asked = built.task.config.repeats
-    for metric in cell.metrics:
-        if (programs_needed(metric.name) or 0) > asked:
-            raise too_few_programs(metric.name, asked)
-
-
-# --- lengths --------------------------------------------------------------------------------------------------------
-
-
-def _lengths(lm: CellModel, built: BuiltCell, references: Sequence[References]) -> list[_Lengths]:
-    room = lm.max_length
-    generated = _new_tokens(lm, built.task) if built.task.OUTPUT_TYPE == "generate_until" else 0
-    asked = [with_references(*each) for each in zip(built.documents, references, strict=True)]
-    scored = [request for requests in asked for request in requests if request.request_type == "loglikelihood"]
-    pairs = iter(lm.pair_tokens(scored))
-    read = [request.args[0] for requests in asked for request in requests if request.request_type != "loglikelihood"]
-    lm.learn(read)
-    found: list[_Lengths] = []
-    for requests, of_document in zip(asked, references, strict=True):
-        excess = 0
-        tokens: dict[int, int] = {}
-        for request in requests:
-            if request.request_type == "loglikelihood":
-                prompt, answer = next(pairs)
-                # the last token is only predicted, so it needs no room in the context
-                excess = max(excess, len(prompt) + len(answer) - 1 - room)
-                tokens[id(request)] = len(answer)
-            elif request.request_type == "generate_until":
-                excess = max(excess, len(lm.tok_encode(request.args[0])) + generated - room)
-            else:
-                # rolling likelihood: windows cover the whole text, so nothing is truncated
-                tokens[id(request)] = len(lm.tok_encode(request.args[0]))
-        lengths = tuple(None if each is None else tokens[id(each.request)] for each in of_document)
-        found.append(_Lengths(excess=excess, references=lengths))
-    return found
-
-
-def _new_tokens(lm: CellModel, task: CellTask) -> int:
-    new = int(normalize_gen_kwargs(task.config.generation_kwargs, lm.max_gen_toks)["max_gen_toks"])
-    if new >= lm.max_length:
-        raise HarnessError(
-            f"task {task.config.task} generates up to {new} tokens, the model reads {lm.max_length} in all; "
-            "lower generation_kwargs.max_gen_toks"
-        )
-    return new
-
-
-def _check_fit(
-    cell: Cell, lm: CellModel, built: BuiltCell, lengths: Sequence[_Lengths], settings: EngineSettings
-) -> None:
-    over = [length.excess for length in lengths if length.excess > 0]
-    if over and settings.truncation == "refuse":
-        longest = [length.excess for length in lengths].index(max(over))
-        error = HarnessError(
-            f"task {cell.task}, {cell.shots} shots: {len(over)} of {len(lengths)} prompts do not fit "
-            f"{cell.model.name}: the longest takes {lm.max_length + max(over)} tokens with its answer, "
-            f"the model reads {lm.max_length}; use fewer shots, or --truncation allow",
-        )
-        raise error.about(built.documents[longest][0].doc_id)
-
-
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
-def _respond(lm: CellModel, asked: _AskedCell) -> _Responses:
+def _respond(lm: CellModel, asked: AskedCell) -> _Responses:
     """The responses to each document.
 
     The requests of a block go in one call, so that a prompt they share needs to be read only once. The blocks are the
     same whether one worker answers the cell or several: what stands beside a request changes its last bits.
     """
-    requests = _requests(asked)
     responses: list[list[list[Any]]] = []
-    for first in range(0, len(requests), BLOCK):
-        block = requests[first : first + BLOCK]
+    for first in range(0, len(asked.requests), BLOCK):
+        block = asked.requests[first : first + BLOCK]
         said = iter(lm.respond([each for of in block for each in of for _ in range(each.repeats or 1)]))
         responses += [[[next(said) for _ in range(each.repeats or 1)] for each in of] for of in block]
         pulse.answered(len(block))
     return responses
 
 
-def _fill_in(asked: _AskedCell, responses: _Responses) -> None:
-    for of_document, said in zip(_requests(asked), responses, strict=True):
+def _fill_in(asked: AskedCell, responses: _Responses) -> None:
+    for of_document, said in zip(asked.requests, responses, strict=True):
         for request, answers in zip(of_document, said, strict=True):
             request.resps.extend(answers)
     asked.built.task.apply_filters()
-
-
-def _requests(asked: _AskedCell) -> list[Sequence[Instance]]:
-    """The requests of each document, those of its references among them."""
-    return [with_references(*each) for each in zip(asked.built.documents, asked.references, strict=True)]
 
 
 def _answer(
@@ -392,15 +256,29 @@ def _loglikelihood(request: Instance) -> float:
     return float(response[0] if isinstance(response, tuple) else response)
 
 
-def _sample(requests: Sequence[Instance], answer: Answer, scores: Mapping[str, float], *, truncated: bool) -> Sample:
+def _hashes(asked: AskedCell) -> Sequence[tuple[str, str]]:
+    """Hashes of each document and of its prompts: a task whose options are part of the question has one for each."""
+    if not asked.hashes:
+        for requests in asked.built.documents:
+            prompts = dict.fromkeys(request.args[0] for request in requests)
+            asked.hashes.append((doc_hash(requests[0].doc), short_hash("\x00".join(prompts))))
+    return asked.hashes
+
+
+def _sample(
+    requests: Sequence[Instance],
+    answer: Answer,
+    scores: Mapping[str, float],
+    hashes: tuple[str, str],
+    *,
+    truncated: bool,
+) -> Sample:
     first = requests[0]
     generated = tuple(first.resps) if first.request_type == "generate_until" else (answer.output,)
-    # a task whose options are part of the question has one prompt for each option
-    prompts = dict.fromkeys(request.args[0] for request in requests)
     return Sample(
         doc_id=first.doc_id,
-        doc_hash=doc_hash(first.doc),
-        prompt_hash=short_hash("\x00".join(prompts)),
+        doc_hash=hashes[0],
+        prompt_hash=hashes[1],
         prompt=first.args[0],
         target=answer.target,
         targets=(answer.target, *(other.target for other in answer.also)) if answer.also else (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 from lm_eval.api.instance import Instance
@@ -40,6 +40,14 @@ class CellModel(Protocol):
     def foreign_code(self) -> tuple[str, ...]:
         """Code of other authors that ran, with the user's permission, when the model was loaded."""
         ...
+
+    @property
+    def reading(self) -> Hashable | None:
+        """Equal for models that read every text as the same tokens, as many of them; None where nobody can tell."""
+        ...
+
+    encoded: Any
+    """Token ids of the cell's texts so far; those of a model of equal `reading` can be put in their place."""
 
     @property
     def gives_likelihoods(self) -> bool:

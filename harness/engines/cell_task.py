@@ -166,6 +166,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             questions.append(question)
         self._instances = [request for requests in documents for request in requests]
         self._numbers = {id(request.doc): request.doc_id for request in self._instances}
+        # examples are not asked for again
+        self._said = {key: said for key, said in self._said.items() if not isinstance(said[0], Demonstration)}
         return BuiltCell(
             task=self,
             documents=tuple(documents),

@@ -14,6 +14,7 @@ import numpy as np
 from harness.catalog.packaged import packaged_file, split_of
 from harness.catalog.tasks.data import named_files, read_split
 from harness.catalog.tasks.keys import is_on_hub
+from harness.engines.kept_cells import KeptCells
 from harness.engines.mirrored import builder_on_hub, load_folder
 from harness.errors import CatalogError
 from harness.specs import TaskSpec
@@ -52,9 +53,13 @@ class Documents(list[dict[str, Any]]):
 
 
 class DocumentCache:
-    """Splits of the tasks seen so far; an engine keeps one for all its cells."""
+    """Splits of the tasks seen so far; an engine keeps one for all its cells.
+
+    What the cells ask goes on to the engine of the next model: it is put together once.
+    """
 
     def __init__(self) -> None:
+        self.cells: KeptCells[Any] = KeptCells()
         self._splits: dict[str, Splits] = {}
         self._changed: dict[tuple[Changes, int], tuple[Any, Any]] = {}
 

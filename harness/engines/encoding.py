@@ -19,11 +19,12 @@ batch are encoded without cuts, or in the last resort one text at a time.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,6 +58,10 @@ _MARKS = (". ", "\n\n", "  ", "'s ", "\t")
 """Separators between the words of a probe."""
 
 
+EncodedTexts = dict[tuple[str, bool | None], list[int]]
+"""A text, and whether special tokens are asked for (None: as lm-eval decides) -> its token ids."""
+
+
 class TokenCache:
     """Token ids of texts, each encoded once."""
 
@@ -79,7 +84,8 @@ class TokenCache:
         self._special_tokens = special_tokens
         # a model may know fewer tokens than its tokenizer has, as long as no text contains the others
         self._known = known if known is not None and known < len(tokenizer) else None
-        self._ids: dict[tuple[str, bool | None], list[int]] = {}
+        self.encoded: EncodedTexts = {}
+        """Everything that was encoded since the last `forget`."""
         self._encoder = _BatchEncoder(tokenizer) if tokenizer.is_fast else None
 
     def ids(self, text: str, add_special_tokens: bool | None = None) -> list[int]:
@@ -89,13 +95,13 @@ class TokenCache:
             ModelError: the model does not know one of the tokens.
         """
         key = (text, add_special_tokens)
-        if key not in self._ids:
+        if key not in self.encoded:
             self._keep(key, self._tokenizer.encode(text, **self._special_tokens(text, add_special_tokens)))
-        return self._ids[key]
+        return self.encoded[key]
 
     def learn(self, texts: Iterable[str], add_special_tokens: bool | None = None) -> None:
         """Encodes all new texts in one batch, which is faster than encoding each when its ids are needed."""
-        unseen = (text for text in dict.fromkeys(texts) if (text, add_special_tokens) not in self._ids)
+        unseen = (text for text in dict.fromkeys(texts) if (text, add_special_tokens) not in self.encoded)
         if self._encoder is None:
             for text in unseen:
                 self.ids(text, add_special_tokens)
@@ -115,11 +121,21 @@ class TokenCache:
                 f"the tokenizer has {len(self._tokenizer)} tokens and the model knows {self._known}; "
                 "expected the model's own tokenizer"
             )
-        self._ids[key] = ids
+        self.encoded[key] = ids
 
     def forget(self) -> None:
         """Drops every text."""
-        self._ids.clear()
+        self.encoded = {}  # the texts may be kept for another model
+
+
+def tokens_alike(tokenizer: Any) -> Hashable | None:
+    """Equal for tokenizers that give every text the same token ids; None for one whose Python code may do anything."""
+    kind = type(tokenizer)
+    if not tokenizer.is_fast or kind.__module__.partition(".")[0] != "transformers":
+        return None
+    description = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).digest()
+    ids = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return kind.__qualname__, description, ids, tokenizer.split_special_tokens
 
 
 class _BatchEncoder:

@@ -6,8 +6,9 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
@@ -25,7 +26,7 @@ from harness.engines.answers import answer_part_with, evaluate_with, join_with
 from harness.engines.chats import written_turns
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
-from harness.engines.encoding import TokenCache
+from harness.engines.encoding import EncodedTexts, TokenCache, tokens_alike
 from harness.engines.foreign import check_kernels, code_of
 from harness.engines.joined import joined_answers
 from harness.engines.loading import is_out_of_memory, load_model
@@ -110,6 +111,10 @@ class LmEvalEngine:
             self._lm.shrink()
             _free_memory()
 
+    def take_over(self, before: LmEvalEngine) -> None:
+        """Ask the cells of the engine before as they were put together for its model, as far as they are the same."""
+        self._data.cells = before._data.cells
+
     def close(self) -> None:
         """Free the model."""
         del self._lm
@@ -170,6 +175,25 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         if token is None:
             raise no_first_token(self.name)
         return token
+
+    @cached_property
+    def reading(self) -> Hashable | None:
+        """Equal for models that read every text as the same tokens, as many of them; None where nobody can tell."""
+        alike = tokens_alike(self.tokenizer)
+        if alike is None or self.backend != "causal":
+            return None
+        known = self.model.get_input_embeddings().weight.shape[0]
+        rules = (self.add_bos_token, self._bos_text, super().prefix_token_id, self.max_length, self.max_gen_toks, known)
+        return type(self), alike, rules
+
+    @property
+    def encoded(self) -> EncodedTexts:
+        """Token ids of the cell's texts so far."""
+        return self._tokens.encoded
+
+    @encoded.setter
+    def encoded(self, texts: EncodedTexts) -> None:
+        self._tokens.encoded = texts
 
     @property
     def batch_size_used(self) -> int | None:

@@ -117,13 +117,23 @@ SERVED = frozenset({"server"})
 """Engines whose models have the names that a server gives them."""
 
 
-def open_engine(name: str, model: ModelSpec, settings: EngineSettings) -> Engine:
+def open_engine(name: str, model: ModelSpec, settings: EngineSettings, before: Engine | None = None) -> Engine:
     """Load a model in the engine called `name`.
+
+    An engine that has a method `take_over` is given the closed engine of the model before, if that is of its kind.
+
+    Args:
+        name: name of the engine.
+        model: the model.
+        settings: how it runs.
+        before: the engine of the model before, which is closed; None for the first.
 
     Raises:
         HarnessError: the engine is not known, or the model cannot be read.
     """
     engine: Engine = _engine_class(name)(model, settings)
+    if type(before) is type(engine) and (take_over := getattr(engine, "take_over", None)) is not None:
+        take_over(before)
     return engine
 
 

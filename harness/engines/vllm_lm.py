@@ -52,6 +52,7 @@ class VllmLM:
     foreign_code: tuple[str, ...] = ()
     batch_size_used: int | None = None
     token_budget_used: int | None = None
+    reading = encoded = None
     gives_likelihoods = True
     max_gen_toks = _NEW_TOKENS
 

@@ -37,10 +37,10 @@ class InlineExecutor:
     def run(self, lanes: Sequence[Lane], settings: EngineSettings) -> Generator[Outcome, None, None]:
         """One outcome per job, in the order of the lanes. A crash of the process ends the run, unlike on Ray."""
         self._ahead = sum(lane.seconds for lane in lanes)
+        worker = LaneWorker(settings)
         with ended_by_sigterm():
             for lane in lanes:
                 ends = self._ahead - lane.seconds
-                worker = LaneWorker(settings)
                 self.loading = (lane.model.name,)
                 try:
                     failures = worker.open(lane)

@@ -74,6 +74,7 @@ class LaneWorker:
         self._settings = settings
         self._lane: Lane | None = None
         self._engine: Engine | None = None
+        self._before: Engine | None = None
         self._refused: Mapping[int, HarnessError] = {}
         self._load_seconds: float | None = None
         self._meter = meter(settings.device) if settings.energy else None
@@ -86,7 +87,7 @@ class LaneWorker:
             self._refused = refusals(lane, self._settings)
             if len(self._refused) == len(lane.jobs):
                 return tuple(failure(job.cell, self._refused[i]) for i, job in enumerate(lane.jobs))
-            self._engine = open_engine(lane.engine, lane.model, self._settings)
+            self._engine = open_engine(lane.engine, lane.model, self._settings, self._before)
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
         self._load_seconds = time.perf_counter() - started
@@ -139,7 +140,7 @@ class LaneWorker:
         """Free the model."""
         if self._engine is not None:
             self._engine.close()
-            self._engine = None
+            self._before, self._engine = self._engine, None
 
 
 def _number(job: Job, documents: range | None) -> int | None:

@@ -44,6 +44,7 @@ class Saying:
         return [ord(character) for character in string]
 
     gives_likelihoods = True
+    reading = encoded = None
 
     def pair_tokens(self, pairs: Sequence[Any]) -> list[tuple[list[int], list[int]]]:
         """Context and continuation."""

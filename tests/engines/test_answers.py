@@ -49,6 +49,7 @@ class Script:
         return [ord(character) for character in string]
 
     gives_likelihoods = True
+    reading = encoded = None
 
     def pair_tokens(self, requests: Sequence[Instance]) -> list[tuple[list[int], list[int]]]:
         return [(self.tok_encode(request.args[0]), self.tok_encode(request.args[1])) for request in requests]

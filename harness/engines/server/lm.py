@@ -50,6 +50,7 @@ class ServerLM:
     foreign_code: tuple[str, ...] = ()
     batch_size_used: int | None = None
     token_budget_used: int | None = None
+    reading = encoded = None
     max_gen_toks = _NEW_TOKENS
 
     def __init__(self, client: Client, name: str) -> None:
