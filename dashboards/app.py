@@ -23,6 +23,7 @@ PAGES = (
     ("metric", "Metric or ability", ":material/compare:"),
     ("forecast", "Forecast", ":material/trending_up:"),
     ("shots", "Shots × scale", ":material/grid_on:"),
+    ("classes", "Classes", ":material/category:"),
     ("leaderboard", "Leaderboard", ":material/leaderboard:"),
     ("compare", "Compare", ":material/compare_arrows:"),
     ("samples", "Samples", ":material/search:"),

@@ -27,7 +27,8 @@ from harness.analysis.verdict import Judged, Study
 from harness.errors import StoreError
 from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
-from harness.records import CellFailure, CellResult
+from harness.reading import answer_reader
+from harness.records import CellFailure, CellResult, Sample
 from harness.store import JUDGED, WORTHWHILE, DocumentScores, Outcomes, Store
 from harness.wording import count, visible
 
@@ -111,6 +112,11 @@ def _kept_at() -> int | None:
         return (store().root / JUDGED).stat().st_mtime_ns
     except OSError:
         return None
+
+
+def stored_answers(cell: Cell) -> tuple[Sample, ...] | None:
+    """The stored answers of a cell; for a file that cannot be read it logs why and gives None."""
+    return answer_reader(store())(cell)
 
 
 def document_scores() -> Callable[[Cell], DocumentScores | None]:

@@ -13,6 +13,7 @@ from harness.bounded.json_documents import json_documents
 from harness.bounded.limits import TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.errors import StoreError, TableError
 from harness.plan import Cell
+from harness.records import Sample
 from harness.store import DocumentScores, Outcomes, Store
 from harness.wording import as_written, quoted
 
@@ -178,6 +179,19 @@ def _as_written(table: pd.DataFrame) -> pd.DataFrame:
         if column.dtype in ("object", "string", "str") and any(isinstance(one, str) and "'" in one for one in column):
             table[name] = column.map(lambda one: as_written(one) if isinstance(one, str) else one, na_action="ignore")
     return table.rename(columns=lambda name: as_written(str(name)))
+
+
+def answer_reader(store: Store, report: Report = log.warning) -> Callable[[Cell], tuple[Sample, ...] | None]:
+    """As `document_reader`, for whole answers: what models were asked and wrote."""
+
+    def read(cell: Cell) -> tuple[Sample, ...] | None:
+        try:
+            return store.samples(cell)
+        except StoreError as error:
+            report(f"skipped {error}")
+            return None
+
+    return read
 
 
 def document_reader(store: Store, report: Report = log.warning) -> Callable[[Cell], DocumentScores | None]:

@@ -45,6 +45,7 @@ _VERBS = (
     "law",
     "tasks",
     "samples",
+    "classes",
     "leaderboard",
     "import",
     "export",

@@ -12,7 +12,7 @@ from harness.cli.options import CompareWith, IncludePath, PictureFont, PictureWi
 from harness.cli.output import say
 from harness.cli.write import paper_of, write_bytes, write_text
 from harness.errors import HarnessError
-from harness.reading import document_reader, read_others, read_outcomes
+from harness.reading import answer_reader, document_reader, read_others, read_outcomes
 from harness.records import Outcome
 from harness.store import Store
 from harness.wording import counted, file_name, file_size
@@ -77,6 +77,7 @@ def command(
         whole,
         cards=cards,
         documents=documents if few else None,
+        answers=answer_reader(store, say) if few else None,
         to_come=to_come,
         look=None if paper is None else FigureLook(width=paper.drawn_width),
         each_figure=lambda name, figure: made.append((name, figure)),

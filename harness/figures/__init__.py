@@ -4,6 +4,7 @@ No other package imports plotly.
 """
 
 from harness.figures.artefact import sharp_over_smooth
+from harness.figures.classes import class_figure, confusion_map
 from harness.figures.comparison import comparison_figure
 from harness.figures.composition import composition_figure
 from harness.figures.counts import verdict_counts
@@ -30,8 +31,10 @@ __all__ = [
     "Line",
     "Paper",
     "caption",
+    "class_figure",
     "comparison_figure",
     "composition_figure",
+    "confusion_map",
     "curve_figure",
     "for_any_width",
     "forecast_figure",

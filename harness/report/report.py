@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from harness import figures
+from harness.analysis.classes import ReadAnswers
 from harness.analysis.compare import ReadDocuments, noise_from
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import (
@@ -30,6 +31,7 @@ from harness.leaderboard import centred_table, ranked_table
 from harness.records import CellFailure
 from harness.report.board import text_tables
 from harness.report.citation import bibtex
+from harness.report.classes import class_drawings
 from harness.report.commands import commands
 from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, compressed
 from harness.report.drawn import TaskPlace, drawn_tasks, task_place
@@ -112,6 +114,7 @@ def report_page(
     made_at: datetime | None = None,
     cards: Mapping[str, TaskCard] | None = None,
     documents: ReadDocuments | None = None,
+    answers: ReadAnswers | None = None,
     to_come: Mapping[str, int] | None = None,
     look: figures.FigureLook | None = None,
     each_figure: Callable[[str, Any], None] | None = None,
@@ -128,6 +131,8 @@ def report_page(
         cards: task -> what it asks; None says what the results alone tell, without examples.
         documents: gives the scores of a cell's documents, on which the leaderboard compares models; None compares
             scores alone.
+        answers: gives the stored answers of a cell, from which tasks with classes get their figures; None leaves these
+            out.
         to_come: family -> number of cells that a run is still to evaluate; None for none.
         look: what figures show, and the width that they are drawn for; None for that of the page.
         each_figure: is given every figure of the page with a name of its own, to write it elsewhere too.
@@ -136,7 +141,8 @@ def report_page(
     drawings = Drawings(each_figure)
     cards = task_cards([*study.results, *study.failures], first=lambda _: ()) | dict(cards or {})
     found = {one.family: one for one in findings(study.judged, to_come=to_come)}
-    families = [_family_part(found[name], study, drawings, anchors, cards, look) for name in study.families]
+    classes = {} if answers is None else class_drawings(study.results, answers, study.scale, [*anchors])
+    families = [_family_part(found[name], study, drawings, anchors, cards, look, classes) for name in study.families]
     noise = None if documents is None else noise_from(study.results)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
@@ -201,6 +207,7 @@ def _family_part(
     anchors: _Anchors,
     cards: Mapping[str, TaskCard],
     look: figures.FigureLook,
+    classes: Mapping[TaskPlace, Sequence[Any]],
 ) -> _FamilyPart:
     judged, others = study.of(found.family), [curve for source in study.compared for curve in source.curves]
     tasks: dict[tuple[str, str], list[Judged]] = {}
@@ -221,7 +228,18 @@ def _family_part(
             )
             for page in pages
         ],
-        tasks=[_task(rows, drawings, anchors, cards[rows[0].curve.task], others, look) for rows in groups],
+        tasks=[
+            _task(
+                rows,
+                drawings,
+                anchors,
+                cards[rows[0].curve.task],
+                others,
+                look,
+                classes.get(task_place(rows[0].curve), ()),
+            )
+            for rows in groups
+        ],
     )
 
 
@@ -232,9 +250,11 @@ def _task(
     card: TaskCard,
     others: Sequence[Curve],
     look: figures.FigureLook,
+    classes: Sequence[Any],
 ) -> _Task:
     first = judged[0].curve
     drawn = [figures.sharp_and_smooth(with_traces(judged), look=look, beside=others), *_shots_by_scale(judged)]
+    drawn += classes
     return _Task(
         name=first.task,
         kind=first.kind,

@@ -22,6 +22,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from harness.errors import HarnessError
@@ -54,6 +55,19 @@ class Matches(NamedTuple):
     """Entities of the answer."""
 
 
+class TypeCounts(NamedTuple):
+    """What one answer has of one type of entity, or of one relation."""
+
+    strict: float
+    """Right as a whole."""
+    partial: float
+    """Right as a whole, and half of what is right in part."""
+    expected: int
+    """In the reference."""
+    predicted: int
+    """In the answer."""
+
+
 class Span(NamedTuple):
     """An entity placed in a text, in characters; nervaluate wants the end inclusive."""
 
@@ -78,6 +92,53 @@ def parse_failure_rate(answers: Sequence[Answer]) -> CorpusValue:
     failures = tuple(float(_fails(answer, types)) for answer in answers)
     value, stderr = mean_stderr(failures)
     return CorpusValue(value, stderr, failures)
+
+
+def counts_by_type(
+    prompt: str, expected: tuple[Entity, ...], output: str, types: frozenset[str]
+) -> dict[str, TypeCounts]:
+    """What an answer has of each type of entity, by nervaluate; under the empty name, of all types together.
+
+    Of a single type nervaluate looks at the entities of that type alone, so that `partial` wants the type to be right,
+    unlike that of all types together. Pieces of the answer without a known type are counted under `UNKNOWN`.
+
+    Args:
+        prompt: what the model read; the text is as many of its last lines as have every expected entity.
+        expected: entities of the reference.
+        output: the answer.
+        types: types that the documents have.
+
+    Raises:
+        HarnessError: an expected entity does not stand in the prompt.
+
+    >>> found = counts_by_type("text: Tom met Ann", (Entity("Tom", "PER"), Entity("Ann", "PER")), "Tom PER", {"PER"})
+    >>> found["PER"]
+    TypeCounts(strict=1.0, partial=1.0, expected=2, predicted=1)
+    """
+    text = _last_lines(prompt, expected)
+    gold, predicted = _placed(text, expected, parse_entities(output, types))
+    tags = sorted({span.type for span in gold + predicted})
+    found = _evaluated(gold, predicted, tags)
+    by_tag = {"": found["overall"], **{tag: found["entities"][tag] for tag in tags}}
+    return {
+        tag: TypeCounts(
+            _points(of["strict"]),
+            _points(of["partial"]),
+            sum(tag in ("", span.type) for span in gold),
+            sum(tag in ("", span.type) for span in predicted),
+        )
+        for tag, of in by_tag.items()
+    }
+
+
+def target_entities(target: str) -> list[Entity]:
+    """The entities that a right answer names as text; none for one that names none, such as `none`.
+
+    >>> target_entities("Tom PER ; Tibi Bank ORG"), target_entities("none")
+    ([Entity(text='Tom', type='PER'), Entity(text='Tibi Bank', type='ORG')], [])
+    """
+    pieces = (piece.strip().rpartition(" ") for piece in target.split(";"))
+    return [Entity(text.strip(), kind) for text, _, kind in pieces if text.strip()]
 
 
 def check_entities(doc: Mapping[str, Any], target: str) -> int:
@@ -149,18 +210,42 @@ def _entity_f1(answers: Sequence[Answer], schema: Schema) -> CorpusValue:
 @functools.lru_cache(maxsize=4096)
 def _matches(text: str, expected: tuple[Entity, ...], output: str, types: frozenset[str]) -> Matches:
     """The matches of an answer with the reference; cached, because both schemas need them."""
+    gold, predicted = _placed(text, expected, parse_entities(output, types))
+    counts = _evaluated(gold, predicted, sorted({span.type for span in gold + predicted}))["overall"]
+    return Matches(_points(counts["strict"]), _points(counts["partial"]), len(gold), len(predicted))
+
+
+def _evaluated(gold: Sequence[Span], predicted: Sequence[Span], tags: Sequence[str]) -> Any:
     from nervaluate import Evaluator  # `emergence check` looks at entities without it
 
-    gold, predicted = _placed(text, expected, parse_entities(output, types))
     # loader="dict" is named because nervaluate's guess reads the first entity of the first document, if there is one.
-    counts = Evaluator(
+    return Evaluator(
         true=[[_as_dict(span) for span in gold]],
         pred=[[_as_dict(span) for span in predicted]],
-        tags=sorted({span.type for span in gold + predicted}),
+        tags=list(tags),
         loader="dict",
-    ).evaluate()["overall"]
-    strict, partial = (float(counts[name].correct + 0.5 * counts[name].partial) for name in ("strict", "partial"))
-    return Matches(strict, partial, len(gold), len(predicted))
+    ).evaluate()
+
+
+def _points(counts: Any) -> float:
+    return float(counts.correct + 0.5 * counts.partial)
+
+
+def _last_lines(prompt: str, expected: Sequence[Entity]) -> str:
+    """As many of the last lines of a prompt as have every expected entity; demonstrations come before these.
+
+    Raises:
+        HarnessError: the prompt has not.
+    """
+    lines = prompt.splitlines()
+    for first in range(len(lines) - 1, 0, -1):
+        text = "\n".join(lines[first:])
+        if all(text.count(entity.text) >= expected.count(entity) for entity in expected):
+            with suppress(HarnessError):  # there, but not often enough beside each other
+                _placed_gold(text, expected)
+                return text
+    _placed_gold(prompt, expected)
+    return prompt
 
 
 def _as_dict(span: Span) -> dict[str, Any]:
@@ -276,8 +361,7 @@ def _is_tagged(doc: Mapping[str, Any]) -> bool:
 
 def _gold(doc: Mapping[str, Any], target: str) -> list[Entity]:
     if _is_tagged(doc):
-        pieces = (piece.strip().rpartition(" ") for piece in target.split(";"))
-        return [Entity(text.strip(), kind) for text, _, kind in pieces if text.strip()]
+        return target_entities(target)
     try:
         gold = [Entity(entity["text"], entity["type"]) for entity in doc["entities"]]
     except (KeyError, TypeError) as error:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.scoring.metrics import Answer, CorpusValue
-from harness.scoring.spans import ratio_stderr
+from harness.scoring.spans import UNKNOWN, TypeCounts, ratio_stderr
 from harness.wording import quoted
 
 
@@ -54,6 +55,62 @@ def parse_triples(output: str, relations: Collection[str]) -> list[Triple]:
 Triple(head='and so on', relation='', tail='')]
     """
     return [_split(" ".join(piece.split()), relations) for piece in output.split(";") if piece.strip()]
+
+
+def target_triples(targets: Sequence[str]) -> list[list[Triple]]:
+    """The triples that right answers name as text; none for one that names none, such as `none`.
+
+    The relations are those of pieces that say it, with bars or in three words. A piece that has none of these takes
+    what stands between its first and its last word.
+
+    >>> target_triples(["Tibi home Melo ; Suka Bank home Melo", "none"])
+    [[Triple(head='Tibi', relation='home', tail='Melo'), Triple(head='Suka Bank', relation='home', tail='Melo')], []]
+    """
+    pieces = [[" ".join(piece.split()) for piece in target.split(";")] for target in targets]
+    sure = [
+        parts for piece in chain(*pieces) if len(parts := piece.split(" | ")) == 3 or len(parts := piece.split()) == 3
+    ]
+    relations = {relation.strip() for _, relation, _ in sure}
+    return [[triple for piece in some if (triple := _named(piece, relations)).relation] for some in pieces]
+
+
+def relation_counts(expected: Sequence[Triple], output: str, relations: Collection[str]) -> dict[str, TypeCounts]:
+    """What an answer has of each relation; under the empty name, of all of them together.
+
+    Whole triples are met first. Of the others, one in which two of the three parts are right meets an expected one that
+    is left, and is right by half; among those of a single relation, where the relation itself is right anyhow, that is
+    one with the right head or the right tail. What is no triple is counted under `UNKNOWN`.
+
+    >>> relation_counts([Triple("Tibi", "home", "Melo")], "Tibi home Nora", {"home"})["home"]
+    TypeCounts(strict=0.0, partial=0.5, expected=1, predicted=1)
+    """
+    predicted = parse_triples(output, relations)
+    found = {"": _counts(expected, predicted)}
+    for relation in {triple.relation for triple in (*expected, *predicted)}:
+        ours, theirs = ([one for one in some if one.relation == relation] for some in (expected, predicted))
+        found[relation or UNKNOWN] = _counts(ours, theirs)
+    return found
+
+
+def _counts(expected: Sequence[Triple], predicted: Sequence[Triple]) -> TypeCounts:
+    whole = Counter(expected) & Counter(predicted)
+    left, unmet = [*(Counter(predicted) - whole).elements()], [*(Counter(expected) - whole).elements()]
+    halves = 0
+    for triple in left:
+        like = next((one for one in unmet if sum(a == b for a, b in zip(one, triple, strict=True)) == 2), None)
+        if like is not None:
+            unmet.remove(like)
+            halves += 1
+    strict = float(whole.total())
+    return TypeCounts(strict, strict + 0.5 * halves, len(expected), len(predicted))
+
+
+def _named(piece: str, relations: Collection[str]) -> Triple:
+    split = _split(piece, relations)
+    words = piece.split()
+    if split.relation or len(words) < 3:
+        return split
+    return Triple(words[0], " ".join(words[1:-1]), words[-1])
 
 
 def check_triples(doc: Mapping[str, Any]) -> int:

@@ -34,6 +34,7 @@ PAGES = (
     "Metric or ability",
     "Forecast",
     "Shots × scale",
+    "Classes",
     "Leaderboard",
     "Compare",
     "Samples",

@@ -23,7 +23,19 @@ pytestmark = [
 ]
 WIDTHS = {390: 844, 768: 1024, 1440: 900}
 """Width of a window -> its height."""
-PAGES = ("", "curves", "verdicts", "metric", "forecast", "shots", "leaderboard", "compare", "samples", "runs")
+PAGES = (
+    "",
+    "curves",
+    "verdicts",
+    "metric",
+    "forecast",
+    "shots",
+    "classes",
+    "leaderboard",
+    "compare",
+    "samples",
+    "runs",
+)
 MOST_SCREENS = 6.0
 
 

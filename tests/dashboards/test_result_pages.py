@@ -20,10 +20,11 @@ from streamlit.testing.v1.element_tree import Element
 from harness.leaderboard import tidy_table, to_csv, wide_table
 from harness.store import JUDGED, Store
 from tests.builders import SIZES, cell, failed, grown, model, result, task
+from tests.builders.classes import chosen
 from tests.builders.curves import RISE
-from tests.builders.dashboards import APP, markup, numbers, opened, texts
+from tests.builders.dashboards import APP, column, markup, numbers, opened, texts
 
-PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "leaderboard", "compare")
+PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "classes", "leaderboard", "compare")
 
 
 @pytest.fixture(scope="module")
@@ -546,3 +547,22 @@ def test_the_card_of_a_task_has_an_example_with_its_answer(tmp_path: Path, monke
     app = opened("overview", about="colours")
     assert "Right answer: red" in "\n".join(text.value for text in app.sidebar.text)
     assert len(app.sidebar.code) == 1
+
+
+def test_classes_have_curves_and_the_confusion_matrix_of_a_cell(own: Store) -> None:
+    right = ["glad", "sad"] * 20
+    for params in (1_000, 10_000, 100_000):
+        own.write(chosen(right, right if params > 1_000 else ["glad"] * 40, params=params))
+    app = opened("classes")
+    assert [box.options for box in app.selectbox if box.label == "Task"] == [["mood"]]
+    assert len(charts(app)) == 2
+    assert column(app, "Class")[:2] == ["glad", "sad"]
+    assert column(app, "F1")[:2] == [1.0, 1.0]
+    app.selectbox(key="cell").set_value("toy-1000 0-shot seed 0").run()
+    assert column(app, "Named")[:2] == [40, 0]
+    assert "40 documents, of which 0 answers name no class; accuracy 0.500." in texts(app)
+
+
+@pytest.mark.usefixtures("store")
+def test_without_classes_the_page_says_so() -> None:
+    assert "No task here has classes" in texts(opened("classes"))

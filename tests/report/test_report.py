@@ -12,12 +12,14 @@ import pytest
 import yaml
 
 from harness.analysis.verdict import study
+from harness.figures import heading
 from harness.report.citation import AUTHORS, TITLE, bibtex
 from harness.report.report import report_page
 from harness.specs import MetricSpec
 from harness.store import Problem
 from harness.task_cards import task_cards
 from tests.builders import SIZES, cell, counted, failed, grown, model, sample, task
+from tests.builders.classes import chosen
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 MADE_AT = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
@@ -282,3 +284,16 @@ def test_three_hundred_cells_fit_in_three_megabytes() -> None:
     results = [r for i in range(19) for shots in (0, 2) for r in grown(RISE, of=task(f"t{i:02}"), shots=shots)]
     assert len(results) > 300
     assert len(report_page(study(results)).encode()) < 3e6
+
+
+def test_tasks_with_classes_have_figures_of_them() -> None:
+    right = ["glad", "sad"] * 20
+    results = [chosen(right, right if params > 1_000 else ["glad"] * 40, params=params) for params in SIZES]
+    answers = {one.cell.key: one.samples for one in results}
+    drawn: list[str] = []
+    report_page(
+        study(results),
+        answers=lambda cell: answers[cell.key],
+        each_figure=lambda _, figure: drawn.append(heading(figure)),
+    )
+    assert {"mood by class, toy, 0-shot", f"mood, toy-{SIZES[-1]}, 0-shot"} <= {*drawn}

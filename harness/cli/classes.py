@@ -1,0 +1,334 @@
+"""`emergence classes`: precision, recall and F1 of every label, entity type or relation, and which appears when."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from harness.cli.options import (
+    FamilyChoice,
+    FigureFile,
+    Json,
+    PictureFont,
+    PictureWidth,
+    Results,
+    ScaleAxis,
+    ShotChoice,
+    TaskChoice,
+    split,
+    whole_numbers,
+)
+from harness.cli.output import print_file, print_json, print_line, print_paragraph, say, table
+from harness.cli.write import paper_of, write_figures
+from harness.errors import PlanError, unknown
+from harness.reading import answer_reader, read_outcomes
+from harness.store import Store
+from harness.wording import counted, defused, number, percent, score
+
+if TYPE_CHECKING:
+    from harness.analysis.classes import ClassCurves, ClassReport
+    from harness.analysis.curves import Scale
+    from harness.records import CellResult
+
+_SCHEMES = {"label": "", "strict": ", strict", "partial": ", partial"}
+_OF_CELL = ("family", "model", "variant", "revision", "run", "params", "task", "shots", "prompt", "seed", "key")
+_COLUMNS = (
+    *_OF_CELL,
+    "scheme",
+    "class",
+    "precision",
+    "recall",
+    "f1",
+    "f1_stderr",
+    "support",
+    "predicted",
+    "right",
+    "documents",
+)
+_COUNTS = (*_OF_CELL, "expected", "answered", "documents")
+
+
+def command(
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    shots: ShotChoice = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="Show the whole report of these models, with the confusion matrix."),
+    ] = None,
+    scale: ScaleAxis = "params",
+    output_format: Annotated[
+        Literal["table", "json", "csv"], typer.Option("--format", help="How it is printed on stdout.")
+    ] = "table",
+    confusion: Annotated[
+        bool, typer.Option("--confusion", help="With --format csv: the confusion matrices, a row per pair of classes.")
+    ] = False,
+    figure: FigureFile = None,
+    width: PictureWidth = None,
+    font: PictureFont = None,
+    as_json: Json = False,
+    results: Results = Path("results"),
+) -> None:
+    """Report every class of tasks with labels, entities or relations, from the stored answers.
+
+    Without --model: F1 of each class over the sizes, and from which size on the class is there. With it: precision,
+    recall, F1 and support of each class, their averages, and which class was taken for which. Answers that name no
+    class have a column of their own and are never left out.
+    """
+    paper = paper_of(figure, width, font)
+    if confusion and output_format != "csv":
+        raise PlanError("--confusion is for --format csv; the matrix is in the JSON, and in the table with --model")
+    done = _chosen(
+        read_outcomes(results, say).results, split(family), split(task), whole_numbers(shots, "--shots"), split(model)
+    )
+    from harness.analysis.classes import class_curves, class_reports
+
+    refused: list[str] = []
+    reports = list(class_reports(done, answer_reader(Store(results), say), refused.append))
+    if not reports or task:
+        for sentence in refused:
+            say(sentence)
+    if not reports:
+        raise PlanError("no cell has answers with classes: labels, entities or relations")
+    curves = class_curves(done, reports, scale)
+    if figure is not None:
+        _draw(figure, reports if model else None, curves, paper)
+    if as_json or output_format == "json":
+        print_json({"reports": [_object(one) for one in reports], "classes": list(_appearances(curves, scale))})
+    elif output_format == "csv":
+        print_file(_csv(_COUNTS, _confusions(reports)) if confusion else _csv(_COLUMNS, _rows(reports)))
+    elif model:
+        for report in reports:
+            _show_report(report)
+    else:
+        for one in curves:
+            _show_curves(one)
+
+
+def _chosen(
+    done: Sequence[CellResult],
+    families: Sequence[str],
+    tasks: Sequence[str],
+    shots: Sequence[int] | None,
+    models: Sequence[str],
+) -> list[CellResult]:
+    """The results that were asked for, by size; a model may be called by the part behind its last slash.
+
+    Raises:
+        PlanError: none has such a name.
+    """
+    kept = sorted(
+        done, key=lambda one: (one.cell.model.family, one.cell.task, one.cell.shots, one.cell.model.params or 0)
+    )
+    for what, asked, names in (
+        ("family", families, lambda cell: (cell.model.family,)),
+        ("task", tasks, lambda cell: (cell.task,)),
+        ("shot count", [str(one) for one in shots or ()], lambda cell: (str(cell.shots),)),
+        ("model", models, lambda cell: (cell.model.name, cell.model.name.rpartition("/")[2])),
+    ):
+        for name in asked:
+            if not any(name in names(one.cell) for one in done):
+                raise PlanError(unknown(what, name, {names(one.cell)[0] for one in done}))
+        kept = [one for one in kept if not asked or {*asked} & {*names(one.cell)}]
+    return kept
+
+
+def _draw(path: Path, reports: Sequence[ClassReport] | None, curves: Sequence[ClassCurves], paper: Any) -> None:
+    from harness.figures import class_figure, confusion_map
+
+    if reports is None:
+        write_figures(path, [class_figure(one) for one in curves], "Classes over scale", paper)
+        return
+    drawn = [confusion_map(report) for report in reports if report.matrix is not None]
+    write_figures(path, drawn, "Which class was taken for which", paper)
+
+
+def _show_curves(one: ClassCurves) -> None:
+    first = one.first
+    print_line(f"{first.family} {first.task}, {first.label}: F1 of each class{_SCHEMES[one.scheme]}")
+    print_line()
+    places = {point.x: point for curve in one.f1.values() for point in curve.points}
+    rows = []
+    for name, curve in one.f1.items():
+        at = {point.x: point for point in curve.points}
+        there = one.appears.get(name)
+        begins = ("" if name not in one.appears else "never") if there is None else number(there.x)
+        values = [score(at[x].estimate.value) if x in at else None for x in sorted(places)]
+        rows.append((name, one.support.get(name), *values, begins))
+    unnamed = {point.x: point.estimate.value for point in one.unnamed.points}
+    if any(unnamed.values()):
+        shares = [percent(unnamed[x], 1) if x in unnamed else None for x in sorted(places)]
+        rows.append(("(no class)", None, *shares, ""))
+    print(table(("class", "support", *(number(x) for x in sorted(places)), "there from"), rows))
+    widths = [p.high - p.low for c in one.f1.values() for p in c.points if p.low is not None and p.high is not None]
+    error = f" 95 % intervals reach {score(max(widths) / 2)} to both sides at most." if widths else ""
+    print_line()
+    print_paragraph(f"{first.sizes}, {one.unnamed.documents}.{error}")
+    print_line()
+
+
+def _show_report(report: ClassReport) -> None:
+    cell = report.cell
+    variant = f" {cell.model.variant}" if cell.model.variant else ""
+    print_line(f"{cell.model.name}{variant} {cell.task}, {cell.shots}-shot {cell.prompt} seed {cell.seed}")
+    print_line()
+    for scheme in report.schemes:
+        of_scheme = [row for row in report.rows if row.scheme == scheme]
+        rows: list[tuple[object, ...]] = [
+            (r.name, score(r.precision), score(r.recall), score(r.f1), r.support, r.predicted) for r in of_scheme
+        ]
+        if scheme == "label":
+            rows.append(("accuracy", None, None, score(report.accuracy), report.n, None))
+        rows += [
+            (a.name, score(a.precision), score(a.recall), score(a.f1), a.support, None)
+            for a in report.averages
+            if a.scheme == scheme
+        ]
+        head = "class" if scheme == "label" else f"{scheme} match"
+        print(table((head, "precision", "recall", "F1", "support", "named"), rows))
+        print_line()
+    if report.matrix is not None:
+        columns = ("right \\ answered", *report.names, "(no class)")
+        print(table(columns, [(name, *row) for name, row in zip(report.names, report.matrix, strict=True)]))
+        print_line()
+    elif report.unnamed:
+        print_line(f"{counted(report.unnamed, 'piece')} of answers name no known type")
+        print_line()
+    if report.note:
+        print_paragraph(report.note)
+        print_line()
+
+
+def _of_cell(report: ClassReport) -> dict[str, object]:
+    cell = report.cell
+    return {
+        "family": cell.model.family,
+        "model": cell.model.name,
+        "variant": cell.model.variant,
+        "revision": cell.model.revision,
+        "run": cell.model.run,
+        "params": cell.model.params,
+        "task": cell.task,
+        "shots": cell.shots,
+        "prompt": cell.prompt,
+        "seed": cell.seed,
+        "key": cell.key,
+    }
+
+
+def _object(report: ClassReport) -> dict[str, object]:
+    return {
+        **_of_cell(report),
+        "documents": report.n,
+        "accuracy": report.accuracy,
+        "unnamed": report.unnamed,
+        "note": report.note,
+        "classes": [
+            {
+                "class": row.name,
+                "scheme": row.scheme,
+                "precision": row.precision,
+                "recall": row.recall,
+                "f1": row.f1,
+                "f1_stderr": row.stderr,
+                "support": row.support,
+                "predicted": row.predicted,
+                "right": row.right,
+            }
+            for row in report.rows
+        ],
+        "averages": [
+            {
+                "average": one.name,
+                "scheme": one.scheme,
+                "precision": one.precision,
+                "recall": one.recall,
+                "f1": one.f1,
+                "f1_stderr": one.stderr,
+                "support": one.support,
+            }
+            for one in report.averages
+        ],
+        "confusion": None
+        if report.matrix is None
+        else {
+            "expected": list(report.names),
+            "answered": [*report.names, None],
+            "documents": [*map(list, report.matrix)],
+        },
+    }
+
+
+def _appearances(curves: Sequence[ClassCurves], scale: Scale) -> Iterator[dict[str, object]]:
+    for one in curves:
+        for name, curve in one.f1.items():
+            there = one.appears.get(name)
+            yield {
+                "family": curve.family,
+                "task": curve.task,
+                "setting": curve.label,
+                "scheme": one.scheme,
+                "class": name,
+                "support": one.support.get(name),
+                "scale": scale,
+                "there_from": None if there is None else there.x,
+                "there_from_model": None if there is None else there.name,
+                "points": [
+                    {"model": p.name, "x": p.x, "f1": p.estimate.value, "ci_low": p.low, "ci_high": p.high}
+                    for p in curve.points
+                ],
+            }
+
+
+def _rows(reports: Sequence[ClassReport]) -> Iterator[dict[str, object]]:
+    for report in reports:
+        of_cell = _of_cell(report)
+        for row in report.rows:
+            yield {
+                **of_cell,
+                "scheme": row.scheme,
+                "class": row.name,
+                "precision": row.precision,
+                "recall": row.recall,
+                "f1": row.f1,
+                "f1_stderr": row.stderr,
+                "support": row.support,
+                "predicted": row.predicted,
+                "right": row.right,
+                "documents": report.n,
+            }
+        for one in report.averages:
+            yield {
+                **of_cell,
+                "scheme": one.scheme,
+                "class": one.name,
+                "precision": one.precision,
+                "recall": one.recall,
+                "f1": one.f1,
+                "f1_stderr": one.stderr,
+                "support": one.support,
+                "documents": report.n,
+            }
+
+
+def _confusions(reports: Sequence[ClassReport]) -> Iterator[dict[str, object]]:
+    for report in reports:
+        for expected, row in zip(report.names, report.matrix or (), strict=False):
+            for answered, documents in zip((*report.names, None), row, strict=True):
+                yield {**_of_cell(report), "expected": expected, "answered": answered, "documents": documents}
+
+
+def _csv(columns: Sequence[str], rows: Iterator[dict[str, object]]) -> str:
+    """Full precision, missing values empty; names that a spreadsheet takes for formulas begin with an apostrophe."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (row.get(name) for name in columns)
+        writer.writerow([defused(value) if isinstance(value, str) else value for value in values])
+    return sink.getvalue()
