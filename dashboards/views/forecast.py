@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
 from harness.dashboards.tooltips import tooltips
 
 from harness import figures
 from harness.analysis.curves import AXIS_TITLES, Curve
-from harness.analysis.forecast import Forecast, NoForecast, forecasts
+from harness.analysis.forecast import Forecast, NoForecast, forecasts, on_the_way
 from harness.analysis.growth import Trace, traces
 from harness.wording import number, quantity
+
+
+class Foretold(NamedTuple):
+    """What the page shows of one curve."""
+
+    forecast: Forecast | NoForecast
+    """The forecast, or why there is none."""
+    forms: tuple[Trace, ...]
+    """Growth forms of the curve, up to the forecast."""
+    way: tuple[Forecast, ...]
+    """Forecasts on the way to it, whose intervals are a band."""
+
 
 # Forecasts on one page: each redraws its curve hundreds of times.
 CARDS = 4
@@ -21,10 +35,10 @@ FURTHER, LOWER = 10.0, 0.9
 @st.cache_resource(max_entries=32, show_spinner="Forecasting")
 def foretold(
     version: state.Version, settings: tuple[object, ...], at: float, _curves: tuple[Curve, ...]
-) -> tuple[tuple[Forecast | NoForecast, tuple[Trace, ...]], ...]:
-    """The forecast of each curve with its growth forms; `version` and `settings` stand for the curves."""
-    found = forecasts(_curves, at)
-    return tuple(zip(found, traces(_curves, until=at), strict=True))
+) -> tuple[Foretold, ...]:
+    """The forecast of each curve; `version` and `settings` stand for the curves."""
+    parts = zip(forecasts(_curves, at), traces(_curves, until=at), on_the_way(_curves, at), strict=True)
+    return tuple(Foretold(*of_curve) for of_curve in parts)
 
 
 def place_asked(text: str, otherwise: float) -> float:
@@ -39,14 +53,14 @@ def place_asked(text: str, otherwise: float) -> float:
     return otherwise
 
 
-def forecast_card(one: Forecast | NoForecast, forms: tuple[Trace, ...], place: int) -> None:
+def forecast_card(of: Foretold, place: int) -> None:
     """One forecast with its doubts, or why there is none."""
-    curve = one.curve
+    one, curve = of.forecast, of.forecast.curve
     if isinstance(one, NoForecast):
         st.text(f"{curve.task} ({curve.family}, {curve.label}): no forecast. {one.reason}")
         return
     charts.show(
-        lambda: figures.forecast_figure(one, forms),
+        lambda: figures.forecast_figure(one, of.forms, of.way),
         f"forecast-{place}",
         lambda: tables.forecast_table([one]),
         of=(study.scale, curve.setting, one.at),
@@ -71,15 +85,16 @@ asked = address.type_text(
 at = place_asked(asked, usual)
 st.text(
     f"What a larger model of the family would score at {number(at)}: the diamond, with the interval that one such "
-    "model falls into in 95 of 100 cases. Grey: each measured size as it would have been foretold from the smaller "
-    "ones, which says how far such forecasts can be trusted here. Choose tasks in the sidebar."
+    "model falls into in 95 of 100 cases; the band is that interval on the way there. Grey: each measured size as it "
+    "would have been foretold from the smaller ones, which says how far such forecasts can be trusted here. Choose "
+    "tasks in the sidebar."
 )
 place = st.container()
 page = address.turn_page(-(-len(curves) // CARDS), "forecast-page")
 shown = curves[(page - 1) * CARDS : page * CARDS]
 found = foretold(state.version(), (study.scale, *(curve.setting for curve in shown)), at, shown)
 with place:
-    rows = tables.forecast_table([one for one, _ in found])
+    rows = tables.forecast_table([one.forecast for one in found])
     st.dataframe(
         tables.written(rows, tables.FORECAST_NUMBERS),
         hide_index=True,
@@ -89,6 +104,6 @@ with place:
         alt="Forecasts, a row per curve",
     )
     with st.grid(2, min_column_width=340, gap="medium") as grid:
-        for number_, (one, forms) in enumerate(found, start=1):
+        for place_, one in enumerate(found, start=1):
             with grid.cell():
-                forecast_card(one, forms, number_)
+                forecast_card(one, place_)

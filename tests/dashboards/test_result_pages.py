@@ -299,7 +299,8 @@ def test_a_forecast_has_its_page_and_says_how_well_such_forecasts_did() -> None:
     assert 0.9 < row["Forecast"] <= 1
     assert row["Back-tests inside"].endswith(" of 4")
     assert "diamond" in texts(app)
-    assert len(charts(app)) == 1
+    (chart,) = charts(app)
+    assert "95 % of one further model" in chart  # the band between the largest size and the forecast
     app.text_input(key="at").input("soon").run()
     assert "such as 7e9, 7B or 1.4T" in texts(app)
 
