@@ -98,13 +98,13 @@ def announce() -> None:
 
 def current_study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
-    return _study(*version(), scale, _kept_at())
+    return _study(*version(), scale, kept_at())
 
 
-def _kept_at() -> int | None:
-    """When verdicts were last kept; None where it does not matter, because the dashboard weighs every document itself.
+def kept_at() -> int | None:
+    """When something was last kept; None where it does not matter, because the dashboard weighs every document itself.
 
-    Otherwise the command line may have done what the dashboard does not, and its verdicts are taken over.
+    Otherwise the command line may have done what the dashboard does not, and its conclusions are taken over.
     """
     if by_document(outcomes().results):
         return None

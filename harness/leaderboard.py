@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from harness.analysis.compare import NoiseOf, Rank, ReadDocuments, ranks
+from harness.analysis.compare import NoiseOf, Rank, RankModels, ReadDocuments, ranks
 from harness.analysis.curves.frame import frame
 from harness.analysis.stats import estimate, normalised
 from harness.catalog.lm_eval_tasks.groups import TaskGroup
@@ -99,7 +99,29 @@ def ranked_table(
     *,
     documents: ReadDocuments | None = None,
     noise: NoiseOf | None = None,
+    rank: RankModels = ranks,
 ) -> pd.DataFrame:
+    """The table of `ranked_board`, with the same arguments."""
+    return ranked_board(results, failures, documents=documents, noise=noise, rank=rank).table
+
+
+class RankedBoard(NamedTuple):
+    """Models in the order of their means."""
+
+    table: pd.DataFrame
+    """One row per model, best first."""
+    by_document: bool
+    """True when they were compared on the documents that both answered; False when by their scores alone."""
+
+
+def ranked_board(
+    results: Iterable[CellResult],
+    failures: Iterable[CellFailure] = (),
+    *,
+    documents: ReadDocuments | None = None,
+    noise: NoiseOf | None = None,
+    rank: RankModels = ranks,
+) -> RankedBoard:
     """One row per model, best first: its places, its mean with the 95 % interval, and one score per task.
 
     A task's score is the mean over its settings, those that are averaged in `wide_table`. Models without a mean come
@@ -110,18 +132,19 @@ def ranked_table(
         failures: their models get a row even when nothing succeeded.
         documents: gives the scores of a cell's documents, on which models are compared; None compares their scores.
         noise: finds the noise between training runs; None counts none.
+        rank: finds the places; `kept_ranks.ranks_once` for those of a whole results folder.
     """
     board = _board(list(results), failures)
-    of_rank, of_tasks = board.ranks(documents, noise), board.tasks()
+    of_rank, of_tasks = board.ranks(documents, noise, rank), board.tasks()
     means = {row: board.average(row) for row in board.scores}
     ordered = sorted(board.scores, key=lambda row: -math.inf if (mean := means[row]) is None else mean, reverse=True)
     rows = [
         [
-            *((rank.best, rank.last) if (rank := of_rank.get(row)) else (None, None)),
+            *((place.best, place.last) if (place := of_rank.get(row)) else (None, None)),
             *row,
             board.sources.get(row),
             means[row],
-            *((rank.low, rank.high) if rank else (None, None)),
+            *((place.low, place.high) if place else (None, None)),
             *(board.mean(row, columns) for columns in of_tasks.values()),
         ]
         for row in ordered
@@ -129,7 +152,8 @@ def ranked_table(
     numbers = (AVERAGE, "mean_low", "mean_high", *of_tasks)
     table = pd.DataFrame(rows, columns=[*RANK_COLUMNS, *MODEL_COLUMNS, SOURCE, *numbers])
     whole, shares = dict.fromkeys((*RANK_COLUMNS, "params"), "Int64"), dict.fromkeys(numbers, "Float64")
-    return table.astype({**whole, SOURCE: "string", **shares})
+    by_document = any(one.paired for one in of_rank.values()) if of_rank else documents is not None
+    return RankedBoard(table.astype({**whole, SOURCE: "string", **shares}), by_document)
 
 
 def for_people(ranked: pd.DataFrame) -> pd.DataFrame:
@@ -288,12 +312,12 @@ class _Board(NamedTuple):
         known = [value for value in values if value is not None]
         return fmean(known) if known and len(known) == len(values) else None
 
-    def ranks(self, documents: ReadDocuments | None, noise: NoiseOf | None) -> dict[ModelRow, Rank]:
+    def ranks(self, documents: ReadDocuments | None, noise: NoiseOf | None, rank: RankModels) -> dict[ModelRow, Rank]:
         """The places of every model with an average."""
         ranked = [row for row in self.scores if self.average(row) is not None]
         columns = [name for name in self.metrics if name in self.averaged]
         models = [[one for name in columns for one in self.results[row, name]] for row in ranked]
-        return dict(zip(ranked, ranks(models, documents, noise=noise), strict=True))
+        return dict(zip(ranked, rank(models, documents, noise=noise), strict=True))
 
 
 def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _Board:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import kept_verdicts
+from harness import kept_files, kept_verdicts
 from harness.analysis.verdict import judge, study
 from harness.kept_verdicts import kept_study
 from harness.reading import document_reader
@@ -96,7 +96,7 @@ def test_other_options_and_other_code_are_judged_anew(
     kept_verdicts.judged_once(store, outcomes, drawn, run_sd=0.05)
     kept_verdicts.judged_once(store, outcomes, drawn, run_sd=0.05)
     assert len(judgings) == 1
-    monkeypatch.setattr(kept_verdicts, "_code", lambda: "another version")
+    monkeypatch.setattr(kept_files, "code_digest", lambda: "another version")
     kept_study(store, outcomes)
     assert len(judgings) == 2
 
@@ -140,7 +140,7 @@ def _told(path: Path, change: Callable[[list[dict[str, object]]], object]) -> No
     verdicts = json.loads(body)
     changed = change(verdicts)
     body = json.dumps(verdicts if changed is None else changed)
-    path.write_text(json.dumps(kept_verdicts._head(json.loads(head)["stamp"], body.encode())) + "\n" + body)
+    path.write_text(json.dumps(kept_files.head(json.loads(head)["stamp"], body.encode())) + "\n" + body)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -207,7 +207,7 @@ def test_only_the_newest_files_are_kept_and_others_are_left_alone(
         old = folder / f"{age:032x}.json"
         old.write_text("")
         os.utime(old, (age, age))
-    monkeypatch.setattr(kept_verdicts, "MOST_KEPT", 3)
+    monkeypatch.setattr(kept_files, "MOST_KEPT", 3)
     first = file_of_newest(folder)
     kept_study(store, store.outcomes(), scale="flops")
     assert {path.name for path in folder.iterdir()} >= {"mine.json", first.name}

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
-import pandas as pd
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
 from harness.dashboards.tooltips import tooltips
 
 from harness import figures
-from harness.analysis.compare import noise_from
-from harness.leaderboard import MODEL_COLUMNS, centred_table, for_people, ranked_table, tidy_table, wide_table
+from harness.analysis.compare import ReadDocuments, noise_from, ranks
+from harness.kept_ranks import ranks_once
+from harness.leaderboard import (
+    MODEL_COLUMNS,
+    RankedBoard,
+    centred_table,
+    for_people,
+    ranked_board,
+    tidy_table,
+    wide_table,
+)
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.store import DocumentScores, Outcomes
@@ -24,21 +33,37 @@ KEPT = ("model", "params")
 
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing models")
-def order(version: state.Version, filters: state.Filters, paired: bool, _outcomes: Outcomes) -> pd.DataFrame:
-    """The ranked table of the filtered cells; `paired` compares models document by document.
+def order(
+    version: state.Version, filters: state.Filters, paired: bool, kept_at: int | None, _outcomes: Outcomes
+) -> RankedBoard:
+    """The filtered cells, ranked; `paired` compares models document by document.
 
-    `version` is here to be a key of the cache: it is computed again when the folder changes.
+    `version` is here to be a key of the cache, because it is computed again when the folder changes, and so is
+    `kept_at`, because the command line may have compared what the dashboard does not.
     """
     results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
-    documents = _read(results).__getitem__ if paired else None
-    return ranked_table(results, failures, documents=documents, noise=noise_from(results) if paired else None)
+    return ranked_board(
+        results,
+        failures,
+        documents=_reader(results) if paired else None,
+        noise=noise_from(results) if paired else None,
+        rank=ranks_once(state.store(), _outcomes) if filters == state.Filters() else ranks,
+    )
 
 
-def _read(results: Sequence[CellResult]) -> dict[Cell, DocumentScores | None]:
-    """The score of each document, by cell. Several threads read these hundreds of small files in half the time."""
+def _reader(results: Sequence[CellResult]) -> ReadDocuments:
+    """What gives the scores of documents by cell.
+
+    All are read at the first question, because several threads read these hundreds of small files in half the time.
+    """
     cells = [result.cell for result in results]
-    with ThreadPoolExecutor() as pool:
-        return dict(zip(cells, pool.map(state.document_scores(), cells), strict=True))
+
+    @cache
+    def every() -> dict[Cell, DocumentScores | None]:
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(cells, pool.map(state.document_scores(), cells), strict=True))
+
+    return lambda cell: every()[cell]
 
 
 def show_links(column: str) -> None:
@@ -70,9 +95,9 @@ paired = few or st.toggle(
     help="Ranges are wider without, because documents that are hard for all models then count as luck of each. With so "
     "many answers the comparison takes a while.",
 )
-ranked = order(state.version(), filters, paired, outcomes)
+ranked, by_document = order(state.version(), filters, paired, state.kept_at(), outcomes)
 board = for_people(ranked)
-if not paired:
+if not by_document:
     st.text("So many answers: ranks rest on the errors of scores alone, and their ranges are wider than they need be.")
 st.text("Choose a score to see its verdict, its curve and its documents.")
 chosen = st.dataframe(

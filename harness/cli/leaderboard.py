@@ -57,9 +57,11 @@ def command(
     """
     from harness import leaderboard
     from harness.analysis.compare import noise_from
+    from harness.kept_ranks import ranks_once
 
     chosen = output_format or _format_of(output)
-    done, failures, _ = read_outcomes(results, say)
+    outcomes = read_outcomes(results, say)
+    done, failures, _ = outcomes
     if chosen == "text" and profile == "tidy":
         profile = "wide"
     with collector_off():  # a large table is millions of objects
@@ -68,8 +70,14 @@ def command(
         elif profile == "wide":
             rows = leaderboard.wide_table(done, failures, _groups(done, include_path))
         else:
-            documents = document_reader(Store(results), say)
-            rows = leaderboard.ranked_table(done, failures, documents=documents, noise=noise_from(done))
+            store = Store(results)
+            rows = leaderboard.ranked_table(
+                done,
+                failures,
+                documents=document_reader(store, say),
+                noise=noise_from(done),
+                rank=ranks_once(store, outcomes),
+            )
     if profile != "tidy" and (left_out := leaderboard.left_out(done, failures)):
         say(left_out)
     write = {"text": _text, "csv": leaderboard.to_csv, "markdown": leaderboard.to_markdown, "json": leaderboard.to_json}

@@ -49,6 +49,7 @@ def command(
     from harness.analysis.compare import MOST_ANSWERS
     from harness.analysis.verdict import study
     from harness.catalog import load_catalog
+    from harness.kept_ranks import ranks_once
     from harness.kept_verdicts import kept_study
     from harness.report import drawn_tasks, report_page
     from harness.runs.progress import cells_to_come
@@ -78,6 +79,7 @@ def command(
         cards=cards,
         documents=documents if few else None,
         answers=answer_reader(store, say) if few else None,
+        rank=ranks_once(store, outcomes),
         to_come=to_come,
         look=None if paper is None else FigureLook(width=paper.drawn_width),
         each_figure=lambda name, figure: made.append((name, figure)),

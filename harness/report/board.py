@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from harness.leaderboard import MODEL_COLUMNS, SOURCE, for_people
+from harness.analysis.compare import RankModels, ReadDocuments, noise_from
+from harness.analysis.verdict import Study
+from harness.leaderboard import MODEL_COLUMNS, SOURCE, for_people, ranked_board
 from harness.wording import number, score
 
 _SCORES_ON_A_SHEET = 6
@@ -22,6 +24,28 @@ class TextTable(NamedTuple):
     """How many of the first columns are text."""
     rows: list[list[str]]
     """A row per model, best first."""
+
+
+class Board(NamedTuple):
+    """The leaderboard of a report."""
+
+    tables: list[TextTable]
+    """The ranked table in parts."""
+    by_document: bool
+    """True when models were compared on the documents that both answered; False when by their scores."""
+
+
+def board_of(study: Study, documents: ReadDocuments | None, rank: RankModels) -> Board:
+    """The leaderboard of the results of a study.
+
+    Args:
+        study: has the results.
+        documents: gives the scores of a cell's documents; None compares scores alone, or what `rank` knows already.
+        rank: finds the places of the models.
+    """
+    noise = None if documents is None else noise_from(study.results)
+    board = ranked_board(study.results, study.failures, documents=documents, noise=noise, rank=rank)
+    return Board(text_tables(board.table), board.by_document)
 
 
 def text_tables(ranked: pd.DataFrame) -> list[TextTable]:

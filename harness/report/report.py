@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from harness import figures
 from harness.analysis.classes import ReadAnswers
-from harness.analysis.compare import ReadDocuments, noise_from
+from harness.analysis.compare import RankModels, ReadDocuments, ranks
 from harness.analysis.curves import AXIS_TITLES, Curve
 from harness.analysis.verdict import (
     FamilyFindings,
@@ -27,9 +27,9 @@ from harness.analysis.verdict import (
     with_traces,
 )
 from harness.glossary import NOUNS, QUALIFIER_TEXTS, explained
-from harness.leaderboard import centred_table, ranked_table
+from harness.leaderboard import centred_table
 from harness.records import CellFailure
-from harness.report.board import text_tables
+from harness.report.board import board_of
 from harness.report.citation import bibtex
 from harness.report.classes import class_drawings
 from harness.report.commands import commands
@@ -115,6 +115,7 @@ def report_page(
     cards: Mapping[str, TaskCard] | None = None,
     documents: ReadDocuments | None = None,
     answers: ReadAnswers | None = None,
+    rank: RankModels = ranks,
     to_come: Mapping[str, int] | None = None,
     look: figures.FigureLook | None = None,
     each_figure: Callable[[str, Any], None] | None = None,
@@ -133,6 +134,7 @@ def report_page(
             scores alone.
         answers: gives the stored answers of a cell, from which tasks with classes get their figures; None leaves these
             out.
+        rank: finds the places of the leaderboard; `kept_ranks.ranks_once` for the results of a folder.
         to_come: family -> number of cells that a run is still to evaluate; None for none.
         look: what figures show, and the width that they are drawn for; None for that of the page.
         each_figure: is given every figure of the page with a name of its own, to write it elsewhere too.
@@ -143,7 +145,7 @@ def report_page(
     found = {one.family: one for one in findings(study.judged, to_come=to_come)}
     classes = {} if answers is None else class_drawings(study.results, answers, study.scale, [*anchors])
     families = [_family_part(found[name], study, drawings, anchors, cards, look, classes) for name in study.families]
-    noise = None if documents is None else noise_from(study.results)
+    board = board_of(study, documents, rank)
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
         PAGE
     )
@@ -158,8 +160,8 @@ def report_page(
         families=families,
         undrawn=len({task_place(row.curve) for row in study.judged}) - len(anchors),
         verdicts=[_line(row, anchors) for row in study.judged],
-        boards=text_tables(ranked_table(study.results, study.failures, documents=documents, noise=noise)),
-        paired=documents is not None,
+        boards=board.tables,
+        paired=board.by_document,
         glossary=_glossary(study),
         power=drawings.of(figures.power_figure(resolutions(study.judged)), "power") if _can_tell(study) else None,
         heat_maps=[drawings.of(one, "leaderboard") for one in _heat_maps(study, {task for _, _, task in anchors})],

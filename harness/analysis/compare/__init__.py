@@ -5,7 +5,7 @@ from harness.analysis.compare.differences import compare_pairs, paired_scores, s
 from harness.analysis.compare.gating import GateCheck, at_least, no_worse, verdict_of
 from harness.analysis.compare.onset_order import OnsetAt, OrderOfTwo, onset_orders
 from harness.analysis.compare.pairing import cells_of, choose_side, pair_up
-from harness.analysis.compare.rank_ranges import MOST_ANSWERS, Rank, ReadDocuments, ranks
+from harness.analysis.compare.rank_ranges import MOST_ANSWERS, Rank, RankModels, ReadDocuments, ranks
 from harness.analysis.compare.ranking import leads
 from harness.analysis.compare.run_noise import NoiseOf, noise_from
 from harness.analysis.compare.task_quality import RecipeOrder, TaskQuality, task_qualities, task_quality_json
@@ -35,6 +35,7 @@ __all__ = [
     "PairedScores",
     "Pairing",
     "Rank",
+    "RankModels",
     "ReadDocuments",
     "RecipeOrder",
     "Side",

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -62,6 +62,20 @@ class Rank(NamedTuple):
     def text(self) -> str:
         """The range in words: `1–3`, or `2` for a single place."""
         return places(self.best, self.last)
+
+
+class RankModels(Protocol):
+    """Finds the places that models can hold: `ranks`, or what knows them already."""
+
+    def __call__(
+        self,
+        models: Sequence[Sequence[CellResult]],
+        documents: ReadDocuments | None = None,
+        *,
+        noise: NoiseOf | None = None,
+    ) -> tuple[Rank, ...]:
+        """As `ranks`."""
+        ...
 
 
 def ranks(
