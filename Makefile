@@ -73,7 +73,7 @@ browser: $(INSTALLED)  ## the dashboard in a real Chromium: screenshots of every
 	@$(LOCKED) -r locks/browser.txt
 	$(BIN)/python -m pytest -n0 --run-slow tests/browser
 
-bench: $(INSTALLED)  ## time the engines and the command line on this machine
+bench: $(INSTALLED)  ## time the command line beside lm_eval on this machine (20 minutes)
 	$(BIN)/python -m tests.benchmarks
 
 real: $(INSTALLED)  ## two real models of Python packages on twelve of lm-eval's tasks, beside lm_eval (minutes)

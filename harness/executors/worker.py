@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import pickle
 import re
@@ -176,6 +177,8 @@ def serve(line: ParentLine) -> None:
             case "close":
                 assert worker is not None, "begin first"
                 worker.close()
+                # what outlives a model, libraries and prompts, is not looked through again for each of the next ones
+                gc.freeze()
                 line.send("answer")
 
 

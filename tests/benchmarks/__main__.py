@@ -1,5 +1,7 @@
 """`python -m tests.benchmarks [NAME ...] [--quick]`: the benchmarks, each imported when it is its turn.
 
+Without a name those of `make bench`, which take 20 minutes on two idle cores; `all` names every one.
+
 `python -m tests.benchmarks schedule --json` prints data, and nothing else on stdout.
 """
 
@@ -141,25 +143,33 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 
+USUAL = ("start-up", "suite", "bridge", "verdicts", "import")
+"""What `make bench` runs."""
+
 WITH_JSON: dict[str, Callable[..., None]] = {"schedule": schedule}
 """Those that print JSON too."""
 
 
 def main() -> None:
-    """Run the benchmarks that are named, or all; tables on stdout, progress on stderr."""
+    """Run the benchmarks that are named; tables on stdout, progress on stderr."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHMARKS)}; all when none is named")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"{', '.join(BENCHMARKS)}, or all; {', '.join(USUAL)} when none is named",
+    )
     parser.add_argument("--quick", action="store_true", help="fewer models and rounds")
     parser.add_argument("--json", action="store_true", help=f"JSON; of {', '.join(WITH_JSON)} alone")
     options = parser.parse_args()
-    if unknown := sorted(set(options.names) - set(BENCHMARKS)):
-        parser.error(f"{', '.join(unknown)}: expected any of {', '.join(BENCHMARKS)}")
+    if unknown := sorted(set(options.names) - {*BENCHMARKS, "all"}):
+        parser.error(f"{', '.join(unknown)}: expected any of {', '.join(BENCHMARKS)}, or all")
     if options.json:
         if len(options.names) != 1 or options.names[0] not in WITH_JSON:
             parser.error(f"--json: expected one of {', '.join(WITH_JSON)} before it")
         WITH_JSON[options.names[0]](options.quick, as_json=True)
         return
-    for name in options.names or BENCHMARKS:
+    for name in BENCHMARKS if "all" in options.names else options.names or USUAL:
         print(f"== {name}", flush=True)
         BENCHMARKS[name](options.quick)
         print(flush=True)

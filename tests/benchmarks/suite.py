@@ -1,9 +1,12 @@
-"""The whole embedded suite over the whole embedded family: `emergence run` once, `lm_eval` model by model.
+"""The whole embedded suite over the whole embedded family: `emergence run` once or twice, `lm_eval` model by model.
 
 lm_eval asks the same prompts: its pools are written in the order our seed 0 takes them from, and the examples that a
 document brings along, which lm_eval does not know, are put into the prompt's template. It does less than we do: no
 likelihood of the reference answer behind a generated text, no entity scores and no execution of programs, because it
 has no metrics for them. It may use as many threads as it likes; `emergence run` starts a worker of one thread per core.
+
+lm_eval would need more than an hour for every model. It is given one model of a size, the smallest and the largest
+first and then those between, until its time is up; what the others would take is interpolated by their parameters.
 """
 
 from __future__ import annotations
@@ -16,11 +19,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import yaml
 
 from harness.catalog.catalogue import Catalog, load_catalog
@@ -33,15 +38,15 @@ from harness.store import Store
 from tests.benchmarks.timing import digits, load, spread
 
 SEED = 0
-GOAL = 10.0
+GOAL = 20.0
 BATCH_SIZE = 32
-OWN_RUNS = 3
-"""Runs of ours, spread over those of lm_eval."""
-QUICK_MODELS = (0, 5)
-"""Which models of the family a quick run takes."""
+SECONDS = 540.0
+"""Time after which lm_eval is given no further model."""
+LEAST = 2
+"""Models that it is given in any case: the smallest and the largest."""
 
-Scores = Mapping[tuple[str, str, int], float]
-"""(model, task, shots) -> the metric that both compute: `acc` or `exact_match`."""
+Key = tuple[str, str, int]
+"""Model, task and shots."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -52,39 +57,74 @@ class OwnRuns:
     """Wall time of each, from the start of the command to its end."""
     by_model: list[dict[str, float]] = field(default_factory=list)
     """Model -> seconds its cells took in each run, loading left out; two models are answered at a time."""
-    scores: dict[tuple[str, str, int], float] = field(default_factory=dict)
-    """Scores of the last run."""
+    scores: dict[Key, float] = field(default_factory=dict)
+    """Scores of the last run: `acc` or `exact_match`, which both compute."""
+
+
+@dataclass(kw_only=True, slots=True)
+class TheirRuns:
+    """What lm_eval took so far."""
+
+    seconds: dict[ModelSpec, float] = field(default_factory=dict)
+    """Model -> wall time of its processes, one for each number of shots."""
+    scores: dict[Key, float] = field(default_factory=dict)
+    """Scores as in `OwnRuns`."""
+
+    def for_all(self, models: Sequence[ModelSpec]) -> float:
+        """Seconds for all models; those of other sizes than were measured are interpolated by their parameters."""
+        known = sorted((model.params, seconds) for model, seconds in self.seconds.items())
+        return float(np.interp([m.params for m in models], *map(list, zip(*known, strict=True))).sum())
 
 
 def run(quick: bool = False) -> None:
-    """Measure and print; `quick` takes two models and one run of ours."""
+    """Measure and print; `quick` takes the smallest and the largest model alone and one run of ours."""
     catalog = load_catalog()
     family = catalog.family("embedded").models
-    models = [family[i] for i in QUICK_MODELS] if quick else list(family)
-    runs = 1 if quick else OWN_RUNS
-    ours = OwnRuns()
-    theirs: dict[str, float] = {}
-    scores: dict[tuple[str, str, int], float] = {}
+    chosen = in_turn(one_of_each_size(family))
+    models = sorted(chosen[:LEAST], key=lambda model: model.params) if quick else list(family)
+    ours, theirs = OwnRuns(), TheirRuns()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         asked = tasks_by_shots(catalog)
         write_tasks(catalog, asked, folder)
-        for i, model in enumerate(models):
-            if len(ours.seconds) < due(i, len(models), runs):
-                _run_ours(ours, models, folder / f"ours-{i}")
-            theirs[model.name] = 0.0
-            for shots, tasks in asked.items():
-                out = folder / f"{model.name}-{shots}"
-                seconds = _seconds(_lm_eval(model, shots, tasks, out, folder), folder)
-                say(f"suite: lm_eval, {model.name}, {shots} shots: {seconds:.1f} s")
-                theirs[model.name] += seconds
-                scores |= {(model.name, task, shots): value for task, value in read_scores(out).items()}
-        if len(ours.seconds) < runs:
+        _run_ours(ours, models, folder / "ours-first")
+        started = time.perf_counter()
+        for model in chosen[:LEAST] if quick else chosen:
+            if len(theirs.seconds) >= LEAST and time.perf_counter() - started > SECONDS:
+                break
+            _run_theirs(theirs, model, asked, folder)
+            if len(theirs.seconds) >= LEAST:
+                say(f"suite: ratio so far {digits(theirs.for_all(models) / spread(ours.seconds).median)}")
+        if not quick:
             _run_ours(ours, models, folder / "ours-last")
         # at the end, when lm_eval's cache of data sets is filled
         start_up = _seconds(_lm_eval(models[0], 0, asked[0], folder / "start-up", folder, limit=1), folder)
-    print(_report(models, ours, theirs, start_up=start_up, processes=len(asked) * len(models)))
-    print(_agreement(ours.scores, scores))
+    print(_report(models, ours, theirs, start_up=start_up, shot_counts=len(asked)))
+    print(_agreement(ours.scores, theirs.scores))
+
+
+def one_of_each_size(family: Iterable[ModelSpec]) -> list[ModelSpec]:
+    """The first training run of each size, the smallest size first."""
+    sizes: dict[int, ModelSpec] = {}
+    for model in sorted(family, key=lambda model: model.params):
+        sizes.setdefault(model.params, model)
+    return list(sizes.values())
+
+
+Item = TypeVar("Item")
+
+
+def in_turn(ascending: Sequence[Item]) -> list[Item]:
+    """The first, the last, and then always the one in the middle of the widest gap.
+
+    >>> in_turn("abcdefg")
+    ['a', 'g', 'd', 'b', 'e', 'c', 'f']
+    """
+    chosen = [0, len(ascending) - 1]
+    while gaps := [(a - b, a, b) for a, b in pairwise(sorted(chosen)) if b - a > 1]:
+        _, low, high = min(gaps)
+        chosen.append((low + high) // 2)
+    return [ascending[i] for i in dict.fromkeys(chosen)]
 
 
 def tasks_by_shots(catalog: Catalog) -> dict[int, tuple[str, ...]]:
@@ -170,13 +210,15 @@ def _run_ours(runs: OwnRuns, models: Sequence[ModelSpec], results: Path) -> None
     runs.scores = {(c.cell.model.name, c.cell.task, c.cell.shots): _shared_score(c) for c in cells}
 
 
-def due(done: int, of: int, runs: int) -> int:
-    """How many of our runs should have been made before model `done` of `of`; the last one comes after all models.
-
-    >>> [due(i, 8, 3) for i in range(8)]
-    [1, 1, 1, 1, 2, 2, 2, 2]
-    """
-    return 1 + done * (runs - 1) // of
+def _run_theirs(runs: TheirRuns, model: ModelSpec, asked: Mapping[int, Sequence[str]], folder: Path) -> None:
+    took = 0.0
+    for shots, tasks in asked.items():
+        out = folder / f"{model.name}-{shots}"
+        seconds = _seconds(_lm_eval(model, shots, tasks, out, folder), folder)
+        say(f"suite: lm_eval, {model.name}, {shots} shots: {seconds:.1f} s")
+        took += seconds
+        runs.scores |= {(model.name, task, shots): value for task, value in read_scores(out).items()}
+    runs.seconds[model] = took
 
 
 def _seconds(arguments: Sequence[str], folder: Path) -> float:
@@ -209,18 +251,17 @@ def _shared_score(result: CellResult) -> float:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def _report(
-    models: Sequence[ModelSpec], ours: OwnRuns, theirs: Mapping[str, float], *, start_up: float, processes: int
-) -> str:
-    own, total = spread(ours.seconds), sum(theirs.values())
-    one_each = total - start_up * (processes - len(models))
+def _report(models: Sequence[ModelSpec], ours: OwnRuns, theirs: TheirRuns, *, start_up: float, shot_counts: int) -> str:
+    own, total = spread(ours.seconds), theirs.for_all(models)
+    one_each = total - start_up * (shot_counts - 1) * len(models)
     met = "(met)" if total / own.median >= GOAL else "(missed)"
     lines = [
         f"every embedded suite on {len(models)} models, wall seconds of whole processes; load {load()}",
-        table(("model", "lm_eval s", "ours s, its cells"), _model_rows(models, ours, theirs)),
+        table(("model", "lm_eval s", "ours s, its cells"), _model_rows(ours, theirs)),
         "(two of our models are answered at a time, so their seconds add up to more than the run took)",
         "",
-        f"lm_eval, {processes} processes: {digits(total)} s",
+        f"lm_eval, {shot_counts * len(models)} processes: {digits(total)} s; "
+        f"{len(theirs.seconds)} models were measured, the others are taken for as slow as models of their size",
         f"emergence run, whole command: {own} s over {len(ours.seconds)} runs",
         f"ratio {digits(total / own.median)} ({digits(total / own.high)}-{digits(total / own.low)}); "
         f"goal {GOAL:g} {met}",
@@ -231,18 +272,17 @@ def _report(
     return "\n".join(lines)
 
 
-def _model_rows(
-    models: Sequence[ModelSpec], ours: OwnRuns, theirs: Mapping[str, float]
-) -> Iterator[tuple[object, ...]]:
-    for model in models:
-        yield model.name, f"{theirs[model.name]:.1f}", str(spread([run[model.name] for run in ours.by_model]))
+def _model_rows(ours: OwnRuns, theirs: TheirRuns) -> Iterator[tuple[object, ...]]:
+    for model in sorted(theirs.seconds, key=lambda model: model.params):
+        own = spread([run[model.name] for run in ours.by_model])
+        yield model.name, f"{theirs.seconds[model]:.1f}", str(own)
 
 
-def _agreement(ours: Scores, theirs: Scores) -> str:
-    """How far apart the scores of both are."""
-    assert ours.keys() == theirs.keys()
-    apart = {key: abs(ours[key] - theirs[key]) for key in ours if ours[key] != theirs[key]}
-    text = f"acc and exact_match: {len(ours) - len(apart)} of {len(ours)} cells equal"
+def _agreement(ours: Mapping[Key, float], theirs: Mapping[Key, float]) -> str:
+    """How far apart the scores of both are, of the models that lm_eval answered."""
+    assert theirs.keys() <= ours.keys()
+    apart = {key: abs(ours[key] - theirs[key]) for key in theirs if ours[key] != theirs[key]}
+    text = f"acc and exact_match: {len(theirs) - len(apart)} of {len(theirs)} cells equal"
     if not apart:
         return text
     (model, task, shots) = worst = max(apart, key=apart.__getitem__)

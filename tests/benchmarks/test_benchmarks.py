@@ -14,6 +14,7 @@ from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.tree.model import Work
 from harness.plan import expand
+from harness.specs import ModelSpec
 from harness.store.samples import page
 from tests.benchmarks import suite
 from tests.benchmarks.big_store import write_big_store
@@ -79,6 +80,16 @@ def test_answers_are_compared_over_the_documents_both_gave() -> None:
     assert largest_difference([-1.0], [-1.25, -9.0]) == 0.25
     assert difference(FIXED, [(-1.0, True)], [(-1.5, False)]) == "5.0e-01, 1 greedy"
     assert difference(LONG, ["a", "b"], ["a", "c", "d"]) == "1 of 2 texts"
+
+
+def test_models_that_lm_eval_is_not_given_count_like_those_of_their_size() -> None:
+    family = [ModelSpec(name=f"m{n}-{run}", family="f", params=n, run=run) for n in (10, 20, 40) for run in (1, 2, 3)]
+    small, middle, large = suite.one_of_each_size(reversed(family))
+    measured = suite.TheirRuns(seconds={large: 70.0, small: 10.0})
+    assert [model.params for model in (small, middle, large)] == [10, 20, 40]
+    assert measured.for_all(family) == pytest.approx(3 * (10.0 + 30.0 + 70.0))
+    measured.seconds[middle] = 12.0
+    assert measured.for_all(family) == pytest.approx(3 * (10.0 + 12.0 + 70.0))
 
 
 def test_lm_eval_is_asked_for_every_cell_that_the_suites_ask_for(catalog: Catalog) -> None:
