@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import textwrap
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ _AXIS_LETTERS = 18
 """Letters of the title of an x axis that fit beside long names of rows."""
 _NAME = 24
 """Letters of the name of a row or column that are shown of it."""
+_ROW_LETTER = 7
+"""Pixels of a letter in the name of a row."""
 _SLANTED_LETTER = 5
 """Pixels of height that a letter of a slanted name takes."""
 _SUBTITLE = 18
@@ -49,6 +52,7 @@ def for_any_width(figure: go.Figure, *, dark: bool = False) -> go.Figure:
         dark: the page is dark.
     """
     made = go.Figure(figure)
+    _shorten_rows(made)
     title = textwrap.wrap(heading(figure), _TITLE_LETTERS) if figure.layout.title.text else []
     above = _BUTTONS + _TITLE_ROW * len(title)
     legend = _legend_height(figure)
@@ -84,10 +88,29 @@ def _break_titles(figure: go.Figure) -> int:
     return _SUBTITLE * (most - 1)
 
 
+def _shorten_rows(figure: go.Figure) -> None:
+    """Shorten the names of rows of points; beside long ones a narrow figure would have no room left for the points."""
+    named = [trace for trace in figure.data if trace.type == "scatter" and _has_names(trace)]
+    order = figure.layout.yaxis.categoryarray
+    if not named or order is None:
+        return
+    short = dict(zip(order, _told_apart(order), strict=True))
+    for trace in named:
+        trace.y = [short[name] for name in trace.y]
+    figure.update_yaxes(categoryarray=[short[name] for name in order])
+    longest = [max(len(html.unescape(name)) for name in names) for names in (short, short.values())]
+    figure.update_layout(margin_l=figure.layout.margin.l - _ROW_LETTER * (longest[0] - longest[1]))
+
+
 def _told_apart(names: Sequence[str]) -> list[str]:
-    """The names, long ones without their middle as far as they are still told apart."""
-    short = [name if len(name) <= _NAME else f"{name[:13]}…{name[-8:]}" for name in names]
-    return short if len(set(short)) == len(set(names)) else [*names]
+    """The names, which are as in `literal`, long ones without their middle as far as they are still told apart."""
+    plain = [html.unescape(name) for name in names]
+    for most in (_NAME, 2 * _NAME):
+        begin, end = most // 2 + 1, most // 3
+        short = [name if len(name) <= most else f"{name[:begin]}…{name[-end:]}" for name in plain]
+        if len(set(short)) == len(set(names)):
+            return [*map(literal, short)]
+    return [*names]
 
 
 def _has_names(trace: Any) -> bool:

@@ -1,8 +1,12 @@
 """Figures for a page of any width: titles and legends keep clear of each other, and letters stand out."""
 
+import numpy as np
+
+from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.verdict import study
-from harness.figures import curve_figure, for_any_width, heat_map, sharp_over_smooth
+from harness.figures import comparison_figure, curve_figure, for_any_width, heat_map, sharp_over_smooth
 from harness.leaderboard import centred_table
+from harness.store import DocumentScores
 from tests.builders import grown, task
 from tests.builders.curves import RISE
 
@@ -45,6 +49,21 @@ def test_many_models_stand_below_each_other() -> None:
     assert (len(across.data[0].x), len(across.data[0].y)) == (len(table), 1)
     assert (len(down.data[0].x), len(down.data[0].y)) == (1, len(table))
     assert for_any_width(down).data[0].colorbar.orientation == "h"
+
+
+def test_long_names_of_rows_leave_room_for_the_points_and_are_told_apart() -> None:
+    names = [f"a task & its name, <longer> than a narrow figure is wide, number {n}" for n in (1, 2)]
+    results = [r for name in names for r in grown((50, 120), of=task(name))]
+    cells = [r.cell for r in results]
+    pairing = pair_up(choose_side("toy-1000", cells), choose_side("toy-4000", cells), results)
+    scores = DocumentScores(("a", "b", "c"), {"acc": np.array([0.0, 1.0, 1.0]), "prob_correct": np.zeros(3)})
+    drawn = comparison_figure(compare_pairs(pairing.pairs, lambda cell: scores).comparisons)
+    shown = for_any_width(drawn)
+    rows = shown.layout.yaxis.categoryarray
+    assert len(set(rows)) == 2
+    assert all("&amp;" in row and "…" in row for row in rows)
+    assert {name for one in shown.data for name in one.y} == set(rows)
+    assert shown.layout.margin.l < 200 < drawn.layout.margin.l
 
 
 def test_both_metrics_stand_on_one_axis_from_their_worst_to_their_best_score() -> None:
