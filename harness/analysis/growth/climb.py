@@ -67,13 +67,23 @@ def searched(form: Form, some: Batch) -> Array:
     points = np.clip(np.stack(np.meshgrid(*form.grid, indexing="ij")).reshape(form.p, -1), low, high)
     size, best = points.shape[1], []
     for part in some.parts(_AT_ONCE // size):
-        # Point by point, all curves at each.
-        tiled = Batch(*(np.tile(values, size) for values in some.rows(part)))
-        repeated = np.repeat(points, tiled.x.shape[1] // size, axis=1)
-        mu = clipped(_shape(form, repeated, tiled)[0])
-        value = _loglik(tiled.k, tiled.n, mu).sum(axis=0).reshape(size, -1) - _cost(form, points)[:, None]
+        value = _on_grid(form, points, some.rows(part)) - _cost(form, points)[:, None]
         best.append(np.argsort(-value, axis=0)[:_STARTS])
     return np.asarray(np.moveaxis(points[:, np.concatenate(best, axis=1)], 0, 1))
+
+
+def _on_grid(form: Form, points: Array, some: Batch) -> Array:
+    """Log-likelihood of every curve at every point, (points, B).
+
+    Curves of one campaign have their sizes and their chance in common, so that the form is computed once for them.
+    """
+    size, common = points.shape[1], np.concatenate([some.x, some.chance, some.ends])
+    _, first, alike = np.unique(common, axis=1, return_index=True, return_inverse=True)
+    # Point by point, all sets of sizes at each.
+    tiled = Batch(*(np.tile(values, size) for values in some.rows(first)))
+    mu = clipped(_shape(form, np.repeat(points, len(first), axis=1), tiled)[0]).reshape(len(some.x), size, -1)
+    right, wrong = (log[..., alike.reshape(-1)] for log in (np.log(mu), np.log1p(-mu)))
+    return np.asarray((some.k[:, None] * right + (some.n - some.k)[:, None] * wrong).sum(axis=0))
 
 
 def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, Array]:

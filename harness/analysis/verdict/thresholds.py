@@ -106,8 +106,11 @@ def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator 
         rng: source of chance for the place within a gap that holds the whole rise; None takes the middle.
     """
     rows, last, y = np.arange(len(counts)), counts.sizes - 1, counts.k / counts.n
-    above = binom.sf(counts.k - 1, counts.n, level[:, None]) < _CLEAR
-    below = binom.cdf(counts.k, counts.n, level[:, None]) < _CLEAR
+    # A score below the level is as likely as not, or likelier, so that only those above it are weighed; and likewise.
+    reached = np.broadcast_to(level[:, None], y.shape)
+    above, below = y > reached, y < reached
+    above[above] = binom.sf(counts.k[above] - 1, counts.n[above], reached[above]) < _CLEAR
+    below[below] = binom.cdf(counts.k[below], counts.n[below], reached[below]) < _CLEAR
     after, before = first_persistent(above), last - below[:, ::-1].argmax(axis=1)
     begun, ended = below.any(axis=1), after <= last
     after = np.minimum(after, last)

@@ -45,6 +45,14 @@ def test_a_search_in_parts_is_the_search_of_the_whole(monkeypatch: pytest.Monkey
     assert searched(FORMS["logistic-top"], some).tolist() == whole.tolist()
 
 
+def test_curves_of_other_sizes_and_another_chance_are_searched_as_each_by_itself() -> None:
+    one = drawn(6)
+    x = one.x + np.where(np.arange(6) % 2, 0.5, 0.0)
+    some = Batch(x, one.k, one.n, np.where(np.arange(6) < 3, 0.25, 0.1)[None], np.stack([x[0], x[-1]]))
+    alone = [searched(FORMS["hinge"], some.rows([row])) for row in range(6)]
+    assert searched(FORMS["hinge"], some).tolist() == np.concatenate(alone, axis=2).tolist()
+
+
 @pytest.mark.parametrize("name", ["power", "logistic", "logistic-top", "quadratic-logit", "hinge"])
 def test_a_climb_in_parts_is_the_climb_of_the_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     form, some = FORMS[name], drawn(30)
