@@ -11,7 +11,7 @@ put into its address by a second step, so that Back from there takes two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
@@ -23,6 +23,7 @@ from harness.wording import cut, quoted
 
 _collected: ContextVar[dict[str, list[str]] | None] = ContextVar("collected", default=None)
 _Value = TypeVar("_Value", str, int)
+_Place = TypeVar("_Place", int, tuple[int, str])
 
 
 class _Asked(NamedTuple):
@@ -150,17 +151,50 @@ def pick_row(draw: Callable[..., Any], names: Sequence[str], key: str, table: st
     Returns:
         Index of the row; None when none is chosen.
     """
+    return _pick(draw, "Row", dict(zip(names, range(len(names)), strict=True)), key, table, "rows")
+
+
+def pick_cell(
+    draw: Callable[..., Any], rows: Sequence[str], columns: Sequence[str], key: str, table: str
+) -> tuple[int, str] | None:
+    """As `pick_row`, for a cell: its row and the name of its column.
+
+    Args:
+        draw: draws the table.
+        rows: what the address calls each row.
+        columns: names of the columns that may be chosen.
+        key: name of the choice in the address.
+        table: tells this table from others that are drawn in its place.
+    """
+    places = {f"{name} / {column}": (row, column) for row, name in enumerate(rows) for column in columns}
+    return _pick(draw, "Score", places, key, table, "cells")
+
+
+def _pick(
+    draw: Callable[..., Any], label: str, places: Mapping[str, _Place], key: str, table: str, kind: str
+) -> _Place | None:
+    """The row or cell that is chosen in a table, of those that have a name; None when none is."""
     asked = _asked(key, widget=False)
     if asked is not None:
-        _say_unknown("Row", asked, dict.fromkeys(names))
+        _say_unknown(label, asked, dict(places))
         st.session_state[_turns(key)] = st.session_state.get(_turns(key), 0) + 1
     # A table keeps what was chosen in it, unless it is another one.
-    widget = f"{table} {hash(tuple(names))} {st.session_state.get(_turns(key), 0)}"
+    widget = f"{table} {hash(tuple(places))} {st.session_state.get(_turns(key), 0)}"
     wanted: list[str] = st.session_state.get(_seen(key), []) if asked is None else asked.values
-    start = st.session_state.setdefault(f"start of {widget}", [names.index(one) for one in wanted if one in names][:1])
-    chosen: list[int] = draw(key=widget, selection_default={"selection": {"rows": start}}).selection.rows
-    keep(key, [names[row] for row in chosen if row < len(names)])
-    return next((row for row in chosen if row < len(names)), None)
+    start = st.session_state.setdefault(f"start of {widget}", [places[one] for one in wanted if one in places][:1])
+    chosen = draw(key=widget, selection_default={"selection": {kind: start}}).selection[kind]
+    names = {place: name for name, place in places.items()}
+    found: list[_Place] = [place for place in chosen if place in names]
+    keep(key, [names[place] for place in found])
+    return next(iter(found), None)
+
+
+def say_unknown(label: str, key: str, options: Iterable[object]) -> None:
+    """Say on the page that a link asks for something that is not there, where no widget could choose it."""
+    asked, known = _asked(key, widget=False), {str(option): option for option in options}
+    if asked is not None and asked.by_link:
+        _say_unknown(label, asked, known)
+        keep(key, [value for value in asked.values if value in known])
 
 
 def asks_for(key: str) -> str | None:

@@ -20,7 +20,7 @@ from threading import Event
 from typing import TypeVar, get_args
 
 import streamlit as st
-from harness.dashboards.address import choose_one, one_step, several
+from harness.dashboards.address import choose_one, one_step, say_unknown, several
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.verdict import Judged, Study
@@ -89,11 +89,13 @@ def announce() -> None:
         models.add((family, model))
         tasks.add(task)
     if files >= WORTHWHILE:
-        with st.empty(), st.container(horizontal=True, gap="large"):
+        place = st.empty()
+        with place.container(horizontal=True, gap="large"):
             for name, of in (("Families", families), ("Models", models), ("Tasks", tasks)):
                 st.metric(name, count(len(of)), width="content")
             st.metric("Cells", count(files), width="content")
-            outcomes()
+        outcomes()
+        place.empty()
 
 
 def current_study(scale: Scale) -> Study:
@@ -214,6 +216,7 @@ _Value = TypeVar("_Value", str, int)
 def _wanted(label: str, key: str, options: set[_Value]) -> frozenset[_Value]:
     """The values that the reader chose; a filter with a single option is not shown, because it could choose nothing."""
     if len(options) < 2:
+        say_unknown(label, key, options)
         return frozenset()
     return frozenset(several(st.sidebar.multiselect, label, sorted(options), key))
 

@@ -249,8 +249,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a wide table with a line per setting and a column per model, as it fits a terminal."""
-    rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
-    head, table = ["", *_row_names(list(rows.itertuples(index=False, name=None)))], _with_words(table)
+    head, table = ["", *names_apart(table)], _with_words(table)
     shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
     return head, [[str(name), *(_text(value, str(name)) for value in table[name])] for name in shown]
 
@@ -259,8 +258,7 @@ def as_text(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """Head and rows of a ranked table as it fits a terminal: rank, model, size and mean, and no single tasks."""
     shown = for_people(ranked)
     head = ["rank", "model", "params", AVERAGE, "95 % interval", *([SOURCE] if SOURCE in shown else [])]
-    models = shown[list(MODEL_COLUMNS)].astype(object).where(shown[list(MODEL_COLUMNS)].notna(), None)
-    shown["model"] = _row_names(list(models.itertuples(index=False, name=None)))
+    shown["model"] = names_apart(shown)
     shown["params"] = [number(value) for value in shown["params"]]
     return head, [[_text(value) for value in row] for row in shown[head].itertuples(index=False, name=None)]
 
@@ -352,7 +350,7 @@ def _board(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> _B
         _averaged(asked.values()),
         complete,
         grouped,
-        {name: f"{cell.task} ({cell.metrics[0].name})" for name, cell in columns.items()},
+        {name: task_column(cell) for name, cell in columns.items()},
         _sources(done),
     )
 
@@ -430,6 +428,17 @@ def _averaged(asked: Iterable[Set[str]]) -> Set[str]:
         return (len(shared) * models**2, models, sorted(shared))
 
     return max({a & b for a in kinds for b in kinds}, key=weight, default=frozenset())
+
+
+def task_column(cell: Cell) -> str:
+    """Head of the column with the scores of a cell's task in `ranked_board`."""
+    return f"{cell.task} ({cell.metrics[0].name})"
+
+
+def names_apart(table: pd.DataFrame) -> list[str]:
+    """A name for each row of a table with `MODEL_COLUMNS`: that of its model, and what tells it from others like it."""
+    rows = table[list(MODEL_COLUMNS)].astype(object).where(table[list(MODEL_COLUMNS)].notna(), None)
+    return _row_names(list(rows.itertuples(index=False, name=None)))
 
 
 def _row_names(rows: Sequence[ModelRow]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import Any
 
 import streamlit as st
 from harness.dashboards import address, charts, state, tables
@@ -18,7 +19,9 @@ from harness.leaderboard import (
     RankedBoard,
     centred_table,
     for_people,
+    names_apart,
     ranked_board,
+    task_column,
     tidy_table,
     wide_table,
 )
@@ -30,6 +33,7 @@ from harness.wording import number
 # Models or settings side by side in the heat map, settings below each other, and models below each other.
 SIDE_BY_SIDE, SETTINGS, MODELS = 12, 30, 60
 KEPT = ("model", "params")
+BY_SCORES, BY_DOCUMENTS = "by their scores", "document by document"
 
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing models")
@@ -66,15 +70,26 @@ def _reader(results: Sequence[CellResult]) -> ReadDocuments:
     return lambda cell: every()[cell]
 
 
-def show_links(column: str) -> None:
-    """Links to what other pages show of the setting that a column has the scores of."""
-    cells = filters.cells(outcomes.results)
-    named = {(one.cell.task, one.cell.shots) for one in cells}
-    of = [(task, shots) for task, shots in named if column.startswith(f"{task} {shots}-shot")]
-    if of:
-        task, shots = max(of, key=lambda one: len(one[0]))
-        st.text(f"{task}, {shots}-shot:")
-        state.links_to({"task": task, "shots": str(shots)}, ("verdicts", "curves", "metric", "samples"))
+def tasks_by_column() -> dict[str, str]:
+    """Column of the leaderboard -> the task that it has the scores of."""
+    every = [*filters.cells(outcomes.results), *filters.cells(outcomes.failures)]
+    return {task_column(one.cell): one.cell.task for one in every}
+
+
+def draw_board(**choice: Any) -> Any:
+    """The leaderboard as a table in which a cell can be chosen."""
+    return st.dataframe(
+        tables.written(board, {"params": number, **tables.scores(board)}),
+        hide_index=True,
+        # What is equal in all rows says nothing here; the menu of the table brings it back.
+        column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
+        column_config=tooltips(map(str, board)),
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-cell",
+        alt="Ranks, means and scores, a row per model",
+        **choice,
+    )
 
 
 st.title("Leaderboard")
@@ -89,31 +104,31 @@ st.caption(
     "these settings, few-shot seeds averaged; empty means no score."
 )
 few = state.by_document(filters.cells(outcomes.results))
-paired = few or st.toggle(
-    "Compare document by document",
-    key="paired",
-    help="Ranges are wider without, because documents that are hard for all models then count as luck of each. With so "
-    "many answers the comparison takes a while.",
+paired = few or (
+    address.choose_one(
+        st.radio,
+        "Compare models",
+        [BY_SCORES, BY_DOCUMENTS],
+        "compared",
+        horizontal=True,
+        help="By scores ranges are wider, because documents that are hard for all models then count as luck of each. "
+        "With so many answers the comparison of documents takes a while.",
+    )
+    == BY_DOCUMENTS
 )
 ranked, by_document = order(state.version(), filters, paired, state.kept_at(), outcomes)
 board = for_people(ranked)
 if not by_document:
     st.text("So many answers: ranks rest on the errors of scores alone, and their ranges are wider than they need be.")
 st.text("Choose a score to see its verdict, its curve and its documents.")
-chosen = st.dataframe(
-    tables.written(board, {"params": number, **tables.scores(board)}),
-    hide_index=True,
-    # What is equal in all rows says nothing here; the menu of the table brings it back.
-    column_order=[str(c) for c in board if c in KEPT or c not in MODEL_COLUMNS or board[c].nunique() > 1],
-    column_config=tooltips(map(str, board)),
-    placeholder="",
-    key="board",
-    on_select="rerun",
-    selection_mode="single-cell",
-    alt="Ranks, means and scores, a row per model",
+of_columns = tasks_by_column()
+chosen = address.pick_cell(
+    draw_board, names_apart(board), [c for c in map(str, board) if c in of_columns], "score", "board"
 )
-for _, column in chosen.selection.cells:
-    show_links(str(column))
+if chosen is not None:
+    task = of_columns[chosen[1]]
+    st.text(f"{task}:")
+    state.links_to({"task": task}, ("verdicts", "curves", "metric", "samples"))
 charts.download("This table with numbers of ranks and intervals (CSV)", "leaderboard-ranked", lambda: ranked)
 left, right = st.columns(2)
 with left:

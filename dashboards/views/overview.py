@@ -19,6 +19,8 @@ from harness.wording import count, counted
 # Newest cells shown; families on a page, and findings of each, which are as many as fit a screen or two. Comments:
 # Streamlit would print a text that stands alone here.
 LAST = 10
+# Files that cannot be read and are named here.
+PROBLEMS = 3
 FAMILIES = 4
 FINDINGS, FEWER = 6, 1
 GUIDE = (
@@ -81,8 +83,10 @@ verdicts = st.container()
 if outcomes.results or outcomes.failures:
     families = summary.families(outcomes.results, outcomes.failures)
     show_numbers({"Families": len(families), **summary.counts(outcomes.results, outcomes.failures)}, "counts")
-for problem in outcomes.problems:
+for problem in outcomes.problems[:PROBLEMS]:
     st.text(f"Skipped {problem}")
+if len(outcomes.problems) > PROBLEMS:
+    st.text(f"Skipped {counted(len(outcomes.problems) - PROBLEMS, 'more file')}, which Runs lists.")
 if outcomes.results or outcomes.failures:
     st.caption(CELL)
     st.subheader("Families")

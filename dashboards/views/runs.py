@@ -198,7 +198,8 @@ def show_failures(failures: Sequence[CellFailure]) -> None:
     rows = [(f.cell.label, f.error, f.message, f.failed_at) for f in newest]
     table = pd.DataFrame(rows, columns=["Cell", "Error", "Message", "Failed at (UTC)"])
     st.dataframe(table, hide_index=True, column_config=TIMES, key="failures", alt="Failed cells, the newest first")
-    chosen = st.selectbox("Traceback of", newest, format_func=lambda f: f"{f.cell.label}: {f.error}", key="failure")
+    named = {f"{f.cell.label}: {f.error} ({f.cell.model.family} {f.cell.key})": f for f in reversed(newest)}
+    chosen = named[address.choose_one(st.selectbox, "Traceback of", [*reversed(named)], "failure")]
     with st.expander("Traceback", expanded=len(failures) == 1):
         st.code(chosen.traceback or "There is none: the worker died without one.", language=None, wrap_lines=True)
 

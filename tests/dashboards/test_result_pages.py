@@ -257,6 +257,23 @@ def test_a_link_to_a_verdict_that_is_not_there_says_so() -> None:
 
 
 @pytest.mark.usefixtures("store")
+def test_a_link_to_what_a_filter_of_one_option_cannot_choose_says_so() -> None:
+    app = opened("curves", family="pythia")
+    assert "Families: there is no 'pythia'. There are toy." in texts(app)
+    assert "The address asks for something" not in texts(opened("curves", family="toy"))
+
+
+@pytest.mark.usefixtures("store")
+def test_a_score_of_the_leaderboard_that_the_address_names_leads_to_its_task() -> None:
+    app = opened("leaderboard", score=f"toy-{SIZES[0]} / shapes (acc)")
+    links = app.get("page_link")
+    assert [link.proto.label for link in links] == ["Verdict", "Curve", "Metric or ability", "Documents"]
+    assert {link.proto.query_string for link in links} == {"task=shapes"}
+    assert app.query_params["score"] == f"toy-{SIZES[0]} / shapes (acc)"
+    assert "Score: there is no" in texts(opened("leaderboard", score="toy-1 / shapes (acc)"))
+
+
+@pytest.mark.usefixtures("store")
 def test_going_back_takes_the_address_at_its_word(monkeypatch: pytest.MonkeyPatch) -> None:
     app = opened("verdicts", task="colours", row="toy / colours / 2-shot / acc")
     app.multiselect(key="task").select("shapes").run()
@@ -348,6 +365,14 @@ def test_the_numbers_of_a_figure_can_be_downloaded(store: Store, monkeypatch: py
     head, first, *_ = made["download shapes"]().splitlines()
     assert head.startswith("family,task,shots,prompt,metric,scale,model,x,value,ci_low,ci_high,n,chance")
     assert first.startswith("toy,shapes,2,default,acc,params,toy-1000,1000.0,0.25,")
+
+
+def test_the_overview_names_a_few_files_that_cannot_be_read_and_counts_the_others(own: Store) -> None:
+    for one in own.results()[:9]:
+        (own.path(one.cell) / "cell.json").write_text("{")
+    said = texts(opened())
+    assert said.count("Skipped") == 4
+    assert "Skipped 6 more files, which Runs lists." in said
 
 
 def test_models_that_cannot_be_told_apart_share_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
