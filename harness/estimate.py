@@ -219,12 +219,14 @@ def _need(cell: Cell, nodes: Sequence[Node]) -> Need:
     return needs(cell.model, nodes) if _speed(cell).loads else Need()
 
 
-def measured_pace(results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engine: str) -> float | None:
-    """Median of measured over estimated seconds among done cells of the same engine; None when there are none."""
+def measured_pace(
+    results: Iterable[CellResult], tasks: Mapping[str, TaskSpec], engines: Collection[str]
+) -> float | None:
+    """Median of measured over estimated seconds among done cells of these engines; None when there are none."""
     ratios = []
     for result in results:
         cell = result.cell
-        if cell.engine != engine or cell.task not in tasks:
+        if cell.engine not in engines or cell.task not in tasks:
             continue
         guess = cost_of(cell, tasks[cell.task])
         if guess and guess.seconds > 0:

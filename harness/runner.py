@@ -134,7 +134,7 @@ class Run:
         """The cells to evaluate by model, with what they are expected to take."""
         device = self.settings.device
         gpus = 0.0 if device == "cpu" else None
-        pace = {engine: measured_pace(self.stored, self.plan.tasks, engine) or 1.0 for engine in ENGINES}
+        pace = {engine: measured_pace(self.stored, self.plan.tasks, {engine}) or 1.0 for engine in ENGINES}
         return lanes(
             self.todo,
             seconds=lambda cell, task: seconds_of(cell, task, pace=pace.get(cell.engine, 1.0), gpus=gpus),

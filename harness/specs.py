@@ -84,7 +84,7 @@ class Family:
     models: tuple[ModelSpec, ...]
     """Ascending by parameters."""
     kind: FamilyKind = "decoder"
-    """What its models do with a text; the engines ask decoders alone."""
+    """What its models do with a text: it decides the engine that asks them as long as their configs are elsewhere."""
     revisions: Mapping[str, int | None] = field(default_factory=dict)
     """Checkpoints that the hub has of every model, by revision -> training tokens; None when these are not known."""
     url: str | None = None

@@ -84,10 +84,10 @@ def test_the_pace_of_done_cells_corrects_the_estimate() -> None:
     done = result(cell(of=CHOICE))
     guess = cost_of(done.cell, CHOICE).seconds
     slow = replace(done, provenance=replace(done.provenance, seconds=7 * guess))
-    pace = measured_pace([slow], {"colours": CHOICE}, "simulated")
+    pace = measured_pace([slow], {"colours": CHOICE}, {"simulated"})
     assert pace == pytest.approx(7)
     assert cost_of(done.cell, CHOICE, pace=pace).seconds == pytest.approx(7 * guess)
-    assert measured_pace([slow], {"colours": CHOICE}, "lm-eval") is None
+    assert measured_pace([slow], {"colours": CHOICE}, {"lm-eval"}) is None
 
 
 def test_measured_load_times_are_used_and_correct_those_of_other_models() -> None:

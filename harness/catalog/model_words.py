@@ -26,11 +26,6 @@ _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _STEP = re.compile(rf"-{STEP_NAME}$", re.ASCII | re.IGNORECASE)
 """What the name of a checkpoint adds to that of its run."""
 _MAIN = "main"
-_NO_ENGINE = {
-    "encoder": "encoders, which read a text from both sides and do not continue it",
-    "seq2seq": "encoders with a decoder, which turn one text into another and do not continue it",
-}
-"""Kind of a family -> why no engine asks its models."""
 
 
 def is_folder(word: str, catalog: Catalog) -> bool:
@@ -82,20 +77,6 @@ def models_named(
     if homes:
         raise PlanError(f"{message}; {name} is in --family {' and '.join(home.name for home in homes)}")
     raise PlanError(f"{message}; a folder is given as ./folder, and a model of the hub as organisation/name")
-
-
-def check_kinds(families: Sequence[Family]) -> None:
-    """Check that the models of the chosen families continue a text, which is all that tasks ask so far.
-
-    Raises:
-        PlanError: those of one do something else.
-    """
-    for family in families:
-        if family.kind in _NO_ENGINE:
-            raise PlanError(
-                f"--family {family.name}: its models are {_NO_ENGINE[family.kind]}; no engine here asks them yet. "
-                "Expected a family of the kind decoder (`emergence list families`)"
-            )
 
 
 def _is_called(model: ModelSpec, name: str) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.catalog.asking import check_answerable, engines_of
 from harness.catalog.lm_eval_tasks.derived import taken_for_granted
-from harness.catalog.model_words import check_kinds, is_folder, models_named
+from harness.catalog.model_words import is_folder, models_named
 from harness.catalog.models.checkpoints import model_folders
 from harness.catalog.models.folders import ModelFolder, complete_folder, model_of_folder
 from harness.catalog.models.revisions import resolved
@@ -18,7 +19,7 @@ from harness.catalog.served import SERVER, served_models
 from harness.catalog.tasks.keys import check_sections
 from harness.catalog.tasks.numbers import check_numbers
 from harness.errors import ModelError, PlanError
-from harness.plan import ALL, DEFAULT_ENGINE, RunPlan, Sweep, expand
+from harness.plan import ALL, AUTO_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite, TaskSpec
 from harness.treatments import check_engine, treated
@@ -49,7 +50,7 @@ def select(
     system: str | None = None,
     formats: Sequence[str] | None = None,
     generation: Mapping[str, Any] | None = None,
-    engine: str = DEFAULT_ENGINE,
+    engine: str = AUTO_ENGINE,
     params: int | None = None,
     dtype: Dtype | None = None,
     treatments: Sequence[str] = (),
@@ -80,7 +81,8 @@ def select(
         limit: number of documents of each task, from the first on, or a share of them below 1; None takes that of each
             suite.
         docs: numbers of the documents that are asked of each task, such as `17,19-25`; None for all of them.
-        engine: name of the engine that answers; models of a server have the names that the server gives them.
+        engine: name of the engine that answers, or `auto` for the one that fits each model; models of a server have the
+            names that the server gives them.
         params: parameters of models on a server that no family file describes.
         dtype: number format that every model is loaded in; None takes that of its family.
         treatments: names of what is done to the weights of every model, `none` for nothing; each makes a variant of it.
@@ -110,7 +112,9 @@ def select(
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
     if treatments:
         specs = treated(specs, treatments, catalog.treatments)
-        check_engine(specs, {engine})
+    kinds = {name: family.kind for name, family in catalog.families.items()}
+    engines = engines_of(specs, engine, kinds)
+    check_engine(specs, set(engines.values()))
     sweep = Sweep(
         shots=None if shots is None else tuple(shots),
         prompts=None if prompts is None else tuple(prompts),
@@ -127,7 +131,8 @@ def select(
     if generation:
         check_sections({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
         check_numbers({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
-    plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engine=engine)
+    plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engines=engines)
+    check_answerable(plan, kinds)
     plan = replace(plan, tasks={name: _here(catalog, task) for name, task in plan.tasks.items()})
     for said in taken_for_granted(plan.tasks.values()):
         log.warning("%s", said)
@@ -214,9 +219,6 @@ def _models(
                 for name in names
                 for m in models_named(name, members, catalog, anywhere=not families, as_asked=as_asked)
             ]
-        check_kinds(
-            [catalog.family(name) for name in dict.fromkeys(m.family for m in members) if name in catalog.families]
-        )
     pins: dict[str, str] = {}
     if catalog.mirror is not None:
         found_here = [m if m.path else catalog.mirror.model(m) for m in members]

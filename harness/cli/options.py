@@ -13,6 +13,7 @@ import typer
 from harness.catalog import offline
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
+from harness.plan import AUTO_ENGINE
 from harness.plausible import LARGEST_COUNT
 from harness.wording import quantity
 
@@ -248,15 +249,18 @@ Formats = Annotated[
 
 
 def _known_engine(name: str) -> str:
-    if name not in ENGINES:
-        raise PlanError(unknown("engine", name, ENGINES))
+    if name != AUTO_ENGINE and name not in ENGINES:
+        raise PlanError(unknown("engine", name, (AUTO_ENGINE, *ENGINES)))
     return name
 
 
 EngineName = Annotated[
     str,
     typer.Option(
-        "--engine", callback=_known_engine, help=f"Engine that answers: {', '.join(ENGINES)}.", rich_help_panel=_HOW
+        "--engine",
+        callback=_known_engine,
+        help=f"Engine that answers: {', '.join(ENGINES)}; auto takes tree, seq2seq or encoder, as the model is.",
+        rich_help_panel=_HOW,
     ),
 ]
 BaseUrl = Annotated[

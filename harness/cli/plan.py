@@ -53,7 +53,7 @@ def command(
         say(f"skipped {problem}")
     for doubt in doubtful_limits(plan):
         say(f"warning: {doubt}")
-    pace = measured_pace(done, plan.tasks, given["engine"])
+    pace = measured_pace(done, plan.tasks, {cell.engine for cell in plan.cells})
     loading = measured_loading(done)
     state = standing(plan, done, failures)
     for chore in state.chores():

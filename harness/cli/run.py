@@ -14,7 +14,7 @@ from harness.cli.running import evaluated, left_alone, made_ready
 from harness.cli.tracking import trackers_of
 from harness.estimate import seconds_of
 from harness.executors.signals import ended_by_sigterm
-from harness.plan import DEFAULT_ENGINE, Slice, sliced
+from harness.plan import AUTO_ENGINE, Slice, sliced
 
 
 def command(
@@ -34,7 +34,7 @@ def command(
     system_instruction: opt.SystemInstruction = None,
     formats: opt.Formats = None,
     gen_kwargs: opt.GenerationOptions = None,
-    engine: opt.EngineName = DEFAULT_ENGINE,
+    engine: opt.EngineName = AUTO_ENGINE,
     base_url: opt.BaseUrl = None,
     api_key_env: opt.KeyVariable = None,
     concurrency: opt.Concurrency = 8,

@@ -19,7 +19,7 @@ from harness.cli.running import evaluated, left_alone, made_ready
 from harness.cli.tracking import trackers_of
 from harness.errors import CatalogError, MachineError, ModelError, StoreError
 from harness.executors.signals import ended_by_sigterm
-from harness.specs import Family
+from harness.plan import AUTO_ENGINE
 from harness.tracking import AskedTracker
 from harness.wording import counted
 
@@ -78,8 +78,8 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     Raises:
         HarnessError: the file, a suite, a task or another option is not as it must be.
     """
+    from harness.catalog.asking import ENCODER, SEQ2SEQ
     from harness.catalog.family import folders_named
-    from harness.catalog.model_words import check_kinds
     from harness.catalog.models.watched import WatchedFolders
     from harness.catalog.yaml_files import FamilyFile, read_yaml, validated
 
@@ -87,14 +87,14 @@ def _begin(context: typer.Context, given: Mapping[str, Any]) -> _Watch:
     file = validated(FamilyFile, read_yaml(path), path)
     if file.checkpoints is None and not any(entry.path for entry in file.models):
         raise CatalogError(f"{path}: names no folder; expected `checkpoints`, a pattern such as runs/*/checkpoint-*")
-    check_kinds([Family(name=file.family, models=(), kind=file.kind)])
     catalog = catalog_of(given)
     if file.family in catalog.families:
         raise CatalogError(
             f"{path}: family {file.family} is already defined in {catalog.files[f'family {file.family}']}"
         )
     # the same suites and tasks for models that are there in any case, so that a mistyped name is found now
-    plan_of({**given, "apply_chat_template": False}, catalog=catalog)
+    engine = AUTO_ENGINE if given["engine"] in (ENCODER, SEQ2SEQ) else given["engine"]
+    plan_of({**given, "apply_chat_template": False, "engine": engine}, catalog=catalog)
     watched = WatchedFolders(find=lambda: folders_named(file, path))
     return _Watch(
         context=context, given=given, file=file, path=path, catalog=catalog, trackers=trackers, watched=watched

@@ -177,11 +177,10 @@ def _lengths(
         for request in requests:
             if request.request_type == "loglikelihood":
                 prompt, answer = next(pairs)
-                # the last token is only predicted, so it needs no room in the context
-                excess = max(excess, len(prompt) + len(answer) - 1 - room)
+                excess = max(excess, lm.context_needed(len(prompt), len(answer), 0) - room)
                 tokens[id(request)] = len(answer)
             elif request.request_type == "generate_until":
-                excess = max(excess, len(lm.tok_encode(request.args[0])) + generated - room)
+                excess = max(excess, lm.context_needed(len(lm.tok_encode(request.args[0])), 0, generated) - room)
             else:
                 # rolling likelihood: windows cover the whole text, so nothing is truncated
                 tokens[id(request)] = len(lm.tok_encode(request.args[0]))
@@ -192,7 +191,7 @@ def _lengths(
 
 def _new_tokens(lm: CellModel, task: CellTask) -> int:
     new = int(normalize_gen_kwargs(task.config.generation_kwargs, lm.max_gen_toks)["max_gen_toks"])
-    if new >= lm.max_length:
+    if lm.context_needed(1, 0, new) > lm.max_length:
         raise HarnessError(
             f"task {task.config.task} generates up to {new} tokens, the model reads {lm.max_length} in all; "
             "lower generation_kwargs.max_gen_toks"

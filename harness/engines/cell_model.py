@@ -8,12 +8,31 @@ from typing import Any, Protocol
 from lm_eval.api.instance import Instance
 
 
+def in_one_context(prompt: int, scored: int, written: int) -> int:
+    """Tokens that a decoder reads: the prompt and its answer, of which the last scored token is only predicted.
+
+    >>> in_one_context(10, scored=3, written=0), in_one_context(10, scored=0, written=8)
+    (12, 18)
+    """
+    return prompt + max(0, scored - 1) + written
+
+
 class CellModel(Protocol):
     """The methods a cell needs of a model: part of lm-eval's `TemplateLM`, and methods for many texts or requests."""
 
     @property
     def max_length(self) -> int:
         """Context length in tokens, including the tokens that the model writes."""
+        ...
+
+    def context_needed(self, prompt: int, scored: int, written: int) -> int:
+        """Tokens of the context that a prompt takes with an answer that is scored or written after it.
+
+        Args:
+            prompt: tokens of the prompt.
+            scored: tokens of an answer whose likelihood is asked; 0 for none.
+            written: most tokens that are written; 0 for none.
+        """
         ...
 
     @property

@@ -23,6 +23,7 @@ from lm_eval.models.utils_hf import stop_sequences_criteria
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from harness.engines.answers import answer_part_with, evaluate_with, join_with
+from harness.engines.cell_model import in_one_context
 from harness.engines.chats import written_turns
 from harness.engines.decoding import ContinuationDecoder
 from harness.engines.documents import DocumentCache
@@ -151,7 +152,7 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
         self._tokenizer_code = tokenizer_code
         super().__init__(**kwargs)
         self.fallback: str | None = None
-        self.foreign_code = code_of([self._config, self._model, self.tokenizer, self._model.generate])
+        self.foreign_code = code_of([self._config, self._model, self.tokenizer, getattr(self._model, "generate", None)])
         self.name = str(self.model.name_or_path)
         self.stretch = Stretch(self.model)
         end = self.eot_token_id
@@ -194,6 +195,16 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     @encoded.setter
     def encoded(self, texts: EncodedTexts) -> None:
         self._tokens.encoded = texts
+
+    def context_needed(self, prompt: int, scored: int, written: int) -> int:
+        """Tokens of the context that a prompt takes with its answer; an encoder-decoder reads the two apart."""
+        if self.backend == "causal":
+            return in_one_context(prompt, scored, written)
+        return max(prompt, scored, written)
+
+    def prompt_room(self, limit: int) -> int:
+        """Most tokens of a prompt after which `limit` tokens are written."""
+        return int(self.max_length) - limit
 
     @property
     def batch_size_used(self) -> int | None:

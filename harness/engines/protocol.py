@@ -101,13 +101,15 @@ class CuttingEngine(Engine, Protocol):
 ENGINES: dict[str, str] = {
     "tree": "harness.engines.tree.lm:TreeEngine",
     "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
+    "seq2seq": "harness.engines.seq2seq:Seq2SeqEngine",
+    "encoder": "harness.engines.encoder.engine:EncoderEngine",
     "vllm": "harness.engines.vllm_lm:VllmEngine",
     "server": "harness.engines.server.lm:ServerEngine",
     "simulated": "harness.engines.simulated:SimulatedEngine",
 }
 """Engine name -> `module:class`; imported when opened, so that listing them costs nothing."""
 
-CUTTING = frozenset({"tree", "lm-eval", "simulated"})
+CUTTING = frozenset({"tree", "lm-eval", "seq2seq", "encoder", "simulated"})
 """Engines that can answer parts of a cell, with scores equal in every byte to those of the cell in one go."""
 
 WITHOUT_MODEL = frozenset({"server", "simulated"})

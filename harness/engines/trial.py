@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import transformers
 
+from harness.catalog.models.architectures import Head, head_of
 from harness.engines.protocol import EngineSettings
 from harness.engines.unreadable import unreadable
 from harness.errors import ModelError
 from harness.specs import ModelSpec
+
+_AUTO = transformers.models.auto.modeling_auto
+_KNOWN: Mapping[Head, Mapping[str, object]] = {
+    "causal": _AUTO.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    "seq2seq": _AUTO.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    "masked": _AUTO.MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    "classifier": _AUTO.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    "tagger": _AUTO.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+}
+"""What a model gives -> `model_type` of those that transformers loads for it."""
 
 
 def open_without_weights(model: ModelSpec, settings: EngineSettings) -> None:
@@ -25,6 +38,6 @@ def open_without_weights(model: ModelSpec, settings: EngineSettings) -> None:
         )
     except Exception as error:  # a damaged folder can make transformers raise any exception
         raise unreadable(model, error) from error
-    known = transformers.models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-    if config.model_type not in known and not hasattr(config, "auto_map"):
-        raise ModelError(f"{model.source}: transformers {transformers.__version__} has no causal {config.model_type!r}")
+    head = head_of(config.to_dict())
+    if config.model_type not in _KNOWN[head] and not hasattr(config, "auto_map"):
+        raise ModelError(f"{model.source}: transformers {transformers.__version__} has no {head} {config.model_type!r}")

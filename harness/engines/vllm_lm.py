@@ -23,6 +23,7 @@ from lm_eval.models.utils import has_bos_prefix, normalize_gen_kwargs, postproce
 
 from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
+from harness.engines.cell_model import in_one_context
 from harness.engines.chats import written_turns
 from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
@@ -54,6 +55,7 @@ class VllmLM:
     token_budget_used: int | None = None
     reading = encoded = None
     gives_likelihoods = True
+    context_needed = staticmethod(in_one_context)
     max_gen_toks = _NEW_TOKENS
 
     def __init__(self, library: Any, llm: Any, tokenizer: Any, name: str) -> None:

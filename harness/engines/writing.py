@@ -32,6 +32,10 @@ class Writer(Protocol):
         """Context length in tokens, including the tokens that the model writes."""
         ...
 
+    def prompt_room(self, limit: int) -> int:
+        """Most tokens of a prompt after which `limit` tokens are written."""
+        ...
+
     @property
     def max_gen_toks(self) -> int:
         """Number of tokens to generate when a request does not set one."""
@@ -85,7 +89,7 @@ def write_texts(lm: Writer, requests: Sequence[Instance], batch_size: Callable[[
         asked: dict[str, Any] = requests[numbers[0]].args[1]
         options = dict(normalize_gen_kwargs(asked, lm.max_gen_toks))
         stop, limit = stop_strings(options.pop("until"), lm.eos_text), int(options.pop("max_gen_toks"))
-        room = lm.max_length - limit
+        room = lm.prompt_room(limit)
         assert room > 0, f"{limit} new tokens leave no room for a prompt in {lm.max_length}"
         prompts = {i: lm.prompt_tokens(requests[i].args[0])[-room:] for i in numbers}
         # as lm-eval sorts them: the longest first, so that memory runs out at once if it does

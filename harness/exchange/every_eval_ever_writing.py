@@ -26,7 +26,7 @@ from harness.store import Store
 SCHEMA = "0.3.0"
 _COLLECTION = "emergence-harness"
 _UNKNOWN = "unknown"
-_LOCAL = ("tree", "lm-eval", "vllm")
+_LOCAL = ("tree", "lm-eval", "seq2seq", "encoder", "vllm")
 """Engines that load the model on the machine that evaluates."""
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -14,7 +14,9 @@ from harness.plan.setting import Setting, axes, identity, setting_of
 from harness.specs import Kind, MetricSpec, ModelSpec
 
 DEFAULT_ENGINE = "tree"
-"""Engine that answers unless another one is chosen."""
+"""Engine that asks models which continue a text, unless another one is chosen."""
+AUTO_ENGINE = "auto"
+"""Stands for the engine that fits each model; no engine has this name."""
 DESCRIPTIVE_FIELDS = ("params", "params_non_embedding", "params_active", "tokens", "loss")
 """Fields that describe a model and change none of its answers: stored results can be corrected without a new run."""
 

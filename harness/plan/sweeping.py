@@ -79,6 +79,7 @@ def expand(
     *,
     sweep: Sweep | None = None,
     engine: str = DEFAULT_ENGINE,
+    engines: Mapping[ModelSpec, str] | None = None,
 ) -> RunPlan:
     """Every cell of these suites, models and sweep, each once.
 
@@ -91,6 +92,7 @@ def expand(
         models: models to evaluate.
         sweep: shots, prompts, seeds and limit that the user chose; None takes those of each suite.
         engine: name of the engine, part of each cell's key.
+        engines: models that another engine asks; None for none.
 
     Raises:
         PlanError: a negative number, an unknown prompt, or more shots than a task can give.
@@ -135,7 +137,7 @@ def expand(
                                 system=sweep.system,
                                 format=twin,
                                 generation=generation_of(task, prompt, sweep.generation),
-                                engine=engine,
+                                engine=(engines or {}).get(model, engine),
                             )
                             cells.setdefault(cell.place, cell)
     if sweep.formats and used and not any(map(has_twin, used.values())):

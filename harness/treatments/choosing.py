@@ -37,7 +37,7 @@ BUILT_IN: Mapping[str, Treatment] = {
 """Treatments by name; their settings never change, since results are kept under the name. `sparseNN` is one for every
 whole number of percent."""
 _SPARSE = re.compile(r"sparse([1-9][0-9]?)")
-TREATING = frozenset({"tree", "lm-eval"})
+TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from harness.engines.answers import evaluate_with
+from harness.engines.cell_model import in_one_context
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import EngineSettings
@@ -23,6 +24,7 @@ class Saying:
 
     max_length = 1000
     max_gen_toks = 20
+    context_needed = staticmethod(in_one_context)
     batch_size_used = None
     token_budget_used = 77
     fallback = None

@@ -6,25 +6,28 @@ from typing import Any
 import pytest
 
 from harness.catalog.catalogue import load_catalog
-from harness.catalog.models.architectures import why_no_text
+from harness.catalog.models.architectures import why_not_asked
 from tests.builders.commands import Emergence
 
 
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "is a BertForMaskedLM, which fills gaps"),
-        ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "is a bert, an encoder"),
-        ({"model_type": "roberta"}, "is a roberta, an encoder"),
-        ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, "sorts texts into classes"),
+        (
+            {"model_type": "bert", "architectures": ["BertForQuestionAnswering"]},
+            "which marks spans of a text; expected",
+        ),
+        (
+            {"model_type": "electra", "architectures": ["ElectraForPreTraining"]},
+            "is a ElectraForPreTraining, an encoder",
+        ),
         ({"model_type": "whisper", "architectures": ["WhisperForConditionalGeneration"]}, "reads sound or pictures"),
-        ({"model_type": "clip"}, "is a clip, which reads sound or pictures and no text to continue"),
-        ({"model_type": "big_bird", "architectures": ["BigBirdModel"]}, "is a big_bird, an encoder"),
-        ({"model_type": "new", "architectures": ["NewForTokenClassification"]}, "labels the words"),
+        ({"model_type": "clip"}, "is a clip, which reads sound or pictures and no text alone"),
+        ({"model_type": "big_bird", "architectures": ["BigBirdModel"]}, "is a BigBirdModel, an encoder without"),
     ],
 )
 def test_a_model_that_does_something_else_is_told(config: dict[str, Any], reason: str) -> None:
-    assert reason in (why_no_text(config) or "")
+    assert reason in (why_not_asked(config) or "")
 
 
 @pytest.mark.parametrize(
@@ -40,21 +43,29 @@ def test_a_model_that_does_something_else_is_told(config: dict[str, Any], reason
         {"model_type": "chatglm", "architectures": ["ChatGLMModel"]},
         {"model_type": "gpt_neox"},
         {"model_type": "odd", "architectures": "no list"},
+        {"model_type": "bert", "architectures": ["BertForMaskedLM"]},
+        {"model_type": "bert", "architectures": ["BertForPreTraining"]},
+        {"model_type": "roberta"},
+        {"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]},
+        {"model_type": "new", "architectures": ["NewForTokenClassification"]},
     ],
 )
-def test_a_model_that_continues_texts_is_left_in_peace(config: dict[str, Any]) -> None:
-    assert why_no_text(config) is None
+def test_a_model_that_can_be_asked_is_left_in_peace(config: dict[str, Any]) -> None:
+    assert why_not_asked(config) is None
 
 
-def test_a_masked_model_is_refused_before_anything_is_loaded(emergence: Emergence, tmp_path: Path) -> None:
+def test_a_model_that_nobody_can_ask_is_refused_before_it_is_loaded(emergence: Emergence, tmp_path: Path) -> None:
     (shipped,) = (m for m in load_catalog().family("embedded").models if m.name == "ladder-12k")
-    shutil.copytree(str(shipped.path), tmp_path / "masked")
-    config = tmp_path / "masked" / "config.json"
-    config.write_text(json.dumps({"model_type": "bert", "architectures": ["BertForMaskedLM"]}))
+    shutil.copytree(str(shipped.path), tmp_path / "spans")
+    config = tmp_path / "spans" / "config.json"
+    config.write_text(json.dumps({"model_type": "bert", "architectures": ["BertForQuestionAnswering"]}))
     for verb in ("plan", "run"):
-        done = emergence(verb, "--task", "topic", "--model", "./masked")
+        done = emergence(verb, "--task", "topic", "--model", "./spans")
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-        assert "masked: is a BertForMaskedLM, which fills gaps in a text and does not continue it" in done.err
+        assert (
+            "spans: is a BertForQuestionAnswering, which marks spans of a text; expected a model that writes"
+            in done.err
+        )
     assert not (tmp_path / "results").exists()
 
 

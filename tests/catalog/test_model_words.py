@@ -119,15 +119,6 @@ def test_a_folder_comes_before_a_model_of_its_name(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"), [("encoder", "encoders, which"), ("seq2seq", "encoders with a decoder, which")]
-)
-@pytest.mark.parametrize("families", [("toys",), ()])
-def test_models_that_do_not_continue_a_text_are_refused(kind: str, what: str, families: tuple[str, ...]) -> None:
-    with pytest.raises(HarnessError, match=f"--family toys: its models are {what} .* Expected a family of the kind"):
-        chosen("toy-1m", families=families, text=f"kind: {kind}{FAMILY}")
-
-
-@pytest.mark.parametrize(
     ("change", "message"),
     [
         ("kind: rnn", "kind is 'rnn'; expected 'decoder', 'encoder' or 'seq2seq'"),

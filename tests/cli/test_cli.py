@@ -179,7 +179,10 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),
         (("--model", "./nowhere"), "no such folder; expected"),
         (("--prompts", "terse"), "task jumps: unknown prompt 'terse'; known: default"),
-        (("--engine", "tre"), "unknown engine 'tre'; known: lm-eval, server, simulated, tree, vllm"),
+        (
+            ("--engine", "tre"),
+            "unknown engine 'tre'; known: auto, encoder, lm-eval, seq2seq, server, simulated, tree, vllm",
+        ),
         (("--executor", "slurm"), "unknown executor 'slurm'; known: inline, ray"),
         (("--workers", "0"), "--workers 0: expected 1 or more"),
         (("--task", "two_steps", "--suite", "codegen"), "agree with --confirm_run_unsafe_code"),

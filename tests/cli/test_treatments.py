@@ -31,7 +31,7 @@ def test_treatments_are_listed_with_what_they_do_need_and_come_from(emergence: E
     rows = {row["name"]: row for row in listed}
     assert set(rows) == {"int8", "int8-dynamic", "int4", "sparse50", "sparse2:4", "six-bits"}
     assert all(row["description"] and row["needs"] and row["source"] for row in listed)
-    assert rows["sparse2:4"]["needs"] == "engine tree or lm-eval; rows of a multiple of 4 weights"
+    assert rows["sparse2:4"]["needs"] == "engine tree or seq2seq or lm-eval or encoder; rows of a multiple of 4 weights"
     assert (rows["six-bits"]["description"], rows["six-bits"]["source"]) == ("Between int8 and int4.", "a note")
     said = emergence("list", "treatments").out
     assert all(name in said for name in ("int8-dynamic", "sparse2:4"))

@@ -13,6 +13,7 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from harness.engines.answers import evaluate_with
+from harness.engines.cell_model import in_one_context
 from harness.engines.documents import DocumentCache
 from harness.engines.lm_eval_bridge import LmEvalEngine
 from harness.engines.protocol import EngineSettings
@@ -33,6 +34,7 @@ class Script:
 
     max_length = 1000
     max_gen_toks = 20
+    context_needed = staticmethod(in_one_context)
     batch_size_used = None
     token_budget_used = 77
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForQuestionAnswering
 
 from tests.builders import zoo
 
@@ -49,7 +49,7 @@ def write_models(root: Path) -> None:
     shutil.copytree(root / "llama", root / "chatty")
     (root / "chatty" / "chat_template.jinja").write_text(zoo.CHAT_TEMPLATE)
     write_coded(root / "coded", root / "llama")
-    save(masked(), root / "bert")
+    save(marking(), root / "spans")
     (root / "adapter").mkdir()
     (root / "adapter" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "my-org/base"}))
     (root / "gguf").mkdir()
@@ -70,10 +70,10 @@ def larger(times: int) -> Any:
     return type(small)(config).eval()
 
 
-def masked() -> Any:
-    """A model that fills gaps."""
+def marking() -> Any:
+    """A model that marks spans of a text, which no task asks for."""
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    return BertForMaskedLM(BertConfig(vocab_size=len(zoo.tokens("embedded")), **sizes))
+    return BertForQuestionAnswering(BertConfig(vocab_size=len(zoo.tokens("embedded")), **sizes))
 
 
 def write_coded(folder: Path, plain: Path) -> None:

@@ -1,18 +1,27 @@
-"""Whether a model can continue a text, by its config and before any weights are loaded."""
+"""What a model does with a text, by its config and before any weights are loaded."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harness.bounded.limits import EXPERTS, MODEL_LAYERS, WIDTH, UnreadableError
 from harness.wording import cut
 
+Head = Literal["causal", "seq2seq", "masked", "classifier", "tagger"]
+"""What a model gives: a text that goes on, another text, words for gaps, a class of a text, or labels of its words."""
+
+_HEADS: Mapping[str, Head] = {
+    "ForMaskedLM": "masked",
+    "ForPreTraining": "masked",
+    "ForSequenceClassification": "classifier",
+    "ForTokenClassification": "tagger",
+}
+"""End of the name of an architecture's class -> what it gives, of those that do not write."""
+_WRONG_TRAINING = frozenset({"ElectraForPreTraining", "FunnelForPreTraining"})
+"""Classes that were trained on something else than gaps, in spite of their names."""
 _OTHER_HEADS = {
-    "ForMaskedLM": "fills gaps in a text",
-    "ForSequenceClassification": "sorts texts into classes",
-    "ForTokenClassification": "labels the words of a text",
     "ForQuestionAnswering": "marks spans of a text",
     "ForMultipleChoice": "chooses among texts",
     "ForNextSentencePrediction": "compares two sentences",
@@ -24,7 +33,8 @@ _OTHER_HEADS = {
     "ForSemanticSegmentation": "parts pictures into regions",
     "ForRewardModeling": "rates texts",
 }
-"""End of the name of an architecture's class -> what such a model does."""
+"""End of the name of an architecture's class -> what such a model does, which no engine asks for."""
+_EXPECTED = "expected a model that writes, fills gaps, sorts texts into classes or labels words"
 _BIDIRECTIONAL = frozenset(
     "albert bert big_bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm eurobert "
     "flaubert fnet funnel ibert layoutlm longformer luke megatron-bert mobilebert modernbert mpnet mra nezha "
@@ -42,24 +52,71 @@ _NO_READERS = frozenset(
 """`model_type` of models that read sound or pictures; transformers loads some of them as if they read a text."""
 
 
-def why_no_text(config: Mapping[str, Any]) -> str | None:
-    """Why a model with this config.json cannot continue a text, in words that follow its name; None when it may.
+_REWRITERS = frozenset(
+    "bart bigbird_pegasus blenderbot blenderbot-small encoder-decoder fsmt led longt5 m2m_100 marian mbart mt5 mvp "
+    "nllb-moe pegasus pegasus_x plbart prophetnet switch_transformers t5 t5gemma umt5 xlm-prophetnet".split()
+)
+"""`model_type` of encoders with a decoder; most configs say so themselves (`is_encoder_decoder`)."""
+
+
+def why_not_asked(config: Mapping[str, Any]) -> str | None:
+    """Why no engine can ask a model with this config.json anything, in words that follow its name; None when one can.
 
     transformers loads masked models as causal ones, which score every text with a mask they never saw.
     """
-    named = config.get("architectures")
-    architectures = [str(name) for name in named] if isinstance(named, list) else []
+    architectures = _architectures(config)
     for name in architectures:
         for end, made_for in _OTHER_HEADS.items():
             if name.endswith(end):
-                return f"is a {name}, which {made_for} and does not continue it; expected a causal language model"
+                return f"is a {name}, which {made_for}; {_EXPECTED}"
     kind = str(config.get("model_type"))
     if kind in _NO_READERS:
-        return f"is a {kind}, which reads sound or pictures and no text to continue; expected a causal language model"
-    decodes = config.get("is_decoder") or any(name.endswith(("LMHeadModel", "ForCausalLM")) for name in architectures)
-    if kind in _BIDIRECTIONAL and not decodes:
-        return f"is a {kind}, an encoder that reads a text from both sides; expected a causal language model"
+        return f"is a {kind}, which reads sound or pictures and no text alone; {_EXPECTED}"
+    if architectures and kind in _BIDIRECTIONAL and not _decodes(config) and _named_head(config) is None:
+        return f"is a {architectures[0]}, an encoder without a head for words, classes or labels; {_EXPECTED}"
     return None
+
+
+def head_of(config: Mapping[str, Any]) -> Head:
+    """What a model with this config.json gives.
+
+    >>> head_of({"model_type": "t5"}), head_of({"architectures": ["RobertaForTokenClassification"]})
+    ('seq2seq', 'tagger')
+    """
+    if (named := _named_head(config)) is not None:
+        return named
+    kind = str(config.get("model_type"))
+    if config.get("is_encoder_decoder") is True or kind in _REWRITERS:
+        return "seq2seq"
+    return "masked" if kind in _BIDIRECTIONAL and not _decodes(config) else "causal"
+
+
+def labels_of(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the classes or labels of a model with such a head, in the order of its outputs; empty for none."""
+    named = config.get("id2label")
+    if not isinstance(named, Mapping):
+        return ()
+    numbers = {str(number): str(label) for number, label in named.items()}
+    return tuple(numbers.get(str(number), f"LABEL_{number}") for number in range(len(numbers)))
+
+
+def _named_head(config: Mapping[str, Any]) -> Head | None:
+    for name in _architectures(config):
+        for end, head in _HEADS.items():
+            if name.endswith(end) and name not in _WRONG_TRAINING:
+                return head
+    return None
+
+
+def _architectures(config: Mapping[str, Any]) -> list[str]:
+    named = config.get("architectures")
+    return [str(name) for name in named] if isinstance(named, list) else []
+
+
+def _decodes(config: Mapping[str, Any]) -> bool:
+    return bool(config.get("is_decoder")) or any(
+        name.endswith(("LMHeadModel", "ForCausalLM")) for name in _architectures(config)
+    )
 
 
 _SIZE = re.compile("size|width|dim|positions|vocab|heads|embd|inner|ctx")

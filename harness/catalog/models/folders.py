@@ -15,7 +15,7 @@ from typing import Any
 from harness.bounded.files import kind_of, read_bytes
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import CONFIG_BYTES, MODEL_TEXT_BYTES, UnreadableError
-from harness.catalog.models.architectures import check_sizes, why_no_text
+from harness.catalog.models.architectures import check_sizes, why_not_asked
 from harness.catalog.models.checkpoints import step_of, tokens_seen
 from harness.catalog.models.sizes import ParameterCounts, sizes_in
 from harness.catalog.models.weights import check_dtype, check_kind, elements, weight_files, what_else
@@ -70,12 +70,12 @@ class ModelFolder:
         return [f for p in patterns for f in self.files if f.parent == self.path and fnmatchcase(f.name, p)]
 
     def check(self) -> None:
-        """Check that weights and a tokenizer are there and whole, and that the model continues texts.
+        """Check that weights and a tokenizer are there and whole, and that some engine can ask the model.
 
         Raises:
-            ModelError: one of them is missing or damaged, or the model does something else.
+            ModelError: one of them is missing or damaged, or no engine can ask the model.
         """
-        if reason := why_no_text(self.config):
+        if reason := why_not_asked(self.config):
             raise ModelError(f"{self.path}: {reason}")
         weight_files(self.path, self.config)
         if not (tokenizers := [path.name for path in self.named(*_TOKENIZERS)]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.bounded.files import read_text
 from harness.bounded.limits import REFERENCE_BYTES, UnreadableError
-from harness.catalog.models.architectures import why_no_text
+from harness.catalog.models.architectures import why_not_asked
 from harness.catalog.models.folders import ModelFolder, read_config
 from harness.catalog.models.weights import total
 from harness.errors import ModelError
@@ -52,9 +52,9 @@ def pinned(spec: ModelSpec) -> ModelSpec:
 
 
 def _check_cached(spec: ModelSpec, commit: str) -> None:
-    """Check that a hub model whose config is in the cache continues texts."""
+    """Check that a hub model whose config is in the cache can be asked."""
     snapshot = snapshot_folder(spec.name, commit)
-    if (snapshot / "config.json").is_file() and (reason := why_no_text(read_config(snapshot))):
+    if (snapshot / "config.json").is_file() and (reason := why_not_asked(read_config(snapshot))):
         raise ModelError(f"{spec.name}: {reason}")
 
 

@@ -20,6 +20,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.utils import normalize_gen_kwargs
 
 from harness.engines.answers import evaluate_with
+from harness.engines.cell_model import in_one_context
 from harness.engines.documents import DocumentCache
 from harness.engines.pairs import Pair, check_scorable
 from harness.engines.protocol import EngineSettings
@@ -52,6 +53,7 @@ class ServerLM:
     token_budget_used: int | None = None
     reading = encoded = None
     max_gen_toks = _NEW_TOKENS
+    context_needed = staticmethod(in_one_context)
 
     def __init__(self, client: Client, name: str) -> None:
         """Ask the server whether it has the model, and what it says about tokens.

@@ -23,7 +23,7 @@ from harness.wording import cut
 
 SECONDS = 25.0
 """Time that nodes have to answer."""
-_ON_TORCH = frozenset({"tree", "lm-eval", "vllm"})
+_ON_TORCH = frozenset({"tree", "lm-eval", "seq2seq", "encoder", "vllm"})
 """Engines that need the GPU which Ray gives them."""
 
 

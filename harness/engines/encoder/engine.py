@@ -1,0 +1,88 @@
+"""The engine: which of the three kinds of encoders a model is, and what it is asked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import transformers
+
+from harness.catalog import check_local_model
+from harness.catalog.asking import why_not_answered
+from harness.catalog.models.architectures import Head, head_of, labels_of
+from harness.engines.encoder.classifier import ClassifierLM
+from harness.engines.encoder.lm import EncoderLM
+from harness.engines.encoder.masked import MaskedLM
+from harness.engines.encoder.tagger import TaggerLM
+from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.loading import load_model
+from harness.engines.protocol import CellPart, EngineSettings
+from harness.engines.unreadable import unreadable
+from harness.errors import HarnessError, ModelError
+from harness.plan import Cell
+from harness.records import CellResult
+from harness.schedule import Lane
+from harness.scoring.metrics import needs_likelihood
+from harness.specs import ModelSpec, TaskSpec
+
+log = logging.getLogger(__name__)
+
+_KINDS: Mapping[Head, type[EncoderLM]] = {"masked": MaskedLM, "classifier": ClassifierLM, "tagger": TaggerLM}
+
+
+class EncoderEngine(LmEvalEngine):
+    """An engine for one encoder of transformers, with the head that its config names."""
+
+    _head: Head
+    _labels: tuple[str, ...]
+
+    @staticmethod
+    def refusals(lane: Lane, settings: EngineSettings) -> Mapping[int, HarnessError]:
+        """None: what a model cannot answer is found when the plan is made, or when its config has come."""
+        return {}
+
+    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
+        """Answer every document of the cell."""
+        return super().evaluate(self._fitting(cell, task), task)
+
+    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
+        """Answer some documents of the cell."""
+        return super().answer_part(self._fitting(cell, task), task, documents)
+
+    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
+        """The result of the cell from the answers to all its documents."""
+        return super().join_parts(self._fitting(cell, task), task, parts)
+
+    def _fitting(self, cell: Cell, task: TaskSpec) -> Cell:
+        """The cell with the metrics that such a model has.
+
+        Raises:
+            HarnessError: the model cannot answer such a cell.
+        """
+        if (reason := why_not_answered(self._head, self._labels, cell, task)) is not None:
+            raise HarnessError(reason)
+        if self._lm.gives_likelihoods:
+            return cell
+        kept = tuple(metric for metric in cell.metrics if not needs_likelihood(metric.name))
+        if not kept:
+            raise HarnessError(f"task {task.name}: each of its metrics needs likelihoods, which a tagger does not give")
+        if len(kept) < len(cell.metrics):
+            log.info("task %s: without the metrics that need likelihoods, which a tagger does not give", task.name)
+        return replace(cell, metrics=kept)
+
+    def _load(self, model: ModelSpec) -> EncoderLM:
+        if model.path is not None:
+            check_local_model(model)
+        try:
+            config = transformers.AutoConfig.from_pretrained(
+                model.source,
+                revision="main" if model.path else model.revision,
+                trust_remote_code=self._settings.trust_remote_code,
+            ).to_dict()
+        except Exception as error:  # a damaged folder can make transformers raise any exception
+            raise unreadable(model, error) from error
+        self._head, self._labels = head_of(config), labels_of(config)
+        if self._head not in _KINDS:
+            raise ModelError(f"{model.name}: is no encoder alone; expected --engine tree or seq2seq, or none named")
+        return load_model(_KINDS[self._head], model, self._settings, self._device)
