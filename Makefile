@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/installed
 LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes
 
 # Suites that execute no programs of models, for machines where nothing holds these.
-HARMLESS := $(shell grep -L 'unsafe_code: true' tasks/*/suite.yaml | cut -d/ -f2 | paste -sd, -)
+HARMLESS := $(shell grep -LE 'unsafe_code: true|in_all: false' tasks/*/suite.yaml | cut -d/ -f2 | paste -sd, -)
 HAS_FENCE := 'from harness.scoring.sandbox import fenced_sandbox; fenced_sandbox(allow_unfenced=False)'
 UNFENCED ?=
 # Files that `make fuzz` hands to the readers of files of others; READER='cell header' takes one reader alone.
@@ -22,7 +22,7 @@ LONG := packaging or ray or processes or sandbox or parity or outside or pages o
 FILES := -n auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test lowest browser bench real pages calibrate security fuzz dashboard lint docs format lock audit
+.PHONY: help run treatments check test lowest browser bench real pages calibrate security fuzz dashboard lint docs format lock audit
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	$(BIN)/emergence verdicts --results $(RESULTS)
 	$(BIN)/emergence report --results $(RESULTS) -o $(RESULTS)/report.html
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
+
+treatments: $(INSTALLED)  ## what rounding and pruning take away from the embedded family: a figure and tables in results/ (minutes)
+	$(BIN)/emergence run --suite treatments --family embedded --energy --results $(RESULTS)
+	$(BIN)/emergence curves --results $(RESULTS) --task entities,topic --shots 0 --metric headline --variants --figure $(RESULTS)/treatments.svg >/dev/null
+	$(BIN)/emergence costs --results $(RESULTS) --task entities,topic --shots 0 --figure $(RESULTS)/costs.svg
+	$(BIN)/emergence energy --results $(RESULTS) --task entities,topic --shots 0 --by treatment
 
 check: $(INSTALLED) lint  ## lint, types, import rules and the fast tests: what to run before each commit
 	$(BIN)/python -m pytest $(FILES) -m "not ($(LONG))"

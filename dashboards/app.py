@@ -25,6 +25,7 @@ PAGES = (
     ("shots", "Shots × scale", ":material/grid_on:"),
     ("classes", "Classes", ":material/category:"),
     ("leaderboard", "Leaderboard", ":material/leaderboard:"),
+    ("costs", "Costs", ":material/savings:"),
     ("compare", "Compare", ":material/compare_arrows:"),
     ("samples", "Samples", ":material/search:"),
     ("runs", "Runs", ":material/monitoring:"),

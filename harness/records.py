@@ -142,6 +142,11 @@ class Provenance:
     time and memory were limited; None when it wrote no programs, or before this was recorded."""
     energy_wh: float | None = None
     """Energy in watt hours; None when not measured. `harness.engines.energy` says what is counted."""
+    energy_measured_wh: float | None = None
+    """Part of `energy_wh` that counters of the processor (RAPL) and of GPUs (NVML) gave; the rest is estimated from
+    rated power. None when nothing was measured, or before this was recorded."""
+    load_energy_wh: float | None = None
+    """Energy of loading the model, with what its treatment took; None as for `load_seconds`, and without `--energy`."""
     weights: Weights | None = None
     """Size of the model's weights, and what its treatment did; None for an engine that loads none itself, or before
     this was recorded."""
@@ -288,6 +293,8 @@ def _check_result(result: CellResult) -> None:
     AMOUNT.check("seconds", result.provenance.seconds)
     AMOUNT.check("load_seconds", result.provenance.load_seconds)
     AMOUNT.check("energy_wh", result.provenance.energy_wh)
+    AMOUNT.check("energy_measured_wh", result.provenance.energy_measured_wh)
+    AMOUNT.check("load_energy_wh", result.provenance.load_energy_wh)
     AMOUNT.check("peak_bytes", result.provenance.peak_bytes)
     if (weights := result.provenance.weights) is not None:
         for name in ("number", "dense_bytes", "memory_bytes", "packed_bytes", "treated"):

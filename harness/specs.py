@@ -216,6 +216,8 @@ class Suite:
     """Shot counts to sweep; empty for those that each task asks for itself, which is 0 where it says nothing."""
     prompts: tuple[str, ...] = ("default",)
     """Prompt variants to sweep."""
+    treatments: tuple[str, ...] = ()
+    """What is done to the weights of every model, `none` for nothing; empty for models as they are."""
     seeds: int = 1
     """Number of few-shot seeds: 0, 1, ... seeds-1."""
     limit: int | None = None

@@ -255,6 +255,18 @@ def energy(watt_hours: float) -> str:
     return f"{number(1e3 * watt_hours)} mWh"
 
 
+def carbon(grams: float) -> str:
+    """Carbon dioxide in the unit that suits it.
+
+    >>> carbon(0.0123), carbon(12.34), carbon(1500), carbon(2.5e6)
+    ('12.3 mg', '12.3 g', '1.5 kg', '2.5 t')
+    """
+    for unit, name in ((1e6, "t"), (1e3, "kg"), (1.0, "g")):
+        if float(f"{grams:.2e}") >= unit:
+            return f"{number(grams / unit)} {name}"
+    return f"{number(1e3 * grams)} mg"
+
+
 def file_size(size: float) -> str:
     """Bytes in the unit that suits them, 1,000 of each in the next.
 

@@ -388,11 +388,11 @@ def _load(path: Path, permitted: Permissions) -> tuple[_Spec, Mapping[str, DataF
     raw = read_yaml(path)
     if "family" in raw:
         return family_of(validated(FamilyFile, raw, path), path), {}
-    if "treatments" in raw:
+    if "treatments" in raw and "suite" not in raw:
         return validated(TreatmentsFile, raw, path), {}
     if "suite" in raw:
         file = validated(SuiteFile, raw, path)
-        lists = {"tasks": tuple(file.tasks), "shots": tuple(file.shots), "prompts": tuple(file.prompts)}
+        lists = {name: tuple(getattr(file, name)) for name in ("tasks", "shots", "prompts", "treatments")}
         return Suite(**{**file.model_dump(exclude={"suite"}), **lists, "name": file.suite}), {}
     if "task" in raw and "lm_eval" in raw:
         return validated(WrapperFile, raw, path), {}

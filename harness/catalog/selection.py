@@ -86,6 +86,7 @@ def select(
         params: parameters of models on a server that no family file describes.
         dtype: number format that every model is loaded in; None takes that of its family.
         treatments: names of what is done to the weights of every model, `none` for nothing; each makes a variant of it.
+            Without any those of the suites.
         as_asked: leave models of the hub at the branch, tag or commit that was asked for; such a plan is not for a run.
         counted: counts the documents of a task whose number is not known, for a limit that is a share; None refuses
             such a limit.
@@ -110,8 +111,8 @@ def select(
         folders, specs = _models(catalog, families, words, as_asked)
     if dtype is not None:
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
-    if treatments:
-        specs = treated(specs, treatments, catalog.treatments)
+    if asked := tuple(treatments) or _treatments_of(chosen):
+        specs = treated(specs, asked, catalog.treatments)
     kinds = {name: family.kind for name, family in catalog.families.items()}
     engines = engines_of(specs, engine, kinds)
     check_engine(specs, set(engines.values()))
@@ -175,6 +176,19 @@ def _check_chat(folders: Sequence[ModelFolder], models: Iterable[ModelSpec], cha
     if able and not chat:
         named = ", ".join(able.values())
         log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", named)
+
+
+def _treatments_of(suites: Sequence[Suite]) -> tuple[str, ...]:
+    """The treatments that all the suites ask for.
+
+    Raises:
+        PlanError: they ask for different ones.
+    """
+    asked = {suite.treatments: suite.name for suite in suites}
+    if len(asked) > 1:
+        said = "; ".join(f"{name}: {','.join(treatments) or 'none'}" for treatments, name in asked.items())
+        raise PlanError(f"suites ask for different treatments ({said}): run them one by one, or give --treatment")
+    return next(iter(asked), ())
 
 
 def _suites(catalog: Catalog, names: Sequence[str], tasks: Sequence[str]) -> tuple[Catalog, list[Suite]]:

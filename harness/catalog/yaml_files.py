@@ -206,6 +206,7 @@ class SuiteFile(_Strict):
     tasks: Annotated[list[_TaskName], Field(min_length=1)]
     shots: Annotated[list[_Shots], Field(min_length=1)] = []
     prompts: Annotated[list[str], Field(min_length=1)] = ["default"]
+    treatments: Annotated[list[str], Field(min_length=1)] = []
     seeds: _Count = 1
     limit: _Count | None = None
     unsafe_code: bool = False

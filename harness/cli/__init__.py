@@ -46,6 +46,8 @@ _VERBS = (
     "tasks",
     "samples",
     "classes",
+    "energy",
+    "costs",
     "leaderboard",
     "import",
     "export",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -24,16 +22,16 @@ from harness.cli.options import (
     whole_numbers,
 )
 from harness.cli.output import print_file, print_json, print_line, print_paragraph, say, table
-from harness.cli.write import paper_of, write_figures
-from harness.errors import PlanError, unknown
+from harness.cli.read import chosen_results
+from harness.cli.write import csv_text, paper_of, write_figures
+from harness.errors import PlanError
 from harness.reading import answer_reader, read_outcomes
 from harness.store import Store
-from harness.wording import counted, defused, number, percent, score
+from harness.wording import counted, number, percent, score
 
 if TYPE_CHECKING:
     from harness.analysis.classes import ClassCurves, ClassReport
     from harness.analysis.curves import Scale
-    from harness.records import CellResult
 
 _SCHEMES = {"label": "", "strict": ", strict", "partial": ", partial"}
 _OF_CELL = ("family", "model", "variant", "revision", "run", "params", "task", "shots", "prompt", "seed", "key")
@@ -83,7 +81,7 @@ def command(
     paper = paper_of(figure, width, font)
     if confusion and output_format != "csv":
         raise PlanError("--confusion is for --format csv; the matrix is in the JSON, and in the table with --model")
-    done = _chosen(
+    done = chosen_results(
         read_outcomes(results, say).results, split(family), split(task), whole_numbers(shots, "--shots"), split(model)
     )
     from harness.analysis.classes import class_curves, class_reports
@@ -101,41 +99,13 @@ def command(
     if as_json or output_format == "json":
         print_json({"reports": [_object(one) for one in reports], "classes": list(_appearances(curves, scale))})
     elif output_format == "csv":
-        print_file(_csv(_COUNTS, _confusions(reports)) if confusion else _csv(_COLUMNS, _rows(reports)))
+        print_file(csv_text(_COUNTS, _confusions(reports)) if confusion else csv_text(_COLUMNS, _rows(reports)))
     elif model:
         for report in reports:
             _show_report(report)
     else:
         for one in curves:
             _show_curves(one)
-
-
-def _chosen(
-    done: Sequence[CellResult],
-    families: Sequence[str],
-    tasks: Sequence[str],
-    shots: Sequence[int] | None,
-    models: Sequence[str],
-) -> list[CellResult]:
-    """The results that were asked for, by size; a model may be called by the part behind its last slash.
-
-    Raises:
-        PlanError: none has such a name.
-    """
-    kept = sorted(
-        done, key=lambda one: (one.cell.model.family, one.cell.task, one.cell.shots, one.cell.model.params or 0)
-    )
-    for what, asked, names in (
-        ("family", families, lambda cell: (cell.model.family,)),
-        ("task", tasks, lambda cell: (cell.task,)),
-        ("shot count", [str(one) for one in shots or ()], lambda cell: (str(cell.shots),)),
-        ("model", models, lambda cell: (cell.model.name, cell.model.name.rpartition("/")[2])),
-    ):
-        for name in asked:
-            if not any(name in names(one.cell) for one in done):
-                raise PlanError(unknown(what, name, {names(one.cell)[0] for one in done}))
-        kept = [one for one in kept if not asked or {*asked} & {*names(one.cell)}]
-    return kept
 
 
 def _draw(path: Path, reports: Sequence[ClassReport] | None, curves: Sequence[ClassCurves], paper: Any) -> None:
@@ -321,14 +291,3 @@ def _confusions(reports: Sequence[ClassReport]) -> Iterator[dict[str, object]]:
         for expected, row in zip(report.names, report.matrix or (), strict=False):
             for answered, documents in zip((*report.names, None), row, strict=True):
                 yield {**_of_cell(report), "expected": expected, "answered": answered, "documents": documents}
-
-
-def _csv(columns: Sequence[str], rows: Iterator[dict[str, object]]) -> str:
-    """Full precision, missing values empty; names that a spreadsheet takes for formulas begin with an apostrophe."""
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        values = (row.get(name) for name in columns)
-        writer.writerow([defused(value) if isinstance(value, str) else value for value in values])
-    return sink.getvalue()

@@ -15,10 +15,11 @@ from harness.errors import HarnessError, PlanError
 from harness.plan import Cell
 from harness.reading import document_reader, read_outcomes
 from harness.store import Store
-from harness.wording import interval, p_value, percent_change, score, signed
+from harness.wording import interval, p_value, percent, percent_change, score, signed
 
 if TYPE_CHECKING:
     from harness.analysis.compare import Comparison, Unpaired
+    from harness.analysis.costs import CostRatios
 
 _SIDE = "model, MODEL@REVISION, or terms such as model=pythia-70m,shots=0"
 
@@ -55,6 +56,7 @@ def command(
     runs of the same recipe would differ is counted where sizes of the family have several, and with --run-sd.
     """
     from harness.analysis.compare import choose_side, compare_pairs, noise_from, pair_up, summary
+    from harness.analysis.costs import cost_ratios
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
@@ -77,16 +79,20 @@ def command(
 
         write_figures(figure, [comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}", paper)
     counted = summary(compared.comparisons)
+    costs = cost_ratios([both for pair in pairing.pairs for both in zip(pair.a, pair.b, strict=False)])
     if as_json:
         comparisons = [_object(one) for one in compared.comparisons]
         left = [one._asdict() for one in unpaired]
-        print_json({"a": a, "b": b, "comparisons": comparisons, "unpaired": left, "summary": counted._asdict()})
+        print_json(
+            {"a": a, "b": b, "comparisons": comparisons, "unpaired": left, "summary": counted._asdict()}
+            | {"costs": costs._asdict()}
+        )
         return
     print_line(f"A {a}, B {b}")
     print_line()
     print(table(_HEAD, [_row(one) for one in compared.comparisons]))
     print_line()
-    for line in (*_notes(compared.comparisons), *_not_compared(unpaired)):
+    for line in (*_notes(compared.comparisons), *_said_of(costs), *_not_compared(unpaired)):
         print_paragraph(line)
     print_line(
         f"B is better on {counted.better}, worse on {counted.worse}, with no clear difference on {counted.unclear} "
@@ -134,6 +140,15 @@ def _row(one: Comparison) -> tuple[object, ...]:
         percent_change(found.stderr / found.stderr_unpaired - 1) if found.stderr and found.stderr_unpaired else None,
         score(found.detectable),
     )
+
+
+def _said_of(costs: CostRatios) -> Iterator[str]:
+    """What B takes of what A takes, where their weights differ in size."""
+    if costs.weight_bytes is None or abs(costs.weight_bytes - 1) < 0.001:
+        return
+    named = (("bytes on disk", costs.weight_bytes), ("time for each document", costs.seconds), ("energy", costs.energy))
+    known = [f"{percent(ratio)} of the {name}" for name, ratio in named if ratio is not None]
+    yield f"B takes {', '.join(known)} of A; `emergence costs` shows both beside their scores."
 
 
 def _notes(comparisons: Iterable[Comparison]) -> Iterator[str]:

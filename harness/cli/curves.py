@@ -74,6 +74,10 @@ def command(
     own_axes: Annotated[
         bool, typer.Option("--own-axes", help="Give each panel a y axis that ends with its points.")
     ] = False,
+    variants: Annotated[
+        bool,
+        typer.Option("--variants", help="Draw a panel for each task with a line for each treatment of the models."),
+    ] = False,
     compare_with: CompareWith = None,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +107,12 @@ def command(
             width=900.0 if paper is None else paper.drawn_width,
         )
         shown = _rows(drawn, chosen, judging=judging)
-        made = _figures(shown, look, pairs=pairs, apart=figure is None or _is_page(figure))
+        if variants:
+            from harness.figures import treatment_figure
+
+            made = [treatment_figure(chosen)] if chosen else []
+        else:
+            made = _figures(shown, look, pairs=pairs, apart=figure is None or _is_page(figure))
         if figure is not None:
             write_figures(figure, made, "Curves over scale", paper)
         if supplement is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.analysis.curves import Curve, Scale
     from harness.analysis.verdict import Judged
     from harness.plan import Cell
+    from harness.records import CellResult
     from harness.store import DocumentScores, Outcomes
 
 
@@ -170,6 +171,40 @@ def _said_of(drawn: tuple[Curve, ...], scale: Scale) -> tuple[Curve, ...]:
     if not drawn:
         say(f"nothing to draw: every cell failed, or no model has a known place on the axis of {scale}")
     return drawn
+
+
+def chosen_results(
+    done: Sequence[CellResult],
+    families: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    shots: Sequence[int] | None = None,
+    models: Sequence[str] = (),
+) -> list[CellResult]:
+    """The results that were asked for, by family, task, shots and size; a choice that was not made leaves none out.
+
+    Args:
+        done: all results.
+        families: names of families.
+        tasks: names of tasks.
+        shots: numbers of demonstrations.
+        models: names of models, or what stands behind their last slash.
+
+    Raises:
+        PlanError: none has such a name.
+    """
+    kept = sorted(done, key=lambda r: (r.cell.model.family, r.cell.task, r.cell.shots, r.cell.model.params or 0))
+    of_cells: dict[str, tuple[Sequence[str], Callable[[Cell], tuple[str, ...]]]] = {
+        "family": (families, lambda cell: (cell.model.family,)),
+        "task": (tasks, lambda cell: (cell.task,)),
+        "shot count": ([str(one) for one in shots or ()], lambda cell: (str(cell.shots),)),
+        "model": (models, lambda cell: (cell.model.name, cell.model.name.rpartition("/")[2])),
+    }
+    for what, (asked, names) in of_cells.items():
+        for name in asked:
+            if not any(name in names(one.cell) for one in done):
+                raise PlanError(unknown(what, name, {names(one.cell)[0] for one in done}))
+        kept = [one for one in kept if not asked or {*asked} & {*names(one.cell)}]
+    return kept
 
 
 def choose(

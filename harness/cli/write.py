@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.output import say
 from harness.errors import HarnessError
+from harness.wording import defused
 
 if TYPE_CHECKING:
     from harness.figures import Paper
@@ -22,6 +25,21 @@ def write_text(path: Path, text: str) -> None:
         HarnessError: the file cannot be written.
     """
     write_bytes(path, text.encode(errors="backslashreplace"))  # half a pair of surrogates has no UTF-8
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    r"""Comma-separated, full precision, missing values empty; what a spreadsheet takes for a formula is no formula.
+
+    >>> csv_text(["class", "f1"], [{"class": "=A1", "f1": 0.5}, {"class": "b"}])
+    "class,f1\n'=A1,0.5\nb,\n"
+    """
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (row.get(name) for name in columns)
+        writer.writerow([defused(value) if isinstance(value, str) else value for value in values])
+    return sink.getvalue()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from harness.errors import MachineError
 
@@ -41,6 +41,15 @@ def meter(device: str) -> Meter:
     return Meter(device)
 
 
+class Reading(NamedTuple):
+    """The energy of one piece of work."""
+
+    wh: float
+    """Watt hours in all."""
+    measured_wh: float
+    """Part of it that counters gave: RAPL for the processor, NVML for GPUs. The rest is estimated."""
+
+
 class Meter:
     """Measures one cell after the other. A measurement that fails gives None and a warning, never an exception."""
 
@@ -53,10 +62,13 @@ class Meter:
         if self._tracker is not None:
             _tried(self._tracker.start_task)
 
-    def stop(self) -> float | None:
-        """Watt hours since the start; None when they could not be measured."""
-        reading = None if self._tracker is None else _tried(self._tracker.stop_task)
-        return None if reading is None else 1000.0 * float(reading.energy_consumed)
+    def stop(self) -> Reading | None:
+        """The energy since the start; None when it could not be measured."""
+        said = None if self._tracker is None else _tried(self._tracker.stop_task)
+        if said is None:
+            return None
+        counted = said.gpu_energy + (said.cpu_energy if _counts_processor(self._tracker) else 0.0)
+        return Reading(1000.0 * float(said.energy_consumed), 1000.0 * float(counted))
 
 
 def _tracker(device: str) -> OfflineEmissionsTracker:
@@ -78,6 +90,16 @@ def _tracker(device: str) -> OfflineEmissionsTracker:
     finally:
         emissions_tracker.get_hierarchical_config = usual
     return tracker
+
+
+_COUNTERS = ("intel_rapl", "intel_power_gadget", "windows_emi")
+"""What codecarbon calls reading a processor; all else is an estimate from its rated power."""
+
+
+def _counts_processor(tracker: Any) -> bool:
+    """True when the processor is read and not estimated; that of a Mac is always read."""
+    kinds = [(type(one).__name__, getattr(one, "_mode", None)) for one in getattr(tracker, "_hardware", ())]
+    return any(mode in _COUNTERS or name == "AppleSiliconChip" for name, mode in kinds)
 
 
 def _tried(call: Callable[[], _T]) -> _T | None:

@@ -72,6 +72,8 @@ class CellPart:
     """Why lm-eval's own code answered some of the requests; None when it answered none."""
     energy_wh: float | None = None
     """Energy in watt hours; None when not measured."""
+    energy_measured_wh: float | None = None
+    """Part of it that counters gave; None when not measured."""
 
 
 class Engine(Protocol):
@@ -190,12 +192,14 @@ def attempt_join(engine: CuttingEngine, cell: Cell, task: TaskSpec, parts: Seque
 def _joined(last: Provenance, parts: Sequence[CellPart]) -> Provenance:
     """The provenance of a cell whose parts several workers answered: their times and energies added up."""
     energies = [part.energy_wh for part in parts if part.energy_wh is not None]
+    measured = [part.energy_measured_wh for part in parts if part.energy_measured_wh is not None]
     return replace(
         last,
         started_at=min(part.started_at for part in parts),
         seconds=last.seconds + sum(part.seconds for part in parts),
         fallback=next((part.fallback for part in parts if part.fallback), None),
         energy_wh=sum(energies) if len(energies) == len(parts) else None,
+        energy_measured_wh=sum(measured) if len(measured) == len(parts) else None,
     )
 
 

@@ -7,12 +7,12 @@ import logging
 import pickle
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import TypeVar, cast
 
 from harness.engines import pulse
-from harness.engines.energy import meter
+from harness.engines.energy import Reading, meter
 from harness.engines.protocol import (
     ENGINES,
     CellPart,
@@ -33,6 +33,8 @@ from harness.schedule import ALL_LATER, Job, Lane
 from harness.wording import duration
 
 log = logging.getLogger(__name__)
+
+_Done = TypeVar("_Done")
 
 _POISONED = re.compile(r"CUDA error|device-side assert|HIP error|CU(BLAS|DNN|SPARSE|SOLVER)_STATUS_(?!ALLOC_FAILED)")
 """What torch says when a GPU's context is broken: whatever the process asks of the GPU afterwards fails too."""
@@ -78,6 +80,7 @@ class LaneWorker:
         self._before: Engine | None = None
         self._refused: Mapping[int, HarnessError] = {}
         self._load_seconds: float | None = None
+        self._load_energy_wh: float | None = None
         self._meter = meter(settings.device) if settings.energy else None
 
     def open(self, lane: Lane) -> tuple[CellFailure, ...]:
@@ -88,7 +91,10 @@ class LaneWorker:
             self._refused = refusals(lane, self._settings)
             if len(self._refused) == len(lane.jobs):
                 return tuple(failure(job.cell, self._refused[i]) for i, job in enumerate(lane.jobs))
-            self._engine = open_engine(lane.engine, lane.model, self._settings, self._before)
+            self._engine, loading = self._metered(
+                lambda: open_engine(lane.engine, lane.model, self._settings, self._before)
+            )
+            self._load_energy_wh = None if loading is None else loading.wh
         except Exception as error:  # as broad as `attempt`: a model that does not load must not end the run
             return tuple(failure(job.cell, error) for job in lane.jobs)
         self._load_seconds = time.perf_counter() - started
@@ -101,25 +107,35 @@ class LaneWorker:
         if index in self._refused:
             return failure(job.cell, self._refused[index])
         pulse.begin(_number(job, documents))
-        if self._meter is not None:
-            self._meter.start()
         started = time.perf_counter()
-        back: Outcome | CellPart
-        try:
+
+        def ask() -> Outcome | CellPart:
             if documents is None:
-                back = attempt(engine, job.cell, job.task)
-            else:
-                back = attempt_part(cast(CuttingEngine, engine), job.cell, job.task, documents)
-        finally:  # also on Ctrl-C: a meter left running would count on into the next cell
-            energy_wh = None if self._meter is None else self._meter.stop()
+                return attempt(engine, job.cell, job.task)
+            return attempt_part(cast(CuttingEngine, engine), job.cell, job.task, documents)
+
+        back, energy = self._metered(ask)
         part = "" if documents is None else f", documents {_places(documents)},"
         log.info("%s%s took %s", job.cell.label, part, duration(time.perf_counter() - started))
         if isinstance(back, CellPart):
-            return replace(back, energy_wh=energy_wh)
+            return back if energy is None else replace(back, energy_wh=energy.wh, energy_measured_wh=energy.measured_wh)
         back = self._with_loading(back)
-        if energy_wh is None or isinstance(back, CellFailure):
+        if energy is None or isinstance(back, CellFailure):
             return back
-        return replace(back, provenance=replace(back.provenance, energy_wh=energy_wh))
+        ran = replace(back.provenance, energy_wh=energy.wh, energy_measured_wh=energy.measured_wh)
+        return replace(back, provenance=ran)
+
+    def _metered(self, work: Callable[[], _Done]) -> tuple[_Done, Reading | None]:
+        """What some work gives, and the energy that it took; None without a meter."""
+        if self._meter is None:
+            return work(), None
+        self._meter.start()
+        reading: Reading | None = None
+        try:
+            done = work()
+        finally:  # also on Ctrl-C: a meter left running would count on into the next cell
+            reading = self._meter.stop()
+        return done, reading
 
     def join(self, index: int, parts: Sequence[CellPart]) -> Outcome:
         """The outcome of the job number `index` from the answers to all its documents."""
@@ -127,10 +143,11 @@ class LaneWorker:
         return self._with_loading(attempt_join(cast(CuttingEngine, engine), job.cell, job.task, parts))
 
     def _with_loading(self, outcome: Outcome) -> Outcome:
-        """The outcome with the time that the model took to load, from which later plans are made."""
+        """The outcome with the time and energy that the model took to load, from which later plans are made."""
         if isinstance(outcome, CellFailure):
             return outcome
-        return replace(outcome, provenance=replace(outcome.provenance, load_seconds=self._load_seconds))
+        ran = replace(outcome.provenance, load_seconds=self._load_seconds, load_energy_wh=self._load_energy_wh)
+        return replace(outcome, provenance=ran)
 
     def _job(self, index: int) -> tuple[Job, Engine]:
         assert self._lane is not None, "open() first"

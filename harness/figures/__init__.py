@@ -7,6 +7,7 @@ from harness.figures.artefact import sharp_over_smooth
 from harness.figures.classes import class_figure, confusion_map
 from harness.figures.comparison import comparison_figure
 from harness.figures.composition import composition_figure
+from harness.figures.costs import CostAxis, cost_figure, efficiency_figure
 from harness.figures.counts import verdict_counts
 from harness.figures.curves import curve_figure, overview, pairs, sharp_and_smooth
 from harness.figures.forecast import forecast_figure
@@ -20,6 +21,7 @@ from harness.figures.power import power_figure
 from harness.figures.small import panels_caption, task_panels
 from harness.figures.static import to_svg
 from harness.figures.style import COLOURS, SYMBOLS, caption, heading
+from harness.figures.treatments import treatment_figure
 from harness.figures.widths import CELL_LOOK, for_any_width
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "COLOURS",
     "PICTURES",
     "SYMBOLS",
+    "CostAxis",
     "FigureLook",
     "Line",
     "Paper",
@@ -35,7 +38,9 @@ __all__ = [
     "comparison_figure",
     "composition_figure",
     "confusion_map",
+    "cost_figure",
     "curve_figure",
+    "efficiency_figure",
     "for_any_width",
     "forecast_figure",
     "heading",
@@ -55,6 +60,7 @@ __all__ = [
     "to_page",
     "to_picture",
     "to_svg",
+    "treatment_figure",
     "untitled",
     "verdict_counts",
 ]

@@ -266,6 +266,19 @@ empty means no score.</p>
 {% endfor %}
 {% for drawn in heat_maps %}{{ drawn }}{% endfor %}
 
+{% if costs.rows %}
+<h2 id="costs">What it took</h2>
+<p>Score: the mean way from chance (0) to perfect (1) over the settings that all models of a family have. On disk: a
+file of the weights that wastes nothing. Ready in: loading, rounding, pruning, training. {{ costs.basis }}</p>
+<div class="scroll"><table>
+<thead><tr>{% for name in costs.head %}<th class="{{ 'number wide' if loop.index0 >= 2 else '' }}">{{ name }}</th>
+{% endfor %}</tr></thead>
+<tbody>{% for row in costs.rows %}<tr>{% for value in row %}
+<td class="{{ 'number' if loop.index0 >= 2 else 'name' }}">{{ value }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% for drawn in cost_figures %}{{ drawn }}{% endfor %}
+{% endif %}
+
 {% if power %}
 <h2 id="power">What the documents can show</h2>
 {{ power }}

@@ -33,6 +33,7 @@ from harness.report.board import board_of
 from harness.report.citation import bibtex
 from harness.report.classes import class_drawings
 from harness.report.commands import commands
+from harness.report.costs import cost_drawings, cost_table
 from harness.report.drawings import SCRIPT, STILL_WIDTH, Drawings, compressed
 from harness.report.drawn import TaskPlace, drawn_tasks, task_place
 from harness.report.page import PAGE, STYLE
@@ -164,6 +165,8 @@ def report_page(
         paired=board.by_document,
         glossary=_glossary(study),
         power=drawings.of(figures.power_figure(resolutions(study.judged)), "power") if _can_tell(study) else None,
+        costs=cost_table(study.results),
+        cost_figures=[drawings.of(one, "costs") for one in cost_drawings(study.results)],
         heat_maps=[drawings.of(one, "leaderboard") for one in _heat_maps(study, {task for _, _, task in anchors})],
         failures=[_failure_row(f) for f in study.failures],
         partial=missing_documents(study.results),

@@ -36,6 +36,7 @@ PAGES = (
     "Shots × scale",
     "Classes",
     "Leaderboard",
+    "Costs",
     "Compare",
     "Samples",
     "Runs",

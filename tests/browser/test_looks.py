@@ -32,6 +32,7 @@ PAGES = (
     "shots",
     "classes",
     "leaderboard",
+    "costs",
     "compare",
     "samples",
     "runs",

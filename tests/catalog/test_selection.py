@@ -112,3 +112,19 @@ def test_the_results_folder_is_read_once(toy: Path, tmp_path: Path) -> None:
     below = {path: n for path, n in counts.items() if path.is_relative_to(results)}
     assert sum(path.name == "cell.json" for path in below) == 16
     assert set(below.values()) == {1}
+
+
+def test_a_suite_may_ask_for_treatments_which_others_replace() -> None:
+    catalog, of = load_catalog(), {"models": ["ladder-12k"], "limit": 5}
+    variants = [cell.model.variant for cell in select(catalog, suites=["treatments"], tasks=["topic"], **of).cells]
+    assert variants == [None, "int8", "int4", "sparse50"]
+    (cell,) = select(catalog, suites=["treatments"], tasks=["topic"], treatments=["int8"], **of).cells
+    assert cell.model.variant == "int8"
+    assert "treatments" not in {cell.suite for cell in select(catalog, suites=["all"], **of).cells}
+
+
+def test_suites_that_ask_for_different_treatments_are_run_one_by_one() -> None:
+    with pytest.raises(
+        HarnessError, match=r"suites ask for different treatments \(.*qa: none.*\): run them one by one"
+    ):
+        select(load_catalog(), suites=["qa", "treatments"], models=["ladder-12k"])

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from harness.plan import Cell
+from harness.records import Weights
 from harness.store import SAMPLES, Store
-from tests.builders import cell, failed, model, result, task
+from tests.builders import cell, failed, made_with, model, result, task
 from tests.builders.commands import Emergence
 
 WRONG, RIGHT = [0.0] * 20, [1.0] * 20
@@ -157,3 +158,15 @@ def test_runs_of_a_size_are_compared_as_their_mean(emergence: Emergence, tmp_pat
         "comparisons"
     ]
     assert (len(data["a"]["keys"]), data["runs_a"], data["run_freedom"]) == (2, 2, pytest.approx(2, abs=0.1))
+
+
+def test_what_a_variant_takes_stands_below_its_scores(emergence: Emergence, tmp_path: Path) -> None:
+    store = Store(tmp_path / "results")
+    for variant, packed, seconds in ((None, 400, 2.0), ("int8", 100, 3.0)):
+        weights = Weights(number=100, dense_bytes=400, memory_bytes=packed, packed_bytes=packed)
+        of = result(cell(model=model(1000, variant=variant)), values=RIGHT)
+        store.write(made_with(of, weights=weights, seconds=seconds))
+    said = emergence("compare", "variant=none", "variant=int8").out
+    assert "B takes 25% of the bytes on disk, 150% of the time for each document of A" in said
+    data = json.loads(emergence("compare", "variant=none", "variant=int8", "--json").out)
+    assert data["costs"] == {"weight_bytes": 0.25, "seconds": 1.5, "energy": None}

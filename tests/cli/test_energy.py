@@ -27,6 +27,8 @@ def test_a_run_with_energy_has_it_in_its_results_and_the_leaderboard(
     results = Store(Path("results")).results()
     assert len(results) == 4
     assert all((r.provenance.energy_wh or 0.0) > 0.0 for r in results)
+    assert all(0.0 <= (r.provenance.energy_measured_wh or 0.0) <= (r.provenance.energy_wh or 0.0) for r in results)
+    assert all((r.provenance.load_energy_wh or 0.0) > 0.0 for r in results)
     rows = list(csv.DictReader(io.StringIO(emergence("leaderboard").out)))
     assert rows
     assert all(float(row["energy_wh"]) > 0.0 for row in rows)

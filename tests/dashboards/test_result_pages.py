@@ -19,12 +19,12 @@ from streamlit.testing.v1.element_tree import Element
 
 from harness.leaderboard import tidy_table, to_csv, wide_table
 from harness.store import JUDGED, Store
-from tests.builders import SIZES, cell, failed, grown, model, result, task
+from tests.builders import SIZES, cell, failed, grown, made_with, model, result, task
 from tests.builders.classes import chosen
 from tests.builders.curves import RISE
 from tests.builders.dashboards import APP, column, markup, numbers, opened, texts
 
-PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "classes", "leaderboard", "compare")
+PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "classes", "leaderboard", "costs", "compare")
 
 
 @pytest.fixture(scope="module")
@@ -592,3 +592,16 @@ def test_classes_have_curves_and_the_confusion_matrix_of_a_cell(own: Store) -> N
 @pytest.mark.usefixtures("store")
 def test_without_classes_the_page_says_so() -> None:
     assert "No task here has classes" in texts(opened("classes"))
+
+
+def test_costs_have_a_row_per_model_and_say_what_was_measured(own: Store) -> None:
+    for params in (1_000, 10_000):
+        known = {"energy_wh": 0.5, "energy_measured_wh": 0.1, "load_seconds": 2.0}
+        own.write(made_with(result(cell(model=model(params), of=task("lights"))), **known))
+    app = opened("costs", region="FRA")
+    said = texts(app)
+    assert "1 Wh, 56 mg: 56 g of CO2 per kWh (France 2023" in said
+    assert "Recorded for 2 of " in said
+    assert "counters gave 20% of it" in said
+    assert len(charts(app)) == 2
+    assert set(column(app, "Variant")) == {"plain"}

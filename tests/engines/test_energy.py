@@ -6,10 +6,11 @@ import socket
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness.engines.energy import Meter, check_installed
+from harness.engines.energy import Meter, Reading, check_installed
 from harness.errors import MachineError
 
 LARGE = 170.0
@@ -28,11 +29,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def watt_hours(meter: Meter, *, work: int = 10**6) -> float | None:
+def taken(meter: Meter, *, work: int = 10**6) -> Reading | None:
     """What so many additions take."""
     meter.start()
     sum(range(work))
     return meter.stop()
+
+
+def watt_hours(meter: Meter, *, work: int = 10**6) -> float | None:
+    """The same, in watt hours."""
+    return None if (reading := taken(meter, work=work)) is None else reading.wh
 
 
 def test_each_piece_of_work_has_an_energy_of_its_own(home: Path) -> None:
@@ -80,3 +86,25 @@ def test_a_missing_codecarbon_is_named_with_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     with pytest.raises(MachineError, match=r"pip install codecarbon$"):
         check_installed()
+
+
+@pytest.mark.parametrize(
+    ("mode", "measured"), [("intel_rapl", 0.004), ("windows_emi", 0.004), ("constant", 0.001), ("cpu_load", 0.001)]
+)
+def test_what_counters_gave_is_told_apart_from_what_is_estimated(mode: str, measured: float) -> None:
+    class Processor:
+        _mode = mode
+
+    class Tracker:
+        _hardware = (Processor(),)
+
+        def start_task(self) -> None: ...
+
+        def stop_task(self) -> SimpleNamespace:
+            return SimpleNamespace(energy_consumed=6e-6, cpu_energy=3e-6, gpu_energy=1e-6, ram_energy=2e-6)
+
+    meter = Meter("cpu")
+    meter._tracker = Tracker()  # type: ignore[assignment]  # no machine here has every kind of counter
+    reading = taken(meter)
+    assert reading is not None
+    assert (reading.wh, reading.measured_wh) == pytest.approx((0.006, measured))

@@ -13,12 +13,13 @@ import yaml
 
 from harness.analysis.verdict import study
 from harness.figures import heading
+from harness.records import Weights
 from harness.report.citation import AUTHORS, TITLE, bibtex
 from harness.report.report import report_page
 from harness.specs import MetricSpec
 from harness.store import Problem
 from harness.task_cards import task_cards
-from tests.builders import SIZES, cell, counted, failed, grown, model, sample, task
+from tests.builders import SIZES, cell, counted, failed, grown, made_with, model, sample, task
 from tests.builders.classes import chosen
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
@@ -297,3 +298,19 @@ def test_tasks_with_classes_have_figures_of_them() -> None:
         each_figure=lambda _, figure: drawn.append(heading(figure)),
     )
     assert {"mood by class, toy, 0-shot", f"mood, toy-{SIZES[-1]}, 0-shot"} <= {*drawn}
+
+
+def test_what_models_took_stands_beside_their_scores() -> None:
+    weights = Weights(number=10, dense_bytes=40, memory_bytes=40, packed_bytes=12_000)
+    known = {"weights": weights, "energy_wh": 0.5, "energy_measured_wh": 0.25, "load_seconds": 2.0}
+    drawn: list[str] = []
+    page = Outline(
+        report_page(
+            study([made_with(one, **known) for one in grown(RISE)]),
+            each_figure=lambda _, figure: drawn.append(heading(figure)),
+        )
+    )
+    assert "What it took" in page.text
+    assert "12 kB" in page.text
+    assert "Energy: 4 Wh in 8 of 8 cells; counters gave 50%, the rest is an estimate. That is 1.92 g at" in page.text
+    assert {"Score for each kilowatt hour", "Score against bytes of the weights on disk"} <= {*drawn}

@@ -57,7 +57,8 @@ _DTYPES = {
 }
 _DTYPES.update({name: "string" for name in AXES if name not in _DTYPES})  # an axis that was added later
 _DTYPES.update({"params_non_embedding": "Int64", "params_active": "Int64", "source": "string"})
-_DTYPES.update({"weight_bytes": "Int64", "peak_bytes": "Int64"})
+_DTYPES.update({"weight_bytes": "Int64", "peak_bytes": "Int64", "memory_bytes": "Int64"})
+_DTYPES.update({"energy_measured_wh": "Float64", "load_seconds": "Float64", "load_energy_wh": "Float64"})
 COLUMNS = tuple(_DTYPES)
 """The columns of the tidy profile, in order: all that `table_curves` needs to draw the same curves again."""
 _ORDER = ["family", "params", "model", "revision", "variant", "suite", "task", "shots", "prompt", "seed", "key"]
@@ -128,6 +129,10 @@ def _rows_of_result(result: CellResult) -> list[dict[str, Any]]:
         "source": None if ran.source is None else ran.source.label,
         "weight_bytes": None if ran.weights is None else ran.weights.packed_bytes,
         "peak_bytes": ran.peak_bytes,
+        "memory_bytes": None if ran.weights is None else ran.weights.memory_bytes,
+        "energy_measured_wh": ran.energy_measured_wh,
+        "load_seconds": ran.load_seconds,
+        "load_energy_wh": ran.load_energy_wh,
     }
     return [
         {**common, **_metric_columns(metric, rank), **_score_columns(scores[metric.name], metric, result.n_expected)}
