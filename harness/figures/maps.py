@@ -52,6 +52,12 @@ def heat_map(table: pd.DataFrame, *, models_down: bool = False) -> go.Figure:
     return captioned(figure, f"{note} Blank: no score.")
 
 
+_SIZES_ACROSS = 8
+"""Sizes that stand beside each other; of more each is a row, or a narrow page would have no room for the scores."""
+_BETWEEN = 44
+"""Pixels between two panels, for the title of the lower one."""
+
+
 class _Grid(NamedTuple):
     """Scores of one task by shots and size."""
 
@@ -94,28 +100,44 @@ def shots_by_scale(curves: Sequence[Curve]) -> go.Figure:
         # Red and blue of RdBu stay apart with every common colour blindness; white is no gain.
         colours = {"colorscale": "RdBu", "zmin": -extent, "zmax": extent}
         panels.append(_Panel(f"gain over {least}-shot", grid.gains, colours, signed))
-    figure = make_subplots(rows=len(panels), cols=1, subplot_titles=[p.title for p in panels], vertical_spacing=0.2)
-    figure.update_layout(
-        layout(f"{first.task}: {first.metric.name}", height=150 + len(panels) * (60 + 34 * len(grid.shots)))
+    sizes_up = len(grid.sizes) > _SIZES_ACROSS
+    rows, pixels = (grid.sizes, 24) if sizes_up else (grid.shots, 34)
+    height = 150 + len(panels) * (60 + pixels * len(rows))
+    # the ticks of the last panel are those of all, and only their titles stand between them
+    figure = make_subplots(
+        rows=len(panels), cols=1, subplot_titles=[p.title for p in panels], vertical_spacing=_BETWEEN / height
     )
+    figure.update_layout(layout(f"{first.task}: {first.metric.name}", height=height))
     for row, panel in enumerate(panels, start=1):
         domain = figure.layout["yaxis" if row == 1 else f"yaxis{row}"].domain
-        figure.add_trace(_heat(panel, grid, domain), row=row, col=1)
-    figure.update_xaxes(type="category", showgrid=False)
-    figure.update_xaxes(title_text=AXIS_TITLES[first.scale].removesuffix(" (log scale)"), row=len(panels), col=1)
-    figure.update_yaxes(type="category", showgrid=False, title_text="Shots")
+        figure.add_trace(_heat(panel, grid, domain, sizes_up=sizes_up), row=row, col=1)
+    size_title = AXIS_TITLES[first.scale].removesuffix(" (log scale)")
+    across, up = ("Shots", size_title) if sizes_up else (size_title, "Shots")
+    figure.update_xaxes(type="category", showgrid=False, showticklabels=False)
+    figure.update_xaxes(title_text=across, showticklabels=True, row=len(panels), col=1)
+    figure.update_yaxes(type="category", showgrid=False, title_text=up)
     return captioned(figure, _caption(curves))
 
 
-def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float]) -> go.Heatmap:
-    """One panel; `domain` is its lower and upper end as shares of the figure's height."""
+def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float], *, sizes_up: bool) -> go.Heatmap:
+    """One panel.
+
+    Args:
+        panel: what is shown.
+        grid: where.
+        domain: lower and upper end as shares of the figure's height.
+        sizes_up: a row for each size and a column for each number of shots; otherwise the other way round.
+    """
+    text = [[panel.write(value) for value in row] for row in panel.values]
+    x, y = (grid.shots, grid.sizes) if sizes_up else (grid.sizes, grid.shots)
+    z, text, hovers = (_turned(one) if sizes_up else one for one in (panel.values, text, grid.hovers))
     return go.Heatmap(
-        z=panel.values,
-        x=grid.sizes,
-        y=grid.shots,
-        text=[[panel.write(value) for value in row] for row in panel.values],
+        z=z,
+        x=x,
+        y=y,
+        text=text,
         texttemplate="%{text}",
-        customdata=grid.hovers,
+        customdata=hovers,
         hovertemplate="%{customdata}<extra></extra>",
         hoverongaps=False,
         xgap=2,
@@ -123,6 +145,10 @@ def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float]) -> go.Heatmap
         colorbar={"thickness": 12, "len": domain[1] - domain[0], "y": sum(domain) / 2, "outlinewidth": 0},
         **panel.colours,
     )
+
+
+def _turned(rows: list[list[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _caption(curves: Sequence[Curve]) -> str:

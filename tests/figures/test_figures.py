@@ -276,6 +276,19 @@ def test_shots_by_scale_shows_scores_and_what_demonstrations_add() -> None:
     assert scores.customdata[2][2] == ""
 
 
+def test_many_sizes_are_rows_of_shots_by_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.figures.maps._SIZES_ACROSS", 2)
+    results = [*grown((50, 60, 100)), *grown((40, 80), shots=4)]
+    figure = figures.shots_by_scale([curve for curve in curves(results) if curve.rank == 0])
+    scores, gains = figure.data
+    assert (scores.x, scores.y) == (gains.x, gains.y) == (("0", "4"), ("1k", "4k", "16k"))
+    assert [list(row) for row in scores.z] == [[0.25, 0.2], [0.3, 0.4], [0.5, None]]
+    assert [list(row) for row in scores.text] == [["0.250", "0.200"], ["0.300", "0.400"], ["0.500", ""]]
+    assert scores.customdata[2][1] == ""
+    assert (figure.layout.xaxis.showticklabels, figure.layout.xaxis2.title.text) == (False, "Shots")
+    assert figure.layout.yaxis.title.text == "Parameters"
+
+
 def test_one_shot_count_has_no_gain_to_show() -> None:
     figure = figures.shots_by_scale([curve for curve in curves(grown((50, 50))) if curve.rank == 0])
     assert len(figure.data) == 1
