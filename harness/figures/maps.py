@@ -128,9 +128,9 @@ def _heat(panel: _Panel, grid: _Grid, domain: tuple[float, float], *, sizes_up: 
         domain: lower and upper end as shares of the figure's height.
         sizes_up: a row for each size and a column for each number of shots; otherwise the other way round.
     """
-    text = [[panel.write(value) for value in row] for row in panel.values]
+    written = [[panel.write(value) for value in row] for row in panel.values]
     x, y = (grid.shots, grid.sizes) if sizes_up else (grid.sizes, grid.shots)
-    z, text, hovers = (_turned(one) if sizes_up else one for one in (panel.values, text, grid.hovers))
+    z, text, hovers = (_turned(one) if sizes_up else one for one in (panel.values, written, grid.hovers))
     return go.Heatmap(
         z=z,
         x=x,

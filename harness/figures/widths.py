@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +28,8 @@ _NAME = 24
 """Letters of the name of a row or column that are shown of it."""
 _ROW_LETTER = 7
 """Pixels of a letter in the name of a row."""
+_LAST_WORDS = re.compile(r" \([^()]*\)$")
+"""The metric behind the name of a setting, which is the first part of a long one to be left out."""
 _SLANTED_LETTER = 5
 """Pixels of height that a letter of a slanted name takes."""
 _SUBTITLE = 18
@@ -105,6 +108,9 @@ def _shorten_rows(figure: go.Figure) -> None:
 def _told_apart(names: Sequence[str]) -> list[str]:
     """The names, which are as in `literal`, long ones without their middle as far as they are still told apart."""
     plain = [html.unescape(name) for name in names]
+    if max(map(len, plain), default=0) > _NAME:
+        bare = [_LAST_WORDS.sub("", name) for name in plain]
+        plain = bare if len(set(bare)) == len(set(names)) else plain
     for most in (_NAME, 2 * _NAME):
         begin, end = most // 2 + 1, most // 3
         short = [name if len(name) <= most else f"{name[:begin]}…{name[-end:]}" for name in plain]

@@ -53,7 +53,9 @@ _FEWEST_SHOTS = 3
 _TASKS_AT_A_GLANCE = 12
 """Panels of one figure, which has to fit a sheet of paper."""
 _SETTINGS_ON_A_SHEET = 30
-"""Rows of one heat map."""
+"""Rows of one heat map, or its columns where there are more models than stand beside each other."""
+_MODELS_ACROSS, _MODELS_DOWN = 24, 45
+"""Models beside each other in a heat map, and as rows of one."""
 _PANEL_WIDTH = 250
 """Pixels of a panel at a glance, its axis included."""
 
@@ -278,8 +280,13 @@ def _heat_maps(study: Study, tasks: Set[str]) -> list[Any]:
         [one for one in study.results if one.cell.task in tasks],
         [one for one in study.failures if one.cell.task in tasks],
     )
-    parts = (table.iloc[:, at : at + _SETTINGS_ON_A_SHEET] for at in range(0, table.shape[1], _SETTINGS_ON_A_SHEET))
-    return [figures.heat_map(part) for part in parts]
+    many = len(table) > _MODELS_ACROSS
+    parts = (
+        table.iloc[first : first + _MODELS_DOWN, at : at + _SETTINGS_ON_A_SHEET]
+        for first in range(0, len(table), _MODELS_DOWN)
+        for at in range(0, table.shape[1], _SETTINGS_ON_A_SHEET)
+    )
+    return [figures.heat_map(part, models_down=many) for part in parts]
 
 
 def _shots_by_scale(judged: Sequence[Judged]) -> list[Any]:

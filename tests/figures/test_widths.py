@@ -1,6 +1,7 @@
 """Figures for a page of any width: titles and legends keep clear of each other, and letters stand out."""
 
 import numpy as np
+import pandas as pd
 
 from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.verdict import study
@@ -64,6 +65,12 @@ def test_long_names_of_rows_leave_room_for_the_points_and_are_told_apart() -> No
     assert all("&amp;" in row and "…" in row for row in rows)
     assert {name for one in shown.data for name in one.y} == set(rows)
     assert shown.layout.margin.l < 200 < drawn.layout.margin.l
+
+
+def test_a_setting_loses_its_metric_before_its_shots() -> None:
+    settings = [f"copy_digits {shots}-shot (exact_match)" for shots in (0, 2)]
+    table = pd.DataFrame([[0.1, 0.2]] * 9, index=[f"toy-{n}" for n in range(9)], columns=settings)
+    assert for_any_width(heat_map(table, models_down=True)).data[0].x == ("copy_digits 0-shot", "copy_digits 2-shot")
 
 
 def test_both_metrics_stand_on_one_axis_from_their_worst_to_their_best_score() -> None:
