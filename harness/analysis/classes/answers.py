@@ -37,7 +37,7 @@ class Labels(NamedTuple):
     """The label that each answer names; None where it names none."""
 
 
-def labels_of(cell: Cell, samples: Sequence[Sample]) -> Labels:
+def labels_in(cell: Cell, samples: Sequence[Sample]) -> Labels:
     """The labels of multiple choice with the same options everywhere, or of answers that are written.
 
     A written answer names a label if it is that label but for capitals, spaces and signs around it, or if the task's

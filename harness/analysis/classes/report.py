@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis.classes.answers import ClassesError, Labels, labels_of
+from harness.analysis.classes.answers import ClassesError, Labels, labels_in
 from harness.analysis.classes.counts import ClassCounts, averages, class_scores
 from harness.analysis.classes.parts import counted_entities, counted_triples
 from harness.analysis.classes.types import Average, ClassReport, ClassScore
@@ -66,7 +66,7 @@ def class_report(result: CellResult, samples: Sequence[Sample]) -> ClassReport:
         return _of_parts(result, samples, "entity_f1_strict")
     if "triple_f1" in metrics:
         return _of_parts(result, samples, "triple_f1")
-    labels = labels_of(cell, samples)
+    labels = labels_in(cell, samples)
     report = _of_labels(cell, labels)
     return replace(report, note=_other_accuracy(report, result)) if not samples[0].options else report
 
