@@ -36,7 +36,7 @@ def class_figure(of: ClassCurves) -> go.Figure:
                     "width": 2,
                     "dash": "dash" if mean else DASHES[at // len(COLOURS) % len(DASHES)],
                 },
-                marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 7},
+                marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 7, "color": colour},
                 error_y={
                     "type": "data",
                     "symmetric": False,
@@ -68,7 +68,7 @@ def _caption(of: ClassCurves) -> str:
     unnamed = f" At most {percent(max(shares)) if of.scheme == 'label' else number(100 * max(shares))} {per}."
     known = "answers that know nothing of it" if of.scheme == "label" else "0.05"
     return (
-        f"F1 of each class{_SCHEMES[of.scheme]}; in brackets how often it is right. Bars: 95 % interval over "
+        f"F1 of each class{_SCHEMES[of.scheme]}; in brackets how often it is right. Bars: 95 % interval, "
         f"{of.unnamed.documents}{runs} (delta method; Wilson at 0 and 1). {first.sizes}. Grey: their mean. A class is "
         f"there from the size on from which all are above {known} (5 % divided by the number of sizes): "
         f"{', '.join(there[:_NAMED])}{' …' if len(there) > _NAMED else ''}.{unnamed if any(shares) else ''}"

@@ -8,13 +8,15 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness.analysis.curves import Curve
-from harness.figures.axes import scale_axis, score_title
-from harness.figures.style import COLOURS, GREY, SYMBOLS, captioned, layout, literal
+from harness.figures.axes import counts_documents, scale_axis, score_title
+from harness.figures.style import COLOURS, GREY, SYMBOLS, TITLED, captioned, layout, literal
 from harness.wording import score, span
 
 _PLAIN = "as it is"
 _ACROSS = 2
 """Panels side by side."""
+_BESIDE = 1.035
+"""Factor by which points of one size stand beside each other, so that none hides another."""
 
 
 def variant_of(curve: Curve) -> str:
@@ -47,33 +49,39 @@ def treatment_figure(curves: Sequence[Curve]) -> go.Figure:
         ],
         vertical_spacing=0.3 / rows,
     )
-    figure.update_layout(layout("What treatments leave, by size", height=120 + 300 * rows))
+    figure.update_layout(layout("What treatments leave, by size", height=150 + 300 * rows))
+    # the legend between the title of the figure and those of the panels
+    figure.update_layout(margin={"t": TITLED + 26}, legend={"y": 1 + 26 / (300 * rows - 2)})
     shown: set[str] = set()
     for place, members in enumerate(panels.values()):
         row, column = place // columns + 1, place % columns + 1
         for curve in sorted(members, key=lambda one: variants.index(variant_of(one))):
             name = variant_of(curve)
-            figure.add_trace(_line(curve, name, variants.index(name), legend=name not in shown), row=row, col=column)
+            at = variants.index(name)
+            line = _line(curve, name, at, aside=at - (len(variants) - 1) / 2, legend=name not in shown)
+            figure.add_trace(line, row=row, col=column)
             shown.add(name)
         chance = members[0].metric.chance
         if chance:
             figure.add_hline(y=chance, line={"color": GREY, "dash": "dash", "width": 1.2}, row=row, col=column)
         figure.update_xaxes(scale_axis(members, titled=True), row=row, col=column)
-        figure.update_yaxes(title_text=literal(score_title(members[0])), row=row, col=column)
+        shares = {"range": [-0.03, 1.05]} if all(counts_documents(curve) for curve in members) else {}
+        figure.update_yaxes(title_text=literal(score_title(members[0])), row=row, col=column, **shares)
     return captioned(figure, _caption(curves))
 
 
-def _line(curve: Curve, name: str, at: int, *, legend: bool) -> go.Scatter:
+def _line(curve: Curve, name: str, at: int, *, aside: float, legend: bool) -> go.Scatter:
+    """One variant; `aside` is how many places its points stand beside the middle of their size."""
     colour, points = COLOURS[at % len(COLOURS)], curve.points
     return go.Scatter(
-        x=curve.x,
+        x=[x * _BESIDE**aside if curve.scale != "loss" else x for x in curve.x],
         y=curve.y,
         name=literal(name),
         legendgroup=name,
         showlegend=legend,
         mode="lines+markers",
         line={"color": colour, "width": 2},
-        marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 7},
+        marker={"symbol": SYMBOLS[at % len(SYMBOLS)], "size": 7, "color": colour},
         error_y={
             "type": "data",
             "symmetric": False,
@@ -93,4 +101,7 @@ def _caption(curves: Sequence[Curve]) -> str:
     trainings = f"{runs} training run{'' if runs == '1' else 's'} of each size"
     over = " and training runs" if any(curve.noise for curve in curves) else ""
     documents = span(n for curve in curves for e in curve.estimates if (n := e.n_known) is not None)
-    return f"Bars: 95 % interval over {documents} documents{over}; {trainings}. Dashed: chance."
+    return (
+        f"Bars: 95 % interval over {documents} documents{over}; {trainings}. Variants of a size stand beside "
+        "each other. Dashed: chance."
+    )
