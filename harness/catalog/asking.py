@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.catalog.models.architectures import Head, head_of, labels_of
 from harness.catalog.models.folders import read_config
@@ -58,13 +58,22 @@ _ASKED: Mapping[Head, str] = {
 """Head -> the tasks that it answers."""
 
 
-def engines_of(models: Iterable[ModelSpec], asked: str, kinds: Mapping[str, FamilyKind]) -> Mapping[ModelSpec, str]:
+class Known(NamedTuple):
+    """What is known of models before one is loaded."""
+
+    kinds: Mapping[str, FamilyKind]
+    """Family -> what its models do, for those whose config is not on this machine."""
+    configs: Mapping[str | None, Mapping[str, Any]]
+    """Folder -> its config.json, of folders that were looked at already."""
+
+
+def engines_of(models: Iterable[ModelSpec], asked: str, known: Known) -> Mapping[ModelSpec, str]:
     """The engine that asks each model: the one that was asked for, or else the one for what its config says it does.
 
     Args:
         models: the models.
         asked: name of an engine, or `auto`.
-        kinds: family -> kind, for models whose config is not on this machine.
+        known: what is known of them.
 
     Raises:
         PlanError: a model does something else than the engine asks for.
@@ -73,7 +82,7 @@ def engines_of(models: Iterable[ModelSpec], asked: str, kinds: Mapping[str, Fami
         return dict.fromkeys(models, asked)
     found: dict[ModelSpec, str] = {}
     for model in models:
-        heads = heads_of(model, kinds)
+        heads = heads_of(model, known)
         engine = found[model] = _ENGINE_OF[heads[0]] if asked == AUTO_ENGINE else asked
         if not _TAKES[engine].intersection(heads):
             raise PlanError(
@@ -83,44 +92,46 @@ def engines_of(models: Iterable[ModelSpec], asked: str, kinds: Mapping[str, Fami
     return found
 
 
-def heads_of(model: ModelSpec, kinds: Mapping[str, FamilyKind]) -> tuple[Head, ...]:
+def heads_of(model: ModelSpec, known: Known) -> tuple[Head, ...]:
     """What a model gives; several where that cannot be told yet."""
-    config = config_here(model)
-    return _HEADS_OF_KIND[kinds.get(model.family, "decoder")] if config is None else (head_of(config),)
+    config = config_here(model, known)
+    return _HEADS_OF_KIND[known.kinds.get(model.family, "decoder")] if config is None else (head_of(config),)
 
 
-def config_here(model: ModelSpec) -> Mapping[str, Any] | None:
+def config_here(model: ModelSpec, known: Known) -> Mapping[str, Any] | None:
     """The config.json of a model's folder, or of its commit in the hub's cache; None when it is not there.
 
     Raises:
         ModelError: it is there and damaged.
     """
+    if model.path in known.configs:
+        return known.configs[model.path]
     folder = None if model.path is None else Path(model.path)
     if folder is None and (commit := cached_commit(model.name, model.revision)) is not None:
         folder = snapshot_folder(model.name, commit)
     return read_config(folder) if folder is not None and (folder / "config.json").is_file() else None
 
 
-def check_answerable(plan: RunPlan, kinds: Mapping[str, FamilyKind]) -> None:
+def check_answerable(plan: RunPlan, known: Known) -> None:
     """Check that models which do not write are asked only what they can answer.
 
     Raises:
         PlanError: one is asked something else; the message names the engine that can, and what else can be asked.
     """
     reasons: dict[ModelSpec, dict[str, str | None]] = {}
-    known: dict[ModelSpec, tuple[tuple[Head, ...], tuple[str, ...]]] = {}
+    found: dict[ModelSpec, tuple[tuple[Head, ...], tuple[str, ...]]] = {}
     for cell in plan.cells:
         if cell.engine != ENCODER:
             continue
-        if cell.model not in known:
-            known[cell.model] = heads_of(cell.model, kinds), labels_of(config_here(cell.model) or {})
-        heads, labels = known[cell.model]
-        found = [why_not_answered(head, labels, cell, plan.tasks[cell.task]) for head in heads]
+        if cell.model not in found:
+            found[cell.model] = heads_of(cell.model, known), labels_of(config_here(cell.model, known) or {})
+        heads, labels = found[cell.model]
+        why_not = [why_not_answered(head, labels, cell, plan.tasks[cell.task]) for head in heads]
         of_model = reasons.setdefault(cell.model, {})
-        of_model[cell.task] = of_model.get(cell.task) or (found[0] if all(found) else None)
+        of_model[cell.task] = of_model.get(cell.task) or (why_not[0] if all(why_not) else None)
     for of_model in reasons.values():
         if (reason := next(filter(None, of_model.values()), None)) is not None:
-            able = ", ".join(task for task, why_not in of_model.items() if why_not is None)
+            able = ", ".join(task for task, of_task in of_model.items() if of_task is None)
             raise PlanError(f"{reason}{f'; of these tasks it answers {cut(able)}' if able else ''}")
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.catalog.asking import check_answerable, engines_of
+from harness.catalog.asking import Known, check_answerable, engines_of
 from harness.catalog.lm_eval_tasks.derived import taken_for_granted
 from harness.catalog.model_words import is_folder, models_named
 from harness.catalog.models.checkpoints import model_folders
@@ -114,7 +114,8 @@ def select(
     if asked := tuple(treatments) or _treatments_of(chosen):
         specs = treated(specs, asked, catalog.treatments)
     kinds = {name: family.kind for name, family in catalog.families.items()}
-    engines = engines_of(specs, engine, kinds)
+    known = Known(kinds, {str(folder.path): folder.config for folder in folders})
+    engines = engines_of(specs, engine, known)
     check_engine(specs, set(engines.values()))
     sweep = Sweep(
         shots=None if shots is None else tuple(shots),
@@ -133,7 +134,7 @@ def select(
         check_sections({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
         check_numbers({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engines=engines)
-    check_answerable(plan, kinds)
+    check_answerable(plan, known)
     plan = replace(plan, tasks={name: _here(catalog, task) for name, task in plan.tasks.items()})
     for said in taken_for_granted(plan.tasks.values()):
         log.warning("%s", said)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.catalog.asking import engines_of, heads_of, why_not_answered
+from harness.catalog.asking import Known, engines_of, heads_of, why_not_answered
 from harness.catalog.models.architectures import Head, head_of, labels_of
 from harness.errors import PlanError
 from harness.specs import ModelSpec, TaskSpec
@@ -17,6 +17,7 @@ from tests.builders.commands import Emergence
 from tests.builders.headers import write_headers
 from tests.builders.tasks import metrics
 
+NOTHING = Known({}, {})
 BERT = {"model_type": "bert", "architectures": ["BertForMaskedLM"]}
 T5 = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}
 SORTER = {"model_type": "bert", "architectures": ["BertForSequenceClassification"]}
@@ -64,14 +65,14 @@ def folder(path: Path, config: dict[str, Any]) -> ModelSpec:
 )
 def test_the_engine_follows_from_the_config(tmp_path: Path, config: dict[str, Any], engine: str) -> None:
     model = folder(tmp_path / "m", config)
-    assert engines_of([model], "auto", {}) == {model: engine}
+    assert engines_of([model], "auto", NOTHING) == {model: engine}
 
 
 def test_a_model_of_the_hub_that_is_not_here_is_what_its_family_says() -> None:
     models = [ModelSpec(name="org/a", family=name, params=1) for name in ("bert", "t5", "pythia", "unknown")]
-    kinds: Any = {"bert": "encoder", "t5": "seq2seq", "pythia": "decoder"}
-    assert list(engines_of(models, "auto", kinds).values()) == ["encoder", "seq2seq", "tree", "tree"]
-    assert heads_of(models[0], kinds) == ("masked", "classifier", "tagger")
+    known = Known({"bert": "encoder", "t5": "seq2seq", "pythia": "decoder"}, {})
+    assert list(engines_of(models, "auto", known).values()) == ["encoder", "seq2seq", "tree", "tree"]
+    assert heads_of(models[0], known) == ("masked", "classifier", "tagger")
 
 
 @pytest.mark.parametrize(
@@ -87,13 +88,13 @@ def test_an_engine_that_cannot_ask_a_model_names_the_one_that_can(
     tmp_path: Path, config: dict[str, Any], asked: str, expected: str
 ) -> None:
     with pytest.raises(PlanError, match=f"--engine {asked}: .*m {expected}"):
-        engines_of([folder(tmp_path / "m", config)], asked, {})
+        engines_of([folder(tmp_path / "m", config)], asked, NOTHING)
 
 
 @pytest.mark.parametrize("asked", ["tree", "lm-eval", "simulated", "server"])
 def test_an_engine_that_was_named_is_kept(tmp_path: Path, asked: str) -> None:
     model = folder(tmp_path / "m", T5)
-    assert engines_of([model], asked, {}) == {model: asked}
+    assert engines_of([model], asked, NOTHING) == {model: asked}
 
 
 def task(kind: Any = "classification", **config: Any) -> TaskSpec:
