@@ -82,6 +82,10 @@ class FaultsError(CatalogError):
         super().__init__(cut("; ".join(faults), 5_000))
         self.faults = tuple(faults)
 
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[str, ...]]]:
+        """The same error in another process."""
+        return type(self), (self.faults,)
+
 
 class ComputationError(HarnessError):
     """A template or a regular expression of a task takes more time or memory than is allowed."""

@@ -20,8 +20,10 @@ from harness.bounded.zip_file import Archive, opened_zip
 from harness.errors import HarnessError
 from harness.exchange.exported import DETAILS, cell_in
 from harness.exchange.fields import Fields, dtype_of, is_number, moment_of
+from harness.exchange.files import foreign_file
 from harness.exchange.inspect_samples import KEPT, MEANS, inspect_documents
 from harness.exchange.types import SHOTS_NOT_SAID, Answers, Contents, ForeignFile, Published, PublishedScore, Remark
+from harness.records import Sample
 from harness.wording import quoted
 
 INSPECT = "inspect"
@@ -59,11 +61,8 @@ def read_inspect(file: ForeignFile) -> Contents | None:
     Raises:
         HarnessError: it is damaged, or a value is not what Inspect writes there.
     """
-    try:
-        log = _of_zip(file.content) if file.content.startswith(_ZIP) else file.json()
-    except UnreadableError as error:
-        raise HarnessError(f"{file.path}: {error}") from error
-    if not _is_log(log):
+    log = _log(file)
+    if log is None:
         return None
     fields = Fields(log, str(file.path))
     version = fields.whole("version")
@@ -71,9 +70,39 @@ def read_inspect(file: ForeignFile) -> Contents | None:
         raise HarnessError(f"{file.path}: version is {quoted(version)}; expected a log of Inspect in version 1 or 2")
     if log["status"] != "success" or not _scorers(fields):
         return Contents(results=(), remarks={_UNFINISHED: 1})
-    samples = tuple(Fields(one, f"{file.path}: samples") for one in fields.list("samples"))
-    result, shots = _one(fields, samples)
+    result, shots = _one(fields, _samples(fields), file.path)
     return Contents(results=(result,), remarks={SHOTS_NOT_SAID: int(shots is None)})
+
+
+def _log(file: ForeignFile) -> Any:
+    """The log in a file, None where there is none.
+
+    Raises:
+        HarnessError: it is damaged, or holds more than allowed.
+    """
+    try:
+        log = _of_zip(file.content) if file.content.startswith(_ZIP) else file.json()
+    except UnreadableError as error:
+        raise HarnessError(f"{file.path}: {error}") from error
+    return log if _is_log(log) else None
+
+
+def _documents(path: Path, metrics: tuple[str, ...]) -> tuple[Sample, ...]:
+    """The documents of a log, which is read once more: those of a thousand logs would not fit into memory.
+
+    Raises:
+        HarnessError: it is damaged, or no log any more.
+    """
+    log = _log(foreign_file(path))
+    if log is None:
+        raise HarnessError(f"{path}: has changed since it was read; import it again")
+    fields = Fields(log, str(path))
+    order = fields.mapping("eval").mapping("dataset").list("sample_ids")
+    return inspect_documents(_samples(fields), metrics, order)
+
+
+def _samples(log: Fields) -> tuple[Fields, ...]:
+    return tuple(Fields(one, f"{log.place}: samples") for one in log.list("samples"))
 
 
 def _of_zip(content: bytes) -> Any:
@@ -87,10 +116,10 @@ def _of_zip(content: bytes) -> Any:
             begun = parsed_json(archive.read(_BEGUN)) if _BEGUN in archive.names else None
             return {**begun, "status": "started"} if isinstance(begun, dict) else None
         log = parsed_json(archive.read(_HEADER))
-        return {**log, "samples": _samples(archive)} if _is_log(log) else None
+        return {**log, "samples": _kept_samples(archive)} if _is_log(log) else None
 
 
-def _samples(archive: Archive) -> list[Any]:
+def _kept_samples(archive: Archive) -> list[Any]:
     """The samples, without what happened in between, which is most of them."""
     found = []
     for name in archive.names:
@@ -112,7 +141,7 @@ def _scorers(log: Fields) -> list[Any]:
     return results.list("scores")
 
 
-def _one(log: Fields, samples: Sequence[Fields]) -> tuple[Published, int | None]:
+def _one(log: Fields, samples: Sequence[Fields], path: Path) -> tuple[Published, int | None]:
     """The result, and the number of shots as far as the log says it."""
     spec, results = log.mapping("eval"), log.mapping("results")
     config, arguments = spec.mapping("config"), spec.mapping("task_args")
@@ -145,8 +174,7 @@ def _one(log: Fields, samples: Sequence[Fields]) -> tuple[Published, int | None]
         raise HarnessError(f"{log.place}: results have no score; expected a scorer with a metric that is a number")
     if samples:
         metrics = tuple(score.metric for score in scores)
-        read = partial(inspect_documents, samples, metrics, tuple(data.list("sample_ids")))
-        result = replace(result, answers=Answers(path=Path(log.place), samples=read))
+        result = replace(result, answers=Answers(path=path, samples=partial(_documents, path, metrics)))
     return replace(result, scores=scores), shots
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -96,6 +96,7 @@ def _metric(score: PublishedScore, chance: float | None, beyond: Set[str]) -> Me
     )
 
 
+@lru_cache(maxsize=4096)
 def known_task(name: str) -> KnownTask | None:
     """What the table says of a task; None where it is not in it. `arc:easy` of lighteval is `arc_easy` there."""
     name = name.replace(":", "_")

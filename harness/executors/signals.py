@@ -1,4 +1,8 @@
-"""Handle SIGTERM, which batch systems send before they kill: a run ends as by Ctrl-C, and its record says so."""
+"""When a signal ends what this process does.
+
+Batch systems send SIGTERM before they kill: a run ends as by Ctrl-C, and its record says so. What must not be left
+half done is finished first.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -19,3 +24,19 @@ def ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, usual or signal.SIG_DFL)
+
+
+@contextmanager
+def interrupted_afterwards() -> Iterator[None]:
+    """Let Ctrl-C come when the block is over, so that nothing in it is left half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[Any, ...]] = []
+    usual = signal.signal(signal.SIGINT, lambda *given: came.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual or signal.SIG_DFL)
+        if came and callable(usual):
+            usual(*came[0])

@@ -355,13 +355,14 @@ class Store:
         if self._bucket is not None:
             self._bucket.send_file(path)
 
-    def write_source(self, sha256: str, content: bytes, ending: str = ".json") -> None:
+    def write_source(self, sha256: str, content: bytes, ending: str = ".json", *, to_disk: bool = True) -> None:
         """Keep a copy of a file of another program, named by its hash; one that is there already stays.
 
         Args:
             sha256: its hash.
             content: its bytes.
             ending: how its name ends, from the dot on; left out where that is no ordinary one.
+            to_disk: as of `write`.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -370,7 +371,7 @@ class Store:
         with reported(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                replace_file(path, content)
+                replace_file(path, content, to_disk=to_disk)
         if self._bucket is not None:
             self._bucket.send_file(path)
 
