@@ -164,7 +164,7 @@ def _with_points(column: pd.Series) -> pd.Series:
     import pandas as pd
 
     text = column.astype("string")
-    if column.dtype.kind in "iufb" or not text.str.fullmatch(r"\s*-?\d*,\d+\s*%?").fillna(False).any():
+    if column.dtype.kind in "iufb" or not text.str.fullmatch(r"\s*-?\d*,\d+(e[+-]?\d+)?\s*%?").fillna(False).any():
         return column
     text = text.str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(text, errors="coerce")

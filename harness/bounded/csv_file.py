@@ -56,6 +56,8 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
                 yield file
     except UnreadableError:
         raise
+    except UnicodeDecodeError as error:
+        raise UnreadableError("is not UTF-8; expected a CSV that was saved in UTF-8") from error
     except (*_UNPACKING, ValueError, OverflowError) as error:
         first_line, _, _ = str(error).strip().partition("\n")
         raise UnreadableError(f"cannot be read: {cut(first_line) or type(error).__name__}") from error

@@ -95,6 +95,9 @@ HEADER_BYTES = Limit(most=4_000_000, unit="bytes", of="`cell.json` and `failure.
 RECORD_BYTES = Limit(most=16_000_000, unit="bytes", of="the record of a run")
 JUDGED_BYTES = Limit(most=200_000_000, unit="bytes", of="a file of verdicts that were kept")
 RESULT_FILE_BYTES = Limit(most=100_000_000, unit="bytes", of="a result file of another program")
+RESULT_VALUES = Limit(
+    most=6_000_000, unit="values", of="such a file, or the documents of a log: lists, mappings, and what commas part"
+)
 ARCHIVE_BYTES = Limit(most=500_000_000, unit="bytes", of="a zip file of several files, when it is unpacked")
 ARCHIVE_FILE_BYTES = Limit(most=100_000_000, unit="bytes", of="each file in it, when it is unpacked")
 ARCHIVE_DIRECTORY = Limit(most=10_000_000, unit="bytes in its list of files", of="such a file")

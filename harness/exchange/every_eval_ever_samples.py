@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.bounded.json_documents import json_documents
 from harness.bounded.json_text import parsed_json
@@ -33,19 +35,10 @@ def every_eval_ever_documents(path: Path, evaluation: str, metrics: Mapping[str,
         HarnessError: the file cannot be read, or a row is not as the schema has it.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in _rows(path):
-        key = row.text("evaluation_result_id") or row.text("evaluation_name")
-        if row.get("evaluation_name") != evaluation or key is None or key not in metrics:
-            continue
-        name = row.get("sample_id")
-        if not isinstance(name, str) or not name:
-            raise HarnessError(f"{row.place}: sample_id is {quoted(name)}; expected a text")
-        if name not in found:
-            found[name] = _document(row)
-        score = row.mapping("evaluation").get("score")
-        if not is_number(score):
-            raise HarnessError(f"{row.place}: evaluation.score is {quoted(score)}; expected a number")
-        found[name]["scores"][metrics[key]] = float(score)
+    for row in _of_evaluations(path, path.stat().st_mtime_ns).get(evaluation, ()):
+        if row.key in metrics:
+            one = found.setdefault(row.sample_id, {**row.document, "scores": {}})
+            one["scores"][metrics[row.key]] = row.score
     numbered = {int(name): one for name, one in found.items() if name.isdecimal() and len(name) < _DIGITS}
     if len(numbered) < len(found):
         numbered = dict(enumerate(found.values()))
@@ -54,6 +47,41 @@ def every_eval_ever_documents(path: Path, evaluation: str, metrics: Mapping[str,
 
 _DIGITS = 10
 """Digits of a number of a document are fewer than these."""
+
+
+class _Row(NamedTuple):
+    """One document under one metric."""
+
+    key: str
+    """Id of the result, or the name of the evaluation."""
+    sample_id: str
+    """The document."""
+    document: Mapping[str, Any]
+    """All of it but its score."""
+    score: float
+    """What it scored."""
+
+
+@lru_cache(maxsize=1)
+def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_Row]]:
+    """Evaluation -> its rows. Those of the last file are kept: its other evaluations are asked for next.
+
+    Raises:
+        HarnessError: the file cannot be read, or a row is not as the schema has it.
+    """
+    found: dict[str, list[_Row]] = defaultdict(list)
+    for row in _rows(path):
+        evaluation = row.text("evaluation_name")
+        key = row.text("evaluation_result_id") or evaluation
+        if evaluation is None or key is None:
+            continue
+        name, score = row.get("sample_id"), row.mapping("evaluation").get("score")
+        if not isinstance(name, str) or not name:
+            raise HarnessError(f"{row.place}: sample_id is {quoted(name)}; expected a text")
+        if not is_number(score):
+            raise HarnessError(f"{row.place}: evaluation.score is {quoted(score)}; expected a number")
+        found[evaluation].append(_Row(key, name, _document(row), float(score)))
+    return found
 
 
 def _rows(path: Path) -> Iterator[Fields]:
@@ -82,7 +110,6 @@ def _document(row: Fields) -> dict[str, Any]:
         "options": options if likelihoods else (),
         "option_loglikelihoods": likelihoods,
         "truncated": metadata.get("truncated") == "true",
-        "scores": {},
     }
 
 

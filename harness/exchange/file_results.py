@@ -16,9 +16,12 @@ from harness.exchange.formats import READERS
 from harness.exchange.types import Contents, ForeignFile, Published, PublishedScore, Remark
 from harness.records import Sample
 from harness.scoring.metrics import mean_stderr
+from harness.wording import quoted
 
 _SAME = 1e-6
 """How near the mean of the documents is to a score that was computed as their mean, and perhaps rounded."""
+_LARGEST = 2**63 - 1
+"""Largest number of a document: tables of documents have 64 bits for it."""
 
 
 class FileResults(NamedTuple):
@@ -73,6 +76,8 @@ def _with_answers(result: Published) -> Published:
     if result.answers is None:
         return result
     samples = result.answers.samples()
+    if samples and (last := max(sample.doc_id for sample in samples)) > _LARGEST:
+        raise HarnessError(f"{result.answers.path}: a document has the number {quoted(last)}; expected one of 64 bits")
     options = {len(sample.options) for sample in samples}
     same = options.pop() if len(options) == 1 and max(options) > 1 else None
     n = result.n or len(samples) or None

@@ -8,14 +8,15 @@ of shots of its own; a task takes it as an argument, under one of a few names.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.json_text import parsed_json
-from harness.bounded.limits import UnreadableError
+from harness.bounded.json_text import parsed_json, written_values
+from harness.bounded.limits import RESULT_VALUES, UnreadableError
 from harness.bounded.zip_file import Archive, opened_zip
 from harness.errors import HarnessError
 from harness.exchange.exported import DETAILS, cell_in
@@ -74,8 +75,9 @@ def read_inspect(file: ForeignFile) -> Contents | None:
     return Contents(results=(result,), remarks={SHOTS_NOT_SAID: int(shots is None)})
 
 
+@lru_cache(maxsize=1)
 def _log(file: ForeignFile) -> Any:
-    """The log in a file, None where there is none.
+    """The log in a file, None where there is none. The last is kept: its documents are asked for next.
 
     Raises:
         HarnessError: it is damaged, or holds more than allowed.
@@ -121,11 +123,18 @@ def _of_zip(content: bytes) -> Any:
 
 def _kept_samples(archive: Archive) -> list[Any]:
     """The samples, without what happened in between, which is most of them."""
-    found = []
+    found, values = [], 0
     for name in archive.names:
         if name.startswith(_SAMPLES) and name.endswith(".json"):
-            sample = parsed_json(archive.read(name))
-            found.append({k: v for k, v in sample.items() if k in KEPT} if isinstance(sample, dict) else sample)
+            content = archive.read(name)
+            RESULT_VALUES.check(written_values(content))
+            sample = parsed_json(content)
+            if isinstance(sample, dict) and not sample.keys() <= KEPT:
+                sample = {k: v for k, v in sample.items() if k in KEPT}
+                content = json.dumps(sample).encode()
+            values += written_values(content)
+            RESULT_VALUES.check(values)
+            found.append(sample)
     return found
 
 

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.bounded.json_text import parsed_json
-from harness.bounded.limits import UnreadableError
+from harness.bounded.json_text import parsed_json, written_values
+from harness.bounded.limits import RESULT_VALUES, UnreadableError
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import Sample
@@ -33,9 +33,10 @@ class ForeignFile:
         """The JSON value in it.
 
         Raises:
-            HarnessError: it is no JSON.
+            HarnessError: it is no JSON, or has more values than allowed.
         """
         try:
+            RESULT_VALUES.check(written_values(self.content))
             return parsed_json(self.content)
         except UnreadableError as error:
             raise HarnessError(f"{self.path}: {error}") from error

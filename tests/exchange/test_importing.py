@@ -227,6 +227,27 @@ def test_names_and_texts_that_no_cell_can_have_are_refused_before_anything_is_wr
     assert not list((tmp_path / "r").rglob("cell.json"))
 
 
+def test_a_document_with_a_number_that_no_table_has_is_refused_before_anything_is_written(
+    emergence: Emergence, tmp_path: Path
+) -> None:
+    path = lm_eval_file(tmp_path / "a")
+    sample_file(path.parent, "colours", [{**option_row(0, [-3.0, -1.0], right=1), "doc_id": 10**30}])
+    done = emergence("import", "lm-eval", path, "--results", tmp_path / "r")
+    assert done.code == 2
+    assert "a document has the number 1000000000000000000000000000000; expected one of 64 bits" in done.err
+    assert not list((tmp_path / "r").rglob("cell.json"))
+
+
+def test_a_file_of_more_values_than_memory_has_room_for_is_refused(
+    emergence: Emergence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMERGENCE_LIMITS", "0.001")
+    path = lm_eval_file(tmp_path / "a", something_new=[[]] * 3000)
+    done = emergence("import", "lm-eval", path, "--results", tmp_path / "r")
+    assert done.code == 2
+    assert "values; expected at most 6,000" in done.err
+
+
 def test_a_long_system_instruction_is_kept_and_can_be_read_again(emergence: Emergence, tmp_path: Path) -> None:
     path = lm_eval_file(tmp_path / "a", system_instruction="Be brief. " * 500)
     assert emergence("import", "lm-eval", path, "--results", tmp_path / "r").code == 0

@@ -144,6 +144,66 @@ def test_shots_in_the_head_of_a_column_are_those_of_its_scores() -> None:
     assert set(zip(table["task"], table["n_shot"], strict=True)) == {("arc_easy", 5), ("piqa", 10)}
 
 
+@pytest.mark.parametrize("name", ["Unnamed: 0", "#", "rank", "Step", "id", "Likes"])
+def test_numbers_that_are_no_scores_are_left_out_and_said(name: str) -> None:
+    table, said = read(wide(**{name: [3.0 * i for i in range(8)]}))
+    assert set(table["task"]) == {"arc_easy", "piqa"}
+    assert table["value"].max() == max(RISING) / 200
+    assert said[1] == f"columns left out: Average, note, {name}"
+
+
+@pytest.mark.parametrize("name", ["数学", "2wiki", "index_search", "steps_left"])
+def test_tasks_may_have_names_of_any_script_and_begin_like_other_words(name: str) -> None:
+    assert name in set(read(wide(**{name: 0.5}))[0]["task"])
+
+
+@pytest.mark.parametrize(
+    ("head", "task", "metric"),
+    [
+        ("arc_easy.acc,none", "arc_easy", "acc"),
+        ("arc_easy (acc_norm)", "arc_easy", "acc_norm"),
+        ("gsm8k.exact_match,strict-match", "gsm8k", "exact_match,strict-match"),
+        ("mmlu (5-shot)/acc", "mmlu", "acc"),
+        ("humaneval|pass@1", "humaneval", "pass@1"),
+        ("v1.2 (hard)", "v1.2 (hard)", "score"),
+        ("arc_easy_acc", "arc_easy_acc", "score"),
+    ],
+)
+def test_metrics_in_the_head_of_a_column_are_those_of_its_scores(head: str, task: str, metric: str) -> None:
+    table, _ = read(counted()[["family", "model", "params"]].assign(n=200, n_shot=0, **{head: 0.5}))
+    assert set(zip(table["task"], table["metric"], strict=True)) == {(task, metric)}
+
+
+def test_dashes_in_a_column_of_scores_are_gaps() -> None:
+    table, _ = read(wide(copa=["-", "\u2014", "n/a", "40%", "50 %", "0.6", "", None]))
+    assert table[table["task"] == "copa"]["value"].tolist() == [0.4, 0.5, 0.6]
+
+
+def test_columns_without_a_score_above_1_are_named_among_those_in_percent() -> None:
+    table, said = read(wide(mmlu=[25.0, 26, 27, 28, 30, 40, 50, 60]))
+    assert table[table["task"] == "mmlu"]["value"].max() == 0.6
+    assert said[-1] == (
+        "scores in percent, read as shares of 1: score; also those of arc_easy, of which none is above 1"
+    )
+
+
+def test_the_size_that_cannot_be_read_is_the_one_that_is_named() -> None:
+    with pytest.raises(TableError, match=r"row 3, column params: is many; expected a number"):
+        table_curves(read(scored(params=["1k", "2,000", "many", "8k", "16k", "32k", "64k", "128k"]))[0])
+    table, said = read(scored(params=["1,000", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]))
+    assert table["params"].tolist() == [1e3 * 2**i for i in range(8)]
+    assert said == ("params written in short: '1,000' is 1,000",)
+
+
+def test_all_columns_that_are_missing_are_named_at_once() -> None:
+    with pytest.raises(TableError) as error:
+        table_curves(scored().drop(columns=["family", "metric", "value"]).assign(accuracy=0.5))
+    assert "column family, and column metric, and column k or value are missing; it has model," in str(error.value)
+    assert "--columns family=COLUMN,metric=COLUMN,k=COLUMN names the ones that are meant; family=NAME is" in str(
+        error.value
+    )
+
+
 HEAD = ("family", "model", "params", "task", "metric", "n_shot", "value", "n")
 ROWS = (("toy", "a", "1000", "t", "acc", "0", "0.25", "100"), ("toy", "b", "2000", "t", "acc", "0", "0.5", "100"))
 
@@ -156,6 +216,7 @@ OBJECTS = [{**dict(zip(HEAD, row, strict=True)), "n": 100, "n_shot": 0, "value":
 FORMS = {
     "semicolons.csv": separated(";").replace("0.", "0,"),
     "tabs.csv": separated("\t"),
+    "powers.csv": separated(";").replace("0.", "0,").replace("2000", "2,0e3"),
     "mark.csv": "\ufeff" + separated(","),
     "lines.jsonl": "".join(json.dumps({**one, "params": f"{int(one['params']) // 1000}k"}) + "\n" for one in OBJECTS),
     "list.json": json.dumps([{**one, "value": 100 * one["value"]} for one in OBJECTS]),

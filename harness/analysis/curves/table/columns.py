@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,10 @@ IDENTITY_COLUMNS = (*SETTING_COLUMNS, *MEASUREMENT_COLUMNS, "metric", "doc_id")
 """Columns that tell any two scores apart."""
 
 
+_PREFERRED: Mapping[str, str] = {"stderr": "n"}
+"""First of several columns, of which one is needed -> the one that messages name."""
+_FOR_ALL: Mapping[str, str] = {"family": "NAME", "task": "NAME", "metric": "acc", "n_shot": "0", "n": "1000"}
+"""Column -> a value that all rows may have, for messages."""
 _MOST_NAME = 2000
 """Characters of a name, as of the names in stored results."""
 
@@ -54,10 +59,22 @@ class Columns:
         for name in names:
             if name in self:
                 return name
+        raise self._missing([names])
+
+    def check_has(self, *needed: Sequence[str]) -> None:
+        """Refuse a table that lacks columns, all of which are named; one of each group is needed."""
+        if missing := [names for names in needed if not any(name in self for name in names)]:
+            raise self._missing(missing)
+
+    def _missing(self, groups: Sequence[Sequence[str]]) -> TableError:
         has = cut(", ".join(map(str, self.frame.columns)), 2000)
-        raise TableError(
-            f"{self.source}: column {' or '.join(names)} is missing; it has {has}; "
-            f"--columns {names[0]}=COLUMN names the one that is meant"
+        which = ", and ".join(f"column {' or '.join(names)}" for names in groups)
+        options = [_PREFERRED.get(names[0], names[0]) for names in groups]
+        option = ",".join(f"{name}=COLUMN" for name in options)
+        for_all = next((f"; {name}={_FOR_ALL[name]} is that of all rows" for name in options if name in _FOR_ALL), "")
+        return TableError(
+            f"{self.source}: {which} {'is' if len(groups) == 1 else 'are'} missing; it has {has}; "
+            f"--columns {option} names the {'one that is' if len(groups) == 1 else 'ones that are'} meant{for_all}"
         )
 
     def text(self, column: str, default: str | None = None) -> pd.Series:

@@ -48,10 +48,22 @@ _UNIT = re.compile(r"#?(?P<name>params|parameters|tokens)_*\(?(?P<unit>[kmbt])\)
 _POWERS = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _MEANS = frozenset("average avg mean mean_normalized".split())
 """First word of columns that are means over others."""
-_TASK = re.compile(
-    r"(?P<task>.*?)(?:[\s(_-]+(?P<shots>\d+)[\s-]?shots?\)?)?(?:\s*[/|]\s*(?P<metric>[\w,+-]+))?", re.DOTALL
+_NO_SCORES = frozenset("unnamed index id no nr rank step steps epoch checkpoint layers likes downloads year".split())
+"""First word of columns of numbers that are no scores; that of an index without a name is called `Unnamed`."""
+_METRICS = (
+    r"acc|acc_norm|accuracy|exact_match|em|f1|bleu|rouge\w*|pass@\d+|mcc|mc[12]|brier\w*|\w*perplexity|bits_per_byte"
 )
-"""Head of a column with the scores of a task, such as `arc_easy`, `arc_easy (5-shot)` and `arc_easy/acc_norm`."""
+_TASK = re.compile(
+    r"(?P<task>.*?)(?:[\s(_-]+(?P<shots>\d+)[\s-]?shots?\)?)?"
+    rf"(?:\s*[/|]\s*(?P<metric>[\w,+@-]+)|(?:\.|\s*\()(?P<known>(?:{_METRICS})(?:,[\w-]+)?)\)?)?",
+    re.DOTALL,
+)
+"""Head of a column with the scores of a task, such as `arc_easy`, `arc_easy (5-shot)` and `arc_easy/acc_norm`; a metric
+may also stand behind a point or in brackets, if it is a known one."""
+_GAPS = frozenset(("-", "\u2013", "\u2014", "n/a", "N/A", "NA", "nan", "NaN"))
+"""What stands in a column of scores where there is none."""
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
+"""A whole number with commas between its thousands."""
 UNNAMED_METRIC = "score"
 """Metric of a column that names none."""
 
@@ -146,7 +158,8 @@ def _long(table: pd.DataFrame, said: list[str]) -> pd.DataFrame:
             continue
         numbers = _numbers(table[column])
         first_word = re.split(r"[^a-z_]+", str(column).strip().lower())[0]
-        if numbers is None or first_word in _MEANS:
+        is_headless = not str(column).strip("# ")
+        if numbers is None or is_headless or first_word in _MEANS | _NO_SCORES:
             left.append(str(column))
         else:
             scores[column] = numbers
@@ -162,7 +175,8 @@ def _long(table: pd.DataFrame, said: list[str]) -> pd.DataFrame:
 def _rows_of(known: pd.DataFrame, head: str, values: pd.Series) -> pd.DataFrame:
     found = _TASK.fullmatch(head.strip())
     assert found is not None  # the first part of the pattern takes any text
-    rows = known.assign(task=found["task"].strip() or head, metric=found["metric"] or UNNAMED_METRIC, value=values)
+    metric = found["metric"] or found["known"] or UNNAMED_METRIC
+    rows = known.assign(task=found["task"].strip() or head, metric=metric, value=values)
     if found["shots"] is not None:
         rows["n_shot"] = int(found["shots"])
     return rows[values.notna()]
@@ -173,6 +187,7 @@ def _numbers(column: pd.Series) -> pd.Series | None:
     if column.dtype.kind in "iuf":
         return column.astype(float) if column.notna().any() else None
     text = column.astype("string").str.strip()
+    text = text.where(~text.isin(_GAPS), "")
     signs = text.str.endswith("%").fillna(False)
     numbers = pd.to_numeric(text.str.rstrip("% "), errors="coerce").astype(float)
     empty = text.fillna("") == ""
@@ -188,11 +203,20 @@ def _sizes(column: pd.Series, name: str, said: list[str]) -> pd.Series:
     text = column.astype("string")
     numbers = pd.to_numeric(text, errors="coerce")
     short = text[numbers.isna() & (text.fillna("").str.strip() != "")]
-    read = {value: quantity(value) for value in short.unique()}
-    if not read or None in read.values():
+    read = {value: number for value in short.unique() if (number := _size(value)) is not None}
+    if not read:
         return column
-    said.append(f"{name} written in short: {quoted(short.iloc[0])} is {read[short.iloc[0]]:,.0f}")
-    return numbers.fillna(text.map({value: float(number or 0) for value, number in read.items()})).astype(float)
+    first = next(value for value in short if value in read)
+    said.append(f"{name} written in short: {quoted(first)} is {read[first]:,.0f}")
+    sizes = numbers.fillna(text.map(read)).astype(float)
+    unread = sizes.isna() & (text.fillna("").str.strip() != "")
+    return sizes.astype(object).where(~unread, text.astype(object)) if unread.any() else sizes
+
+
+def _size(text: str) -> float | None:
+    text = text.strip()
+    found = quantity(text.replace(",", "") if _THOUSANDS.fullmatch(text) else text)
+    return None if found is None else float(found)
 
 
 def _without_filter(metric: Any) -> Any:
@@ -217,7 +241,7 @@ def _shares(table: pd.DataFrame, said: list[str]) -> pd.DataFrame:
     """
     if "value" not in table or "metric" not in table or "best" in table or table["value"].dtype.kind not in "iuf":
         return table
-    changed: list[str] = []
+    changed, small = list[str](), list[str]()
     values = table["value"].astype(float)
     stderr = table["stderr"].astype(float) if "stderr" in table and table["stderr"].dtype.kind in "iuf" else None
     for metric in table["metric"].dropna().unique():
@@ -226,11 +250,15 @@ def _shares(table: pd.DataFrame, said: list[str]) -> pd.DataFrame:
         if words_of(str(metric)) & (SMOOTH | UNBOUNDED) or not ((scores > 1).any() and scores.between(0, 100).all()):
             continue
         changed.append(str(metric))
+        if "task" in table:
+            greatest = scores.groupby(table["task"][of_metric].astype(str)).max()
+            small += [task for task, most in greatest.items() if most <= 1]
         values = values.where(~of_metric, values / 100)
         stderr = None if stderr is None else stderr.where(~of_metric, stderr / 100)
     if not changed:
         return table
-    said.append(f"scores in percent, read as shares of 1: {cut(', '.join(changed))}")
+    also = f"; also those of {cut(', '.join(small))}, of which none is above 1" if small else ""
+    said.append(f"scores in percent, read as shares of 1: {cut(', '.join(changed))}{also}")
     table = table.assign(value=values)
     return table if stderr is None else table.assign(stderr=stderr)
 

@@ -21,6 +21,7 @@ _FOLLOWS: Mapping[Scale, tuple[str, ...]] = {"params_active": ("params",), "flop
 def tidy_rows(frame: pd.DataFrame, scale: Scale, source: str) -> pd.DataFrame:
     """The table in our own columns, in its own order: names, sizes, scores, readings."""
     columns = Columns(frame, source)
+    columns.check_has(("family",), ("model",), ("task",), ("metric",), ("n_shot", "shots"), ("k", "value"))
     rows = pd.DataFrame({name: columns.text(name) for name in ("family", "task", "metric")})
     parts = [name.partition("@") for name in columns.text("model")]
     rows["model"] = [name for name, _, _ in parts]
