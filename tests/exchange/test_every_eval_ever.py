@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from harness.errors import HarnessError
+from harness.exchange import every_eval_ever_samples
 from harness.exchange.every_eval_ever import read_every_eval_ever
 from harness.exchange.files import foreign_file
 from harness.exchange.types import Contents
@@ -20,7 +21,7 @@ from harness.store import Store
 from tests.builders import PROB, cell, model, result, task
 from tests.builders.commands import Emergence
 from tests.builders.published import lm_eval_file, option_row, sample_file, text_row
-from tests.builders.published_eee import converted_record, leaderboard_record, record_file, sample_row
+from tests.builders.published_eee import NAME, converted_record, leaderboard_record, record_file, sample_row
 
 SCHEMAS = Path(__file__).parent / "schemas"
 BLEU = MetricSpec(name="bleu", chance=None, best=None, continuous=True)
@@ -276,3 +277,25 @@ def test_details_about_another_model_than_the_file_are_refused(
     assert done.code == 2
     assert "is about toy-" in done.err
     assert "expected somebody/else and colours, as the rest of the file says" in done.err
+
+
+def test_documents_of_many_evaluations_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation = converted_record()["evaluation_results"][0]
+    entries = [{**evaluation, "evaluation_name": f"e{i}", "evaluation_result_id": f"e{i}"} for i in range(20)]
+    rows = [
+        {**sample_row(i, score=i % 2), "evaluation_name": f"e{i % 20}", "evaluation_result_id": f"e{i % 20}"}
+        for i in range(40)
+    ]
+    read: list[Path] = []
+
+    def rows_of(path: Path) -> Any:
+        read.append(path)
+        return usual(path)
+
+    usual = every_eval_ever_samples.json_documents
+    monkeypatch.setattr(every_eval_ever_samples, "json_documents", rows_of)
+    details = {"file_path": f"{NAME}_samples.jsonl"}
+    found = contents(tmp_path, converted_record(evaluation_results=entries, detailed_evaluation_results=details), *rows)
+    documents = [one.answers.samples() for one in found.results if one.answers is not None]
+    assert [[sample.doc_id for sample in some] for some in documents] == [[i, i + 20] for i in range(20)]
+    assert len(read) == 1

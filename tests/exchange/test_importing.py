@@ -241,11 +241,11 @@ def test_a_document_with_a_number_that_no_table_has_is_refused_before_anything_i
 def test_a_file_of_more_values_than_memory_has_room_for_is_refused(
     emergence: Emergence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EMERGENCE_LIMITS", "0.001")
-    path = lm_eval_file(tmp_path / "a", something_new=[[]] * 3000)
+    monkeypatch.setenv("EMERGENCE_LIMITS", "0.1")
+    path = lm_eval_file(tmp_path / "a", something_new=[0] * 700_000)
     done = emergence("import", "lm-eval", path, "--results", tmp_path / "r")
     assert done.code == 2
-    assert "values; expected at most 6,000" in done.err
+    assert "values; expected at most 600,000" in done.err
 
 
 def test_a_long_system_instruction_is_kept_and_can_be_read_again(emergence: Emergence, tmp_path: Path) -> None:

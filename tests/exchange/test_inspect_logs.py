@@ -229,6 +229,16 @@ def test_eval_files_that_unpack_to_more_than_allowed_are_refused(
     assert f"{path}: 'header.json' has more than 20,000,000 bytes" in refused(emergence, path).err
 
 
+def test_documents_of_more_values_than_memory_has_room_for_are_refused_but_not_what_happened_in_between(
+    emergence: Emergence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMERGENCE_LIMITS", "0.1")
+    kept = eval_log(tmp_path / "a.eval", inspect_log([sample(i, "C", metadata={"x": [0] * 350_000}) for i in (1, 2)]))
+    assert "values; expected at most 600,000" in refused(emergence, kept).err
+    left = eval_log(tmp_path / "b.eval", inspect_log([sample(i, "C", events=[0] * 350_000) for i in (1, 2)]))
+    assert emergence("import", "inspect", left, *into(tmp_path)).code == 0
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
