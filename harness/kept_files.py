@@ -15,6 +15,7 @@ import json
 import logging
 import math
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -71,6 +72,7 @@ def found(store: Store, stamp: str, read: Callable[[Any], _Found]) -> _Found | N
     for folder in _places(store):
         path = folder / f"{stamp}.json"
         try:
+            _check_owner(path, folder.parent)
             return read(_body(path, stamp))
         except UnreadableError as error:
             log.info("%s: is not used: %s", path, error)
@@ -89,7 +91,9 @@ def keep_conclusion(store: Store, stamp: str, concluded: Any) -> None:
     content = json.dumps(head(stamp, body)).encode() + b"\n" + body
     for folder in _places(store):
         try:
-            keep_file(folder / f"{stamp}.json", content, most=MOST_KEPT)
+            path = folder / f"{stamp}.json"
+            keep_file(path, content, most=MOST_KEPT)
+            path.chmod(0o644)  # where new files may be written by a group
         except OSError as error:
             log.info("%s: cannot be written: %s", folder, error)
         else:
@@ -107,6 +111,23 @@ def _places(store: Store) -> Iterator[Path]:
         yield store.root / JUDGED
     usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     yield usual / "emergence" / "judged"
+
+
+def _check_owner(path: Path, results: Path) -> None:
+    """See that nobody can have written a file who could not have written the results: a digest stops no forger.
+
+    Raises:
+        UnreadableError: there is none, it belongs neither to this user nor to the owner of the results, or others may
+            write it.
+    """
+    try:
+        status, of_results = path.lstat(), results.stat()
+    except OSError as error:
+        raise UnreadableError(f"cannot be read: {error.strerror}") from error
+    if status.st_uid not in (os.getuid(), of_results.st_uid):
+        raise UnreadableError("belongs to somebody else than the results")
+    if stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise UnreadableError("may be written by others")
 
 
 def _body(path: Path, stamp: str) -> Any:

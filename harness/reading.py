@@ -156,6 +156,13 @@ def _csv(path: Path) -> pd.DataFrame:
             sep=sign,
             encoding="utf-8-sig",
         )
+    if not isinstance(
+        table.index, pd.RangeIndex
+    ):  # pandas takes what is too much for names of the rows, and shifts all
+        raise UnreadableError(
+            "has rows with more cells than its first line has names; expected as many (a number with a decimal comma "
+            "stands in quotation marks, or its table has semicolons)"
+        )
     return table if sign == "," else table.apply(_with_points)
 
 

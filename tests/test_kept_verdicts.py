@@ -178,6 +178,45 @@ def test_a_file_that_is_damaged_or_forged_is_made_anew(
     assert len(judgings) == 1
 
 
+def _praise(path: Path) -> None:
+    """A forged verdict that could be true of some curve."""
+    _told(path, lambda verdicts: verdicts[1].update(label="smooth"))
+
+
+def _for_everybody(path: Path) -> None:
+    _praise(path)
+    path.chmod(0o666)
+
+
+def _of_another_user(path: Path) -> None:
+    _praise(path)
+    os.chown(path, 12345, 12345)
+
+
+@pytest.mark.parametrize("forge", [_for_everybody, _of_another_user])
+def test_what_others_than_the_owner_of_the_results_can_have_written_is_made_anew(
+    store: Store, judgings: list[int], forge: Callable[[Path], object]
+) -> None:
+    if forge is _of_another_user and os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    forge(file_of(store))
+    assert kept_study(store, store.outcomes()) == study(*store.outcomes())
+    kept_study(store, store.outcomes())
+    assert len(judgings) == 1
+
+
+def test_files_are_written_by_their_owner_alone_also_where_a_group_writes(store: Store, judgings: list[int]) -> None:
+    file_of(store).unlink()
+    usual = os.umask(0)
+    try:
+        kept_study(store, store.outcomes())
+    finally:
+        os.umask(usual)
+    assert file_of(store).stat().st_mode & 0o777 == 0o644
+    kept_study(store, store.outcomes())
+    assert len(judgings) == 1
+
+
 def test_a_folder_that_cannot_be_written_leaves_verdicts_in_the_users_cache(
     store: Store, judgings: list[int], tmp_path: Path
 ) -> None:

@@ -146,4 +146,9 @@ def _adapter(failure: bool) -> TypeAdapter[Any]:
 
 
 def _json(raw: Mapping[str, Any]) -> bytes:
-    return (json.dumps(raw, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    from pydantic_core import to_json  # in a fifth of the time of `json`, which has no quick way of writing lines
+
+    content = to_json(raw, indent=1)
+    if b"NaN" in content or b"Infinity" in content:  # in a text, or a number that JSON does not have
+        json.dumps(raw, allow_nan=False)
+    return content + b"\n"

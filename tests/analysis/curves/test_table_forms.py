@@ -231,6 +231,13 @@ def test_files_of_every_form_give_the_same_curve(tmp_path: Path, name: str) -> N
     assert (curve.models, curve.y, curve.x) == (("a", "b"), (0.25, 0.5), (1000.0, 2000.0))
 
 
+@pytest.mark.parametrize("rows", [separated(",").replace("0.", "0,"), separated(",").replace("100\n", "100,\n")])
+def test_rows_of_more_cells_than_there_are_names_are_refused_and_not_shifted(tmp_path: Path, rows: str) -> None:
+    (tmp_path / "t.csv").write_text(rows)
+    with pytest.raises(TableError, match="has rows with more cells than its first line has names; expected as many"):
+        read_table(tmp_path / "t.csv")
+
+
 def test_gaps_in_columns_of_texts_are_gaps(tmp_path: Path) -> None:
     path = tmp_path / "gaps.csv"
     frame = scored(params=["1k", None, "4k", "", "16k", "32k", "64k", "128k"], metric=["acc", None, *["acc"] * 6])
