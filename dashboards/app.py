@@ -8,6 +8,7 @@ reads the state, calls one analysis function and one drawing function; what they
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -57,10 +58,9 @@ def main() -> None:
         named = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder  # as it was asked for
         st.sidebar.text(f"{named}: {text}")
         charts.choose_picture()
-        try:
+        with suppress(state.PageEndedError):
             page.run()
-        finally:  # a page may end before its end
-            cards.offer_any(outcomes)
+        cards.offer_any(outcomes)
 
 
 main()

@@ -32,7 +32,6 @@ def show(
     numbers: Callable[[], pd.DataFrame],
     *,
     of: Hashable,
-    caption: bool = True,
 ) -> None:
     """Show a figure with its caption and a download of its numbers.
 
@@ -43,7 +42,6 @@ def show(
         name: name of the files, which also tells this figure from others on the page.
         numbers: makes the table of what is drawn. It is called when somebody downloads it.
         of: everything the reader chose that decides what is drawn: axis, filters and so on.
-        caption: show it below the figure; False where figures of a page share one.
     """
     from harness import figures  # not above: it loads plotly, and the first page has something to show before
 
@@ -63,8 +61,7 @@ def show(
         alt=f"{title}. {words}",
     )
     st.session_state["figures loaded"] = True
-    if caption:
-        st.text(words)
+    st.text(words)
     download("Numbers of this figure (CSV)", name, numbers)
 
 

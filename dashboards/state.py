@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Event
-from typing import TypeVar, get_args
+from typing import NoReturn, TypeVar, get_args
 
 import streamlit as st
 from harness.dashboards.address import choose_one, one_step, say_unknown, several
@@ -228,7 +228,7 @@ def look() -> tuple[Study, Filters]:
     on_axis = current_study(axis)
     if not on_axis.curves:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
-        st.stop()
+        end_page()
     return on_axis, filters(on_axis)
 
 
@@ -285,6 +285,18 @@ def row_name(row: Judged) -> str:
     return " / ".join([curve.family, curve.task, curve.label, curve.metric.name])
 
 
+class PageEndedError(Exception):
+    """A page has said all that it has to say."""
+
+
+def end_page() -> NoReturn:
+    """End the page here, and still offer what stands below every page.
+
+    Not `st.stop`, after which Streamlit takes nothing more: neither the address nor the card of a task.
+    """
+    raise PageEndedError
+
+
 def require_results(of: Outcomes) -> None:
     """End the page with a sentence that helps when the store has no result."""
     if of.results:
@@ -295,4 +307,4 @@ def require_results(of: Outcomes) -> None:
         st.info(f"There are no results yet: all {len(of.problems)} files found cannot be read. The overview says why.")
     else:
         st.info("There are no results in this folder yet. `emergence run` makes some; then reload this page.")
-    st.stop()
+    end_page()

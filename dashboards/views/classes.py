@@ -80,12 +80,12 @@ results = filters.cells(outcomes.results)
 names = [name for name in with_classes(state.version(), outcomes.results) if name in {r.cell.task for r in results}]
 if not names:
     st.info("No task here has classes: labels, entities or relations. Take away a filter in the sidebar.")
-    st.stop()
+    state.end_page()
 task = address.choose_one(st.selectbox, "Task", names, "of")
 reports, curves = of_task(state.version(), filters, task, scale, results)
 if not reports:
     st.info("None of these cells has answers with classes.")
-    st.stop()
+    state.end_page()
 for number, one in enumerate(curves[:MOST], start=1):
     charts.show(
         lambda one=one: figures.class_figure(one),

@@ -50,19 +50,19 @@ largest = sorted({(r.cell.model.params, r.cell.model.name) for r in filters.cell
 models = [name for _, name in largest]
 if not models:
     st.info("No result matches. Take away a filter in the sidebar.")
-    st.stop()
+    state.end_page()
 left, right = st.columns(2)
 a = address.choose_one(left.selectbox, "A", models, "a", first=min(1, len(models) - 1), free=True, help=HELP)
 b = address.choose_one(right.selectbox, "B", models, "b", free=True, help=HELP)
 if not a or not b:
     st.info("Choose two models, or two settings such as shots=0 and shots=2.")
-    st.stop()
+    state.end_page()
 try:
     comparisons, missing = compared(state.version(), filters, a, b, outcomes)
 except HarnessError as error:
     st.warning("These two cannot be compared.")
     st.text(str(error))
-    st.stop()
+    state.end_page()
 if comparisons:
     counted = summary(comparisons)
     st.text(

@@ -69,7 +69,7 @@ electricity = electricity_of(place)
 rows = cost_rows(results, by)
 if not rows:
     st.info("Nobody knows what results of other programs took. Take away a filter in the sidebar.")
-    st.stop()
+    state.end_page()
 models = rows if by == "model" else cost_rows(results, "model")
 charts.show(
     lambda: figures.cost_figure(models, against),

@@ -42,9 +42,8 @@ def glance(judged: Sequence[Judged]) -> None:
                     f"curves-{number}",
                     lambda panel=panel: tables.points(row.curve for row in panel),
                     of=(study.scale, filters, scores, page),
-                    caption=False,
                 )
-    st.caption(figures.panels_caption(study.scale, centred=scores == "centred"))
+    st.caption(figures.panels_caption([row.curve for row in judged], centred=scores == "centred"))
 
 
 def show_task(task: str, judged: Sequence[Judged]) -> None:

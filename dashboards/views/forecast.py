@@ -72,7 +72,7 @@ study, filters = state.look()
 curves = tuple(row.curve for row in filters.judged(study.judged))
 if not curves:
     st.info("No curve matches. Take away a filter in the sidebar.")
-    st.stop()
+    state.end_page()
 ends = [curve.x[-1] for curve in curves]
 usual = min(ends) * LOWER if study.scale == "loss" else max(ends) * FURTHER
 asked = address.type_text(

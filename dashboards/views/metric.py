@@ -62,7 +62,7 @@ state.say_basis(study)
 rows = sorted((row for row in filters.judged(study.judged) if row.partner is not None), key=by_interest)
 if not rows:
     st.info("No curve here has a continuous metric of the same answers. Take away a filter in the sidebar.")
-    st.stop()
+    state.end_page()
 about(rows)
 pages = -(-len(rows) // CARDS)
 place = st.container()

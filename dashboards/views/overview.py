@@ -18,9 +18,9 @@ from harness.wording import count, counted
 
 # Newest cells shown; families on a page, and findings of each, which are as many as fit a screen or two. Comments:
 # Streamlit would print a text that stands alone here.
-LAST = 10
+LAST = 8
 # Files that cannot be read and are named here.
-PROBLEMS = 3
+PROBLEMS = 1
 FAMILIES = 4
 FINDINGS, FEWER = 6, 1
 GUIDE = (

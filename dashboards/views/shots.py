@@ -23,7 +23,7 @@ if not surfaces:
         "Nothing here was asked with several numbers of demonstrations. Take away a filter in the sidebar, "
         "or ask so: `emergence run --shots 0,2,5`."
     )
-    st.stop()
+    state.end_page()
 left, right = st.columns(2)
 task = address.choose_one(left.selectbox, "Task", sorted({name[0] for name in surfaces}), "of")
 metrics = list(dict.fromkeys(name[1] for name in surfaces if name[0] == task))

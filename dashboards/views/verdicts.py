@@ -107,7 +107,7 @@ only = address.several(st.multiselect, "Verdict", words, "verdict")
 shown = [row for row in judged if not only or label_text(row.verdict) in only]
 if not shown:
     st.info("No verdict matches. Take away a filter.")
-    st.stop()
+    state.end_page()
 if len(shown) > LINES:
     order = address.choose_one(st.selectbox, "Sort all of them by", [*ORDERS], "sort")
     shown.sort(key=ORDERS[order])

@@ -34,9 +34,9 @@ def describe(
     documents = f"n = {span(counted)} documents per point" if counted else "Number of documents not known"
     seeds = max(e.seeds for c in curves for e in c.estimates)
     interval = "95 % interval (Wilson for proportions, else normal)"
-    parts = [f"{_intervals(curves)}: {interval}. {documents}"]
+    parts = [f"{intervals_drawn(curves)}: {interval}. {documents}"]
     parts[0] += f", mean of up to {seeds} few-shot seeds." if seeds > 1 else "."
-    parts += _about_dots(curves)
+    parts += about_dots(curves)
     parts += _about_levels(curves)
     if any(isinstance(row, Judged) and row.verdict.reliable_from is not None for row in rows):
         checkpoints = all(c.of_checkpoints for c in curves)
@@ -54,13 +54,14 @@ def describe(
     return " ".join(parts)
 
 
-def _intervals(curves: Sequence[Curve]) -> str:
+def intervals_drawn(curves: Sequence[Curve]) -> str:
     """What stands for intervals."""
     drawn = {repeated(curve) for curve in curves}
     return "Bars and bands" if len(drawn) > 1 else "Bands" if True in drawn else "Bars"
 
 
-def _about_dots(curves: Sequence[Curve]) -> list[str]:
+def about_dots(curves: Sequence[Curve]) -> list[str]:
+    """What the dots are where sizes have several training runs or few-shot seeds, as one sentence; none elsewhere."""
     if any(runs > 1 for curve in curves for runs in curve.runs):
         return ["Dots: single training runs; points are their means, and bands hold the noise between runs."]
     if any(run.of_seeds for curve in curves for point in curve.points for run in point.runs):

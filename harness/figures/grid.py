@@ -162,7 +162,7 @@ def _head(panel: Panel, look: FigureLook, wide: float) -> str:
     """What stands above a panel: its title, and the verdicts on its curves."""
     said = ""
     if look.verdicts:
-        said = _early(panel.beside) or _verdicts([row for row in panel.rows if isinstance(row, Judged)])
+        said = _early(panel.beside) or verdicts_said([row for row in panel.rows if isinstance(row, Judged)])
     most = max(12, int(wide / _CHARACTER))
     title = [f"<b>{literal(shortened(panel.title, most))}</b>"] if panel.title else []
     return "<br>".join([*title, *(literal(line) for line in textwrap.wrap(said, most))])
@@ -178,7 +178,8 @@ def _early(rows: Sequence[Judged]) -> str:
     return f"improves earlier than the headline{where}"
 
 
-def _verdicts(rows: Sequence[Judged]) -> str:
+def verdicts_said(rows: Sequence[Judged]) -> str:
+    """The verdicts on the curves of a panel: one that all have, each of two, or how many got which."""
     said = Counter(label_text(row.verdict) for row in rows)
     if len(said) < 2:
         return next(iter(said), "")

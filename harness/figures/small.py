@@ -7,9 +7,11 @@ from itertools import chain
 
 import plotly.graph_objects as go
 
-from harness.analysis.curves import AXIS_TITLES, Scale
-from harness.analysis.verdict import CurveRow
-from harness.figures.axes import counts_documents, scale_axis, score_range
+from harness.analysis.curves import AXIS_TITLES, Curve
+from harness.analysis.verdict import CurveRow, Judged
+from harness.figures.axes import counts_documents, scale_axis, score_range, score_title
+from harness.figures.captions import about_dots, intervals_drawn
+from harness.figures.grid import verdicts_said
 from harness.figures.levels import draw_levels
 from harness.figures.lines import Lines, lines_of
 from harness.figures.panel import add, draw_row
@@ -40,13 +42,22 @@ def _panel(rows: Sequence[CurveRow], lines: Lines, ends: tuple[float, float]) ->
     figure.update_layout(showlegend=False, margin={"l": 40, "r": 8})
     figure.update_xaxes(axis)
     figure.update_yaxes(nticks=5, range=ends)
-    return captioned(figure, panels_caption(curves[0].scale))
+    said = verdicts_said([row for row in rows if isinstance(row, Judged)])
+    return captioned(figure, ": ".join(filter(None, (score_title(curves[0]), said))))
 
 
-def panels_caption(scale: Scale, *, centred: bool = False) -> str:
-    """What all panels of a grid show."""
+def panels_caption(curves: Sequence[Curve], *, centred: bool = False) -> str:
+    """What all panels of a grid show.
+
+    Args:
+        curves: those of all panels, at least one.
+        centred: scores are on the way from chance to perfect.
+    """
     y = "headline metric" + (" on the way from chance (0) to perfect (1)" if centred else "")
-    return (
-        f"x: {AXIS_TITLES[scale]}; y: {y}. Bars: 95 % interval. Dashed: chance. Dotted: the best score. Ring: this "
-        "size and all larger ones are above chance."
-    )
+    sentences = [
+        f"x: {AXIS_TITLES[curves[0].scale]}; y: {y}.",
+        f"{intervals_drawn(curves)}: 95 % interval.",
+        *about_dots(curves),
+        "Dashed: chance. Dotted: the best score. Ring: this size and all larger ones are above chance.",
+    ]
+    return " ".join(sentences)

@@ -143,7 +143,7 @@ def test_the_overview_counts_families_cells_and_verdicts() -> None:
     assert "A cell is one model asked" in texts(app)
     families, newest = html_tables(app)
     assert families[1] == ["toy", "1k to 16.4M", "toy", "8", "3", "39", "1"]
-    assert len(newest) == 11
+    assert len(newest) == 9
     assert newest[1][-1] == "ValueError: no <b>answer</b>"
     (chart,) = charts(app)
     assert json.loads(chart)["data"][0]["y"] == ["rises"]
@@ -166,6 +166,8 @@ def test_many_tasks_get_a_small_panel_each(own: Store) -> None:
     for chart, name in zip(charts(app), ("colours", "letters", "numbers", "shapes"), strict=True):
         assert name in chart
         assert "prob_correct" not in chart
+    assert texts(app).count("acc (share of documents): rises") == 4
+    assert "Bars: 95 % interval." in texts(app)
 
 
 @pytest.mark.usefixtures("store")
@@ -371,8 +373,8 @@ def test_the_overview_names_a_few_files_that_cannot_be_read_and_counts_the_other
     for one in own.results()[:9]:
         (own.path(one.cell) / "cell.json").write_text("{")
     said = texts(opened())
-    assert said.count("Skipped") == 4
-    assert "Skipped 6 more files, which Runs lists." in said
+    assert said.count("Skipped") == 2
+    assert "Skipped 8 more files, which Runs lists." in said
 
 
 def test_models_that_cannot_be_told_apart_share_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -565,6 +567,15 @@ def test_every_page_tells_what_a_task_asks() -> None:
         sidebar = "\n".join(text.value for text in app.sidebar.text)
         assert "Chance: 0.25" in sidebar, page
         assert app.query_params["about"] == "shapes"
+
+
+@pytest.mark.usefixtures("store")
+def test_a_page_that_ends_early_has_its_address_and_its_card_all_the_same() -> None:
+    app = opened("shots", task=["letters", "no such task"], about="shapes")
+    assert "Nothing here was asked with several numbers of demonstrations." in texts(app)
+    assert "Tasks: there is no 'no such task'." in texts(app)
+    assert app.query_params["task"] == "letters"
+    assert "Chance: 0.25" in "\n".join(text.value for text in app.sidebar.text)
 
 
 def test_the_card_of_a_task_has_an_example_with_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,10 @@ import pandas as pd
 
 from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.verdict import study
-from harness.figures import comparison_figure, curve_figure, for_any_width, heat_map, sharp_over_smooth
+from harness.figures import comparison_figure, curve_figure, for_any_width, heat_map, panels_caption, sharp_over_smooth
 from harness.leaderboard import centred_table
 from harness.store import DocumentScores
-from tests.builders import grown, task
+from tests.builders import SIZES, cell, counted, grown, model, task
 from tests.builders.curves import RISE
 
 RESULTS = grown(RISE, of=task("a task with a name that is longer than a narrow figure is wide"))
@@ -42,6 +42,18 @@ def test_letters_are_dark_on_light_and_light_on_dark() -> None:
         for_any_width(curve_figure(STUDY.judged), dark=dark).layout.xaxis.tickfont.color for dark in (False, True)
     ]
     assert colours == ["#3a4048", "#d5d9de"]
+
+
+def test_small_panels_say_what_their_bands_and_dots_are() -> None:
+    runs = [
+        counted(cell(model=model(size, name=f"toy-{size}-{run}", run=run)), k + run, 200)
+        for size, k in zip(SIZES, (50, 90, 120), strict=False)
+        for run in (1, 2, 3)
+    ]
+    (row,) = study(runs).judged
+    said = panels_caption([row.curve])
+    assert "Bands: 95 % interval. Dots: single training runs" in said
+    assert "Bars: 95 % interval." in panels_caption([STUDY.judged[0].curve])
 
 
 def test_many_models_stand_below_each_other() -> None:
