@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -75,7 +76,7 @@ def _least(texts: Sequence[str]) -> dict[str, float]:
             found[task] = float(value)
         except ValueError:
             task = ""
-        if not task:
+        if not task or not math.isfinite(found[task]):
             raise PlanError(f"--min is {quoted(text)}; expected TASK=SCORE, such as add_3=0.6")
     return found
 

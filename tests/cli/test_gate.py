@@ -94,12 +94,34 @@ def test_losses_are_to_be_at_most(emergence: Emergence, store: Store) -> None:
     assert "at most 3.000" in good.out
 
 
+def test_a_least_score_is_asked_of_each_setting_by_itself(emergence: Emergence, store: Store) -> None:
+    store.write(result(asked(4000), values=answers(390)))
+    store.write(result(asked(4000, chat="template"), values=answers(100)))
+    gate = ("gate", "--candidate", "toy-4000", "--min", "colours=0.5", "--results", store.root, "--json")
+    done = emergence(*gate)
+    found = {check["setting"]: (check["value"], check["answer"]) for check in json.loads(done.out)["checks"]}
+    assert found == {
+        "0-shot, default, plain text": (0.975, "pass"),
+        "0-shot, default, chat template": (0.25, "fail"),
+    }
+    assert done.code == 1
+
+
+def test_few_shot_seeds_of_a_setting_count_together_for_a_least_score(emergence: Emergence, store: Store) -> None:
+    for seed in (0, 1):
+        store.write(result(asked(4000, shots=5, seed=seed), values=answers(300)))
+    done = emergence("gate", "--candidate", "toy-4000", "--min", "colours=0.5", "--results", store.root, "--json")
+    assert [check["setting"] for check in json.loads(done.out)["checks"]] == ["5-shot, default"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--candidate", "toy-4000"), "nothing to check: expected --baseline, or --min TASK=SCORE"),
         (("--candidate", "nobody", "--min", "colours=0.5"), "unknown model 'nobody'"),
         (("--candidate", "toy-4000", "--min", "colours"), "--min is 'colours'; expected TASK=SCORE, such as add_3=0.6"),
+        (("--candidate", "toy-4000", "--min", "colours=nan"), "--min is 'colours=nan'; expected TASK=SCORE"),
+        (("--candidate", "toy-4000", "--min", "colours=1e400"), "--min is 'colours=1e400'; expected TASK=SCORE"),
         (("--candidate", "toy-4000", "--min", "sounds=0.5"), "--min sounds: the candidate has no result of it"),
         (("--candidate", "toy-4000", "--baseline", "toy-4000"), "choose the same cells"),
         (("--candidate", "toy-4000", "--baseline", "toy-1000", "--margin", "1"), "--margin is 1.0; expected 0 or more"),

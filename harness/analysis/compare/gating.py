@@ -16,6 +16,7 @@ from harness.analysis.compare.types import Comparison
 from harness.analysis.stats import ALPHA, CONFIDENCE, confidence_interval, estimate
 from harness.analysis.stats.distributions import norm
 from harness.errors import PlanError
+from harness.plan import AXES, Setting
 from harness.records import CellFailure, CellResult
 from harness.specs import MetricSpec
 
@@ -129,12 +130,31 @@ def at_least(
         if not cells and not any(one.cell.task == task for one in failures):
             known = sorted({one.cell.task for one in results})
             raise PlanError(f"--min {task}: the candidate has no result of it; it has {', '.join(known)}")
-        settings: dict[str, list[CellResult]] = {}
+        settings: dict[Setting, list[CellResult]] = {}
         for one in cells:
-            settings.setdefault(f"{one.cell.shots}-shot, {one.cell.prompt}", []).append(one)
-        checks += [_at_least(task, setting, group, limit) for setting, group in settings.items()]
+            settings.setdefault(one.cell.setting(free=("seed", "run")), []).append(one)
+        labels = _labels([*settings])
+        checks += [_at_least(task, label, settings[setting], limit) for setting, label in labels.items()]
         checks += [_without_score(task, one, limit) for one in failures if one.cell.task == task]
     return checks
+
+
+def _labels(settings: Sequence[Setting]) -> dict[Setting, str]:
+    """Each setting -> its shots and prompt, and whatever else it differs in from another."""
+    varying = [
+        name
+        for name in (settings[0].names if settings else ())
+        if name not in ("shots", "prompt") and len({one.value(name) for one in settings}) > 1
+    ]
+    return {
+        one: ", ".join(
+            [
+                f"{one.value('shots')}-shot, {one.value('prompt')}",
+                *(AXES[name].label_of(one.value(name)) for name in varying),
+            ]
+        )
+        for one in settings
+    }
 
 
 def _at_least(task: str, setting: str, group: Sequence[CellResult], limit: float) -> GateCheck:
