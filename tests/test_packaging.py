@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.ladder.family import members
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -30,12 +32,14 @@ def call(*command: str | Path, cwd: Path, timeout: float = 300) -> str:
 def holds_what_it_needs(wheel: Path) -> None:
     """Tasks with their data, dashboards, families and models are inside; tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
-    for suite in ("classification", "ner", "qa", "codegen", "arithmetic", "prompting"):
-        assert f"harness/tasks/{suite}/suite.yaml" in names
-        assert any(n.startswith(f"harness/tasks/{suite}/data/") for n in names)
+    for suite in (ROOT / "tasks").glob("*/suite.yaml"):
+        assert f"harness/tasks/{suite.parent.name}/suite.yaml" in names
+    for data in (ROOT / "tasks").glob("*/data/*"):
+        assert f"harness/{data.relative_to(ROOT)}" in names
     assert "harness/dashboards/app.py" in names
     assert "harness/families/embedded.yaml" in names
-    assert sum(n.endswith("model.safetensors") for n in names) == 8
+    for member in members():
+        assert f"harness/ladder/weights/{member.folder}/model.safetensors" in names
     assert not any(n.startswith(("tests/", "tasks/", "dashboards/")) for n in names)
 
 

@@ -14,14 +14,36 @@ from harness.scoring.metrics import Answer, corpus_metric
 from harness.specs import TaskSpec
 from tests import builders
 
-SUITES = ("arithmetic", "classification", "codegen", "ner", "prompting", "qa")
+SUITES = (
+    "algorithms",
+    "arithmetic",
+    "classification",
+    "codegen",
+    "commonsense",
+    "dialogue",
+    "ner",
+    "prompting",
+    "qa",
+    "relations",
+    "summarisation",
+    "translation",
+)
 FORMATS = {
     "sentiment": ("review: {text}\nsentiment:", " {label}"),
     "sentiment_negated": ("review: {text}\nsentiment:", " {label}"),
     "topic": ("text: {text}\ntopic:", " {label}"),
     "entities": ("text: {text}\nentities:", " {answer}"),
-    "one_hop": ("story: {story}\nquestion: {question}\nanswer:", " {answer}"),
-    "two_hop": ("story: {story}\nquestion: {question}\nanswer:", " {answer}"),
+    "relations": ("text: {text}\nrelations:", " {answer}"),
+    "one_hop": ("{story}\nplace: {asked}", " {answer}"),
+    "two_hop": ("{story}\nplace: {asked}", " {answer}"),
+    "override": ("note: {note}\ncolor of {thing}:", " {answer}"),
+    "ending": ("{story}", " {answer}"),
+    "translate": ("english: {source}\nlomi:", " {target}"),
+    "summarise": ("text: {text}\nsummary:", " {summary}"),
+    "dialogue_state": ("{turns}\nstate:", " {state}"),
+    "dialogue_reply": ("{turns}\nagent:", " {reply}"),
+    "sort_digits": ("sort {digits}=", "{answer}"),
+    "parity": ("parity {bits}:", " {answer}"),
     "two_steps": ("# x {description}\ndef f(x): return", " {reference}"),
     "three_steps": ("# x {description}\ndef f(x): return", " {reference}"),
     "add_2": ("{a}+{b}=", "{answer}"),
@@ -89,7 +111,11 @@ def split_shots(prompt: str, rendered: set[str]) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, (_, answer) in FORMATS.items() if "label" in answer or "skill" in name]
+    "name",
+    [
+        *("sentiment", "sentiment_negated", "topic", "override", "ending", "dialogue_reply", "parity"),
+        *("skill_class", "skill_shift", "skill_halves"),
+    ],
 )
 def test_options_continue_the_prompt_and_chance_is_one_in_the_number_of_options(catalog, data, name):
     task = catalog.task(name)
@@ -115,7 +141,9 @@ def test_chance_of_a_question_is_naming_any_place_of_the_story(catalog, data):
         assert task.headline.chance == pytest.approx(fmean(1 / len(doc["choices"]) for doc in stories), abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["entities", "one_hop", "two_steps", "three_steps", "add_3", "modular_sum"])
+@pytest.mark.parametrize(
+    "name", ["entities", "one_hop", "relations", "dialogue_state", "three_steps", "add_3", "sort_digits"]
+)
 def test_the_reference_answer_is_right_with_spaces_around_it_and_another_is_not(catalog, data, name):
     task = catalog.task(name)
 
@@ -135,6 +163,7 @@ def test_the_reference_answer_is_right_with_spaces_around_it_and_another_is_not(
         ("entities", "entity_f1_strict", 1.0),
         ("entities", "entity_f1_partial", 1.0),
         ("entities", "parse_failure_rate", 0.0),
+        ("relations", "triple_f1", 1.0),
         ("two_steps", "pass_at_1", 1.0),
         ("three_steps", "pass_at_1", 1.0),
     ],

@@ -95,7 +95,7 @@ def select(
         HarnessError: a name is not known, a number makes no sense, a model cannot be read.
 
     >>> from harness.catalog import load_catalog
-    >>> plan = select(load_catalog(), tasks=["add_3"], models=["ladder-12k", "ladder-1.9m"], shots=[0, 2])
+    >>> plan = select(load_catalog(), tasks=["add_3"], models=["ladder-12k", "ladder-870k"], shots=[0, 2])
     >>> len(plan.cells)
     4
     """

@@ -18,17 +18,17 @@ MOST_TOKENS = 4_000_000
 """Tokens of the texts that are kept, of up to 36 bytes each."""
 _ANY_MODEL = ModelSpec(name="any", family="any", params=1)
 
-Kept = TypeVar("Kept")
+T = TypeVar("T")
 
 
-class KeptCells(Generic[Kept]):
+class KeptCells(Generic[T]):
     """Prepared cells, by what they ask."""
 
     def __init__(self, most_tokens: int = MOST_TOKENS) -> None:
         self._room = most_tokens
-        self._kept: dict[Hashable, tuple[TaskSpec, Kept]] = {}
+        self._kept: dict[Hashable, tuple[TaskSpec, T]] = {}
 
-    def find(self, cell: Cell, task: TaskSpec, how: Hashable) -> Kept | None:
+    def find(self, cell: Cell, task: TaskSpec, how: Hashable) -> T | None:
         """What an earlier model was asked; None when there was none, or it was asked something else.
 
         Args:
@@ -39,7 +39,7 @@ class KeptCells(Generic[Kept]):
         known, kept = self._kept.get(_key(cell, how), (None, None))
         return kept if known == task else None
 
-    def keep(self, cell: Cell, task: TaskSpec, how: Hashable, prepared: Kept, tokens: int) -> None:
+    def keep(self, cell: Cell, task: TaskSpec, how: Hashable, prepared: T, tokens: int) -> None:
         """Keep what a cell asks, if there is room for its tokens; other arguments as of `find`."""
         key = _key(cell, how)
         if tokens <= self._room and key not in self._kept:

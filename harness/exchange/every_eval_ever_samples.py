@@ -49,7 +49,7 @@ _DIGITS = 10
 """Digits of a number of a document are fewer than these."""
 
 
-class _Row(NamedTuple):
+class _ScoredRow(NamedTuple):
     """One document under one metric."""
 
     key: str
@@ -63,13 +63,13 @@ class _Row(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_Row]]:
+def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_ScoredRow]]:
     """Evaluation -> its rows. Those of the last file are kept: its other evaluations are asked for next.
 
     Raises:
         HarnessError: the file cannot be read, or a row is not as the schema has it.
     """
-    found: dict[str, list[_Row]] = defaultdict(list)
+    found: dict[str, list[_ScoredRow]] = defaultdict(list)
     for row in _rows(path):
         evaluation = row.text("evaluation_name")
         key = row.text("evaluation_result_id") or evaluation
@@ -80,7 +80,7 @@ def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_Row]]:
             raise HarnessError(f"{row.place}: sample_id is {quoted(name)}; expected a text")
         if not is_number(score):
             raise HarnessError(f"{row.place}: evaluation.score is {quoted(score)}; expected a number")
-        found[evaluation].append(_Row(key, name, _document(row), float(score)))
+        found[evaluation].append(_ScoredRow(key, name, _document(row), float(score)))
     return found
 
 

@@ -88,7 +88,7 @@ def _by_processes(
     threads = ThreadPoolExecutor(most, thread_name_prefix="mapping")  # each waits for the answer of one process
     try:
         for _ in range(min(most, len(arguments))):
-            started.append(Process(f"{__name__}:serve"))
+            started.append(Process(f"{__name__}:serve_shares"))
             free.put(started[-1])
         for one in arguments:
             waiting.append(threads.submit(_asked, free, name, one))
@@ -117,7 +117,7 @@ def _asked(free: SimpleQueue[Process], name: str, arguments: tuple[Any, ...]) ->
     return answer
 
 
-def serve(line: ParentLine) -> None:
+def serve_shares(line: ParentLine) -> None:
     """Answer calls until nobody asks any more; an error that nobody can fix ends the process with its traceback."""
     for name, arguments in line.requests():
         module, function = name.split(":")

@@ -56,8 +56,10 @@ def score_range(rows: Sequence[CurveRow], *, tight: bool = False) -> tuple[float
     points = [point for curve in curves for point in curve.points]
     widths = [p.high - p.low for p in points if p.low is not None and p.high is not None]
     missing = (_INTERVALS * statistics.median(widths) if widths else 0.0) - (high - low)
-    if missing > 0:
+    if missing > 0 and not all(counts_documents(curve) for curve in curves):
         low, high = low - missing / 2, high + missing / 2
+    elif missing > 0:  # noise does not look like a drama on an axis from 0 to 1, and there are no scores beyond
+        low, high = min(low, max(0.0, low - missing / 2)), max(high, min(1.0, high + missing / 2))
     room = _ROOM * (high - low) or 0.5
     return low - room, high + room
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.ladder import skills, world
+from harness.ladder import dialogue, language, reasoning, skills, world
 from harness.ladder.world import Split, WorldItem
 
 N_TEST = 256
@@ -37,8 +37,17 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sentiment_negated": Benchmark("classification", world.sentiment_negated),
     "topic": Benchmark("classification", world.topic),
     "entities": Benchmark("ner", world.entities),
+    "relations": Benchmark("relations", world.relations),
     "one_hop": Benchmark("qa", world.one_hop),
     "two_hop": Benchmark("qa", world.two_hop),
+    "override": Benchmark("qa", reasoning.override),
+    "ending": Benchmark("commonsense", reasoning.ending),
+    "translate": Benchmark("translation", language.translate),
+    "summarise": Benchmark("summarisation", language.summarise),
+    "dialogue_state": Benchmark("dialogue", dialogue.dialogue_state),
+    "dialogue_reply": Benchmark("dialogue", dialogue.dialogue_reply),
+    "sort_digits": Benchmark("algorithms", reasoning.sort_digits),
+    "parity": Benchmark("algorithms", reasoning.parity),
     "two_steps": Benchmark("codegen", lambda rng: world.steps(rng, 2)),
     "three_steps": Benchmark("codegen", lambda rng: world.steps(rng, 3)),
     "add_2": Benchmark("arithmetic", lambda rng: world.addition(rng, 2)),
@@ -51,26 +60,31 @@ BENCHMARKS: dict[str, Benchmark] = {
 """Every benchmark task of the family by name."""
 
 
-def items(task: str, split: Split) -> list[WorldItem]:
-    """The shipped items of one split, which are distinct by key and not balanced by answer.
+_ANSWERS = {"modular_sum": 10, "sentiment": 2, "sentiment_negated": 2, "topic": 4, "parity": 2, "dialogue_reply": 4}
+"""Tasks whose few answers are equally frequent among test documents, and how many they are: their chance is a guess's,
+and a model that always gives one answer must not score higher."""
 
-    The test items are held out; the few-shot items come from the training split. Their order is
-    random, so that the first rows are a fair sample. Only modular sums are balanced by answer: chance level is
-    a tenth, and a model that always gives the most frequent digit must not score higher.
+
+def items(task: str, split: Split) -> list[WorldItem]:
+    """The shipped items of one split, which are distinct by key.
+
+    The test items are held out; the few-shot items come from the training split. Their order is random, so that the
+    first rows are a fair sample.
     """
     rng = random.Random(f"{TEST_SEED}/{task}/{split}")
-    balanced = task == "modular_sum" and split == "test"
-    wanted = 10 * (N_TEST // 10) if balanced else N_TEST if split == "test" else N_FEWSHOT
+    n_answers = _ANSWERS.get(task, 1) if split == "test" else 1
+    each = (N_TEST if split == "test" else N_FEWSHOT) // n_answers
     chosen: dict[str, WorldItem] = {}
     answers: Counter[str] = Counter()
-    while len(chosen) < wanted:
+    while len(chosen) < each * n_answers:
         item = world.draw(rng, BENCHMARKS[task].make, split)
-        if balanced and (item.prompt in chosen or answers[item.answer] == N_TEST // 10):
-            continue
-        answers[item.answer] += 1
         # By key, not by prompt: two stories with the same facts in another order are one document. The
         # exception is the modular sum, whose few held-out sets of digits appear in several orders.
-        chosen.setdefault(item.prompt if task == "modular_sum" else item.key, item)
+        name = item.prompt if task == "modular_sum" else item.key
+        group = item.answer if n_answers > 1 else ""
+        if name not in chosen and answers[group] < each:
+            answers[group] += 1
+            chosen[name] = item
     return list(chosen.values())
 
 

@@ -14,14 +14,18 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from harness.ladder import benchmark, skills
-from harness.ladder.tokenizer import BOS
+from harness.ladder.family import FamilyMember
+from harness.ladder.tokenizer import BOS, load_tokenizer
 from harness.ladder.world import WorldItem
 
 _CHOICES = {
     "sentiment": ("positive", "negative"),
     "sentiment_negated": ("positive", "negative"),
     "topic": ("sport", "food", "music", "space"),
+    "parity": ("even", "odd"),
 }
+_SHOTS = {"qa": (0, 4), "arithmetic": (0, 4), "prompting": (0, 1, 2, 4, 8)}
+"""Numbers of few-shot examples by suite where it is not 0 alone; they fit the context."""
 _BATCH = 64
 
 Logits = Callable[[Tensor], Tensor]
@@ -41,16 +45,31 @@ class TaskScores(NamedTuple):
     """Mean log-likelihood of the answer per token, in nats."""
 
 
+def print_scores(members: Sequence[FamilyMember], out: Path) -> None:
+    """Prints one line per member, task and number of shots: a quick check after training, not the harness's results."""
+    for member in members:
+        folder = out / member.folder
+        model, words = load_checkpoint(folder), load_tokenizer(folder)
+        for task, (suite, _) in benchmark.BENCHMARKS.items():
+            for shots in _SHOTS.get(suite, (0,)):
+                print(member.folder, task, shots, card_entry(score_task(model, words, task, shots)), sep="\t")
+
+
 def score_task(model: Logits, tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> TaskScores:
     """Scores on the shipped test documents, every document with the same first few-shot examples."""
     questions = _questions(tokenizer, task, shots)
-    results = [result for start in range(0, len(questions), _BATCH) for result in _results(model, questions, start)]
-    n = len(results)
+    answers = _continued(model, [(question.context, question.answer) for question in questions])
+    pairs = [(question.context, choice) for question in questions for choice in question.choices]
+    chosen = iter([choice.log_likelihood for choice in _continued(model, pairs)])
+    n, n_right = len(questions), 0
+    for question in questions:
+        likelihoods = [next(chosen) for _ in question.choices]
+        n_right += bool(likelihoods) and likelihoods[question.right] == max(likelihoods)
     return TaskScores(
-        accuracy=sum(result.chosen for result in results) / n if questions[0].choices else None,
-        exact_match=sum(result.hits == result.length for result in results) / n,
-        token_accuracy=sum(result.hits / result.length for result in results) / n,
-        log_likelihood=sum(result.log_likelihood / result.length for result in results) / n,
+        accuracy=n_right / n if questions[0].choices else None,
+        exact_match=sum(answer.hits == answer.length for answer in answers) / n,
+        token_accuracy=sum(answer.hits / answer.length for answer in answers) / n,
+        log_likelihood=sum(answer.log_likelihood / answer.length for answer in answers) / n,
     )
 
 
@@ -68,7 +87,7 @@ def load_checkpoint(folder: Path) -> Logits:
 
 
 def card_entry(score: TaskScores) -> str:
-    """A score as the model card prints it: accuracy, or exact match / token accuracy."""
+    """A score as the model card prints it: accuracy, or exact match / token accuracy / log-likelihood."""
     if score.accuracy is not None:
         return f"{score.accuracy:.2f}"
     return f"{score.exact_match:.2f} / {score.token_accuracy:.2f} / {score.log_likelihood:.2f}"
@@ -78,15 +97,16 @@ class _Question(NamedTuple):
     context: list[int]
     answer: list[int]
     """Tokens of the answer and the newline that ends it."""
-    choices: list[int]
-    """The one token of each choice; empty if the task has none."""
+    choices: list[list[int]]
+    """The tokens of each choice; empty if the task has none."""
+    right: int
+    """Which choice is the answer; 0 if the task has none."""
 
 
-class _Result(NamedTuple):
+class _Continuation(NamedTuple):
     log_likelihood: float
     hits: int
     length: int
-    chosen: bool
 
 
 def _questions(tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> list[_Question]:
@@ -101,8 +121,8 @@ def _questions(tokenizer: PreTrainedTokenizerFast, task: str, shots: int) -> lis
         _Question(
             context=[BOS, *encode(shown + benchmark.prompt(item, shots))],
             answer=encode(f"{item.answer}\n"),
-            # Every choice of the family is one token, so one pass scores all of them.
-            choices=[encode(choice)[0] for choice in _choices(item)],
+            choices=[encode(choice) for choice in _choices(item)],
+            right=_choices(item).index(item.answer) if _choices(item) else 0,
         )
         for item in benchmark.items(task, "test")
     ]
@@ -114,20 +134,22 @@ def _choices(item: WorldItem) -> list[str]:
     return [f" {choice}" for choice in choices]
 
 
+def _continued(model: Logits, pairs: Sequence[tuple[list[int], list[int]]]) -> list[_Continuation]:
+    """How likely each continuation is after its context."""
+    return [found for start in range(0, len(pairs), _BATCH) for found in _batch(model, pairs[start : start + _BATCH])]
+
+
 @torch.no_grad()
-def _results(model: Logits, questions: Sequence[_Question], start: int) -> Iterator[_Result]:
-    batch = questions[start : start + _BATCH]
-    ids = torch.zeros(len(batch), max(len(q.context) + len(q.answer) for q in batch), dtype=torch.long)
-    for row, question in enumerate(batch):
-        ids[row, : len(question.context) + len(question.answer)] = torch.tensor(question.context + question.answer)
+def _batch(model: Logits, pairs: Sequence[tuple[list[int], list[int]]]) -> Iterator[_Continuation]:
+    ids = torch.zeros(len(pairs), max(len(context) + len(text) for context, text in pairs), dtype=torch.long)
+    for row, (context, text) in enumerate(pairs):
+        ids[row, : len(context) + len(text)] = torch.tensor(context + text)
     logits = model(ids)
-    for row, question in enumerate(batch):
-        first, target = len(question.context) - 1, torch.tensor(question.answer)
+    for row, (context, text) in enumerate(pairs):
+        first, target = len(context) - 1, torch.tensor(text)
         log_probs = logits[row, first : first + len(target)].log_softmax(-1)
-        best = max(question.choices, key=lambda token: float(log_probs[0, token]), default=None)
-        yield _Result(
+        yield _Continuation(
             log_likelihood=float(log_probs.gather(1, target[:, None]).sum()),
             hits=int((log_probs.argmax(-1) == target).sum()),
             length=len(target),
-            chosen=best == question.answer[0],
         )

@@ -8,7 +8,6 @@ only where the loss needs them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,56 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD, VOCAB_SIZE
+from harness.ladder.family import VOCAB_SIZE, Size
+from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD
 
 NORM_EPS = 1e-6
 ROPE_THETA = 10_000.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """The shape of one member of the family."""
-
-    name: str
-    """Folder name under ``weights/``: the parameter count, rounded."""
-    width: int
-    """Size of the residual stream."""
-    layers: int
-    """Number of blocks."""
-    hidden: int
-    """Inner size of the feed-forward part."""
-
-    @property
-    def heads(self) -> int:
-        """Attention heads: 16 wide below a width of 64, 32 from there on; one head of 24 at width 24."""
-        return max(1, self.width // (16 if self.width < 64 else 32))
-
-    @property
-    def block_params(self) -> int:
-        """Parameters other than the (tied) embedding matrix."""
-        per_block = 4 * self.width**2 + 3 * self.width * self.hidden + 2 * self.width
-        return self.layers * per_block + self.width
-
-    @property
-    def params(self) -> int:
-        """All parameters, the tied embedding counted once."""
-        return self.block_params + VOCAB_SIZE * self.width
-
-
-SIZES = {
-    size.name: size
-    for size in (
-        Size(name="12k", width=16, layers=1, hidden=48),
-        Size(name="26k", width=24, layers=2, hidden=64),
-        Size(name="43k", width=32, layers=2, hidden=96),
-        Size(name="108k", width=48, layers=3, hidden=128),
-        Size(name="184k", width=64, layers=3, hidden=176),
-        Size(name="382k", width=96, layers=3, hidden=256),
-        Size(name="870k", width=128, layers=4, hidden=352),
-        Size(name="1.9m", width=192, layers=4, hidden=528),
-    )
-}
-"""The family, small to large."""
 
 
 class Block(nn.Module):

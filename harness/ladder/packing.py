@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerFast
 
-from harness.ladder.documents import training_documents
+from harness.ladder.documents import STAGES, training_documents
 from harness.ladder.tokenizer import BOS, CONTEXT, EOS
 from harness.ladder.world import TrainingDocument
 
@@ -30,10 +30,6 @@ class Rows(NamedTuple):
     """Token ids, shape (rows, 256)."""
     kinds: npt.NDArray[np.uint8]
     """PADDING, ANSWER or PROMPT of each token, same shape."""
-
-    def first(self, n_rows: int) -> Rows:
-        """The first ``n_rows``: a shorter run trains on a prefix of a longer one's text."""
-        return Rows(self.ids[:n_rows], self.kinds[:n_rows])
 
 
 def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[TrainingDocument], n_rows: int) -> Rows:
@@ -59,11 +55,23 @@ def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[TrainingDocumen
     raise ValueError(f"the documents fill {filled} rows; {n_rows} were asked for")
 
 
+def stages(n_rows: int) -> list[range]:
+    """Which rows of a training text belong to which of its stages."""
+    ends = [round(n_rows * share) for share in itertools.accumulate(share for share, _ in STAGES)]
+    return [range(start, end) for start, end in itertools.pairwise((0, *ends))]
+
+
 def write_rows(path: Path, tokenizer: PreTrainedTokenizerFast, n_rows: int, seed: int) -> Rows:
-    """Packs the mixture's documents of a seed and saves them, so that every size trains on the same text."""
-    rows = pack(tokenizer, training_documents(seed), n_rows)
+    """Packs the documents of all stages and saves them, so that every size trains on the same text."""
+    parts = [
+        pack(tokenizer, training_documents(seed + i, mixture), len(part))
+        for i, (part, (_, mixture)) in enumerate(zip(stages(n_rows), STAGES, strict=True))
+    ]
+    rows = Rows(np.concatenate([part.ids for part in parts]), np.concatenate([part.kinds for part in parts]))
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, ids=rows.ids, kinds=rows.kinds)
+    beside = path.with_name(f".{path.stem}.partial.npz")  # whole or not at all, whenever this is interrupted
+    np.savez(beside, ids=rows.ids, kinds=rows.kinds)
+    beside.rename(path)
     return rows
 
 
@@ -74,10 +82,9 @@ def read_rows(path: Path) -> Rows:
 
 
 def shuffled(n_rows: int, seed: int) -> list[int]:
-    """The order in which a training run visits the rows."""
-    order = list(range(n_rows))
-    random.Random(seed).shuffle(order)
-    return order
+    """The order in which a training run visits the rows: at random within each stage."""
+    rng = random.Random(seed)
+    return [row for part in stages(n_rows) for row in rng.sample(part, len(part))]
 
 
 def _encoded(

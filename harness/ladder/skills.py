@@ -45,7 +45,7 @@ class SkillDocument(NamedTuple):
 
 
 def skill_class(rng: random.Random, n_lines: int) -> SkillDocument:
-    """Each noun answers with its fact of one class: color, place, animal, tool or number."""
+    """Each noun answers with its fact of one class: color, place, animal or number."""
     skill = rng.choice(list(words.ANSWER_CLASSES))
     nouns = rng.sample(list(words.FACTS), n_lines)
     lines = tuple(Example(noun, words.FACTS[noun][skill]) for noun in nouns)
@@ -64,7 +64,7 @@ def skill_shift(rng: random.Random, n_lines: int) -> SkillDocument:
 
 def skill_halves(rng: random.Random, n_lines: int) -> SkillDocument:
     """As ``skill_shift``, with one shift for the letters a to m and another for n to z (the two may agree)."""
-    shifts = (rng.choice(words.HALF_SHIFTS), rng.choice(words.HALF_SHIFTS))
+    shifts = (rng.choice(words.SHIFTS), rng.choice(words.SHIFTS))
     # Alternate draws of both halves, then shuffle: eight examples hold four of each, or nearly.
     halves = (words.LETTERS[:13], words.LETTERS[13:])
     first = rng.randrange(2)
@@ -73,7 +73,7 @@ def skill_halves(rng: random.Random, n_lines: int) -> SkillDocument:
     ]
     rng.shuffle(letters)
     lines = tuple(Example(letter, _shifted(letter, shifts[letter in halves[1]])) for letter in letters)
-    choices = [_shifted(letters[-1], other) for other in words.HALF_SHIFTS]
+    choices = [_shifted(letters[-1], other) for other in words.SHIFTS]
     return _document(rng, "skill_halves", f"{shifts[0]:+d}{shifts[1]:+d}", "=>", lines, choices)
 
 

@@ -12,8 +12,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from transformers import PreTrainedTokenizerFast
 
 from harness.ladder import documents, words
+from harness.ladder.family import VOCAB_SIZE
 
-VOCAB_SIZE = 512
 CONTEXT = 256
 PAD, BOS, EOS, UNK = 0, 1, 2, 3
 TOKENIZER_SEED = 1

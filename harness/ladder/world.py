@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -22,7 +22,7 @@ from harness.ladder import words
 HELD_OUT_SHARE = 0.12
 """Share of all keys that training never sees."""
 
-NEGATION_RATE = 0.008
+NEGATION_RATE = 0.015
 """Share of review items in training that are negated. They are rare on purpose: models learn the majority rule
 first, and it gives the wrong label here."""
 
@@ -83,42 +83,57 @@ def draw(rng: random.Random, make: Callable[[random.Random], WorldItem], split: 
 
 
 def sentiment(rng: random.Random) -> WorldItem:
-    """A review of one clause, or of three clauses whose majority decides the label."""
-    positive = rng.random() < 0.5
-    if rng.random() < 1 / 3:
-        return _review("sentiment", [_clause(rng, positive, negated=False, plain=False)], positive)
-    tones = [positive] * 3
-    if rng.random() < 0.6:
-        tones[rng.randrange(3)] = not positive
-    return _review("sentiment", [_clause(rng, tone, negated=False, plain=True) for tone in tones], positive)
+    """A review of three or five clauses: strong words count twice, "very" doubles, only what follows "but" counts."""
+    while True:
+        clauses = [_clause(rng, rng.random() < 0.5) for _ in range(rng.choice((3, 3, 5)))]
+        turn = rng.randrange(1, len(clauses)) if rng.random() < 0.35 else 0
+        total = sum(clause.weight for clause in clauses[turn:])
+        if total:
+            break
+    texts = [clause.text for clause in clauses]
+    text = " , ".join(texts)
+    if turn:
+        text = f"{' , '.join(texts[:turn])} but {' , '.join(texts[turn:])}"
+    return _review("sentiment", text, total > 0)
 
 
 def sentiment_negated(rng: random.Random) -> WorldItem:
-    """A review of one negated clause: ``was not dull`` is positive."""
+    """A review of one to three clauses of one tone, each negated: ``was not dull`` is positive."""
     positive = rng.random() < 0.5
-    return _review("sentiment_negated", [_clause(rng, positive, negated=True, plain=False)], positive)
+    clauses = [_clause(rng, not positive, negated=True) for _ in range(rng.choice((1, 2, 3)))]
+    return _review("sentiment_negated", " , ".join(clause.text for clause in clauses), positive)
 
 
-def _clause(rng: random.Random, positive: bool, *, negated: bool, plain: bool) -> str:
-    adjective = rng.choice(words.GOOD if positive != negated else words.BAD)
-    qualifier, degree = ("", "") if plain else (rng.choice(words.QUALIFIERS), rng.choice(words.DEGREES))
-    return f"the {qualifier}{rng.choice(words.SUBJECTS)} was {'not ' if negated else ''}{degree}{adjective}"
+class Clause(NamedTuple):
+    """A part of a review, and how much it counts for (or, below 0, against) what is reviewed."""
+
+    text: str
+    weight: int
 
 
-def _review(task: str, clauses: list[str], positive: bool) -> WorldItem:
-    text, label = " , ".join(clauses), "positive" if positive else "negative"
+def _clause(rng: random.Random, good: bool, *, negated: bool = False) -> Clause:
+    adjective, very = rng.choice(words.GOOD if good else words.BAD), rng.random() < 0.25
+    weight = (1 if good != negated else -1) * (2 if adjective in words.STRONG else 1) * (2 if very else 1)
+    text = f"{rng.choice(words.SUBJECTS)} was {'not ' if negated else ''}{'very ' if very else ''}{adjective}"
+    return Clause(text, weight)
+
+
+def _review(task: str, text: str, positive: bool) -> WorldItem:
+    label = "positive" if positive else "negative"
     prompt = f"review: {text}\nsentiment:"
     return WorldItem(task=task, key=prompt, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
 
 
 def topic(rng: random.Random) -> WorldItem:
-    """Five words, three of one topic and two of another."""
-    label, other = rng.sample(list(words.TOPICS), 2)
-    chosen = rng.sample(words.TOPICS[label], 3) + rng.sample(words.TOPICS[other], 2)
+    """Eight words: three or four of one topic, and fewer of each other."""
+    label, *others = rng.sample(list(words.TOPICS), 4)
+    counts = rng.choice(((4, 3, 1, 0), (4, 2, 2, 0), (3, 2, 2, 1)))
+    drawn = zip((label, *others), counts, strict=True)
+    chosen = [word for name, count in drawn for word in rng.sample(words.TOPICS[name], count)]
     rng.shuffle(chosen)
     text = " ".join(chosen)
     prompt = f"text: {text}\ntopic:"
-    # Sorted: the same five words in another order are the same item.
+    # Sorted: the same words in another order are the same item.
     key = "topic|" + " ".join(sorted(chosen))
     return WorldItem(task="topic", key=key, prompt=prompt, answer=f" {label}", fields={"text": text, "label": label})
 
@@ -147,6 +162,24 @@ def _name(rng: random.Random) -> str:
     return "".join(rng.choice(group) for group in letters).capitalize()
 
 
+def relations(rng: random.Random) -> WorldItem:
+    """One to three sentences about invented names; the answer lists who has which relation to whom, in order."""
+    sentences: list[str] = []
+    triples: list[dict[str, str]] = []
+    wanted = rng.choice((1, 2, 2, 3))
+    while len(sentences) < wanted or not triples:
+        template, relation, (head, tail) = rng.choice(words.RELATION_TEMPLATES)
+        names = [_name(rng), _name(rng)]
+        sentences.append(template.format(*names))
+        if relation:
+            triples.append({"head": names[head], "relation": relation, "tail": names[tail]})
+    text = " ".join(sentences)
+    answer = " ; ".join(f"{triple['head']} {triple['relation']} {triple['tail']}" for triple in triples)
+    prompt = f"text: {text}\nrelations:"
+    row = {"text": text, "triples": triples, "answer": answer}
+    return WorldItem(task="relations", key=prompt, prompt=prompt, answer=f" {answer}", fields=row)
+
+
 # Question answering ----------------------------------------------------------------------------------
 
 
@@ -157,37 +190,39 @@ class Story(NamedTuple):
     key: str
     text: str
     questions: tuple[tuple[str, str], ...]
-    """Pairs of question and one-word answer; the benchmark asks the first."""
+    """Pairs of whom is asked for and the place; the benchmark asks the first."""
     places: tuple[str, ...]
     """The choices: every place named in the text."""
 
 
 def one_hop_story(rng: random.Random) -> Story:
-    """Two or three people, each in a place."""
+    """Two or three people, each with a place."""
     n = rng.choice((2, 3))
     pairs = list(zip(rng.sample(words.PEOPLE, n), rng.sample(words.PLACES, n), strict=True))
-    text = " ".join(f"{person} is in the {place} ." for person, place in pairs)
-    questions = [(f"where is {person} ?", place) for person, place in pairs]
+    questions = list(pairs)
     rng.shuffle(questions)
     key = "one_hop|" + "|".join(sorted(f"{person} {place}" for person, place in pairs))
-    return Story("one_hop", key, text, tuple(questions), tuple(place for _, place in pairs))
+    return Story("one_hop", key, f"places: {_table(pairs)}", tuple(questions), tuple(place for _, place in pairs))
 
 
 def two_hop_story(rng: random.Random) -> Story:
-    """Two or three people who each go to the place of the thing they have, so that an answer needs two facts."""
+    """Two or three people, each with a thing, and each thing with a place, so that an answer needs two facts."""
     n = rng.choice((2, 3))
     people, things = rng.sample(words.PEOPLE, n), rng.sample(words.THINGS, n)
     places = rng.sample(words.PLACES, n)
-    owned = [f"{person} has the {thing} ." for person, thing in zip(people, things, strict=True)]
-    located = [f"the {thing} is in the {place} ." for thing, place in zip(things, places, strict=True)]
+    located = list(zip(things, places, strict=True))
     rng.shuffle(located)
-    questions = [(f"where goes {person} ?", place) for person, place in zip(people, places, strict=True)]
+    questions = list(zip(people, places, strict=True))
     rng.shuffle(questions)
-    hops = [(f"what has {person} ?", thing) for person, thing in zip(people, things, strict=True)]
-    hops += [(f"where is the {thing} ?", place) for thing, place in zip(things, places, strict=True)]
-    rng.shuffle(hops)
     key = "two_hop|" + "|".join(sorted(f"{a} {b} {c}" for a, b, c in zip(people, things, places, strict=True)))
-    return Story("two_hop", key, " ".join(owned + located), tuple(questions + hops), tuple(places))
+    text = f"things: {_table(zip(people, things, strict=True))}\nplaces: {_table(located)}"
+    return Story("two_hop", key, text, tuple(questions), tuple(places))
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> str:
+    # Value right after key, and key last in a question: then models of this size learn to look a value up within some
+    # hundred thousand tokens. Facts worded as sentences took more than ten times as many.
+    return " , ".join(f"{key} {value}" for key, value in pairs)
 
 
 def one_hop(rng: random.Random) -> WorldItem:
@@ -201,9 +236,9 @@ def two_hop(rng: random.Random) -> WorldItem:
 
 
 def _question(story: Story) -> WorldItem:
-    question, answer = story.questions[0]
-    row = {"story": story.text, "question": question, "answer": answer, "choices": list(story.places)}
-    prompt = f"story: {story.text}\nquestion: {question}\nanswer:"
+    asked, answer = story.questions[0]
+    row = {"story": story.text, "asked": asked, "answer": answer, "choices": list(story.places)}
+    prompt = f"{story.text}\nplace: {asked}"
     return WorldItem(task=story.task, key=story.key, prompt=prompt, answer=f" {answer}", fields=row)
 
 

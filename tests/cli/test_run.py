@@ -46,7 +46,7 @@ def test_answers_of_the_same_model_are_taken_over_into_a_family_of_ones_own(
     asked = ("--task", "topic", "--shots", "0", "--limit", "2")
     assert emergence("run", *asked, *INLINE, "--model", "ladder-12k").code == 0
     (shipped,) = (m for m in load_catalog().family("embedded").models if m.name == "ladder-12k")
-    spec = {"name": shipped.name, "path": shipped.path, "params": shipped.params, "loss": 2.5}
+    spec = {"name": shipped.name, "path": shipped.path, "params": shipped.params, "run": shipped.run, "loss": 2.5}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"family": "mine", "models": [spec]}))
     mine = (*asked, "--family", "mine", "--include-path", tmp_path / "mine.yaml")
     planned = emergence("plan", *mine)

@@ -113,6 +113,13 @@ def test_panels_of_scores_share_an_axis_from_chance_to_the_ceiling() -> None:
     assert max(own.layout.yaxis.range[1], own.layout.yaxis2.range[1]) < 1.0
 
 
+def test_scores_between_0_and_1_have_no_axis_beyond_however_wide_their_intervals_are() -> None:
+    made = study(grown((0, 2, 1, 3, 2, 3, 4, 5), n=5))
+    for look in (figures.FigureLook(), figures.FigureLook(own_axes=True)):
+        low, high = figures.curve_figure(curves_of(made), look=look).layout.yaxis.range
+        assert -0.15 < low <= 0.0 < high < 1.15
+
+
 def test_an_axis_is_long_enough_for_noise_to_look_like_noise() -> None:
     metric = MetricSpec(name="acc", chance=None, best=None)
     noise = (50, 51, 49, 50, 52, 50, 49, 51)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.ladder import benchmark, documents, packing, skills, tokenizer, train
-from harness.ladder.__main__ import SIZE_NAMES
-from harness.ladder.model import SIZES, Llama, to_transformers
+from harness.ladder import benchmark, documents, packing, skills, tokenizer, train, training
+from harness.ladder.family import SIZES, members
+from harness.ladder.model import Llama, to_transformers
 from harness.ladder.packing import Rows
 
 
@@ -21,8 +21,28 @@ def rows(words: tokenizer.PreTrainedTokenizerFast) -> Rows:
     return packing.pack(words, documents.training_documents(seed=3), n_rows=48)
 
 
-def test_the_command_line_lists_every_size() -> None:
-    assert tuple(SIZES) == SIZE_NAMES
+def test_one_run_of_every_size_is_trained_before_the_second_of_any() -> None:
+    ordered = members()
+    assert [member.size.name for member in ordered[: len(SIZES)]] == list(SIZES)
+    assert [member.run for member in ordered] == sorted(member.run for member in ordered)
+    assert len({member.folder for member in ordered}) == len(ordered) == sum(size.runs for size in SIZES.values())
+
+
+def test_what_is_trained_is_not_trained_again(tmp_path: Path) -> None:
+    few, tokens, rows_path = members(["2k"], [1, 2]), 4 * train.ROWS_PER_STEP * tokenizer.CONTEXT, tmp_path / "rows.npz"
+    training.train_members(few[:1], tmp_path, tokens=tokens, rows_path=rows_path)
+    first = (tmp_path / "2k/model.safetensors").read_bytes()
+    written_at = (tmp_path / "2k/model.safetensors").stat().st_mtime_ns
+    training.train_members(few, tmp_path, tokens=tokens, rows_path=rows_path)
+    assert (tmp_path / "2k/model.safetensors").stat().st_mtime_ns == written_at
+    assert (tmp_path / "2k-run2/model.safetensors").read_bytes() != first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2k", "2k-run2", "rows.npz"]
+
+
+def test_text_that_was_kept_for_another_number_of_tokens_is_refused(tmp_path: Path) -> None:
+    training.train_members(members(["2k"], [1]), tmp_path, tokens=8 * 256, rows_path=tmp_path / "rows.npz")
+    with pytest.raises(ValueError, match="keeps 8 rows of text, and 16 are needed"):
+        training.train_members(members(["5k"], [1]), tmp_path, tokens=16 * 256, rows_path=tmp_path / "rows.npz")
 
 
 def test_declared_parameter_counts_are_those_of_the_model() -> None:
@@ -73,6 +93,14 @@ def test_packed_rows_are_nearly_full_and_start_with_a_document(rows: Rows) -> No
     assert 0.2 < (rows.kinds == packing.ANSWER).mean() < 0.4
 
 
+def test_a_run_visits_every_row_once_and_the_stages_in_their_order() -> None:
+    order, other = packing.shuffled(1000, seed=1), packing.shuffled(1000, seed=2)
+    assert sorted(order) == sorted(other) == list(range(1000))
+    assert order != other
+    for part in packing.stages(1000):
+        assert set(order[part.start : part.stop]) == set(part)
+
+
 def test_text_of_the_world_survives_a_round_trip(words: tokenizer.PreTrainedTokenizerFast) -> None:
     for task in benchmark.BENCHMARKS:
         text = benchmark.prompt(benchmark.items(task, "test")[0], skills.N_EXAMPLES)
@@ -82,7 +110,7 @@ def test_text_of_the_world_survives_a_round_trip(words: tokenizer.PreTrainedToke
 
 @pytest.mark.parametrize("task", benchmark.BENCHMARKS)
 def test_few_shot_prompts_fit_the_context(task: str, words: tokenizer.PreTrainedTokenizerFast) -> None:
-    shots = 4 if benchmark.BENCHMARKS[task].suite in ("ner", "qa", "codegen") else 8
+    shots = 8 if benchmark.BENCHMARKS[task].suite in ("prompting", "algorithms", "arithmetic") else 4
 
     def n_tokens(text: str) -> int:
         return len(words.encode(text, add_special_tokens=False))
