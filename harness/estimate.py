@@ -13,6 +13,7 @@ from harness.plan import Cell, RunPlan
 from harness.records import CellResult
 from harness.schedule import Need, Node, bound, lanes, needs, simulate, weight_bytes
 from harness.specs import TaskSpec
+from harness.treatments import TaskTraining, method_from
 
 CHARS_PER_TOKEN = 4.0
 """English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
@@ -53,6 +54,8 @@ OPEN_SECONDS = 1.5
 """Loading of any model, beside the reading of its weights: its tokenizer, and a trial of the engine."""
 LOAD_BYTES_PER_SECOND = 5e8
 """Reading of weights from a disk."""
+STEP_SECONDS = 0.02
+"""Fixed time of a step of training, its arithmetic not included."""
 CELL_SECONDS = 0.2
 """Building of a cell's prompts and writing of its answers."""
 
@@ -103,8 +106,22 @@ def cost_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None
     rate = GPU_FLOPS_PER_SECOND if on else speed.flops_per_second
     arithmetic = 2.0 * (cell.model.params_active or cell.model.params) * read / rate
     own = CELL_SECONDS if speed.loads else 0.0
-    seconds = pace * (own + requests * speed.seconds_per_request + arithmetic)
+    seconds = pace * (own + requests * speed.seconds_per_request + arithmetic) + _training_seconds(cell, document, rate)
     return CostEstimate(requests=requests, tokens=tokens, seconds=seconds)
+
+
+def _training_seconds(cell: Cell, document: float, rate: float) -> float:
+    """Time to train the model of a cell on its task: 6 floating-point operations for each parameter and token.
+
+    Each cell counts it, although those of one task share a training that is made once.
+    """
+    if not cell.model.tuned or cell.model.treatment is None:
+        return 0.0
+    how = method_from(cell.model.treatment)
+    assert isinstance(how, TaskTraining)
+    steps = how.steps_for(how.documents or DOCUMENTS_GUESS)
+    read = steps * how.batch * max(document, 1.0)
+    return steps * STEP_SECONDS + 6.0 * (cell.model.params_active or cell.model.params) * read / rate
 
 
 def seconds_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None = None) -> float:
@@ -226,7 +243,8 @@ def measured_pace(
     ratios = []
     for result in results:
         cell = result.cell
-        if cell.engine not in engines or cell.task not in tasks:
+        # the estimate of a tuned one has its training, which the time of the cell has not
+        if cell.engine not in engines or cell.task not in tasks or cell.model.tuned:
             continue
         guess = cost_of(cell, tasks[cell.task])
         if guess and guess.seconds > 0:

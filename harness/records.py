@@ -107,6 +107,28 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tuning:
+    """How a model was trained on the task of a cell, before it answered."""
+
+    folder: str
+    """Folder of the trained variant below `.variants` of the results folder, where `variant.json` says more."""
+    documents: int
+    """Training documents that it learnt from."""
+    left_out: int = 0
+    """Training documents that were left out because a test document asks the same."""
+    steps: int
+    """Steps of the optimiser."""
+    seconds: float
+    """Time that the training took, on the worker that did it; cells of the same variant share it."""
+    parameters: int
+    """Number of parameters that learnt."""
+    loss: float | None = None
+    """Mean loss of the last steps, in nats per token of the answers; None for a training of very few steps."""
+    development_loss: float | None = None
+    """Lowest loss on the development split; None without one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provenance:
     """Where and with what a cell was evaluated; no part of its key."""
 
@@ -150,6 +172,8 @@ class Provenance:
     weights: Weights | None = None
     """Size of the model's weights, and what its treatment did; None for an engine that loads none itself, or before
     this was recorded."""
+    tuning: Tuning | None = None
+    """How the model was trained on the task; None for a model that was not."""
     peak_bytes: int | None = None
     """Most GPU memory that the cell took, the model included; None on a CPU, or for a cell that several workers shared.
     """
@@ -300,3 +324,7 @@ def _check_result(result: CellResult) -> None:
         for name in ("number", "dense_bytes", "memory_bytes", "packed_bytes", "treated"):
             INDEX.check(name, getattr(weights, name))
         AMOUNT.check("change", weights.change)
+    if (tuning := result.provenance.tuning) is not None:
+        for name in ("documents", "left_out", "steps", "parameters"):
+            INDEX.check(name, getattr(tuning, name))
+        AMOUNT.check("seconds", tuning.seconds)

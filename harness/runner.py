@@ -25,7 +25,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import Progress, Recorder, Workplace
 from harness.schedule import Lane, lanes
 from harness.standing import Standing, settle, standing
-from harness.store import LeaseOwner, Leases, OutcomeWriter, Problem, Store
+from harness.store import LeaseOwner, Leases, OutcomeWriter, Problem, Store, variants_folder
 from harness.treatments import check_engine
 
 Watch = Callable[[Outcome, Progress], None]
@@ -243,6 +243,7 @@ def prepare(
     settings = settings or EngineSettings()
     _check(plan, settings, workers, address)
     store = Store(Path(results))
+    settings = replace(settings, variants=str(variants_folder(Path(results))))
     owner = None
     check_device(settings.device, here=address is None and _needs_models(plan))
     if isinstance(executor, str):
@@ -290,11 +291,15 @@ def prepare(
     )
 
 
+_NO_MATTER = frozenset({"energy", "threads", "variants"})
+"""Settings that decide about no cell whether it fails."""
+
+
 def _circumstances(
     settings: EngineSettings, workers: int | None, executor: Executor
 ) -> dict[str, str | int | float | bool | None]:
     """What may decide whether a cell fails, beside the cell itself."""
-    options = {name: value for name, value in asdict(settings).items() if name not in ("energy", "threads")}
+    options = {name: value for name, value in asdict(settings).items() if name not in _NO_MATTER}
     return {**options, "workers": workers, "executor": type(executor).__name__}
 
 

@@ -55,6 +55,9 @@ class ModelSpec:
     treatment: str | None = None
     """Method and settings of the treatment that the engine makes of the loaded weights, as JSON; None where the weights
     are taken as they lie there. `variant` stands for it in keys."""
+    tuned: bool = False
+    """True when this treatment trains on documents of the task that is asked: the model is another one for each task,
+    and for each seed of a cell."""
     run: str | int | None = None
     """Which training run of its size it is, such as the seed of the training; None when not said. It has nothing to do
     with the few-shot seed of a cell."""
@@ -162,6 +165,9 @@ class TaskSpec:
     what lm-eval sees, their functions may be `TaskFunction`."""
     default_shots: int | None = None
     """Examples that the task itself asks for, where the user names no number; None for none said."""
+    training: Literal["split", "generated"] | None = None
+    """Where documents to train on come from: a split that the config names, or the generator of the embedded world;
+    None for nowhere."""
     chance_of_documents: tuple[str, ...] = ()
     """Metrics whose chance level is the share of right options in the documents that are asked; their `chance` is that
     of the file, where it tells one, until a worker has read them."""

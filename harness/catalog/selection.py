@@ -22,7 +22,7 @@ from harness.errors import ModelError, PlanError
 from harness.plan import ALL, AUTO_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite, TaskSpec
-from harness.treatments import check_engine, treated
+from harness.treatments import check_engine, check_trainable, treated
 from harness.wording import cut
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def select(
         check_numbers({"generation_kwargs": generation}, lambda _: "--gen-kwargs")
     plan = expand(chosen, catalog.tasks, specs, sweep=sweep, engines=engines)
     check_answerable(plan, known)
+    check_trainable(specs, plan.tasks.values())
     plan = replace(plan, tasks={name: _here(catalog, task) for name, task in plan.tasks.items()})
     for said in taken_for_granted(plan.tasks.values()):
         log.warning("%s", said)

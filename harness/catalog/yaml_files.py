@@ -260,11 +260,27 @@ class TreatmentEntry(_Strict):
     """One of a file's `treatments`: a method, and its settings beside it."""
 
     name: _Treatment
-    method: Literal["quantise", "prune"]
+    method: Literal["quantise", "prune", "finetune", "lora", "prompt"]
     bits: _Count | None = None
     share: _Number | None = None
     group: _Count | None = None
     activations: bool | None = None
+    documents: _Count | None = None
+    steps: _Count | None = None
+    epochs: _Number | None = None
+    batch: _Count | None = None
+    accumulate: _Count | None = None
+    learning_rate: _Number | None = None
+    warmup: _Number | None = None
+    weight_decay: _Number | None = None
+    dropout: _Number | None = None
+    patience: _Count | None = None
+    development: _Number | None = None
+    bf16: bool | None = None
+    seed: Annotated[int, BeforeValidator(_whole), Field(ge=0, le=LARGEST_COUNT)] | None = None
+    rank: _Count | None = None
+    alpha: _Number | None = None
+    tokens: _Count | None = None
     description: _Short = ""
     source: _Short | None = None
 
@@ -281,7 +297,7 @@ class TreatmentEntry(_Strict):
         Raises:
             ValueError: a setting is missing, is not one of the method, or makes no sense.
         """
-        settings = self.model_dump(include={"bits", "share", "group", "activations"}, exclude_none=True)
+        settings = self.model_dump(exclude={"name", "method", "description", "source"}, exclude_none=True)
         try:
             method = method_of(self.method, settings)
         except PlanError as error:

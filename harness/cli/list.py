@@ -77,7 +77,10 @@ def command(
         if kind == "tasks" and (more := catalog.others.number()):
             print_line(f"and {count(more)} tasks of lm-eval: emergence list tasks --match WORD")
         if kind == _TREATMENTS:
-            print_line("and none, the model as it is, and sparse1 to sparse99, by percent of zeros")
+            print_line(
+                "and none, the model as it is; sparse1 to sparse99, by percent of zeros; lora1, lora2, ... by rank; "
+                "prompt1, prompt2, ... by vectors; those that train with a number of documents, such as finetune@64"
+            )
         print_line()
 
 

@@ -149,8 +149,8 @@ Treatments = Annotated[
     list[str] | None,
     typer.Option(
         "--treatment",
-        help="What is done to the weights of every model, such as none,int8,sparse50: each makes a variant of it, with "
-        "curves of its own; `none` is the model as it is. `emergence list treatments` shows all.",
+        help="What is done to the weights of every model, such as none,int8,finetune@64: each makes a variant of it, "
+        "with curves of its own; `none` is the model as it is. `emergence list treatments` shows all.",
         rich_help_panel=_MODELS,
     ),
 ]

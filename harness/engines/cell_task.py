@@ -187,6 +187,14 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
             self._rendering.learn([text for text in others if text not in self.features], documents)
             yield from batch
 
+    def asked(self) -> list[Asked]:
+        """The question and the right answers of every document, by which copies of them are found."""
+        found = []
+        for doc_id, doc in self._rendered_ahead(enumerate(self.eval_docs)):
+            with self._named(doc_id):
+                found.append(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
+        return found
+
     def fewshot_docs(self) -> Any:
         """The examples; none where none is shown, since some training splits have half a million documents."""
         return super().fewshot_docs() if self._shows_examples else []

@@ -52,6 +52,11 @@ class Documents(list[dict[str, Any]]):
         return {key: None for document in self for key in document}
 
 
+def picked(pool: Any, places: Sequence[int]) -> Any:
+    """Some documents of many, in the order of `places`."""
+    return pool.select(places) if hasattr(pool, "select") else Documents(pool[place] for place in places)
+
+
 class DocumentCache:
     """Splits of the tasks seen so far; an engine keeps one for all its cells.
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 # before tokenizers are loaded: they fork no threads in a worker that may fork later
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -40,10 +40,13 @@ from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
-from harness.records import CellResult, Weights
+from harness.records import CellResult, Tuning, Weights
 from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
 from harness.wording import counted, duration
+
+if TYPE_CHECKING:
+    from harness.engines.tuning import Tuner
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class LmEvalEngine:
         started = time.perf_counter()
         self._lm = self._load(model)
         self._lm.weights = treat(self._lm.model, model)
+        self._tuner = _tuner(self._lm, model, settings, self._data, self._device) if model.tuned else None
         took, where = duration(time.perf_counter() - started), _device_name(self._device)
         log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
 
@@ -76,26 +80,40 @@ class LmEvalEngine:
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""
+        tuning = self._tuned(cell, task)
         forget_peak()
         result = self._smaller_until_it_fits(
             lambda: evaluate_with(self._lm, cell, task, device=_device_name(self._device), **self._with), cell
         )
         peak = peak_memory() if self._device.startswith("cuda") else None
-        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights, peak_bytes=peak))
+        made = replace(result.provenance, weights=self._lm.weights, tuning=tuning, peak_bytes=peak)
+        return replace(result, provenance=made)
 
     def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
         """Answer some documents of the cell."""
+        self._tuned(cell, task)
         return self._smaller_until_it_fits(
             lambda: answer_part_with(self._lm, cell, task, documents, **self._with), cell
         )
 
     def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
         """The result of the cell from the answers to all its documents."""
+        tuning = self._tuned(cell, task)
         where = _device_name(self._device)
         result = self._smaller_until_it_fits(
             lambda: join_with(self._lm, cell, task, parts, device=where, **self._with), cell
         )
-        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights))
+        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights, tuning=tuning))
+
+    def _tuned(self, cell: Cell, task: TaskSpec) -> Tuning | None:
+        """Make the model the variant that was trained on the task; None for a model that is the same for all tasks."""
+        if self._tuner is None:
+            return None
+        self._lm.begin(cell.seed)
+        try:
+            return self._tuner.prepare(cell, task)
+        finally:
+            self._lm.forget()
 
     @property
     def _with(self) -> dict[str, Any]:
@@ -118,7 +136,9 @@ class LmEvalEngine:
 
     def close(self) -> None:
         """Free the model."""
-        del self._lm
+        if self._tuner is not None:
+            self._tuner.close()
+        del self._lm, self._tuner
         _free_memory()
 
     def _load(self, model: ModelSpec) -> TransformersLM:
@@ -454,6 +474,12 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 **{"use_cache": True, **kwargs},
             )
         return generated
+
+
+def _tuner(lm: TransformersLM, model: ModelSpec, settings: EngineSettings, data: DocumentCache, device: str) -> Tuner:
+    from harness.engines.tuning import Tuner  # peft takes a second to import, which few runs need
+
+    return Tuner(lm, model, settings, data, device)
 
 
 def _device(asked: str) -> str:

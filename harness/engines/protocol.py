@@ -46,6 +46,8 @@ class EngineSettings:
     """The user agreed that they are executed even where nothing keeps them from the user's files and the network."""
     truncation: Literal["refuse", "allow"] = "refuse"
     """`refuse` fails a cell whose prompts do not fit the context; `allow` cuts and counts them."""
+    variants: str | None = None
+    """Absolute path of the folder where trained variants are kept; None to train for each loaded model alone."""
     energy: bool = False
     """Measure the energy of each cell, for its provenance."""
     base_url: str | None = None

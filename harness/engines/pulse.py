@@ -18,6 +18,8 @@ class Pulse(NamedTuple):
     """Number of documents that are asked; None where nobody has said so."""
     steps: int = 0
     """Number of passes through the model, or of other steps that an engine counts."""
+    doing: str = ""
+    """What is done before documents are answered, in words; empty while they are."""
 
 
 _now = Pulse()
@@ -41,10 +43,16 @@ def begin(of: int | None = None) -> None:
 def answered(documents: int) -> None:
     """So many more documents are answered."""
     global _now  # noqa: PLW0603
-    _now = _now._replace(documents=_now.documents + documents)
+    _now = _now._replace(documents=_now.documents + documents, doing="")
 
 
 def step() -> None:
     """The model has computed something."""
     global _now  # noqa: PLW0603
     _now = _now._replace(steps=_now.steps + 1)
+
+
+def doing(what: str) -> None:
+    """Something is done before documents are answered, such as `training, step 20 of 200`; empty when it is over."""
+    global _now  # noqa: PLW0603
+    _now = _now._replace(doing=what, steps=_now.steps + 1)

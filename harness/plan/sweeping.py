@@ -84,7 +84,7 @@ def expand(
     """Every cell of these suites, models and sweep, each once.
 
     At 0 shots, or with demonstrations in the order of their file, all seeds ask the same questions and greedy decoding
-    gives the same answers: seed 0 alone is kept.
+    gives the same answers: seed 0 alone is kept. A model that is trained on the task is another one for each seed.
 
     Args:
         suites: in the order their cells should run.
@@ -119,7 +119,7 @@ def expand(
                     _check_shots(task, n_shots)
                     for prompt, twin in asked:
                         drawn = (n_shots and task.shuffles(prompt)) or task.draws(prompt, sweep.generation)
-                        for seed in range(seeds if drawn else 1):
+                        for seed in range(seeds if drawn or model.tuned else 1):
                             cell = Cell(
                                 model=model,
                                 task=task.name,
@@ -193,8 +193,11 @@ def _check_number(
             counts = tasks[name].shots(shots)
             prompts = _prompts(tasks[name], suite.prompts if sweep.prompts is None else sweep.prompts)
             drawn = tasks[name].draws
-            number += len(models) * sum(
-                seeds if n or drawn(prompt, sweep.generation) else 1 for n in counts for prompt in prompts
+            number += sum(
+                seeds if n or model.tuned or drawn(prompt, sweep.generation) else 1
+                for model in models
+                for n in counts
+                for prompt in prompts
             )
     if number > MOST_CELLS:
         raise PlanError(

@@ -146,7 +146,8 @@ def lanes(
                 for c in sorted(cells, key=lambda c: (c.suite, c.task, c.prompt, c.shots, c.seed))
             ),
             load_seconds=load_seconds(cells[0]) if load_seconds else math.inf,
-            may_cut=engine in cutting,
+            # of several workers one would train, and the others wait for it
+            may_cut=engine in cutting and not model.tuned,
         )
         for (model, engine), cells in grouped.items()
     ]

@@ -7,6 +7,7 @@ from harness.store.index import WORTHWHILE
 from harness.store.layout import FAILURE, HEADER, JUDGED, RUNS, SAMPLES
 from harness.store.leases import LeaseOwner, Leases
 from harness.store.store import Outcomes, Store
+from harness.store.variants import Variants, variants_folder
 from harness.store.writer import OutcomeWriter
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Outcomes",
     "Problem",
     "Store",
+    "Variants",
     "keep_file",
     "sample",
+    "variants_folder",
 ]

@@ -7,8 +7,10 @@
     results/.runs/         what each run was to evaluate and how far it is (see `runs.record`)
     results/.imported/     copies of the files of other programs from which cells were read
     results/.judged/       verdicts on the cells, so that nobody judges them twice (see `kept_verdicts`)
+    results/.variants/     what was trained for cells, so that nobody trains it twice (see `store.variants`)
 
-Merging two results folders is copying them together. Records of runs and verdicts can be deleted at any time.
+Merging two results folders is copying them together. Records of runs and verdicts can be deleted at any
+time, and variants while no run goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ SOURCES = ".imported"
 _MOST_BYTES = 120
 """Of a name that is not ASCII, as a part of a path: file systems take 255 for a whole part, which may hold two."""
 JUDGED = ".judged"
+VARIANTS = ".variants"
 
 
 def cell_folder(root: Path, cell: Cell) -> Path:

@@ -1,6 +1,7 @@
 """Treatments: what is done to the weights of a model before it answers, and the variant of the model that this makes.
 
-Nothing here loads a model: what a treatment does to tensors is in `harness.engines.treating`.
+Nothing here loads a model: what a treatment does to tensors is in `harness.engines.treating`, and training in
+`harness.engines.tuning`.
 """
 
 from harness.treatments.choosing import (
@@ -8,11 +9,14 @@ from harness.treatments.choosing import (
     PLAIN,
     TREATING,
     check_engine,
+    check_trainable,
     is_taken,
     name_of,
     treated,
     treatment_named,
+    with_amounts,
 )
+from harness.treatments.training import Finetune, Lora, PromptTuning, TaskTraining
 from harness.treatments.types import METHODS, Method, Prune, Quantise, Treatment, method_from, method_of
 
 __all__ = [
@@ -20,15 +24,21 @@ __all__ = [
     "METHODS",
     "PLAIN",
     "TREATING",
+    "Finetune",
+    "Lora",
     "Method",
+    "PromptTuning",
     "Prune",
     "Quantise",
+    "Training",
     "Treatment",
     "check_engine",
+    "check_trainable",
     "is_taken",
     "method_from",
     "method_of",
     "name_of",
     "treated",
     "treatment_named",
+    "with_amounts",
 ]

@@ -7,13 +7,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import PlanError, unknown
-from harness.specs import ModelSpec
+from harness.specs import ModelSpec, TaskSpec
+from harness.treatments.training import MOST_WIDE, Finetune, Lora, PromptTuning
 from harness.treatments.types import Prune, Quantise, Treatment
-from harness.wording import quoted
+from harness.wording import cut, quoted
 
 PLAIN = ("none", "plain")
 """Words for a model as it is: that of plans, and that of tables."""
 _MAGNITUDE = "Han et al. 2015, arXiv:1506.02626; by layer as in Zhu and Gupta 2017, arXiv:1710.01878"
+_AMOUNTS = "by amounts of documents as in Snell et al. 2024, arXiv:2411.16035"
+_LORA = "Hu et al. 2021, arXiv:2106.09685"
+_PROMPT = "Lester et al. 2021, arXiv:2104.08691"
 BUILT_IN: Mapping[str, Treatment] = {
     one.name: one
     for one in (
@@ -32,42 +36,76 @@ BUILT_IN: Mapping[str, Treatment] = {
         Treatment(
             name="sparse2:4", method=Prune(share=0.5, group=4), source="pattern of Mishra et al. 2021, arXiv:2104.08378"
         ),
+        Treatment(name="finetune", method=Finetune(), source=_AMOUNTS),
+        Treatment(name="lora8", method=Lora(rank=8), source=_LORA),
+        Treatment(name="prompt16", method=PromptTuning(tokens=16), source=_PROMPT),
     )
 }
 """Treatments by name; their settings never change, since results are kept under the name. `sparseNN` is one for every
-whole number of percent."""
+whole number of percent, `loraN` for every rank, `promptN` for every number of vectors, and each that trains has one for
+every number of documents: `finetune@64`."""
 _SPARSE = re.compile(r"sparse([1-9][0-9]?)")
+_NUMBERED = re.compile(r"(lora|prompt)([1-9][0-9]{0,3})")
+_AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
 TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
 
 
 def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
-    """The treatment called `name`, built in or one of the user's own.
+    """The treatment called `name`, built in or one of the user's own; `name@64` trains on 64 documents.
 
     Raises:
         PlanError: there is none; the known ones are listed.
+
+    >>> treatment_named("lora4@256", {}).method == Lora(rank=4, documents=256)
+    True
     """
-    if name in own:
-        return own[name]
-    if name in BUILT_IN:
-        return BUILT_IN[name]
+    kind, has_amount, amount = name.partition("@")
+    if has_amount and not _AMOUNT.fullmatch(amount):
+        raise PlanError(f"--treatment {quoted(name)}: expected a number of documents after the @, such as {kind}@64")
+    found = own.get(kind) or BUILT_IN.get(kind) or _numbered(kind)
+    if found is None:
+        known = (PLAIN[0], *BUILT_IN, "sparseNN", "loraN", "promptN", *own)
+        raise PlanError(unknown("treatment", kind, known))
+    return found.on(int(amount)) if has_amount else found
+
+
+def _numbered(name: str) -> Treatment | None:
+    """The treatment whose name has a number; None where it is no such name."""
     if found := _SPARSE.fullmatch(name):
         return Treatment(name=name, method=Prune(share=int(found[1]) / 100), source=_MAGNITUDE)
-    raise PlanError(unknown("treatment", name, (PLAIN[0], *BUILT_IN, "sparseNN", *own)))
+    if (found := _NUMBERED.fullmatch(name)) and int(found[2]) <= MOST_WIDE:
+        if found[1] == "lora":
+            return Treatment(name=name, method=Lora(rank=int(found[2])), source=_LORA)
+        return Treatment(name=name, method=PromptTuning(tokens=int(found[2])), source=_PROMPT)
+    return None
+
+
+def with_amounts(names: Iterable[str]) -> list[str]:
+    """Names of treatments, in which a number alone is another amount of the one before.
+
+    >>> with_amounts(["none", "finetune@64", "256", "lora8"])
+    ['none', 'finetune@64', 'finetune@256', 'lora8']
+    """
+    found: list[str] = []
+    for name in names:
+        kind, has_amount, _ = found[-1].partition("@") if found else ("", "", "")
+        found.append(f"{kind}@{name}" if has_amount and _AMOUNT.fullmatch(name) else name)
+    return found
 
 
 def name_of(variant: str) -> str:
     """The name of the treatment that made a variant.
 
-    >>> name_of("int8"), name_of("mine@f9ac24")
-    ('int8', 'mine')
+    >>> name_of("int8"), name_of("mine@f9ac24"), name_of("finetune@64"), name_of("mine@64@f9ac24")
+    ('int8', 'mine', 'finetune@64', 'mine@64')
     """
-    return variant.partition("@")[0]
+    return variant if "@" not in variant or is_taken(variant.partition("@")[0]) else variant.rpartition("@")[0]
 
 
 def is_taken(name: str) -> bool:
     """True for a name that no treatment of a user can have."""
-    return name in (*PLAIN, *BUILT_IN) or _SPARSE.fullmatch(name) is not None
+    return name in (*PLAIN, *BUILT_IN) or _numbered(name) is not None
 
 
 def treated(models: Sequence[ModelSpec], names: Iterable[str], own: Mapping[str, Treatment]) -> tuple[ModelSpec, ...]:
@@ -77,18 +115,33 @@ def treated(models: Sequence[ModelSpec], names: Iterable[str], own: Mapping[str,
         PlanError: a treatment is not known.
 
     >>> plain = ModelSpec(name="m", family="f", params=10)
-    >>> [model.variant for model in treated([plain], ["none", "int8"], {})]
-    [None, 'int8']
+    >>> [model.variant for model in treated([plain], ["none", "int8", "finetune@64", "256"], {})]
+    [None, 'int8', 'finetune@64', 'finetune@256']
     """
     made: list[ModelSpec] = []
-    for name in dict.fromkeys(PLAIN[0] if name in PLAIN else name for name in names):
+    for name in dict.fromkeys(PLAIN[0] if name in PLAIN else name for name in with_amounts(names)):
         if name == PLAIN[0]:
             made += models
             continue
-        treatment = treatment_named(name, own)
+        one = treatment_named(name, own)
         for model in models:
-            made.append(replace(model, variant=treatment.variant, treatment=treatment.settings))
+            made.append(replace(model, variant=one.variant, treatment=one.settings, tuned=one.training is not None))
     return tuple(made)
+
+
+def check_trainable(models: Iterable[ModelSpec], tasks: Iterable[TaskSpec]) -> None:
+    """Check that tasks have documents to train on, where models are to be trained on each task.
+
+    Raises:
+        PlanError: one has none.
+    """
+    asked = next((model.variant for model in models if model.tuned), None)
+    without = [task.name for task in tasks if task.training is None]
+    if asked is not None and without:
+        raise PlanError(
+            f"--treatment {quoted(name_of(str(asked)))}: no training split to learn from in {cut(', '.join(without))}; "
+            "expected `training_split` in the task's config, apart from the split that is evaluated"
+        )
 
 
 def check_engine(models: Iterable[ModelSpec], engines: Collection[str]) -> None:

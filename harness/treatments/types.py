@@ -1,7 +1,7 @@
 """Methods of treating weights with their settings, and named treatments. Pure.
 
-A method is a frozen dataclass, whose fields are the keys of a file; a new one is a class here, a line in `METHODS`, and
-a function in `harness.engines.treating`.
+A method is a frozen dataclass, whose fields are the keys of a file; a new one is a class here or in
+`harness.treatments.training`, a line in `METHODS`, and a function in `harness.engines.treating` or `engines.tuning`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from harness.errors import ModelError, PlanError
 from harness.plausible import LARGEST_COUNT
+from harness.treatments.training import Finetune, Lora, PromptTuning, TaskTraining, is_whole
 from harness.wording import percent, quoted
 
 
@@ -32,9 +33,9 @@ class Quantise:
 
     def __post_init__(self) -> None:
         """Refuse what is no number format."""
-        if not _is_whole(self.bits) or not 2 <= self.bits <= 8:
+        if not is_whole(self.bits) or not 2 <= self.bits <= 8:
             raise PlanError(f"bits is {quoted(self.bits)}; expected 2 to 8")
-        if self.group is not None and not (_is_whole(self.group) and 2 <= self.group <= LARGEST_COUNT):
+        if self.group is not None and not (is_whole(self.group) and 2 <= self.group <= LARGEST_COUNT):
             raise PlanError(f"group is {quoted(self.group)}; expected 2 or more")
         if self.group is not None and self.group % 2:
             raise PlanError(f"group is {self.group}; expected an even number")
@@ -69,7 +70,7 @@ class Prune:
             raise PlanError(f"share is {quoted(self.share)}; expected above 0 and below 1")
         if self.group is None:
             return
-        if not _is_whole(self.group) or not 2 <= self.group <= 1024:
+        if not is_whole(self.group) or not 2 <= self.group <= 1024:
             raise PlanError(f"group is {quoted(self.group)}; expected 2 to 1024")
         zeros = self.share * self.group
         if not math.isclose(zeros, round(zeros)) or not 0 < round(zeros) < self.group:
@@ -88,8 +89,14 @@ class Prune:
         return None if self.group is None else f"rows of a multiple of {self.group} weights"
 
 
-Method = Quantise | Prune
-METHODS: Mapping[str, type[Method]] = {"quantise": Quantise, "prune": Prune}
+Method = Quantise | Prune | TaskTraining
+METHODS: Mapping[str, type[Method]] = {
+    "quantise": Quantise,
+    "prune": Prune,
+    "finetune": Finetune,
+    "lora": Lora,
+    "prompt": PromptTuning,
+}
 """Every method by the name that files give it."""
 
 
@@ -125,13 +132,31 @@ class Treatment:
         return f"{self.name}@{hashlib.sha256(self.settings.encode()).hexdigest()[:6]}"
 
     @property
+    def training(self) -> TaskTraining | None:
+        """The method, if it trains on documents of a task; None for one that needs none."""
+        return self.method if isinstance(self.method, TaskTraining) else None
+
+    def on(self, documents: int) -> Treatment:
+        """The same training on so many documents, which the name tells.
+
+        Raises:
+            PlanError: it trains nothing, or makes no sense with so many.
+
+        >>> Treatment(name="finetune", method=Finetune()).on(64).variant
+        'finetune@64'
+        """
+        if not isinstance(self.method, TaskTraining):
+            raise PlanError(f"treatment {self.name!r} trains nothing; expected no number of documents after it")
+        return replace(self, name=f"{self.name}@{documents}", method=replace(self.method, documents=documents))
+
+    @property
     def settings(self) -> str:
         """The method and its settings as JSON by sorted names, without those that go without saying.
 
         >>> Treatment(name="int4", method=Quantise(bits=4, group=32)).settings
         '{"bits":4,"group":32,"method":"quantise"}'
         """
-        name = next(name for name, kind in METHODS.items() if isinstance(self.method, kind))
+        name = next(name for name, kind in METHODS.items() if type(self.method) is kind)
         defaults = {field.name: field.default for field in fields(self.method)}
         said = {key: value for key, value in asdict(self.method).items() if value != defaults[key]}
         return json.dumps({"method": name, **said}, sort_keys=True, separators=(",", ":"))
@@ -147,9 +172,9 @@ def method_of(name: str, settings: Mapping[str, Any]) -> Method:
     known = [field.name for field in fields(kind)]
     if others := [key for key in settings if key not in known]:
         raise PlanError(f"{others[0]} is no setting of method {name}; expected {', '.join(known)}")
-    needed = next(iter(known))
-    if needed not in settings:
-        raise PlanError(f"{needed} is missing, which method {name} needs")
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
+    if missing := [key for key in needed if key not in settings]:
+        raise PlanError(f"{missing[0]} is missing, which method {name} needs")
     return kind(**settings)
 
 
@@ -164,7 +189,3 @@ def method_from(written: str) -> Method:
         return method_of(settings.pop("method"), settings)
     except (ValueError, TypeError, KeyError, PlanError) as error:
         raise ModelError(f"treatment {quoted(written)}: is none that this version can make") from error
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -29,7 +29,8 @@ def own(tmp_path: Path) -> Path:
 def test_treatments_are_listed_with_what_they_do_need_and_come_from(emergence: Emergence, own: Path) -> None:
     listed = json.loads(emergence("list", "treatments", "--include-path", own, "--json").out)
     rows = {row["name"]: row for row in listed}
-    assert set(rows) == {"int8", "int8-dynamic", "int4", "sparse50", "sparse2:4", "six-bits"}
+    built_in = {"int8", "int8-dynamic", "int4", "sparse50", "sparse2:4", "finetune", "lora8", "prompt16"}
+    assert set(rows) == {*built_in, "six-bits"}
     assert all(row["description"] and row["needs"] and row["source"] for row in listed)
     assert rows["sparse2:4"]["needs"] == "engine tree or seq2seq or lm-eval or encoder; rows of a multiple of 4 weights"
     assert (rows["six-bits"]["description"], rows["six-bits"]["source"]) == ("Between int8 and int4.", "a note")
@@ -50,7 +51,10 @@ def test_a_plan_has_every_model_in_every_variant(emergence: Emergence, own: Path
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--treatment", "int9"), "unknown treatment 'int9'; known: int4, int8, int8-dynamic, none, sparse2:4,"),
+        (
+            ("--treatment", "int9"),
+            "unknown treatment 'int9'; known: finetune, int4, int8, int8-dynamic, lora8, loraN, none,",
+        ),
         (("--treatment", "none,int8", "--engine", "simulated"), "--treatment 'int8': engine simulated answers with"),
     ],
 )

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from harness.errors import ModelError, PlanError
-from harness.treatments import BUILT_IN, Prune, Quantise, Treatment, method_from, method_of
+from harness.treatments import (
+    BUILT_IN,
+    Finetune,
+    Lora,
+    PromptTuning,
+    Prune,
+    Quantise,
+    Treatment,
+    method_from,
+    method_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +57,34 @@ def test_the_settings_of_built_in_treatments_never_change() -> None:
         "int4": '{"bits":4,"group":32,"method":"quantise"}',
         "sparse50": '{"method":"prune","share":0.5}',
         "sparse2:4": '{"group":4,"method":"prune","share":0.5}',
+        "finetune": '{"method":"finetune"}',
+        "lora8": '{"method":"lora","rank":8}',
+        "prompt16": '{"method":"prompt","tokens":16}',
     }
+
+
+def test_what_goes_without_saying_in_the_settings_of_trainings_never_changes() -> None:
+    """Nor may it change in the code: results under `finetune` say nothing more."""
+    assert asdict(Lora(rank=8)) == {
+        "documents": None,
+        "steps": None,
+        "epochs": None,
+        "batch": 16,
+        "accumulate": 1,
+        "learning_rate": None,
+        "warmup": 0.1,
+        "weight_decay": 0.0,
+        "dropout": None,
+        "patience": None,
+        "development": 0.1,
+        "bf16": False,
+        "seed": 0,
+        "rank": 8,
+        "alpha": None,
+    }
+    assert (Finetune().steps_for(1), Lora(rank=8).scale) == (200, 16.0)
+    assert [round(of.rate_for(4_000_000), 6) for of in (Finetune(), Lora(rank=8))] == [0.0005, 0.005]
+    assert PromptTuning(tokens=16).rate_for(4_000_000) == 0.03
 
 
 def test_two_treatments_of_one_name_make_two_variants() -> None:

@@ -14,6 +14,7 @@ from harness.analysis.compare.types import CellPair, Pairing, Side, Unpaired
 from harness.errors import HarnessError, unknown
 from harness.plan import AXES, Cell, Setting, axes, setting_of
 from harness.records import CellFailure, CellResult
+from harness.treatments import name_of
 from harness.wording import natural_order
 
 _FIRST = ("task", "family", "model", "revision", "variant", "dtype", "engine")
@@ -136,7 +137,7 @@ def _meant(name: str, value: str, known: frozenset[str]) -> frozenset[str]:
     if name == "variant" and value == "none":  # as plans call it
         return known & {AXES["variant"].text(None)}
     if name == "variant":  # without the digest of the treatment's settings
-        return frozenset(one for one in known if one.partition("@")[0] == value)
+        return frozenset(one for one in known if name_of(one) == value)
     return frozenset()
 
 

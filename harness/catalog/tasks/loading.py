@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from harness.bounded.files import sha256
 from harness.bounded.limits import CONFIG_BYTES, DATA_BYTES, UnreadableError
@@ -27,6 +27,7 @@ from harness.catalog.tasks.config import (
 from harness.catalog.tasks.data import DataFile, data_files, folder_files, located, read_data, with_data
 from harness.catalog.yaml_files import MetricFile, TaskFile
 from harness.errors import CatalogError, Faults
+from harness.ladder.tuning_rows import has_rows
 from harness.specs import MetricSpec, TaskSpec
 from harness.wording import quoted
 
@@ -140,8 +141,18 @@ def task_from(
         shots_available=_shots_available(task, documents, path),
         mean_doc_chars=None if evaluated is None else evaluated.characters / evaluated.number,
         digest=_digest(file, files_of, code) if of_lm_eval is None else _digest_of(file, files_of, of_lm_eval),
+        training=_training(task),
     )
     return known, documents
+
+
+def _training(task: TaskSpec) -> Literal["split", "generated"] | None:
+    """Where documents to train on come from; None for nowhere."""
+    split = task.config.get("training_split")
+    if split is not None and split != evaluated_split(task.config):
+        return "split"
+    of_package = task.trusted and task.dialect == "own" and bool(task.data_files)
+    return "generated" if of_package and has_rows(task.name) else None
 
 
 def _here_or_there(locate: Locate, elsewhere: Sequence[Path], name: str, where: str) -> Path:

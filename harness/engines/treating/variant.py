@@ -12,13 +12,14 @@ from harness.engines.treating.rounding import round_weights
 from harness.errors import ModelError
 from harness.records import Weights
 from harness.specs import ModelSpec
-from harness.treatments import Prune, method_from
+from harness.treatments import Prune, TaskTraining, method_from
 
 
 def treat(model: Any, spec: ModelSpec) -> Weights:
     """Treat the weights of a model where they lie, if its spec says so, and measure their size.
 
-    One matrix is treated after the other, so that the memory of two models is never needed.
+    Those that are to be trained are left as they are. One matrix is treated after the other, so that the memory of
+    two models is never needed.
 
     Args:
         model: a transformers model as it was loaded.
@@ -29,9 +30,10 @@ def treat(model: Any, spec: ModelSpec) -> Weights:
     """
     parameters = sum(parameter.numel() for parameter in model.parameters())
     dense = _bytes(model)
-    if spec.treatment is None:
+    if spec.treatment is None or spec.tuned:
         return Weights(number=parameters, dense_bytes=dense, memory_bytes=dense, packed_bytes=dense)
     how = method_from(spec.treatment)
+    assert not isinstance(how, TaskTraining)
     treated, packed_bits, bits_before, change, size = 0, 0, 0, 0.0, 0.0
     try:
         for matrix in matrices(model):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+from torch import Tensor
 
 from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM
 from harness.engines.loading import load_model
@@ -19,8 +20,10 @@ from harness.engines.tree.attention import tree_attention_on
 from harness.engines.tree.generation import NotNumbersError, Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
 from harness.engines.tree.options import NotFollowedError, TextRules, rules
+from harness.engines.tree.soft_prompt import SoftPrompt
 from harness.engines.tree.support import why_not
 from harness.engines.writing import no_numbers
+from harness.errors import ModelError
 from harness.specs import ModelSpec
 
 CPU_BUDGET = 2048
@@ -51,6 +54,8 @@ class TreeLM(TransformersLM):
         self._max_length = self.max_length  # lm-eval computes it again on every access
         self.why_not = self._asked_otherwise() or why_not(self.model, self.max_length)
         self._tree = None if self.why_not else TreeModel(self.model)
+        self._first: tuple[int, ...] = ()
+        self._vectors: SoftPrompt | None = None
         self._pieces = Pieces(self._decode, merges_spaces=bool(self.tokenizer.clean_up_tokenization_spaces))
 
     @property
@@ -136,7 +141,19 @@ class TreeLM(TransformersLM):
         """The request in tokens; a context that is too long is truncated at its beginning, as with `HFLM`."""
         assert context, "lm-eval puts one token before an empty prompt"
         assert 0 < len(continuation) <= self.max_length, f"{len(continuation)} tokens to predict"
-        return Likelihood([*context, *continuation][-(self.max_length + 1) :][:-1], continuation)
+        return Likelihood([*self._first, *[*context, *continuation][-(self.max_length + 1) :][:-1]], continuation)
+
+    def read_first(self, vectors: Tensor | None) -> None:
+        """Read these vectors [tokens, width] before every prompt from now on; none for None."""
+        self._max_length += len(self._first)
+        if self._vectors is None:
+            self._vectors = SoftPrompt(self.model.get_input_embeddings())
+        self._first = self._vectors.take(vectors)
+        self._max_length -= len(self._first)
+
+    def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
+        """The text of the tokens written after a prompt, up to its stop string."""
+        return super().finished(prompt[len(self._first) :], tokens, stop)
 
     def windows(self, text: str) -> list[Likelihood]:
         """A text split into windows, each predicted from as many preceding tokens as fit the model's context."""
@@ -176,11 +193,15 @@ class TreeLM(TransformersLM):
         room = self.max_length - how.stop.limit
         assert room > 0, f"{how.stop.limit} new tokens leave no room for a prompt in {self.max_length}"
         number = int.from_bytes(hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()[:8])
-        context = self.prompt_tokens(prompt)[-room:]
+        context = [*self._first, *self.prompt_tokens(prompt)[-room:]]
         return Text(context=context, stop=how.stop, sampling=how.sampling, seed=(self.seed, number, repeat))
 
     def left_to_lm_eval(self, requests: list[Instance], reason: str) -> list[str]:
         """Generate texts with `HFLM`'s own code, and note the reason."""
+        if self._first:
+            raise ModelError(
+                f"{self.name}: a tuned prompt is not read by lm-eval's code, which generates with {reason}"
+            )
         self.fallback = f"it generates with {reason}"
         written: list[str] = super().generate_until(requests, disable_tqdm=True)
         return written
