@@ -30,7 +30,7 @@ __all__ = [
     "PromptTuning",
     "Prune",
     "Quantise",
-    "Training",
+    "TaskTraining",
     "Treatment",
     "check_engine",
     "check_trainable",
