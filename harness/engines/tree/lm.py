@@ -150,6 +150,7 @@ class TreeLM(TransformersLM):
             self._vectors = SoftPrompt(self.model.get_input_embeddings())
         self._first = self._vectors.take(vectors)
         self._max_length -= len(self._first)
+        self.__dict__.pop("reading", None)  # which knows the length
 
     def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:
         """The text of the tokens written after a prompt, up to its stop string."""
