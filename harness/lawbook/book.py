@@ -11,6 +11,7 @@ from harness.errors import PlanError, TableError, unknown
 from harness.lawbook.frames import Choice, Findings, law_rows
 from harness.lawbook.over_models import difficulty, observational, pass_rate
 from harness.lawbook.over_scale import exposure, loss_collapse, two_step
+from harness.lawbook.over_tuning import tuning
 
 
 class Law(NamedTuple):
@@ -32,6 +33,13 @@ BOOK: Mapping[str, Law] = {
         "flops (or params and tokens), chance",
         "Dominguez-Olmedo et al. 2024, arXiv:2407.07890",
         exposure,
+    ),
+    "tuning": Law(
+        "how the size at which models leave chance moves with the documents they are tuned on, and where untuned ones "
+        "will leave it that see a few examples",
+        "params, chance, and documents (or variants such as finetune@64)",
+        "Snell et al. 2024, arXiv:2411.16035",
+        tuning,
     ),
     "loss-collapse": Law(
         "whether the loss alone says what a model can do, and the loss below which a score leaves chance",

@@ -74,7 +74,7 @@ def law_rows(frame: pd.DataFrame, source: str, marked: str | None = None) -> pd.
     rows["family"] = columns.text("family", "")
     shots = "n_shot" if "n_shot" in columns else "shots"
     rows["shots"] = columns.numbers(shots, whole=True, bound=INDEX).fillna(0).astype(int)
-    for name in ("prompt", "condition", "doc_id"):
+    for name in ("prompt", "condition", "doc_id", "variant"):
         rows[name] = columns.text(name, "")
     for name, bound in SIZE_BOUNDS.items():
         rows[name] = columns.numbers(name, bound=bound)
@@ -85,6 +85,7 @@ def law_rows(frame: pd.DataFrame, source: str, marked: str | None = None) -> pd.
     rows["value"] = (rows["k"] / rows["n"]).where(rows["k"].notna() & rows["n"].notna(), columns.numbers("value"))
     columns.check(rows["value"].notna(), "value" if "value" in columns else "k", "a number")
     rows["chance"] = columns.numbers("chance")
+    rows["documents"] = columns.numbers("documents", whole=True, bound=COUNT)
     if marked is not None:
         columns.one_of(marked)
         rows["marked"] = columns.flags(marked).fillna(0.0) == 1

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.laws import Hinge, fit_hinge
+from harness.analysis.laws import Hinge, fit_hinge, fit_tuning_law
 from tests.builders.tables import Published
 
 NEW = 2311  # the paper's line: models released from November 2023 on are likelier to have seen the test task
@@ -75,6 +75,28 @@ def test_newer_models_are_ahead_on_mmlu_until_all_are_tuned_to_it(models: pd.Dat
     assert after.theta_low is not None
     assert after.theta_high is not None
     assert after.theta_low < 0 < after.theta_high
+
+
+def test_tuning_on_the_task_moves_the_point_of_emergence_to_smaller_models(models: pd.DataFrame) -> None:
+    """By 1.6 decades of compute where each amount has a slope of its own, and by .7 with one slope, as the law has it.
+
+    The models were asked without examples, and tuned on the 99,842 questions of MMLU's auxiliary training set.
+    """
+    before, after = (_old(models, name) for name in ("mmlu_acc", "mmlu_acc_after_finetune"))
+    assert before.at - after.at == pytest.approx(1.62, abs=0.1)
+    rows = pd.concat(
+        [_of(models, "mmlu_acc").assign(documents=1), _of(models, "mmlu_acc_after_finetune").assign(documents=99_842)]
+    )
+    old = rows[rows.release < NEW]
+    law = fit_tuning_law(np.log10(old.flops), old.value, old.documents, 0.25, groups=list(old.model))
+    assert law.refusal is None
+    assert law.shift_low is not None
+    assert law.shift_low > 0
+    untuned, tuned = law.thresholds
+    assert untuned.at - tuned.at == pytest.approx(0.71, abs=0.1)
+    assert tuned.high is not None
+    assert untuned.low is not None
+    assert tuned.high < untuned.low
 
 
 def test_a_format_whose_small_models_score_below_chance_is_refused(models: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@
 | loss | accuracy of one task, average error | `fit_task_accuracy_law`, `fit_average_error_law` |
 | benchmark scores, or log compute | score of another task | `fit_observational_law`, `fit_sigmoid_law` |
 | compute or loss | where a score leaves chance | `fit_hinge`, `fit_hinge_in_loss`, `loss_threshold`, `collapse` |
+| scale and documents of tuning | where a score leaves chance, and would without tuning | `fit_tuning_law` |
 | many samples per document | pass rates too small for one sample | `pass_rates`, `pass_until`, `fit_pass_rate_law` |
 
 No verdict needs any of these; `emergence forecast` uses the power law with a floor.
@@ -34,6 +35,7 @@ from harness.analysis.laws.rare_abilities import (
     pass_until,
     probability_of_none_correct,
 )
+from harness.analysis.laws.tuning_amounts import fit_tuning_law
 from harness.analysis.laws.two_steps import (
     accuracy_doubts,
     fit_chinchilla_law,
@@ -57,6 +59,8 @@ from harness.analysis.laws.types import (
     PassUntil,
     SigmoidLaw,
     TaskAccuracyLaw,
+    Threshold,
+    TuningLaw,
 )
 
 __all__ = [
@@ -76,6 +80,8 @@ __all__ = [
     "PassUntil",
     "SigmoidLaw",
     "TaskAccuracyLaw",
+    "Threshold",
+    "TuningLaw",
     "accuracy_doubts",
     "collapse",
     "fit_average_error_law",
@@ -92,6 +98,7 @@ __all__ = [
     "fit_power_law_with_floor",
     "fit_sigmoid_law",
     "fit_task_accuracy_law",
+    "fit_tuning_law",
     "loss_threshold",
     "pass_rate_curvature",
     "pass_rates",

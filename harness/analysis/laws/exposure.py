@@ -80,7 +80,7 @@ def fit_hinge(
     ones = np.ones_like(at)
     covariates = np.empty((len(at), 0)) if marks is None else marks[:, None]
     leftmost = 2 * at.min() - at.max()
-    best = _profile(at, score - floor, covariates, ones[None, :], leftmost=leftmost)
+    best = elbow_profile(at, score - floor, covariates, ones[None, :], leftmost=leftmost)
     line = np.column_stack([ones, at, covariates])
     flat = float(np.sum((score - score.mean()) ** 2))
     straight = score - line @ np.linalg.lstsq(line, score, rcond=None)[0]
@@ -89,8 +89,8 @@ def fit_hinge(
     if resamples:
         together = groups if groups is not None else range(len(at))
         drawn = group_resamples(together, resamples, np.random.default_rng(seed))
-        again = _profile(at, score - floor, covariates, drawn, leftmost=leftmost)
-        tail = _tail(len(set(together)), 2 + covariates.shape[1])
+        again = elbow_profile(at, score - floor, covariates, drawn, leftmost=leftmost)
+        tail = expanded_tail(len(set(together)), 2 + covariates.shape[1])
         spread = np.quantile(np.column_stack([again.elbow, again.beta]), [tail, 1 - tail], axis=0)
     theta = None if marks is None else float(best.beta[0, 1])
     return Hinge(
@@ -109,7 +109,7 @@ def fit_hinge(
     )
 
 
-def _tail(n: int, fitted: int) -> float:
+def expanded_tail(n: int, fitted: int) -> float:
     """Quantile at which a percentile interval of n units ends, instead of .025.
 
     Phi(sqrt(n / (n - p)) t_{.025, n - p}): without it the bootstrap is too sure of few models (the expanded
@@ -120,13 +120,18 @@ def _tail(n: int, fitted: int) -> float:
     return float(norm.cdf(np.sqrt(n / left) * t.ppf(0.025, left)))
 
 
-class _Profile(NamedTuple):
+class ElbowProfile(NamedTuple):
+    """The best hinge for each of B rows of weights."""
+
     elbow: Array
+    """Where it turns, (B,)."""
     beta: Array
+    """Its slope and further coefficients, (B, p)."""
     rss: Array
+    """Weighted sum of squared errors, (B,)."""
 
 
-def _profile(x: Array, y: Array, covariates: Array, weights: Array, *, leftmost: float) -> _Profile:
+def elbow_profile(x: Array, y: Array, covariates: Array, weights: Array, *, leftmost: float) -> ElbowProfile:
     """Best elbow and coefficients for every row of weights, (B,), (B, p) and (B,).
 
     Exact: while the elbow moves between two neighbouring scales the same models lie beyond it, and y is linear in
@@ -149,7 +154,7 @@ def _profile(x: Array, y: Array, covariates: Array, weights: Array, *, leftmost:
     betas = np.concatenate([np.delete(free, 1, axis=2), fixed], axis=1)
     rss = np.concatenate([free_rss, fixed_rss], axis=1)
     best = np.argmin(rss, axis=1)
-    return _Profile(elbow=elbows[rows, best] + origin, beta=betas[rows, best], rss=np.maximum(rss[rows, best], 0.0))
+    return ElbowProfile(elbow=elbows[rows, best] + origin, beta=betas[rows, best], rss=np.maximum(rss[rows, best], 0.0))
 
 
 def _every(covariates: Array, times: int) -> Array:
@@ -167,7 +172,7 @@ def _solve(design: Array, y: Array, weights: Array) -> tuple[Array, Array]:
     return np.asarray(beta), np.asarray((weights @ y**2)[:, None] - np.sum(beta * moments, axis=2))
 
 
-def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: _Profile, r2: float) -> str | None:
+def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: ElbowProfile, r2: float) -> str | None:
     """The floor is wrong when a free one fits significantly better (F test) and lies elsewhere by more than matters."""
     if np.ptp(y) == 0:
         return "All models score the same."
@@ -177,7 +182,7 @@ def _refusal(x: Array, y: Array, floor: float, covariates: Array, best: _Profile
     if best.beta[0, 0] <= 0:
         return "The score falls beyond the elbow: nothing emerges there."
     arm = np.column_stack([np.ones_like(x), covariates])
-    free = _profile(x, y, arm, np.ones((1, len(x))), leftmost=float(x.min()))
+    free = elbow_profile(x, y, arm, np.ones((1, len(x))), leftmost=float(x.min()))
     level, remaining = float(free.beta[0, 1]), len(x) - 3 - covariates.shape[1]
     ratio = (float(best.rss[0]) / max(float(free.rss[0]), np.finfo(float).tiny) - 1) * remaining
     if abs(level - floor) > FLOOR_TOLERANCE and f.sf(ratio, 1, remaining) < _WRONG_FLOOR:

@@ -290,6 +290,41 @@ class Hinge:
     """Why the elbow must not be read as a point of emergence; None when it may be."""
 
 
+class Threshold(NamedTuple):
+    """Where a score leaves the floor for models that were tuned on some number of documents."""
+
+    documents: float
+    """Number of documents."""
+    at: float
+    """The elbow, in the unit of x."""
+    low: float | None
+    """Lower end of its 95 % bootstrap interval; None without resamples."""
+    high: float | None
+    """Upper end of its 95 % bootstrap interval; None without resamples."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuningLaw:
+    """How the elbow of a score moves with the number of documents that models are tuned on (Snell et al. 2024)."""
+
+    shift: float
+    """Decades of scale by which the elbow moves down for ten times as many documents."""
+    shift_low: float | None
+    """Lower end of its 95 % bootstrap interval; None without resamples. Above 0 tuning data move the elbow."""
+    shift_high: float | None
+    """Upper end of its 95 % bootstrap interval; None without resamples."""
+    slope: float
+    """Gain in score per unit of x beyond the elbow, the same for all amounts."""
+    floor: float
+    """Score before the elbow, as it was given; it is not fitted."""
+    thresholds: tuple[Threshold, ...]
+    """Those asked for, then those of the amounts that were tried."""
+    r2: float
+    """Share of the variance that the law explains."""
+    refusal: str | None
+    """Why the law must not be read, or not so far beyond what was tried; None when it may be."""
+
+
 class Collapse(NamedTuple):
     """How well the loss explains a score, compared with other measures of scale."""
 
