@@ -35,7 +35,7 @@ SOURCES = ".imported"
 _MOST_BYTES = 120
 """Of a name that is not ASCII, as a part of a path: file systems take 255 for a whole part, which may hold two."""
 JUDGED = ".judged"
-VARIANTS = ".variants"
+TRAINED = ".variants"
 
 
 def cell_folder(root: Path, cell: Cell) -> Path:

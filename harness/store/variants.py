@@ -29,7 +29,7 @@ from harness.plan import Place
 from harness.specs import ModelSpec
 from harness.store.bucket import BUCKET_ADDRESS
 from harness.store.files import replace_file, reported
-from harness.store.layout import VARIANTS, path_part
+from harness.store.layout import TRAINED, path_part
 from harness.store.leases import LeaseOwner, Leases
 
 CARD = "variant.json"
@@ -41,7 +41,7 @@ _WAIT_SECONDS = 0.5
 def variants_folder(results: Path) -> Path:
     """Where the variants of a results folder lie: in it, or in the user's cache for results in an object store."""
     if not BUCKET_ADDRESS.match(str(results)):
-        return results.absolute() / VARIANTS
+        return results.absolute() / TRAINED
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "emergence" / f"variants-{hashlib.sha256(str(results).encode()).hexdigest()[:16]}"
 

@@ -49,6 +49,8 @@ _NUMBERED = re.compile(r"(lora|prompt)([1-9][0-9]{0,3})")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
 TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
+TRAINING = TREATING - {"encoder"}
+"""Engines that train the models they load."""
 
 
 def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
@@ -150,10 +152,18 @@ def check_engine(models: Iterable[ModelSpec], engines: Collection[str]) -> None:
     Raises:
         PlanError: one cannot.
     """
+    models = list(models)
     asked = next((model.variant for model in models if model.treatment is not None), None)
     unable = sorted(set(engines) - TREATING)
     if asked is not None and unable:
         raise PlanError(
             f"--treatment {quoted(asked)}: engine {unable[0]} answers with weights as they are; expected --engine "
             f"{' or '.join(sorted(TREATING, reverse=True))}"
+        )
+    tuned = next((model.variant for model in models if model.tuned), None)
+    unable = sorted(set(engines) - TRAINING)
+    if tuned is not None and unable:
+        raise PlanError(
+            f"--treatment {quoted(name_of(tuned))}: engine {unable[0]} trains no model; expected --engine "
+            f"{' or '.join(sorted(TRAINING, reverse=True))}"
         )

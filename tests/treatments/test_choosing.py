@@ -32,3 +32,11 @@ def test_engines_that_take_weights_as_they_are_refuse_treated_models(engine: str
     with pytest.raises(PlanError, match=f"--treatment 'int8': engine {engine} answers with weights as they are"):
         check_engine(treated([model(1000)], ["none", "int8"], {}), {engine})
     check_engine(treated([model(1000)], ["none"], {}), {engine})
+
+
+def test_engines_that_train_nothing_refuse_models_to_be_trained() -> None:
+    models = treated([model(1000)], ["none", "finetune@64"], {})
+    with pytest.raises(PlanError, match="--treatment 'finetune@64': engine encoder trains no model; expected --engine"):
+        check_engine(models, {"encoder"})
+    check_engine(treated([model(1000)], ["int8"], {}), {"encoder"})
+    check_engine(models, {"tree", "seq2seq"})

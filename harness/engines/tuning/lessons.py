@@ -39,6 +39,8 @@ _SPLITS = ("training_split", "validation_split", "fewshot_split", "process_docs"
 class LessonReader(CellModel, Protocol):
     """A model as far as lessons need it."""
 
+    backend: str
+
     @property
     def eot_token_id(self) -> int | None:
         """The token that ends a text; None for a tokenizer without."""
@@ -184,9 +186,11 @@ def _encoded(lm: LessonReader, asked: Sequence[tuple[BuiltCell, Sequence[Instanc
             context, answer = (ids := lm.tok_encode(request.args[0]))[:1], ids[1:]
         if built.task.OUTPUT_TYPE == "generate_until" and lm.eot_token_id is not None:
             answer = [*answer, lm.eot_token_id]
-        tokens = [*context, *answer][-lm.max_length :]
-        shortened += len(tokens) < len(context) + len(answer)
-        lessons.append(Lesson(tuple(tokens), max(1, len(tokens) - len(answer))))
+        # an encoder reads the prompt by itself, and leaves the answer all of the decoder's context
+        room = lm.max_length - (0 if lm.backend == "seq2seq" else len(answer))
+        prompt = context[-room:] if room > 0 else context[-1:]
+        shortened += len(prompt) < len(context)
+        lessons.append(Lesson((*prompt, *answer), len(prompt)))
     return Lessons(lessons=tuple(lessons), left_out=left_out, shortened=shortened)
 
 

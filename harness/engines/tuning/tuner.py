@@ -153,7 +153,7 @@ class Tuner:
         copy = self._way.wrapped()
         learnt = learn(
             copy,
-            [_row(lesson) for lesson in lessons.lessons],
+            [_row(lesson, apart=self._lm.backend == "seq2seq") for lesson in lessons.lessons],
             self._how,
             rate=self._how.rate_for(self._parameters),
             seed=self._seed(cell),
@@ -172,8 +172,12 @@ class Tuner:
         return ModelError(f"{self._spec.name}: cannot be made {self._spec.variant}: {error}")
 
 
-def _row(lesson: Lesson) -> Mapping[str, list[int]]:
+def _row(lesson: Lesson, *, apart: bool) -> Mapping[str, list[int]]:
+    """What the model is given; `apart` where an encoder reads the prompt and a decoder learns the answer."""
     tokens = list(lesson.tokens)
+    if apart:
+        read, answer = tokens[: lesson.prompt], tokens[lesson.prompt :]
+        return {"input_ids": read, "attention_mask": [1] * len(read), "labels": answer}
     return {
         "input_ids": tokens,
         "attention_mask": [1] * len(tokens),

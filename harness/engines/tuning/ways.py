@@ -108,7 +108,7 @@ class _LowRank:
     def wrapped(self) -> Any:
         how = self._how
         config = LoraConfig(
-            task_type="CAUSAL_LM",
+            task_type="SEQ_2_SEQ_LM" if self._model.config.is_encoder_decoder else "CAUSAL_LM",
             r=how.rank,
             lora_alpha=how.scale,  # type: ignore[arg-type]  # peft multiplies with it
             lora_dropout=how.dropout or 0.0,

@@ -24,7 +24,7 @@ from tests.builders.cells import cell
 from tests.builders.tasks import COLOURS
 from tests.builders.trained import with_training
 
-QUICK = Finetune(steps=24, batch=8, learning_rate=0.01)
+QUICK = Finetune(steps=60, batch=8, learning_rate=0.003)
 
 
 def of(model: ModelSpec, how: TaskTraining = QUICK) -> ModelSpec:
@@ -96,11 +96,11 @@ def test_an_engine_answers_each_task_with_the_variant_that_was_trained_on_it(
     assert same_answers(results[0], results[2])
     tuning = results[0].provenance.tuning
     assert tuning is not None
-    assert (tuning.documents, tuning.steps, tuning.left_out) == (30, 24, 0)
+    assert (tuning.documents, tuning.steps, tuning.left_out) == (30, 60, 0)
     assert tuning.parameters == results[0].provenance.weights.number  # type: ignore[union-attr]
     card = json.loads((tmp_path / "kept" / tuning.folder / "variant.json").read_text())
     assert card["loss"][-1][1] < 0.5 < card["loss"][0][1]
-    assert (card["task"], card["treatment"]["steps"], card["seed"]) == ("choice", 24, 0)
+    assert (card["task"], card["treatment"]["steps"], card["seed"]) == ("choice", 60, 0)
     engine.close()
 
 
