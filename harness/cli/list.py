@@ -12,7 +12,7 @@ from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
 from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.treatments import BUILT_IN, TREATING, Treatment
+from harness.treatments import BUILT_IN, TRAINING, TREATING, Treatment
 from harness.wording import count, number, quoted
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
 
 
 def _treatment(one: Treatment) -> dict[str, Any]:
-    engines = f"engine {' or '.join(sorted(TREATING, reverse=True))}"
+    able = TREATING if one.training is None else TRAINING
+    engines = f"engine {' or '.join(sorted(able, reverse=True))}"
     return {
         "name": one.name,
         "description": one.description or one.method.does(),

@@ -7,6 +7,7 @@ Nothing here loads a model: what a treatment does to tensors is in `harness.engi
 from harness.treatments.choosing import (
     BUILT_IN,
     PLAIN,
+    TRAINING,
     TREATING,
     check_engine,
     check_trainable,
@@ -23,6 +24,7 @@ __all__ = [
     "BUILT_IN",
     "METHODS",
     "PLAIN",
+    "TRAINING",
     "TREATING",
     "Finetune",
     "Lora",

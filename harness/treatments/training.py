@@ -106,8 +106,8 @@ class TaskTraining:
 
     def _length(self) -> str:
         length = f"{self.epochs:g} epochs" if self.epochs is not None else counted(self.steps or STEPS, "step")
-        on = "the training split" if self.documents is None else f"{counted(self.documents, 'document')} of it"
-        return f"{length} of {self.batch} on {on}"
+        amount = "" if self.documents is None else f"{counted(self.documents, 'document')} of "
+        return f"{length} of {self.batch} on {amount}the training split"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,11 @@ def test_other_settings_make_another_variant_and_other_words_do_not(tmp_path: Pa
         ("bits: 6", "bits: true", "treatments[0].bits is True; expected a whole number"),
         ("bits: 6", "share: 0.5", "treatments[0]: share is no setting of method quantise"),
         ("  bits: 6\n", "", "treatments[0]: bits is missing, which method quantise needs"),
-        ("quantise", "distil", "treatments[0].method is 'distil'; expected 'quantise' or 'prune'"),
+        (
+            "quantise",
+            "distil",
+            "treatments[0].method is 'distil'; expected 'quantise', 'prune', 'finetune', 'lora' or 'prompt'",
+        ),
         ("six-bits", "int8", "treatments[0]: name is 'int8', which is built in; expected another"),
         ("six-bits", "sparse7", "treatments[0]: name is 'sparse7', which is built in; expected another"),
         ("six-bits", "a,b", "treatments[0].name is 'a,b'; expected letters, digits"),
