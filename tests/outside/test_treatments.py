@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+import harness
 from tests.builders.commands import Emergence
 
 RUN = ("run", "--task", "one_hop", "--model", "ladder-12k,ladder-26k,ladder-43k", "--shots", "0", "--limit", "6")
@@ -59,3 +60,24 @@ def test_a_model_that_cannot_take_a_treatment_fails_with_one_sentence(emergence:
     failed = json.loads(next(Path("results").rglob("failure.json")).read_text())
     assert "--treatment fifths" in failed["repeat"]
     assert f"--include-path {own}" in failed["repeat"]
+
+
+def test_models_are_trained_on_the_task_once_for_each_seed_and_compared(emergence: Emergence, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("treatments:\n- {name: quick, method: lora, rank: 2, steps: 2, batch: 4}\n")
+    sizes = sorted(f"ladder-{path.name}" for path in (Path(harness.__file__).parent / "ladder" / "weights").iterdir())
+    asked = ("run", "--task", "topic", "--model", sizes[0], "--shots", "0", "--limit", "6", "--executor", "inline")
+    options = ("--treatment", "none,quick@16,32", "--seeds", "2", "--include-path", own)
+    done = emergence(*asked, *options)
+    assert done.code == 0, done.err
+    headers = [json.loads(path.read_text()) for path in Path("results").rglob("cell.json")]
+    found = {(str(h["cell"]["model"]["variant"]).rpartition("@")[0], h["cell"]["seed"]): h for h in headers}
+    assert set(found) == {("", 0), ("quick@16", 0), ("quick@16", 1), ("quick@32", 0), ("quick@32", 1)}
+    tuning = found["quick@32", 1]["provenance"]["tuning"]
+    assert (tuning["documents"], tuning["steps"], tuning["left_out"]) == (32, 2, 0)
+    card = json.loads((Path("results") / ".variants" / tuning["folder"] / "variant.json").read_text())
+    assert (card["seed"], card["task"], len(card["loss"])) == (1, "topic", 2)
+    assert len(list((Path("results") / ".variants").rglob("variant.json"))) == 4
+    compared = json.loads(emergence("compare", "variant=none", "variant=quick@16", "--json").out)
+    assert {one["n"] for one in compared["comparisons"]} == {6}
+    assert "4 of 4 cells are done already" in emergence(*asked, "--treatment", "quick@16,32", *options[2:]).err
