@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -45,6 +46,8 @@ def cost_figure(rows: Sequence[CostRow], against: CostAxis) -> go.Figure:
     left_out = _draw(figure, rows, axis.of, lambda row: row.score, lambda row: row.score_stderr)
     figure.update_xaxes(title_text=f"{axis.title} (log scale)", type="log")
     figure.update_yaxes(title_text="Score (0 chance, 1 perfect)")
+    if left_out == len(rows):
+        _say_instead(figure, f"These models have no score or {axis.lacking}.")
     missing = f" Left out, because they have no score or {axis.lacking}: {left_out}." if left_out else ""
     return captioned(figure, f"{_about_scores(rows)} A line joins the sizes of a variant.{missing}")
 
@@ -70,6 +73,14 @@ def efficiency_figure(rows: Sequence[CostRow]) -> go.Figure:
         figure,
         f"{_about_scores(rows)} Divided by the energy of 1,000 answers, whose own error is not known.{missing}",
     )
+
+
+def _say_instead(figure: go.Figure, sentence: str) -> None:
+    """A sentence in place of axes on which nothing could be drawn, in lines that a narrow page has room for."""
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
+    figure.update_layout(height=180, annotations=[{"text": "<br>".join(textwrap.wrap(sentence, 38)), **place}])
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
 
 
 def _draw(

@@ -4,8 +4,17 @@ import numpy as np
 import pandas as pd
 
 from harness.analysis.compare import choose_side, compare_pairs, pair_up
+from harness.analysis.costs import cost_rows
 from harness.analysis.verdict import study
-from harness.figures import comparison_figure, curve_figure, for_any_width, heat_map, panels_caption, sharp_over_smooth
+from harness.figures import (
+    comparison_figure,
+    cost_figure,
+    curve_figure,
+    for_any_width,
+    heat_map,
+    panels_caption,
+    sharp_over_smooth,
+)
 from harness.leaderboard import centred_table
 from harness.store import DocumentScores
 from tests.builders import SIZES, cell, counted, grown, model, task
@@ -42,6 +51,14 @@ def test_letters_are_dark_on_light_and_light_on_dark() -> None:
         for_any_width(curve_figure(STUDY.judged), dark=dark).layout.xaxis.tickfont.color for dark in (False, True)
     ]
     assert colours == ["#3a4048", "#d5d9de"]
+
+
+def test_costs_that_nobody_knows_are_said_and_not_drawn() -> None:
+    drawn = for_any_width(cost_figure(cost_rows(RESULTS, "model"), "energy"))
+    (note,) = drawn.layout.annotations
+    assert note.text.replace("<br>", " ").startswith("These models have no score or no energy")
+    assert max(map(len, note.text.split("<br>"))) <= 38
+    assert drawn.layout.yaxis.visible is False
 
 
 def test_small_panels_say_what_their_bands_and_dots_are() -> None:
