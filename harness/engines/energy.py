@@ -56,19 +56,43 @@ class Meter:
     def __init__(self, device: str) -> None:
         """Counts the GPUs that this process sees, unless `device` is the CPU."""
         self._tracker = _tried(lambda: _tracker(device))
+        self._before: Reading | None = None
 
     def start(self) -> None:
         """Start measuring a cell."""
+        self._before = Reading(0.0, 0.0)
+        self._begin()
+
+    def stop(self) -> Reading | None:
+        """The energy since the start, without what was measured apart; None when it could not be measured."""
+        return _sum(self._before, self._end())
+
+    def apart(self, work: Callable[[], _T]) -> tuple[_T, Reading | None]:
+        """Do some work in the middle of a cell, such as a training, and measure it by itself."""
+        self._before = _sum(self._before, self._end())
+        self._begin()
+        taken: Reading | None = None
+        try:
+            done = work()
+        finally:
+            taken = self._end()
+            self._begin()
+        return done, taken
+
+    def _begin(self) -> None:
         if self._tracker is not None:
             _tried(self._tracker.start_task)
 
-    def stop(self) -> Reading | None:
-        """The energy since the start; None when it could not be measured."""
+    def _end(self) -> Reading | None:
         said = None if self._tracker is None else _tried(self._tracker.stop_task)
         if said is None:
             return None
         counted = said.gpu_energy + (said.cpu_energy if _counts_processor(self._tracker) else 0.0)
         return Reading(1000.0 * float(said.energy_consumed), 1000.0 * float(counted))
+
+
+def _sum(one: Reading | None, other: Reading | None) -> Reading | None:
+    return None if one is None or other is None else Reading(one.wh + other.wh, one.measured_wh + other.measured_wh)
 
 
 def _tracker(device: str) -> OfflineEmissionsTracker:

@@ -92,19 +92,35 @@ def test_a_missing_codecarbon_is_named_with_what_to_install(monkeypatch: pytest.
     ("mode", "measured"), [("intel_rapl", 0.004), ("windows_emi", 0.004), ("constant", 0.001), ("cpu_load", 0.001)]
 )
 def test_what_counters_gave_is_told_apart_from_what_is_estimated(mode: str, measured: float) -> None:
-    class Processor:
-        _mode = mode
-
-    class Tracker:
-        _hardware = (Processor(),)
-
-        def start_task(self) -> None: ...
-
-        def stop_task(self) -> SimpleNamespace:
-            return SimpleNamespace(energy_consumed=6e-6, cpu_energy=3e-6, gpu_energy=1e-6, ram_energy=2e-6)
-
     meter = Meter("cpu")
-    meter._tracker = Tracker()  # type: ignore[assignment]  # no machine here has every kind of counter
+    meter._tracker = _Tracker(mode)  # type: ignore[assignment]  # no machine here has every kind of counter
     reading = taken(meter)
     assert reading is not None
     assert (reading.wh, reading.measured_wh) == pytest.approx((0.006, measured))
+
+
+def test_work_in_the_middle_of_a_cell_is_measured_apart() -> None:
+    meter = Meter("cpu")
+    meter._tracker = _Tracker("constant")  # type: ignore[assignment]
+    meter.start()
+    done, training = meter.apart(lambda: "trained")
+    rest = meter.stop()
+    assert (done, training) == ("trained", Reading(0.006, 0.001))
+    assert rest == pytest.approx(Reading(0.012, 0.002))  # before and after it
+
+
+class _Processor:
+    def __init__(self, mode: str) -> None:
+        self._mode = mode
+
+
+class _Tracker:
+    """One that gives the same energy for every piece of work."""
+
+    def __init__(self, mode: str) -> None:
+        self._hardware = (_Processor(mode),)
+
+    def start_task(self) -> None: ...
+
+    def stop_task(self) -> SimpleNamespace:
+        return SimpleNamespace(energy_consumed=6e-6, cpu_energy=3e-6, gpu_energy=1e-6, ram_energy=2e-6)
