@@ -120,6 +120,8 @@ class Tuning:
     """Steps of the optimiser."""
     seconds: float
     """Time that the training took, on the worker that did it; cells of the same variant share it."""
+    energy_wh: float | None = None
+    """Energy of the training in watt hours, which the same cells share; None when it was not measured."""
     parameters: int
     """Number of parameters that learnt."""
     loss: float | None = None
@@ -328,3 +330,4 @@ def _check_result(result: CellResult) -> None:
         for name in ("documents", "left_out", "steps", "parameters"):
             INDEX.check(name, getattr(tuning, name))
         AMOUNT.check("seconds", tuning.seconds)
+        AMOUNT.check("energy_wh", tuning.energy_wh)

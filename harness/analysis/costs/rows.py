@@ -209,20 +209,20 @@ def _energy(result: CellResult, watts: float | None) -> float | None:
 
 
 def _making(members: Sequence[CellResult]) -> tuple[float | None, float | None]:
-    """Time and energy to make the models ready: all cells of one loading tell the same of it, and count once."""
+    """Time and energy to make the models ready: all cells of one loading or training tell the same of it."""
     loads = {
         (one.cell.model.name, one.cell.model.variant, one.provenance.host, ran.load_seconds): ran.load_energy_wh
         for one in members
         for ran in (one.provenance,)
         if ran.load_seconds is not None
     }
-    if not loads:
+    trainings = {of.folder: of for one in members if (of := one.provenance.tuning) is not None}
+    if not loads and not trainings:
         return None, None
-    energies = [wh for wh in loads.values() if wh is not None]
-    return (
-        math.fsum(seconds for *_, seconds in loads),
-        math.fsum(energies) if len(energies) == len(loads) else None,
-    )
+    energies = [*loads.values(), *(of.energy_wh for of in trainings.values())]
+    known = [wh for wh in energies if wh is not None]
+    seconds = [*(key[-1] for key in loads), *(of.seconds for of in trainings.values())]
+    return math.fsum(seconds), math.fsum(known) if len(known) == len(energies) else None
 
 
 def _same(values: Iterable[Any]) -> Any:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 
 from harness.engines import pulse
 from harness.engines.documents import DocumentCache
+from harness.engines.energy import Reading, meter
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
 from harness.engines.tuning.learning import Learnt, learn
@@ -113,7 +114,7 @@ class Tuner:
         started_at = datetime.now(UTC)
         pulse.doing(f"training on {counted(len(lessons.lessons), 'document')}")
         try:
-            learnt = self._trained(cell, lessons, folder)
+            learnt, energy = self._measured(lambda: self._trained(cell, lessons, folder))
         except (torch.cuda.OutOfMemoryError, MemoryError) as error:
             raise MachineError(
                 f"{self._spec.name}: memory ran out while it was trained; expected `accumulate` in a treatment of your "
@@ -140,6 +141,7 @@ class Tuner:
             "steps": learnt.steps,
             "started_at": started_at.isoformat(),
             "seconds": learnt.seconds,
+            "energy_wh": None if energy is None else energy.wh,
             "resumed": learnt.resumed,
             "loss": [list(point) for point in learnt.loss],
             "development_loss": [list(point) for point in learnt.development],
@@ -147,6 +149,10 @@ class Tuner:
             "host": host(),
             "versions": dict(versions((*ENGINE_PACKAGES, "accelerate", "peft"))),
         }
+
+    def _measured(self, train: Callable[[], Learnt]) -> tuple[Learnt, Reading | None]:
+        """What a training gives, and its energy, which is none of the cell's; None unless the run measures energy."""
+        return meter(self._settings.device).apart(train) if self._settings.energy else (train(), None)
 
     def _trained(self, cell: Cell, lessons: Lessons, folder: Path) -> Learnt:
         torch.manual_seed(self._seed(cell))
@@ -193,6 +199,7 @@ def _tuning(name: str, card: Mapping[str, Any], learnt: int) -> Tuning:
         left_out=int(card["left_out"]),
         steps=int(card["steps"]),
         seconds=float(card["seconds"]),
+        energy_wh=None if (wh := card.get("energy_wh")) is None else float(wh),
         parameters=learnt,
         loss=float(loss[-1][1]) if loss else None,
         development_loss=min(float(value) for _, value in development) if development else None,

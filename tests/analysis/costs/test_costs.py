@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 
 from harness.analysis.costs import CostGroup, CostRow, cost_rows, electricity_of, regions
 from harness.errors import PlanError
-from harness.records import CellResult, Source, Weights
+from harness.records import CellResult, Source, Tuning, Weights
 from tests.builders import cell, counted, made_with, model, task
 
 SIZES = (1_000, 10_000)
@@ -76,6 +77,15 @@ def test_a_loading_counts_once_however_many_cells_tell_of_it() -> None:
     results = [ran(name=name, **told) for name in ("colours", "shapes")]
     one = row([*results, ran(name="letters", **{**told, "load_seconds": 2.0, "load_energy_wh": 0.1})])
     assert (one.making_seconds, one.making_wh) == pytest.approx((5.0, 0.3))
+
+
+def test_a_training_counts_once_and_no_cell_has_its_energy() -> None:
+    trained = Tuning(folder="a", documents=64, steps=10, seconds=20.0, energy_wh=1.5, parameters=5)
+    told = {"load_energy_wh": 0.1, "energy_wh": 0.4, "tuning": trained}
+    one = row([ran(variant="lora8", name=name, **told) for name in ("colours", "shapes")])
+    assert (one.making_seconds, one.making_wh, one.energy_wh) == pytest.approx((21.0, 1.6, 0.8))
+    unknown = ran(variant="lora8", **{**told, "tuning": replace(trained, energy_wh=None)})
+    assert row([unknown]).making_wh is None
 
 
 def test_sizes_are_those_of_the_weights() -> None:
