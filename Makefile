@@ -51,8 +51,10 @@ run: $(INSTALLED)  ## benchmark the embedded family: leaderboard, verdicts and a
 	$(BIN)/emergence report --results $(RESULTS) -o $(RESULTS)/report.html
 	@echo "open $(RESULTS)/report.html in a browser, or: make dashboard" >&2
 
-treatments: $(INSTALLED)  ## what rounding and pruning take away from the embedded family: a figure and tables in results/ (minutes)
+treatments: $(INSTALLED)  ## what rounding, pruning and training do to the embedded family: figures and tables in results/ (minutes)
 	$(BIN)/emergence run --suite treatments --family embedded --energy --results $(RESULTS)
+	$(BIN)/emergence run --suite treatments --family embedded --treatment finetune,lora8 --seeds 3 \
+	  --model ladder-5k,ladder-26k,ladder-60k,ladder-184k --energy --results $(RESULTS)
 	$(BIN)/emergence curves --results $(RESULTS) --task entities,topic --shots 0 --metric headline --variants --figure $(RESULTS)/treatments.svg >/dev/null
 	$(BIN)/emergence costs --results $(RESULTS) --task entities,topic --shots 0 --figure $(RESULTS)/costs.svg
 	$(BIN)/emergence energy --results $(RESULTS) --task entities,topic --shots 0 --by treatment
