@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.ladder import benchmark, family
+from harness.ladder import benchmark, family, kinds
 
 TASKS_DIR = Path(__file__).parents[2] / "tasks"
 
@@ -27,6 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         training.train_members(members, args.out, tokens=args.tokens, rows_path=args.rows)
     if args.command == "lines":
         print(*family.family_lines(args.out), sep="\n")
+    if args.command == "train-kind":
+        from harness.ladder import kind_training
+
+        kind_training.train_kind(args.kind, args.out, only=args.only, steps=args.steps)
+        print(*kinds.kind_lines(args.kind, args.out), sep="\n")
     if args.command == "evaluate":
         from harness.ladder import evaluate
 
@@ -42,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="score finished runs on the shipped documents, quickly")
     lines = commands.add_parser("lines", help="print what harness/families/embedded.yaml says of the finished runs")
     everything = commands.add_parser("all", help="data and train: the family from nothing")
+    other = commands.add_parser("train-kind", help="train the small encoders, or the small encoder-decoders")
+    other.add_argument("kind", choices=kinds.KINDS, help="which family")
+    other.add_argument("--out", type=Path, default=family.FAMILY_DIR, help="folder of the families (%(default)s)")
+    other.add_argument("--only", nargs="+", metavar="SIZE", choices=kinds.KIND_SIZES["encoder"], help="sizes (all)")
+    other.add_argument("--steps", type=int, help="optimiser steps (those of each size)")
     for command in (data, everything):
         command.add_argument("--tasks", type=Path, default=TASKS_DIR, help="folder of the suites (%(default)s)")
     names = ", ".join(family.SIZES)
