@@ -44,7 +44,9 @@ def heat_map(table: pd.DataFrame, *, models_down: bool = False) -> go.Figure:
     )
     slanted = 60 + 5 * max(map(len, columns))
     figure.update_layout(layout("", height=24 + slanted + 22 * len(rows)))
-    figure.update_layout(margin={"t": 24, "b": slanted})
+    # a slanted name begins left of its column, and that of the first ones must not be cut
+    left = max(_SLANT * len(name) - _NARROWEST * place for place, name in enumerate(columns))
+    figure.update_layout(margin={"t": 24, "b": slanted, "l": round(min(max(left, 80), _MOST_LEFT))})
     across = {} if models_down else {"title_text": "Model, by size"}
     figure.update_xaxes(type="category", tickangle=-40, showgrid=False, automargin=False, dtick=1, **across)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
@@ -52,6 +54,8 @@ def heat_map(table: pd.DataFrame, *, models_down: bool = False) -> go.Figure:
     return captioned(figure, f"{note} Blank: no score.")
 
 
+_SLANT, _NARROWEST, _MOST_LEFT = 4.9, 18, 160
+"""Pixels that a letter of a slanted name takes to the left, of a column, and left of all columns at most."""
 _SIZES_ACROSS = 8
 """Sizes that stand beside each other; of more each is a row, or a narrow page would have no room for the scores."""
 _BETWEEN = 44

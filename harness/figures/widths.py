@@ -31,7 +31,7 @@ _ROW_LETTER = 7
 _LAST_WORDS = re.compile(r" \([^()]*\)$")
 """The metric behind the name of a setting, which is the first part of a long one to be left out."""
 _SLANTED_LETTER = 5
-"""Pixels of height that a letter of a slanted name takes."""
+"""Pixels of height, and of width, that a letter of a slanted name takes."""
 _SUBTITLE = 18
 """Pixels of a row of text above a panel."""
 _COLOURS = 64
@@ -138,7 +138,9 @@ def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     for names in ("x", "y"):
         if maps[0][names] is not None:
             maps[0][names] = _told_apart([str(name) for name in maps[0][names]])
-    return _COLOURS - round(_SLANTED_LETTER * (longest - max(map(len, maps[0].x), default=0)))
+    shown = max(map(len, maps[0].x), default=0)
+    figure.update_layout(margin_l=min(figure.layout.margin.l, _SLANTED_LETTER * shown))
+    return _COLOURS - round(_SLANTED_LETTER * (longest - shown))
 
 
 def _rows_on_top(note: go.layout.Annotation) -> int:

@@ -53,6 +53,12 @@ def test_letters_are_dark_on_light_and_light_on_dark() -> None:
     assert colours == ["#3a4048", "#d5d9de"]
 
 
+def test_the_first_slanted_name_of_a_heat_map_has_room_to_its_left() -> None:
+    settings = [f"sentiment_negated {shots}-shot (acc)" for shots in (0, 2)]
+    table = pd.DataFrame([[0.1, 0.2]] * 9, index=[f"toy-{n}" for n in range(9)], columns=settings)
+    assert heat_map(table, models_down=True).layout.margin.l == round(4.9 * len(settings[0]))
+
+
 def test_costs_that_nobody_knows_are_said_and_not_drawn() -> None:
     drawn = for_any_width(cost_figure(cost_rows(RESULTS, "model"), "energy"))
     (note,) = drawn.layout.annotations
