@@ -23,7 +23,7 @@ from harness.scoring.sandbox import fenced_sandbox
 from harness.specs import TaskSpec
 
 _OF_A_REQUEST = 20
-"""Tokens that take as much memory as a request beside its text."""
+"""Tokens that take as much memory as a request beside its text, or as what is known of an example."""
 
 
 class Lengths(NamedTuple):
@@ -91,7 +91,8 @@ def asked_cell(
     if asked is None:
         asked = _prepared(lm, cell, task, data, settings, only)
         if how is not None and _is_always_the_same(asked.built, task):
-            data.cells.keep(cell, task, how, asked, _tokens(asked))
+            n_examples = asked.built.task.release_data()
+            data.cells.keep(cell, task, how, asked, _tokens(asked) + _OF_A_REQUEST * n_examples)
     else:
         asked.forget_responses()
         lm.encoded = asked.encoded

@@ -195,6 +195,13 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
                 found.append(asked_by(self.doc_to_text(doc), self.options(doc), self.right(doc)))
         return found
 
+    def release_data(self) -> int:
+        """Let go of what only building needs, data set and examples; returns how many examples there were to take."""
+        n_examples = len(self.sampler.pool({})) if not self.sampler.per_document else 0
+        self.dataset = self.task_docs = self.sampler = self._pool = None
+        self.config.custom_dataset = None  # a function that holds the data set
+        return n_examples
+
     def fewshot_docs(self) -> Any:
         """The examples; none where none is shown, since some training splits have half a million documents."""
         return super().fewshot_docs() if self._shows_examples else []

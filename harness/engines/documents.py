@@ -63,8 +63,9 @@ class DocumentCache:
     What the cells ask goes on to the engine of the next model: it is put together once.
     """
 
-    def __init__(self) -> None:
-        self.cells: KeptCells[Any] = KeptCells()
+    def __init__(self, cells: KeptCells[Any] | None = None) -> None:
+        """No documents yet; `cells` are those of an engine before, None for none."""
+        self.cells: KeptCells[Any] = KeptCells() if cells is None else cells
         self._splits: dict[str, Splits] = {}
         self._changed: dict[tuple[Changes, int], tuple[Any, Any]] = {}
 

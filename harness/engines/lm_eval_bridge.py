@@ -135,10 +135,11 @@ class LmEvalEngine:
         self._data.cells = before._data.cells
 
     def close(self) -> None:
-        """Free the model."""
+        """Free the model, and the documents of tasks."""
         if self._tuner is not None:
             self._tuner.close()
         del self._lm, self._tuner
+        self._data = DocumentCache(self._data.cells)
         _free_memory()
 
     def _load(self, model: ModelSpec) -> TransformersLM:
