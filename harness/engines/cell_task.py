@@ -198,7 +198,8 @@ class CellTask(ConfigurableTask):  # type: ignore[misc]  # lm-eval is untyped
     def release_data(self) -> int:
         """Let go of what only building needs, data set and examples; returns how many examples there were to take."""
         n_examples = len(self.sampler.pool({})) if not self.sampler.per_document else 0
-        self.dataset = self.task_docs = self.sampler = self._pool = None
+        del self.dataset, self.task_docs, self.sampler
+        self._pool = None
         self.config.custom_dataset = None  # a function that holds the data set
         return n_examples
 
