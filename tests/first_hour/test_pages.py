@@ -33,7 +33,9 @@ NOT_HERE = {
     r"emergence prepare .*|.* --mirror /shared/mirror\b.*": "needs a network, or what was downloaded over one",
     r"emergence (-v )?(run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name, not all of a command",
     r"emergence law tuning.*": "needs models tuned on several amounts of documents; tests/lawbook have a table of them",
-    r"emergence (compose|order|track)": "a name, not all of a command",
+    r"emergence (compose|order|track|classes|energy)": "a name, not all of a command",
+    r"emergence classes .*": "needs tasks with classes; see tests/cli/test_classes.py",
+    r"emergence energy .*": "needs results with energy; see tests/cli/test_costs.py",
     r"emergence track": "a name, not all of a command",
     r"emergence (.* )?[A-Z]{3,}( .*)?": "a word in capitals stands for a name",
 }
