@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -73,6 +74,7 @@ def treatment_figure(curves: Sequence[Curve]) -> go.Figure:
 def _line(curve: Curve, name: str, at: int, *, aside: float, legend: bool) -> go.Scatter:
     """One variant; `aside` is how many places its points stand beside the middle of their size."""
     colour, points = COLOURS[at % len(COLOURS)], curve.points
+    least, most = (0.0, 1.0) if counts_documents(curve) else (-math.inf, math.inf)  # no score lies beyond
     return go.Scatter(
         x=[x * _BESIDE**aside if curve.scale != "loss" else x for x in curve.x],
         y=curve.y,
@@ -85,8 +87,8 @@ def _line(curve: Curve, name: str, at: int, *, aside: float, legend: bool) -> go
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [0.0 if p.high is None else p.high - p.estimate.value for p in points],
-            "arrayminus": [0.0 if p.low is None else p.estimate.value - p.low for p in points],
+            "array": [0.0 if p.high is None else min(p.high, most) - p.estimate.value for p in points],
+            "arrayminus": [0.0 if p.low is None else p.estimate.value - max(p.low, least) for p in points],
             "thickness": 1.2,
             "width": 3,
             "color": colour,
