@@ -173,7 +173,7 @@ def test_a_failing_cell_is_told_kept_and_retried_on_demand(
         (("--shots", "41"), "--shots 41: task jumps has 40 demonstrations to give"),
         (("--seeds", "0"), "--seeds 0: expected 1 or more"),
         (("--limit", "0"), "--limit 0: expected 1 or more"),
-        (("--suite", "tyo"), "unknown suite 'tyo'; known: arithmetic,"),
+        (("--suite", "tyo"), "unknown suite 'tyo'; known: algorithms, arithmetic,"),
         (("--task", "jump"), "unknown task 'jump'; did you mean jumps?"),
         (("--family", "pythai"), "unknown family 'pythai'; known: bert, bloom,"),
         (("--model", "m11"), "unknown model 'm11'; known: m10, m100"),

@@ -107,7 +107,7 @@ def test_a_folder_answers_a_task_that_names_entities(tmp_path: Path, caplog: pyt
     )
     model = encoder("ForTokenClassification", labels=TAGS)
     spec = ModelSpec(name="tagger", family="s", params=1, path=str(save_encoder(tmp_path / "tagger", model)))
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="harness.engines.encoder.engine")
     result = open_engine("encoder", spec, EngineSettings()).evaluate(
         cell(of=task, model=spec, shots=0, engine="encoder"), task
     )
