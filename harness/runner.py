@@ -195,11 +195,11 @@ def evaluate(
 
     >>> from tempfile import TemporaryDirectory
     >>> from harness.catalog import load_catalog, select
-    >>> plan = select(load_catalog(), tasks=["add_3"], shots=[0], limit=30, engine="simulated")
+    >>> plan = select(load_catalog(), tasks=["add_3"], models=["ladder-12k"], limit=30, engine="simulated")
     >>> with TemporaryDirectory() as folder:
     ...     progress = evaluate(plan, results=folder, executor="inline")
     >>> progress.done, progress.failed
-    (8, 0)
+    (1, 0)
     """
     ready = prepare(
         plan,

@@ -91,7 +91,7 @@ def test_each_outcome_is_shown_with_how_far_the_run_is_once_it_is_stored(store: 
             for text in ("nonsense", "", "ray://head:10001", "http://head:8265", "head:99999", ":6379")
         ),
         (plan(), {"executor": "slurm"}, "unknown executor 'slurm'; known: inline, ray"),
-        (RunPlan(cells=(cell(engine="tre"),), tasks={"colours": task()}), {}, "unknown engine 'tre'; known: lm-eval"),
+        (RunPlan(cells=(cell(engine="tre"),), tasks={"colours": task()}), {}, "unknown engine 'tre'; known: encoder"),
         (
             RunPlan(cells=(cell(engine="tree"),), tasks={"colours": task()}, pickles=(Path("m/pytorch_model.bin"),)),
             {},

@@ -70,7 +70,7 @@ def test_what_a_table_does_not_say_is_said(emergence: Emergence, tmp_path: Path)
         ("gone.parquet", None, "gone.parquet: no such file"),
         ("empty.csv", b"", "empty.csv: cannot be read: No columns"),
         ("head.csv", b"family,model\n", "head.csv: has no rows"),
-        ("binary.csv", b"\xff\xfe\x00a,b\n", "binary.csv: cannot be read: 'utf-8' codec"),
+        ("binary.csv", b"\xff\xfe\x00a,b\n", "binary.csv: is not UTF-8; expected a CSV that was saved in UTF-8"),
         ("bad.parquet", b"PAR1 nonsense", "bad.parquet: cannot be read: "),
         ("some.xlsx", b"PK", "some.xlsx: expected a file named .csv, .parquet, .jsonl or .json"),
     ],
