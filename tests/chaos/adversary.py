@@ -20,7 +20,7 @@ from harness.records import CellResult
 from harness.store import Store
 from tests.chaos.cluster import Cluster, kill_all
 
-TIMES = ["seconds", "energy_wh", "date"]
+TIMES = ["seconds", "load_seconds", "energy_wh", "energy_measured_wh", "load_energy_wh", "memory_bytes", "date"]
 """Columns of the leaderboard that no two runs share."""
 MOST_SECONDS = 180.0
 """Time until a command that answers nothing, or does not end, is taken for hung, on a machine that is idle."""
