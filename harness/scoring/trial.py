@@ -21,6 +21,8 @@ _START_SECONDS = 30.0
 _MESSAGES = 16
 """How often `Limits.output_bytes` may be exchanged in each direction: a test makes many calls."""
 _PASSED = b'={"passed":true}'
+_NO_WORDS = b"{}"
+"""Stands for the last words of a program that has ended without any."""
 
 
 class Exchanged(NamedTuple):
@@ -120,7 +122,7 @@ class _Exchange:
         for line in lines:
             if line.startswith(b"="):
                 self._verdict = line
-            elif self._last_words or self._verdict is not None or not line.startswith(b"?"):
+            elif self._last_words not in (b"", _NO_WORDS) or self._verdict is not None or not line.startswith(b"?"):
                 return "error"
             else:
                 self._asked += 1
@@ -143,7 +145,7 @@ class _Exchange:
         """Let the test read the end of its connection, so that a question without an answer fails it."""
         if not self._last_words:
             self._judge.shutdown(socket.SHUT_WR)
-        self._last_words = (self._last_words + words or b"{}")[:1000]
+        self._last_words = (self._last_words + words or _NO_WORDS)[:1000]
 
     def _counted(self, length: int) -> bool:
         self._bytes += length
@@ -166,7 +168,7 @@ class _Exchange:
 
     def _words(self) -> bytes:
         """Why the program ended, or why the test failed; nothing where neither is known."""
-        if self._last_words not in (b"", b"{}"):
+        if self._last_words not in (b"", _NO_WORDS):
             return self._last_words
         return b"" if self._verdict is None else self._verdict[1:]
 

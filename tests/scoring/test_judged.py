@@ -120,6 +120,11 @@ def test_what_went_wrong_is_said(sandbox: Sandbox, program: str, status: str, me
     assert done.message.startswith(message)
 
 
+def test_a_program_that_ended_before_it_was_asked_is_said_to_have_given_no_answer(sandbox: Sandbox) -> None:
+    done = sandbox.judge("import os\nos._exit(0)", Trial(setup="import time\ntime.sleep(0.3)", test="assert f(1) == 1"))
+    assert done.message == "GoneError: the program gave no answer"
+
+
 def test_a_program_that_does_not_end_is_ended(sandbox: Sandbox) -> None:
     hurried = replace(sandbox, limits=replace(sandbox.limits, wall_seconds=0.5))
     assert hurried.judge("def f(x):\n    while True: pass", Trial(test="assert f(1)")).status == "timeout"
