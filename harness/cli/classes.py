@@ -30,7 +30,7 @@ from harness.store import Store
 from harness.wording import counted, number, percent, score
 
 if TYPE_CHECKING:
-    from harness.analysis.classes import ClassCurves, ClassReport
+    from harness.analysis.classes import ClassCurves, ClassReport, ClassScore
     from harness.analysis.curves import Scale
 
 _SCHEMES = {"label": "", "strict": ", strict", "partial": ", partial"}
@@ -191,6 +191,18 @@ def _of_cell(report: ClassReport) -> dict[str, object]:
     }
 
 
+def _counted(row: ClassScore) -> dict[str, object]:
+    return {
+        "precision": row.precision,
+        "recall": row.recall,
+        "f1": row.f1,
+        "f1_stderr": row.stderr,
+        "support": row.support,
+        "predicted": row.predicted,
+        "right": row.right,
+    }
+
+
 def _object(report: ClassReport) -> dict[str, object]:
     return {
         **_of_cell(report),
@@ -202,13 +214,7 @@ def _object(report: ClassReport) -> dict[str, object]:
             {
                 "class": row.name,
                 "scheme": row.scheme,
-                "precision": row.precision,
-                "recall": row.recall,
-                "f1": row.f1,
-                "f1_stderr": row.stderr,
-                "support": row.support,
-                "predicted": row.predicted,
-                "right": row.right,
+                **_counted(row),
             }
             for row in report.rows
         ],
@@ -263,13 +269,7 @@ def _rows(reports: Sequence[ClassReport]) -> Iterator[dict[str, object]]:
                 **of_cell,
                 "scheme": row.scheme,
                 "class": row.name,
-                "precision": row.precision,
-                "recall": row.recall,
-                "f1": row.f1,
-                "f1_stderr": row.stderr,
-                "support": row.support,
-                "predicted": row.predicted,
-                "right": row.right,
+                **_counted(row),
                 "documents": report.n,
             }
         for one in report.averages:
