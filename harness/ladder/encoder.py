@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import ModernBertConfig, ModernBertForMaskedLM, PreTrainedTokenizerFast
 
 from harness.ladder.kinds import KindSize
 from harness.ladder.pairs import PromptAnswer
-from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD, UNK
+from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD, UNK, framed_tokenizer
 
 ENCODER_MIXTURE = {
     "sentiment": 3.0,
@@ -50,33 +49,9 @@ def encoder_tokenizer(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast
     free = next(i for i, (piece, _) in enumerate(vocabulary) if piece.startswith("<unused"))
     vocabulary[free][0] = "<mask>"
     described["added_tokens"].append({**described["added_tokens"][0], "id": free, "content": "<mask>"})
-    ends = {token: {"id": token, "ids": [i], "tokens": [token]} for token, i in (("<bos>", BOS), ("<eos>", EOS))}
-    frame = [
-        {"SpecialToken": {"id": "<bos>", "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}},
-        {"SpecialToken": {"id": "<eos>", "type_id": 0}},
-    ]
-    described["post_processor"] = {
-        "type": "TemplateProcessing",
-        "single": frame,
-        "pair": [*frame, {"Sequence": {"id": "B", "type_id": 0}}, frame[-1]],
-        "special_tokens": ends,
-    }
-    wrap: Any = PreTrainedTokenizerFast
-    wrapped: PreTrainedTokenizerFast = wrap(
-        tokenizer_object=Tokenizer.from_str(json.dumps(described)),
-        bos_token="<bos>",
-        eos_token="<eos>",
-        cls_token="<bos>",
-        sep_token="<eos>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        mask_token="<mask>",
-        clean_up_tokenization_spaces=False,
-        model_max_length=CONTEXT,
-        model_input_names=["input_ids", "attention_mask"],
+    return framed_tokenizer(
+        described, before=["<bos>"], bos_token="<bos>", cls_token="<bos>", sep_token="<eos>", mask_token="<mask>"
     )
-    return wrapped
 
 
 def encoder_model(shape: KindSize, vocabulary: int) -> Any:

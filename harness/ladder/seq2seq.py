@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 from harness.ladder.kinds import KindSize
 from harness.ladder.pairs import PromptAnswer
-from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD
+from harness.ladder.tokenizer import BOS, CONTEXT, EOS, PAD, framed_tokenizer
 
 SEQ2SEQ_MIXTURE = {
     "sentiment": 2.0,
@@ -49,26 +48,7 @@ _IGNORED = -100
 
 def seq2seq_tokenizer(words: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     """The decoders' tokenizer with a token behind a text in place of the one before it, as T5's has it."""
-    described = json.loads(words.backend_tokenizer.to_str())
-    end = {"SpecialToken": {"id": "<eos>", "type_id": 0}}
-    single = [{"Sequence": {"id": "A", "type_id": 0}}, end]
-    described["post_processor"] = {
-        "type": "TemplateProcessing",
-        "single": single,
-        "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}, end],
-        "special_tokens": {"<eos>": {"id": "<eos>", "ids": [EOS], "tokens": ["<eos>"]}},
-    }
-    wrap: Any = PreTrainedTokenizerFast
-    wrapped: PreTrainedTokenizerFast = wrap(
-        tokenizer_object=Tokenizer.from_str(json.dumps(described)),
-        eos_token="<eos>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        clean_up_tokenization_spaces=False,
-        model_max_length=CONTEXT,
-        model_input_names=["input_ids", "attention_mask"],
-    )
-    return wrapped
+    return framed_tokenizer(json.loads(words.backend_tokenizer.to_str()))
 
 
 def seq2seq_model(shape: KindSize, vocabulary: int) -> Any:

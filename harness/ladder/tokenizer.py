@@ -6,7 +6,9 @@ import json
 import random
 import string
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
@@ -75,6 +77,38 @@ def _words(n_documents: int) -> list[str]:
         text = documents.training_document(rng, families[i % len(families)]).text
         counts.update(piece for piece, _ in split.pre_tokenize_str(text))
     return sorted(piece for piece, count in counts.items() if count >= _MIN_COUNT and len(piece) > 1)
+
+
+def framed_tokenizer(described: dict[str, Any], *, before: Sequence[str] = (), **named: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of a description, with special tokens before a text and one behind it and behind a second one.
+
+    Args:
+        described: what `tokenizer.json` holds; its frame is replaced.
+        before: special tokens before a text.
+        named: further special tokens by their name in transformers, such as `mask_token`.
+    """
+    ids = {"<bos>": BOS, "<eos>": EOS}
+    end = {"SpecialToken": {"id": "<eos>", "type_id": 0}}
+    first = [{"SpecialToken": {"id": token, "type_id": 0}} for token in before]
+    single = [*first, {"Sequence": {"id": "A", "type_id": 0}}, end]
+    described["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}, end],
+        "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in (*before, "<eos>")},
+    }
+    wrap: Any = PreTrainedTokenizerFast
+    wrapped: PreTrainedTokenizerFast = wrap(
+        tokenizer_object=Tokenizer.from_str(json.dumps(described)),
+        eos_token="<eos>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        clean_up_tokenization_spaces=False,
+        model_max_length=CONTEXT,
+        model_input_names=["input_ids", "attention_mask"],
+        **named,
+    )
+    return wrapped
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
