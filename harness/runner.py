@@ -146,6 +146,10 @@ class Run:
         """What is being loaded now: models, or Ray; nothing where the executor does not tell."""
         return tuple(getattr(self.executor, "loading", ()))
 
+    def doing(self) -> tuple[str, ...]:
+        """What is done now before cells are answered, such as a training; nothing where the executor does not tell."""
+        return tuple(getattr(self.executor, "doing", ()))
+
     def seconds_left(self) -> float | None:
         """Estimated time until all cells are answered; None where the executor does not tell."""
         return getattr(self.executor, "seconds_left", None)

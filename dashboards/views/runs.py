@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +19,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import RunRecord
 from harness.runs import progress as runs
 from harness.store import Problem
+from harness.store.trainings import Training, Trainings, trainings
 from harness.wording import count, counted, duration, energy, moment, number, shortened
 
 TIMES = {
@@ -25,6 +27,7 @@ TIMES = {
     for heading in ("Failed at (UTC)", "From (UTC)", "To (UTC)", "Started (UTC)", "Last heard of (UTC)")
 }
 EVERY_SECONDS = 3
+TRAININGS_SECONDS = 15
 GOING_ON_SECONDS = 120  # A run without a record, whose newest cell is older, may have ended.
 LONGEST = 300  # Characters of a command or an error that are shown.
 MOST_BARS = 8  # Runs that have a bar of their own; a cluster can run hundreds.
@@ -35,7 +38,8 @@ def live() -> None:
     """Everything on the page."""
     results, failures, problems = state.outcomes()
     records, damaged = state.store().runs()
-    problems = (*problems, *damaged)
+    trained = kept_trainings(str(state.folder()))
+    problems = (*problems, *damaged, *trained.problems)
     if not results and not failures and not problems and not records:
         st.info("Nothing has been run into this folder yet. `emergence run` starts a run; it will show up here.")
         return
@@ -46,6 +50,8 @@ def live() -> None:
         show_runs(records, now)
     if failures:
         show_failures(failures)
+    if learnt := trained.trainings:
+        show_trainings(learnt)
     if problems:
         st.subheader("Files that cannot be read")
         st.caption("They are left out of everything, and left where they are.")
@@ -202,6 +208,43 @@ def show_failures(failures: Sequence[CellFailure]) -> None:
     chosen = named[address.choose_one(st.selectbox, "Traceback of", [*reversed(named)], "failure")]
     with st.expander("Traceback", expanded=len(failures) == 1):
         st.code(chosen.traceback or "There is none: the worker died without one.", language=None, wrap_lines=True)
+
+
+@st.cache_resource(max_entries=2, ttl=TRAININGS_SECONDS, show_spinner=False)
+def kept_trainings(folder: str) -> Trainings:
+    """The trainings of a results folder, as of some seconds ago."""
+    return trainings(Path(folder))
+
+
+def show_trainings(learnt: Sequence[Training]) -> None:
+    """What models were trained on, and how their loss fell."""
+    st.subheader("Trainings")
+    st.caption(
+        "Loss on the answers of training documents, in nats per token. `emergence list trainings --figure` draws it."
+    )
+    table = pd.DataFrame(
+        {
+            "Model": one.model,
+            "Variant": one.variant,
+            "Task": one.task,
+            "Seed": one.seed,
+            "Documents": one.documents,
+            "Steps": one.steps,
+            "Loss": [loss for _, loss in one.loss],
+            "Last loss": one.loss[-1][1] if one.loss else None,
+            "Development loss": min((loss for _, loss in one.development_loss), default=None),
+            "Seconds": one.seconds,
+            "Energy, Wh": one.energy_wh,
+        }
+        for one in learnt
+    )
+    most = max((loss for one in learnt for _, loss in one.loss), default=1.0)
+    config = {"Loss": st.column_config.LineChartColumn(y_min=0, y_max=most)}
+    shown = tables.written(
+        table.dropna(axis="columns", how="all"),
+        dict.fromkeys(("Last loss", "Development loss", "Seconds", "Energy, Wh"), number),
+    )
+    st.dataframe(shown, hide_index=True, column_config=config, key="trainings", alt="Trainings with their loss")
 
 
 def show_costs(results: Sequence[CellResult]) -> None:

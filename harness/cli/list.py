@@ -1,4 +1,4 @@
-"""`emergence list`: the families and their models, suites, tasks, engines and treatments that can be chosen."""
+"""`emergence list`: families, models, suites, tasks, engines and treatments to choose from, and trainings of before."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import AllowCode, DataRoots, IncludePath, Json
+from harness.cli.options import AllowCode, DataRoots, FigureFile, IncludePath, Json
 from harness.cli.output import print_json, print_line, print_paragraph, table
+from harness.cli.trainings import list_trainings
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
 from harness.treatments import BUILT_IN, TRAINING, TREATING, Treatment
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 
 _KINDS = ("families", "suites", "tasks", "engines")
 """What is listed unless told."""
-_TREATMENTS, _MODELS = "treatments", "models"
+_TREATMENTS, _MODELS, _TRAININGS = "treatments", "models", "trainings"
 
 
 def command(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="families, suites, tasks or engines, all four unless told; or treatments, or models of these families."
+            help="families, suites, tasks or engines, all four unless told; or treatments, models of these families, "
+            "or trainings of a results folder."
         ),
     ] = None,
     families: Annotated[
@@ -42,22 +44,34 @@ def command(
     include_path: IncludePath = None,
     data_root: DataRoots = None,
     allow_code: AllowCode = False,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="With trainings: folder of the results; `results` unless told.")
+    ] = None,
+    figure: FigureFile = None,
     as_json: Json = False,
 ) -> None:
     """Show the families, suites, tasks and engines that can be chosen, or the treatments, or the models of families.
+
+    `emergence list trainings` shows what models of a results folder were trained on; --figure draws their loss.
 
     Tasks of lm-eval can be chosen by name too; --match shows those that have a word in their name.
     `emergence tasks NAME` shows what a task asks, with an example.
     """
     from harness.catalog import load_catalog
 
-    known = (*_KINDS, _TREATMENTS, _MODELS)
+    known = (*_KINDS, _TREATMENTS, _MODELS, _TRAININGS)
     if what is not None and what not in known:
         raise PlanError(unknown("list", what, known))
     if families and what != _MODELS:
         raise PlanError(f"{families[0]}: expected after `list models` alone")
     if match is not None and what != "tasks":
         raise PlanError(f"--match {quoted(match)}: expected after `list tasks` alone")
+    for option, asked in (("--results", results), ("--figure", figure)):
+        if asked is not None and what != _TRAININGS:
+            raise PlanError(f"{option} {asked}: expected after `list trainings` alone")
+    if what == _TRAININGS:
+        list_trainings(results or Path("results"), figure, as_json=as_json)
+        return
     catalog = load_catalog(tuple(include_path or ()), data_roots=tuple(data_root or ()), allow_code=allow_code)
     if what == _MODELS:
         _list_models([catalog.family(name) for name in families or sorted(catalog.families)], as_json)

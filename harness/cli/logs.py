@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ import typer
 from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say
 from harness.cli.repeating import repeated_alone
+from harness.cli.status import worker_row
 from harness.errors import PlanError
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
@@ -40,11 +40,12 @@ def command(cell: _Which = None, results: Results = Path("results"), as_json: Js
     answering = [place for record in going for place in _answering(record, cell)]
     if as_json:
         print_json(
-            {"failed": [_row(failure) for failure in failed], "answering": [asdict(place) for place in answering]}
+            {"failed": [_row(failure) for failure in failed], "answering": [worker_row(place) for place in answering]}
         )
         return
     for place in answering:
-        print_line(f"{place.cell}: being answered on {place.node}, process {place.pid}")
+        doing = place.doing or "being answered"
+        print_line(f"{place.cell}: {doing} on {place.node}, process {place.pid}")
     for failure in failed:
         for line in _lines(failure):
             print_line(line)

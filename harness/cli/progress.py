@@ -30,6 +30,7 @@ class ProgressReporter:
         *,
         total: int,
         loading: Callable[[], Sequence[str]] = tuple,
+        doing: Callable[[], Sequence[str]] = tuple,
         stream: TextIO | None = None,
         every_seconds: float = 5.0,
         silence_seconds: float = 9.0,
@@ -39,11 +40,12 @@ class ProgressReporter:
         Args:
             total: cells to evaluate.
             loading: tells what is being loaded at the moment it is called.
+            doing: tells what is done then before cells are answered, such as a training and how far it is.
             stream: where to write; None for stderr.
             every_seconds: least time between two lines in a log file; the last cell always has a line.
             silence_seconds: most time between two lines, so that nobody takes a large model for a dead run.
         """
-        self._loading = loading
+        self._loading, self._doing = loading, doing
         self._silence_seconds = silence_seconds
         self._progress = Progress(total=total)
         self._over = threading.Event()
@@ -82,9 +84,10 @@ class ProgressReporter:
         """Say what a run is at that says nothing itself."""
         while not self._over.wait(min(1.0, self._silence_seconds / 2)):
             since = time.monotonic() - self._came_at
-            doing = f"{_loading_text(self._loading())}, {duration(since)}"
+            before = self._doing()
+            doing = _before_text(before) if before else f"{_loading_text(self._loading())}, {duration(since)}"
             if self._bar is not None:
-                if since > self._silence_seconds or not self._progress.finished:
+                if before or since > self._silence_seconds or not self._progress.finished:
                     [task] = self._bar.task_ids
                     self._bar.update(task, label=one_line(doing))
             elif time.monotonic() - self._said_at >= self._silence_seconds:
@@ -117,6 +120,15 @@ class ProgressReporter:
             say(text, self._stream)
         else:  # above the bar; the text is nobody's markup
             self._bar.console.print(one_line(text), markup=False, highlight=False, soft_wrap=True)
+
+
+def _before_text(cells: Sequence[str]) -> str:
+    """What is done before cells are answered, in words.
+
+    >>> _before_text(["a topic: training, step 3 of 9", "b topic: training, step 1 of 9"])
+    'a topic: training, step 3 of 9 and 1 more'
+    """
+    return cells[0] + (f" and {len(cells) - 1} more" if len(cells) > 1 else "")
 
 
 def _loading_text(names: Sequence[str]) -> str:

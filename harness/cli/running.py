@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ def evaluated(run: Run, trackers: Sequence[AskedTracker] = ()) -> Progress:
         say(line)
     with (
         followers_of(run, trackers) as followers,  # which finish when the bar has gone
-        ProgressReporter(total=len(run.todo.cells), loading=run.loading) as reporter,
+        ProgressReporter(total=len(run.todo.cells), loading=run.loading, doing=run.doing) as reporter,
     ):
 
         def watch(outcome: Outcome, progress: Progress) -> None:
@@ -98,5 +99,10 @@ def _before(run: Run) -> Iterator[str]:
     if run.shared:
         shared = counted(run.shared, "cell")
         yield f"{shared} of these are in the plan of another run, which goes on: each takes what is free"
+    if any(cell.model.tuned for cell in run.todo.cells) and importlib.util.find_spec("tensorboard") is None:
+        yield (
+            "loss curves of trainings are in variant.json alone; for TensorBoard's files: "
+            "pip install 'emergence-harness[tensorboard]'"
+        )
     if run.sandbox is not None:
         yield f"programs that models write run in a sandbox, here {run.sandbox}"

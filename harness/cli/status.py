@@ -18,7 +18,7 @@ from harness.cli.output import print_json, print_line, say, table
 from harness.cli.repeating import failure_lines, failure_row
 from harness.errors import PlanError, StoreError
 from harness.records import CellResult
-from harness.runs import RunRecord, costs, fallbacks, foreign_code, mixed, up_to_date
+from harness.runs import RunRecord, Workplace, costs, fallbacks, foreign_code, mixed, up_to_date
 from harness.store import Store
 from harness.wording import counted, moment
 
@@ -131,7 +131,8 @@ def worker_lines(record: RunRecord) -> Iterator[str]:
     """What each worker of a run is at, by machine."""
     for place in sorted(record.workplaces, key=lambda place: (place.node, place.model))[:MOST_WORKERS]:
         where = f"{place.node or 'waiting for a place'}{'' if place.pid is None else f', process {place.pid}'}"
-        yield f"{where}: {f'loading {place.model}' if place.cell is None else place.cell}"
+        at = f"loading {place.model}" if place.cell is None else place.cell
+        yield f"{where}: {': '.join(filter(None, (at, place.doing)))}"
     if (more := len(record.workplaces) - MOST_WORKERS) > 0:
         yield f"and {counted(more, 'worker')} more"
 
@@ -153,5 +154,10 @@ def run_row(record: RunRecord, now: datetime) -> dict[str, Any]:
         "rate_per_minute": progress.rate,
         "eta_seconds": progress.eta_seconds if state == "going on" else None,
         "error": record.error or None,
-        "workers": [asdict(place) for place in record.workplaces],
+        "workers": [worker_row(place) for place in record.workplaces],
     }
+
+
+def worker_row(place: Workplace) -> dict[str, Any]:
+    """A worker for `--json`; `doing` is there only while it does something before it answers."""
+    return {name: value for name, value in asdict(place).items() if name != "doing" or value}

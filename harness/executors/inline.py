@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 
+from harness.engines import pulse
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.executors.protocol import ExecutorSettings
 from harness.executors.sharing import Sharing
@@ -26,8 +27,15 @@ class InlineExecutor:
         self.loading: tuple[str, ...] = ()
         self.elsewhere = 0
         """Number of jobs that other runs have answered."""
+        self._answering: str | None = None
         self._ahead = 0.0
         self._guessed = self._measured = 0.0
+
+    @property
+    def doing(self) -> tuple[str, ...]:
+        """What is done before a cell is answered, with its name, such as a training and how far it is."""
+        cell, what = self._answering, pulse.pulse().doing
+        return (f"{cell}: {what}",) if cell is not None and what else ()
 
     @property
     def seconds_left(self) -> float:
@@ -48,12 +56,15 @@ class InlineExecutor:
                     yield from failures
                     for index in () if failures else self._taken(lane):
                         started = time.monotonic()
+                        self._answering = lane.jobs[index].cell.label
                         answered = worker.answer(index)
+                        self._answering = None
                         assert not isinstance(answered, CellPart)
                         self._count(lane.jobs[index].seconds, time.monotonic() - started)
                         yield answered
                     self._ahead = ends
                 finally:
+                    self._answering = None
                     worker.close()
 
     def _count(self, guessed: float, measured: float) -> None:

@@ -38,6 +38,8 @@ class Still:
     """Longest time between two such steps of this cell so far; None before the first."""
     waits_for: str = ""
     """What a model waits for before it is loaded; empty when it waits for nothing."""
+    doing: str = ""
+    """What it does before it answers documents, such as `training, step 20 of 200`; empty while it answers."""
 
     @property
     def is_stuck(self) -> bool:
@@ -80,6 +82,7 @@ class Vigil:
             quiet_seconds=now - self._moved,
             idle_seconds=now - self._active,
             longest_seconds=self._longest,
+            doing=at.doing,
         )
 
 

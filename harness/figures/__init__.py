@@ -21,6 +21,7 @@ from harness.figures.power import power_figure
 from harness.figures.small import panels_caption, task_panels
 from harness.figures.static import to_svg
 from harness.figures.style import COLOURS, SYMBOLS, caption, heading
+from harness.figures.training import loss_figure
 from harness.figures.treatments import treatment_figure
 from harness.figures.widths import CELL_LOOK, for_any_width
 
@@ -47,6 +48,7 @@ __all__ = [
     "heat_map",
     "law_figure",
     "lines_of",
+    "loss_figure",
     "overview",
     "pairs",
     "panels_caption",

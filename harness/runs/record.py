@@ -165,6 +165,8 @@ class Workplace:
     """Number of the model's process; None while it is not known."""
     gpus: float = 0.0
     """GPUs that it has, or the part of one."""
+    doing: str = ""
+    """What it does before it answers, such as `training, step 20 of 200`; empty while it answers or loads."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -326,7 +328,8 @@ def _adapter() -> TypeAdapter[Any]:
 
 def _plain_place(place: Workplace) -> Workplace:
     cell = None if place.cell is None else _plain(place.cell)
-    return replace(place, model=_plain(place.model), cell=cell, node=_plain(place.node))
+    doing = _plain(place.doing)
+    return replace(place, model=_plain(place.model), cell=cell, node=_plain(place.node), doing=doing)
 
 
 def _plain(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -48,3 +49,32 @@ def with_training(task: TaskSpec, folder: Path, number: int = 30, *, of_test: in
     files = {**task.config["dataset_kwargs"]["data_files"], "train": str(written)}
     config = {**task.config, "dataset_kwargs": {"data_files": files}, "training_split": "train"}
     return replace(task, config=config, training="split", digest="f" * 12)
+
+
+def training_card(folder: Path, **changes: Any) -> Path:
+    """The card of a training as a run leaves it, in the results folder `folder`."""
+    card: dict[str, Any] = {
+        "model": "toy-1000",
+        "family": "toy",
+        "revision": "main",
+        "variant": "finetune@64",
+        "task": "topic",
+        "prompt": "default",
+        "seed": 0,
+        "documents": 64,
+        "left_out": 2,
+        "learning_rate": 0.001,
+        "steps": 40,
+        "started_at": "2026-01-01T12:00:00+00:00",
+        "seconds": 12.5,
+        "energy_wh": None,
+        "resumed": 0,
+        "loss": [[10, 2.0], [20, 1.0], [30, 0.5], [40, 0.1]],
+        "development_loss": [[20, 0.9], [40, 0.7]],
+        **changes,
+    }
+    of_model = f"{card['model']}@{card['revision']}+{card['variant']}".replace("/", "--")
+    made = folder / ".variants" / of_model / f"{card['task']}-{card['seed']:016d}" / "variant.json"
+    made.parent.mkdir(parents=True)
+    made.write_text(json.dumps(card))
+    return made

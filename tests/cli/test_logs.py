@@ -91,3 +91,17 @@ def test_a_cell_that_is_being_answered_says_where(emergence: Emergence, results:
     assert "  waiting for a place: loading next" in lines
     [run] = json.loads(emergence("status", "--json", "--results", results).out)["runs"]
     assert run["workers"][0] == {"model": "slow", "cell": "slow add 0-shot", "node": "n9", "pid": 7, "gpus": 1.0}
+
+
+def test_a_worker_that_trains_a_model_says_how_far_it_is(emergence: Emergence, results: Path) -> None:
+    now = datetime.now(UTC)
+    at = (Workplace(model="slow", cell="slow add 0-shot", node="n9", pid=7, doing="training, step 2 of 9"),)
+    Store(results).write_run(record(started_at=now, heard_at=now, host="elsewhere", workplaces=at))
+    assert (
+        emergence("logs", "slow", "--results", results).out
+        == "slow add 0-shot: training, step 2 of 9 on n9, process 7\n"
+    )
+    lines = emergence("status", "--results", results).out.splitlines()
+    assert "  n9, process 7: slow add 0-shot: training, step 2 of 9" in lines
+    [run] = json.loads(emergence("status", "--json", "--results", results).out)["runs"]
+    assert run["workers"][0]["doing"] == "training, step 2 of 9"

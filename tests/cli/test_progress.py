@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from harness.cli.progress import ProgressReporter
+from harness.engines import pulse
 from harness.engines.protocol import EngineSettings
 from harness.executors.protocol import ExecutorSettings, open_executor
+from harness.executors.worker import LaneWorker
 from harness.plan import RunPlan
 from harness.records import CellResult, Outcome
 from harness.runs import Progress
@@ -133,6 +135,23 @@ def wait_for(stream: io.StringIO, word: str) -> None:
         time.sleep(0.01)
 
 
+def test_what_is_done_before_a_cell_is_answered_is_told_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = open_executor("inline", ExecutorSettings())
+    seen: list[tuple[str, ...]] = []
+
+    def answer(self: LaneWorker, index: int) -> CellResult:
+        pulse.doing("training, step 2 of 9")
+        seen.append(running.doing)  # type: ignore[attr-defined]
+        return result(cell(engine="simulated"))
+
+    monkeypatch.setattr(LaneWorker, "answer", answer)
+    plan = RunPlan(cells=(cell(engine="simulated"),), tasks={"colours": task()})
+    list(running.run(lanes(plan, seconds=lambda *_: 1.0), EngineSettings()))
+    assert seen == [("toy-1000 colours 0-shot default seed 0: training, step 2 of 9",)]
+    assert running.doing == ()  # type: ignore[attr-defined]
+    pulse.doing("")
+
+
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_an_executor_tells_what_it_loads(executor: str) -> None:
     asked = cell(engine="simulated", model=model(1000, name="own"))
@@ -155,3 +174,10 @@ def test_an_executor_tells_what_it_loads(executor: str) -> None:
     if executor == "ray":
         assert ("Ray",) in seen
         assert ("own",) in seen
+
+
+def test_a_training_says_how_far_it_is_before_a_cell_is_answered() -> None:
+    stream, at = io.StringIO(), ["a topic: training, step 20 of 200, loss 1.204, ETA 0:12", "b topic: training"]
+    with ProgressReporter(total=2, doing=lambda: at, stream=stream, silence_seconds=0.1):
+        wait_for(stream, "training")
+    assert stream.getvalue().splitlines()[1] == f"0/2 cells, {at[0]} and 1 more"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.commands import Emergence
+from tests.builders.trained import training_card
 
 OWN = """treatments:
 - name: six-bits
@@ -65,3 +66,24 @@ def test_what_cannot_be_made_is_refused_before_anything_runs(
     assert done.code == 2
     assert said in done.err
     assert not Path("results").exists()
+
+
+def test_trainings_of_a_results_folder_are_listed_with_their_loss(emergence: Emergence, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for seed in (0, 1):
+        training_card(results, seed=seed)
+    head, _, first, second, *_ = emergence("list", "trainings").out.splitlines()
+    assert head.split() == "model variant seed documents steps rate loss from to best took".split()
+    assert first.split() == "toy-1000 finetune@64 0 64 40 0.001 █▅▃▁ 2.000 0.100 0.700 12 s".split()
+    assert second.split()[2] == "1"
+    [row, _] = json.loads(emergence("list", "trainings", "--results", results, "--json").out)
+    assert (row["loss"][-1], row["development_loss"][0], row["left_out"]) == ([40, 0.1], [20, 0.9], 2)
+    assert emergence("list", "trainings", "--figure", "loss.svg").code == 0
+    assert "Loss while training" in Path("loss.svg").read_text()
+
+
+def test_a_folder_without_trainings_says_how_to_train(emergence: Emergence) -> None:
+    done = emergence("list", "trainings", "--json")
+    assert (done.code, json.loads(done.out)) == (0, [])
+    assert "no model was trained there" in emergence("list", "trainings").err
+    assert "--results x: expected after `list trainings` alone" in emergence("list", "tasks", "--results", "x").err

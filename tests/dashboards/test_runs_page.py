@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from harness.store import HEADER, Store
 from tests.builders import cell, failed, made_with, model, result, task
 from tests.builders.dashboards import HOSTILE, column, markup, numbers, opened, texts
+from tests.builders.trained import training_card
 
 
 def test_an_empty_folder_says_what_to_do(store: Store) -> None:
@@ -113,3 +114,13 @@ def test_what_a_run_left_behind_is_never_markdown(store: Store) -> None:
     assert app.code[0].value == HOSTILE
     assert "script" not in markup(app)
     assert "script" not in "".join(block.label for block in app.expander)
+
+
+def test_trainings_are_shown_with_their_loss(store: Store) -> None:
+    store.write(result())
+    training_card(store.root, model=HOSTILE)
+    training_card(store.root, seed=1, model="damaged").write_text("{")
+    app = opened("runs")
+    assert [[*curve] for curve in column(app, "Loss")] == [[2.0, 1.0, 0.5, 0.1]]
+    assert HOSTILE not in markup(app)
+    assert numbers(app)["Files unreadable"] == "1"

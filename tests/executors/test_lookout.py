@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 
 from harness.executors.ray import lookout as looking
 from harness.executors.ray.lookout import Lookout
+from harness.executors.vigil import Still
+from harness.plan import RunPlan
+from harness.schedule import lanes
+from tests.builders import cell, task
 
 
 class Fleet:
@@ -63,3 +68,15 @@ def test_the_time_left_is_told_every_two_seconds(clock: list[float]) -> None:
     clock[0] = 13.0
     lookout.tell(lambda: 55.0)
     assert out.last == ("left", 55.0)
+
+
+def test_what_a_worker_does_before_it_answers_is_told_with_its_cell() -> None:
+    asked = lanes(RunPlan(cells=(cell(engine="simulated"),), tasks={"colours": task()}), seconds=lambda *_: 1.0)
+    worker = SimpleNamespace(
+        lane=0, job=0, doing="answer", node="n1", pid=7, gpus=0.0, still=Still(doing="training, step 2 of 9")
+    )
+    fleet, out = Fleet(), Out()
+    fleet.busy = (worker,)  # type: ignore[assignment]
+    Lookout(asked, fleet, out, lambda piece: None).tell(lambda: 9.0)  # type: ignore[arg-type]
+    kind, (place,) = out.last  # type: ignore[misc]
+    assert (kind, place.cell, place.doing) == ("at", cell().label, "training, step 2 of 9")

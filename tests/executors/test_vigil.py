@@ -63,3 +63,7 @@ def test_what_the_children_of_a_process_compute_is_counted() -> None:
     assert before is not None
     assert after is not None
     assert after - before > 0.2
+
+
+def test_what_a_process_does_before_it_answers_is_told() -> None:
+    assert Watched().after(1, Pulse(doing="training, step 2 of 9")).doing == "training, step 2 of 9"

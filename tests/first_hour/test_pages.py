@@ -32,6 +32,7 @@ NOT_HERE = {
     r".* --address HOST:6379\b.*": "needs a cluster",
     r"emergence prepare .*|.* --mirror /shared/mirror\b.*": "needs a network, or what was downloaded over one",
     r"emergence (-v )?(run|check|plan|prepare|status|verdicts|report)( --suite all)?": "a name, not all of a command",
+    r"emergence list trainings.*": "needs models that were trained; see tests/cli/test_treatments.py",
     r"emergence law tuning.*": "needs models tuned on several amounts of documents; tests/lawbook have a table of them",
     r"emergence (compose|order|track|classes|energy)": "a name, not all of a command",
     r"emergence classes .*": "needs tasks with classes; see tests/cli/test_classes.py",

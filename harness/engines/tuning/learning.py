@@ -27,8 +27,10 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import get_last_checkpoint
 
 from harness.engines import pulse
+from harness.engines.tuning.loss_file import LossFile
 from harness.errors import HarnessError
 from harness.treatments import TaskTraining
+from harness.wording import clock, counted, number
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +85,7 @@ def learn(
         rate: the highest learning rate.
         seed: of all draws.
         padding: input -> value that fills shorter rows up.
-        folder: where checkpoints lie, and are looked for.
+        folder: where checkpoints lie, and are looked for; the loss curve goes there as well.
         device: torch device.
 
     Raises:
@@ -93,7 +95,7 @@ def learn(
     steps = how.steps_for(len(learning))
     _clear_halves(folder / CHECKPOINTS)
     with _alone(seed, device):
-        told = _Told(time.monotonic)
+        told = _Told(time.monotonic, counted(len(learning), "document"))
         looks = [EarlyStoppingCallback(how.patience)] if how.patience is not None else []
         trainer = _Trainer(
             model=model,
@@ -101,7 +103,7 @@ def learn(
             train_dataset=list(learning),
             eval_dataset=list(development) or None,
             data_collator=lambda batch: _padded(batch, padding),
-            callbacks=[told, *looks],
+            callbacks=[told, LossFile(folder), *looks],
         )
         last = _last(folder / CHECKPOINTS)
         trainer.remove_callback(PrinterCallback)
@@ -212,10 +214,12 @@ class _Trainer(Trainer):
 class _Told(TrainerCallback):
     """Counts steps for those who watch the process, and makes checkpoints by the clock."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._began = self._saved = clock()
+    def __init__(self, seconds: Callable[[], float], on: str = "") -> None:
+        self._clock, self._on = seconds, f" on {on}" if on else ""
+        self._began = self._saved = seconds()
         self._before = 0.0
+        self._first = 0
+        self._loss = ""
         self.resumed = 0
 
     @property
@@ -228,14 +232,25 @@ class _Told(TrainerCallback):
             written = (Path(args.output_dir) / f"checkpoint-{state.global_step}" / _WHOLE).read_text().split()
             self._before, self.resumed = float(written[0]), int(written[1]) + 1
 
+        self._first = state.global_step
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         pulse.step()
+        pulse.doing(self._line(state.global_step, state.max_steps))
         if self._clock() - self._saved >= CHECKPOINT_SECONDS and state.global_step < state.max_steps:
             control.should_save = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:
         if logs and "loss" in logs:
-            pulse.doing(f"training, step {state.global_step} of {state.max_steps}, loss {float(logs['loss']):.3f}")
+            rate = f", learning rate {number(float(logs['learning_rate']), 2)}" if "learning_rate" in logs else ""
+            self._loss = f", loss {float(logs['loss']):.3f}{rate}"
+            pulse.doing(self._line(state.global_step, state.max_steps))
+
+    def _line(self, step: int, of: int) -> str:
+        """How far the training is: steps, the last loss, steps in a minute, and the time left at that pace."""
+        made, took = step - self._first, self._clock() - self._began
+        pace = f", {number(60 * made / took)}/min, ETA {clock(took * (of - step) / made)}" if made and took else ""
+        return f"training{self._on}, step {step} of {of}{self._loss}{pace}"
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._saved = self._clock()

@@ -59,6 +59,11 @@ class RayExecutor:
         return tuple(place.model for place in self._at if place.cell is None)
 
     @property
+    def doing(self) -> tuple[str, ...]:
+        """What workers do before they answer, each with its cell, such as a training and how far it is."""
+        return tuple(f"{place.cell}: {place.doing}" for place in self._at or () if place.cell and place.doing)
+
+    @property
     def workplaces(self) -> tuple[Workplace, ...]:
         """What each worker is at."""
         return self._at or ()

@@ -109,4 +109,5 @@ class Lookout:
             node=worker.node,
             pid=worker.pid,
             gpus=worker.gpus,
+            doing="" if worker.still is None else worker.still.doing,
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -85,6 +88,48 @@ def test_an_interrupted_training_goes_on_from_its_last_checkpoint_to_the_same_bi
     assert (learnt.steps, learnt.resumed) == (6, 1)
     assert [step for step, _ in learnt.loss] == [1, 2, 3, 4, 5, 6]
     assert not half.exists()
+
+
+def test_each_step_says_how_far_the_training_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulse, "doing", said.append)
+    trained(tmp_path)
+    assert said[0].startswith("training on 12 documents, step 1 of 6, ")
+    assert re.fullmatch(
+        r"training on 12 documents, step 5 of 6, loss \d\.\d{3}, learning rate 0\.004, \S+/min, ETA 0:0\d", said[-3]
+    )
+    assert ", step 6 of 6, " in said[-1]
+
+
+def curve(folder: Path, tag: str) -> list[int]:
+    """Steps of a curve as TensorBoard shows it."""
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    return [event.step for event in events.Scalars(tag)]
+
+
+def test_tensorboard_reads_each_step_once_also_where_a_training_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(tmp_path, 4, monkeypatch)
+    assert curve(tmp_path, "loss/training") == [1, 2, 3]
+    trained(tmp_path)
+    assert curve(tmp_path, "loss/training") == curve(tmp_path, "learning rate") == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("why", ["missing", "full"])
+def test_training_goes_on_where_no_file_for_tensorboard_can_be_written(
+    why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+    there = None if why == "missing" else SimpleNamespace(SummaryWriter=Full)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", there)
+    assert trained(tmp_path)[1].steps == 6
+    assert ("no file for TensorBoard can be written: [Errno 28]" in caplog.text) == (why == "full")
 
 
 def test_training_goes_on_where_a_checkpoint_cannot_be_written(
