@@ -58,7 +58,7 @@ def _row(one: Training) -> tuple[object, ...]:
         count(one.documents),
         count(one.steps),
         number(one.learning_rate, 2),
-        bars(losses),
+        bars_of(losses),
         f"{losses[0]:.3f}" if losses else None,
         f"{losses[-1]:.3f}" if losses else None,
         None if best is None else f"{best:.3f}",
@@ -66,10 +66,10 @@ def _row(one: Training) -> tuple[object, ...]:
     )
 
 
-def bars(values: Sequence[float]) -> str:
+def bars_of(values: Sequence[float]) -> str:
     """A curve as small bars from 0 to its largest value; of many values those at even distances.
 
-    >>> bars([2.0, 1.0, 0.5, 0.1])
+    >>> bars_of([2.0, 1.0, 0.5, 0.1])
     '█▅▃▁'
     """
     shown = [values[round(i * (len(values) - 1) / (_WIDTH - 1))] for i in range(_WIDTH)]

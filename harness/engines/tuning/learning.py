@@ -29,6 +29,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from harness.engines import pulse
 from harness.engines.tuning.loss_file import LossFile
 from harness.errors import HarnessError
+from harness.store.trainings import LossPoint
 from harness.treatments import TaskTraining
 from harness.wording import clock, counted, number
 
@@ -45,8 +46,6 @@ _WHOLE = "whole"
 
 Row = Mapping[str, Sequence[int] | int]
 """Inputs of the model by name: token ids and labels of one text."""
-LossPoint = tuple[int, float]
-"""A step, and the loss there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
