@@ -19,7 +19,7 @@ from harness.records import CellFailure, CellResult, Outcome
 from harness.runs import RunRecord
 from harness.runs import progress as runs
 from harness.store import Problem
-from harness.store.trainings import Training, Trainings, trainings
+from harness.store.trainings import KeptTraining, Trainings, trainings
 from harness.wording import count, counted, duration, energy, moment, number, shortened
 
 TIMES = {
@@ -216,7 +216,7 @@ def kept_trainings(folder: str) -> Trainings:
     return trainings(Path(folder))
 
 
-def show_trainings(learnt: Sequence[Training]) -> None:
+def show_trainings(learnt: Sequence[KeptTraining]) -> None:
     """What models were trained on, and how their loss fell."""
     st.subheader("Trainings")
     st.caption(

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.cli.output import print_json, print_line, say, table, telling
 from harness.cli.write import write_figures
-from harness.store.trainings import Training, trainings
+from harness.store.trainings import KeptTraining, trainings
 from harness.wording import count, duration, number
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -42,11 +42,11 @@ def list_trainings(results: Path, figure: Path | None, *, as_json: bool) -> None
         write_figures(figure, [loss_figure(found)] if found else [], "Loss of trainings")
 
 
-def _data(one: Training) -> dict[str, Any]:
+def _data(one: KeptTraining) -> dict[str, Any]:
     return {**asdict(one), "started_at": one.started_at.isoformat()}
 
 
-def _row(one: Training) -> tuple[object, ...]:
+def _row(one: KeptTraining) -> tuple[object, ...]:
     losses = [value for _, value in one.loss]
     best = min((value for _, value in one.development_loss), default=None)
     return (

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from harness.figures.style import COLOURS, TITLED, captioned, layout, literal
-from harness.store.trainings import Training
+from harness.store.trainings import KeptTraining
 from harness.wording import count, span
 
 _ACROSS = 2
@@ -17,7 +17,7 @@ _MOST_NAMED = 24
 """Up to so many models and variants are named in the legend; more would hide the curves."""
 
 
-def loss_figure(trainings: Sequence[Training]) -> go.Figure:
+def loss_figure(trainings: Sequence[KeptTraining]) -> go.Figure:
     """One panel for each task, one line for each training, dashed on the development split.
 
     Args:
@@ -46,7 +46,7 @@ def loss_figure(trainings: Sequence[Training]) -> go.Figure:
     return captioned(figure, _caption(trainings))
 
 
-def _line(one: Training, colour: int, *, development: bool, legend: bool) -> go.Scatter:
+def _line(one: KeptTraining, colour: int, *, development: bool, legend: bool) -> go.Scatter:
     points = one.development_loss if development else one.loss
     split = ", development split" if development else ""
     return go.Scatter(
@@ -62,7 +62,7 @@ def _line(one: Training, colour: int, *, development: bool, legend: bool) -> go.
     )
 
 
-def _caption(trainings: Sequence[Training]) -> str:
+def _caption(trainings: Sequence[KeptTraining]) -> str:
     dashed = " Dashed: development split." if any(one.development_loss for one in trainings) else ""
     return (
         f"Mean loss on the answers since the point before, of {span(one.documents for one in trainings)} training "

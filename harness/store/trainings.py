@@ -24,7 +24,7 @@ LossPoint = tuple[int, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Training:
+class KeptTraining:
     """One training, as its card tells."""
 
     model: str
@@ -44,7 +44,7 @@ class Training:
     documents: int
     """Documents that it learnt from."""
     left_out: int
-    """Training documents that a test document asks too, and that were not learnt."""
+    """KeptTraining documents that a test document asks too, and that were not learnt."""
     learning_rate: float
     """Highest learning rate."""
     steps: int
@@ -73,7 +73,7 @@ class Training:
 class Trainings(NamedTuple):
     """What a results folder keeps of trainings."""
 
-    trainings: tuple[Training, ...]
+    trainings: tuple[KeptTraining, ...]
     """Those that can be read, by task, model, variant and seed."""
     problems: tuple[Problem, ...]
     """Cards that cannot."""
@@ -82,7 +82,7 @@ class Trainings(NamedTuple):
 def trainings(results: Path) -> Trainings:
     """The trainings of a results folder; empty where nothing was trained."""
     root = variants_folder(results)
-    found: list[Training] = []
+    found: list[KeptTraining] = []
     problems: list[Problem] = []
     for name in Variants(root).names():
         read = _read(root / name / CARD, name)
@@ -91,14 +91,14 @@ def trainings(results: Path) -> Trainings:
     return Trainings(tuple(found), tuple(problems))
 
 
-def _read(card: Path, name: str) -> Training | Problem:
+def _read(card: Path, name: str) -> KeptTraining | Problem:
     from pydantic import ValidationError
 
     try:
         said = parsed_json(read_bytes(card, HEADER_BYTES), finite=True)
         if not isinstance(said, Mapping):
             return Problem(path=card, message="is no card of a training: expected an object")
-        made: Training = _adapter().validate_python({**said, "folder": name})
+        made: KeptTraining = _adapter().validate_python({**said, "folder": name})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -112,4 +112,4 @@ def _read(card: Path, name: str) -> Training | Problem:
 def _adapter() -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
-    return TypeAdapter(Training)
+    return TypeAdapter(KeptTraining)
