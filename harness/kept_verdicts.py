@@ -22,6 +22,7 @@ from harness.analysis.verdict import Judged, Study, Verdict, judge, judged_rows
 from harness.bounded.limits import UnreadableError
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
+from harness.store.index import collector_off
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -33,6 +34,7 @@ DocumentReader = Callable[[Cell], DocumentScores | None]
 """Gives the scores of a cell's documents; None where they cannot be read."""
 
 
+@collector_off()
 def kept_study(
     store: Store,
     outcomes: Outcomes,
@@ -69,6 +71,7 @@ def kept_study(
     )
 
 
+@collector_off()
 def judged_once(
     store: Store,
     outcomes: Outcomes,

@@ -50,7 +50,7 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: str | Path) -> BinaryIO:
     """A regular file, open for reading; opening a pipe does not wait for somebody to write.
 
     Raises:
@@ -79,7 +79,10 @@ def read_bytes(path: Path, limit: Limit) -> bytes:
         size = os.fstat(file.fileno()).st_size
         limit.check(size)
         try:
-            data = file.read(limit.allowed + 1)  # the file may have grown since, or may not report its size
+            # not as much as is allowed, for which memory would be handed out each time
+            data = file.read(size + 1)
+            if len(data) > size:  # it has grown since, or does not report its size
+                data += file.read(limit.allowed + 1 - len(data))
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror}") from error
     if len(data) > limit.allowed:

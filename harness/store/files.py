@@ -123,7 +123,7 @@ def reported(path: Path) -> Iterator[None]:
 def has_end(parquet: str) -> bool:
     """Whether a Parquet file has its last bytes, which a copy that broke off lacks. Reads no more than these."""
     try:
-        with open_regular(Path(parquet)) as file:
+        with open_regular(parquet) as file:
             file.seek(-len(_END), os.SEEK_END)
             return file.read(len(_END)) == _END
     except (OSError, UnreadableError):  # too short, unreadable, or no file

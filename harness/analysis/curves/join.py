@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -63,8 +64,8 @@ def measured_results(
     items: Callable[[Cell], DocumentScores | None] | None = None,
 ) -> tuple[Measurement, ...]:
     """The measurements that results hold; the arguments are those of `curves`."""
-    done = tuple(results)
-    succeeded = {r.cell.place for r in done}
+    done, failures = tuple(results), tuple(failures)
+    succeeded = {r.cell.place for r in done} if failures else frozenset()
     failed = (_of_failure(f) for f in failures if f.cell.place not in succeeded)
     return (*(_of_result(r, items) for r in done), *failed)
 
@@ -170,6 +171,7 @@ class _Checkpoint(NamedTuple):
     """Scores of single documents, seed by seed; None where they cannot be read."""
 
 
+@lru_cache(maxsize=10_000)  # thousands of cells share a few
 def _conditions(setting: Setting) -> _Conditions:
     """Name and value of each condition, without those that go without saying."""
     return tuple(

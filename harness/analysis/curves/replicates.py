@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import takewhile
 
 import numpy as np
@@ -55,7 +56,9 @@ def sizes(
         grouped += [[i] for i in alone]
         left = [(i, one) for i, one in zip(members, trained, strict=True) if i not in alone]
         grouped += [[i for i, one in left if one == stage] for stage in {one for _, one in left}]
-    ordered = [sorted(members, key=lambda i: _name_order(runs[i])) for members in grouped]
+    ordered = [
+        sorted(members, key=lambda i: _name_order(runs[i])) if len(members) > 1 else members for members in grouped
+    ]
     return sorted(ordered, key=lambda members: (position(scale, _place(runs, members)), runs[members[0]].model))
 
 
@@ -85,7 +88,10 @@ def point_of(runs: Sequence[TrainingRun], noise: RunNoise | None = None) -> Poin
         noise: the noise between training runs; None leaves it out of the interval.
     """
     pooled = mean_estimate([run.estimate for run in runs])
-    low, high = interval_over_runs(pooled, noise, len(runs))
+    if len(runs) == 1 and noise is None:
+        low, high = runs[0].low, runs[0].high
+    else:
+        low, high = interval_over_runs(pooled, noise, len(runs))
     return Point(
         model=runs[0].model,
         x=_place(runs, range(len(runs))),
@@ -115,12 +121,14 @@ def named_apart(points: Sequence[Point]) -> tuple[Point, ...]:
 
     `pythia-70m-seed1` and `pythia-70m-seed2` are runs of `pythia-70m`.
     """
-    named = [replace(point, model=_shared([run.model for run in point.runs])) for point in points]
+    shared = [_shared(tuple(run.model for run in point.runs)) for point in points]
+    named = [one if one.model == name else replace(one, model=name) for one, name in zip(points, shared, strict=True)]
     as_many = len({point.model for point in named}) == len({point.model for point in points})
     return tuple(named if as_many else points)
 
 
-def _shared(names: Sequence[str]) -> str:
+@lru_cache(maxsize=10_000)  # hundreds of curves have the same sizes
+def _shared(names: tuple[str, ...]) -> str:
     """The words that all the names begin with; the first name where there are none."""
     words = zip(*map(_WORD.findall, names), strict=False)
     return "".join(word[0] for word in takewhile(lambda word: len({*word}) == 1, words)) or names[0]
@@ -167,6 +175,8 @@ def mean_estimate(estimates: Sequence[Estimate]) -> Estimate:
 
 def _place(runs: Sequence[TrainingRun], members: Sequence[int]) -> float:
     """Where a size lies on the axis: at the value of its runs, or the mean of their losses."""
+    if len(members) == 1:
+        return runs[members[0]].x
     values = {runs[i].x for i in members}
     return values.pop() if len(values) == 1 else float(np.mean([runs[i].x for i in members]))
 

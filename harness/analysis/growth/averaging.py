@@ -43,4 +43,5 @@ def refitted(
         row, column = np.nonzero(drawn == index)
         if len(row):
             some = replace(counts.rows(row), k=redrawn[row, column])
-            yield Refits(row, column, some, fit(fitted.form, some, start=fitted.theta[row]))
+            again = fit(fitted.form, some, start=fitted.theta[row], coefficients=False)
+            yield Refits(row, column, some, again)

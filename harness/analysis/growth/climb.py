@@ -6,14 +6,16 @@ parameters is a few additions of long rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from harness.analysis.growth.likelihood import clipped
 from harness.analysis.growth.types import Form
-from harness.analysis.stats import Array, Mask
+from harness.analysis.stats import Array, Index, Mask
 
 _ROUNDS = 80
 """Most steps of one search."""
@@ -29,7 +31,7 @@ _FIRST, _LEAST, _MOST = 1e-2, 1e-9, 1e10
 _STIFF = 1.0
 """Above this damping steps are so short that one without gain is followed by others without gain."""
 _AT_ONCE = 65_000
-"""Grid points times sizes that are computed together, which is what the caches of a processor hold."""
+"""Grid points, or rows, times sizes that are computed together, which is what the caches of a processor hold."""
 _CLIMBING = 250_000
 """Rows times sizes that are searched together."""
 _CRAMPED = 0.75
@@ -77,13 +79,23 @@ def _on_grid(form: Form, points: Array, some: Batch) -> Array:
 
     Curves of one campaign have their sizes and their chance in common, so that the form is computed once for them.
     """
-    size, common = points.shape[1], np.concatenate([some.x, some.chance, some.ends])
-    _, first, alike = np.unique(common, axis=1, return_index=True, return_inverse=True)
+    size, (first, alike) = points.shape[1], _common(some)
     # Point by point, all sets of sizes at each.
     tiled = Batch(*(np.tile(values, size) for values in some.rows(first)))
     mu = clipped(_shape(form, np.repeat(points, len(first), axis=1), tiled)[0]).reshape(len(some.x), size, -1)
-    right, wrong = (log[..., alike.reshape(-1)] for log in (np.log(mu), np.log1p(-mu)))
-    return np.asarray((some.k[:, None] * right + (some.n - some.k)[:, None] * wrong).sum(axis=0))
+    right, wrong = (log if len(first) == 1 else log[..., alike] for log in (np.log(mu), np.log1p(-mu)))
+    terms = some.k[:, None] * right
+    terms += (some.n - some.k)[:, None] * wrong
+    return np.asarray(terms.sum(axis=0))
+
+
+def _common(some: Batch) -> tuple[Index, Index]:
+    """The first curve of each set that has sizes and chance in common, (sets,), and the set of each curve, (B,)."""
+    common = np.concatenate([some.x, some.chance, some.ends])
+    if (common == common[:, :1]).all():
+        return np.zeros(1, dtype=int), np.zeros(common.shape[1], dtype=int)
+    _, first, alike = np.unique(common, axis=1, return_index=True, return_inverse=True)
+    return first, alike.reshape(-1)
 
 
 def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, Array]:
@@ -171,7 +183,21 @@ def _damping(here: _Standing, there: _Standing, damping: Array) -> Array:
 
 
 def _seen(form: Form, theta: Array, some: Batch) -> _Standing:
-    """The likelihood and its first derivatives; where a curve would leave the range from 0 to 1, its slope counts as 0.
+    """The likelihood and its first derivatives, a part of the rows after the other.
+
+    Arrays of all rows would not fit into a processor's cache, and the system hands out memory for them each time anew.
+    """
+    rows = theta.shape[1]
+    parts = math.ceil(rows * len(some.x) / _AT_ONCE)
+    if parts < 2:
+        return _seen_at_once(form, theta, some)
+    ends = [rows * part // parts for part in range(parts + 1)]
+    each = [_seen_at_once(form, theta[:, a:b], some.rows(slice(a, b))) for a, b in pairwise(ends)]
+    return _Standing(*(np.concatenate(values, axis=-1) for values in zip(*each, strict=True)))
+
+
+def _seen_at_once(form: Form, theta: Array, some: Batch) -> _Standing:
+    """As `_seen`; where a curve would leave the range from 0 to 1, its slope counts as 0.
 
     A size at such a place has a billion times the weight of others, and would stop every step that improves these.
     """

@@ -49,6 +49,7 @@ def fit(
     ends: Array | None = None,
     start: Array | None = None,
     fixed: Collection[str] = (),
+    coefficients: bool = True,
 ) -> Fits:
     """Maximum-likelihood fit of one form to every curve.
 
@@ -59,10 +60,11 @@ def fit(
         start: parameters to start the search from, (B, p), such as those of the curve that was redrawn; None starts
             from a grid.
         fixed: names of parameters that stay at their `start`, for profiles.
+        coefficients: add the binomial coefficients to the log-likelihood, which takes long where curves are many and
+            is of no use where forms are not compared.
     """
     kept = np.array([name in fixed for name in form.parameters])
     ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1) if ends is None else ends
-    coefficients = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5)) + counts.n * math.log(2)
     if form.closed is not None:
         theta = form.closed(counts.x, counts.k, counts.n, counts.chance, ends)
         mu = clipped(form.shape(theta, counts.x, counts.chance[:, None], ends)[0])
@@ -70,7 +72,9 @@ def fit(
         return Fits(form=form, theta=theta, loglik=loglik, chance=counts.chance, ends=ends)
     some = Batch(counts.x.T, counts.k.T, counts.n.T, counts.chance[None], ends.T)
     theta, loglik = refined(form, some, searched(form, some) if start is None else start.T[None], kept)
-    loglik += coefficients.sum(axis=1)
+    if coefficients:
+        even = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5))
+        loglik += (even + counts.n * math.log(2)).sum(axis=1)
     return Fits(form=form, theta=theta.T, loglik=loglik, chance=counts.chance, ends=ends)
 
 

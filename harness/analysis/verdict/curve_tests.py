@@ -33,7 +33,7 @@ from harness.analysis.stats import (
     trends,
 )
 from harness.analysis.stats.distributions import binom
-from harness.analysis.verdict.extrapolation import apparent, narrow, pooled_bounds, sharp
+from harness.analysis.verdict.extrapolation import apparent, narrow, pooled_bounds, pooled_high, sharp
 from harness.analysis.verdict.types import CurveTests
 from harness.analysis.verdict.ushape import arms
 
@@ -163,7 +163,7 @@ def worth_extrapolating(counts: Counts, effect: float) -> Mask:
     """
     near = np.zeros(len(counts), dtype=bool)
     for sizes in range(3, counts.sizes):
-        near |= pooled_bounds(counts, sizes)[1] < counts.chance + effect
+        near |= pooled_high(counts, sizes) < counts.chance + effect
     return np.asarray(near & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
 
 

@@ -191,7 +191,7 @@ def _absent_sizes(counts: Counts, effect: float) -> Index:
     """How many of the smallest sizes (three or more) are together below chance + `effect`, (B,); 0 when none are."""
     most = np.zeros(len(counts), dtype=int)
     for sizes in range(3, counts.sizes):
-        most[pooled_bounds(counts, sizes)[1] < counts.chance + effect] = sizes
+        most[pooled_high(counts, sizes) < counts.chance + effect] = sizes
     return most
 
 
@@ -227,8 +227,13 @@ def _long_hinge(counts: Counts) -> Array:
 def pooled_bounds(counts: Counts, sizes: int) -> tuple[Array, Array]:
     """Exact one-sided 95 % bounds of the score of the smallest sizes, pooled (Clopper and Pearson 1934)."""
     k, n = counts.k[:, :sizes].sum(axis=1), counts.n[:, :sizes].sum(axis=1)
-    low = np.where(k > 0, beta.ppf(0.05, np.maximum(k, 1e-9), n - k + 1), 0.0)
-    return low, np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
+    return np.where(k > 0, beta.ppf(0.05, np.maximum(k, 1e-9), n - k + 1), 0.0), pooled_high(counts, sizes)
+
+
+def pooled_high(counts: Counts, sizes: int) -> Array:
+    """The upper one of `pooled_bounds`, (B,)."""
+    k, n = counts.k[:, :sizes].sum(axis=1), counts.n[:, :sizes].sum(axis=1)
+    return np.where(k < n, beta.ppf(0.95, k + 1, np.maximum(n - k, 1e-9)), 1.0)
 
 
 def _smooth_forms() -> tuple[Form, ...]:

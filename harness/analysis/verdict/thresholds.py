@@ -9,17 +9,13 @@ import numpy as np
 
 from harness.analysis.growth import CANDIDATES, FORMS, Counts, Fits, akaike_weights, first_persistent, fit, refitted
 from harness.analysis.stats import Array
-from harness.analysis.stats.distributions import binom
+from harness.analysis.verdict.sides import Clear, clearly_above, clearly_below, limits
 
 _AT_CHANCE = 0.1
 """A size counts as being at chance while its gain over chance is below this share of the level's."""
 _MOST = 0.5
 """A rise is sudden when at least this share of it is made between two sizes, and the smaller of them has made less than
 this share of the way from chance to the level."""
-_CLEAR = 0.16
-"""A size is clearly above the level when a score at the level would give as many successes with less than this
-probability, and clearly below it likewise: about one standard error, which is as far as points can lie from a curve
-before a reader asks why."""
 
 
 class Crossings(NamedTuple):
@@ -77,12 +73,13 @@ def crossings(
     found = np.empty((len(levels), curves, draws))
     # Each level has a source of chance of its own, so that asking for another does not move the first.
     rngs = [rng, *rng.spawn(len(levels) - 1)]
+    edges = [limits(counts, redrawn, level) for level in levels]
     for again in refitted(fits, share, counts, redrawn, rng):
-        for places, level, chance in zip(found, levels, rngs, strict=True):
+        for places, level, limit, chance in zip(found, levels, edges, rngs, strict=True):
             some, reached = again.counts, level[again.row]
-            places[again.row, again.column] = bracketed(
-                _crossing(again.fits, some, reached, chance), some, reached, chance
-            )
+            at = _crossing(again.fits, some, reached, chance)
+            clear = Clear(above=some.k >= limit.above[again.row], below=some.k <= limit.below[again.row])
+            places[again.row, again.column] = _between(at, some, reached, clear, chance)
     found.sort(axis=2)
     tail = (1 - confidence) / 2
     low, high = (int(end(share * (draws - 1))) for end, share in ((np.floor, tail), (np.ceil, 1 - tail)))
@@ -105,12 +102,15 @@ def bracketed(at: Array, counts: Counts, level: Array, rng: np.random.Generator 
         level: score to be reached, (B,), above chance.
         rng: source of chance for the place within a gap that holds the whole rise; None takes the middle.
     """
+    reached = np.broadcast_to(level[:, None], counts.k.shape)
+    clear = Clear(clearly_above(counts.k, counts.n, reached), clearly_below(counts.k, counts.n, reached))
+    return _between(at, counts, level, clear, rng)
+
+
+def _between(at: Array, counts: Counts, level: Array, clear: Clear, rng: np.random.Generator | None) -> Array:
+    """As `bracketed`, where it is known which sizes are clearly above the level and clearly below it."""
+    above, below = clear
     rows, last, y = np.arange(len(counts)), counts.sizes - 1, counts.k / counts.n
-    # A score below the level is as likely as not, or likelier, so that only those above it are weighed; and likewise.
-    reached = np.broadcast_to(level[:, None], y.shape)
-    above, below = y > reached, y < reached
-    above[above] = binom.sf(counts.k[above] - 1, counts.n[above], reached[above]) < _CLEAR
-    below[below] = binom.cdf(counts.k[below], counts.n[below], reached[below]) < _CLEAR
     after, before = first_persistent(above), last - below[:, ::-1].argmax(axis=1)
     begun, ended = below.any(axis=1), after <= last
     after = np.minimum(after, last)
