@@ -13,7 +13,7 @@ from harness.cli.output import print_json, print_line, print_paragraph, table
 from harness.cli.trainings import list_trainings
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown
-from harness.treatments import BUILT_IN, TRAINING, TREATING, Treatment
+from harness.treatments import BUILT_IN, Treatment, engines_for
 from harness.wording import count, number, quoted
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def _rows(catalog: Catalog, kind: str) -> list[dict[str, Any]]:
 
 
 def _treatment(one: Treatment) -> dict[str, Any]:
-    able = TREATING if one.training is None else TRAINING
-    engines = f"engine {' or '.join(sorted(able, reverse=True))}"
+    engines = f"engine {' or '.join(sorted(engines_for(one.method), reverse=True))}"
     return {
         "name": one.name,
         "description": one.description or one.method.does(),

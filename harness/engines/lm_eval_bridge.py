@@ -46,6 +46,7 @@ from harness.specs import ModelSpec, TaskSpec
 from harness.wording import counted, duration
 
 if TYPE_CHECKING:
+    from harness.engines.class_head import ClassHead
     from harness.engines.tuning import Tuner
 
 log = logging.getLogger(__name__)
@@ -167,6 +168,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     batch_size_per_gpu: int
     gives_likelihoods = True
     weights: Weights | None = None
+    class_head: ClassHead | None = None
+    """What chooses among options in place of their likelihoods; None for a model that was given no such head."""
 
     def __init__(self, *, tokenizer_code: bool = False, **kwargs: Any) -> None:
         """`tokenizer_code`: Python files of the tokenizer may run; `kwargs` are those of `HFLM`."""
@@ -256,6 +259,8 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
         """Responses to requests of any type, in their order: one call for each type, so that batches are full."""
+        if self.class_head is not None:
+            return [*self.class_head.responses(self, requests)]
         responses: list[Any] = [None] * len(requests)
         for kind in dict.fromkeys(request.request_type for request in requests):
             numbers = [i for i, request in enumerate(requests) if request.request_type == kind]

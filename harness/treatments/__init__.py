@@ -7,25 +7,23 @@ Nothing here loads a model: what a treatment does to tensors is in `harness.engi
 from harness.treatments.choosing import (
     BUILT_IN,
     PLAIN,
-    TRAINING,
-    TREATING,
     check_engine,
     check_trainable,
+    engines_for,
     is_taken,
     name_of,
     treated,
     treatment_named,
     with_amounts,
 )
-from harness.treatments.training import Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.training import ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining
 from harness.treatments.types import METHODS, Method, Prune, Quantise, Treatment, method_from, method_of
 
 __all__ = [
     "BUILT_IN",
     "METHODS",
     "PLAIN",
-    "TRAINING",
-    "TREATING",
+    "ClassifierHead",
     "Finetune",
     "Lora",
     "Method",
@@ -36,6 +34,7 @@ __all__ = [
     "Treatment",
     "check_engine",
     "check_trainable",
+    "engines_for",
     "is_taken",
     "method_from",
     "method_of",

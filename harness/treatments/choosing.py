@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from harness.errors import PlanError, unknown
 from harness.specs import ModelSpec, TaskSpec
-from harness.treatments.training import MOST_WIDE, Finetune, Lora, PromptTuning
-from harness.treatments.types import Prune, Quantise, Treatment
+from harness.treatments.training import MOST_WIDE, ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.types import Method, Prune, Quantise, Treatment, method_from
 from harness.wording import cut, quoted
 
 PLAIN = ("none", "plain")
@@ -39,6 +39,7 @@ BUILT_IN: Mapping[str, Treatment] = {
         Treatment(name="finetune", method=Finetune(), source=_AMOUNTS),
         Treatment(name="lora8", method=Lora(rank=8), source=_LORA),
         Treatment(name="prompt16", method=PromptTuning(tokens=16), source=_PROMPT),
+        Treatment(name="head", method=ClassifierHead(), source="Alain and Bengio 2016, arXiv:1610.01644"),
     )
 }
 """Treatments by name; their settings never change, since results are kept under the name. `sparseNN` is one for every
@@ -47,10 +48,19 @@ every number of documents: `finetune@64`."""
 _SPARSE = re.compile(r"sparse([1-9][0-9]?)")
 _NUMBERED = re.compile(r"(lora|prompt)([1-9][0-9]{0,3})")
 _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
-TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
+_TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
-TRAINING = TREATING - {"encoder"}
-"""Engines that train the models they load."""
+_WRITING = _TREATING - {"encoder"}
+"""Those whose models write, and so learn to write answers."""
+
+
+def engines_for(method: Method) -> frozenset[str]:
+    """The engines that can treat a model so.
+
+    >>> sorted(engines_for(Lora(rank=8)))
+    ['lm-eval', 'seq2seq', 'tree']
+    """
+    return _WRITING if isinstance(method, TaskTraining) and not isinstance(method, ClassifierHead) else _TREATING
 
 
 def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
@@ -152,18 +162,14 @@ def check_engine(models: Iterable[ModelSpec], engines: Collection[str]) -> None:
     Raises:
         PlanError: one cannot.
     """
-    models = list(models)
-    asked = next((model.variant for model in models if model.treatment is not None), None)
-    unable = sorted(set(engines) - TREATING)
-    if asked is not None and unable:
-        raise PlanError(
-            f"--treatment {quoted(asked)}: engine {unable[0]} answers with weights as they are; expected --engine "
-            f"{' or '.join(sorted(TREATING, reverse=True))}"
-        )
-    tuned = next((model.variant for model in models if model.tuned), None)
-    unable = sorted(set(engines) - TRAINING)
-    if tuned is not None and unable:
-        raise PlanError(
-            f"--treatment {quoted(name_of(tuned))}: engine {unable[0]} trains no model; expected --engine "
-            f"{' or '.join(sorted(TRAINING, reverse=True))}"
-        )
+    for model in models:
+        if model.treatment is None:
+            continue
+        able = engines_for(method_from(model.treatment))
+        unable = sorted(set(engines) - able)
+        if unable:
+            does = "trains no model" if unable[0] in _TREATING else "answers with weights as they are"
+            raise PlanError(
+                f"--treatment {quoted(name_of(str(model.variant)))}: engine {unable[0]} {does}; expected --engine "
+                f"{' or '.join(sorted(able, reverse=True))}"
+            )

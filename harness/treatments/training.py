@@ -181,6 +181,23 @@ class PromptTuning(TaskTraining):
         return "a task with a training split; a model that the engine tree runs on its own code"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassifierHead(TaskTraining):
+    """Train a linear classifier of the states of the model, and leave the model as it is (Alain and Bengio 2016)."""
+
+    def usual_rate(self, parameters: int) -> float:
+        """One rate for all sizes: the most that a step moves a logit by, since states are brought to one length."""
+        return 0.5
+
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        return f"trains a classifier of the frozen model's states (a linear probe), {self._length()}"
+
+    def needs(self) -> str | None:
+        """What a model and a task have to be like."""
+        return "a task with a training split and the same options in each document"
+
+
 def is_whole(value: object) -> bool:
     """True for a whole number that is none of `True` and `False`."""
     return isinstance(value, int) and not isinstance(value, bool)

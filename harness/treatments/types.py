@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import ModelError, PlanError
 from harness.plausible import LARGEST_COUNT
-from harness.treatments.training import Finetune, Lora, PromptTuning, TaskTraining, is_whole
+from harness.treatments.training import ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining, is_whole
 from harness.wording import percent, quoted
 
 
@@ -96,6 +96,7 @@ METHODS: Mapping[str, type[Method]] = {
     "finetune": Finetune,
     "lora": Lora,
     "prompt": PromptTuning,
+    "head": ClassifierHead,
 }
 """Every method by the name that files give it."""
 

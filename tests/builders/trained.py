@@ -12,7 +12,7 @@ from harness.engines.tuning.learning import Row
 from harness.specs import TaskSpec
 from tests.builders.tasks import COLOURS, THINGS, write_jsonl
 
-PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100}
+PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100, "states": 0}
 
 
 def rows(number: int = 12, *, words: int = 60) -> list[Row]:

@@ -40,3 +40,4 @@ def test_engines_that_train_nothing_refuse_models_to_be_trained() -> None:
         check_engine(models, {"encoder"})
     check_engine(treated([model(1000)], ["int8"], {}), {"encoder"})
     check_engine(models, {"tree", "seq2seq"})
+    check_engine(treated([model(1000)], ["head@64"], {}), {"encoder", "tree"})

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import ModelError, PlanError
 from harness.treatments import (
     BUILT_IN,
+    ClassifierHead,
     Finetune,
     Lora,
     PromptTuning,
@@ -60,6 +61,7 @@ def test_the_settings_of_built_in_treatments_never_change() -> None:
         "finetune": '{"method":"finetune"}',
         "lora8": '{"method":"lora","rank":8}',
         "prompt16": '{"method":"prompt","tokens":16}',
+        "head": '{"method":"head"}',
     }
 
 
@@ -85,6 +87,7 @@ def test_what_goes_without_saying_in_the_settings_of_trainings_never_changes() -
     assert (Finetune().steps_for(1), Lora(rank=8).scale) == (200, 16.0)
     assert [round(of.rate_for(4_000_000), 6) for of in (Finetune(), Lora(rank=8))] == [0.0005, 0.005]
     assert PromptTuning(tokens=16).rate_for(4_000_000) == 0.03
+    assert ClassifierHead().rate_for(4_000_000) == 0.5
 
 
 def test_two_treatments_of_one_name_make_two_variants() -> None:

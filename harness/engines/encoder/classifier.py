@@ -91,7 +91,8 @@ class ClassifierLM(EncoderLM):
         )
         raise error.about(request.doc_id, request.idx)
 
-    def _rows_at_once(self) -> int:
+    def rows_at_once(self) -> int:
+        """Texts that share a pass."""
         # decoders with such a head find the end of a text by its padding
         known: Mapping[str, Any] = self.model.config.to_dict()
-        return super()._rows_at_once() if known.get("pad_token_id") is not None else 1
+        return super().rows_at_once() if known.get("pad_token_id") is not None else 1

@@ -71,7 +71,7 @@ class EncoderLM(TransformersLM):
         """
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
         found: dict[int, Any] = {}
-        size = self._rows_at_once()
+        size = self.rows_at_once()
         for start in range(0, len(order), size):
             batch = order[start : start + size]
             ids = torch.full((len(batch), len(rows[batch[0]])), self._padding)
@@ -83,7 +83,8 @@ class EncoderLM(TransformersLM):
                 found.update(zip(batch, ask(batch, ids.to(self.device), mask.to(self.device)), strict=True))
         return [found[i] for i in range(len(rows))]
 
-    def _rows_at_once(self) -> int:
+    def rows_at_once(self) -> int:
+        """Texts that share a pass."""
         return int(self.batch_size_per_gpu)
 
 

@@ -96,7 +96,7 @@ class TreeLM(TransformersLM):
 
     def respond(self, requests: Sequence[Instance]) -> list[Any]:
         """Responses to requests of any kinds, in their order; tokens that the requests share are run only once."""
-        if self._tree is None:
+        if self._tree is None or self.class_head is not None:
             return super().respond(requests)
         asked = _SortedRequests(self, requests)
         return asked.responses(self._answer(asked.likelihoods, asked.texts))

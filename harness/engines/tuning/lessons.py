@@ -56,6 +56,17 @@ class Lesson(NamedTuple):
     """Number of the first tokens that are read and not learnt."""
 
 
+class OptionLesson(NamedTuple):
+    """A question with its options, of which one is right."""
+
+    question: str
+    """The prompt."""
+    options: tuple[str, ...]
+    """What can follow it, without the space before."""
+    right: int
+    """Number of the right option; the first where several are right."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lessons:
     """All that a model learns from."""
@@ -66,6 +77,15 @@ class Lessons:
     """Number of training documents that ask what a test document asks, with the same answer: they are not learnt."""
     shortened: int
     """Number of lessons whose prompt was cut at its beginning to fit the context."""
+    choices: tuple[OptionLesson, ...] = ()
+    """The same as questions with options; empty for a task that has none, or whose options are whole questions."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The options, if they are the same and in the same order in all documents; empty otherwise."""
+        lists = {choice.options for choice in self.choices}
+        found = next(iter(lists)) if len(lists) == 1 else ()
+        return found if len(set(found)) == len(found) > 1 else ()
 
     @property
     def digest(self) -> str:
@@ -191,7 +211,26 @@ def _encoded(lm: LessonReader, asked: Sequence[tuple[BuiltCell, Sequence[Instanc
         prompt = context[-room:] if room > 0 else context[-1:]
         shortened += len(prompt) < len(context)
         lessons.append(Lesson((*prompt, *answer), len(prompt)))
-    return Lessons(lessons=tuple(lessons), left_out=left_out, shortened=shortened)
+    choices = [_choice(built, requests) for built, requests in asked]
+    known = tuple(choice for choice in choices if choice is not None)
+    return Lessons(
+        lessons=tuple(lessons),
+        left_out=left_out,
+        shortened=shortened,
+        choices=known if len(known) == len(choices) else (),
+    )
+
+
+def _choice(built: BuiltCell, requests: Sequence[Instance]) -> OptionLesson | None:
+    """A document as a question with options; None where there are none, or each has a question of its own."""
+    if built.task.OUTPUT_TYPE != "multiple_choice":
+        return None
+    doc = requests[0].doc
+    own = requests[: len(built.task.options(doc))]  # behind them may come the options without the question
+    if len({request.args[0] for request in own}) > 1:
+        return None
+    options = tuple(str(request.args[1]).strip() for request in own)
+    return OptionLesson(str(own[0].args[0]), options, built.task.right(doc).positions[0])
 
 
 def _answer(built: BuiltCell, requests: Sequence[Instance]) -> Instance:

@@ -23,19 +23,19 @@ from harness.engines.energy import Reading, meter
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
 from harness.engines.tuning.learning import Learnt, learn
-from harness.engines.tuning.lessons import Lesson, Lessons, lessons_of
+from harness.engines.tuning.lessons import Lessons, lessons_of
 from harness.engines.tuning.ways import way_for
-from harness.errors import MachineError, ModelError
+from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import Tuning
 from harness.specs import ModelSpec, TaskSpec
 from harness.store.variants import Variants, variant_name
-from harness.treatments import TaskTraining, method_from
+from harness.treatments import ClassifierHead, TaskTraining, method_from
 from harness.wording import counted, duration
 
 log = logging.getLogger(__name__)
 
-_PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100}
+_PADDING = {"input_ids": 0, "attention_mask": 0, "labels": -100, "states": 0}
 """What fills rows up: no loss and no attention is there."""
 _EDITION = 1
 """Counts up when the same settings come to train otherwise: variants of before are then not taken."""
@@ -88,6 +88,10 @@ class Tuner:
                 seed=self._seed(cell),
                 allow_code=self._settings.allow_code,
             )
+            if (reason := self._way.why_not(lessons)) is not None:
+                raise HarnessError(
+                    f"task {task.name}: {self._spec.name} cannot be made {self._spec.variant} for it: {reason}"
+                )
             name = variant_name(self._spec, task.name, self._key(cell, lessons))
             with self._variants.making(name, waiting=lambda: pulse.doing("another worker trains it")) as making:
                 if making is not None:
@@ -106,7 +110,17 @@ class Tuner:
     def _key(self, cell: Cell, lessons: Lessons) -> str:
         """What decides the weights that come out, as 16 hex digits."""
         spec = self._spec
-        decides = [spec.name, spec.revision, spec.dtype, spec.treatment, self._seed(cell), lessons.digest, _EDITION]
+        decides: list[object] = [
+            spec.name,
+            spec.revision,
+            spec.dtype,
+            spec.treatment,
+            self._seed(cell),
+            lessons.digest,
+            _EDITION,
+        ]
+        if isinstance(self._how, ClassifierHead):
+            decides.append(lessons.classes)
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
     def _made(self, cell: Cell, task: TaskSpec, lessons: Lessons, folder: Path) -> dict[str, Any]:
@@ -156,10 +170,10 @@ class Tuner:
 
     def _trained(self, cell: Cell, lessons: Lessons, folder: Path) -> Learnt:
         torch.manual_seed(self._seed(cell))
-        copy = self._way.wrapped()
+        copy, rows = self._way.learner(lessons)
         learnt = learn(
             copy,
-            [_row(lesson, apart=self._lm.backend == "seq2seq") for lesson in lessons.lessons],
+            rows,
             self._how,
             rate=self._how.rate_for(self._parameters),
             seed=self._seed(cell),
@@ -176,19 +190,6 @@ class Tuner:
 
     def _cannot(self, error: ModelError) -> ModelError:
         return ModelError(f"{self._spec.name}: cannot be made {self._spec.variant}: {error}")
-
-
-def _row(lesson: Lesson, *, apart: bool) -> Mapping[str, list[int]]:
-    """What the model is given; `apart` where an encoder reads the prompt and a decoder learns the answer."""
-    tokens = list(lesson.tokens)
-    if apart:
-        read, answer = tokens[: lesson.prompt], tokens[lesson.prompt :]
-        return {"input_ids": read, "attention_mask": [1] * len(read), "labels": answer}
-    return {
-        "input_ids": tokens,
-        "attention_mask": [1] * len(tokens),
-        "labels": [*[-100] * lesson.prompt, *tokens[lesson.prompt :]],
-    }
 
 
 def _tuning(name: str, card: Mapping[str, Any], learnt: int) -> Tuning:

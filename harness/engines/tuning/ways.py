@@ -7,10 +7,11 @@ and puts that on the loaded model, from which it is taken off again before the n
 from __future__ import annotations
 
 import copy
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
@@ -18,14 +19,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from harness.engines.class_head import ClassHead, states_of
 from harness.engines.treating.matrices import matrices
+from harness.engines.tuning.learning import Row
+from harness.engines.tuning.lessons import Lesson, Lessons
 from harness.errors import ModelError
-from harness.treatments import Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments import ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining
 from harness.wording import count
 
 WEIGHTS = "weights.safetensors"
 """All weights of a model by their names in it, in its number format."""
 _ADAPTER = "adapter_model.safetensors"
+_FLAT = 1e-6
+"""Spread of a state from which on it tells documents apart."""
 _NAME = "default"
 """What peft calls an adapter that is given no name."""
 
@@ -41,11 +47,24 @@ class SoftReader(Protocol):
         ...
 
 
+class Learner(NamedTuple):
+    """What learns, and from what."""
+
+    model: Any
+    """A torch module that gives a loss."""
+    rows: Sequence[Row]
+    """Its inputs by name, one text each."""
+
+
 class TuningWay(Protocol):
     """One of the ways."""
 
-    def wrapped(self) -> Any:
-        """A model to train, a copy of the loaded one."""
+    def why_not(self, lessons: Lessons) -> str | None:
+        """Why a task's documents cannot be learnt from in this way; None when they can."""
+        ...
+
+    def learner(self, lessons: Lessons) -> Learner:
+        """A copy of the loaded model, or what is put on top of it, ready to be trained, and what it learns from."""
         ...
 
     def keep(self, trained: Any, folder: Path) -> None:
@@ -70,10 +89,29 @@ def way_for(how: TaskTraining, lm: Any) -> TuningWay:
     return _WAYS[type(how)](lm, how)
 
 
-class _AllWeights:
+class _OnTokens:
+    """A copy of the model learns to continue prompts with answers."""
+
+    def __init__(self, lm: Any) -> None:
+        # an encoder reads the prompt by itself, and a decoder learns the answer
+        self._apart = getattr(lm, "backend", "causal") == "seq2seq"
+
+    def why_not(self, lessons: Lessons) -> str | None:
+        return None
+
+    def learner(self, lessons: Lessons) -> Learner:
+        return Learner(self.wrapped(), [_row(lesson, apart=self._apart) for lesson in lessons.lessons])
+
+    def wrapped(self) -> Any:
+        """A copy of the loaded model, or an adapter around one."""
+        raise NotImplementedError
+
+
+class _AllWeights(_OnTokens):
     """Every parameter learns."""
 
     def __init__(self, lm: Any, how: Finetune) -> None:
+        super().__init__(lm)
         self._model, self._how = lm.model, how
 
     def wrapped(self) -> Any:
@@ -95,10 +133,11 @@ class _AllWeights:
         return sum(parameter.numel() for parameter in own.values())
 
 
-class _LowRank:
+class _LowRank(_OnTokens):
     """A product of two thin matrices beside each linear layer learns, and is added to it afterwards."""
 
     def __init__(self, lm: Any, how: Lora) -> None:
+        super().__init__(lm)
         self._model, self._how = lm.model, how
         self._targets = [one for one in matrices(lm.model) if one.attribute == "weight"]
         if not self._targets:
@@ -130,7 +169,7 @@ class _LowRank:
         return _merge(self._model, folder)
 
 
-class _Prompt:
+class _Prompt(_OnTokens):
     """Vectors that are read before every prompt learn."""
 
     def __init__(self, lm: Any, how: PromptTuning) -> None:
@@ -142,6 +181,7 @@ class _Prompt:
             )
         if how.tokens >= lm.max_length // 2:
             raise ModelError(f"{how.tokens} vectors leave little room for a prompt in {count(lm.max_length)} tokens")
+        super().__init__(lm)
         self._lm, self._how = cast(SoftReader, lm), how
 
     def wrapped(self) -> Any:
@@ -162,10 +202,73 @@ class _Prompt:
         return vectors.numel()
 
 
+class _Head:
+    """A linear classifier of the states of the model learns, and the model stays as it is."""
+
+    def __init__(self, lm: Any, how: ClassifierHead) -> None:
+        if lm.backend == "causal" and lm.model.base_model is lm.model:
+            raise ModelError("its output layer is no part of its own, in whose place a classifier could stand")
+        self._lm, self._how = lm, how
+        self._centre = self._scale = torch.zeros(())
+
+    def why_not(self, lessons: Lessons) -> str | None:
+        if lessons.classes:
+            return None
+        found = "differ from document to document" if lessons.choices else "are no classes, or there are none"
+        return (
+            f"the options of the task {found}; expected the same ones in each document, as in doc_to_choice: [yes, no]"
+        )
+
+    def learner(self, lessons: Lessons) -> Learner:
+        states = states_of(self._lm, [choice.question for choice in lessons.choices])
+        # each direction counts alike, and a step moves a logit by the learning rate at most, whatever the width
+        self._centre, spread = states.mean(0), states.std(0, correction=0)
+        self._scale = torch.where(spread > _FLAT, spread, torch.inf).reciprocal() / states.shape[1]
+        rows = [
+            {"states": state.tolist(), "labels": choice.right}
+            for state, choice in zip((states - self._centre) * self._scale, lessons.choices, strict=True)
+        ]
+        return Learner(_Probe(states.shape[1], lessons.classes, self._how.dropout or 0.0), rows)
+
+    def keep(self, trained: Any, folder: Path) -> None:
+        """The classifier of states as the model gives them, with the names of its classes."""
+        weight, bias = trained.linear.weight.detach().cpu(), trained.linear.bias.detach().cpu()
+        of_states = weight * self._scale
+        save_file(
+            {"weight": of_states.contiguous(), "bias": bias - of_states @ self._centre},
+            folder / WEIGHTS,
+            metadata={"classes": json.dumps(trained.classes)},
+        )
+
+    def put_on(self, folder: Path) -> int:
+        with safe_open(folder / WEIGHTS, framework="pt") as file:
+            classes = tuple(json.loads(file.metadata()["classes"]))
+            head = ClassHead(classes=classes, weight=file.get_tensor("weight"), bias=file.get_tensor("bias"))
+        self._lm.class_head = head
+        return head.weight.numel() + head.bias.numel()
+
+
+class _Probe(nn.Module):
+    """Logistic regression, which begins with all classes alike."""
+
+    def __init__(self, width: int, classes: tuple[str, ...], dropout: float) -> None:
+        super().__init__()
+        self.classes = classes
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(width, len(classes))
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, states: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.linear(self.dropout(states))
+        return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+
 _WAYS: dict[type[TaskTraining], Callable[[Any, Any], TuningWay]] = {
     Finetune: _AllWeights,
     Lora: _LowRank,
     PromptTuning: _Prompt,
+    ClassifierHead: _Head,
 }
 
 
@@ -214,3 +317,16 @@ def _merge(model: Any, folder: Path) -> int:
     merged = adapted.merge_and_unload(safe_merge=False)
     assert merged is model
     return learnt
+
+
+def _row(lesson: Lesson, *, apart: bool) -> Mapping[str, list[int]]:
+    """What the model is given; `apart` where an encoder reads the prompt and a decoder learns the answer."""
+    tokens = list(lesson.tokens)
+    if apart:
+        read, answer = tokens[: lesson.prompt], tokens[lesson.prompt :]
+        return {"input_ids": read, "attention_mask": [1] * len(read), "labels": answer}
+    return {
+        "input_ids": tokens,
+        "attention_mask": [1] * len(tokens),
+        "labels": [*[-100] * lesson.prompt, *tokens[lesson.prompt :]],
+    }
