@@ -13,17 +13,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from harness.store import Store
+from tests.builders import cell, model, result
 from tests.builders.hostile import BROWSER
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = " ".join(BROWSER)
 """What a model may answer and no page may obey."""
+PAGES = ("overview", "curves", "verdicts", "metric", "forecast", "shots", "classes", "leaderboard", "costs", "compare")
+"""The pages that show what the results say: all but Samples and Runs."""
 
 
 # --- Streamlit's own test driver ------------------------------------------------------------------------------------
@@ -58,6 +63,54 @@ def markup(app: AppTest) -> str:
     """What a browser would not show letter by letter: words of others must not be in it."""
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.warning)
     return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def walk(**address: str | list[str]) -> Iterator[AppTest]:
+    """Each page in turn, by one reader: starting the driver takes longer than showing a page."""
+    app = opened("overview", **address)
+    for page in PAGES:
+        yield app.switch_page(f"views/{page}.py").run()
+        assert not app.exception, page
+
+
+def charts(app: AppTest) -> list[str]:
+    """Each figure as plotly got it."""
+    return [chart.proto.spec for chart in app.get("plotly_chart")]
+
+
+class _Cells(HTMLParser):
+    """What stands in the cells of a table, row by row; markup inside a cell would be lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        self._inside = tag in ("th", "td")
+        if self._inside:
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.rows[-1][-1] += data
+
+
+def html_tables(app: AppTest) -> list[list[list[str]]]:
+    """The light tables of a page, headings first."""
+    found = []
+    for table in app.get("html"):
+        parser = _Cells()
+        parser.feed(table.proto.body)
+        found += [parser.rows] if parser.rows else []
+    return found
+
+
+def answered(store: Store, params: int, right: list[int], **changes: Any) -> None:
+    """Write a cell with samples: one document each that was answered rightly (1) or not (0)."""
+    store.write(result(cell(model=model(params), **changes), values=[float(r) for r in right]))
 
 
 # --- a server for a real browser ------------------------------------------------------------------------------------
