@@ -55,7 +55,7 @@ def code_digest() -> str:
     """A digest of the code that concludes, which an editor may change without a new version, and what it stands on."""
     digest = hashlib.sha256(f"{__version__} {version('numpy')} {version('scipy')}".encode())
     package = Path(harness.analysis.__path__[0])
-    others = [package.with_name(name) for name in ("wording.py", "leaderboard.py")]
+    others = [package.with_name("wording.py"), *package.with_name("leaderboard").rglob("*.py")]
     for path in sorted([*package.rglob("*.py"), *others]):
         digest.update(path.read_bytes())
     return digest.hexdigest()

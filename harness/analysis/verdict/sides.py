@@ -26,7 +26,7 @@ class Clear(NamedTuple):
     """Clearly below, (B, m)."""
 
 
-class Limits(NamedTuple):
+class SideLimits(NamedTuple):
     """How many successes put a size clearly to one side of a level."""
 
     above: Array
@@ -50,7 +50,7 @@ def clearly_below(k: Array, n: Array, level: Array) -> Mask:
     return below
 
 
-def limits(counts: Counts, redrawn: Array, level: Array) -> Limits:
+def limits(counts: Counts, redrawn: Array, level: Array) -> SideLimits:
     """The limits among the successes of redrawn curves.
 
     More successes are no less clearly above, so that weighing a few of hundreds of draws is enough to know of all.
@@ -67,7 +67,7 @@ def limits(counts: Counts, redrawn: Array, level: Array) -> Limits:
     nowhere = np.full((len(n), 1, counts.sizes), np.inf)
     ends = np.concatenate([-nowhere, ordered, nowhere], axis=1)
     most, fewest = (np.take_along_axis(ends, at[:, None], axis=1)[:, 0] for at in (not_below, above + 1))
-    return Limits(above=fewest, below=most)
+    return SideLimits(above=fewest, below=most)
 
 
 def _first(ordered: Array, shows: Callable[[Array], Mask]) -> Index:
