@@ -23,7 +23,7 @@ ModelRow = tuple[Value, ...]
 """Values of `MODEL_COLUMNS`."""
 
 
-class Board(NamedTuple):
+class Scoreboard(NamedTuple):
     """The content of the wide table."""
 
     scores: Mapping[ModelRow, Mapping[str, float]]
@@ -78,7 +78,7 @@ class Board(NamedTuple):
         return dict(zip(ranked, rank(models, documents, noise=noise), strict=True))
 
 
-def board_from(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> Board:
+def scoreboard(results: Iterable[CellResult], failures: Iterable[CellFailure]) -> Scoreboard:
     """Every headline score, and which of them are averaged; see `wide_table`."""
     done = sorted(results, key=lambda r: _place(r.cell))
     digests = _digests(done)
@@ -104,7 +104,7 @@ def board_from(results: Iterable[CellResult], failures: Iterable[CellFailure]) -
     for cell in failed:
         if cell.task_digest in digests.get(cell.task, ()):
             asked[row_of(cell)] |= {_column(cell, digests[cell.task])} & fit
-    return Board(
+    return Scoreboard(
         dict(sorted(scores.items(), key=lambda item: _row_place(item[0]))),
         {name: cell.metrics[0] for name, cell in columns.items()},
         averaged_settings(asked.values()),

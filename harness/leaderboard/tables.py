@@ -13,7 +13,7 @@ from harness.analysis.curves.frame import frame
 from harness.analysis.stats import normalised
 from harness.catalog.lm_eval_tasks.groups import TaskGroup
 from harness.group_scores import group_scores
-from harness.leaderboard.board import MODEL_COLUMNS, ModelRow, board_from, row_names, row_of
+from harness.leaderboard.board import MODEL_COLUMNS, ModelRow, row_names, row_of, scoreboard
 from harness.records import CellFailure, CellResult
 from harness.wording import interval, places
 
@@ -53,7 +53,7 @@ def wide_table(
         groups: groups of tasks whose scores get columns behind those of the tasks, and are never averaged.
     """
     done = list(results)
-    board = board_from(done, failures)
+    board = scoreboard(done, failures)
     of_groups: dict[str, dict[ModelRow, float]] = {}
     for score_of in group_scores(done, groups):
         of_groups.setdefault(score_of.column, {})[row_of(score_of.cell)] = score_of.value
@@ -113,7 +113,7 @@ def ranked_board(
         noise: finds the noise between training runs; None counts none.
         rank: finds the places; `kept_ranks.ranks_once` for those of a whole results folder.
     """
-    board = board_from(list(results), failures)
+    board = scoreboard(list(results), failures)
     of_rank, of_tasks = board.ranks(documents, noise, rank), board.tasks()
     means = {row: board.average(row) for row in board.scores}
     ordered = sorted(board.scores, key=lambda row: -math.inf if (mean := means[row]) is None else mean, reverse=True)
@@ -168,7 +168,7 @@ def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()
         results: as of `wide_table`.
         failures: as of `wide_table`.
     """
-    board = board_from(results, failures)
+    board = scoreboard(results, failures)
     without = sum(board.average(row) is None for row in board.scores)
     out = [name for name in board.metrics if name not in board.averaged]
     sentences = (
@@ -181,7 +181,7 @@ def left_out(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()
 
 def centred_table(results: Iterable[CellResult], failures: Iterable[CellFailure] = ()) -> pd.DataFrame:
     """Headline scores centred on chance, missing without a score: a row per model (the index), a column per setting."""
-    board = board_from(results, failures)
+    board = scoreboard(results, failures)
     rows = [
         [None if name not in values else normalised(values[name], metric) for name, metric in board.metrics.items()]
         for values in board.scores.values()
