@@ -43,8 +43,8 @@ _STEEPEST_LEVELLING = np.log(5) / SMOOTH_WIDTH
 """The same of a rise that sets in suddenly and levels off: four fifths of it take so many decades."""
 _SHOWS = 0.1
 """Level at which sizes scatter by more than documents explain."""
-_SAME_SPAN = 3
-"""Digits behind the point in which the decades that two curves span must agree to be fitted together."""
+_ALIKE = 3
+"""Digits behind the point in which the decades that two curves span, and their chance, agree when fitted together."""
 
 
 class Surprise(NamedTuple):
@@ -125,9 +125,10 @@ def narrow(counts: Counts, effect: float, *, needed: float = math.inf) -> Surpri
     degree of freedom: of a rise that takes exactly `SMOOTH_WIDTH` decades half of all draws look wider, and there D is
     0 (Chernoff 1954; Self and Liang 1987, case 5). Smooth curves are those of `sharp`, the straight line, the power law
     of the error, a logistic curve with a top at least `SMOOTH_WIDTH` decades wide, a straight line that leaves chance
-    at least so far below the largest size, and a rise that sets in suddenly and levels off, four fifths of which take
-    as long. phi is the scatter about the free curve, see `_scatter`, so that noise between runs is not taken for a
-    jump. With no noise the test finds nearly as many rises as any test at its level can (`tests/calibration/bound.py`).
+    at least so far below the largest size and would take as long to the best score, and a rise that sets in suddenly
+    and levels off, four fifths of which take as long. phi is the scatter about the free curve, see `_scatter`, so that
+    noise between runs is not taken for a jump. With no noise the test finds nearly as many rises as any test at its
+    level can (`tests/calibration/bound.py`).
 
     A curve is asked only when its smallest sizes, three or more, pooled, are below chance + `effect` (upper 95 % bound)
     and the largest one is above it. A curve that saturates after its jump is one of these: more sizes make the test
@@ -210,17 +211,20 @@ def _loglik(form: Form, counts: Counts) -> Array:
 
 
 def _long_hinge(counts: Counts) -> Array:
-    """Log-likelihood of a straight line that leaves chance `SMOOTH_WIDTH` decades or more below the largest size, (B,).
+    """Log-likelihood of a straight line that leaves chance and takes `SMOOTH_WIDTH` decades or more, (B,).
 
-    Where the line may leave chance depends on the decades that a curve spans, so that curves which span equally many
-    are fitted together.
+    It leaves chance at least so far below the largest size, and is no steeper than one that reaches the best score
+    after so many decades: a line is cut at the best score, and a steeper one would stand for any jump to it.
+
+    Where the line may leave chance depends on the decades that a curve spans, and how steep it may be on chance, so
+    that curves which agree in both are fitted together.
     """
-    spans = np.round(counts.x[:, -1] - counts.x[:, 0], _SAME_SPAN)
+    alike = np.round(np.column_stack([counts.x[:, -1] - counts.x[:, 0], counts.chance]), _ALIKE)
     loglik = np.empty(len(counts))
-    for span in np.unique(spans):
-        rows = np.flatnonzero(spans == span)
-        form = FORMS["hinge"].bounded(upper={"share": max(1.0 - SMOOTH_WIDTH / span, 0.0)})
-        loglik[rows] = fit(form, counts.rows(rows)).loglik
+    for span, chance in np.unique(alike, axis=0):
+        rows = np.flatnonzero((alike == (span, chance)).all(axis=1))
+        longest = {"share": max(1.0 - SMOOTH_WIDTH / span, 0.0), "slope": (1.0 - chance) / SMOOTH_WIDTH}
+        loglik[rows] = fit(FORMS["hinge"].bounded(upper=longest), counts.rows(rows)).loglik
     return loglik
 
 

@@ -179,3 +179,20 @@ def test_models_at_one_place_of_the_axis_have_no_narrow_rise() -> None:
     step = counts((STEP,))
     together = Counts(x=np.full_like(step.x, 8.0), k=step.k, n=step.n, chance=step.chance)
     assert narrow(together, 0.05).p.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25])
+@pytest.mark.parametrize("there", [2, 4, 5, 6])
+def test_a_jump_to_the_best_score_is_no_straight_line_however_far_below_the_largest_size(
+    there: int, chance: float
+) -> None:
+    # Ten sizes over three decades; from the jump on every document is right, and a steep line is cut there.
+    right = [200 * chance] * (10 - there) + [200] * there
+    assert narrow(counts(right, chance=chance), 0.05).p[0] < 1e-6
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.25])
+def test_a_straight_line_that_takes_a_decade_to_the_best_score_is_not_narrow(chance: float) -> None:
+    line = np.clip(chance + (1 - chance) * (np.arange(10) / 3 - 1), chance, 1.0)  # three sizes in every decade
+    right = np.random.default_rng(5).binomial(500, np.tile(line, (40, 1)))
+    assert (narrow(counts(right, n=500.0, chance=chance), 0.05).p < 0.01).mean() <= 0.05
