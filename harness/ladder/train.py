@@ -56,8 +56,8 @@ class TrainingRecord:
 def learning_rate(size: Size) -> float:
     """Peak learning rate: 4e-3 at width 64, falling with the square root of the width; lower from width 128 on.
 
-    At twice this rate a 43k model did not learn to look a value up, and just below it did. From width 128 on, models
-    trained by the square-root rule failed to learn sums that narrower models had learned.
+    At twice this rate a model of two layers and width 32 did not learn to look a value up, and just below it did. From
+    width 128 on, models trained by the square-root rule failed to learn sums that narrower models had learned.
     """
     return 4e-3 * math.sqrt(64 / size.width) if size.width < 128 else 0.3 / size.width
 
