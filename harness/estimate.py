@@ -13,7 +13,7 @@ from harness.plan import Cell, RunPlan
 from harness.records import CellResult
 from harness.schedule import Need, Node, bound, lanes, needs, simulate, weight_bytes
 from harness.specs import TaskSpec
-from harness.treatments import ClassifierHead, TaskTraining, method_from
+from harness.treatments import ClassifierHead, Distill, TaskTraining, method_from
 
 CHARS_PER_TOKEN = 4.0
 """English under a common BPE; documents are counted with their JSON keys, so this errs on the high side."""
@@ -124,7 +124,10 @@ def _training_seconds(cell: Cell, document: float, rate: float) -> float:
     # a classifier learns from states for which each document is read once
     seen, operations = (documents, 2.0) if isinstance(how, ClassifierHead) else (steps * how.batch, 6.0)
     read = seen * max(document, 1.0)
-    return steps * STEP_SECONDS + operations * (cell.model.params_active or cell.model.params) * read / rate
+    arithmetic = operations * (cell.model.params_active or cell.model.params)
+    if isinstance(how, Distill):
+        arithmetic += 2.0 * (how.teacher_params or 0)
+    return steps * STEP_SECONDS + arithmetic * read / rate
 
 
 def seconds_of(cell: Cell, task: TaskSpec, *, pace: float = 1.0, gpus: float | None = None) -> float:

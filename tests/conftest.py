@@ -34,7 +34,12 @@ FILES = (
             *("cli/test_doctor.py", "cli/test_formats.py", "cli/test_lm_eval_words.py", "cli/test_tasks_of_lm_eval.py"),
             *("cli/test_watch.py", "engines/test_server.py", "engines/test_vllm.py", "store/test_bucket.py"),
             *("cli/test_treatments.py", "report/test_supplement.py", "engines/tuning/test_learning.py"),
-            *("engines/tuning/test_head.py", "engines/tuning/test_tuner.py", "engines/tuning/test_ways.py"),
+            *(
+                "engines/tuning/test_distilling.py",
+                "engines/tuning/test_head.py",
+                "engines/tuning/test_tuner.py",
+                "engines/tuning/test_ways.py",
+            ),
         ),
         "outside",
     )

@@ -18,7 +18,7 @@ from harness.catalog.packaged import packaged_file
 from harness.catalog.served import SERVER, served_models
 from harness.catalog.tasks.keys import check_sections
 from harness.catalog.tasks.numbers import check_numbers
-from harness.errors import ModelError, PlanError
+from harness.errors import ModelError, PlanError, unknown
 from harness.plan import ALL, AUTO_ENGINE, RunPlan, Sweep, expand
 from harness.plan.formats import has_twin
 from harness.specs import Dtype, ModelSpec, Suite, TaskSpec
@@ -112,7 +112,10 @@ def select(
     if dtype is not None:
         specs = tuple(dict.fromkeys(replace(spec, dtype=dtype) for spec in specs))
     if asked := tuple(treatments) or _treatments_of(chosen):
-        specs = treated(specs, asked, catalog.treatments)
+        teachers = _Teachers(catalog, as_asked)
+        specs = treated(specs, asked, catalog.treatments, teachers)
+        teachers.check()
+        folders += teachers.folders
     kinds = {name: family.kind for name, family in catalog.families.items()}
     known = Known(kinds, {str(folder.path): folder.config for folder in folders})
     engines = engines_of(specs, engine, known)
@@ -178,6 +181,44 @@ def _check_chat(folders: Sequence[ModelFolder], models: Iterable[ModelSpec], cha
     if able and not chat:
         named = ", ".join(able.values())
         log.warning("asked in plain text in spite of a chat template: %s; see --apply-chat-template", named)
+
+
+class _Teachers:
+    """Finds the models that others are to learn from: those of the student's own family."""
+
+    def __init__(self, catalog: Catalog, as_asked: bool) -> None:
+        self._catalog, self._as_asked = catalog, as_asked
+        self._found: dict[tuple[str, str], ModelSpec | None] = {}
+        self.folders: list[ModelFolder] = []
+        """Folders of those that are local."""
+
+    def __call__(self, student: ModelSpec, name: str) -> ModelSpec | None:
+        """The model of this name in the family of a student, as it is now; None where there is none."""
+        family = self._catalog.families.get(student.family)
+        named = [m.name for m in family.models if name in (m.name, m.name.rpartition("/")[2])] if family else []
+        place = student.family, name
+        if place not in self._found:
+            self._found[place] = self._read(student.family, named[0]) if named else None
+        return self._found[place]
+
+    def _read(self, family: str, name: str) -> ModelSpec:
+        folders, (teacher,) = _models(self._catalog, (family,), (name,), self._as_asked)
+        self.folders += folders
+        return teacher
+
+    def check(self) -> None:
+        """Check that each teacher belongs to the family of at least one model; the cells of others fail.
+
+        Raises:
+            PlanError: one belongs to none.
+        """
+        for name in dict.fromkeys(name for _, name in self._found):
+            families = [family for family, of in self._found if of == name]
+            if all(self._found[family, name] is None for family in families):
+                known = [
+                    m.name for f in families if f in self._catalog.families for m in self._catalog.family(f).models
+                ]
+                raise PlanError(f"--treatment 'distill:{name}': {unknown('model', name, known)}")
 
 
 def _treatments_of(suites: Sequence[Suite]) -> tuple[str, ...]:

@@ -260,7 +260,7 @@ class TreatmentEntry(_Strict):
     """One of a file's `treatments`: a method, and its settings beside it."""
 
     name: _Treatment
-    method: Literal["quantise", "prune", "finetune", "lora", "prompt"]
+    method: Literal["quantise", "prune", "finetune", "lora", "prompt", "head", "distill"]
     bits: _Count | None = None
     share: _Number | None = None
     group: _Count | None = None
@@ -281,6 +281,9 @@ class TreatmentEntry(_Strict):
     rank: _Count | None = None
     alpha: _Number | None = None
     tokens: _Count | None = None
+    teacher: _Short | None = None
+    temperature: _Number | None = None
+    soft: _Number | None = None
     description: _Short = ""
     source: _Short | None = None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.schedule import Lane
 from harness.specs import ModelSpec, TaskSpec
+from harness.treatments import moved_teacher
 
 
 def package_folders() -> tuple[str, ...]:
@@ -47,7 +48,10 @@ def moved(lane: Lane, there: tuple[str, ...], here: tuple[str, ...]) -> Lane:
 
 
 def moved_model(model: ModelSpec, there: tuple[str, ...], here: tuple[str, ...]) -> ModelSpec:
-    """The model with its folder where it lies here."""
+    """The model, and that which it learns from, with their folders where they lie here."""
+    if model.treatment is not None:
+        settings = moved_teacher(model.treatment, lambda path: relocated(path, there, here))
+        model = replace(model, treatment=settings) if settings != model.treatment else model
     return model if model.path is None else replace(model, path=relocated(model.path, there, here))
 
 

@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,7 +111,12 @@ class Variants:
             with reported(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             made = Making(folder, {})
-            yield made
+            try:
+                yield made
+            except BaseException:
+                with suppress(OSError):  # it holds what a later try can go on from
+                    folder.rmdir()
+                raise
             with reported(folder):
                 replace_file(folder / CARD, json.dumps(made.card, indent=1).encode())
                 self._keep(folder, self._root / name)

@@ -16,14 +16,26 @@ from harness.treatments.choosing import (
     treatment_named,
     with_amounts,
 )
-from harness.treatments.training import ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining
-from harness.treatments.types import METHODS, Method, Prune, Quantise, Treatment, method_from, method_of
+from harness.treatments.training import ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.types import (
+    METHODS,
+    Method,
+    Prune,
+    Quantise,
+    Treatment,
+    identity_of,
+    method_from,
+    method_of,
+    moved_teacher,
+    teacher_path,
+)
 
 __all__ = [
     "BUILT_IN",
     "METHODS",
     "PLAIN",
     "ClassifierHead",
+    "Distill",
     "Finetune",
     "Lora",
     "Method",
@@ -35,10 +47,13 @@ __all__ = [
     "check_engine",
     "check_trainable",
     "engines_for",
+    "identity_of",
     "is_taken",
     "method_from",
     "method_of",
+    "moved_teacher",
     "name_of",
+    "teacher_path",
     "treated",
     "treatment_named",
     "with_amounts",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.errors import PlanError, unknown
 from harness.specs import ModelSpec, TaskSpec
-from harness.treatments.training import MOST_WIDE, ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.training import MOST_WIDE, ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining
 from harness.treatments.types import Method, Prune, Quantise, Treatment, method_from
 from harness.wording import cut, quoted
 
@@ -47,6 +47,8 @@ whole number of percent, `loraN` for every rank, `promptN` for every number of v
 every number of documents: `finetune@64`."""
 _SPARSE = re.compile(r"sparse([1-9][0-9]?)")
 _NUMBERED = re.compile(r"(lora|prompt)([1-9][0-9]{0,3})")
+_DISTILL = "distill:"
+"""How the name of a distillation begins; that of the teacher follows."""
 _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
 _TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
@@ -75,9 +77,9 @@ def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
     kind, has_amount, amount = name.partition("@")
     if has_amount and not _AMOUNT.fullmatch(amount):
         raise PlanError(f"--treatment {quoted(name)}: expected a number of documents after the @, such as {kind}@64")
-    found = own.get(kind) or BUILT_IN.get(kind) or _numbered(kind)
+    found = own.get(kind) or BUILT_IN.get(kind) or _numbered(kind) or _distilling(kind)
     if found is None:
-        known = (PLAIN[0], *BUILT_IN, "sparseNN", "loraN", "promptN", *own)
+        known = (PLAIN[0], *BUILT_IN, "sparseNN", "loraN", "promptN", f"{_DISTILL}MODEL", *own)
         raise PlanError(unknown("treatment", kind, known))
     return found.on(int(amount)) if has_amount else found
 
@@ -91,6 +93,14 @@ def _numbered(name: str) -> Treatment | None:
             return Treatment(name=name, method=Lora(rank=int(found[2])), source=_LORA)
         return Treatment(name=name, method=PromptTuning(tokens=int(found[2])), source=_PROMPT)
     return None
+
+
+def _distilling(name: str) -> Treatment | None:
+    """The distillation whose name has its teacher; None where it is no such name."""
+    teacher = name.removeprefix(_DISTILL)
+    if teacher == name or not teacher:
+        return None
+    return Treatment(name=name, method=Distill(teacher=teacher), source="Hinton et al. 2015, arXiv:1503.02531")
 
 
 def with_amounts(names: Iterable[str]) -> list[str]:
@@ -112,16 +122,33 @@ def name_of(variant: str) -> str:
     >>> name_of("int8"), name_of("mine@f9ac24"), name_of("finetune@64"), name_of("mine@64@f9ac24")
     ('int8', 'mine', 'finetune@64', 'mine@64')
     """
-    return variant if "@" not in variant or is_taken(variant.partition("@")[0]) else variant.rpartition("@")[0]
+    kind, has_more, _ = variant.partition("@")
+    always_the_same = kind in BUILT_IN or _numbered(kind) is not None
+    return variant if always_the_same or not has_more else variant.rpartition("@")[0]
 
 
 def is_taken(name: str) -> bool:
     """True for a name that no treatment of a user can have."""
-    return name in (*PLAIN, *BUILT_IN) or _numbered(name) is not None
+    return name in (*PLAIN, *BUILT_IN) or _numbered(name) is not None or name.startswith(_DISTILL)
 
 
-def treated(models: Sequence[ModelSpec], names: Iterable[str], own: Mapping[str, Treatment]) -> tuple[ModelSpec, ...]:
+def _no_teacher(student: ModelSpec, name: str) -> None:
+    return None
+
+
+def treated(
+    models: Sequence[ModelSpec],
+    names: Iterable[str],
+    own: Mapping[str, Treatment],
+    teacher_of: Callable[[ModelSpec, str], ModelSpec | None] = _no_teacher,
+) -> tuple[ModelSpec, ...]:
     """Each model in each of the variants that the treatments make, all plain models first if `none` is first.
+
+    Args:
+        models: the models as they are.
+        names: of treatments.
+        own: those of the user, by name.
+        teacher_of: finds the model of a name in the family of another; None where there is none.
 
     Raises:
         PlanError: a treatment is not known.
@@ -137,7 +164,11 @@ def treated(models: Sequence[ModelSpec], names: Iterable[str], own: Mapping[str,
             continue
         one = treatment_named(name, own)
         for model in models:
-            made.append(replace(model, variant=one.variant, treatment=one.settings, tuned=one.training is not None))
+            of_model = one
+            if isinstance(one.method, Distill):
+                of_model = one.taught_by(teacher_of(model, one.method.teacher))
+            variant, settings = of_model.variant, of_model.settings
+            made.append(replace(model, variant=variant, treatment=settings, tuned=one.training is not None))
     return tuple(made)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.errors import PlanError
 from harness.plausible import LARGEST_COUNT
@@ -24,6 +25,9 @@ MOST_WIDE = 4096
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskTraining:
     """What all trainings have: on how many documents, for how long, how fast, and when to stop."""
+
+    FOUND: ClassVar[tuple[str, ...]] = ()
+    """Settings that nobody chooses: they are found when a plan is made."""
 
     documents: int | None = None
     """Number of documents of the training split that are learnt from, the first of one permutation; None for all."""
@@ -196,6 +200,47 @@ class ClassifierHead(TaskTraining):
     def needs(self) -> str | None:
         """What a model and a task have to be like."""
         return "a task with a training split and the same options in each document"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Distill(TaskTraining):
+    """Train all weights on the answers and on what a larger model makes of them (Hinton et al. 2015, section 2).
+
+    The loss is soft · T² · KL(p_T ‖ q_T) + (1 - soft) · cross-entropy, over the tokens of the answers: p_T and q_T are
+    the distributions of teacher and student at temperature T. T² makes the share of the soft part the same at every T.
+    """
+
+    FOUND: ClassVar[tuple[str, ...]] = ("teacher_revision", "teacher_path", "teacher_params")
+    """Settings that nobody chooses: they are found when a plan is made."""
+
+    teacher: str
+    """Name of a larger model of the same family, which reads a text as the same tokens."""
+    temperature: float = 2.0
+    """Softens both distributions; 1 leaves them as they are."""
+    soft: float = 0.9
+    """Share of the teacher's distribution in the loss, above 0 and at most 1; the rest is that of the right answers."""
+    teacher_revision: str | None = None
+    """Commit, or fingerprint of a local folder, of the teacher's weights; None until a plan is made."""
+    teacher_path: str | None = None
+    """Folder of the teacher on this machine; None for a model of the hub."""
+    teacher_params: int | None = None
+    """Parameters of the teacher; None until a plan is made, and where the family has no such model."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings with which nothing is learnt."""
+        TaskTraining.__post_init__(self)
+        if not isinstance(self.teacher, str) or not self.teacher.strip():
+            raise PlanError(f"teacher is {quoted(self.teacher)}; expected the name of a model of the family")
+        _check_number("temperature", self.temperature, above=0.0, most=100.0)
+        _check_number("soft", self.soft, above=0.0, most=1.0)
+
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        return f"trains all weights to answer as {self.teacher} does (distillation), {self._length()}"
+
+    def needs(self) -> str | None:
+        """What a model and a task have to be like."""
+        return "a task with a training split; a larger model of the family with the same tokenizer"
 
 
 def is_whole(value: object) -> bool:

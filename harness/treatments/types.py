@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from harness.errors import ModelError, PlanError
 from harness.plausible import LARGEST_COUNT
-from harness.treatments.training import ClassifierHead, Finetune, Lora, PromptTuning, TaskTraining, is_whole
+from harness.specs import ModelSpec
+from harness.treatments.training import ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining, is_whole
 from harness.wording import percent, quoted
 
 
@@ -97,8 +98,13 @@ METHODS: Mapping[str, type[Method]] = {
     "lora": Lora,
     "prompt": PromptTuning,
     "head": ClassifierHead,
+    "distill": Distill,
 }
 """Every method by the name that files give it."""
+
+
+_PLACE = "teacher_path"
+"""The setting that tells where something lies on one machine."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,16 +127,17 @@ class Treatment:
         """What a model treated so has as its `variant`, which is part of the key of its cells.
 
         The settings of built-in treatments never change, and the name says it all. A digest of the settings follows the
-        name of one's own, so that results of earlier settings stay apart.
+        name of one's own, so that results of earlier settings stay apart, and that of a distillation, since the weights
+        of a teacher may change.
 
         >>> Treatment(name="int8", method=Quantise(bits=8)).variant
         'int8'
         >>> Treatment(name="mine", method=Quantise(bits=6), own=True).variant
         'mine@f9ac24'
         """
-        if not self.own:
+        if not self.own and not isinstance(self.method, Distill):
             return self.name
-        return f"{self.name}@{hashlib.sha256(self.settings.encode()).hexdigest()[:6]}"
+        return f"{self.name}@{hashlib.sha256(identity_of(self.settings).encode()).hexdigest()[:6]}"
 
     @property
     def training(self) -> TaskTraining | None:
@@ -150,6 +157,20 @@ class Treatment:
             raise PlanError(f"treatment {self.name!r} trains nothing; expected no number of documents after it")
         return replace(self, name=f"{self.name}@{documents}", method=replace(self.method, documents=documents))
 
+    def taught_by(self, teacher: ModelSpec | None) -> Treatment:
+        """The same distillation by a model whose weights are known; None where the family has no such model."""
+        assert isinstance(self.method, Distill)
+        if teacher is None:
+            return self
+        found = replace(
+            self.method,
+            teacher=teacher.name,
+            teacher_revision=teacher.revision,
+            teacher_path=teacher.path,
+            teacher_params=teacher.params,
+        )
+        return replace(self, method=found)
+
     @property
     def settings(self) -> str:
         """The method and its settings as JSON by sorted names, without those that go without saying.
@@ -160,17 +181,49 @@ class Treatment:
         name = next(name for name, kind in METHODS.items() if type(self.method) is kind)
         defaults = {field.name: field.default for field in fields(self.method)}
         said = {key: value for key, value in asdict(self.method).items() if value != defaults[key]}
-        return json.dumps({"method": name, **said}, sort_keys=True, separators=(",", ":"))
+        return _written({"method": name, **said})
+
+
+def identity_of(settings: str) -> str:
+    """Settings without the place of a teacher's folder, which is another one on another machine.
+
+    >>> identity_of('{"method":"distill","teacher":"m","teacher_path":"/m"}')
+    '{"method":"distill","teacher":"m"}'
+    """
+    return moved_teacher(settings, lambda _: None)
+
+
+def moved_teacher(settings: str, move: Callable[[str], str | None]) -> str:
+    """Settings with the folder of a teacher where `move` says; None leaves it out. Others stay as they are."""
+    if f'"{_PLACE}"' not in settings:
+        return settings
+    said = json.loads(settings)
+    place = move(said.pop(_PLACE))
+    if place is not None:
+        said[_PLACE] = place
+    return _written(said)
+
+
+def teacher_path(settings: str | None) -> str | None:
+    """Folder of the model that another one is to learn from; None where there is none."""
+    found: list[str] = []
+    moved_teacher(settings or "", lambda path: found.append(path))
+    return found[0] if found else None
+
+
+def _written(settings: Mapping[str, Any]) -> str:
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 
 
 def method_of(name: str, settings: Mapping[str, Any]) -> Method:
-    """The method called `name` with these settings.
+    """The method called `name` with these settings, as a user chooses them.
 
     Raises:
         PlanError: a setting is not one of the method, is missing, or has a value that makes no sense.
     """
     kind = METHODS[name]
-    known = [field.name for field in fields(kind)]
+    found = kind.FOUND if issubclass(kind, TaskTraining) else ()
+    known = [field.name for field in fields(kind) if field.name not in found]
     if others := [key for key in settings if key not in known]:
         raise PlanError(f"{others[0]} is no setting of method {name}; expected {', '.join(known)}")
     needed = [field.name for field in fields(kind) if field.default is MISSING]
@@ -187,6 +240,9 @@ def method_from(written: str) -> Method:
     """
     try:
         settings = dict(json.loads(written))
-        return method_of(settings.pop("method"), settings)
+        kind = METHODS[settings.pop("method")]
+        found = {name: settings.pop(name) for name in getattr(kind, "FOUND", ()) if name in settings}
+        made = method_of(next(name for name, one in METHODS.items() if one is kind), settings)
+        return replace(made, **found) if found else made
     except (ValueError, TypeError, KeyError, PlanError) as error:
         raise ModelError(f"treatment {quoted(written)}: is none that this version can make") from error

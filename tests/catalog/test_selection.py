@@ -6,9 +6,10 @@ import pytest
 import yaml
 
 from harness.catalog import load_catalog, select
-from harness.errors import HarnessError
+from harness.errors import HarnessError, PlanError
 from harness.runner import evaluate, prepare
 from harness.store import Store
+from harness.treatments import Distill, method_from
 from tests.builders.commands import write_toy
 from tests.builders.looking import looked_at
 
@@ -128,3 +129,17 @@ def test_suites_that_ask_for_different_treatments_are_run_one_by_one() -> None:
         HarnessError, match=r"suites ask for different treatments \(.*qa: none.*\): run them one by one"
     ):
         select(load_catalog(), suites=["qa", "treatments"], models=["ladder-12k"])
+
+
+def test_a_teacher_is_found_in_the_family_of_each_model_and_a_mistyped_one_is_refused() -> None:
+    catalog, of = load_catalog(), {"models": ["ladder-12k"], "tasks": ["topic"], "limit": 5}
+    (cell,) = select(catalog, treatments=["distill:ladder-43k@64"], **of).cells
+    how = method_from(str(cell.model.treatment))
+    assert isinstance(how, Distill)
+    (teacher,) = {one.model for one in select(catalog, **of | {"models": ["ladder-43k"]}).cells}
+    assert (how.documents, how.teacher_revision, how.teacher_path) == (64, teacher.revision, teacher.path)
+    assert how.teacher_params == teacher.params
+    with pytest.raises(
+        PlanError, match="--treatment 'distill:ladder-9': unknown model 'ladder-9'; known: ladder-108k,"
+    ):
+        select(catalog, treatments=["distill:ladder-9"], **of)

@@ -9,7 +9,7 @@ import pytest
 from harness.catalog import load_catalog
 from harness.catalog.yaml_files import TreatmentsFile, read_yaml, validated
 from harness.errors import CatalogError
-from harness.treatments import Quantise
+from harness.treatments import METHODS, Distill, Quantise
 
 OWN = """treatments:
 - name: six-bits
@@ -48,7 +48,7 @@ def test_other_settings_make_another_variant_and_other_words_do_not(tmp_path: Pa
         (
             "quantise",
             "distil",
-            "treatments[0].method is 'distil'; expected 'quantise', 'prune', 'finetune', 'lora' or 'prompt'",
+            "treatments[0].method is 'distil'; expected 'quantise', 'prune', 'finetune', 'lora', 'prompt', 'head'",
         ),
         ("six-bits", "int8", "treatments[0]: name is 'int8', which is built in; expected another"),
         ("six-bits", "sparse7", "treatments[0]: name is 'sparse7', which is built in; expected another"),
@@ -66,3 +66,27 @@ def test_a_name_that_two_files_define_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_text(OWN)
     with pytest.raises(CatalogError, match=r"treatment six-bits is already defined in .*a\.yaml"):
         load_catalog([tmp_path])
+
+
+def test_a_file_names_a_teacher_and_not_where_it_lies(tmp_path: Path) -> None:
+    text = "treatments:\n- name: small\n  method: distill\n  teacher: big\n  temperature: 4\n  soft: 0.5\n"
+    (entry,) = read(tmp_path, text).treatments
+    assert entry.treatment().method == Distill(teacher="big", temperature=4, soft=0.5)
+    for old, new, said in (
+        ("soft: 0.5", "soft: 1.5", "soft is 1.5; expected a number above 0 and at most 1"),
+        ("temperature: 4", "temperature: 0", "temperature is 0.0; expected a number above 0"),
+        ("  teacher: big\n", "", "teacher is missing, which method distill needs"),
+        ("soft: 0.5", "teacher_path: /x", "unknown key `treatments[0].teacher_path`"),
+        ("name: small", "name: distill:x", "treatments[0]"),
+    ):
+        with pytest.raises(CatalogError) as error:
+            read(tmp_path, text.replace(old, new))
+        assert said in str(error.value)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_can_be_named_in_a_file(tmp_path: Path, method: str) -> None:
+    needed = {"quantise": "bits: 4", "prune": "share: 0.5", "lora": "rank: 2", "distill": "teacher: big"}
+    setting = needed.get(method, "tokens: 4" if method in ("prompt", "prefix") else "")
+    (entry,) = read(tmp_path, f"treatments:\n- name: mine\n  method: {method}\n  {setting}\n").treatments
+    assert type(entry.treatment().method) is METHODS[method]

@@ -19,6 +19,7 @@ from harness.executors.ray.preflight import Seen, check_nodes, lacks, wanted_pat
 from harness.executors.relocation import moved, package_folders
 from harness.plan import RunPlan
 from harness.schedule import Lane, lanes
+from harness.treatments import teacher_path, treated
 from harness.version import __version__
 from tests import builders
 
@@ -105,3 +106,15 @@ def test_packaged_files_are_read_where_the_package_lies_on_the_node() -> None:
     assert found.task.config["other"] == ["/opt/y/tasksX"]
     assert found.task.data_files == (Path(here[2], "qa/data/t.jsonl"),)
     assert wanted_paths([moved(made, there, here)]) == (os.path.join(here[2], "qa/data/t.jsonl"),)
+
+
+def test_a_model_that_another_one_learns_from_is_looked_for_where_it_lies_on_the_node() -> None:
+    here, there = package_folders(), ("/opt/x/harness", "/x/harness", "/opt/y/tasks", "/y/tasks")
+    teacher = builders.model(4000, path="/opt/x/harness/ladder/weights/big")
+    student = builders.model(path="/opt/x/harness/ladder/weights/m")
+    (model,) = treated([student], ["distill:toy-4000"], {}, lambda *_: teacher)
+    task = builders.task()
+    made = moved(*lanes(RunPlan(cells=(builders.cell(model=model),), tasks={task.name: task})), there, here)
+    wanted = tuple(os.path.join(here[0], "ladder/weights", name) for name in ("m", "big"))
+    assert wanted_paths([made]) == wanted
+    assert teacher_path(made.jobs[0].cell.model.treatment) == wanted[1]

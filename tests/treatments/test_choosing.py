@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import PlanError
-from harness.treatments import Prune, check_engine, treated, treatment_named
+from harness.treatments import (
+    Distill,
+    Prune,
+    check_engine,
+    method_from,
+    moved_teacher,
+    name_of,
+    treated,
+    treatment_named,
+)
 from tests.builders.cells import cell, model
 
 
@@ -41,3 +50,31 @@ def test_engines_that_train_nothing_refuse_models_to_be_trained() -> None:
     check_engine(treated([model(1000)], ["int8"], {}), {"encoder"})
     check_engine(models, {"tree", "seq2seq"})
     check_engine(treated([model(1000)], ["head@64"], {}), {"encoder", "tree"})
+
+
+def test_a_distillation_is_known_by_the_weights_of_its_teacher() -> None:
+    student, teachers = model(1000), {"r1": model(4000, revision="r1"), "r2": model(4000, revision="r2")}
+    variants = []
+    for teacher in teachers.values():
+        for name in ("distill:toy-4000", "distill:toy-4000@64"):
+            (made,) = treated([student], [name], {}, lambda student, name, teacher=teacher: teacher)
+            assert name_of(str(made.variant)) == name
+            assert made.tuned
+            assert method_from(str(made.treatment)) == Distill(
+                teacher="toy-4000",
+                documents=64 if "@" in name else None,
+                teacher_revision=teacher.revision,
+                teacher_params=4000,
+            )
+            variants.append(made.variant)
+    assert len({*variants}) == 4
+
+
+def test_the_folder_of_a_teacher_is_no_part_of_what_a_distillation_is_called() -> None:
+    made = [
+        treated([model(1000)], ["distill:b"], {}, lambda *_, path=path: model(4000, name="b", path=path))[0]
+        for path in ("/here/b", "/there/b")
+    ]
+    assert made[0].variant == made[1].variant
+    assert made[0].treatment != made[1].treatment
+    assert moved_teacher(str(made[0].treatment), lambda path: path.replace("here", "there")) == made[1].treatment

@@ -48,6 +48,10 @@ Row = Mapping[str, Sequence[int] | int]
 """Inputs of the model by name: token ids and labels of one text."""
 
 
+TokenLoss = Callable[[Any, Mapping[str, Tensor]], Tensor]
+"""What a model that is given these inputs loses at each token that is learnt [tokens], in place of its own loss."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Learnt:
     """How a training went."""
@@ -74,6 +78,7 @@ def learn(
     padding: Mapping[str, int],
     folder: Path,
     device: str,
+    loss_of: TokenLoss | None = None,
 ) -> Learnt:
     """Train a model where it lies.
 
@@ -86,6 +91,7 @@ def learn(
         padding: input -> value that fills shorter rows up.
         folder: where checkpoints lie, and are looked for; the loss curve goes there as well.
         device: torch device.
+        loss_of: gives the loss; None for the model's own.
 
     Raises:
         HarnessError: there is nothing to learn from, or the loss is no number.
@@ -104,6 +110,7 @@ def learn(
             data_collator=lambda batch: _padded(batch, padding),
             callbacks=[told, LossFile(folder), *looks],
         )
+        trainer.loss_of = loss_of
         last = _last(folder / CHECKPOINTS)
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=last)
@@ -198,7 +205,19 @@ def _padded(batch: Sequence[Row], padding: Mapping[str, int]) -> dict[str, Tenso
 
 
 class _Trainer(Trainer):
-    """A `Trainer` that goes on where a checkpoint cannot be written, as on a full disk."""
+    """A `Trainer` with a loss of one's own, that goes on where a checkpoint cannot be written, as on a full disk."""
+
+    loss_of: TokenLoss | None = None
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if self.loss_of is None:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        lost = self.loss_of(model, inputs)
+        # the tokens of all passes of a step, where they are counted; otherwise the passes count alike
+        loss = lost.mean() if num_items_in_batch is None else lost.sum() / num_items_in_batch
+        return (loss, {}) if return_outputs else loss
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         try:

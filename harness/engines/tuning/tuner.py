@@ -11,6 +11,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import torch
 from harness.engines import pulse
 from harness.engines.documents import DocumentCache
 from harness.engines.energy import Reading, meter
+from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
 from harness.engines.tuning.learning import Learnt, learn
@@ -30,7 +33,7 @@ from harness.plan import Cell
 from harness.records import Tuning
 from harness.specs import ModelSpec, TaskSpec
 from harness.store.variants import Variants, variant_name
-from harness.treatments import ClassifierHead, TaskTraining, method_from
+from harness.treatments import ClassifierHead, Distill, TaskTraining, identity_of, method_from
 from harness.wording import counted, duration
 
 log = logging.getLogger(__name__)
@@ -61,7 +64,7 @@ class Tuner:
         self._worn: tuple[object, ...] | None = None
         self._tuning: Tuning | None = None
         try:
-            self._way = way_for(how, lm)
+            self._way = way_for(how, lm, model.params, self._teacher)
         except ModelError as error:
             raise self._cannot(error) from error
 
@@ -88,11 +91,11 @@ class Tuner:
                 seed=self._seed(cell),
                 allow_code=self._settings.allow_code,
             )
-            if (reason := self._way.why_not(lessons)) is not None:
+            name = variant_name(self._spec, task.name, self._key(cell, lessons))
+            if self._variants.card(name) is None and (reason := self._way.why_not(lessons)) is not None:
                 raise HarnessError(
                     f"task {task.name}: {self._spec.name} cannot be made {self._spec.variant} for it: {reason}"
                 )
-            name = variant_name(self._spec, task.name, self._key(cell, lessons))
             with self._variants.making(name, waiting=lambda: pulse.doing("another worker trains it")) as making:
                 if making is not None:
                     making.card.update(self._made(cell, task, lessons, making.folder))
@@ -104,6 +107,22 @@ class Tuner:
             self._worn = asked
         return self._tuning
 
+    def _teacher(self) -> TransformersLM:
+        """The model that this one is to learn from, loaded as it is."""
+        how, spec = self._how, self._spec
+        assert isinstance(how, Distill)
+        teacher = replace(
+            spec,
+            name=how.teacher,
+            path=how.teacher_path,
+            revision=str(how.teacher_revision),
+            params=int(how.teacher_params or 0),
+            variant=None,
+            treatment=None,
+            tuned=False,
+        )
+        return load_model(TransformersLM, teacher, self._settings, self._device)
+
     def _seed(self, cell: Cell) -> int:
         return self._how.seed + cell.seed
 
@@ -114,7 +133,7 @@ class Tuner:
             spec.name,
             spec.revision,
             spec.dtype,
-            spec.treatment,
+            identity_of(spec.treatment or ""),
             self._seed(cell),
             lessons.digest,
             _EDITION,
@@ -142,7 +161,7 @@ class Tuner:
             "revision": spec.revision,
             "dtype": spec.dtype,
             "variant": spec.variant,
-            "treatment": json.loads(spec.treatment or "{}"),
+            "treatment": json.loads(identity_of(spec.treatment or "{}")),
             "task": task.name,
             "task_digest": task.digest,
             "prompt": cell.prompt,
@@ -170,7 +189,10 @@ class Tuner:
 
     def _trained(self, cell: Cell, lessons: Lessons, folder: Path) -> Learnt:
         torch.manual_seed(self._seed(cell))
-        copy, rows = self._way.learner(lessons)
+        try:
+            copy, rows, loss_of = self._way.learner(lessons)
+        except ModelError as error:
+            raise self._cannot(error) from error
         learnt = learn(
             copy,
             rows,
@@ -180,9 +202,10 @@ class Tuner:
             padding=_PADDING,
             folder=folder,
             device=self._device,
+            loss_of=loss_of,
         )
         self._way.keep(copy, folder)
-        del copy
+        del copy, loss_of
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -18,6 +18,7 @@ from harness.executors.ray import look as looking
 from harness.executors.ray.memory import memory_needed, total_memory
 from harness.executors.relocation import package_folders
 from harness.schedule import Lane
+from harness.treatments import teacher_path
 from harness.version import __version__
 from harness.wording import cut
 
@@ -42,8 +43,9 @@ class Seen:
 
 
 def wanted_paths(lanes: Sequence[Lane]) -> tuple[str, ...]:
-    """Files and folders that workers will read: local models, data and code of tasks."""
-    models = [lane.model.path for lane in lanes if lane.model.path is not None and lane.engine not in WITHOUT_MODEL]
+    """Files and folders that workers will read: local models, and those that they learn from, data and code of tasks."""
+    loaded = [lane.model for lane in lanes if lane.engine not in WITHOUT_MODEL]
+    models = [path for model in loaded for path in (model.path, teacher_path(model.treatment)) if path is not None]
     tasks = {id(job.task): job.task for lane in lanes for job in lane.jobs}
     files = [str(path) for task in tasks.values() for path in (*task.data_files, *task.code_files)]
     folders = [str(task.data_folder) for task in tasks.values() if task.data_folder is not None]

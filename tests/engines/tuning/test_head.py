@@ -77,7 +77,7 @@ def trained(lm: Any, folder: Path) -> None:
     how = ClassifierHead(steps=100, batch=8)
     way = way_for(how, lm)
     torch.manual_seed(0)
-    model, rows = way.learner(lessons())
+    model, rows, _ = way.learner(lessons())
     learn(model, rows, how, rate=how.rate_for(1), seed=0, padding=PADDING, folder=folder, device="cpu")
     way.keep(model, folder)
 
@@ -111,7 +111,7 @@ def test_a_state_that_is_the_same_in_all_documents_counts_for_nothing(tmp_path: 
     lm = zoo.build_tree("llama")
     way = way_for(QUICK, lm)
     same = OptionLesson("red", ("yes", "no"), 0)
-    model, rows = way.learner(Lessons(lessons=(), left_out=0, shortened=0, choices=(same, same)))
+    model, rows, _ = way.learner(Lessons(lessons=(), left_out=0, shortened=0, choices=(same, same)))
     assert {value for row in rows for value in row["states"]} == {0.0}  # type: ignore[union-attr]
     way.keep(model, tmp_path)
     assert torch.isfinite(load_file(tmp_path / "weights.safetensors")["weight"]).all()
