@@ -207,7 +207,7 @@ def moved_teacher(settings: str, move: Callable[[str], str | None]) -> str:
 def teacher_path(settings: str | None) -> str | None:
     """Folder of the model that another one is to learn from; None where there is none."""
     found: list[str] = []
-    moved_teacher(settings or "", lambda path: found.append(path))
+    moved_teacher(settings or "", found.append)
     return found[0] if found else None
 
 

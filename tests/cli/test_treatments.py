@@ -54,7 +54,7 @@ def test_a_plan_has_every_model_in_every_variant(emergence: Emergence, own: Path
     [
         (
             ("--treatment", "int9"),
-            "unknown treatment 'int9'; known: finetune, head, int4, int8, int8-dynamic, lora8,",
+            "unknown treatment 'int9'; known: distill:MODEL, finetune, head, int4, int8, int8-dynamic, lora8,",
         ),
         (("--treatment", "none,int8", "--engine", "simulated"), "--treatment 'int8': engine simulated answers with"),
     ],

@@ -114,7 +114,9 @@ def test_a_model_that_another_one_learns_from_is_looked_for_where_it_lies_on_the
     student = builders.model(path="/opt/x/harness/ladder/weights/m")
     (model,) = treated([student], ["distill:toy-4000"], {}, lambda *_: teacher)
     task = builders.task()
-    made = moved(*lanes(RunPlan(cells=(builders.cell(model=model),), tasks={task.name: task})), there, here)
+    made = moved(
+        *lanes(RunPlan(cells=(builders.cell(model=model, engine="tree"),), tasks={task.name: task})), there, here
+    )
     wanted = tuple(os.path.join(here[0], "ladder/weights", name) for name in ("m", "big"))
     assert wanted_paths([made]) == wanted
     assert teacher_path(made.jobs[0].cell.model.treatment) == wanted[1]

@@ -43,7 +43,7 @@ class Seen:
 
 
 def wanted_paths(lanes: Sequence[Lane]) -> tuple[str, ...]:
-    """Files and folders that workers will read: local models, and those that they learn from, data and code of tasks."""
+    """Files and folders that workers will read: local models, those that they learn from, data and code of tasks."""
     loaded = [lane.model for lane in lanes if lane.engine not in WITHOUT_MODEL]
     models = [path for model in loaded for path in (model.path, teacher_path(model.treatment)) if path is not None]
     tasks = {id(job.task): job.task for lane in lanes for job in lane.jobs}
