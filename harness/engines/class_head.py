@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harness.engines import pulse
 from harness.engines.encoder.lm import EncoderLM
-from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.transformers_lm import TransformersLM
 from harness.errors import HarnessError
 from harness.wording import cut, quoted
 

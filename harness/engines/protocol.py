@@ -104,7 +104,7 @@ class CuttingEngine(Engine, Protocol):
 
 ENGINES: dict[str, str] = {
     "tree": "harness.engines.tree.lm:TreeEngine",
-    "lm-eval": "harness.engines.lm_eval_bridge:LmEvalEngine",
+    "lm-eval": "harness.engines.lm_eval_engine:LmEvalEngine",
     "seq2seq": "harness.engines.seq2seq:Seq2SeqEngine",
     "encoder": "harness.engines.encoder.engine:EncoderEngine",
     "vllm": "harness.engines.vllm_lm:VllmEngine",

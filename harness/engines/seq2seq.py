@@ -19,9 +19,10 @@ from lm_eval.api.instance import Instance
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.writing import BatchRules, until_end, write_texts
 from harness.errors import HarnessError, ModelError
 from harness.schedule import Lane

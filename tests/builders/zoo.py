@@ -21,7 +21,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 import harness
-from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.lm import TreeLM
 
 DEVICE = "cpu"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import models, tasks, zoo

@@ -15,7 +15,7 @@ from lm_eval.api.instance import Instance
 from harness.engines.answers import evaluate_with
 from harness.engines.cell_model import in_one_context
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.errors import HarnessError
 from harness.records import CellResult

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from harness.catalog.models.folders import ModelFolder
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import ModelError
 from harness.specs import ModelSpec, TaskSpec

@@ -13,7 +13,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from harness import __version__
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import is_out_of_memory
 from harness.engines.protocol import EngineSettings, attempt, open_engine
 from harness.errors import HarnessError, ModelError

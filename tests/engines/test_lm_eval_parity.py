@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from harness.engines.documents import read_documents
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.shots import permutation
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec

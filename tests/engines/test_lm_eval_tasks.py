@@ -13,7 +13,7 @@ from lm_eval.tasks import TaskManager
 
 from harness.catalog import load_catalog
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.lm_tasks import build_cell
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import CatalogError, HarnessError

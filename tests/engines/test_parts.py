@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.engines import answers
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import CellPart, EngineSettings, attempt_join
 from harness.engines.simulated import SimulatedEngine
 from harness.engines.tree.lm import TreeEngine

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.errors import HarnessError
 from harness.plan.formats import Format, twin_metrics
 from harness.records import CellResult

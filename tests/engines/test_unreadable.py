@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.catalog import load_catalog
-from harness.engines.lm_eval_bridge import TransformersLM
 from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
+from harness.engines.transformers_lm import TransformersLM
 from harness.errors import ModelError
 from harness.specs import ModelSpec
 

@@ -12,7 +12,7 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.evaluator import evaluate
 from lm_eval.models.huggingface import HFLM
 
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.engines.tree.lm import TreeEngine
 from harness.specs import MetricSpec, ModelSpec, TaskSpec

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.lm import TreeLM
 from tests.builders import prompts, zoo
 

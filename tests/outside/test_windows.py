@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.lm import TreeLM
 from tests.builders import prompts, zoo
 from tests.builders.outside import ENGINES, answered, choices, model_folder, refused, task_of

@@ -15,7 +15,7 @@ from harness.engines.encoder.classifier import ClassifierLM
 from harness.engines.encoder.lm import EncoderLM
 from harness.engines.encoder.masked import MaskedLM
 from harness.engines.encoder.tagger import TaggerLM
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import load_model
 from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.unreadable import unreadable

@@ -9,7 +9,7 @@ import torch
 from lm_eval.api.instance import Instance
 from torch import Tensor, nn
 
-from harness.engines.lm_eval_bridge import TransformersLM
+from harness.engines.transformers_lm import TransformersLM
 from harness.errors import HarnessError
 
 

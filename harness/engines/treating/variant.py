@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from harness.engines.treating.matrices import matrices, relative_change
 from harness.engines.treating.pruning import prune_weights
 from harness.engines.treating.rounding import round_weights
@@ -57,17 +55,3 @@ def treat(model: Any, spec: ModelSpec) -> Weights:
 def _bytes(model: Any) -> int:
     """Bytes of all parameters, those that layers share counted once."""
     return sum(parameter.nbytes for parameter in model.parameters())
-
-
-def peak_memory() -> int | None:
-    """Most bytes of GPU memory that tensors took since `forget_peak`, all GPUs together; None without one."""
-    if not torch.cuda.is_available():
-        return None
-    return sum(torch.cuda.max_memory_allocated(device) for device in range(torch.cuda.device_count()))
-
-
-def forget_peak() -> None:
-    """Begin anew to look for the most memory."""
-    if torch.cuda.is_available():
-        for device in range(torch.cuda.device_count()):
-            torch.cuda.reset_peak_memory_stats(device)

@@ -13,8 +13,9 @@ from lm_eval.api.instance import Instance
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from torch import Tensor
 
-from harness.engines.lm_eval_bridge import LmEvalEngine, TransformersLM
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import load_model
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_requests
 from harness.engines.tree.attention import tree_attention_on
 from harness.engines.tree.generation import NotNumbersError, Pieces, Text

@@ -21,10 +21,10 @@ import torch
 from harness.engines import pulse
 from harness.engines.documents import DocumentCache
 from harness.engines.energy import Reading, meter
-from harness.engines.lm_eval_bridge import TransformersLM
 from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tuning.learning import Learnt, learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
 from harness.engines.tuning.ways import way_for

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings, attempt, open_engine
 from harness.engines.tree import attention
 from harness.engines.tree.lm import GPU_BUDGET, TreeEngine

@@ -12,8 +12,8 @@ import torch
 
 from harness.engines.answers import evaluate_with
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_eval_bridge import TransformersLM
 from harness.engines.protocol import EngineSettings
+from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree import trees
 from harness.engines.tree.attention import STEP
 from harness.engines.tree.lm import TreeLM

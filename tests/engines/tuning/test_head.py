@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from harness.engines.class_head import ClassHead, states_of
 from harness.engines.encoder.masked import MaskedLM
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.engines.tree.lm import TreeEngine
 from harness.engines.tuning import tuner

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.engines.documents import DocumentCache
-from harness.engines.lm_eval_bridge import LmEvalEngine
+from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings
 from harness.engines.tree.lm import TreeEngine
 from harness.engines.tuning import tuner

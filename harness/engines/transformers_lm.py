@@ -1,183 +1,44 @@
-"""The engine that lm-eval users know: transformers models through lm-eval's own `HFLM`."""
+"""A model of transformers that answers requests through lm-eval's own `HFLM`."""
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
-import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
-
-# before tokenizers are loaded: they fork no threads in a worker that may fork later
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
 from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from lm_eval.models.utils_hf import stop_sequences_criteria
-from transformers.utils.peft_utils import find_adapter_config_file
 
-from harness.engines.answers import answer_part_with, evaluate_with, join_with
 from harness.engines.cell_model import in_one_context
 from harness.engines.chats import written_turns
+from harness.engines.checked_loading import CheckedHFLM
 from harness.engines.decoding import ContinuationDecoder
-from harness.engines.documents import DocumentCache
 from harness.engines.encoding import EncodedTexts, TokenCache, tokens_alike
-from harness.engines.foreign import check_kernels, code_of
-from harness.engines.joined import joined_answers
-from harness.engines.loading import is_out_of_memory, load_model
 from harness.engines.pairs import Pair, check_scorable, encode_pairs, no_first_token
-from harness.engines.protocol import CellPart, EngineSettings
-from harness.engines.provenance import host
 from harness.engines.stretched import Stretch
-from harness.engines.treating import forget_peak, peak_memory, treat
-from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
-from harness.errors import HarnessError, MachineError, ModelError
-from harness.plan import Cell
-from harness.records import CellResult, Tuning, Weights
-from harness.schedule import Lane
-from harness.specs import ModelSpec, TaskSpec
-from harness.wording import counted, duration
+from harness.records import Weights
 
 if TYPE_CHECKING:
     from harness.engines.class_head import ClassHead
-    from harness.engines.tuning import Tuner
-
-log = logging.getLogger(__name__)
-
-Made = TypeVar("Made")
 
 
-class LmEvalEngine:
-    """One model loaded by transformers and evaluated through lm-eval."""
+class TransformersLM(CheckedHFLM):
+    """`HFLM` that encodes a text once, and ends each text at its own stop string."""
 
-    def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
-        _quiet()
-        if settings.threads is not None:
-            torch.set_num_threads(settings.threads)
-        self._settings = settings
-        self._device = _device(settings.device)
-        if (model.gpus or 0) >= 1 and settings.device == "auto" and self._device == "cpu":
-            log.warning("%s asks for %g GPU(s) and runs on the CPU, as no GPU is seen here", model.name, model.gpus)
-        self._data = DocumentCache()
-        self._local, self._told = model.path is not None, False  # for local models the warning comes before the run
-        started = time.perf_counter()
-        self._lm = self._load(model)
-        self._lm.weights = treat(self._lm.model, model)
-        self._tuner = _tuner(self._lm, model, settings, self._data, self._device) if model.tuned else None
-        took, where = duration(time.perf_counter() - started), _device_name(self._device)
-        log.info("%s loaded in %s on %s as %s", model.name, took, where, model.dtype)
-
-    @staticmethod
-    def refusals(lane: Lane, settings: EngineSettings) -> Mapping[int, HarnessError]:
-        """Jobs that are refused before the model's weights are loaded, by their positions."""
-        return joined_answers(lane)
-
-    def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
-        """Answer every document of the cell. When memory runs out, the batch size is halved, also for later cells."""
-        tuning = self._tuned(cell, task)
-        forget_peak()
-        result = self._smaller_until_it_fits(
-            lambda: evaluate_with(self._lm, cell, task, device=_device_name(self._device), **self._with), cell
-        )
-        peak = peak_memory() if self._device.startswith("cuda") else None
-        made = replace(result.provenance, weights=self._lm.weights, tuning=tuning, peak_bytes=peak)
-        return replace(result, provenance=made)
-
-    def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
-        """Answer some documents of the cell."""
-        self._tuned(cell, task)
-        return self._smaller_until_it_fits(
-            lambda: answer_part_with(self._lm, cell, task, documents, **self._with), cell
-        )
-
-    def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
-        """The result of the cell from the answers to all its documents."""
-        tuning = self._tuned(cell, task)
-        where = _device_name(self._device)
-        result = self._smaller_until_it_fits(
-            lambda: join_with(self._lm, cell, task, parts, device=where, **self._with), cell
-        )
-        return replace(result, provenance=replace(result.provenance, weights=self._lm.weights, tuning=tuning))
-
-    def _tuned(self, cell: Cell, task: TaskSpec) -> Tuning | None:
-        """Make the model the variant that was trained on the task; None for a model that is the same for all tasks."""
-        if self._tuner is None:
-            return None
-        self._lm.begin(cell.seed)
-        try:
-            return self._tuner.prepare(cell, task)
-        finally:
-            self._lm.forget()
-
-    @property
-    def _with(self) -> dict[str, Any]:
-        return {"data": self._data, "settings": self._settings}
-
-    def _smaller_until_it_fits(self, work: Callable[[], Made], cell: Cell) -> Made:
-        while True:
-            try:
-                return self._at_work(work, cell)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or not self._lm.can_shrink:
-                    raise
-            # outside the except block: the traceback would keep the failed batch alive
-            self._lm.shrink()
-            _free_memory()
-
-    def take_over(self, before: LmEvalEngine) -> None:
-        """Ask the cells of the engine before as they were put together for its model, as far as they are the same."""
-        self._data.cells = before._data.cells
-
-    def close(self) -> None:
-        """Free the model, and the documents of tasks."""
-        if self._tuner is not None:
-            self._tuner.close()
-        del self._lm, self._tuner
-        self._data = DocumentCache(self._data.cells)
-        _free_memory()
-
-    def _load(self, model: ModelSpec) -> TransformersLM:
-        return load_model(TransformersLM, model, self._settings, self._device)
-
-    def _at_work(self, work: Callable[[], Made], cell: Cell) -> Made:
-        # tasks that sample draw the same texts every time
-        torch.manual_seed(cell.seed)
-        self._lm.begin(cell.seed)
-        if not (self._told or cell.chat or self._local) and self._lm.tokenizer.chat_template is not None:
-            log.warning(
-                "%s: asked in plain text in spite of a chat template; see --apply-chat-template", cell.model.name
-            )
-            self._told = True
-        try:
-            return work()
-        finally:
-            self._lm.forget()
-
-
-class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
-    """`HFLM` that encodes a text once, ends each text at its own stop string and refuses missing weights."""
-
-    _model: Any
     batch_size_per_gpu: int
     gives_likelihoods = True
     weights: Weights | None = None
     class_head: ClassHead | None = None
     """What chooses among options in place of their likelihoods; None for a model that was given no such head."""
 
-    def __init__(self, *, tokenizer_code: bool = False, **kwargs: Any) -> None:
-        """`tokenizer_code`: Python files of the tokenizer may run; `kwargs` are those of `HFLM`."""
-        self._tokenizer_code = tokenizer_code
+    def __init__(self, **kwargs: Any) -> None:
+        """Load the model; `kwargs` are those of `CheckedHFLM`."""
         super().__init__(**kwargs)
         self.fallback: str | None = None
-        self.foreign_code = code_of([self._config, self._model, self.tokenizer, getattr(self._model, "generate", None)])
-        self.name = str(self.model.name_or_path)
         self.stretch = Stretch(self.model)
         end = self.eot_token_id
         self.eos_text = None if end is None else self.tok_decode(end, skip_special_tokens=False)
@@ -408,51 +269,6 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
     def _beams(self, options: Mapping[str, Any]) -> int:
         return options.get("num_beams") or self.model.generation_config.num_beams or 1
 
-    def _get_config(self, pretrained: str, *, trust_remote_code: bool = False, **kwargs: Any) -> None:
-        if find_adapter_config_file(pretrained, revision=kwargs.get("revision")):
-            # transformers would load the adapter's base, whatever weights lie beside it
-            raise ModelError(f"{pretrained}: is a PEFT adapter and not a model; merge it with its base and name that")
-        super()._get_config(pretrained, trust_remote_code=trust_remote_code, **kwargs)
-        if not trust_remote_code:
-            check_kernels(self._config, pretrained)
-
-    def _create_tokenizer(
-        self, pretrained: str, tokenizer: Any, *, revision: str, trust_remote_code: bool = False, **kwargs: Any
-    ) -> None:
-        # pass the config on: transformers would load it again, and run its code with the permission for the tokenizer's
-        if self._tokenizer_code:
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
-                pretrained, config=self._config, revision=revision, trust_remote_code=True
-            )
-            return
-        if isinstance(pretrained, str):  # a model that a caller in Python made has a tokenizer that is made too
-            check_before_loading(pretrained, revision)
-        try:
-            super()._create_tokenizer(pretrained, tokenizer, revision=revision, trust_remote_code=False, **kwargs)
-            tried(self.tokenizer)
-        except ValueError as error:
-            if "trust_remote_code" not in str(error):
-                raise
-            raise ModelError(
-                f"{pretrained}: the tokenizer comes with Python code of its own; agree with --allow-tokenizer-code"
-            ) from error
-
-    def _create_model(self, *args: Any, **kwargs: Any) -> None:
-        super()._create_model(*args, output_loading_info=True, **kwargs)
-        self._model, info = self._model
-        # transformers draws missing weights at random and only logs it
-        if info["missing_keys"]:
-            missing = sorted(info["missing_keys"])
-            raise ModelError(f"{self._model.name_or_path}: {len(missing)} weights are missing, {missing[0]} first")
-        # this list leaves out weights that transformers itself knows to be unused
-        if left := sorted(info["unexpected_keys"]):
-            log.warning(
-                "%s: %s of the folder are not used, %s first: is config.json the one that was saved with them?",
-                self._model.name_or_path,
-                counted(len(left), "weight"),
-                left[0],
-            )
-
     def _model_generate(self, context: torch.Tensor, max_length: int, stop: list[str], **kwargs: Any) -> torch.Tensor:
         if self._beams(kwargs) > 1:
             # beams change places, so a row does not stay with one text and cannot be stopped by itself
@@ -480,40 +296,3 @@ class TransformersLM(HFLM):  # type: ignore[misc]  # lm-eval is untyped
                 **{"use_cache": True, **kwargs},
             )
         return generated
-
-
-def _tuner(lm: TransformersLM, model: ModelSpec, settings: EngineSettings, data: DocumentCache, device: str) -> Tuner:
-    from harness.engines.tuning import Tuner  # peft takes a second to import, which few runs need
-
-    return Tuner(lm, model, settings, data, device)
-
-
-def _device(asked: str) -> str:
-    """The device name to pass to torch.
-
-    Raises:
-        MachineError: the worker has no such device.
-    """
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = asked.partition(":")
-    known = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if int(number or 0) >= known.get(kind, 0):
-        raise MachineError(f"--device {asked}: torch {torch.__version__} finds no such device on {host()}")
-    return asked
-
-
-def _device_name(device: str) -> str:
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
-
-
-def _free_memory() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-def _quiet() -> None:
-    """Switch off progress bars and advice of the libraries, which are noise in a worker's log."""
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
