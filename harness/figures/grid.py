@@ -86,12 +86,13 @@ def panels_figure(
     heads = [_head(panel, look, wide) for panel in panels]
     above = _LINE * max(head.count("<br>") + 1 if head else 0 for head in heads)
     lines, axis = lines_of(curves), scale_axis(curves, titled=columns == 1)
+    untitled = {name: value for name, value in axis.items() if not name.startswith("title")}
     figure, plot = _empty(heads, columns, panel_height, above, wide)
     room = above + (TITLED if title else UNTITLED)
     figure.update_layout(layout(title, height=round(room + plot + _BELOW)))
     figure.update_layout(margin={"t": room, "b": _BELOW}, legend_y=1 + (above + 6) / plot)
     figure.update_annotations(font_size=FONT_SIZE)
-    figure.update_xaxes(axis, showticklabels=columns == 1, title={})
+    figure.update_xaxes(untitled, showticklabels=columns == 1)
     drawn: list[Drawn] = []
     shapes: list[Drawn] = []
     notes: list[Drawn] = []

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from harness.errors import PlanError
 from harness.figures.font import FAMILY
+from harness.figures.narrow import narrowed
 from harness.figures.style import FONT_SIZE
 
 _PIXELS = {"in": 96.0, "cm": 96 / 2.54, "mm": 9.6 / 2.54, "pt": 96 / 72, "px": 1.0}
@@ -57,7 +58,8 @@ class Paper:
 
 def on_paper(figure: go.Figure, paper: Paper) -> go.Figure:
     """The figure on white with all letters in the size that is asked for, and lines and symbols to match."""
-    fitted = go.Figure(_scaled(figure.to_dict(), paper.scale, paper.font * _PIXELS["pt"]))
+    narrow = narrowed(figure, paper.drawn_width)
+    fitted = go.Figure(_scaled(narrow.to_dict(), paper.scale, paper.font * _PIXELS["pt"]))
     return fitted.update_layout(
         width=paper.pixels,
         paper_bgcolor="white",

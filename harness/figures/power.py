@@ -87,18 +87,26 @@ def _axis(title: str, ticks: Sequence[float]) -> dict[str, Any]:
 
 
 def _points(tasks: Mapping[str, Resolution], name: str, colour: str, symbol: str, *, named: bool) -> go.Scatter:
+    """A point for all tasks of as many documents, which lie on each other."""
+    places: dict[tuple[int | None, float | None], list[str]] = {}
+    for task, r in tasks.items():
+        places.setdefault((r.documents, r.mde), []).append(task)
     return go.Scatter(
-        x=[r.documents for r in tasks.values()],
-        y=[r.mde for r in tasks.values()],
+        x=[documents for documents, _ in places],
+        y=[mde for _, mde in places],
         name=name,
         legendgroup=name,
         mode="markers+text" if named else "markers",
-        text=[*map(literal, tasks)],
+        text=[literal(_together(there)) for there in places.values()],
         textposition="top right",
         marker={"color": colour, "symbol": symbol, "size": 9},
-        customdata=[_hover(task, r) for task, r in tasks.items()],
+        customdata=["<br>".join(_hover(task, tasks[task]) for task in there) for there in places.values()],
         hovertemplate="%{customdata}<extra></extra>",
     )
+
+
+def _together(tasks: Sequence[str]) -> str:
+    return ", ".join(tasks) if len(tasks) < 3 else f"{tasks[0]} and {len(tasks) - 1} more"
 
 
 def _hover(task: str, of: Resolution) -> str:

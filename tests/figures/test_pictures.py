@@ -5,16 +5,21 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 
+import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
 from harness import figures
+from harness.analysis.compare import Comparison, choose_side, compare_pairs, pair_up
 from harness.analysis.verdict import Study, resolutions, study, with_traces
 from harness.errors import PlanError
 from harness.figures.page import to_picture
+from harness.figures.paper import on_paper
 from harness.figures.static.text import text_width
 from harness.leaderboard import centred_table
-from tests.builders import SIZES, grown, task
+from harness.store import DocumentScores
+from tests.builders import SIZES, cell, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,6 +28,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture(scope="module")
 def made() -> Study:
     return study([r for shots in (0, 2, 4) for r in grown(RISE, smooth=[v / 250 for v in RISE], shots=shots)])
+
+
+@pytest.fixture(scope="module")
+def tasks() -> Study:
+    named = ("colours", "a task with a name of many words")
+    return study([r for name in named for r in grown(RISE, smooth=[v / 250 for v in RISE], of=task(name))])
 
 
 KINDS: dict[str, Callable[[Study], go.Figure]] = {
@@ -110,6 +121,94 @@ def test_letters_do_not_leave_a_narrow_picture(made: Study) -> None:
             left = float(line.get("x", 0)) - wide * before
             assert left >= -2
             assert left + wide <= 316.8 + 6, line.text
+
+
+def boxes(svg: str) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """Each line of text that is not slanted, with its left, upper, right and lower end, a little too narrow."""
+    found = []
+    for line, text in placed(ET.fromstring(svg)):
+        size, angle = float(text.get("font-size", 12)), re.match(r"rotate\((\S+)", text.get("transform", ""))
+        wide = 0.85 * text_width(line.text or "", size)
+        left = float(line.get("x", 0)) - wide * {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor", "middle")]
+        foot = float(line.get("y", 0))
+        if not angle:
+            found.append((line.text or "", (left, foot - 0.7 * size, left + wide, foot)))
+    return found
+
+
+def compared() -> tuple[Comparison, ...]:
+    """Two models on two tasks, of which the second has a long name."""
+    better, worse = [1.0] * 30 + [0.0] * 10, [1.0, 0.0] * 20
+    results = [
+        result(cell(model=model(size), of=task(name)), values=values)
+        for name in ("colours", "a_task_whose_name_is_long")
+        for size, values in ((1000, worse), (4000, better))
+    ]
+    read = {
+        r.cell: DocumentScores(
+            tuple(s.doc_hash for s in r.samples or ()), {"acc": np.array([s.scores["acc"] for s in r.samples or ()])}
+        )
+        for r in results
+    }
+    pairs = pair_up(choose_side("toy-1000", [*read]), choose_side("toy-4000", [*read]), results).pairs
+    return compare_pairs(pairs, read.get).comparisons
+
+
+NARROW: dict[str, Callable[[Study, figures.FigureLook], go.Figure]] = {
+    "one column of tasks": lambda made, look: figures.overview(made.judged, columns=1, look=look),
+    "pairs": lambda made, look: figures.pairs(made.judged, look=look),
+    "comparison": lambda made, _: figures.comparison_figure(
+        compared(), a="a model with a long name", b="another model with a long name"
+    ),
+    **{kind: lambda made, _, draw=KINDS[kind]: draw(made) for kind in ("heat map", "power", "counts")},
+}
+
+
+@pytest.mark.parametrize("width", ["3.3in", "5.5in"])
+@pytest.mark.parametrize("kind", NARROW)
+def test_no_text_of_a_picture_for_a_paper_leaves_it_or_lies_on_another(tasks: Study, kind: str, width: str) -> None:
+    paper = figures.Paper(width=width, font=8)
+    svg = to_picture(NARROW[kind](tasks, figures.FigureLook(width=paper.drawn_width)), "svg", paper=paper).decode()
+    height = float(ET.fromstring(svg).get("viewBox", "").split()[3])
+    texts = boxes(svg)
+    for place, (text, (left, top, right, foot)) in enumerate(texts):
+        assert left >= -1, text
+        assert right <= paper.pixels + 1, text
+        assert -1 <= top < foot <= height + 1, text
+        for other, box in texts[:place]:
+            across, down = min(right, box[2]) - max(left, box[0]), min(foot, box[3]) - max(top, box[1])
+            assert across <= 1 or down <= 1, (text, other)
+
+
+def test_ticks_of_a_narrow_axis_leave_room_for_each_other_and_are_two_at_least() -> None:
+    line = {"color": "#000000", "width": 1}
+    figure = go.Figure(go.Scatter(x=[-0.19, 0.31], y=[0, 1], mode="lines", line=line), layout={"height": 300})
+    assert {"\N{MINUS SIGN}0.2", "0.0"} <= set(words(figures.to_svg(figure, width=200)))
+    counts = [10, 20, 50, 100, 200, 500, 1000, 2000]
+    figure = go.Figure(go.Scatter(x=counts, y=[0] * 8, mode="lines", line=line), layout={"height": 300})
+    figure.update_xaxes(type="log", tickvals=counts, ticktext=[*map(str, counts)])
+    assert [word for word in words(figures.to_svg(figure, width=240)) if word in set(map(str, counts))] == [
+        "10",
+        "100",
+        "1000",
+    ]
+
+
+def test_slanted_names_of_columns_have_room_for_each_other() -> None:
+    scores = pd.DataFrame([[0.5] * 40], index=["m"], columns=[f"task {place}" for place in range(40)])
+    shown = [
+        word
+        for word in words(figures.to_svg(figures.heat_map(scores, models_down=True), width=500))
+        if word.startswith("task ")
+    ]
+    assert 10 < len(shown) <= 20
+    assert shown[0] == "task 0"
+
+
+def test_a_legend_that_would_take_the_room_of_the_axes_stands_above_them(made: Study) -> None:
+    figure = figures.power_figure(resolutions(made.judged))
+    narrow, wide = (on_paper(figure, figures.Paper(width=width)).layout.legend for width in ("3.3in", "8in"))
+    assert (narrow.orientation, wide.orientation) == ("h", "v")
 
 
 def test_a_font_is_there_for_the_scripts_that_a_picture_uses() -> None:

@@ -79,12 +79,14 @@ def fixed(letter: str, start: float, end: float) -> PixelAxis:
 
 
 def _round_values(low: float, high: float, most: float) -> list[tuple[float, str]]:
-    """Round values between two ends, with as many decimals as tell them apart."""
+    """Round values between two ends, at least two, with as many decimals as tell them apart."""
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    if last <= first and high > low:  # one number would not tell how far apart others are
+        return _round_values(low, high, 2 * most)
     return [(n * step, f"{n * step:.{decimals}f}".replace("-", "\N{MINUS SIGN}")) for n in range(first, last + 1)]
 
 

@@ -41,6 +41,11 @@ class Legend:
         """Where the rows above the axes end, as a share of their height."""
         return float(self._options.get("y", 1.0))
 
+    @property
+    def from_edge(self) -> bool:
+        """True where rows begin at the edge of the figure and not above the axes."""
+        return self._options.get("xref") == "container"
+
     def width_beside(self) -> float:
         """Pixels that a column beside the axes takes."""
         if not self._vertical or not self.entries:

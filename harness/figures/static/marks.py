@@ -45,10 +45,17 @@ def scatter(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, before: DrawnTrace | 
     if "markers" in mode:
         yield symbols([p for p in points if p], trace.get("marker", {}), opacity)
     if "text" in mode:
-        for point, text in zip(points, trace.get("text") or (), strict=False):
-            if point:
-                size = trace.get("textfont", {}).get("size", font)
-                yield svg_text(text, point[0] + size / 2, point[1] - 0.7 * size, size=size, anchor="start")
+        yield from _names(points, trace, font)
+
+
+def _names(points: Sequence[tuple[float, float] | None], trace: DrawnTrace, font: float) -> Iterator[str]:
+    """The texts above points, to their right or to their left."""
+    size, sides = trace.get("textfont", {}).get("size", font), trace.get("textposition", "top right")
+    sides = [sides] * len(points) if isinstance(sides, str) else sides
+    for point, text, side in zip(points, trace.get("text") or (), sides, strict=False):
+        if point and text:
+            away, anchor = (-size / 2, "end") if side == "top left" else (size / 2, "start")
+            yield svg_text(text, point[0] + away, point[1] - 0.7 * size, size=size, anchor=anchor)
 
 
 def _points(trace: DrawnTrace, x: PixelAxis, y: PixelAxis) -> list[tuple[float, float] | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain, count, pairwise
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -18,6 +19,8 @@ Options = Mapping[str, Any]
 _GRID = "#d9d9d9"
 _TICK = 5.0
 """Pixels of a tick, and of the room between it and its text."""
+_BETWEEN = 0.95
+"""Least distance of two ticks, in units of the width of their texts, of which too much is said."""
 
 
 class _Box(NamedTuple):
@@ -80,7 +83,8 @@ class _Picture:
         if any(trace.get("colorbar") or trace["type"] == "heatmap" for trace in self.traces):
             right += 70
         self.box = _Box(left, rough.top, self.width - right, self.height - margin.get("b", 60))
-        more = max(0.0, self.legend.height_above(self.box.right - self.box.left) - self._room_above())
+        wide = self.box.right - (0.0 if self.legend.from_edge else self.box.left)
+        more = max(0.0, self.legend.height_above(wide) - self._room_above())
         more = max(more, self._colour_title() - margin.get("t", 60))
         bottom = max(margin.get("b", 60), self._room_below())
         self.height += more + bottom - margin.get("b", 60)
@@ -174,7 +178,7 @@ class _Picture:
         """Grid, axes, ticks and titles of one panel."""
         x, y = self.axes[name], self.axes[f"y{name[1:]}"]
         (left, right), (bottom, top) = x.pixels, y.pixels
-        ticks = [*((axis, pixel, text) for axis in (x, y) for pixel, text in axis.ticks())]
+        ticks = [*((axis, pixel, text) for axis in (x, y) for pixel, text in self._ticks(axis))]
         across = {x: f"M{{}} {px(bottom)}V{px(top)}", y: f"M{px(left)} {{}}H{px(right)}"}
         grid = [across[axis].format(px(pixel)) for axis, pixel, _ in ticks if axis.options.get("showgrid", True)]
         if grid:
@@ -190,6 +194,23 @@ class _Picture:
             if axis.options.get("showticklabels", True):
                 yield self._tick(axis, pixel, text, left, bottom)
         yield from self._titles(x, y)
+
+    def _ticks(self, axis: PixelAxis) -> list[tuple[float, str]]:
+        """The ticks of an axis; of a crowded one, some of them, so that no text lies on another."""
+        ticks, size = axis.ticks(), self._tick_font(axis.options)
+        slanted = bool(axis.options.get("tickangle"))
+        if axis.letter == "y" or (axis.categories and not slanted) or not axis.options.get("showticklabels", True):
+            return ticks
+
+        def needed(one: str, other: str) -> float:
+            return size if slanted else _BETWEEN * (text_width(one, size) + text_width(other, size)) / 2
+
+        def apart(kept: Sequence[tuple[float, str]]) -> bool:
+            return all(abs(b - a) >= needed(one, other) for (a, one), (b, other) in pairwise(kept))
+
+        # of 1, 2, 5, 10, 20, ... every third is one of each decade
+        steps = chain((1,), count(3, 3)) if axis.options.get("type") == "log" else count(1)
+        return next(kept for step in steps if apart(kept := ticks[::step]))
 
     def _tick(self, axis: PixelAxis, pixel: float, text: str, left: float, bottom: float) -> str:
         size = self._tick_font(axis.options)
@@ -293,11 +314,16 @@ class _Picture:
         """Pixels between what stands above the plot (its title) and the foot of the legend."""
         margin = self.layout.get("margin", {}).get("t", 60)
         foot = (self.legend.foot - 1.0) * (self.box.bottom - self.box.top)
-        return float(margin - foot - (36 if (self.layout.get("title") or {}).get("text") else 4))
+        title = self.layout.get("title") or {}
+        if not title.get("text"):
+            return float(margin - foot - 4)
+        more = 1.25 * title.get("font", {}).get("size", self.font) * (len(lines_in(title["text"])) - 1)
+        return float(margin - foot - 36 - more)
 
     def _above(self) -> Iterator[str]:
         box = self.box
-        yield from self.legend.drawn(box.left, box.right, box.top, self._paper("y", self.legend.foot))
+        left = 0.0 if self.legend.from_edge else box.left
+        yield from self.legend.drawn(left, box.right, box.top, self._paper("y", self.legend.foot))
         title = self.layout.get("title") or {}
         if title.get("text"):
             size = float(title.get("font", {}).get("size", self.font))
