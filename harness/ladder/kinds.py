@@ -47,16 +47,16 @@ KIND_SIZES: dict[OtherKind, dict[str, KindSize]] = {
         shape.name: shape
         for shape in (
             KindSize(name="12k", width=16, layers=1, writing=0, hidden=40, steps=2400),
-            KindSize(name="45k", width=32, layers=2, writing=0, hidden=96, steps=1200),
-            KindSize(name="180k", width=64, layers=3, writing=0, hidden=160, steps=600),
+            KindSize(name="45k", width=32, layers=2, writing=0, hidden=96, steps=2400),
+            KindSize(name="180k", width=64, layers=3, writing=0, hidden=160, steps=2400),
         )
     },
     "seq2seq": {
         shape.name: shape
         for shape in (
-            KindSize(name="12k", width=16, layers=1, writing=1, hidden=24, steps=2400),
-            KindSize(name="45k", width=32, layers=2, writing=1, hidden=48, steps=1200),
-            KindSize(name="180k", width=64, layers=2, writing=2, hidden=96, steps=600),
+            KindSize(name="12k", width=16, layers=1, writing=1, hidden=24, steps=4800),
+            KindSize(name="45k", width=32, layers=2, writing=1, hidden=48, steps=4800),
+            KindSize(name="180k", width=64, layers=2, writing=2, hidden=96, steps=3600),
         )
     },
 }

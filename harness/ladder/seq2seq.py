@@ -24,7 +24,7 @@ SEQ2SEQ_MIXTURE = {
     "topic": 1.0,
     "entities": 1.2,
     "relations": 0.8,
-    "one_hop": 1.4,
+    "one_hop": 4.0,
     "two_hop": 0.5,
     "noted_fact": 0.6,
     "ending": 0.7,
