@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import AllowCode, DataRoots, MirrorFolder
 from harness.cli.output import say
+from harness.cli.plan_options import AllowCode, DataRoots, MirrorFolder
 from harness.errors import CatalogError, Faults, HarnessError, ModelError
 from harness.specs import ModelSpec
 from harness.wording import counted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.cli.options import memory_bytes
+from harness.cli.option_values import memory_bytes
 from harness.engines.protocol import CUTTING
 from harness.estimate import LoadTime, RunTime, run_time
 from harness.plan import RunPlan

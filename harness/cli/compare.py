@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.cli.options import FigureFile, Json, PictureFont, PictureWidth, Results
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
+from harness.cli.result_options import FigureFile, Json, PictureFont, PictureWidth, Results
 from harness.cli.write import paper_of, write_figures
 from harness.errors import HarnessError, PlanError
 from harness.plan import Cell

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_json, print_line, print_paragraph, table
+from harness.cli.read import given_curves
+from harness.cli.result_options import (
     FamilyChoice,
     FigureFile,
     Json,
@@ -18,11 +21,7 @@ from harness.cli.options import (
     ShotChoice,
     Table,
     TableColumns,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_json, print_line, print_paragraph, table
-from harness.cli.read import given_curves
 from harness.cli.write import paper_of, write_figures
 from harness.errors import PlanError, unknown
 from harness.wording import counted, interval, number, p_value, percent, quoted, score, signed

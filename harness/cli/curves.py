@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_json, say, table, telling
+from harness.cli.read import choose, compared_curves
+from harness.cli.result_options import (
     CompareWith,
     FamilyChoice,
     FigureFile,
@@ -23,11 +26,7 @@ from harness.cli.options import (
     Table,
     TableColumns,
     TaskChoice,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_json, say, table, telling
-from harness.cli.read import choose, compared_curves
 from harness.cli.write import paper_of, write_bytes, write_figures
 from harness.errors import HarnessError
 from harness.store import Store

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Results
 from harness.cli.output import say
+from harness.cli.result_options import Results
 from harness.errors import MachineError
 
 

@@ -11,8 +11,8 @@ import typer
 from harness.catalog.offline import go_offline
 from harness.cli.as_run import with_options_of_run
 from harness.cli.given import catalog_of, plan_of, settings_of
-from harness.cli.options import Json
 from harness.cli.output import print_json, print_line, say
+from harness.cli.result_options import Json
 from harness.errors import FaultsError, HarnessError
 
 if TYPE_CHECKING:

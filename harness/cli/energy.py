@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_file, print_json, print_paragraph, say, table, telling
+from harness.cli.read import chosen_results
+from harness.cli.result_options import (
     FamilyChoice,
     FigureFile,
     Json,
@@ -17,11 +20,7 @@ from harness.cli.options import (
     Results,
     ShotChoice,
     TaskChoice,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_file, print_json, print_paragraph, say, table, telling
-from harness.cli.read import chosen_results
 from harness.cli.write import csv_text, paper_of, write_figures
 from harness.errors import PlanError
 from harness.reading import read_outcomes

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from harness.cli import options as opt
+from harness.cli.option_values import split
 from harness.cli.output import print_file, say
+from harness.cli.result_options import FamilyChoice, Results, TaskChoice
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError, PlanError, unknown
 from harness.exchange.formats import WRITERS, WriteFormat
@@ -50,15 +51,15 @@ def command(
         list[str] | None,
         typer.Option(help="For hf, the data set of a task that is not known: TASK=ORG/NAME or TASK=ORG/NAME:PART."),
     ] = None,
-    family: opt.FamilyChoice = None,
-    task: opt.TaskChoice = None,
-    results: opt.Results = Path("results"),
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    results: Results = Path("results"),
 ) -> None:
     """Write results as other programs read them, or as a table for a paper."""
     if form not in (*WRITERS, *_PAPERS):
         raise PlanError(unknown("format", form, (*WRITERS, *_PAPERS)))
     done = read_outcomes(results, say).results
-    families, tasks = opt.split(family), opt.split(task)
+    families, tasks = split(family), split(task)
     chosen = [
         one
         for one in done
@@ -67,7 +68,7 @@ def command(
     if not chosen:
         raise HarnessError(f"{results}: nothing to export: no result of these families and tasks")
     if form in WRITERS:
-        _write(form, chosen, Store(results), output, opt.split(dataset))
+        _write(form, chosen, Store(results), output, split(dataset))
         return
     paper = _verdicts(chosen) if table == "verdicts" else _leaderboard(chosen)
     text = _latex(paper) if form == "latex" else _markdown(paper)

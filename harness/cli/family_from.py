@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import count_of
+from harness.cli.option_values import count_of
 from harness.cli.output import print_file, say
 from harness.errors import CatalogError, ModelError
 from harness.wording import counted, number

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
+from harness.cli.read import choose, given_curves
+from harness.cli.result_options import (
     FamilyChoice,
     FigureFile,
     Json,
@@ -20,11 +23,7 @@ from harness.cli.options import (
     Table,
     TableColumns,
     TaskChoice,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import choose, given_curves
 from harness.cli.write import paper_of, write_figures
 from harness.errors import PlanError
 from harness.wording import interval, number, quantity, score

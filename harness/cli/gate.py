@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import Json, Results, split
+from harness.cli.option_values import split
 from harness.cli.output import print_json, print_line, say, table
+from harness.cli.result_options import Json, Results
 from harness.errors import PlanError
 from harness.reading import document_reader, read_outcomes
 from harness.store import Store

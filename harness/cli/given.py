@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog.offline import go_offline
-from harness.cli import options as opt
+from harness.cli.option_values import count_of, document_limit, split, whole_numbers
 from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
 from harness.plan.generation import generation_options
@@ -35,24 +35,24 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalo
         go_offline()
     return select(
         catalog or catalog_of(given),
-        suites=opt.split(given["suite"]),
-        tasks=opt.split(given["task"]),
-        families=opt.split(given["family"]),
+        suites=split(given["suite"]),
+        tasks=split(given["task"]),
+        families=split(given["family"]),
         dtype=given["dtype"],
-        treatments=opt.split(given["treatment"]),
-        models=opt.split(given["model"]),
-        shots=opt.whole_numbers(given["shots"], "--shots"),
-        prompts=opt.split(given["prompts"]) or None,
+        treatments=split(given["treatment"]),
+        models=split(given["model"]),
+        shots=whole_numbers(given["shots"], "--shots"),
+        prompts=split(given["prompts"]) or None,
         seeds=given["seeds"],
-        limit=opt.document_limit(given["limit"]),
+        limit=document_limit(given["limit"]),
         counted=partial(_number_of_documents, given["allow_code"]),
         docs=",".join(given["docs"]) if given["docs"] else None,
         chat=given["apply_chat_template"],
         system=given["system_instruction"],
-        formats=opt.split(given["formats"]) or None,
+        formats=split(given["formats"]) or None,
         generation=generation_options(given["gen_kwargs"]) if given["gen_kwargs"] else None,
         engine=given["engine"],
-        params=None if given.get("params") is None else opt.count_of(given["params"], "--params"),
+        params=None if given.get("params") is None else count_of(given["params"], "--params"),
         as_asked=as_asked,
     )
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli import options as opt
+from harness.cli.option_values import split
 from harness.cli.output import say
+from harness.cli.result_options import Results
 from harness.errors import PlanError
 from harness.exchange.formats import READERS
 from harness.wording import count, counted, cut, quoted
@@ -23,7 +24,7 @@ def command(
         str, typer.Argument(metavar="FORMAT", help=f"Program that wrote the results: {', '.join(READERS)}.")
     ],
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
-    results: opt.Results = Path("results"),
+    results: Results = Path("results"),
     family: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,22 +58,22 @@ def command(
     from harness.exchange import Import, KnownTasks, Sizes, import_files, told_chances, told_sizes
     from harness.store import Store
 
-    files = [Path(name) for name in opt.split(family) if name.endswith((".yaml", ".yml"))]
+    files = [Path(name) for name in split(family) if name.endswith((".yaml", ".yml"))]
     catalog = load_catalog(files)
-    names = [name for name in opt.split(family) if not name.endswith((".yaml", ".yml"))]
+    names = [name for name in split(family) if not name.endswith((".yaml", ".yml"))]
     of_files = [f for f in catalog.families.values() if catalog.files[f"family {f.name}"] in files]
     chosen = (*of_files, *map(catalog.family, names)) or tuple(catalog.families.values())
-    chances = told_chances(opt.split(chance))
+    chances = told_chances(split(chance))
     store = Store(results)
     store.check_writable()
     request = Import(
-        sizes=Sizes(families=tuple(chosen), told=told_sizes(opt.split(params))),
+        sizes=Sizes(families=tuple(chosen), told=told_sizes(split(params))),
         tasks=KnownTasks(chances=chances),
-        documents=_documents(opt.split(documents)),
+        documents=_documents(split(documents)),
         licence=licence,
-        models=tuple(opt.split(model)),
+        models=tuple(split(model)),
     )
-    done = import_files(form, paths, store, request, _teller(), **_of_tables(form, opt.split(columns), chances))
+    done = import_files(form, paths, store, request, _teller(), **_of_tables(form, split(columns), chances))
     for note in done.notes:
         say(note)
     there = f", {count(done.there)} were there already" if done.there else ""

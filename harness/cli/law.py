@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import FigureFile, Json, PictureFont, PictureWidth, TableColumns, TaskChoice, split
+from harness.cli.option_values import split
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
+from harness.cli.result_options import FigureFile, Json, PictureFont, PictureWidth, TableColumns, TaskChoice
 from harness.cli.write import paper_of, write_figures
 from harness.errors import PlanError, TableError, unknown
 from harness.wording import number, quantity

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.options import IncludePath, Results
 from harness.cli.output import print_file, say, table
+from harness.cli.plan_options import IncludePath
+from harness.cli.result_options import Results
 from harness.cli.write import write_text
 from harness.errors import HarnessError
 from harness.reading import document_reader, read_outcomes

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import AllowCode, DataRoots, FigureFile, IncludePath, Json
 from harness.cli.output import print_json, print_line, print_paragraph, table
+from harness.cli.plan_options import AllowCode, DataRoots, IncludePath
+from harness.cli.result_options import FigureFile, Json
 from harness.cli.trainings import list_trainings
 from harness.engines.protocol import ENGINES
 from harness.errors import PlanError, unknown

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say
 from harness.cli.repeating import repeated_alone
+from harness.cli.result_options import Json, Results
 from harness.cli.status import worker_row
 from harness.errors import PlanError
 from harness.plan import Cell

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_json, print_line, say, table
+from harness.cli.read import choose, given_verdicts
+from harness.cli.result_options import (
     FamilyChoice,
     Json,
     ResultsOrTable,
@@ -14,11 +17,7 @@ from harness.cli.options import (
     Table,
     TableColumns,
     TaskChoice,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_json, print_line, say, table
-from harness.cli.read import choose, given_verdicts
 from harness.errors import PlanError
 from harness.wording import counted, interval, p_value, signed
 

@@ -12,11 +12,12 @@ from typing import Any
 
 from harness.analysis.stats import ALPHA, POWER, PRACTICAL_EFFECT, resolution
 from harness.catalog.tasks.first_documents import doubtful_limits
-from harness.cli import options as opt
 from harness.cli.as_run import with_options_of_run
 from harness.cli.cluster_time import cluster_time
 from harness.cli.given import plan_of
 from harness.cli.output import print_json, print_line, say, table
+from harness.cli.result_options import Json
+from harness.cli.run_options import Gpus, GpusPerNode, Price
 from harness.engines.devices import why_no_gpu
 from harness.engines.protocol import CUTTING, WITHOUT_MODEL
 from harness.errors import PlanError
@@ -41,10 +42,10 @@ from harness.wording import counted, duration, number, percent, score
 @with_options_of_run
 def command(
     given: Mapping[str, Any],
-    gpus: opt.Gpus = None,
-    gpus_per_node: opt.GpusPerNode = 8,
-    price: opt.Price = None,
-    as_json: opt.Json = False,
+    gpus: Gpus = None,
+    gpus_per_node: GpusPerNode = 8,
+    price: Price = None,
+    as_json: Json = False,
 ) -> None:
     """Show which cells are done and to do, an estimate of tokens and time, and detectable effects. Writes nothing."""
     plan, gpu_memory = _chosen(given), given["gpu_memory"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from harness.cli.options import split
+from harness.cli.option_values import split
 from harness.plan import DEFAULT_ENGINE, Cell
 from harness.records import CellFailure
 from harness.treatments import name_of

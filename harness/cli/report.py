@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from harness.cli.options import CompareWith, IncludePath, PictureFont, PictureWidth, Results, ScaleAxis
 from harness.cli.output import say
+from harness.cli.plan_options import IncludePath
+from harness.cli.result_options import CompareWith, PictureFont, PictureWidth, Results, ScaleAxis
 from harness.cli.write import paper_of, write_bytes, write_text
 from harness.errors import HarnessError
 from harness.reading import answer_reader, document_reader, read_others, read_outcomes

@@ -11,8 +11,8 @@ from typing import Any
 import typer
 
 from harness.catalog.tasks.first_documents import doubtful_limits
-from harness.cli import options as opt
 from harness.cli.given import settings_of
+from harness.cli.option_values import memory_bytes, split
 from harness.cli.output import say
 from harness.cli.progress import ProgressReporter
 from harness.cli.repeating import repeating
@@ -44,10 +44,10 @@ def made_ready(plan: RunPlan, context: typer.Context, given: Mapping[str, Any]) 
         executor=given["executor"],
         workers=given["workers"],
         address=given["address"],
-        forward=opt.split(given["forward"]),
+        forward=split(given["forward"]),
         retry_failed=given["retry_failed"],
         cell_seconds=given["cell_timeout"],
-        gpu_bytes=None if memory is None else opt.memory_bytes(memory, "--gpu-memory"),
+        gpu_bytes=None if memory is None else memory_bytes(memory, "--gpu-memory"),
         metrics=given["metrics"],
         command=shlex.join(["emergence", *sys.argv[1:]]),
         repeat=repeating(context),

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.options import FamilyChoice, Json, Results, ShotChoice, TaskChoice, split, whole_numbers
+from harness.cli.option_values import split, whole_numbers
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
+from harness.cli.result_options import FamilyChoice, Json, Results, ShotChoice, TaskChoice
 from harness.cli.write import write_text
 from harness.errors import PlanError, unknown
 from harness.plan import Cell, by_size

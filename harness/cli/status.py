@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from harness.cli.options import Json, Results
 from harness.cli.output import print_json, print_line, say, table
 from harness.cli.repeating import failure_lines, failure_row
+from harness.cli.result_options import Json, Results
 from harness.errors import PlanError, StoreError
 from harness.records import CellResult
 from harness.runs import RunRecord, Workplace, costs, fallbacks, foreign_code, mixed, up_to_date

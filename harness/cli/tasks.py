@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import (
-    FamilyChoice,
-    IncludePath,
-    Json,
-    ResultsOrTable,
-    ShotChoice,
-    Table,
-    TableColumns,
-    TaskChoice,
-    split,
-    whole_numbers,
-)
+from harness.cli.option_values import split, whole_numbers
 from harness.cli.output import print_json, say, table, telling
+from harness.cli.plan_options import IncludePath
 from harness.cli.read import choose, given_curves
+from harness.cli.result_options import FamilyChoice, Json, ResultsOrTable, ShotChoice, Table, TableColumns, TaskChoice
 from harness.cli.task_card import show_cards
 from harness.errors import TableError
 from harness.wording import number, percent, score

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import options as opt
+from harness.cli.option_values import split
 from harness.cli.output import say
+from harness.cli.result_options import FamilyChoice, Results, TaskChoice
+from harness.cli.run_options import TRACKER_WORDS
 from harness.cli.tracking import start_of, trackers_of
 from harness.errors import HarnessError, MachineError, PlanError
 from harness.reading import read_outcomes
@@ -23,19 +25,19 @@ def command(
     ] = None,
     to: Annotated[
         list[str] | None,
-        typer.Option("--to", help=f"Trackers: {opt.TRACKER_WORDS}. Can be repeated."),
+        typer.Option("--to", help=f"Trackers: {TRACKER_WORDS}. Can be repeated."),
     ] = None,
-    family: opt.FamilyChoice = None,
-    task: opt.TaskChoice = None,
-    results: opt.Results = Path("results"),
+    family: FamilyChoice = None,
+    task: TaskChoice = None,
+    results: Results = Path("results"),
 ) -> None:
     """Tell trackers every score of a results folder, as `emergence run --track` does while a run goes on."""
     from harness.tracking import Followers
 
     place = folder or results
     if not (trackers := trackers_of(to, place, "--to")):
-        raise PlanError(f"expected --to with one of {opt.TRACKER_WORDS}")
-    families, tasks = opt.split(family), opt.split(task)
+        raise PlanError(f"expected --to with one of {TRACKER_WORDS}")
+    families, tasks = split(family), split(task)
     chosen = [
         one
         for one in read_outcomes(place, say).results

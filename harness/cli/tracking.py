@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.cli.options import split
+from harness.cli.option_values import split
 from harness.cli.output import say
 from harness.plan import Cell
 from harness.store.bucket import BUCKET_ADDRESS

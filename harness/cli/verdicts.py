@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import (
+from harness.cli.option_values import split, whole_numbers
+from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
+from harness.cli.read import choose, given_verdicts
+from harness.cli.result_options import (
     FamilyChoice,
     Json,
     ResultsOrTable,
@@ -18,11 +21,7 @@ from harness.cli.options import (
     Table,
     TableColumns,
     TaskChoice,
-    split,
-    whole_numbers,
 )
-from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import choose, given_verdicts
 from harness.errors import PlanError
 from harness.wording import interval, p_value, score
 

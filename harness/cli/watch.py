@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli import options as opt
 from harness.cli.as_run import with_options_of_run
 from harness.cli.given import catalog_of, plan_of
+from harness.cli.option_values import seconds_in
 from harness.cli.output import say
 from harness.cli.running import evaluated, left_alone, made_ready
 from harness.cli.tracking import trackers_of
@@ -56,7 +56,7 @@ def command(
 ) -> None:
     """Evaluate the checkpoints of a training as they come, each complete one once. Exits with 1 when a cell failed."""
     given = {**given, "family": None, "model": None}
-    period = opt.seconds_in(every, "--every")
+    period = seconds_in(every, "--every")
     watch = _begin(context, given)
     try:
         with ended_by_sigterm():
