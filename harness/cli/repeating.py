@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from harness.cli.option_values import split
-from harness.plan import DEFAULT_ENGINE, Cell
+from harness.plan import Cell
 from harness.records import CellFailure
 from harness.treatments import name_of
 
@@ -113,8 +113,7 @@ def _cell(failure: CellFailure, by_folder: bool) -> Iterator[str]:
         yield from ("--gen-kwargs", cell.generation)
     if cell.format is not None:
         yield from ("--formats", cell.format)
-    if cell.engine != DEFAULT_ENGINE:
-        yield from ("--engine", cell.engine)
+    yield from ("--engine", cell.engine)
 
 
 def _documents(failure: CellFailure) -> tuple[str, ...]:

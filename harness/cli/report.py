@@ -52,7 +52,7 @@ def command(
     from harness.catalog import load_catalog
     from harness.kept_ranks import ranks_once
     from harness.kept_verdicts import kept_study
-    from harness.report import drawn_tasks, report_page
+    from harness.report import drawn_tasks, options_of_places, report_page
     from harness.runs.progress import cells_to_come
     from harness.task_cards import first_samples, task_cards
 
@@ -70,7 +70,9 @@ def command(
     every: list[Outcome] = [*done, *failures]
     of_drawn = [one for one in every if one.cell.task in drawn]
     cards = task_cards(of_drawn, first=first_samples(store), catalog=load_catalog(tuple(include_path or ())))
-    to_come = cells_to_come(done, failures, store.runs()[0], datetime.now(UTC))
+    records, _ = store.runs()
+    to_come = cells_to_come(done, failures, records, datetime.now(UTC))
+    told = [word for path in include_path or () for word in ("--include-path", str(path))]
     few = sum(result.n_expected for result in done) <= MOST_ANSWERS
     from harness.figures import FigureLook, to_picture
 
@@ -84,6 +86,7 @@ def command(
         to_come=to_come,
         look=None if paper is None else FigureLook(width=paper.drawn_width),
         each_figure=lambda name, figure: made.append((name, figure)),
+        places=told or options_of_places(record.command for record in records),
     )
     write_text(output, page)
     say(f"report written to {output} ({file_size(output.stat().st_size)})")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.analysis.curves import Scale
-from harness.plan import DEFAULT_ENGINE, Cell
+from harness.plan import Cell
 from harness.records import CellFailure, CellResult
 from harness.runs import fence_of
 from harness.treatments import name_of
@@ -20,17 +20,20 @@ class _Sweep(NamedTuple):
 
     options: tuple[str, ...]
     """Options that all its cells share, as they are typed."""
-    seeds: int
-    """Number of few-shot seeds."""
+    seeds: frozenset[int]
+    """Few-shot seeds."""
     lists: tuple[frozenset[str], ...]
     """Values of each of `_LISTS`."""
 
 
 _LISTS = ("--model", "--task", "--shots", "--prompts")
 """Options that take several values."""
+_PLACES = ("--include-path", "--data-root")
 
 
-def commands(results: Sequence[CellResult], failures: Sequence[CellFailure], scale: Scale) -> list[str]:
+def commands(
+    results: Sequence[CellResult], failures: Sequence[CellFailure], scale: Scale, *, places: Sequence[str] = ()
+) -> list[str]:
     """Lines for a shell that evaluate these cells again and write the report; notes are comments.
 
     A command asks for all combinations of what it lists, so that cells of which some combinations are missing take
@@ -40,16 +43,45 @@ def commands(results: Sequence[CellResult], failures: Sequence[CellFailure], sca
         results: results that were read from files of other programs are told and not asked for.
         failures: cells without a result, which the same commands try again.
         scale: the axis of the report.
+        places: options that say where tasks and families of one's own lie, such as `options_of_places` finds them.
     """
     here = [result for result in results if result.provenance.source is None]
     cells = [*(result.cell for result in here), *(failure.cell for failure in failures)]
     fenced = {result.cell.task for result in here if fence_of(result) is not None}
     cut = {result.cell.task for result in here if result.n_truncated}
-    lines = [_line(sweep) for sweep in _sweeps(cells, fenced, cut)]
+    lines = [line for sweep in _sweeps(cells, fenced, cut) for line in _lines(sweep, places)]
     if foreign := len(results) - len(here):
         lines.append(f"# {counted(foreign, 'result')} read from files of other programs: emergence import")
-    report = ["emergence", "report", *([] if scale == "params" else ["--scale", scale]), "-o", "report.html"]
+    axis = [] if scale == "params" else ["--scale", scale]
+    report = ["emergence", "report", *axis, *_of_report(places), "-o", "report.html"]
     return [*lines, shlex.join(report)] if lines else []
+
+
+def options_of_places(lines: Iterable[str]) -> tuple[str, ...]:
+    """The options of command lines that say where tasks and families of one's own lie, each once.
+
+    Args:
+        lines: command lines as records of runs have them.
+    """
+    found: dict[tuple[str, str], None] = {}
+    for line in lines:
+        try:
+            words = shlex.split(line)
+        except ValueError:  # a quotation mark that nothing closes: no command of ours
+            continue
+        for word, following in zip(words, (*words[1:], ""), strict=True):
+            name, joined, value = word.partition("=")
+            option, value = name.replace("_", "-"), value if joined else following
+            if option in _PLACES and value:
+                found[option, value] = None
+    return tuple(word for pair in found for word in pair)
+
+
+def _of_report(places: Sequence[str]) -> Iterator[str]:
+    """Those of the options that `report` takes too."""
+    for option, value in zip(places[::2], places[1::2], strict=True):
+        if option == "--include-path":
+            yield from (option, value)
 
 
 def _sweeps(cells: Iterable[Cell], fenced: set[str], cut: set[str]) -> list[_Sweep]:
@@ -59,7 +91,7 @@ def _sweeps(cells: Iterable[Cell], fenced: set[str], cut: set[str]) -> list[_Swe
         options = tuple(_shared_options(cell, fenced, cut))
         seeds.setdefault((options, (_model(cell), cell.task, str(cell.shots), cell.prompt)), set()).add(cell.seed)
     sweeps = [
-        _Sweep(options, 1 + max(of), tuple(frozenset({value}) for value in values))
+        _Sweep(options, frozenset(of), tuple(frozenset({value}) for value in values))
         for (options, values), of in seeds.items()
     ]
     for place in reversed(range(len(_LISTS))):
@@ -71,7 +103,9 @@ def _sweeps(cells: Iterable[Cell], fenced: set[str], cut: set[str]) -> list[_Swe
             others._replace(lists=(*others.lists[:place], together, *others.lists[place + 1 :]))
             for others, together in joined.items()
         ]
-    return sorted(sweeps, key=lambda sweep: (sweep.options, sweep.seeds, [sorted(values) for values in sweep.lists]))
+    return sorted(
+        sweeps, key=lambda sweep: (sweep.options, sorted(sweep.seeds), [sorted(values) for values in sweep.lists])
+    )
 
 
 def _shared_options(cell: Cell, fenced: set[str], cut: set[str]) -> Iterator[str]:
@@ -81,8 +115,7 @@ def _shared_options(cell: Cell, fenced: set[str], cut: set[str]) -> Iterator[str
     yield from ("--dtype", cell.model.dtype)
     if cell.model.treatment is not None:
         yield from ("--treatment", name_of(str(cell.model.variant)))
-    if cell.engine != DEFAULT_ENGINE:
-        yield from ("--engine", cell.engine)
+    yield from ("--engine", cell.engine)  # another one might be chosen for the model today
     for option, value in (
         ("--limit", cell.limit),
         ("--docs", cell.docs),
@@ -116,9 +149,13 @@ def _is_own_folder(cell: Cell) -> bool:
     return bool(folder) and (model.family == folder or model.name == f"{model.family}-{folder}")
 
 
-def _line(sweep: _Sweep) -> str:
-    words = ["emergence", "run", *sweep.options]
+def _lines(sweep: _Sweep, places: Sequence[str]) -> Iterator[str]:
+    """The command of a sweep, after a comment where it asks for more than the sweep has."""
+    words, number = ["emergence", "run", *places, *sweep.options], 1 + max(sweep.seeds)
     for option, values in zip(_LISTS, sweep.lists, strict=True):
         if option != "--prompts" or values != {"default"}:
             words += [option, ",".join(sorted(values, key=natural_order))]
-    return shlex.join([*words, "--seeds", str(sweep.seeds)])
+    if more := number - len(sweep.seeds):
+        named = ", ".join(map(str, sorted(sweep.seeds)))
+        yield f"# {counted(more, 'few-shot seed')} more than the results have, which are of seed {named}:"
+    yield shlex.join([*words, "--seeds", str(number)])

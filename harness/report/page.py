@@ -309,9 +309,9 @@ documents.</p>{% endif %}
 
 <h2 id="provenance">How this was made</h2>
 <dl>{% for name, value in provenance %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>
-{% if commands %}<p>These commands make exactly the cells of this page again, and the page from them. Families,
-tasks and models of your own need the options that you gave with them (<code>--include-path</code>, a folder), which are
-not kept with results.</p>
+{% if commands %}<p>These commands make exactly the cells of this page again, and the page from them. Where files
+of your own lie is taken from the records of runs; what a run was permitted (<code>--trust-remote-code</code>,
+<code>--allow-code</code>) and the address of a server have to be added.</p>
 <pre>{{ commands }}</pre>{% endif %}
 
 <h2 id="glossary">Glossary</h2>

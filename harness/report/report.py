@@ -122,6 +122,7 @@ def report_page(
     to_come: Mapping[str, int] | None = None,
     look: figures.FigureLook | None = None,
     each_figure: Callable[[str, Any], None] | None = None,
+    places: Sequence[str] = (),
 ) -> str:
     """The page as text; the caller writes the file.
 
@@ -141,6 +142,7 @@ def report_page(
         to_come: family -> number of cells that a run is still to evaluate; None for none.
         look: what figures show, and the width that they are drawn for; None for that of the page.
         each_figure: is given every figure of the page with a name of its own, to write it elsewhere too.
+        places: options for the page's commands that say where tasks and families of one's own lie.
     """
     anchors, look = _anchors(drawn_tasks(study)), look or figures.FigureLook(width=STILL_WIDTH)
     drawings = Drawings(each_figure)
@@ -175,7 +177,7 @@ def report_page(
         problems=[str(problem) for problem in study.problems],
         compared=[source.sentence() for source in study.compared],
         provenance=how_made(study.results),
-        commands="\n".join(commands(study.results, study.failures, study.scale)),
+        commands="\n".join(commands(study.results, study.failures, study.scale, places=places)),
         citation=bibtex(),
         version=__version__,
         made_at=moment(made_at or datetime.now(UTC), "minutes"),

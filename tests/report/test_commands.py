@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.records import Source
-from harness.report.commands import commands
+from harness.report.commands import commands, options_of_places
 from harness.store import Store
 from tests.builders import cell, counted, grown, model
 from tests.builders.commands import Emergence
@@ -43,6 +43,26 @@ def test_commands_make_exactly_the_cells_of_a_report_again(emergence: Emergence,
         done = emergence(*words[1:], "--executor", "inline", "--results", "again")
         assert done.code == 0, f"{line}\n{done.err}"
     assert Store(tmp_path / "again").done() == first.done()
+
+
+def test_the_engine_is_said_because_another_one_may_be_chosen_for_the_model_today() -> None:
+    first, _ = commands([counted(cell(engine="tree"), 60, 200)], [], "params")
+    assert " --engine tree " in first
+
+
+def test_seeds_between_which_some_are_missing_are_asked_for_with_a_word_about_the_others() -> None:
+    results = [counted(cell(shots=2, seed=seed), 60, 200) for seed in (0, 2)]
+    said, asked, _ = commands(results, [], "params")
+    assert said == "# 1 few-shot seed more than the results have, which are of seed 0, 2:"
+    assert asked.endswith("--seeds 3")
+
+
+def test_places_of_files_of_ones_own_stand_in_every_command_that_takes_them() -> None:
+    places = options_of_places(["emergence run --include_path 'my tasks' --data-root=data --suite x", "x 'broken"])
+    assert places == ("--include-path", "my tasks", "--data-root", "data")
+    first, report = commands([counted(cell(), 60, 200)], [], "params", places=places)
+    assert first.startswith("emergence run --include-path 'my tasks' --data-root data --family ")
+    assert report == "emergence report --include-path 'my tasks' -o report.html"
 
 
 def test_a_grid_is_one_command() -> None:
