@@ -260,7 +260,7 @@ class TreatmentEntry(_Strict):
     """One of a file's `treatments`: a method, and its settings beside it."""
 
     name: _Treatment
-    method: Literal["quantise", "prune", "finetune", "lora", "prompt", "head", "distill"]
+    method: Literal["quantise", "prune", "finetune", "lora", "prompt", "prefix", "head", "distill"]
     bits: _Count | None = None
     share: _Number | None = None
     group: _Count | None = None

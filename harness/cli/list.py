@@ -94,8 +94,8 @@ def command(
         if kind == _TREATMENTS:
             print_line(
                 "and none, the model as it is; sparse1 to sparse99, by percent of zeros; lora1, lora2, ... by rank; "
-                "prompt1, prompt2, ... by vectors; distill:MODEL by a larger model of the family; those that train "
-                "with a number of documents, such as finetune@64"
+                "prompt1, ... by vectors; prefix1, ... by tokens; distill:MODEL by a larger model of the family; those "
+                "that train with a number of documents, such as finetune@64"
             )
         print_line()
 

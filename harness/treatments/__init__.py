@@ -16,7 +16,15 @@ from harness.treatments.choosing import (
     treatment_named,
     with_amounts,
 )
-from harness.treatments.training import ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.training import (
+    ClassifierHead,
+    Distill,
+    Finetune,
+    Lora,
+    PrefixTuning,
+    PromptTuning,
+    TaskTraining,
+)
 from harness.treatments.types import (
     METHODS,
     Method,
@@ -39,6 +47,7 @@ __all__ = [
     "Finetune",
     "Lora",
     "Method",
+    "PrefixTuning",
     "PromptTuning",
     "Prune",
     "Quantise",

@@ -8,7 +8,16 @@ from dataclasses import replace
 
 from harness.errors import PlanError, unknown
 from harness.specs import ModelSpec, TaskSpec
-from harness.treatments.training import MOST_WIDE, ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments.training import (
+    MOST_WIDE,
+    ClassifierHead,
+    Distill,
+    Finetune,
+    Lora,
+    PrefixTuning,
+    PromptTuning,
+    TaskTraining,
+)
 from harness.treatments.types import Method, Prune, Quantise, Treatment, method_from
 from harness.wording import cut, quoted
 
@@ -17,6 +26,7 @@ PLAIN = ("none", "plain")
 _MAGNITUDE = "Han et al. 2015, arXiv:1506.02626; by layer as in Zhu and Gupta 2017, arXiv:1710.01878"
 _AMOUNTS = "by amounts of documents as in Snell et al. 2024, arXiv:2411.16035"
 _LORA = "Hu et al. 2021, arXiv:2106.09685"
+_PREFIX = "Li and Liang 2021, arXiv:2101.00190"
 _PROMPT = "Lester et al. 2021, arXiv:2104.08691"
 BUILT_IN: Mapping[str, Treatment] = {
     one.name: one
@@ -39,14 +49,15 @@ BUILT_IN: Mapping[str, Treatment] = {
         Treatment(name="finetune", method=Finetune(), source=_AMOUNTS),
         Treatment(name="lora8", method=Lora(rank=8), source=_LORA),
         Treatment(name="prompt16", method=PromptTuning(tokens=16), source=_PROMPT),
+        Treatment(name="prefix16", method=PrefixTuning(tokens=16), source=_PREFIX),
         Treatment(name="head", method=ClassifierHead(), source="Alain and Bengio 2016, arXiv:1610.01644"),
     )
 }
 """Treatments by name; their settings never change, since results are kept under the name. `sparseNN` is one for every
-whole number of percent, `loraN` for every rank, `promptN` for every number of vectors, and each that trains has one for
-every number of documents: `finetune@64`."""
+whole number of percent, `loraN` for every rank, `promptN` and `prefixN` for every number of tokens, and each that
+trains has one for every number of documents: `finetune@64`."""
 _SPARSE = re.compile(r"sparse([1-9][0-9]?)")
-_NUMBERED = re.compile(r"(lora|prompt)([1-9][0-9]{0,3})")
+_NUMBERED = re.compile(r"(lora|prompt|prefix)([1-9][0-9]{0,3})")
 _DISTILL = "distill:"
 """How the name of a distillation begins; that of the teacher follows."""
 _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -79,7 +90,7 @@ def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
         raise PlanError(f"--treatment {quoted(name)}: expected a number of documents after the @, such as {kind}@64")
     found = own.get(kind) or BUILT_IN.get(kind) or _numbered(kind) or _distilling(kind)
     if found is None:
-        known = (PLAIN[0], *BUILT_IN, "sparseNN", "loraN", "promptN", f"{_DISTILL}MODEL", *own)
+        known = (PLAIN[0], *BUILT_IN, "sparseNN", "loraN", "promptN", "prefixN", f"{_DISTILL}MODEL", *own)
         raise PlanError(unknown("treatment", kind, known))
     return found.on(int(amount)) if has_amount else found
 
@@ -91,6 +102,8 @@ def _numbered(name: str) -> Treatment | None:
     if (found := _NUMBERED.fullmatch(name)) and int(found[2]) <= MOST_WIDE:
         if found[1] == "lora":
             return Treatment(name=name, method=Lora(rank=int(found[2])), source=_LORA)
+        if found[1] == "prefix":
+            return Treatment(name=name, method=PrefixTuning(tokens=int(found[2])), source=_PREFIX)
         return Treatment(name=name, method=PromptTuning(tokens=int(found[2])), source=_PROMPT)
     return None
 

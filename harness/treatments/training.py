@@ -186,6 +186,33 @@ class PromptTuning(TaskTraining):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PrefixTuning(TaskTraining):
+    """Train keys and values that every layer sees before the prompt, and leave the weights (Li and Liang 2021)."""
+
+    tokens: int
+    """Number of tokens that they stand for: each takes the room of one."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings with which nothing is learnt."""
+        TaskTraining.__post_init__(self)
+        _check_counts(self, ("tokens",))
+        if self.tokens > MOST_WIDE:
+            raise PlanError(f"tokens is {self.tokens}; expected {MOST_WIDE} or less")
+
+    def usual_rate(self, parameters: int) -> float:
+        """One rate for all sizes: the weights stay, and keys and values begin as those of words."""
+        return 0.03
+
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        return f"trains keys and values of {counted(self.tokens, 'token')} before each prompt, {self._length()}"
+
+    def needs(self) -> str | None:
+        """What a model and a task have to be like."""
+        return "a task with a training split; a model that the engine tree runs on its own code"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ClassifierHead(TaskTraining):
     """Train a linear classifier of the states of the model, and leave the model as it is (Alain and Bengio 2016)."""
 

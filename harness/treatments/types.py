@@ -16,7 +16,16 @@ from typing import Any
 from harness.errors import ModelError, PlanError
 from harness.plausible import LARGEST_COUNT
 from harness.specs import ModelSpec
-from harness.treatments.training import ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining, is_whole
+from harness.treatments.training import (
+    ClassifierHead,
+    Distill,
+    Finetune,
+    Lora,
+    PrefixTuning,
+    PromptTuning,
+    TaskTraining,
+    is_whole,
+)
 from harness.wording import percent, quoted
 
 
@@ -97,6 +106,7 @@ METHODS: Mapping[str, type[Method]] = {
     "finetune": Finetune,
     "lora": Lora,
     "prompt": PromptTuning,
+    "prefix": PrefixTuning,
     "head": ClassifierHead,
     "distill": Distill,
 }

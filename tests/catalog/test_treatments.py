@@ -48,7 +48,7 @@ def test_other_settings_make_another_variant_and_other_words_do_not(tmp_path: Pa
         (
             "quantise",
             "distil",
-            "treatments[0].method is 'distil'; expected 'quantise', 'prune', 'finetune', 'lora', 'prompt', 'head'",
+            "treatments[0].method is 'distil'; expected 'quantise', 'prune', 'finetune', 'lora', 'prompt', 'prefix'",
         ),
         ("six-bits", "int8", "treatments[0]: name is 'int8', which is built in; expected another"),
         ("six-bits", "sparse7", "treatments[0]: name is 'sparse7', which is built in; expected another"),

@@ -30,7 +30,18 @@ def own(tmp_path: Path) -> Path:
 def test_treatments_are_listed_with_what_they_do_need_and_come_from(emergence: Emergence, own: Path) -> None:
     listed = json.loads(emergence("list", "treatments", "--include-path", own, "--json").out)
     rows = {row["name"]: row for row in listed}
-    built_in = {"int8", "int8-dynamic", "int4", "sparse50", "sparse2:4", "finetune", "lora8", "prompt16", "head"}
+    built_in = {
+        "int8",
+        "int8-dynamic",
+        "int4",
+        "sparse50",
+        "sparse2:4",
+        "finetune",
+        "lora8",
+        "prompt16",
+        "prefix16",
+        "head",
+    }
     assert set(rows) == {*built_in, "six-bits"}
     assert all(row["description"] and row["needs"] and row["source"] for row in listed)
     assert rows["sparse2:4"]["needs"] == "engine tree or seq2seq or lm-eval or encoder; rows of a multiple of 4 weights"

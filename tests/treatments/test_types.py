@@ -13,6 +13,7 @@ from harness.treatments import (
     ClassifierHead,
     Finetune,
     Lora,
+    PrefixTuning,
     PromptTuning,
     Prune,
     Quantise,
@@ -61,6 +62,7 @@ def test_the_settings_of_built_in_treatments_never_change() -> None:
         "finetune": '{"method":"finetune"}',
         "lora8": '{"method":"lora","rank":8}',
         "prompt16": '{"method":"prompt","tokens":16}',
+        "prefix16": '{"method":"prefix","tokens":16}',
         "head": '{"method":"head"}',
     }
 
@@ -87,6 +89,7 @@ def test_what_goes_without_saying_in_the_settings_of_trainings_never_changes() -
     assert (Finetune().steps_for(1), Lora(rank=8).scale) == (200, 16.0)
     assert [round(of.rate_for(4_000_000), 6) for of in (Finetune(), Lora(rank=8))] == [0.0005, 0.005]
     assert PromptTuning(tokens=16).rate_for(4_000_000) == 0.03
+    assert PrefixTuning(tokens=16).rate_for(4_000_000) == 0.03
     assert ClassifierHead().rate_for(4_000_000) == 0.5
 
 

@@ -20,7 +20,7 @@ o2 + sigmoid(l1 - l2) (o1 - o2).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -262,6 +262,28 @@ class DecodePass:
                 visible = visible & (lengths[:, None] - index[None] < window)
             self._masks[key] = _additive(visible, query)[:, None, None]
         return self._masks[key]
+
+
+@dataclass(kw_only=True, slots=True)
+class PrefixedPass:
+    """A pass in which some nodes have keys and values that were learnt, whatever the model computes for them."""
+
+    inner: Pass
+    nodes: Tensor
+    """[nodes] index of each of these nodes in the flat sequence."""
+    places: Tensor
+    """[nodes] which of the learnt keys and values each has."""
+    learnt: Mapping[int, KeysValues]
+    """Keys as they are after rotary embedding, and values, by layer."""
+
+    def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
+        """The attention output, with the learnt keys and values in their places."""
+        places = self.places.to(query.device)
+        replaced = (
+            each.index_copy(2, self.nodes.to(each.device), known.to(each.device, each.dtype)[:, :, places])
+            for each, known in zip(new, self.learnt[layer], strict=True)
+        )
+        return self.inner.attend(layer, query, KeysValues(*replaced), scale, window)
 
 
 def attention(

@@ -17,7 +17,7 @@ from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import load_model
 from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_requests
-from harness.engines.tree.attention import tree_attention_on
+from harness.engines.tree.attention import KeysValues, tree_attention_on
 from harness.engines.tree.generation import NotNumbersError, Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
 from harness.engines.tree.options import NotFollowedError, TextRules, rules
@@ -144,13 +144,20 @@ class TreeLM(TransformersLM):
         assert 0 < len(continuation) <= self.max_length, f"{len(continuation)} tokens to predict"
         return Likelihood([*self._first, *[*context, *continuation][-(self.max_length + 1) :][:-1]], continuation)
 
-    def read_first(self, vectors: Tensor | None) -> None:
-        """Read these vectors [tokens, width] before every prompt from now on; none for None."""
+    def read_first(self, vectors: Tensor | None, layers: Mapping[int, KeysValues] | None = None) -> None:
+        """Read these vectors [tokens, width] before every prompt from now on; none for None.
+
+        Args:
+            vectors: what stands in place of embeddings of words.
+            layers: keys and values by layer that stand in place of those that the model would make of the vectors.
+        """
         self._max_length += len(self._first)
         if self._vectors is None:
             self._vectors = SoftPrompt(self.model.get_input_embeddings())
         self._first = self._vectors.take(vectors)
         self._max_length -= len(self._first)
+        if self._tree is not None:
+            self._tree.learnt = layers
         self.__dict__.pop("reading", None)  # which knows the length
 
     def finished(self, prompt: Sequence[int], tokens: Sequence[int], stop: Sequence[str]) -> str:

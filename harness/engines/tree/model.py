@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.engines.tree.attention import DecodePass, Kept, Pass, Prefix, SlotCache, TreePass, attending
+from harness.engines.tree.attention import (
+    DecodePass,
+    Kept,
+    KeysValues,
+    Pass,
+    Prefix,
+    PrefixedPass,
+    SlotCache,
+    TreePass,
+    attending,
+)
 from harness.engines.tree.trees import TreeRow
 
 Positions = Sequence[int] | NDArray[np.int64]
@@ -58,6 +68,9 @@ class TreeModel:
     def __init__(self, model: Any) -> None:
         self._model = model
         self.work = Work()
+        self.learnt: Mapping[int, KeysValues] | None = None
+        """Keys and values by layer of the tokens that lie behind the vocabulary; None where there are none."""
+        self._known = int(model.get_input_embeddings().weight.shape[0])
         self.device = model.get_input_embeddings().weight.device
         vocabulary = int(model.get_output_embeddings().weight.shape[0])
         self.most_scored = max(1, LOGITS_AT_ONCE.get(self.device.type, 1 << 26) // vocabulary)
@@ -139,7 +152,7 @@ class TreeModel:
         positions: NDArray[np.int64],
         scored: Positions,
     ) -> Tensor:
-        with attending(current):
+        with attending(self._prefixed(current, tokens)):
             output = self._model(
                 input_ids=self._tensor(tokens[None]),
                 position_ids=self._tensor(positions[None]),
@@ -149,6 +162,14 @@ class TreeModel:
         # the softmax over the vocabulary is computed in float32, whatever the data type of the model
         logits: Tensor = output.logits[0].float()
         return logits
+
+    def _prefixed(self, current: Pass, tokens: NDArray[np.int64]) -> Pass:
+        """The pass, with learnt keys and values where tokens have them."""
+        nodes = np.flatnonzero(tokens >= self._known) if self.learnt is not None else ()
+        if self.learnt is None or not len(nodes):
+            return current
+        places = self._tensor(tokens[nodes] - self._known)
+        return PrefixedPass(inner=current, nodes=self._tensor(np.asarray(nodes)), places=places, learnt=self.learnt)
 
     def _kept(self, keeping: Keeping, length: int) -> Kept:
         sizes = [len(path) for path in keeping.paths]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 import torch
-from peft import LoraConfig, PeftModel, PromptTuningConfig, get_peft_model
+from peft import LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.engines.treating.matrices import matrices
+from harness.engines.tree.attention import KeysValues
 from harness.engines.tuning.way import OnTokens, frozen_copy
 from harness.errors import ModelError
-from harness.treatments import Lora, PromptTuning
+from harness.treatments import Lora, PrefixTuning, PromptTuning
 from harness.wording import count
 
 _ADAPTER = "adapter_model.safetensors"
@@ -28,8 +30,8 @@ class SoftReader(Protocol):
     model: Any
     why_not: str | None
 
-    def read_first(self, vectors: Tensor | None) -> None:
-        """Read these vectors before every prompt from now on; none for None."""
+    def read_first(self, vectors: Tensor | None, layers: Mapping[int, KeysValues] | None = None) -> None:
+        """Read these vectors, or these keys and values, before every prompt from now on; none for None."""
         ...
 
 
@@ -75,14 +77,7 @@ class SoftPrompting(OnTokens):
     """Vectors that are read before every prompt learn."""
 
     def __init__(self, lm: Any, how: PromptTuning) -> None:
-        if not hasattr(lm, "read_first"):
-            raise ModelError("vectors before a prompt are read by the engine tree alone")
-        if lm.why_not is not None:
-            raise ModelError(
-                f"vectors before a prompt are read by the code of the engine tree, and not where {lm.why_not}"
-            )
-        if how.tokens >= lm.max_length // 2:
-            raise ModelError(f"{how.tokens} vectors leave little room for a prompt in {count(lm.max_length)} tokens")
+        check_reads_first(lm, how.tokens)
         super().__init__(lm)
         self._lm, self._how = cast(SoftReader, lm), how
 
@@ -105,6 +100,72 @@ class SoftPrompting(OnTokens):
         vectors = load_file(folder / _ADAPTER)["prompt_embeddings"]
         self._lm.read_first(vectors)
         return vectors.numel()
+
+
+class Prefixing(OnTokens):
+    """Keys and values that each layer sees before every prompt learn."""
+
+    def __init__(self, lm: Any, how: PrefixTuning) -> None:
+        check_reads_first(lm, how.tokens)
+        super().__init__(lm)
+        self._lm, self._how = cast(SoftReader, lm), how
+        self._keys_and_values(torch.zeros(how.tokens, dtype=torch.long))
+
+    def wrapped(self) -> Any:
+        """An adapter around a copy of the model, whose prefix is that of words drawn at random."""
+        how, model = self._how, self._lm.model
+        config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=how.tokens)
+        adapted = _adapted(frozen_copy(model, how), config)
+        drawn = torch.randint(len(model.get_input_embeddings().weight), (how.tokens,))
+        # activations of real words, without which training is unstable (Li and Liang 2021, section 7.4)
+        begun = torch.stack([each[0] for layer in self._keys_and_values(drawn) for each in layer])
+        learnt = adapted.prompt_encoder[_NAME].embedding.weight
+        learnt.data.copy_(begun.permute(2, 0, 1, 3).reshape(how.tokens, -1))
+        return adapted
+
+    def keep(self, trained: Any, folder: Path) -> None:
+        """Write the adapter."""
+        _save_adapter(trained, folder)
+
+    def put_on(self, folder: Path) -> int:
+        """Let the loaded model see the prefix from now on; return the number of parameters that learnt."""
+        learnt = load_file(folder / _ADAPTER)["prompt_embeddings"]
+        shape = self._keys_and_values(torch.zeros(1, dtype=torch.long))[0].keys.shape
+        # [tokens, layers, key or value, heads, size] -> [1, heads, tokens, size] each
+        each = learnt.view(len(learnt), -1, 2, shape[1], shape[3]).permute(1, 2, 3, 0, 4)[:, :, None]
+        layers = {number: KeysValues(*of_layer) for number, of_layer in enumerate(each)}
+        width = self._lm.model.get_input_embeddings().weight.shape[1]
+        self._lm.read_first(torch.zeros(len(learnt), width), layers)
+        return learnt.numel()
+
+    @torch.no_grad()
+    def _keys_and_values(self, words: Tensor) -> list[KeysValues]:
+        """What each layer makes of some words, [1, heads, words, size].
+
+        Raises:
+            ModelError: layers differ in it, so that no prefix is of one shape.
+        """
+        model = self._lm.model
+        cache = model(input_ids=words[None].to(model.device), use_cache=True).past_key_values
+        layers = [KeysValues(layer.keys, layer.values) for layer in cache.layers]
+        shapes = {each.shape for layer in layers for each in layer}
+        if len(shapes) > 1 or next(iter(shapes))[2] != len(words):
+            raise ModelError("its layers have keys and values of different shapes, so that no prefix fits them all")
+        return layers
+
+
+def check_reads_first(lm: Any, tokens: int) -> None:
+    """Check that something can be read before every prompt, and leaves room for it.
+
+    Raises:
+        ModelError: it cannot, or does not.
+    """
+    if not hasattr(lm, "read_first"):
+        raise ModelError("vectors before a prompt are read by the engine tree alone")
+    if lm.why_not is not None:
+        raise ModelError(f"vectors before a prompt are read by the code of the engine tree, and not where {lm.why_not}")
+    if tokens >= lm.max_length // 2:
+        raise ModelError(f"{tokens} vectors leave little room for a prompt in {count(lm.max_length)} tokens")
 
 
 def _adapted(model: Any, config: Any) -> Any:

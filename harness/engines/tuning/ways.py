@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.engines.tuning.adapters import LowRank, SoftPrompting
+from harness.engines.tuning.adapters import LowRank, Prefixing, SoftPrompting
 from harness.engines.tuning.distilling import Distilling
 from harness.engines.tuning.probing import Probing
 from harness.engines.tuning.way import AllWeights, TuningWay
 from harness.errors import ModelError
-from harness.treatments import ClassifierHead, Distill, Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments import ClassifierHead, Distill, Finetune, Lora, PrefixTuning, PromptTuning, TaskTraining
 
 _WAYS: Mapping[type[TaskTraining], Callable[[Any, Any], TuningWay]] = {
     Finetune: AllWeights,
     Lora: LowRank,
     PromptTuning: SoftPrompting,
+    PrefixTuning: Prefixing,
     ClassifierHead: Probing,
 }
 

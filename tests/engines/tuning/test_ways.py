@@ -13,7 +13,7 @@ from lm_eval.api.instance import Instance
 from harness.engines.tuning.learning import learn
 from harness.engines.tuning.ways import way_for
 from harness.errors import ModelError
-from harness.treatments import Finetune, Lora, PromptTuning, TaskTraining
+from harness.treatments import Finetune, Lora, PrefixTuning, PromptTuning, TaskTraining
 from tests.builders import zoo
 from tests.builders.trained import PADDING, rows
 
@@ -81,6 +81,42 @@ def test_vectors_before_a_prompt_are_read_as_peft_reads_them(tmp_path: Path) -> 
     assert [one for one, _ in lm.loglikelihood(asked)] == pytest.approx(plain, abs=1e-5)
 
 
+@pytest.mark.parametrize("species", ["llama", "gpt-neox", "gpt2", "opt", "qwen3", "gemma3"])
+def test_a_prefix_is_seen_as_peft_lets_it_be_seen(species: str, tmp_path: Path) -> None:
+    """Likelihoods and texts; the wanted ones are those of peft's own forward pass, over the whole text each time."""
+    lm = zoo.build_tree(species)
+    asked = [
+        Instance("loglikelihood", {}, (f"The {what} is", f" {c}"), 0) for what in ("sky", "old house") for c in "ab"
+    ]
+    plain = [found for found, _ in lm.loglikelihood(asked)]
+    how = PrefixTuning(tokens=3, **QUICK)
+    copied = trained(lm, how, tmp_path)
+    assert way_for(how, lm).put_on(tmp_path) == sum(p.numel() for p in copied.parameters() if p.requires_grad)
+    assert lm.max_length == zoo.CONTEXT - 3
+
+    @torch.no_grad()
+    def scores(tokens: list[int]) -> torch.Tensor:
+        whole = torch.tensor([tokens])
+        return copied(input_ids=whole, attention_mask=torch.ones_like(whole)).logits[0].log_softmax(-1)
+
+    found = [one for one, _ in lm.loglikelihood(asked)]
+    for value, before, pair in zip(found, plain, lm.pair_tokens(asked), strict=True):
+        after = scores([*pair.context, *pair.continuation])[len(pair.context) - 1 :]
+        wanted = sum(float(after[i, token]) for i, token in enumerate(pair.continuation))
+        assert value == pytest.approx(wanted, abs=2e-4)
+        assert value != pytest.approx(before, abs=1e-3)
+    options = {"until": ["\n\n\n"], "max_gen_toks": 4, "do_sample": False}
+    texts = [Instance("generate_until", {}, (request.args[0], options), 0) for request in asked[1:3]]
+    for text, request in zip(lm.generate_until(texts), texts, strict=True):
+        prompt = lm.prompt_tokens(request.args[0])
+        written: list[int] = []
+        while len(written) < 4 and (token := int(scores([*prompt, *written])[-1].argmax())) != lm.eot_token_id:
+            written.append(token)
+        assert text == lm.finished([0, 0, 0, *prompt], written, ["\n\n\n"])
+    lm.read_first(None)
+    assert [one for one, _ in lm.loglikelihood(asked)] == pytest.approx(plain, abs=1e-5)
+
+
 def test_texts_are_written_after_the_vectors(tmp_path: Path) -> None:
     lm = zoo.build_tree("llama")
     options = {"until": ["\n"], "max_gen_toks": 6, "do_sample": False}
@@ -123,6 +159,12 @@ class _NoLinear:
         (_NoLinear, Lora(rank=2), "0% of its weights outside embeddings are in linear layers"),
         (lambda: zoo.bridge("llama"), PromptTuning(tokens=4), "read by the engine tree alone"),
         (lambda: zoo.build_tree("bloom"), PromptTuning(tokens=4), "by the code of the engine tree, and not where"),
+        (lambda: zoo.bridge("llama"), PrefixTuning(tokens=4), "read by the engine tree alone"),
+        (
+            lambda: zoo.build_tree("mistral-window"),
+            PrefixTuning(tokens=60),
+            "its layers have keys and values of different shapes, so that no prefix fits them all",
+        ),
         (
             lambda: zoo.tree("llama"),
             PromptTuning(tokens=100),
