@@ -69,6 +69,18 @@ def test_a_name_in_another_script_goes_from_the_catalogue_to_the_report(emergenc
     assert f'href="#task-{family}-{name}"' in page
 
 
+def test_a_name_may_be_typed_with_accents_as_letters_of_their_own(emergence: Emergence, tmp_path: Path) -> None:
+    family, name = "Familie-ü", "Prüfung"
+    files(tmp_path / "own", family, name)
+    typed = [unicodedata.normalize("NFD", word) for word in ("--family", family, "--task", name)]
+    assert typed[1] != family
+    done = emergence("run", *typed, "--include_path", "own", "--engine", "simulated", "--executor", "inline")
+    assert done.code == 0, done.err
+    for verb in ("curves", "samples", "verdicts"):
+        shown = emergence(verb, *typed)
+        assert (shown.code, name in shown.out) == (0, True), (verb, shown.err)
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_names_of_any_script_are_taken_and_are_folders(tmp_path: Path, name: str) -> None:
     written = {"family": unicodedata.normalize("NFD", name), "models": [{"name": "m", "params": 1000}]}

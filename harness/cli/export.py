@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from harness.cli.option_values import split
+from harness.cli.option_values import meant, split
 from harness.cli.output import print_file, say
 from harness.cli.result_options import FamilyChoice, Results, TaskChoice
 from harness.cli.write import write_bytes, write_text
@@ -59,7 +59,8 @@ def command(
     if form not in (*WRITERS, *_PAPERS):
         raise PlanError(unknown("format", form, (*WRITERS, *_PAPERS)))
     done = read_outcomes(results, say).results
-    families, tasks = split(family), split(task)
+    families = meant(split(family), {one.cell.model.family for one in done})
+    tasks = meant(split(task), {one.cell.task for one in done})
     chosen = [
         one
         for one in done

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.catalog.offline import go_offline
-from harness.cli.option_values import count_of, document_limit, split, whole_numbers
+from harness.cli.option_values import count_of, document_limit, names, split, whole_numbers
 from harness.engines.protocol import EngineSettings
 from harness.plan import RunPlan
 from harness.plan.generation import generation_options
@@ -35,14 +35,14 @@ def plan_of(given: Mapping[str, Any], *, as_asked: bool = False, catalog: Catalo
         go_offline()
     return select(
         catalog or catalog_of(given),
-        suites=split(given["suite"]),
-        tasks=split(given["task"]),
-        families=split(given["family"]),
+        suites=names(given["suite"]),
+        tasks=names(given["task"]),
+        families=names(given["family"]),
         dtype=given["dtype"],
         treatments=split(given["treatment"]),
         models=split(given["model"]),
         shots=whole_numbers(given["shots"], "--shots"),
-        prompts=split(given["prompts"]) or None,
+        prompts=names(given["prompts"]) or None,
         seeds=given["seeds"],
         limit=document_limit(given["limit"]),
         counted=partial(_number_of_documents, given["allow_code"]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 from harness.errors import PlanError
 from harness.plausible import LARGEST_COUNT
@@ -14,6 +15,20 @@ from harness.wording import quantity
 def split(values: Sequence[str] | None) -> tuple[str, ...]:
     """The words of a list option, which can be repeated or separated by commas: `--shots 0 --shots 2,5` is 0, 2, 5."""
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+
+
+def names(values: Sequence[str] | None) -> tuple[str, ...]:
+    """The words of a list option that are names of the catalogue, letters written as there.
+
+    An accent can be a letter of its own, as some systems write it, and looks the same.
+    """
+    return tuple(unicodedata.normalize("NFC", name) for name in split(values))
+
+
+def meant(asked: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """The names that were asked for, as the results write them, whichever way accents were typed."""
+    written = {unicodedata.normalize("NFC", name): name for name in known}
+    return tuple(written.get(unicodedata.normalize("NFC", name), name) for name in asked)
 
 
 def whole_numbers(values: Sequence[str] | None, option: str) -> tuple[int, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from harness.cli.option_values import meant
 from harness.cli.output import say, timely
 from harness.errors import PlanError, TableError, unknown
 from harness.reading import document_reader, read_others, read_outcomes, read_table
@@ -199,7 +200,8 @@ def chosen_results(
         "shot count": ([str(one) for one in shots or ()], lambda cell: (str(cell.shots),)),
         "model": (models, lambda cell: (cell.model.name, cell.model.name.rpartition("/")[2])),
     }
-    for what, (asked, names) in of_cells.items():
+    for what, (typed, names) in of_cells.items():
+        asked = meant(typed, {name for one in done for name in names(one.cell)})
         for name in asked:
             if not any(name in names(one.cell) for one in done):
                 raise PlanError(unknown(what, name, {names(one.cell)[0] for one in done}))
@@ -227,6 +229,7 @@ def choose(
     Raises:
         PlanError: no curve has such a name.
     """
+    families, tasks = meant(families, {c.family for c in drawn}), meant(tasks, {c.task for c in drawn})
     for what, asked, known in (
         ("family", families, {c.family for c in drawn}),
         ("task", tasks, {c.task for c in drawn}),

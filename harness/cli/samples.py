@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_values import meant, split, whole_numbers
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
 from harness.cli.result_options import FamilyChoice, Json, Results, ShotChoice, TaskChoice
 from harness.cli.write import write_text
@@ -110,7 +110,11 @@ def _chosen(
         PlanError: none has such a name.
     """
     kept = list(cells)
-    for what, asked in {**names, **numbers}.items():
+    written = {
+        what: meant(typed, {str(name) for cell in cells for name in _names(cell, what)})
+        for what, typed in names.items()
+    }
+    for what, asked in {**written, **numbers}.items():
         for name in asked:
             if not any(name in _names(cell, what) for cell in cells):
                 known = {str(full) for cell in cells for full in _names(cell, what)[:1]}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.option_values import split
+from harness.cli.option_values import meant, split
 from harness.cli.output import say
 from harness.cli.result_options import FamilyChoice, Results, TaskChoice
 from harness.cli.run_options import TRACKER_WORDS
@@ -37,10 +37,12 @@ def command(
     place = folder or results
     if not (trackers := trackers_of(to, place, "--to")):
         raise PlanError(f"expected --to with one of {TRACKER_WORDS}")
-    families, tasks = split(family), split(task)
+    done = read_outcomes(place, say).results
+    families = meant(split(family), {one.cell.model.family for one in done})
+    tasks = meant(split(task), {one.cell.task for one in done})
     chosen = [
         one
-        for one in read_outcomes(place, say).results
+        for one in done
         if (not families or one.cell.model.family in families) and (not tasks or one.cell.task in tasks)
     ]
     if not chosen:
