@@ -17,6 +17,7 @@ from harness.catalog.models.revisions import cached_commit, snapshot_folder
 from harness.errors import PlanError
 from harness.plan import AUTO_ENGINE, DEFAULT_ENGINE, Cell, RunPlan
 from harness.specs import FamilyKind, ModelSpec, TaskSpec
+from harness.treatments import Finetune, Lora, method_from
 from harness.wording import cut, quoted
 
 SEQ2SEQ, ENCODER = "seq2seq", "encoder"
@@ -56,6 +57,8 @@ _ASKED: Mapping[Head, str] = {
     "tagger": "tasks of the kind ner that name entities",
 }
 """Head -> the tasks that it answers."""
+_ELSEWHERE = f"--engine {DEFAULT_ENGINE} asks models that continue texts for this, --engine {SEQ2SEQ} encoder-decoders"
+_UNSHOWN = "learns nothing from examples before a question; expected --shots 0"
 
 
 class Known(NamedTuple):
@@ -121,7 +124,7 @@ def check_answerable(plan: RunPlan, known: Known) -> None:
     reasons: dict[ModelSpec, dict[str, str | None]] = {}
     found: dict[ModelSpec, tuple[tuple[Head, ...], tuple[str, ...]]] = {}
     for cell in plan.cells:
-        if cell.engine != ENCODER:
+        if cell.engine != ENCODER or gets_new_head(cell.model):
             continue
         if cell.model not in found:
             found[cell.model] = heads_of(cell.model, known), labels_of(config_here(cell.model, known) or {})
@@ -154,15 +157,35 @@ def why_not_answered(head: Head, labels: Sequence[str], cell: Cell, task: TaskSp
     else:
         fits = form == "multiple_choice" or (head == "masked" and form == "loglikelihood")
     if not fits:
-        writers = (
-            f"--engine {DEFAULT_ENGINE} asks models that continue texts for this, --engine {SEQ2SEQ} encoder-decoders"
-        )
-        return f"{name}; expected {_ASKED[head]}; {writers}"
+        return f"{name}; expected {_ASKED[head]}; {_ELSEWHERE}"
     if head == "masked":
         return None
     if cell.shots:
-        return f"{name}, and learns nothing from examples before a question; expected --shots 0"
+        return f"{name}, and {_UNSHOWN}"
     return _not_its_classes(labels, config, cell, name) if head == "classifier" else None
+
+
+def gets_new_head(model: ModelSpec) -> bool:
+    """True for an encoder whose training gives it a head for each task, whatever the head that it has."""
+    return model.tuned and model.treatment is not None and isinstance(method_from(model.treatment), Finetune | Lora)
+
+
+def head_to_train(cell: Cell, task: TaskSpec) -> Head | None:
+    """What an encoder is given to be trained on a task: a head for its classes or for its words; None for neither."""
+    form = {**task.config, **task.prompts[cell.prompt]}.get("output_type", "generate_until")
+    if form == "multiple_choice":
+        return "classifier"
+    return "tagger" if form == "generate_until" and task.kind == "ner" else None
+
+
+def why_not_trained(cell: Cell, task: TaskSpec) -> str | None:
+    """Why an encoder cannot be trained to answer a cell; None when it can, as far as the task's file tells."""
+    if head_to_train(cell, task) is None:
+        return (
+            f"task {task.name}: {cell.model.name} is an encoder and cannot be trained to write; expected tasks whose "
+            f"options are the same in each document, or of the kind ner that name entities; {_ELSEWHERE}"
+        )
+    return f"task {task.name}: {cell.model.name} is trained without examples, and {_UNSHOWN}" if cell.shots else None
 
 
 def _not_its_classes(labels: Sequence[str], config: Mapping[str, Any], cell: Cell, name: str) -> str | None:

@@ -141,6 +141,31 @@ def target_entities(target: str) -> list[Entity]:
     return [Entity(text.strip(), kind) for text, _, kind in pieces if text.strip()]
 
 
+def entity_spans(text: str, doc: Mapping[str, Any], target: str) -> list[Span]:
+    """Where the entities of a document stand in a text: one behind the other, if they can be, else as they are scored.
+
+    Args:
+        text: the text.
+        doc: the document.
+        target: its right answer, which names the entities of a document without a list of them.
+
+    Raises:
+        HarnessError: one of them is not in the text.
+
+    >>> entity_spans("Ann said that Bob met Ann", {}, "Bob PER ; Ann PER")
+    [Span(start=14, end=16, type='PER'), Span(start=22, end=24, type='PER')]
+    """
+    expected = _gold(doc, target) if "entities" in doc else target_entities(target)
+    found: list[Span] = []
+    for entity in expected:
+        behind = found[-1].end + 1 if found else 0
+        start = next((start for start in _occurrences(text, entity.text) if start >= behind), None)
+        if start is None:
+            return _placed_gold(text, expected)
+        found.append(_span(start, entity))
+    return found
+
+
 def check_entities(doc: Mapping[str, Any], target: str) -> int:
     """The number of entities of a document, which all stand in its text.
 

@@ -64,16 +64,17 @@ _AMOUNT = re.compile(r"[1-9][0-9]{0,8}")
 _TREATING = frozenset({"tree", "lm-eval", "seq2seq", "encoder"})
 """Engines that treat the models they load."""
 _WRITING = _TREATING - {"encoder"}
-"""Those whose models write, and so learn to write answers."""
+"""Those whose models write."""
 
 
 def engines_for(method: Method) -> frozenset[str]:
     """The engines that can treat a model so.
 
-    >>> sorted(engines_for(Lora(rank=8)))
+    >>> sorted(engines_for(PromptTuning(tokens=8)))
     ['lm-eval', 'seq2seq', 'tree']
     """
-    return _WRITING if isinstance(method, TaskTraining) and not isinstance(method, ClassifierHead) else _TREATING
+    any_model = not isinstance(method, TaskTraining) or isinstance(method, ClassifierHead | Finetune | Lora)
+    return _TREATING if any_model else _WRITING
 
 
 def treatment_named(name: str, own: Mapping[str, Treatment]) -> Treatment:
@@ -212,7 +213,7 @@ def check_engine(models: Iterable[ModelSpec], engines: Collection[str]) -> None:
         able = engines_for(method_from(model.treatment))
         unable = sorted(set(engines) - able)
         if unable:
-            does = "trains no model" if unable[0] in _TREATING else "answers with weights as they are"
+            does = "trains no model in this way" if unable[0] in _TREATING else "answers with weights as they are"
             raise PlanError(
                 f"--treatment {quoted(name_of(str(model.variant)))}: engine {unable[0]} {does}; expected --engine "
                 f"{' or '.join(sorted(able, reverse=True))}"

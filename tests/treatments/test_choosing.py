@@ -44,10 +44,10 @@ def test_engines_that_take_weights_as_they_are_refuse_treated_models(engine: str
 
 
 def test_engines_that_train_nothing_refuse_models_to_be_trained() -> None:
-    models = treated([model(1000)], ["none", "finetune@64"], {})
-    with pytest.raises(PlanError, match="--treatment 'finetune@64': engine encoder trains no model; expected --engine"):
+    models = treated([model(1000)], ["none", "prompt4@64"], {})
+    with pytest.raises(PlanError, match="'prompt4@64': engine encoder trains no model in this way; expected --engine"):
         check_engine(models, {"encoder"})
-    check_engine(treated([model(1000)], ["int8"], {}), {"encoder"})
+    check_engine(treated([model(1000)], ["int8", "finetune@64", "lora8"], {}), {"encoder"})
     check_engine(models, {"tree", "seq2seq"})
     check_engine(treated([model(1000)], ["head@64"], {}), {"encoder", "tree"})
 

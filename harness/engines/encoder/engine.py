@@ -9,7 +9,7 @@ from dataclasses import replace
 import transformers
 
 from harness.catalog import check_local_model
-from harness.catalog.asking import why_not_answered
+from harness.catalog.asking import gets_new_head, head_to_train, why_not_answered, why_not_trained
 from harness.catalog.models.architectures import Head, head_of, labels_of
 from harness.engines.encoder.classifier import ClassifierLM
 from harness.engines.encoder.lm import EncoderLM
@@ -21,7 +21,7 @@ from harness.engines.protocol import CellPart, EngineSettings
 from harness.engines.unreadable import unreadable
 from harness.errors import HarnessError, ModelError
 from harness.plan import Cell
-from harness.records import CellResult
+from harness.records import CellResult, Tuning
 from harness.schedule import Lane
 from harness.scoring.metrics import needs_likelihood
 from harness.specs import ModelSpec, TaskSpec
@@ -36,6 +36,17 @@ class EncoderEngine(LmEvalEngine):
 
     _head: Head
     _labels: tuple[str, ...]
+
+    def __init__(self, model: ModelSpec, settings: EngineSettings) -> None:
+        """Load the model."""
+        super().__init__(model, settings)
+        self._gets_new_head = gets_new_head(model)
+        self._before_training = self._lm
+
+    def close(self) -> None:
+        """Free the model, and the one that was made of it."""
+        del self._before_training
+        super().close()
 
     @staticmethod
     def refusals(lane: Lane, settings: EngineSettings) -> Mapping[int, HarnessError]:
@@ -60,9 +71,13 @@ class EncoderEngine(LmEvalEngine):
         Raises:
             HarnessError: the model cannot answer such a cell.
         """
-        if (reason := why_not_answered(self._head, self._labels, cell, task)) is not None:
+        if self._gets_new_head:
+            head, reason = head_to_train(cell, task), why_not_trained(cell, task)
+        else:
+            head, reason = self._head, why_not_answered(self._head, self._labels, cell, task)
+        if reason is not None:
             raise HarnessError(reason)
-        if self._lm.gives_likelihoods:
+        if head != "tagger":
             return cell
         kept = tuple(metric for metric in cell.metrics if not needs_likelihood(metric.name))
         if not kept:
@@ -70,6 +85,14 @@ class EncoderEngine(LmEvalEngine):
         if len(kept) < len(cell.metrics):
             log.info("task %s: without the metrics that need likelihoods, which a tagger does not give", task.name)
         return replace(cell, metrics=kept)
+
+    def _tuned(self, cell: Cell, task: TaskSpec) -> Tuning | None:
+        """Let the variant with the head that was trained for the task answer; it is made of the model as it was."""
+        self._lm = self._before_training
+        tuning = super()._tuned(cell, task)
+        if self._before_training.retrained is not None:
+            self._lm = self._before_training.retrained
+        return tuning
 
     def _load(self, model: ModelSpec) -> EncoderLM:
         if model.path is not None:

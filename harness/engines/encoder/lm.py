@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from harness.engines.transformers_lm import TransformersLM
 from harness.errors import HarnessError
 
+NO_OFFSETS = "its tokenizer does not tell where a piece stands in a text; expected a tokenizer.json"
+"""Why words cannot be labelled, in words that follow the name of a model."""
+
 
 class EncoderLM(TransformersLM):
     """A model that reads a text from both sides, between the special tokens of its tokenizer."""
+
+    retrained: EncoderLM | None = None
+    """The model with another head that was made of this one for the task at hand; None where it answers itself."""
 
     def __init__(self, **kwargs: Any) -> None:
         """Load the model; `kwargs` are those of `HFLM`."""
@@ -56,6 +62,27 @@ class EncoderLM(TransformersLM):
     def _special_tokens(self, text: str, add_special_tokens: bool | None) -> Mapping[str, bool]:
         """Texts are encoded bare: what stands around them is put there when they are complete."""
         return {"add_special_tokens": False}
+
+    @property
+    def around(self) -> tuple[int, int]:
+        """Numbers of special tokens before and after a text."""
+        return len(self._before), len(self._after)
+
+    @property
+    def padding(self) -> int:
+        """The token that fills shorter texts of a batch up."""
+        return int(self._padding)
+
+    def pieces_of(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Token ids of a text of any length, and the characters that each is of.
+
+        Raises:
+            HarnessError: the tokenizer does not tell.
+        """
+        if not self.tokenizer.is_fast:
+            raise HarnessError(f"{self.name}: {NO_OFFSETS}")
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False)
+        return list(encoded["input_ids"]), list(encoded["offset_mapping"])
 
     def framed(self, tokens: Sequence[int]) -> list[int]:
         """Tokens of a text with the special tokens around it."""

@@ -15,7 +15,7 @@ from lm_eval.api.instance import Instance
 from torch import Tensor
 
 from harness.catalog.models.architectures import labels_of
-from harness.engines.encoder.lm import EncoderLM
+from harness.engines.encoder.lm import NO_OFFSETS, EncoderLM
 from harness.engines.encoder.words import Labelled, entities_in, first_pieces, labelled_text
 from harness.engines.pairs import Pair
 from harness.errors import ModelError
@@ -40,9 +40,7 @@ class TaggerLM(EncoderLM):
         super().__init__(**kwargs)
         self.labels = labels_of(self.model.config.to_dict())
         if not self.tokenizer.is_fast:
-            raise ModelError(
-                f"{self.name}: its tokenizer does not tell where a piece stands in a text; expected a tokenizer.json"
-            )
+            raise ModelError(f"{self.name}: {NO_OFFSETS}")
         if not any(label.casefold() == "o" for label in self.labels):
             raise ModelError(
                 f"{self.name}: id2label has no label O for words outside of entities; expected the labels that it was "
@@ -66,15 +64,12 @@ class TaggerLM(EncoderLM):
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """The entities of each document's text as a list."""
         texts = [labelled_text(request.doc, request.args[0]) for request in requests]
-        encoded = [
-            self.tokenizer(one.text, add_special_tokens=False, return_offsets_mapping=True, truncation=False)
-            for one in texts
-        ]
-        labels = self._labels([pieces["input_ids"] for pieces in encoded])
+        pieces = [self.pieces_of(one.text) for one in texts]
+        labels = self._labels([tokens for tokens, _ in pieces])
         return [
-            _listed(one, [self.labels[number] for number in numbers], pieces["offset_mapping"])
+            _listed(one, [self.labels[number] for number in numbers], offsets)
             or ("none" if _NOTHING.search(request.args[0].replace(one.text, "")) else "")
-            for request, one, numbers, pieces in zip(requests, texts, labels, encoded, strict=True)
+            for request, one, numbers, (_, offsets) in zip(requests, texts, labels, pieces, strict=True)
         ]
 
     def _labels(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:

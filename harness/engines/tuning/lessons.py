@@ -21,8 +21,10 @@ from harness.catalog.functions import functions_in
 from harness.engines.cell_model import CellModel
 from harness.engines.cell_task import BuiltCell
 from harness.engines.documents import DocumentCache, Splits, picked, seeds_of_lm_eval
+from harness.engines.encoder.lm import EncoderLM
 from harness.engines.lm_tasks import build_cell, task_config
 from harness.engines.references import references_of
+from harness.engines.tuning.labelling import LabelledTokens, with_class, with_labels
 from harness.errors import CatalogError, HarnessError, unknown
 from harness.ladder.tuning_rows import N_TRAINING, training_rows
 from harness.plan import Cell
@@ -51,7 +53,7 @@ class Lesson(NamedTuple):
     """A text that is learnt from."""
 
     tokens: tuple[int, ...]
-    """Token ids of the prompt and of the answer."""
+    """Token ids of the prompt and of the answer; behind what an encoder reads the numbers of what is right there."""
     prompt: int
     """Number of the first tokens that are read and not learnt."""
 
@@ -80,12 +82,23 @@ class Lessons:
     choices: tuple[OptionLesson, ...] = ()
     """The same as questions with options; empty for a task that has none, or whose options are whole questions."""
 
+    labels: tuple[str, ...] = ()
+    """Names of the labels of words; empty for a task that names no entities, and for models that write."""
+
     @property
     def classes(self) -> tuple[str, ...]:
         """The options, if they are the same and in the same order in all documents; empty otherwise."""
         lists = {choice.options for choice in self.choices}
         found = next(iter(lists)) if len(lists) == 1 else ()
         return found if len(set(found)) == len(found) > 1 else ()
+
+    @property
+    def why_no_classes(self) -> str:
+        """Why the options are no classes, where they are not."""
+        found = "differ from document to document" if self.choices else "are no classes, or there are none"
+        return (
+            f"the options of the task {found}; expected the same ones in each document, as in doc_to_choice: [yes, no]"
+        )
 
     @property
     def digest(self) -> str:
@@ -195,6 +208,37 @@ class _Given(DocumentCache):
 
 
 def _encoded(lm: LessonReader, asked: Sequence[tuple[BuiltCell, Sequence[Instance]]], left_out: int) -> Lessons:
+    choices = [_choice(built, requests) for built, requests in asked]
+    known = tuple(choice for choice in choices if choice is not None)
+    if isinstance(lm, EncoderLM):
+        labels, read = _labelled(lm, asked, choices)
+        lessons = [Lesson((*one.tokens, *one.labels), len(one.tokens)) for one in read]
+        shortened = sum(one.is_cut for one in read)
+    else:
+        labels = ()
+        lessons, shortened = _continued(lm, asked)
+    return Lessons(
+        lessons=tuple(lessons),
+        left_out=left_out,
+        shortened=shortened,
+        choices=known if len(known) == len(choices) else (),
+        labels=labels,
+    )
+
+
+def _labelled(
+    lm: EncoderLM, asked: Sequence[tuple[BuiltCell, Sequence[Instance]]], choices: Sequence[OptionLesson | None]
+) -> tuple[tuple[str, ...], list[LabelledTokens]]:
+    """The names of labels, and what an encoder reads, with what is right there."""
+    if asked[0][0].task.OUTPUT_TYPE == "generate_until":
+        return with_labels(lm, asked)
+    questions = [str(requests[0].args[0]) for _, requests in asked]
+    numbers = [None if choice is None else choice.right for choice in choices]
+    return (), [with_class(lm, question, number) for question, number in zip(questions, numbers, strict=True)]
+
+
+def _continued(lm: LessonReader, asked: Sequence[tuple[BuiltCell, Sequence[Instance]]]) -> tuple[list[Lesson], int]:
+    """Prompts with the answers that go on with them, and the number of those that were cut."""
     answers = [_answer(built, requests) for built, requests in asked]
     pairs = iter(lm.pair_tokens([one for one in answers if one.request_type == "loglikelihood"]))
     lessons: list[Lesson] = []
@@ -211,14 +255,7 @@ def _encoded(lm: LessonReader, asked: Sequence[tuple[BuiltCell, Sequence[Instanc
         prompt = context[-room:] if room > 0 else context[-1:]
         shortened += len(prompt) < len(context)
         lessons.append(Lesson((*prompt, *answer), len(prompt)))
-    choices = [_choice(built, requests) for built, requests in asked]
-    known = tuple(choice for choice in choices if choice is not None)
-    return Lessons(
-        lessons=tuple(lessons),
-        left_out=left_out,
-        shortened=shortened,
-        choices=known if len(known) == len(choices) else (),
-    )
+    return lessons, shortened
 
 
 def _choice(built: BuiltCell, requests: Sequence[Instance]) -> OptionLesson | None:

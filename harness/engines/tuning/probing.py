@@ -32,12 +32,7 @@ class Probing:
 
     def why_not(self, lessons: Lessons) -> str | None:
         """Why a task's documents cannot be learnt from; None when they can."""
-        if lessons.classes:
-            return None
-        found = "differ from document to document" if lessons.choices else "are no classes, or there are none"
-        return (
-            f"the options of the task {found}; expected the same ones in each document, as in doc_to_choice: [yes, no]"
-        )
+        return None if lessons.classes else lessons.why_no_classes
 
     def learner(self, lessons: Lessons) -> Learner:
         """What learns, and from what."""

@@ -20,6 +20,7 @@ import torch
 
 from harness.engines import pulse
 from harness.engines.documents import DocumentCache
+from harness.engines.encoder.lm import EncoderLM
 from harness.engines.energy import Reading, meter
 from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
@@ -27,13 +28,16 @@ from harness.engines.provenance import ENGINE_PACKAGES, host, versions
 from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tuning.learning import Learnt, learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
+from harness.engines.tuning.new_head import NewHead
+from harness.engines.tuning.probing import Probing
+from harness.engines.tuning.way import TuningWay
 from harness.engines.tuning.ways import way_for
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import Tuning
 from harness.specs import ModelSpec, TaskSpec
 from harness.store.variants import Variants, variant_name
-from harness.treatments import ClassifierHead, Distill, TaskTraining, identity_of, method_from
+from harness.treatments import Distill, Finetune, Lora, TaskTraining, identity_of, method_from
 from harness.wording import counted, duration
 
 log = logging.getLogger(__name__)
@@ -64,9 +68,14 @@ class Tuner:
         self._worn: tuple[object, ...] | None = None
         self._tuning: Tuning | None = None
         try:
-            self._way = way_for(how, lm, model.params, self._teacher)
+            self._way = self._way_for(lm, how)
         except ModelError as error:
             raise self._cannot(error) from error
+
+    def _way_for(self, lm: Any, how: TaskTraining) -> TuningWay:
+        if isinstance(lm, EncoderLM) and isinstance(how, Finetune | Lora):
+            return NewHead(lm, how, self._spec, self._settings, self._device)
+        return way_for(how, lm, self._spec.params, self._teacher)
 
     def close(self) -> None:
         """Remove what was kept for this model alone."""
@@ -138,8 +147,8 @@ class Tuner:
             lessons.digest,
             _EDITION,
         ]
-        if isinstance(self._how, ClassifierHead):
-            decides.append(lessons.classes)
+        if isinstance(self._way, NewHead | Probing):
+            decides.append(lessons.labels or lessons.classes)
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
     def _made(self, cell: Cell, task: TaskSpec, lessons: Lessons, folder: Path) -> dict[str, Any]:
@@ -199,7 +208,7 @@ class Tuner:
             self._how,
             rate=self._how.rate_for(self._parameters),
             seed=self._seed(cell),
-            padding=_PADDING,
+            padding={**_PADDING, "input_ids": self._lm.padding} if isinstance(self._lm, EncoderLM) else _PADDING,
             folder=folder,
             device=self._device,
             loss_of=loss_of,

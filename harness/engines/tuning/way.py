@@ -105,6 +105,18 @@ class AllWeights(OnTokens):
         return sum(parameter.numel() for parameter in own.values())
 
 
+def check_whole(model: Any) -> None:
+    """Check that the weights of a model can learn.
+
+    Raises:
+        ModelError: they are quantised, or lie on several GPUs.
+    """
+    if getattr(model, "hf_quantizer", None) is not None or getattr(model, "is_quantized", False):
+        raise ModelError("its weights are quantised already; expected a model with weights of floating point")
+    if len(set(map(str, getattr(model, "hf_device_map", {"": "one"}).values()))) > 1:
+        raise ModelError("it lies on several GPUs; expected a model that one holds, with what training it takes")
+
+
 def copy_of(model: Any, how: TaskTraining, *, dtype: torch.dtype | None) -> Any:
     """A copy of a model that can learn; None leaves its number format."""
     made = copy.deepcopy(model)
@@ -112,7 +124,7 @@ def copy_of(model: Any, how: TaskTraining, *, dtype: torch.dtype | None) -> Any:
         made = made.to(dtype)
     made.config.use_cache = False
     if how.dropout is not None:
-        _set_dropout(made, how.dropout)
+        set_dropout(made, how.dropout)
     return made
 
 
@@ -121,7 +133,8 @@ def frozen_copy(model: Any, how: TaskTraining) -> Any:
     return copy_of(model, how, dtype=None if how.bf16 else torch.float32).requires_grad_(False)
 
 
-def _set_dropout(model: nn.Module, share: float) -> None:
+def set_dropout(model: nn.Module, share: float) -> None:
+    """Drop this share of activations wherever a model drops some."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = share

@@ -8,8 +8,7 @@ from typing import Any
 from harness.engines.tuning.adapters import LowRank, Prefixing, SoftPrompting
 from harness.engines.tuning.distilling import Distilling
 from harness.engines.tuning.probing import Probing
-from harness.engines.tuning.way import AllWeights, TuningWay
-from harness.errors import ModelError
+from harness.engines.tuning.way import AllWeights, TuningWay, check_whole
 from harness.treatments import ClassifierHead, Distill, Finetune, Lora, PrefixTuning, PromptTuning, TaskTraining
 
 _WAYS: Mapping[type[TaskTraining], Callable[[Any, Any], TuningWay]] = {
@@ -33,10 +32,7 @@ def way_for(how: TaskTraining, lm: Any, params: int = 0, open_teacher: Callable[
     Raises:
         ModelError: the model does not suit it.
     """
-    if getattr(lm.model, "hf_quantizer", None) is not None or getattr(lm.model, "is_quantized", False):
-        raise ModelError("its weights are quantised already; expected a model with weights of floating point")
-    if len(set(map(str, getattr(lm.model, "hf_device_map", {"": "one"}).values()))) > 1:
-        raise ModelError("it lies on several GPUs; expected a model that one holds, with what training it takes")
+    check_whole(lm.model)
     if isinstance(how, Distill):
         assert open_teacher is not None
         return Distilling(lm, how, params, open_teacher)
