@@ -6,7 +6,8 @@ from harness.store.headers import Problem
 from harness.store.index import WORTHWHILE
 from harness.store.layout import FAILURE, HEADER, JUDGED, RUNS, SAMPLES
 from harness.store.leases import LeaseOwner, Leases
-from harness.store.store import Outcomes, Store
+from harness.store.outcomes import Outcomes
+from harness.store.store import Store
 from harness.store.variants import Variants, variants_folder
 from harness.store.writer import OutcomeWriter
 

@@ -5,23 +5,18 @@ One process writes; merging two folders is copying them together. Files that can
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import re
-import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from harness.bounded.files import read_bytes
-from harness.bounded.limits import FOLDERS, HEADER_BYTES, RECORD_BYTES, TABLE_BYTES, UnreadableError
+from harness.bounded.limits import HEADER_BYTES, TABLE_BYTES, UnreadableError
 from harness.plan import Cell, Place
 from harness.records import CellFailure, CellResult, Outcome, Sample
-from harness.runs import RunRecord, dumped, loaded
+from harness.runs import RunRecord
 from harness.specs import ModelSpec
 from harness.store.bucket import BUCKET_ADDRESS, Bucket
 from harness.store.documents import DocumentScores, read_samples, read_scores, samples_bytes
@@ -29,42 +24,27 @@ from harness.store.files import (
     clear_leftovers,
     has_end,
     make_folder,
-    overwrite_file,
     replace_file,
     reported,
     temporary_beside,
 )
 from harness.store.headers import Problem, described_bytes, header_bytes, read_header
-from harness.store.index import WORTHWHILE, FileState, collector_off, file_state, read_index, write_index
 from harness.store.layout import (
     FAILURE,
     HEADER,
-    RUNS,
     SAMPLES,
     SOURCES,
     cell_files,
     cell_folder,
-    newest_records,
-    path_part,
 )
 from harness.store.lease_files import BucketFiles, has_conditional_writes
 from harness.store.leases import LeaseOwner, Leases
+from harness.store.outcomes import Outcomes, found_outcomes
+from harness.store.run_files import last_runs, write_record
+from harness.store.stamps import stamp_of_cells, stamp_of_documents
 
-MOST_RUNS = 100
-"""Records of runs that are read: the ones written last, among which is every run that goes on."""
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,10}")
 """An ordinary end of the name of a file."""
-
-
-class Outcomes(NamedTuple):
-    """What the results folder holds, from one look at it."""
-
-    results: tuple[CellResult, ...]
-    """Cells that were evaluated, without their samples."""
-    failures: tuple[CellFailure, ...]
-    """Cells that failed and have not been evaluated since."""
-    problems: tuple[Problem, ...]
-    """Files that were skipped."""
 
 
 class Store:
@@ -259,23 +239,8 @@ class Store:
         return self.outcomes().problems
 
     def outcomes(self) -> Outcomes:
-        """Results, failures and problems from one look at the folder.
-
-        Of a large folder only what has changed since the last look is read, see `store.index`.
-        """
-        results: list[CellResult] = []
-        failures: list[CellFailure] = []
-        problems: list[Problem] = []
-        with collector_off():
-            for one in self._read():
-                match one:
-                    case CellResult():
-                        results.append(one)
-                    case CellFailure():
-                        failures.append(one)
-                    case Problem():
-                        problems.append(one)
-        return Outcomes(results=tuple(results), failures=tuple(failures), problems=tuple(problems))
+        """Results, failures and problems from one look at the folder."""
+        return found_outcomes(self.root)
 
     def samples(self, cell: Cell) -> tuple[Sample, ...]:
         """The answers of one complete cell.
@@ -294,18 +259,12 @@ class Store:
         return read_scores(self.path(cell) / SAMPLES)
 
     def stamp(self) -> tuple[int, int]:
-        """Number of header and failure files, and a digest of their paths, times and sizes; equal when nothing changed.
+        """Number of header and failure files, and a digest of them; equal when nothing changed."""
+        return stamp_of_cells(self.root)
 
-        The time of the newest file would not be enough: files that are copied or restored keep the times they had
-        elsewhere. Of samples the size is enough: a cell that is evaluated again has a new header, and a copy that
-        broke off is shorter.
-        """
-        known: list[tuple[str, int, int, int | None]] = []
-        for entry, samples in cell_files(self.root):
-            with suppress(OSError):  # a run that goes on removes a failure when the cell goes well; links in a ring
-                status = entry.stat()
-                known.append((entry.path, status.st_mtime_ns, status.st_size, samples and samples.stat().st_size))
-        return len(known), int.from_bytes(hashlib.sha256(repr(known).encode()).digest()[:8])
+    def documents_stamp(self) -> str:
+        """A digest of the files that hold the answers of cells; equal when none changed."""
+        return stamp_of_documents(self.root)
 
     def listed(self) -> Iterator[tuple[str, str, str]]:
         """Family, model and task of each cell as its folders are called, in far less time than reading takes."""
@@ -317,41 +276,13 @@ class Store:
             )
             yield family, model, task
 
-    def documents_stamp(self) -> str:
-        """A digest of which files hold the answers of cells, and of their sizes and times; equal when none changed.
-
-        Paths count from the folder on, so that a copy that keeps the times has the same.
-        """
-        digest = hashlib.sha256()
-        for entry, samples in cell_files(self.root):
-            if samples is not None:
-                with suppress(OSError):
-                    status = samples.stat()
-                    below = entry.path.removeprefix(os.fspath(self.root))
-                    digest.update(f"{below}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        return digest.hexdigest()
-
     def write_run(self, record: RunRecord) -> None:
-        """Write the record of one run, in place of an earlier one of the same run.
-
-        On a full disk it is written over the earlier one, in the end without its plan: how a run ended can be said
-        where nothing else fits.
+        """Write the record of one run, in place of an earlier one of the same run; on a full disk over it.
 
         Raises:
             StoreError: the disk is full, or the folder of the records belongs to somebody else.
         """
-        path = self.root / RUNS / path_part(record.name)
-        with reported(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                replace_file(path, dumped(record), to_disk=False)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not path.exists() or record.ending is None:
-                    raise
-                try:
-                    overwrite_file(path, dumped(record))
-                except OSError:
-                    overwrite_file(path, dumped(replace(record, plan=())))
+        path = write_record(self.root, record)
         if self._bucket is not None:
             self._bucket.send_file(path)
 
@@ -377,91 +308,4 @@ class Store:
 
     def runs(self) -> tuple[tuple[RunRecord, ...], tuple[Problem, ...]]:
         """The last runs into this folder, the newest first, and records that were skipped."""
-        records: list[RunRecord] = []
-        problems: list[Problem] = []
-        for path in newest_records(self.root, MOST_RUNS):
-            try:
-                records.append(_record(path))
-            except ValueError as error:
-                problems.append(Problem(path=path, message=str(error)))
-        return tuple(sorted(records, key=lambda r: r.started_at, reverse=True)), tuple(problems)
-
-    def _read(self) -> Iterator[CellResult | CellFailure | Problem]:
-        found = [(header, samples, file_state(header, samples)) for header, samples in cell_files(self.root)]
-        known = read_index(self.root) if len(found) >= WORTHWHILE else {}
-        now: dict[str, tuple[FileState, Outcome]] = {}
-        alike: dict[Any, Any] = {}
-        news = 0
-        for header, samples, state in found:
-            before = known.get(header.path)
-            if before is not None and before[0] == state:
-                one: CellResult | CellFailure | Problem = before[1]
-            else:
-                one = _shared(_read_cell(header, samples), alike)
-                news += 1
-            if state is not None and not isinstance(one, Problem):
-                now[header.path] = state, one
-            yield one
-        if len(found) >= WORTHWHILE and news > len(found) // 20:
-            write_index(self.root, now)
-
-
-def _read_cell(header: os.DirEntry[str], samples: os.DirEntry[str] | None) -> CellResult | CellFailure | Problem:
-    """What one header or failure file says, and whether the samples beside it are whole."""
-    path = Path(header.path)
-    if header.name not in (HEADER, FAILURE):
-        return Problem(path=path, message=str(FOLDERS.exceeded(where="lies too deep:")))
-    read = read_header(path)
-    if not isinstance(read, CellResult) or (samples and has_end(samples.path)):
-        return read
-    wrong = "cannot be read to its end" if samples else "is missing"
-    return Problem(path=path, message=f"{SAMPLES} beside it {wrong}: run the cell again, or restore the file")
-
-
-def _shared(one: CellResult | CellFailure | Problem, alike: dict[Any, Any]) -> CellResult | CellFailure | Problem:
-    """The same outcome with parts that others have too, which saves memory: models, metrics, versions."""
-    if isinstance(one, Problem):
-        return one
-    model, metrics = (alike.setdefault(part, part) for part in (one.cell.model, one.cell.metrics))
-    cell = replace(one.cell, model=model, metrics=metrics)
-    if isinstance(one, CellFailure):
-        return replace(one, cell=cell)
-    made = one.provenance
-    versions = alike.setdefault(tuple(made.versions.items()), made.versions)
-    return replace(one, cell=cell, provenance=replace(made, versions=versions))
-
-
-def _record(path: Path) -> RunRecord:
-    """One run record; a run whose process on this machine is gone has ended as `lost`."""
-    record = _by_this_clock(loaded(read_bytes(path, RECORD_BYTES)), path)
-    gone = record.ending is None and _is_gone(record.host, record.pid)
-    return replace(record, ending="lost") if gone else record
-
-
-def _by_this_clock(record: RunRecord, path: Path) -> RunRecord:
-    """The record with its times as the file system has them, where the clock of the run is ahead.
-
-    Nobody has been heard of in the future: the file was written when the file system says.
-    """
-    now = datetime.now(UTC)
-    if record.heard_at <= now + timedelta(minutes=1):
-        return record
-    with suppress(OSError, OverflowError):
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-        if written <= now + timedelta(minutes=1):
-            ahead = record.heard_at - written
-            return replace(record, heard_at=record.heard_at - ahead, started_at=record.started_at - ahead)
-    return record
-
-
-def _is_gone(host: str, pid: int) -> bool:
-    """Whether a process of this machine exists no more; False when it is another machine's."""
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):  # somebody else's process, or a number that is none
-        return False
-    return False
+        return last_runs(self.root)

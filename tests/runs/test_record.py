@@ -11,8 +11,7 @@ import pytest
 
 from harness.bounded.limits import RECORD_BYTES, SETTING
 from harness.runs.record import dumped, loaded, planned
-from harness.store import RUNS, Store
-from harness.store import store as stores
+from harness.store import HEADER, RUNS, Store, run_files
 from tests.builders import cell, model, result, task
 from tests.builders.runs import CELLS, START, record
 
@@ -64,8 +63,8 @@ def test_records_are_no_results(store: Store) -> None:
     store.write(result())
     before = store.stamp()
     store.write_run(record())
-    header = store.path(cell()) / stores.HEADER
-    put(store, stores.HEADER, header.read_bytes())
+    header = store.path(cell()) / HEADER
+    put(store, HEADER, header.read_bytes())
     assert store.stamp() == before
     assert (len(store.results()), store.problems()) == (1, ())
 
@@ -179,7 +178,7 @@ def test_what_is_no_file_is_left_alone(store: Store) -> None:
 
 
 def test_the_records_written_last_are_those_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "MOST_RUNS", 2)
+    monkeypatch.setattr(run_files, "MOST_RUNS", 2)
     for hour in range(4):
         store.write_run(record(started_at=START - timedelta(hours=hour)))
         path = store.root / RUNS / record(started_at=START - timedelta(hours=hour)).name

@@ -353,7 +353,7 @@ def test_a_full_disk_keeps_no_run_from_saying_how_it_ended(store: Store, monkeyp
     def full(path: Path, data: bytes, **_: bool) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr("harness.store.store.replace_file", full)
+    monkeypatch.setattr("harness.store.run_files.replace_file", full)
     with pytest.raises(StoreError, match="No space left on device"):
         store.write_run(going)
     store.write_run(replace(going, ending="stopped", error="StoreError: No space left on device"))
@@ -365,7 +365,7 @@ def test_a_full_disk_keeps_no_run_from_saying_how_it_ended(store: Store, monkeyp
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         path.write_bytes(data)
 
-    monkeypatch.setattr("harness.store.store.overwrite_file", no_longer)
+    monkeypatch.setattr("harness.store.run_files.overwrite_file", no_longer)
     store.write_run(replace(going, ending="stopped", error="x" * 500))
     ((read,), _) = store.runs()
     assert (read.ending, read.plan) == ("stopped", ())
