@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import FAILURE, HEADER, SAMPLES, Store
-from harness.store import store as storing
+from harness.store import FAILURE, HEADER, SAMPLES, Store, outcomes
 from tests.builders import cell, failed, result
 
 
@@ -17,10 +16,10 @@ from tests.builders import cell, failed, result
 def reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Path]:
     """Headers that are read from here on; three cells are a large folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(storing, "WORTHWHILE", 3)
+    monkeypatch.setattr(outcomes, "WORTHWHILE", 3)
     seen: list[Path] = []
-    read_header = storing.read_header
-    monkeypatch.setattr(storing, "read_header", lambda path: seen.append(path) or read_header(path))
+    read_header = outcomes.read_header
+    monkeypatch.setattr(outcomes, "read_header", lambda path: seen.append(path) or read_header(path))
     return seen
 
 
