@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Event
@@ -29,8 +30,9 @@ from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
 from harness.reading import answer_reader
 from harness.records import CellFailure, CellResult, Sample
+from harness.runs.progress import cells_to_come
 from harness.store import JUDGED, WORTHWHILE, DocumentScores, Outcomes, Store
-from harness.wording import count, visible
+from harness.wording import count, counted, visible
 
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
@@ -229,7 +231,15 @@ def look() -> tuple[Study, Filters]:
     if not on_axis.curves:
         st.info(f"None of the models has a known place on the axis of {axis}. Choose another scale axis.")
         end_page()
+    _say_provisional(on_axis)
     return on_axis, filters(on_axis)
+
+
+def _say_provisional(of: Study) -> None:
+    """Say so while a run evaluates more of what is shown: what is concluded may change."""
+    if to_come := sum(cells_to_come(of.results, of.failures, store().runs()[0], datetime.now(UTC)).values()):
+        verb = "is" if to_come == 1 else "are"
+        st.caption(f"Provisional: a run goes on, and {counted(to_come, 'cell')} {verb} still to come.")
 
 
 def say_basis(of: Study) -> None:

@@ -2,14 +2,16 @@
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from harness.dashboards import state
 from streamlit.testing.v1.element_tree import Element
 
+from harness.runs.record import planned
 from harness.store import JUDGED, Store
-from tests.builders import SIZES, failed, grown, result, task
+from tests.builders import SIZES, cell, failed, grown, model, result, task
 from tests.builders.curves import RISE
 from tests.builders.dashboards import (
     APP,
@@ -22,6 +24,7 @@ from tests.builders.dashboards import (
     texts,
     walk,
 )
+from tests.builders.runs import record
 
 
 def test_no_folder_beside_the_app_is_called_pages() -> None:
@@ -81,6 +84,17 @@ def test_pages_with_verdicts_say_when_these_rest_on_the_scores_of_cells(
     state._study.clear()
     saying = {page for page, app in zip(PAGES, walk(), strict=True) if sentence in texts(app)}
     assert saying == {"overview", "curves", "verdicts", "metric"}
+
+
+def test_pages_with_verdicts_say_that_they_are_provisional_while_a_run_goes_on(own: Store) -> None:
+    now = datetime.now(UTC)
+    assert "Provisional" not in texts(opened("verdicts"))
+    own.write_run(record(started_at=now, heard_at=now, plan=planned([cell(model=model(99_000_000))])))
+    sentence = "Provisional: a run goes on, and 1 cell is still to come."
+    saying = {page for page, app in zip(PAGES, walk(), strict=True) if sentence in texts(app)}
+    assert saying == {"curves", "verdicts", "metric", "forecast", "shots"}
+    overview = "".join(html.proto.body for html in opened().get("html"))
+    assert "Provisional: a run goes on, and 1 cell of this family is still to come." in overview
 
 
 @pytest.mark.usefixtures("shown")

@@ -113,7 +113,8 @@ class FamilyFindings:
         """Says that verdicts can still change; empty when nothing is to come."""
         if not self.to_come:
             return ""
-        return f"Provisional: a run goes on, and {counted(self.to_come, 'cell')} of this family are still to come."
+        verb = "is" if self.to_come == 1 else "are"
+        return f"Provisional: a run goes on, and {counted(self.to_come, 'cell')} of this family {verb} still to come."
 
 
 def findings(judged: Iterable[Judged], *, to_come: Mapping[str, int] | None = None) -> tuple[FamilyFindings, ...]:
