@@ -179,7 +179,10 @@ class Treatment:
             teacher_path=teacher.path,
             teacher_params=teacher.params,
         )
-        return replace(self, method=found)
+        # one name, whether or not its organisation was typed
+        short = teacher.name.rpartition("/")[2]
+        name = self.name if self.own else self.name.replace(self.method.teacher, short, 1)
+        return replace(self, name=name, method=found)
 
     @property
     def settings(self) -> str:

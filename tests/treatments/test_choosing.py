@@ -70,6 +70,15 @@ def test_a_distillation_is_known_by_the_weights_of_its_teacher() -> None:
     assert len({*variants}) == 4
 
 
+def test_a_distillation_is_called_the_same_with_and_without_the_organisation_of_its_teacher() -> None:
+    variants = {
+        treated([model(1000)], [name], {}, lambda *_: model(4000, name="org/big"))[0].variant
+        for name in ("distill:big@64", "distill:org/big@64")
+    }
+    (variant,) = variants
+    assert name_of(str(variant)) == "distill:big@64"
+
+
 def test_the_folder_of_a_teacher_is_no_part_of_what_a_distillation_is_called() -> None:
     made = [
         treated([model(1000)], ["distill:b"], {}, lambda *_, path=path: model(4000, name="b", path=path))[0]

@@ -13,8 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.engines import pulse
 from harness.engines.protocol import EngineSettings
 from harness.engines.tree.lm import TreeEngine
+from harness.engines.tuning import learning
 from harness.engines.tuning.distilling import Distilling, distillation
 from harness.engines.tuning.learning import learn
 from harness.engines.tuning.lessons import Lesson, Lessons
@@ -102,6 +104,24 @@ def test_a_step_in_several_passes_teaches_what_a_step_in_one_does(tmp_path: Path
     several, _ = taught(tmp_path / "several", Distill(**KNOWN, steps=2, batch=6, accumulate=3))
     for a, b in zip(one.parameters(), several.parameters(), strict=True):
         assert torch.allclose(a, b, atol=2e-4)
+
+
+def test_an_interrupted_distillation_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    how, steps = Distill(**KNOWN, steps=5, batch=4), iter(range(5))
+
+    def cut() -> None:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+
+    whole, _ = taught(tmp_path / "whole", how)
+    with monkeypatch.context() as patched:
+        patched.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+        patched.setattr(pulse, "step", cut)
+        with pytest.raises(KeyboardInterrupt):
+            taught(tmp_path / "cut", how)
+    assert list((tmp_path / "cut" / learning.CHECKPOINTS).iterdir())
+    again, _ = taught(tmp_path / "cut", how)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), again.parameters(), strict=True))
 
 
 @pytest.mark.parametrize(
