@@ -219,9 +219,7 @@ def kept_trainings(folder: str) -> Trainings:
 def show_trainings(learnt: Sequence[KeptTraining]) -> None:
     """What models were trained on, and how their loss fell."""
     st.subheader("Trainings")
-    st.caption(
-        "Loss on the answers of training documents, in nats per token. `emergence list trainings --figure` draws it."
-    )
+    st.caption("Loss on training documents, in nats per token or class. `emergence list trainings --figure` draws it.")
     table = pd.DataFrame(
         {
             "Model": one.model,

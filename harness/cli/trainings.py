@@ -33,7 +33,9 @@ def list_trainings(results: Path, figure: Path | None, *, as_json: bool) -> None
     elif found:
         head, rows = telling(_HEAD, [_row(one) for one in found], _OPTIONAL)
         print(table(head, rows))
-        print_line("loss in nats per token of the answers, from the first look to the last; best: development split")
+        print_line(
+            "loss in nats per token of the answers, or per class, from the first look to the last; best: development"
+        )
     else:
         say(f"{results}: no model was trained there; emergence run --treatment finetune trains")
     if figure is not None:

@@ -42,7 +42,7 @@ def loss_figure(trainings: Sequence[KeptTraining]) -> go.Figure:
             figure.add_trace(_line(one, kinds.index(kind), development=True, legend=False), **at)
         named.add(kind)
     figure.update_xaxes(title_text="Step")
-    figure.update_yaxes(title_text="Loss (nats per token)", rangemode="tozero")
+    figure.update_yaxes(title_text="Loss (nats per token or class)", rangemode="tozero")
     return captioned(figure, _caption(trainings))
 
 

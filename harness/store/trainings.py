@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 LossPoint = tuple[int, float]
-"""A step, and the loss there, in nats per token of the answers."""
+"""A step, and the loss there, in nats per token of the answers, or per class."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,7 +129,7 @@ class Prefixing(OnTokens):
 
     def put_on(self, folder: Path) -> int:
         """Let the loaded model see the prefix from now on; return the number of parameters that learnt."""
-        learnt = load_file(folder / _ADAPTER)["prompt_embeddings"]
+        learnt = load_file(folder / _ADAPTER)["prompt_embeddings"].to(self._lm.model.device)
         shape = self._keys_and_values(torch.zeros(1, dtype=torch.long))[0].keys.shape
         # [tokens, layers, key or value, heads, size] -> [1, heads, tokens, size] each
         each = learnt.view(len(learnt), -1, 2, shape[1], shape[3]).permute(1, 2, 3, 0, 4)[:, :, None]
