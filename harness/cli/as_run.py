@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from harness.cli import run
+from harness.cli.signatures import parameters_of, with_signature
 
 
 def with_options_of_run(verb: Callable[..., None], *, but: Collection[str] = ()) -> Callable[..., None]:
@@ -16,19 +16,11 @@ def with_options_of_run(verb: Callable[..., None], *, but: Collection[str] = ())
         verb: function with a parameter `given`, and a parameter for each option of its own.
         but: parameters of `run` that make no sense for it.
     """
-    own = {name: each for name, each in _parameters(verb).items() if name != "given"}
-    shared = {name: each for name, each in _parameters(run.command).items() if name not in ("context", *own, *but)}
+    own = {name: each for name, each in parameters_of(verb).items() if name != "given"}
+    shared = {name: each for name, each in parameters_of(run.command).items() if name not in ("context", *own, *but)}
 
     def command(**values: Any) -> None:
         given: Mapping[str, Any] = {name: values[name] for name in (*shared, *own) if name in values}
         verb(given=given, **{name: values[name] for name in own})
 
-    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *shared.values())]
-    command.__doc__ = verb.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {each.name: each.annotation for each in parameters}
-    return command
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(function, eval_str=True).parameters
+    return with_signature(command, verb, (*own.values(), *shared.values()))

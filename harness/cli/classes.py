@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, Drawing, Printing, with_groups
 from harness.cli.output import print_file, print_json, print_line, print_paragraph, say, table
-from harness.cli.read import chosen_results
-from harness.cli.result_options import (
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    Results,
-    ScaleAxis,
-    ShotChoice,
-    TaskChoice,
-)
-from harness.cli.write import csv_text, paper_of, write_figures
+from harness.cli.result_options import Results, ScaleAxis
+from harness.cli.write import csv_text
 from harness.errors import PlanError
 from harness.reading import answer_reader, read_outcomes
 from harness.store import Store
@@ -50,25 +39,20 @@ _COLUMNS = (
 _COUNTS = (*_OF_CELL, "expected", "answered", "documents")
 
 
+@with_groups
 def command(
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    *,
+    chosen: Choices,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", help="Show the whole report of these models, with the confusion matrix."),
     ] = None,
     scale: ScaleAxis = "params",
-    output_format: Annotated[
-        Literal["table", "json", "csv"], typer.Option("--format", help="How it is printed on stdout.")
-    ] = "table",
+    printing: Printing,
     confusion: Annotated[
         bool, typer.Option("--confusion", help="With --format csv: the confusion matrices, a row per pair of classes.")
     ] = False,
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
-    as_json: Json = False,
+    drawing: Drawing,
     results: Results = Path("results"),
 ) -> None:
     """Report every class of tasks with labels, entities or relations, from the stored answers.
@@ -77,27 +61,25 @@ def command(
     recall, F1 and support of each class, their averages, and which class was taken for which. Answers that name no
     class have a column of their own and are never left out.
     """
-    paper = paper_of(figure, width, font)
-    if confusion and output_format != "csv":
+    drawing.check()
+    if confusion and printing.output_format != "csv":
         raise PlanError("--confusion is for --format csv; the matrix is in the JSON, and in the table with --model")
-    done = chosen_results(
-        read_outcomes(results, say).results, split(family), split(task), whole_numbers(shots, "--shots"), split(model)
-    )
+    done = chosen.results(read_outcomes(results, say).results, model)
     from harness.analysis.classes import class_curves, class_reports
 
     refused: list[str] = []
     reports = list(class_reports(done, answer_reader(Store(results), say), refused.append))
-    if not reports or task:
+    if not reports or chosen.task:
         for sentence in refused:
             say(sentence)
     if not reports:
         raise PlanError("no cell has answers with classes: labels, entities or relations")
     curves = class_curves(done, reports, scale)
-    if figure is not None:
-        _draw(figure, reports if model else None, curves, paper)
-    if as_json or output_format == "json":
+    if drawing.figure is not None:
+        _draw(drawing, reports if model else None, curves)
+    if printing.form == "json":
         print_json({"reports": [_object(one) for one in reports], "classes": list(_appearances(curves, scale))})
-    elif output_format == "csv":
+    elif printing.form == "csv":
         print_file(csv_text(_COUNTS, _confusions(reports)) if confusion else csv_text(_COLUMNS, _rows(reports)))
     elif model:
         for report in reports:
@@ -107,14 +89,14 @@ def command(
             _show_curves(one)
 
 
-def _draw(path: Path, reports: Sequence[ClassReport] | None, curves: Sequence[ClassCurves], paper: Any) -> None:
+def _draw(drawing: Drawing, reports: Sequence[ClassReport] | None, curves: Sequence[ClassCurves]) -> None:
     from harness.figures import class_figure, confusion_map
 
     if reports is None:
-        write_figures(path, [class_figure(one) for one in curves], "Classes over scale", paper)
+        drawing.write([class_figure(one) for one in curves], "Classes over scale")
         return
     drawn = [confusion_map(report) for report in reports if report.matrix is not None]
-    write_figures(path, drawn, "Which class was taken for which", paper)
+    drawing.write(drawn, "Which class was taken for which")
 
 
 def _show_curves(one: ClassCurves) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from harness.cli.option_groups import Drawing, with_groups
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
-from harness.cli.result_options import FigureFile, Json, PictureFont, PictureWidth, Results
-from harness.cli.write import paper_of, write_figures
+from harness.cli.result_options import Json, Results
 from harness.errors import HarnessError, PlanError
 from harness.plan import Cell
 from harness.reading import document_reader, read_outcomes
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 _SIDE = "model, MODEL@REVISION, or terms such as model=pythia-70m,shots=0"
 
 
+@with_groups
 def command(
+    *,
     a: Annotated[str, typer.Argument(metavar="A", help=f"First side: {_SIDE}.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Second side; a term that only one side has applies to both.")],
     results: Results = Path("results"),
@@ -39,9 +41,7 @@ def command(
             "size has several runs that show it; not counted unless told.",
         ),
     ] = None,
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
+    drawing: Drawing,
     as_json: Json = False,
 ) -> None:
     """Show the differences of two sides on the same documents: B minus A, corrected for the number of tasks.
@@ -60,7 +60,7 @@ def command(
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
-    paper = paper_of(figure, width, font)
+    drawing.check()
     done, failures, _ = read_outcomes(results, say)
     cells = [*(r.cell for r in done), *(f.cell for f in failures)]
     pairing = pair_up(choose_side(a, cells), choose_side(b, cells), done, failures)
@@ -74,10 +74,10 @@ def command(
     unpaired = (*pairing.unpaired, *compared.unpaired)
     if not compared.comparisons:
         raise HarnessError("; ".join([f"{a} and {b} have no document in common", *_not_compared(unpaired)]))
-    if figure is not None:
+    if drawing.figure is not None:
         from harness.figures import comparison_figure
 
-        write_figures(figure, [comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}", paper)
+        drawing.write([comparison_figure(compared.comparisons, a=a, b=b)], f"{b} compared with {a}")
     counted = summary(compared.comparisons)
     costs = cost_ratios([both for pair in pairing.pairs for both in zip(pair.a, pair.b, strict=False)])
     if as_json:

@@ -7,22 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.option_groups import CurveSource, Drawing, with_groups
 from harness.cli.option_values import split, whole_numbers
 from harness.cli.output import print_json, print_line, print_paragraph, table
-from harness.cli.read import given_curves
-from harness.cli.result_options import (
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    ResultsOrTable,
-    ScaleAxis,
-    ShotChoice,
-    Table,
-    TableColumns,
-)
-from harness.cli.write import paper_of, write_figures
+from harness.cli.result_options import FamilyChoice, Json, ScaleAxis, ShotChoice
 from harness.errors import PlanError, unknown
 from harness.wording import counted, interval, number, p_value, percent, quoted, score, signed
 
@@ -41,21 +29,19 @@ _ANSWERS = {
 }
 
 
+@with_groups
 def command(
+    *,
     target: Annotated[str, typer.Argument(metavar="TASK", help="The composite: TASK, or TASK/METRIC.")],
     of: Annotated[
         list[str],
         typer.Option("--of", help="A part, and how often it is needed: TASK, TASK=2, TASK/METRIC=2. Can be repeated."),
     ],
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
+    source: CurveSource,
     scale: ScaleAxis = "params",
     family: FamilyChoice = None,
     shots: ShotChoice = None,
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
+    drawing: Drawing,
     as_json: Json = False,
 ) -> None:
     """Predict a composite task from its parts, size by size, and say whether its jump is more than theirs.
@@ -66,8 +52,8 @@ def command(
     """
     from harness.analysis.compare import TaskPart, compose
 
-    paper = paper_of(figure, width, font)
-    drawn = given_curves(results, table_file, scale, columns=split(columns))
+    drawing.check()
+    drawn = source.curves(scale)
     wanted = [_part(text) for text in split(of)]
     families, counts = split(family), whole_numbers(shots, "--shots")
     targets = [
@@ -81,10 +67,10 @@ def command(
         compose(curve, [TaskPart(_beside(curve, _of_task(drawn, task), task), times) for task, times in wanted])
         for curve in targets
     ]
-    if figure is not None:
+    if drawing.figure is not None:
         from harness.figures import composition_figure
 
-        write_figures(figure, [composition_figure(one) for one in found], f"{target} and its parts", paper)
+        drawing.write([composition_figure(one) for one in found], f"{target} and its parts")
     if as_json:
         print_json([_object(one) for one in found])
         return

@@ -8,21 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.energy import ModelChoice, PrintedAs
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, Drawing, Printing, with_groups
 from harness.cli.output import print_file, print_json, print_paragraph, say, table, telling
-from harness.cli.read import chosen_results
-from harness.cli.result_options import (
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    Results,
-    ShotChoice,
-    TaskChoice,
-)
-from harness.cli.write import csv_text, paper_of, write_figures
+from harness.cli.result_options import ModelChoice, Results
+from harness.cli.write import csv_text
 from harness.reading import read_outcomes
 from harness.wording import energy, file_size, number, score
 
@@ -50,7 +39,9 @@ _COLUMNS = (
 )
 
 
+@with_groups
 def command(
+    *,
     x: Annotated[
         Literal["bytes", "memory", "seconds", "energy"],
         typer.Option(
@@ -59,15 +50,10 @@ def command(
             "seconds for each document, or watt hours for a thousand.",
         ),
     ] = "bytes",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     model: ModelChoice = None,
-    output_format: PrintedAs = "table",
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
-    as_json: Json = False,
+    printing: Printing,
+    drawing: Drawing,
     results: Results = Path("results"),
 ) -> None:
     """Show the score of every model and variant beside size on disk, memory, time and energy.
@@ -77,18 +63,16 @@ def command(
     """
     from harness.analysis.costs import cost_rows
 
-    paper = paper_of(figure, width, font)
-    done = chosen_results(
-        read_outcomes(results, say).results, split(family), split(task), whole_numbers(shots, "--shots"), split(model)
-    )
+    drawing.check()
+    done = chosen.results(read_outcomes(results, say).results, model)
     rows = cost_rows(done, "model")
-    if figure is not None:
+    if drawing.figure is not None:
         from harness.figures import cost_figure
 
-        write_figures(figure, [cost_figure(rows, x)], "Score and cost", paper)
-    if as_json or output_format == "json":
+        drawing.write([cost_figure(rows, x)], "Score and cost")
+    if printing.form == "json":
         print_json([_object(row) for row in rows])
-    elif output_format == "csv":
+    elif printing.form == "csv":
         print_file(csv_text(_COLUMNS, [_object(row) for row in rows]))
     else:
         _show(rows)

@@ -10,24 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, CurveSource, Drawing, with_groups
+from harness.cli.option_values import split
 from harness.cli.output import print_json, say, table, telling
-from harness.cli.read import choose, compared_curves
-from harness.cli.result_options import (
-    CompareWith,
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    ResultsOrTable,
-    ScaleAxis,
-    ShotChoice,
-    Table,
-    TableColumns,
-    TaskChoice,
-)
-from harness.cli.write import paper_of, write_bytes, write_figures
+from harness.cli.read import compared_curves
+from harness.cli.result_options import CompareWith, Json, ScaleAxis
+from harness.cli.write import write_bytes
 from harness.errors import HarnessError
 from harness.store import Store
 from harness.wording import counted, file_size, number, score
@@ -44,16 +32,14 @@ _PANEL_WIDTH = 190
 """Pixels of a panel, its axis included."""
 
 
+@with_groups
 def command(
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
+    *,
+    source: CurveSource,
     scale: ScaleAxis = "params",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     metric: Annotated[str, typer.Option(help="`all`, the `headline` of each task, or the name of a metric.")] = "all",
-    figure: FigureFile = None,
+    drawing: Drawing,
     supplement: Annotated[
         Path | None,
         typer.Option(
@@ -61,8 +47,6 @@ def command(
             help="Write a .zip with everything behind the figure: picture, points, scores, verdicts, command.",
         ),
     ] = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
     verdicts: Annotated[
         bool, typer.Option("--verdicts", help="Add verdicts, and the intervals of thresholds, to the figures.")
     ] = False,
@@ -84,18 +68,21 @@ def command(
     from harness.analysis.curves import overlaid
     from harness.analysis.curves.frame import point_rows
 
-    paper = paper_of(figure, width, font)
+    paper = drawing.paper()
     _check_supplement(supplement)
-    drawing = figure is not None or supplement is not None
+    to_draw = drawing.figure is not None or supplement is not None
     judging = verdicts or pairs or supplement is not None
     drawn, others = compared_curves(
-        results, table_file, compare_with or (), scale, columns=split(columns), items=judging and drawing
+        source.results,
+        source.table,
+        compare_with or (),
+        scale,
+        columns=split(source.columns),
+        items=judging and to_draw,
     )
-    chosen = choose(
-        drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
-    )
-    chosen = (*chosen, *overlaid(chosen, others))
-    if drawing:
+    own = chosen.curves(drawn, metric)
+    curves = (*own, *overlaid(own, others))
+    if to_draw:
         from harness.figures import FigureLook
 
         look = FigureLook(
@@ -105,18 +92,17 @@ def command(
             thresholds=verdicts,
             width=900.0 if paper is None else paper.drawn_width,
         )
-        shown = _rows(drawn, chosen, judging=judging)
+        shown = _rows(drawn, curves, judging=judging)
         if variants:
             from harness.figures import treatment_figure
 
-            made = [treatment_figure(chosen)] if chosen else []
+            made = [treatment_figure(curves)] if curves else []
         else:
-            made = _figures(shown, look, pairs=pairs, apart=figure is None or _is_page(figure))
-        if figure is not None:
-            write_figures(figure, made, "Curves over scale", paper)
+            made = _figures(shown, look, pairs=pairs, apart=drawing.figure is None or _is_page(drawing.figure))
+        drawing.write(made, "Curves over scale")
         if supplement is not None:
-            _write_supplement(supplement, shown, made, results if table_file is None else None, table_file)
-    rows = point_rows(chosen)
+            _write_supplement(supplement, shown, made, source)
+    rows = point_rows(curves)
     if as_json:
         print_json(rows)
         return
@@ -130,10 +116,8 @@ def _check_supplement(path: Path | None) -> None:
         raise HarnessError(f"{path}: expected a file named .zip for --supplement")
 
 
-def _write_supplement(
-    path: Path, shown: Sequence[CurveRow], made: Sequence[Any], results: Path | None, table_file: Path | None
-) -> None:
-    """Write the archive of a figure; results lie in a folder, in `results/` unless told, or in a table."""
+def _write_supplement(path: Path, shown: Sequence[CurveRow], made: Sequence[Any], source: CurveSource) -> None:
+    """Write the archive of a figure."""
     from harness.analysis.verdict import Judged
     from harness.report import figure_supplement
 
@@ -141,13 +125,13 @@ def _write_supplement(
         raise HarnessError(f"{path}: there is nothing to draw")
     sources = list(dict.fromkeys(row.curve.source for row in shown if row.curve.source is not None))
     notes = [f"Results of others are drawn beside, in no verdict: {', '.join(sources)}."] if sources else []
-    notes += [f"The scores were read from the table {table_file.name}."] if table_file is not None else []
+    notes += [f"The scores were read from the table {source.table.name}."] if source.table is not None else []
     archive = figure_supplement(
         [row.curve for row in shown],
         made,
         [row for row in shown if isinstance(row, Judged)],
         command=shlex.join(["emergence", *sys.argv[1:]]),
-        results=Store(results or Path("results")).results() if table_file is None else (),
+        results=Store(source.results or Path("results")).results() if source.table is None else (),
         notes=notes,
     )
     write_bytes(path, archive)

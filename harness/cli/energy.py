@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, Drawing, Printing, with_groups
 from harness.cli.output import print_file, print_json, print_paragraph, say, table, telling
-from harness.cli.read import chosen_results
-from harness.cli.result_options import (
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    Results,
-    ShotChoice,
-    TaskChoice,
-)
-from harness.cli.write import csv_text, paper_of, write_figures
+from harness.cli.result_options import ModelChoice, Results
+from harness.cli.write import csv_text
 from harness.errors import PlanError
 from harness.reading import read_outcomes
 from harness.wording import carbon, counted, energy, number, percent, score
@@ -53,17 +43,13 @@ By = Annotated[
     Literal["cell", "point", "model", "treatment"],
     typer.Option("--by", help="What a row is: a cell, a point of a curve, a model with its variant, or a treatment."),
 ]
-ModelChoice = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
-PrintedAs = Annotated[
-    Literal["table", "json", "csv"], typer.Option("--format", help="How it is printed on stdout; csv has everything.")
-]
 
 
+@with_groups
 def command(
+    *,
     by: By = "model",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     model: ModelChoice = None,
     region: Annotated[
         str | None,
@@ -81,11 +67,8 @@ def command(
             help="Power from which the energy of cells without one is estimated: their time multiplied.",
         ),
     ] = None,
-    output_format: PrintedAs = "table",
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
-    as_json: Json = False,
+    printing: Printing,
+    drawing: Drawing,
     results: Results = Path("results"),
 ) -> None:
     """Show watt hours and CO2, what of them was measured, and the score for each kilowatt hour.
@@ -96,25 +79,23 @@ def command(
     """
     from harness.analysis.costs import cost_rows, electricity_of
 
-    paper = paper_of(figure, width, font)
+    drawing.check()
     if region is not None and g_per_kwh is not None:
         raise PlanError("--region and --g-per-kwh: expected one of them")
     electricity = electricity_of(region, g_per_kwh)
-    done = chosen_results(
-        read_outcomes(results, say).results, split(family), split(task), whole_numbers(shots, "--shots"), split(model)
-    )
+    done = chosen.results(read_outcomes(results, say).results, model)
     rows = cost_rows(done, by, watts=watts)
     known = sum(one.provenance.energy_wh is not None for one in done)
     if not known and watts is None:
         raise PlanError("no cell has its energy: record it by `emergence run --energy`, or estimate it with --watts")
-    if figure is not None:
+    if drawing.figure is not None:
         from harness.figures import efficiency_figure
 
         drawn = rows if by == "model" else cost_rows(done, "model", watts=watts)
-        write_figures(figure, [efficiency_figure(drawn)], "Score for each kilowatt hour", paper)
-    if as_json or output_format == "json":
+        drawing.write([efficiency_figure(drawn)], "Score for each kilowatt hour")
+    if printing.form == "json":
         print_json([_object(row, electricity) for row in rows])
-    elif output_format == "csv":
+    elif printing.form == "csv":
         print_file(csv_text(_COLUMNS, [_object(row, electricity) for row in rows]))
     else:
         _show(rows, electricity, by)

@@ -8,23 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, CurveSource, Drawing, with_groups
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import choose, given_curves
-from harness.cli.result_options import (
-    FamilyChoice,
-    FigureFile,
-    Json,
-    PictureFont,
-    PictureWidth,
-    ResultsOrTable,
-    ScaleAxis,
-    ShotChoice,
-    Table,
-    TableColumns,
-    TaskChoice,
-)
-from harness.cli.write import paper_of, write_figures
+from harness.cli.result_options import Json, ScaleAxis
 from harness.errors import PlanError
 from harness.wording import interval, number, quantity, score
 
@@ -48,15 +34,13 @@ _HEAD = (
 )
 
 
+@with_groups
 def command(
+    *,
     at: Annotated[str, typer.Option("--at", help="Scale to forecast at, such as 7e9, 7B or 1.4T; or a loss.")],
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
+    source: CurveSource,
     scale: ScaleAxis = "params",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     metric: Annotated[
         str, typer.Option(help="The headline of each task, `all`, or the name of a metric.", show_default=True)
     ] = "headline",
@@ -72,9 +56,7 @@ def command(
     reasons: Annotated[
         bool, typer.Option("--reasons", help="Add the reasons to doubt each forecast, in sentences.")
     ] = False,
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
+    drawing: Drawing,
     as_json: Json = False,
 ) -> None:
     """Show the score expected at a larger scale, with a 95 % prediction interval and its back-test.
@@ -87,22 +69,15 @@ def command(
 
     if by_loss and with_loss:
         raise PlanError("--by-loss and --with-loss: expected one of them")
-    paper = paper_of(figure, width, font)
-    drawn = given_curves(results, table_file, scale, columns=split(columns))
-    chosen = choose(
-        drawn, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
-    )
-    losses = (
-        _losses(given_curves(results, table_file, "loss", columns=split(columns)), chosen)
-        if by_loss or with_loss
-        else None
-    )
+    drawing.check()
+    curves = chosen.curves(source.curves(scale), metric)
+    losses = _losses(source.curves("loss"), curves) if by_loss or with_loss else None
     if losses is not None and with_loss:
-        rows = weighed_forecasts(chosen, scale_of(at), losses)
+        rows = weighed_forecasts(curves, scale_of(at), losses)
     else:
-        rows = forecasts(chosen, scale_of(at), losses=losses)
-    if figure is not None:
-        write_figures(figure, _figures(rows, losses if by_loss else None), f"Forecasts at {at}", paper)
+        rows = forecasts(curves, scale_of(at), losses=losses)
+    if drawing.figure is not None:
+        drawing.write(_figures(rows, losses if by_loss else None), f"Forecasts at {at}")
     if as_json:
         print_json([to_json(one) for one in rows])
         return

@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.cli.option_groups import Drawing, with_groups
 from harness.cli.option_values import split
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
-from harness.cli.result_options import FigureFile, Json, PictureFont, PictureWidth, TableColumns, TaskChoice
-from harness.cli.write import paper_of, write_figures
+from harness.cli.result_options import Json, TableColumns, TaskChoice
 from harness.errors import PlanError, TableError, unknown
 from harness.wording import number, quantity
 
 
+@with_groups
 def command(
+    *,
     name: Annotated[str | None, typer.Argument(help="Which law; all are listed unless told.")] = None,
     table_file: Annotated[
         Path | None,
@@ -54,9 +56,7 @@ def command(
         typer.Option("--until", min=2, help="Successes at which the sampling of a document stopped (pass-until)."),
     ] = None,
     groups: Annotated[int, typer.Option("--groups", min=2, help="Groups of documents (difficulty).")] = 3,
-    figure: FigureFile = None,
-    width: PictureWidth = None,
-    font: PictureFont = None,
+    drawing: Drawing,
     as_json: Json = False,
 ) -> None:
     """Fit a published law to the scores of a table; without a name, show which there are and what each needs."""
@@ -71,7 +71,7 @@ def command(
         raise PlanError(unknown("law", name, BOOK))
     if table_file is None:
         raise TableError(f"a law is fitted to a table: --table FILE; {name} needs {BOOK[name].needs}")
-    paper = paper_of(figure, width, font)
+    drawing.check()
     choice = Choice(
         tasks=split(task),
         metric=metric,
@@ -86,10 +86,10 @@ def command(
         groups=groups,
     )
     found = fitted(name, read_table(table_file, told_columns(split(columns)), say), choice, str(table_file))
-    if figure is not None:
+    if drawing.figure is not None:
         from harness.figures import law_figure
 
-        write_figures(figure, [law_figure(picture) for picture in found.pictures], f"The law {name}", paper)
+        drawing.write([law_figure(picture) for picture in found.pictures], f"The law {name}")
     if as_json:
         print_json([{key: _plain(value) for key, value in row.items()} for row in found.rows])
         return

@@ -5,19 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, CurveSource, with_groups
 from harness.cli.output import print_json, print_line, say, table
-from harness.cli.read import choose, given_verdicts
-from harness.cli.result_options import (
-    FamilyChoice,
-    Json,
-    ResultsOrTable,
-    ScaleAxis,
-    ShotChoice,
-    Table,
-    TableColumns,
-    TaskChoice,
-)
+from harness.cli.result_options import Json, ScaleAxis
 from harness.errors import PlanError
 from harness.wording import counted, interval, p_value, signed
 
@@ -30,14 +20,12 @@ _ABSENT = ("flat", "inconclusive")
 _THERE = ("smooth", "flat-above-chance")
 
 
+@with_groups
 def command(
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
+    *,
+    source: CurveSource,
     scale: ScaleAxis = "params",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     as_json: Json = False,
 ) -> None:
     """Compare the order in which abilities appear between every two families: rank correlation of their thresholds.
@@ -48,14 +36,11 @@ def command(
     """
     from harness.analysis.compare import onset_orders
 
-    every = given_verdicts(results, table_file, scale, columns=split(columns))
-    curves = choose(
-        [row.curve for row in every], families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots")
-    )
-    chosen = {id(curve) for curve in curves}
+    every = source.verdicts(scale)
+    shown = {id(curve) for curve in chosen.curves([row.curve for row in every])}
     families: dict[str, dict[str, OnsetAt]] = {}
     for row in every:
-        if id(row.curve) in chosen and (onset := _onset(row)) is not None:
+        if id(row.curve) in shown and (onset := _onset(row)) is not None:
             families.setdefault(row.curve.family, {})[f"{row.curve.task}, {row.curve.label}"] = onset
     if len(families) < 2:
         there = f": {', '.join(families)}" if families else ""

@@ -43,6 +43,7 @@ ScaleAxis = Annotated[
 FamilyChoice = Annotated[list[str] | None, typer.Option("--family", help="Only these families.")]
 TaskChoice = Annotated[list[str] | None, typer.Option("--task", "--tasks", help="Only these tasks.")]
 ShotChoice = Annotated[list[str] | None, typer.Option("--shots", "--num-fewshot", help="Only these shot counts.")]
+ModelChoice = Annotated[list[str] | None, typer.Option("--model", help="Only these models.")]
 CompareWith = Annotated[
     list[Path] | None,
     typer.Option(

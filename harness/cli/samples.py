@@ -11,7 +11,7 @@ import typer
 
 from harness.cli.option_values import meant, split, whole_numbers
 from harness.cli.output import print_json, print_line, print_paragraph, say, table
-from harness.cli.result_options import FamilyChoice, Json, Results, ShotChoice, TaskChoice
+from harness.cli.result_options import FamilyChoice, Json, ModelChoice, Results, ShotChoice, TaskChoice
 from harness.cli.write import write_text
 from harness.errors import PlanError, unknown
 from harness.plan import Cell, by_size
@@ -32,7 +32,7 @@ def command(
     family: FamilyChoice = None,
     task: TaskChoice = None,
     shots: ShotChoice = None,
-    model: Annotated[list[str] | None, typer.Option("--model", help="Only these models.")] = None,
+    model: ModelChoice = None,
     seed: Annotated[list[str] | None, typer.Option("--seed", help="Only these few-shot seeds.")] = None,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers, by the headline metric.")] = False,
     right: Annotated[bool, typer.Option("--right", help="Only right answers.")] = False,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, CurveSource, with_groups
 from harness.cli.output import print_json, say, table, telling
 from harness.cli.plan_options import IncludePath
-from harness.cli.read import choose, given_curves
-from harness.cli.result_options import FamilyChoice, Json, ResultsOrTable, ShotChoice, Table, TableColumns, TaskChoice
+from harness.cli.result_options import Json
 from harness.cli.task_card import show_cards
 from harness.errors import TableError
 from harness.wording import number, percent, score
@@ -24,19 +23,17 @@ _HEAD = ("task", "shots", "metric", "models", "documents", "smallest gain")
 _QUALITY = ("signal", "noise", "from", "ratio", "decisions")
 
 
+@with_groups
 def command(
+    *,
     names: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[TASK]...", help="Show what these tasks ask, an example, and how their chance level was set."
         ),
     ] = None,
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    source: CurveSource,
+    chosen: Choices,
     metric: Annotated[str, typer.Option(help="The `headline` of a task, `all`, or the name of a metric.")] = "headline",
     quality: Annotated[
         bool,
@@ -58,15 +55,15 @@ def command(
     decisions, the share of pairs of recipes that the smallest size orders as the largest one does.
     """
     if names:
-        show_cards(names, results or Path("results"), include_path or (), as_json=as_json)
+        show_cards(names, source.results or Path("results"), include_path or (), as_json=as_json)
         return
     from harness.analysis.compare import task_qualities, task_quality_json
 
-    finished = _chosen(given_curves(results, table_file, "params", columns=split(columns)), family, task, shots, metric)
+    finished = chosen.curves(source.curves(), metric)
     stages: tuple[Curve, ...] = ()
     if quality:
         try:
-            stages = given_curves(results, table_file, "tokens", columns=split(columns))
+            stages = source.curves("tokens")
         except TableError:
             say("no column tokens: noise is that of training runs, or of documents")
     found = task_qualities(finished, stages)
@@ -80,18 +77,6 @@ def command(
     print(table(*telling(head, [_row(one, grain, quality=quality) for one in found], ("shots",))))
     if quality and (weak := [one for one in found if one.separates is False]):
         say(f"{len(weak)} of {len(found)} tell no model from another: their signal is less than 2.8 times their noise")
-
-
-def _chosen(
-    curves: tuple[Curve, ...],
-    family: list[str] | None,
-    task: list[str] | None,
-    shots: list[str] | None,
-    metric: str,
-) -> tuple[Curve, ...]:
-    return choose(
-        curves, families=split(family), tasks=split(task), shots=whole_numbers(shots, "--shots"), metric=metric
-    )
 
 
 _Key = tuple[str, int, str]

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.option_values import split, whole_numbers
+from harness.cli.option_groups import Choices, CurveSource, with_groups
 from harness.cli.output import print_json, print_line, print_paragraph, say, table, telling
-from harness.cli.read import choose, given_verdicts
-from harness.cli.result_options import (
-    FamilyChoice,
-    Json,
-    ResultsOrTable,
-    ScaleAxis,
-    ShotChoice,
-    Table,
-    TableColumns,
-    TaskChoice,
-)
+from harness.cli.result_options import Json, ScaleAxis
 from harness.errors import PlanError
 from harness.wording import interval, p_value, score
 
@@ -31,14 +21,12 @@ if TYPE_CHECKING:
 VERDICT_HEAD = ("family", "task", "shots", "setting", "metric", "small", "large", "verdict", "threshold (95 %)", "q")
 
 
+@with_groups
 def command(
-    results: ResultsOrTable = None,
-    table_file: Table = None,
-    columns: TableColumns = None,
+    *,
+    source: CurveSource,
     scale: ScaleAxis = "params",
-    family: FamilyChoice = None,
-    task: TaskChoice = None,
-    shots: ShotChoice = None,
+    chosen: Choices,
     run_sd: Annotated[
         float | None,
         typer.Option(
@@ -63,10 +51,8 @@ def command(
 
     if run_sd is not None and not 0 <= run_sd < 0.5:
         raise PlanError(f"--run-sd {run_sd}: expected 0 or more, and less than 0.5")
-    every = given_verdicts(results, table_file, scale, columns=split(columns), run_sd=run_sd)
-    families, tasks, counts = split(family), split(task), whole_numbers(shots, "--shots")
-    headlines = [row.curve for row in every]
-    shown = {id(curve) for curve in choose(headlines, families=families, tasks=tasks, shots=counts)}
+    every = source.verdicts(scale, run_sd=run_sd)
+    shown = {id(curve) for curve in chosen.curves([row.curve for row in every])}
     # judged together whatever is shown: a curve picked out of many and judged alone looks surer than it is
     judged = [row for row in every if id(row.curve) in shown]
     if as_json:
@@ -75,7 +61,7 @@ def command(
     apart = _apart(judged)
     if not apart:
         return
-    _say_in_short(apart, {} if table_file else _to_come(results or Path("results")))
+    _say_in_short(apart, {} if source.table else _to_come(source.results or Path("results")))
     print(table(*telling(VERDICT_HEAD, [verdict_cells(row) for row in apart], ("family", "setting"))))
     if not reasons:
         say("why: --reasons, or the report")
