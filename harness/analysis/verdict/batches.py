@@ -144,6 +144,7 @@ def _without_each_size(
         decades=decades,
         noise=np.tile([one.tests.dispersion[one.index] for one in members], sizes),
         lone_run_sd=lone_run_sd,
+        needed=levels.jump,
     )
 
     def without(place: int, left_out: int) -> Decision:

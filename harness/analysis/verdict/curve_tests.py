@@ -52,6 +52,7 @@ def weigh(
     decades: bool = True,
     noise: Array | None = None,
     lone_run_sd: float | None = None,
+    needed: float = ALPHA_EXT,
 ) -> CurveTests:
     """All tests on curves of equally many sizes, scores and chance as shares of the best score.
 
@@ -60,6 +61,7 @@ def weigh(
         foresee: curves worth extrapolating, (B,); None extrapolates all.
         jumps: compute `p_sharp`, which qualifies a verdict but decides none, and compute `p_jump` also where it
             decides none. Without this, a `p_jump` that is not significant may be smaller than the exact one.
+        needed: largest `p_jump` that is significant, where `jumps` are not asked for.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
         noise: dispersion of each curve where it is known already, (B,); None estimates it.
         lone_run_sd: noise between runs assumed by the extrapolation tests, for curves with too few sizes to show their
@@ -73,7 +75,7 @@ def weigh(
     fits = _fitted(counts) if noise is None else {}
     spread, freedom = _dispersion(counts, fits) if noise is None else (noise, np.ones(len(counts), dtype=int))
     wary = counts if lone_run_sd is None else _with_run_noise(counts, lone_run_sd)
-    foretold = _extrapolated(wary, spread, foresee=foresee, jumps=jumps, decades=decades)
+    foretold = _extrapolated(wary, spread, foresee=foresee, jumps=jumps, decades=decades, needed=needed)
     low, high = _below(counts, foretold.held_out)
     jump_below_high = _below(counts, foretold.jump_held_out)[1]
     steps = shape(y)
@@ -179,7 +181,9 @@ class _Extrapolated(NamedTuple):
     jump_held_out: Index
 
 
-def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps: bool, decades: bool) -> _Extrapolated:
+def _extrapolated(
+    counts: Counts, spread: Array, *, foresee: Mask | None, jumps: bool, decades: bool, needed: float
+) -> _Extrapolated:
     """The tests of `extrapolation` on the curves worth it; the arguments are those of `weigh`."""
     absent = [np.full(len(counts), np.nan) for _ in range(5)]
     p_ext, p_ext_noise, foreseen, p_sharp, p_jump = absent
@@ -200,7 +204,7 @@ def _extrapolated(counts: Counts, spread: Array, *, foresee: Mask | None, jumps:
     if decades:
         unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
         asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
-        broken = narrow(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else ALPHA_EXT)
+        broken = narrow(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else math.nextafter(needed, 1.0))
         p_jump[chosen[asked]], jump_held_out[chosen[asked]] = broken.p, broken.held_out
     return found
 

@@ -65,7 +65,11 @@ def crossings(
     share = akaike_weights(fits, counts.sizes)
     best = share.argmax(axis=0)
     names = tuple(able[i].name for i in best)
-    middles = [np.choose(best, [_crossing(f, counts, level, None) for f in fits]) for level in levels]
+    drawn = [f.mean(counts.x) for f in fits]
+    middles = [
+        np.choose(best, [_crossing(f, y, counts, level, None) for f, y in zip(fits, drawn, strict=True)])
+        for level in levels
+    ]
     if redrawn is None:
         nowhere = np.full(len(counts), np.inf)
         return [Crossings(at=at, low=-nowhere, high=nowhere, form=names) for at in middles]
@@ -75,9 +79,10 @@ def crossings(
     rngs = [rng, *rng.spawn(len(levels) - 1)]
     edges = [limits(counts, redrawn, level) for level in levels]
     for again in refitted(fits, share, counts, redrawn, rng):
+        fitted = again.fits.mean(again.counts.x)
         for places, level, limit, chance in zip(found, levels, edges, rngs, strict=True):
             some, reached = again.counts, level[again.row]
-            at = _crossing(again.fits, some, reached, chance)
+            at = _crossing(again.fits, fitted, some, reached, chance)
             clear = Clear(above=some.k >= limit.above[again.row], below=some.k <= limit.below[again.row])
             places[again.row, again.column] = _between(at, some, reached, clear, chance)
     found.sort(axis=2)
@@ -129,8 +134,8 @@ def _between(at: Array, counts: Counts, level: Array, clear: Clear, rng: np.rand
     return np.where((low < at) & (at < high) & ~sudden, at, inner)
 
 
-def _crossing(fits: Fits, counts: Counts, level: Array, rng: np.random.Generator | None) -> Array:
-    """Where each fitted curve crosses the level, (B,).
+def _crossing(fits: Fits, fitted: Array, counts: Counts, level: Array, rng: np.random.Generator | None) -> Array:
+    """Where each fitted curve, whose scores at all sizes are `fitted`, (B, m), crosses the level, (B,).
 
     When the curve is at chance at one size and has made half of its rise by the next, nothing says where between the
     two it rose: any place in the gap is as good, and without a source of chance the middle is taken.
@@ -138,7 +143,7 @@ def _crossing(fits: Fits, counts: Counts, level: Array, rng: np.random.Generator
     x, rows = counts.x, np.arange(len(counts))
     at = fits.reaches(level)
     inside = np.where(at > x[:, -1], np.inf, at)
-    gain = (fits.mean(x) - counts.chance[:, None]) / (level - counts.chance)[:, None]
+    gain = (fitted - counts.chance[:, None]) / (level - counts.chance)[:, None]
     after = np.clip((x <= at[:, None]).sum(axis=1), 1, counts.sizes - 1)
     sudden = (gain[rows, after - 1] < _AT_CHANCE) & (gain[rows, after] >= _MOST * gain[:, -1]) & np.isfinite(inside)
     below, above = x[rows, after - 1], x[rows, after]

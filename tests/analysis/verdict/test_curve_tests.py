@@ -13,7 +13,7 @@ from harness.analysis.growth import countable, counts_of
 from harness.analysis.stats import trend
 from harness.analysis.verdict.curve_tests import weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.types import CurveTests
-from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, counts, only
+from tests.builders.curves import BREAK, FALL, FLAT, HIGH, RISE, STEP, TWO, counts, only
 from tests.builders.tables import counted, scored
 
 
@@ -153,3 +153,12 @@ def test_of_one_size_or_of_sizes_all_alike_there_is_no_trend() -> None:
     found: CurveTests = weigh(counts_of([alike], run_sd=0.0))
     assert np.isnan(found.z_trend[0])
     assert np.isnan(weigh(counts((50,))).z_trend[0])
+
+
+@pytest.mark.parametrize("level", [0.01, 1e-3, 1e-5])
+def test_a_jump_is_as_significant_when_only_p_up_to_the_level_are_exact(level: float) -> None:
+    some = counts([FLAT, RISE, STEP, TWO, BREAK, FALL, HIGH])
+    exact, rough = weigh(some).p_jump, weigh(some, jumps=False, needed=level).p_jump
+    asked = ~np.isnan(rough)
+    assert asked.any()
+    assert (rough[asked] <= level).tolist() == (exact[asked] <= level).tolist()
