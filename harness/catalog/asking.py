@@ -157,7 +157,8 @@ def why_not_answered(head: Head, labels: Sequence[str], cell: Cell, task: TaskSp
     else:
         fits = form == "multiple_choice" or (head == "masked" and form == "loglikelihood")
     if not fits:
-        return f"{name}; expected {_ASKED[head]}; {_ELSEWHERE}"
+        trained = ", or --treatment finetune, which trains it for this" if head_to_train(cell, task) == "tagger" else ""
+        return f"{name}; expected {_ASKED[head]}{trained}; {_ELSEWHERE}"
     if head == "masked":
         return None
     if cell.shots:

@@ -115,7 +115,7 @@ LAST_WORD = task("language-modelling", output_type="loglikelihood")
         ("masked", (), CHOICE, 4, None),
         ("masked", (), LAST_WORD, 0, None),
         ("masked", (), TEXT, 0, "expected tasks with options"),
-        ("masked", (), NAMES, 0, "--engine tree asks models that continue texts"),
+        ("masked", (), NAMES, 0, "or --treatment finetune, which trains it for this; --engine tree asks models that"),
         ("classifier", ("Negative", "POSITIVE"), CHOICE, 0, None),
         ("classifier", ("LABEL_0", "LABEL_1"), CHOICE, 0, None),
         ("classifier", (), CHOICE, 0, None),
@@ -145,8 +145,9 @@ def test_a_plan_is_refused_in_one_line_that_names_what_can_be_asked(emergence: E
         assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
         assert "task one_hop: gaps fills gaps in a text and writes none; expected tasks with options" in done.err
         assert done.err.endswith("; of these tasks it answers topic, sentiment\n")
-    done = emergence("plan", "--task", "topic", "--model", "./gaps", "--json")
-    assert done.code == 0
+    for asked in (("topic",), ("entities,add_2", "--treatment", "finetune@64")):  # what is trained fails alone
+        done = emergence("plan", "--model", "./gaps", "--json", "--shots", "0", "--task", *asked)
+        assert done.code == 0, done.err
     assert not (tmp_path / "results").exists()
 
 

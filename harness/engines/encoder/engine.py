@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import transformers
 
 from harness.catalog import check_local_model
-from harness.catalog.asking import gets_new_head, head_to_train, why_not_answered, why_not_trained
+from harness.catalog.asking import gets_new_head, why_not_answered, why_not_trained
 from harness.catalog.models.architectures import Head, head_of, labels_of
 from harness.engines.encoder.classifier import ClassifierLM
 from harness.engines.encoder.lm import EncoderLM
@@ -23,10 +21,7 @@ from harness.errors import HarnessError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult, Tuning
 from harness.schedule import Lane
-from harness.scoring.metrics import needs_likelihood
 from harness.specs import ModelSpec, TaskSpec
-
-log = logging.getLogger(__name__)
 
 _KINDS: Mapping[Head, type[EncoderLM]] = {"masked": MaskedLM, "classifier": ClassifierLM, "tagger": TaggerLM}
 
@@ -55,36 +50,31 @@ class EncoderEngine(LmEvalEngine):
 
     def evaluate(self, cell: Cell, task: TaskSpec) -> CellResult:
         """Answer every document of the cell."""
-        return super().evaluate(self._fitting(cell, task), task)
+        self._check(cell, task)
+        return super().evaluate(cell, task)
 
     def answer_part(self, cell: Cell, task: TaskSpec, documents: range) -> CellPart:
         """Answer some documents of the cell."""
-        return super().answer_part(self._fitting(cell, task), task, documents)
+        self._check(cell, task)
+        return super().answer_part(cell, task, documents)
 
     def join_parts(self, cell: Cell, task: TaskSpec, parts: Sequence[CellPart]) -> CellResult:
         """The result of the cell from the answers to all its documents."""
-        return super().join_parts(self._fitting(cell, task), task, parts)
+        self._check(cell, task)
+        return super().join_parts(cell, task, parts)
 
-    def _fitting(self, cell: Cell, task: TaskSpec) -> Cell:
-        """The cell with the metrics that such a model has.
+    def _check(self, cell: Cell, task: TaskSpec) -> None:
+        """Check, before anything is trained, that the model can answer a cell.
 
         Raises:
-            HarnessError: the model cannot answer such a cell.
+            HarnessError: it cannot.
         """
         if self._gets_new_head:
-            head, reason = head_to_train(cell, task), why_not_trained(cell, task)
+            reason = why_not_trained(cell, task)
         else:
-            head, reason = self._head, why_not_answered(self._head, self._labels, cell, task)
+            reason = why_not_answered(self._head, self._labels, cell, task)
         if reason is not None:
             raise HarnessError(reason)
-        if head != "tagger":
-            return cell
-        kept = tuple(metric for metric in cell.metrics if not needs_likelihood(metric.name))
-        if not kept:
-            raise HarnessError(f"task {task.name}: each of its metrics needs likelihoods, which a tagger does not give")
-        if len(kept) < len(cell.metrics):
-            log.info("task %s: without the metrics that need likelihoods, which a tagger does not give", task.name)
-        return replace(cell, metrics=kept)
 
     def _tuned(self, cell: Cell, task: TaskSpec) -> Tuning | None:
         """Let the variant with the head that was trained for the task answer; it is made of the model as it was."""

@@ -132,6 +132,39 @@ def labels_in(words: Sequence[Word], entities: Sequence[Named]) -> list[str]:
     return labels
 
 
+def right_labels(known: Sequence[str], of_words: Sequence[str]) -> list[list[int]]:
+    """For each word the numbers of the labels with which `entities_in` finds the same entities.
+
+    Schemes differ: where an entity begins that follows no other of its type, I- is as right as B-. A scheme that
+    cannot tell two such entities apart has all its labels of the type right.
+
+    Args:
+        known: the labels of a model.
+        of_words: what is right by the BIO scheme, as `labels_in` gives it.
+
+    >>> right_labels(["O", "B-PER", "I-PER", "S-PER"], ["B-PER", "I-PER", "B-PER", "O", "B-PER"])
+    [[1, 2], [2], [1, 3], [0], [1, 2, 3]]
+    """
+    found = []
+    for i, label in enumerate(of_words):
+        prefix, kind = _parts(label)
+        before = _parts(of_words[i - 1])[1] if i else None
+        goes_on = i + 1 < len(of_words) and kind is not None and of_words[i + 1] == f"I-{kind}"
+        right = _right_prefixes(prefix, follows_its_like=before == kind, goes_on=goes_on)
+        same = [number for number, one in enumerate(known) if _parts(one)[1] == kind]
+        found.append([number for number in same if kind is None or _parts(known[number])[0] in right] or same)
+    return found
+
+
+def _right_prefixes(prefix: str, *, follows_its_like: bool, goes_on: bool) -> str:
+    """The prefixes of a word in an entity, which begins there or goes on, and goes on behind it or ends."""
+    begins = "B" if goes_on else "BSU"
+    inside = "I" if goes_on else "IEL"
+    if prefix != "B":
+        return inside
+    return begins if follows_its_like else begins + inside
+
+
 def _parts(label: str) -> tuple[str, str | None]:
     """Prefix and type of a label; no type outside of entities. A label without a prefix goes on, as with I-."""
     if label.casefold() == _OUTSIDE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 import torch
 from lm_eval.api.instance import Instance
 
-from harness.engines.encoder.tagger import TaggerLM
+from harness.engines.encoder.tagger import LEAST, TaggerLM
 from harness.engines.protocol import EngineSettings, open_engine
 from harness.errors import HarnessError
 from harness.specs import ModelSpec, TaskSpec
@@ -71,11 +71,11 @@ def test_windows_give_the_labels_of_the_pass_with_most_text_around() -> None:
     model = encoder("ForTokenClassification", labels=TAGS)
     lm = lm_of(model)
     tokens = word_pieces()("tom lives in paris the red thing " * 12, add_special_tokens=False)["input_ids"]
-    (found,) = lm._labels([tokens])
+    (found,) = lm._log_probabilities([tokens])
     middle = lm.max_length // 2
     with torch.no_grad():
-        first = model(torch.tensor([lm.framed(tokens[: lm.max_length])])).logits[0, 1:-1].argmax(-1).tolist()
-    assert found[:middle] == first[:middle]
+        first = model(torch.tensor([lm.framed(tokens[: lm.max_length])])).logits[0, 1:-1].log_softmax(-1)
+    assert torch.allclose(found[:middle], first[:middle], atol=1e-4)
     assert len(found) == len(tokens)
 
 
@@ -84,7 +84,48 @@ def test_labels_without_an_outside_are_refused() -> None:
         lm_of(encoder("ForTokenClassification", labels=("LABEL_0", "LABEL_1")))
 
 
-def test_a_folder_answers_a_task_that_names_entities(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def scored(text: str, answer: str) -> Instance:
+    arguments = (f"text: {text}\nentities:", f" {answer}")
+    return Instance(request_type="loglikelihood", doc={"text": text}, arguments=arguments, idx=0, metadata=("t", 0, 1))
+
+
+def test_the_likelihood_of_an_answer_is_that_of_the_labels_of_all_words_that_say_it() -> None:
+    """By hand: the first pieces of Xb (x), Paris and met (m); where an entity begins, B- and I- are both right."""
+    model = encoder("ForTokenClassification", labels=TAGS)
+    lm = lm_of(model)
+    with torch.no_grad():
+        said = model(torch.tensor([word_pieces()("xb met paris")["input_ids"]])).logits[0].softmax(-1)
+    assert word_pieces().convert_ids_to_tokens(word_pieces()("xb met paris")["input_ids"])[1:-1:2] == ["x", "m", "##t"]
+    person, outside, place = said[1], said[3], said[6]
+    by_hand = torch.log(person[1] + person[2]) + torch.log(outside[0]) + torch.log(place[3] + place[4])
+    ((found, _),) = lm.respond([scored("Xb met Paris", "Xb PER ; Paris LOC")])
+    assert found == pytest.approx(float(by_hand), abs=1e-5)
+    (pair,) = lm.pair_tokens([scored("Xb met Paris", "Xb PER ; Paris LOC")])
+    assert len(pair.continuation) == 3
+
+
+def test_the_answer_that_a_tagger_writes_is_its_likeliest_and_wrong_ones_cost_no_more_than_the_least() -> None:
+    lm = lm_of(taught())
+    right, wrong, unknown, elsewhere = lm.respond(
+        [
+            scored("Tom lives in Paris", answer)
+            for answer in ("Tom PER ; Paris LOC", "Paris PER", "Tom ROBOT ; Paris LOC", "Rome LOC")
+        ]
+    )
+    assert right[1] is True
+    assert [one[1] for one in (wrong, unknown, elsewhere)] == [False] * 3
+    assert right[0] > wrong[0] > elsewhere[0] == 4 * LEAST
+    assert right[0] > unknown[0] > LEAST + right[0]
+
+
+def test_probabilities_of_all_answers_add_up_to_one() -> None:
+    lm = lm_of(encoder("ForTokenClassification", labels=("O", "B-PER", "I-PER")))
+    answers = ("none", "red PER", "blue PER", "red blue PER", "red PER ; blue PER")
+    found = lm.respond([scored("red blue", answer) for answer in answers])
+    assert sum(math.exp(one) for one, _ in found) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_folder_answers_a_task_that_names_entities(tmp_path: Path) -> None:
     documents = [
         {"text": "Tom lives in Paris .", "entities": [{"text": "Tom", "type": "PER"}, {"text": "Paris", "type": "LOC"}]}
     ] * 3
@@ -107,10 +148,10 @@ def test_a_folder_answers_a_task_that_names_entities(tmp_path: Path, caplog: pyt
     )
     model = encoder("ForTokenClassification", labels=TAGS)
     spec = ModelSpec(name="tagger", family="s", params=1, path=str(save_encoder(tmp_path / "tagger", model)))
-    caplog.set_level(logging.INFO, logger="harness.engines.encoder.engine")
     result = open_engine("encoder", spec, EngineSettings()).evaluate(
         cell(of=task, model=spec, shots=0, engine="encoder"), task
     )
-    assert [score.metric for score in result.scores] == ["entity_f1_strict", "entity_f1_partial"]
-    assert "without the metrics that need likelihoods, which a tagger does not give" in caplog.text
+    values = {score.metric: score.value for score in result.scores}
+    assert list(values) == ["entity_f1_strict", "entity_f1_partial", "loglikelihood_per_token"]
+    assert LEAST < values["loglikelihood_per_token"] < 0
     assert len({sample.output for sample in result.samples}) == 1
