@@ -27,7 +27,7 @@ from harness.engines.encoder.words import (
     entities_in,
     first_pieces,
     labelled_text,
-    labels_in,
+    labels_by_word,
     right_labels,
 )
 from harness.engines.pairs import Pair
@@ -93,7 +93,7 @@ class TaggerLM(EncoderLM):
             spans = entity_spans(one.text, request.doc, str(request.args[1]))
         except HarnessError:  # an answer that names what does not stand in the text, which no label can say
             return LEAST * len(one.words), False
-        of_words = labels_in(one.words, [Named(span.start, span.end + 1, span.type) for span in spans])
+        of_words = labels_by_word(one.words, [Named(span.start, span.end + 1, span.type) for span in spans])
         total, all_likeliest = 0.0, True
         for at, label, right in zip(
             first_pieces(one.words, offsets), of_words, right_labels(self.labels, of_words), strict=True

@@ -115,12 +115,12 @@ def entities_in(words: Sequence[Word], labels: Sequence[str]) -> list[Named]:
     return found
 
 
-def labels_in(words: Sequence[Word], entities: Sequence[Named]) -> list[str]:
+def labels_by_word(words: Sequence[Word], entities: Sequence[Named]) -> list[str]:
     """The label of each word by the BIO scheme: what `entities_in` reads the entities from.
 
     A word that an entity has a part of belongs to it. Of entities that share a word the longest is kept.
 
-    >>> labels_in(words_in("Tom Ray met Ann"), [Named(0, 7, "PER"), Named(12, 15, "PER")])
+    >>> labels_by_word(words_in("Tom Ray met Ann"), [Named(0, 7, "PER"), Named(12, 15, "PER")])
     ['B-PER', 'I-PER', 'O', 'B-PER']
     """
     labels = ["O"] * len(words)
@@ -140,7 +140,7 @@ def right_labels(known: Sequence[str], of_words: Sequence[str]) -> list[list[int
 
     Args:
         known: the labels of a model.
-        of_words: what is right by the BIO scheme, as `labels_in` gives it.
+        of_words: what is right by the BIO scheme, as `labels_by_word` gives it.
 
     >>> right_labels(["O", "B-PER", "I-PER", "S-PER"], ["B-PER", "I-PER", "B-PER", "O", "B-PER"])
     [[1, 2], [2], [1, 3], [0], [1, 2, 3]]

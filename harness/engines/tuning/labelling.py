@@ -14,7 +14,7 @@ from lm_eval.api.instance import Instance
 
 from harness.engines.cell_task import BuiltCell
 from harness.engines.encoder.lm import EncoderLM
-from harness.engines.encoder.words import Named, first_pieces, labelled_text, labels_in
+from harness.engines.encoder.words import Named, first_pieces, labelled_text, labels_by_word
 from harness.errors import HarnessError
 from harness.scoring.spans import entity_spans
 
@@ -76,7 +76,7 @@ def _tagged(lm: EncoderLM, built: BuiltCell, requests: Sequence[Instance]) -> _T
         spans = entity_spans(one.text, doc, built.task.right(doc).texts[0])
     except HarnessError as error:
         raise HarnessError(f"task {built.task.config.task}: training split: {error}") from error
-    of_words = labels_in(one.words, [Named(span.start, span.end + 1, span.type) for span in spans])
+    of_words = labels_by_word(one.words, [Named(span.start, span.end + 1, span.type) for span in spans])
     tokens, offsets = lm.pieces_of(one.text)
     labels: list[str | None] = [None] * len(tokens)
     for at, label in zip(first_pieces(one.words, offsets), of_words, strict=True):
