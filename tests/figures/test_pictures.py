@@ -194,6 +194,24 @@ def test_ticks_of_a_narrow_axis_leave_room_for_each_other_and_are_two_at_least()
     ]
 
 
+def test_error_bars_end_with_their_axis() -> None:
+    bars = {"array": [0.2, 0.2], "arrayminus": [0.5, 0.1], "color": "#112233"}
+    points = go.Scatter(x=[0, 1], y=[0.1, 0.5], mode="markers", marker={"color": "#000000"}, error_y=bars)
+    figure = go.Figure(points, layout={"height": 300, "yaxis": {"range": [0, 1]}})
+    root = ET.fromstring(figures.to_svg(figure, width=400))
+    (path,) = (part.get("d", "") for part in root.iter(f"{SVG}path") if part.get("stroke") == "#112233")
+    lowest = max(float(end) for end in re.findall(r"V([\d.]+)", path))
+    assert lowest == 300 - 60, "the foot of the axes"
+    assert path.count("h") == 3, "no cap where a bar goes on"
+
+
+def test_texts_of_cells_that_are_too_narrow_are_left_out() -> None:
+    shown = figures.shots_by_scale([row.curve for row in study(grown(RISE)).judged])
+    wide, narrow = (words(figures.to_svg(shown, width=width)) for width in (600, 110))
+    assert "0.250" in wide
+    assert "0.250" not in narrow
+
+
 def test_slanted_names_of_columns_have_room_for_each_other() -> None:
     scores = pd.DataFrame([[0.5] * 40], index=["m"], columns=[f"task {place}" for place in range(40)])
     shown = [

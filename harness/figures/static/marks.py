@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.figures.static.axes import PixelAxis
-from harness.figures.static.text import INK, px, svg_text
+from harness.figures.static.text import INK, px, svg_text, text_width
 
 DrawnTrace = Mapping[str, Any]
 _DASHES = {"dash": "6 4", "dot": "1.5 3", "dashdot": "6 3 1.5 3", "longdash": "10 4", "longdashdot": "10 3 2 3"}
 _HALF = math.sqrt(0.5)
 _SHADES = 80
 """Steps of a scale of colours."""
+_AROUND = 4.0
+"""Least pixels of the cell of a heat map beside its text."""
 
 
 def scatter(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, before: DrawnTrace | None, font: float) -> Iterator[str]:
@@ -91,14 +93,16 @@ def error_bars(trace: DrawnTrace, of: Mapping[str, Any], along: PixelAxis, acros
         at = across.place(other)
         if at is None or value is None or up is None or down is None:
             continue
-        ends = [along.place(value + up), along.place(value - down)]
-        first, last = (along.share(0.0) if end is None else end for end in ends)
+        places = [along.place(value + up), along.place(value - down)]
+        ends = [along.share(0.0) if place is None else place for place in places]
+        first, last = (min(max(end, min(along.pixels)), max(along.pixels)) for end in ends)
+        caps = [end for end in ends if cap and along.holds(end)]  # a bar that leaves the axes has no end on them
         if upright:
             path.append(f"M{px(at)} {px(first)}V{px(last)}")
-            path += [f"M{px(at - cap)} {px(end)}h{px(2 * cap)}" for end in (first, last) if cap]
+            path += [f"M{px(at - cap)} {px(end)}h{px(2 * cap)}" for end in caps]
         else:
             path.append(f"M{px(first)} {px(at)}H{px(last)}")
-            path += [f"M{px(end)} {px(at - cap)}v{px(2 * cap)}" for end in (first, last) if cap]
+            path += [f"M{px(end)} {px(at - cap)}v{px(2 * cap)}" for end in caps]
     colour, opacity = plain_colour(of.get("color", "#808080"))
     thin = px(of.get("thickness", 1), 2)
     shine = "" if opacity == "1" else f' stroke-opacity="{opacity}"'
@@ -197,6 +201,8 @@ def heat(trace: DrawnTrace, x: PixelAxis, y: PixelAxis, font: float) -> Iterator
     wide, high = abs(x.at(1) - x.at(0)), abs(y.at(1) - y.at(0))
     box = f"h{px(wide - 2)}v{px(high - 2)}h-{px(wide - 2)}z"
     texts = trace.get("text")
+    if texts and max(text_width(text, font) for row in texts for text in row) > wide - _AROUND:
+        texts = None  # which would run into each other
     cells: dict[str, list[str]] = {}
     said = []
     for row, name in enumerate(trace["y"]):

@@ -19,6 +19,8 @@ Options = Mapping[str, Any]
 _GRID = "#d9d9d9"
 _TICK = 5.0
 """Pixels of a tick, and of the room between it and its text."""
+_SLANTED = 1.3
+"""Least distance of two slanted texts, in units of their size."""
 _BETWEEN = 0.95
 """Least distance of two ticks, in units of the width of their texts, of which too much is said."""
 
@@ -203,7 +205,7 @@ class _Picture:
             return ticks
 
         def needed(one: str, other: str) -> float:
-            return size if slanted else _BETWEEN * (text_width(one, size) + text_width(other, size)) / 2
+            return _SLANTED * size if slanted else _BETWEEN * (text_width(one, size) + text_width(other, size)) / 2
 
         def apart(kept: Sequence[tuple[float, str]]) -> bool:
             return all(abs(b - a) >= needed(one, other) for (a, one), (b, other) in pairwise(kept))
