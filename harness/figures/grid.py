@@ -103,7 +103,7 @@ def panels_figure(
         if not panel.rows:
             axes[f"xaxis{number}"] = axes[f"yaxis{number}"] = {"visible": False}
             continue
-        axes[f"yaxis{number}"] = {"range": ends, "title": {"text": _y_title(panel, columns)}}
+        axes[f"yaxis{number}"] = {"range": ends, "title": {"text": _y_title(panel, columns, panel_height)}}
         if number > len(panels) - columns:
             axes[f"xaxis{number}"] = {"showticklabels": True, "title": {"text": _x_title(curves[0], columns)}}
         if all(same_place(row.curve) for row in panel.rows):
@@ -192,13 +192,13 @@ def verdicts_said(rows: Sequence[Judged]) -> str:
     return "; ".join(f"{number}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{label}" for label, number in said.most_common())
 
 
-def _y_title(panel: Panel, columns: int) -> str:
-    """Metric and unit, on two lines beside a small panel."""
+def _y_title(panel: Panel, columns: int, height: float) -> str:
+    """Metric and unit, on two lines beside a small panel, or one that is not as high as they are long."""
     title = score_title(panel.rows[0].curve)
     name, bracket, unit = title.partition(" (")
-    return (
-        literal(title) if columns == 1 else literal(name) + (f"<br>{literal(bracket.strip() + unit)}" if unit else "")
-    )
+    if columns == 1 and len(title) * _CHARACTER <= height:
+        return literal(title)
+    return literal(name) + (f"<br>{literal(bracket.strip() + unit)}" if unit else "")
 
 
 def _x_title(curve: Curve, columns: int) -> str:

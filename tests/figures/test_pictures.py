@@ -4,6 +4,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ import pytest
 
 from harness import figures
 from harness.analysis.compare import Comparison, choose_side, compare_pairs, pair_up
-from harness.analysis.verdict import Study, resolutions, study, with_traces
+from harness.analysis.curves import Curve
+from harness.analysis.verdict import CurveRow, Study, resolutions, study, with_traces
 from harness.errors import PlanError
 from harness.figures.page import to_picture
 from harness.figures.paper import on_paper
@@ -127,12 +129,19 @@ def boxes(svg: str) -> list[tuple[str, tuple[float, float, float, float]]]:
     """Each line of text that is not slanted, with its left, upper, right and lower end, a little too narrow."""
     found = []
     for line, text in placed(ET.fromstring(svg)):
-        size, angle = float(text.get("font-size", 12)), re.match(r"rotate\((\S+)", text.get("transform", ""))
+        size, turned = (
+            float(text.get("font-size", 12)),
+            re.match(r"rotate\((\S+) (\S+) (\S+)\)", text.get("transform", "")),
+        )
         wide = 0.85 * text_width(line.text or "", size)
         left = float(line.get("x", 0)) - wide * {"start": 0, "middle": 0.5, "end": 1}[text.get("text-anchor", "middle")]
         foot = float(line.get("y", 0))
-        if not angle:
+        if not turned:
             found.append((line.text or "", (left, foot - 0.7 * size, left + wide, foot)))
+        elif float(turned[1]) == -90:  # about its anchor, along which it now runs upwards
+            x, y = float(turned[2]), float(turned[3])
+            across = [x + (foot - 0.7 * size - y), x + (foot - y)]
+            found.append((line.text or "", (across[0], y - (left + wide - x), across[1], y - (left - x))))
     return found
 
 
@@ -154,9 +163,16 @@ def compared() -> tuple[Comparison, ...]:
     return compare_pairs(pairs, read.get).comparisons
 
 
+def long_named(curve: Curve) -> Curve:
+    return replace(curve, metric=replace(curve.metric, name=f"{curve.metric.name}_with_a_name_that_is_long"))
+
+
 NARROW: dict[str, Callable[[Study, figures.FigureLook], go.Figure]] = {
     "one column of tasks": lambda made, look: figures.overview(made.judged, columns=1, look=look),
     "pairs": lambda made, look: figures.pairs(made.judged, look=look),
+    "every metric": lambda made, look: figures.overview(
+        [CurveRow(curve=long_named(curve)) for curve in made.curves], columns=1, look=look
+    ),
     "comparison": lambda made, _: figures.comparison_figure(
         compared(), a="a model with a long name", b="another model with a long name"
     ),

@@ -21,8 +21,8 @@ _TICK = 5.0
 """Pixels of a tick, and of the room between it and its text."""
 _SLANTED = 1.3
 """Least distance of two slanted texts, in units of their size."""
-_BETWEEN = 0.95
-"""Least distance of two ticks, in units of the width of their texts, of which too much is said."""
+_BETWEEN = 1.1
+"""Least distance of two ticks, in units of the width of their texts."""
 
 
 class _Box(NamedTuple):
