@@ -72,7 +72,7 @@ def test_list_of_something_else_lists_what_there_is(emergence: Emergence) -> Non
     done = emergence("list", "modles")
     assert (done.code, done.err) == (
         2,
-        "error: unknown list 'modles'; known: engines, families, models, suites, tasks, treatments\n",
+        "error: unknown list 'modles'; known: engines, families, models, suites, tasks, trainings, treatments\n",
     )
 
 
