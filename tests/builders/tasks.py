@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,8 @@ def _local(test: Path, fewshot: Path) -> dict[str, Any]:
         "test_split": "test",
         "fewshot_split": "fewshot",
     }
+
+
+def configured(task: TaskSpec, **changes: Any) -> TaskSpec:
+    """The task with some keys of its config changed."""
+    return replace(task, config={**task.config, **changes})

@@ -13,18 +13,13 @@ from harness.engines.shots import permutation
 from harness.errors import CatalogError, HarnessError, PlanError
 from harness.specs import TaskSpec
 from tests.builders import cell
-from tests.builders.tasks import metrics, write_jsonl
+from tests.builders.tasks import configured, metrics, write_jsonl
 
 
 def prompts(task: TaskSpec, data: DocumentCache, **asked: Any) -> list[str]:
     """The prompt of each document."""
     built = build_cell(cell(of=task, **asked), task, data)
     return [requests[0].args[0] for requests in built.documents]
-
-
-def configured(task: TaskSpec, **changes: Any) -> TaskSpec:
-    """The task with other config keys."""
-    return replace(task, config={**task.config, **changes})
 
 
 def demonstrations(prompt: str) -> list[str]:

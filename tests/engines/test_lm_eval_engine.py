@@ -1,47 +1,29 @@
+"""What comes back from a cell that the engine `lm-eval` evaluates."""
+
 from __future__ import annotations
 
 import math
-import os
 import pickle
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaForCausalLM
 
 from harness import __version__
 from harness.engines.lm_eval_engine import LmEvalEngine
-from harness.engines.loading import is_out_of_memory
-from harness.engines.protocol import EngineSettings, attempt, open_engine
-from harness.errors import HarnessError, ModelError
+from harness.engines.protocol import EngineSettings, open_engine
+from harness.errors import HarnessError
 from harness.plan import Cell
-from harness.records import CellFailure, CellResult
 from harness.specs import ModelSpec, TaskSpec
 from tests.builders import cell, zoo
-from tests.builders.models import CONTEXT
-from tests.builders.tasks import metrics, write_jsonl
+from tests.builders.outside import score
+from tests.builders.tasks import configured, metrics, write_jsonl
 
 
 def asked(task: TaskSpec, tiny: ModelSpec, **changes: Any) -> Cell:
     return cell(of=task, model=tiny, engine="lm-eval", **changes)
-
-
-def configured(task: TaskSpec, **changes: Any) -> TaskSpec:
-    return replace(task, config={**task.config, **changes})
-
-
-def score(result: CellResult, metric: str) -> float:
-    return next(score.value for score in result.scores if score.metric == metric)
-
-
-@pytest.fixture
-def lenient(engine: LmEvalEngine, monkeypatch: pytest.MonkeyPatch) -> LmEvalEngine:
-    """The loaded model with truncation allowed."""
-    monkeypatch.setattr(engine, "_settings", EngineSettings(batch_size=8, truncation="allow"))
-    return engine
 
 
 def test_a_multiple_choice_cell_comes_back_whole(engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec) -> None:
@@ -137,13 +119,6 @@ def test_the_reference_likelihood_is_the_one_of_the_answer_after_the_prompt(
         assert sample.scores["loglikelihood_per_token"] == pytest.approx(expected, abs=1e-4)
 
 
-def test_weights_stored_as_bfloat16_are_read_in_the_models_dtype(engine: LmEvalEngine, tiny: ModelSpec) -> None:
-    assert engine._lm.model.dtype == torch.float32
-    narrow = LmEvalEngine(replace(tiny, dtype="bfloat16"), EngineSettings())
-    assert narrow._lm.model.dtype == torch.bfloat16
-    narrow.close()
-
-
 def test_provenance_says_when_where_and_with_what(engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec) -> None:
     made = engine.evaluate(asked(choice_task, tiny, limit=2), choice_task).provenance
     assert made.versions.keys() == {"harness", "torch", "transformers", "lm_eval"}
@@ -163,93 +138,6 @@ def test_results_do_not_depend_on_the_batch_size(engine: LmEvalEngine, tiny: Mod
     assert wide.samples is not None
     assert [s.output for s in narrow.samples] == [s.output for s in wide.samples]
     assert score(narrow, "loglikelihood_per_token") == pytest.approx(score(wide, "loglikelihood_per_token"), abs=1e-5)
-
-
-def test_out_of_memory_halves_the_batch_and_the_smaller_one_stays(
-    tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = LmEvalEngine(tiny, EngineSettings(batch_size=16))
-    wanted = asked(choice_task, tiny, limit=8)
-    expected = engine.evaluate(wanted, choice_task)
-    call = engine._lm._model_call
-
-    def too_wide(inputs: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        if len(inputs) > 4:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
-        answered: torch.Tensor = call(inputs, **kwargs)
-        return answered
-
-    monkeypatch.setattr(engine._lm, "_model_call", too_wide)
-    result = engine.evaluate(wanted, choice_task)
-    assert result.provenance.batch_size == 4
-    assert score(result, "acc") == score(expected, "acc")
-    assert engine.evaluate(wanted, choice_task).provenance.batch_size == 4
-
-
-def test_memory_that_is_short_even_for_one_prompt_fails_the_cell(
-    tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = LmEvalEngine(tiny, EngineSettings(batch_size=2))
-
-    def never(inputs: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-    monkeypatch.setattr(engine._lm, "_model_call", never)
-    outcome = attempt(engine, asked(choice_task, tiny, limit=2), choice_task)
-    assert isinstance(outcome, CellFailure)
-    assert outcome.error == "OutOfMemoryError"
-    assert outcome.message.startswith("CUDA out of memory")
-
-
-def test_other_runtime_errors_are_no_memory_trouble() -> None:
-    assert not is_out_of_memory(RuntimeError("shape '[2, 3]' is invalid"))
-    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
-    assert is_out_of_memory(MemoryError())
-
-
-def test_prompts_that_do_not_fit_are_refused_before_the_model_runs(
-    engine: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = configured(choice_task, doc_to_text="{{question * (90 if label == 0 else 1)}}")
-    long = sum(1 for doc in engine._data.splits(task, task.config)["test"] if doc["label"] == 0)
-    monkeypatch.setattr(engine._lm, "_model_call", lambda *_: pytest.fail("the model ran"))
-    with pytest.raises(HarnessError) as caught:
-        engine.evaluate(asked(task, tiny), task)
-    assert str(caught.value).startswith(
-        f"task choice, 0 shots: {long} of 24 prompts do not fit tiny: the longest takes "
-    )
-    assert f"the model reads {CONTEXT}; use fewer shots, or --truncation allow" in str(caught.value)
-
-
-def test_prompts_that_are_cut_are_counted_and_marked(
-    lenient: LmEvalEngine, tiny: ModelSpec, choice_task: TaskSpec
-) -> None:
-    task = configured(choice_task, doc_to_text="{{question * (90 if label == 0 else 1)}}")
-    result = lenient.evaluate(asked(task, tiny), task)
-    assert result.samples is not None
-    assert [s.truncated for s in result.samples] == [s.target == "red" for s in result.samples]
-    assert 0 < result.n_truncated == sum(s.truncated for s in result.samples) < 24
-
-
-def test_a_prompt_that_just_fits_is_kept(engine: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec) -> None:
-    prompt = len(engine._lm.tok_encode("Colour of sun 1:"))
-    room = CONTEXT - prompt
-    for new, fits in ((room, True), (room + 1, False)):
-        task = configured(
-            text_task,
-            doc_to_text="Colour of sun 1:",
-            generation_kwargs={"until": ["\n"], "max_gen_toks": new},
-        )
-        outcome = attempt(engine, asked(task, tiny, limit=1), task)
-        assert isinstance(outcome, CellResult) == fits
-
-
-def test_more_new_tokens_than_the_model_reads_are_refused_even_when_cutting_is_allowed(
-    lenient: LmEvalEngine, tiny: ModelSpec, text_task: TaskSpec
-) -> None:
-    task = configured(text_task, generation_kwargs={"until": ["\n"], "max_gen_toks": CONTEXT})
-    with pytest.raises(HarnessError, match=r"generates up to 256 tokens, the model reads 256 in all; lower .*max_gen"):
-        lenient.evaluate(asked(task, tiny, limit=1), task)
 
 
 def test_empty_outputs_are_wrong_answers_and_not_errors(
@@ -355,64 +243,6 @@ def test_a_whole_text_can_be_scored(
     assert score(result, "bits_per_byte") > 0 > score(result, "loglikelihood_per_byte")
 
 
-@pytest.mark.parametrize(
-    ("removed", "message"),
-    [
-        ("config.json", "no config; expected config.json"),
-        ("model.safetensors", "no weights; expected "),
-        ("tokenizer.json", "no tokenizer; expected one of tokenizer.json"),
-    ],
-)
-def test_an_incomplete_model_folder_is_one_clear_line(
-    tmp_path: Path, model_folder: Path, tiny: ModelSpec, removed: str, message: str
-) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(model_folder, folder)
-    os.remove(folder / removed)
-    with pytest.raises(ModelError) as caught:
-        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
-    assert str(caught.value).startswith(f"{folder}: {message}")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_missing_folder_and_a_damaged_config_are_one_clear_line(
-    tmp_path: Path, model_folder: Path, tiny: ModelSpec
-) -> None:
-    with pytest.raises(ModelError, match=r"absent: no such folder; expected config\.json, weights and a tokenizer"):
-        LmEvalEngine(replace(tiny, path=str(tmp_path / "absent")), EngineSettings())
-    folder = tmp_path / "copy"
-    shutil.copytree(model_folder, folder)
-    (folder / "config.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"copy/config\.json: is not JSON") as caught:
-        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
-    assert "\n" not in str(caught.value)
-
-
-def test_weights_that_were_not_downloaded_are_one_clear_line(
-    tmp_path: Path, model_folder: Path, tiny: ModelSpec
-) -> None:
-    folder = tmp_path / "copy"
-    shutil.copytree(model_folder, folder)
-    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"model\.safetensors: is a pointer of Git LFS and not the weights") as caught:
-        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
-    assert "\n" not in str(caught.value)
-
-
-def test_weights_that_lack_a_layer_are_refused_and_not_drawn_at_random(
-    tmp_path: Path, model_folder: Path, tiny: ModelSpec
-) -> None:
-    from safetensors.torch import load_file, save_file
-
-    folder = tmp_path / "copy"
-    shutil.copytree(model_folder, folder)
-    weights = load_file(folder / "model.safetensors")
-    del weights["model.layers.1.mlp.up_proj.weight"]
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 weights are missing, model\.layers\.1\.mlp\.up_proj\.weight first"):
-        LmEvalEngine(replace(tiny, path=str(folder)), EngineSettings())
-
-
 @pytest.mark.parametrize("metric", ["acc", "prob_correct"])
 def test_weights_that_are_no_numbers_fail_the_cell_whatever_its_metric(
     tiny: ModelSpec, choice_task: TaskSpec, metric: str
@@ -425,19 +255,6 @@ def test_weights_that_are_no_numbers_fail_the_cell_whatever_its_metric(
         engine.evaluate(asked(task, tiny, limit=3), task)
 
 
-@pytest.mark.parametrize("name", ["lm-eval", "tree"])
-def test_a_tokenizer_of_another_model_is_one_clear_line(
-    name: str, tmp_path: Path, model_folder: Path, tiny: ModelSpec, choice_task: TaskSpec
-) -> None:
-    shutil.copytree(model_folder, tmp_path, dirs_exist_ok=True)
-    model = LlamaForCausalLM.from_pretrained(model_folder)
-    model.resize_token_embeddings(300)  # type: ignore[no-untyped-call]
-    model.save_pretrained(tmp_path)
-    engine = open_engine(name, replace(tiny, path=str(tmp_path)), EngineSettings())
-    with pytest.raises(ModelError, match="the tokenizer has 346 tokens and the model knows 300"):
-        engine.evaluate(asked(choice_task, tiny, limit=2), choice_task)
-
-
 def test_an_engine_writes_nothing_to_the_terminal(
     tiny: ModelSpec, choice_task: TaskSpec, text_task: TaskSpec, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -446,19 +263,3 @@ def test_an_engine_writes_nothing_to_the_terminal(
         engine.evaluate(asked(task, tiny, shots=1, limit=2), task)
     engine.close()
     assert capfd.readouterr() == ("", "")
-
-
-def test_a_variant_without_a_folder_of_its_own_is_refused() -> None:
-    spec = ModelSpec(name="org/model", family="toy", params=1, variant="int8")
-    with pytest.raises(ModelError, match="variant 'int8' needs a folder with the treated weights"):
-        LmEvalEngine(spec, EngineSettings())
-
-
-def test_a_name_that_is_neither_cached_nor_reachable_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    spec = ModelSpec(name="nobody/no-such-model", family="toy", params=1)
-    with pytest.raises(ModelError, match=r"nobody/no-such-model: cannot be loaded: ") as caught:
-        LmEvalEngine(spec, EngineSettings())
-    assert "\n" not in str(caught.value)
