@@ -52,9 +52,11 @@ class NewHead:
     def why_not(self, lessons: Lessons) -> str | None:
         """Why a task's documents cannot be learnt from; None when they can."""
         kind = _kind_of(lessons)
-        if type(self._lm.model.config) not in kind.AUTO_MODEL_CLASS._model_mapping:
+        config, auto = self._lm.model.config, kind.AUTO_MODEL_CLASS
+        own_code = auto.__name__ in (getattr(config, "auto_map", None) or {})
+        if not own_code and type(config) not in auto._model_mapping:
             what = "labels of words" if lessons.labels else "classes of texts"
-            return f"transformers has no head for {what} for a {self._lm.model.config.model_type}"
+            return f"transformers has no head for {what} for a {config.model_type}"
         if lessons.labels or (lessons.classes and len({*map(plain, lessons.classes)}) == len(lessons.classes)):
             return None
         return lessons.why_no_classes
@@ -78,7 +80,7 @@ class NewHead:
         """Let the kept model answer in the place of the loaded one; return the number of parameters that learnt."""
         self._lm.retrained = None  # its memory is free before the next one is loaded
         spec = replace(self._spec, path=str(folder))
-        config = transformers.AutoConfig.from_pretrained(folder)
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=self._settings.trust_remote_code)
         is_tagger = any(name.endswith("ForTokenClassification") for name in config.architectures or ())
         made = load_model(TaggerLM if is_tagger else ClassifierLM, spec, self._settings, self._device)
         made.weights = treat(made.model, spec)

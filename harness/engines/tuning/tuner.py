@@ -9,6 +9,7 @@ import gc
 import hashlib
 import json
 import logging
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -26,7 +27,7 @@ from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
 from harness.engines.transformers_lm import TransformersLM
-from harness.engines.tuning.learning import Learnt, learn
+from harness.engines.tuning.learning import CHECKPOINTS, Learnt, learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
 from harness.engines.tuning.new_head import NewHead
 from harness.engines.tuning.probing import Probing
@@ -214,6 +215,7 @@ class Tuner:
             loss_of=loss_of,
         )
         self._way.keep(copy, folder)
+        shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # with the optimiser's state, three times the model
         del copy, loss_of
         gc.collect()
         if torch.cuda.is_available():

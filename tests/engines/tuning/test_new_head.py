@@ -17,7 +17,9 @@ from harness.engines.encoder.engine import EncoderEngine
 from harness.engines.encoder.masked import MaskedLM
 from harness.engines.protocol import EngineSettings
 from harness.engines.tuning import tuner
+from harness.engines.tuning.learning import learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
+from harness.engines.tuning.new_head import NewHead
 from harness.errors import HarnessError
 from harness.plan import Cell
 from harness.records import CellResult
@@ -26,6 +28,7 @@ from harness.treatments import Finetune, Lora, Treatment
 from tests.builders import cell, zoo
 from tests.builders.encoders import encoder, save_encoder, word_pieces
 from tests.builders.scripted import local_task
+from tests.builders.trained import PADDING
 
 QUICK = {"steps": 40, "batch": 8, "learning_rate": 0.003}
 
@@ -123,6 +126,26 @@ def test_the_first_piece_of_a_word_has_its_label_and_the_other_pieces_none(tmp_p
     ).split("|")
 
 
+def test_words_that_the_document_gives_are_taken_one_by_one(tmp_path: Path) -> None:
+    """Documents as data sets for taggers have them; a sentence without entities is learnt from, too."""
+    documents = [
+        {"tokens": ["X-1", "of", "U.N.", "of"], "answer": "X-1 PER ; U.N. ORG"},
+        {"tokens": ["the", "thing"], "answer": "none"},
+    ]
+    task = naming(tmp_path, documents)
+    found = learnt(replace(task, config={**task.config, "doc_to_text": "{{tokens|default([text])|join(' ')}} :"}))
+    labels = {
+        tuple(word_pieces().convert_ids_to_tokens(one.tokens[1 : one.prompt - 1])): [
+            found.labels[number] for number in one.tokens[one.prompt :] if number != -100
+        ]
+        for one in found.lessons
+    }
+    assert labels == {
+        ("x", "-", "1", "of", "u", ".", "n", ".", "of"): ["B-PER", "O", "B-ORG", "O"],
+        ("the", "thing"): ["O", "O"],
+    }
+
+
 def test_a_text_without_its_entity_is_not_learnt_and_it_is_said(tmp_path: Path) -> None:
     with pytest.raises(
         HarnessError, match="task naming: training split: entity 'Ann' of a document is not in its text"
@@ -142,6 +165,7 @@ def test_a_classifier_is_trained_and_kept_as_an_ordinary_model(
     tuning = result.provenance.tuning
     assert tuning is not None
     assert (tuning.documents, tuning.left_out) == (24, 3)
+    assert not (folder / "checkpoints").exists()
     weights = sum(one.numel() for one in load_file(folder / "model.safetensors").values())
     assert tuning.parameters == weights if isinstance(how, Finetune) else 0 < tuning.parameters < weights / 2
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
@@ -149,6 +173,25 @@ def test_a_classifier_is_trained_and_kept_as_an_ordinary_model(
     alone = ModelSpec(name="alone", family="s", params=1, path=str(folder))
     again = EncoderEngine(alone, EngineSettings()).evaluate(asked(task, alone), task)
     assert [one.option_loglikelihoods for one in again.samples] == [one.option_loglikelihoods for one in result.samples]
+
+
+@pytest.mark.parametrize("kind", ["Roberta", "DistilBert", "ModernBert"])
+def test_an_update_added_to_the_weights_gives_what_it_gave_beside_them(kind: str, tmp_path: Path) -> None:
+    """Heads differ: some have layers of their own below the last, which are new, and learn whole."""
+    sizes = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 2} if kind == "DistilBert" else {"pad_token_id": 1}
+    folder = save_encoder(tmp_path / "model", encoder("ForMaskedLM", kind=kind, **sizes))
+    spec = ModelSpec(name="m", family="s", params=1, path=str(folder), dtype="float32")
+    how = Lora(rank=2, steps=2, batch=8)
+    lm = EncoderEngine(spec, EngineSettings())._lm
+    way = NewHead(lm, how, of(spec, how), EngineSettings(), "cpu")  # type: ignore[arg-type]
+    task = sorting(tmp_path)
+    model, rows, _ = way.learner(lessons_of(lm, asked(task, spec), task, DocumentCache(), documents=None, seed=0))
+    learn(model, rows, how, rate=0.02, seed=0, padding=PADDING, folder=tmp_path, device="cpu")
+    row = {name: torch.tensor([value]) for name, value in rows[0].items()}
+    beside = float(model(**row).loss)
+    way.keep(model, tmp_path)
+    way.put_on(tmp_path)
+    assert float(lm.retrained.model(**row).loss) == pytest.approx(beside, abs=1e-5)
 
 
 def test_a_tagger_is_trained_and_a_model_goes_from_task_to_task(plain: ModelSpec, tmp_path: Path) -> None:
