@@ -76,6 +76,11 @@ def test_a_name_may_be_typed_with_accents_as_letters_of_their_own(emergence: Eme
     assert typed[1] != family
     done = emergence("run", *typed, "--include_path", "own", "--engine", "simulated", "--executor", "inline")
     assert done.code == 0, done.err
+    sides = [unicodedata.normalize("NFD", f"task={name},model={family}-{size}") for size in (1000, 64000)]
+    compared = emergence("compare", *sides)
+    assert (compared.code, name in compared.out) == (0, True), compared.err
+    card = emergence("tasks", typed[3], "--include_path", "own")
+    assert (card.code, name in card.out) == (0, True), card.err
     for verb in ("curves", "samples", "verdicts"):
         shown = emergence(verb, *typed)
         assert (shown.code, name in shown.out) == (0, True), (verb, shown.err)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.option_values import meant
 from harness.cli.output import print_json, print_line, print_paragraph
 from harness.errors import PlanError, StoreError, unknown
 from harness.wording import cut
@@ -47,9 +48,10 @@ def _cards(names: Sequence[str], results: Path, include_path: Sequence[Path]) ->
     except StoreError:  # nothing has run yet: the files of the tasks say enough
         done, failures = (), ()
     outcomes: list[Outcome] = [*done, *failures]
+    known = {one.cell.task for one in outcomes}
+    names = meant(names, known | {*catalog.tasks})
     asked = [one for one in outcomes if one.cell.task in names]
     cards = task_cards(asked, first=first_samples(Store(results)), catalog=catalog) if asked else {}
-    known = {one.cell.task for one in outcomes}
     for name in names:
         if name in cards:
             continue

@@ -7,6 +7,7 @@ difference would have more than one cause.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
@@ -128,8 +129,9 @@ def _terms(text: str) -> list[tuple[str, str]]:
 
 def _meant(name: str, value: str, known: frozenset[str]) -> frozenset[str]:
     """The known values a short form stands for; empty when there is none."""
-    if value in known:
-        return frozenset({value})
+    written = {unicodedata.normalize("NFC", one): one for one in known}  # an accent may be a letter of its own
+    if (one := value if value in known else written.get(unicodedata.normalize("NFC", value))) is not None:
+        return frozenset({one})
     if name == "model":
         return frozenset(one for one in known if one.rpartition("/")[2] == value)
     if name == "revision" and value:
