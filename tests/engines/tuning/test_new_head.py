@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,12 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
+from harness.engines import pulse
 from harness.engines.documents import DocumentCache
 from harness.engines.encoder.engine import EncoderEngine
 from harness.engines.encoder.masked import MaskedLM
 from harness.engines.protocol import EngineSettings
-from harness.engines.tuning import tuner
+from harness.engines.tuning import learning, tuner
 from harness.engines.tuning.learning import learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
 from harness.engines.tuning.new_head import NewHead
@@ -222,6 +224,32 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_gives_others(plain: 
     torch.set_num_threads(before)
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in ("classifier.weight", "bert.pooler.dense.weight"))
+
+
+def test_an_interrupted_training_goes_on_to_the_same_bits(
+    plain: ModelSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, task = of(plain, Lora(rank=2, steps=5, batch=8, dropout=0.1)), sorting(tmp_path)
+    steps = iter(range(4))
+    with monkeypatch.context() as patched:
+        patched.setattr(learning, "CHECKPOINT_SECONDS", 0.0)
+        patched.setattr(pulse, "step", lambda: next(steps, None) is None and _interrupt())
+        with pytest.raises(KeyboardInterrupt):
+            evaluated(spec, task, tmp_path / "cut")
+    (_, cut), (_, whole) = (evaluated(spec, task, tmp_path / kept) for kept in ("cut", "whole"))
+    assert json.loads((cut / "variant.json").read_text())["resumed"] == 1
+    first, second = (load_file(folder / "model.safetensors") for folder in (cut, whole))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_model_with_another_head_is_trained_too(tmp_path: Path) -> None:
+    folder = save_encoder(tmp_path / "tagger", encoder("ForTokenClassification", labels=("O", "B-X", "I-X")))
+    spec = of(ModelSpec(name="tagger", family="s", params=1, path=str(folder)), Finetune(**QUICK))
+    assert headline(evaluated(spec, sorting(tmp_path), tmp_path / "kept")[0]) == 1.0
 
 
 def test_a_step_in_several_passes_learns_what_a_step_in_one_does(plain: ModelSpec, tmp_path: Path) -> None:
