@@ -10,6 +10,7 @@ from harness.catalog.manifest import RepositoryKind
 from harness.catalog.mirror import MAIN, data_set_of, files_of_data_set
 from harness.plan import RunPlan
 from harness.specs import TaskSpec
+from harness.treatments import teacher_on_hub
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +36,10 @@ class Wanted:
 
 
 def wanted_by(plan: RunPlan) -> tuple[Wanted, ...]:
-    """Models first, then data sets, each in the order of the plan."""
-    models = dict.fromkeys((cell.model.name, cell.model.revision) for cell in plan.cells if cell.model.path is None)
+    """Models first, then those that they are to learn from, then data sets, each in the order of the plan."""
+    asked_models = [(cell.model.name, cell.model.revision) for cell in plan.cells if cell.model.path is None]
+    teachers = [teacher_on_hub(cell.model.treatment) for cell in plan.cells]
+    models = dict.fromkeys([*asked_models, *(teacher for teacher in teachers if teacher is not None)])
     parts: dict[tuple[str, str], dict[str | None, None]] = {}
     files: dict[tuple[str, str], dict[str, None]] = {}
     for task in plan.tasks.values():

@@ -35,6 +35,7 @@ from harness.treatments.types import (
     method_from,
     method_of,
     moved_teacher,
+    teacher_on_hub,
     teacher_path,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "method_of",
     "moved_teacher",
     "name_of",
+    "teacher_on_hub",
     "teacher_path",
     "treated",
     "treatment_named",

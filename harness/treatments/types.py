@@ -224,6 +224,14 @@ def teacher_path(settings: str | None) -> str | None:
     return found[0] if found else None
 
 
+def teacher_on_hub(settings: str | None) -> tuple[str, str] | None:
+    """Name and revision of the model of the hub that another one is to learn from; None where there is none."""
+    said = json.loads(settings or "{}")
+    if _PLACE in said or (revision := said.get("teacher_revision")) is None:
+        return None
+    return said["teacher"], revision
+
+
 def _written(settings: Mapping[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True, separators=(",", ":"))
 

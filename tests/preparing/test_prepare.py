@@ -388,3 +388,16 @@ def test_the_mirror_of_a_run_is_the_folder_that_is_filled(tmp_path: Path, hub: F
     options = ("--task", "sums", "--include_path", tmp_path / "sums.yaml", "--model", "org/small", "--mirror", "here")
     assert emergence("prepare", *options).code == 0
     assert emergence("plan", *options).code == 0
+
+
+def test_a_model_that_others_are_to_learn_from_is_downloaded_with_them(
+    tmp_path: Path, hub: FakeHub, prepare: Prepare, emergence: Emergence
+) -> None:
+    hub.add("models", "org/large", shutil.copytree(SHIPPED / "43k", tmp_path / "on_hub/large"))
+    (tmp_path / "sums.yaml").write_text(yaml.safe_dump(task_of("org/sums", training_split="train")))
+    sizes = {"org/small": 11568, "org/large": 43320}
+    family = {"family": "mine", "models": [{"name": name, "params": params} for name, params in sizes.items()]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(family))
+    done = prepare("--include_path", tmp_path / "mine.yaml", "--family", "mine", "--treatment", "distill:large")
+    assert done.code == 0, done.err
+    assert [one["name"] for one in manifest(tmp_path) if one["kind"] == "model"] == ["org/large", "org/small"]
