@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from harness.cli.option_values import meant, split
+from harness.cli.option_values import split
 from harness.cli.output import print_file, say
+from harness.cli.read import results_of
 from harness.cli.result_options import FamilyChoice, Results, TaskChoice
 from harness.cli.write import write_bytes, write_text
 from harness.errors import HarnessError, PlanError, unknown
@@ -59,13 +60,7 @@ def command(
     if form not in (*WRITERS, *_PAPERS):
         raise PlanError(unknown("format", form, (*WRITERS, *_PAPERS)))
     done = read_outcomes(results, say).results
-    families = meant(split(family), {one.cell.model.family for one in done})
-    tasks = meant(split(task), {one.cell.task for one in done})
-    chosen = [
-        one
-        for one in done
-        if (not families or one.cell.model.family in families) and (not tasks or one.cell.task in tasks)
-    ]
+    chosen = results_of(done, split(family), split(task))
     if not chosen:
         raise HarnessError(f"{results}: nothing to export: no result of these families and tasks")
     if form in WRITERS:

@@ -209,6 +209,17 @@ def chosen_results(
     return kept
 
 
+def results_of(done: Sequence[CellResult], families: Sequence[str], tasks: Sequence[str]) -> list[CellResult]:
+    """The results of these families and tasks in their order, where nothing was named those of all."""
+    families = meant(families, {one.cell.model.family for one in done})
+    tasks = meant(tasks, {one.cell.task for one in done})
+    return [
+        one
+        for one in done
+        if (not families or one.cell.model.family in families) and (not tasks or one.cell.task in tasks)
+    ]
+
+
 def choose(
     drawn: Sequence[Curve],
     *,

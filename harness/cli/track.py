@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.option_values import meant, split
+from harness.cli.option_values import split
 from harness.cli.output import say
+from harness.cli.read import results_of
 from harness.cli.result_options import FamilyChoice, Results, TaskChoice
 from harness.cli.run_options import TRACKER_WORDS
 from harness.cli.tracking import start_of, trackers_of
@@ -38,13 +39,7 @@ def command(
     if not (trackers := trackers_of(to, place, "--to")):
         raise PlanError(f"expected --to with one of {TRACKER_WORDS}")
     done = read_outcomes(place, say).results
-    families = meant(split(family), {one.cell.model.family for one in done})
-    tasks = meant(split(task), {one.cell.task for one in done})
-    chosen = [
-        one
-        for one in done
-        if (not families or one.cell.model.family in families) and (not tasks or one.cell.task in tasks)
-    ]
+    chosen = results_of(done, split(family), split(task))
     if not chosen:
         raise HarnessError(f"{place}: no result of these families and tasks")
     faults: list[str] = []

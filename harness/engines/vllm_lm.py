@@ -9,7 +9,6 @@ It has not been run on a GPU yet: its tests use a stand-in with vLLM's classes a
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import logging
 import math
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 import transformers
 from lm_eval.api.instance import Instance
-from lm_eval.models.utils import has_bos_prefix, normalize_gen_kwargs, postprocess_generated_text
+from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 
 from harness.catalog import check_local_model
 from harness.engines.answers import evaluate_with
@@ -29,21 +28,18 @@ from harness.engines.documents import DocumentCache
 from harness.engines.encoding import TokenCache
 from harness.engines.pairs import Pair, check_scorable, encode_pairs
 from harness.engines.protocol import EngineSettings
+from harness.engines.sampling import NEW_TOKENS, seed_of_text, writing_options
 from harness.engines.tried_tokenizer import check_before_loading, tried
 from harness.engines.unreadable import unreadable
 from harness.errors import HarnessError, MachineError, ModelError
 from harness.plan import Cell
 from harness.records import CellResult
 from harness.specs import ModelSpec, TaskSpec
-from harness.wording import quoted
 
 log = logging.getLogger(__name__)
 
 _MOST_LETTERS = 128
 """Tokens whose likelihoods vLLM gives in one request (`MAX_LOGPROB_TOKEN_IDS` there)."""
-_NEW_TOKENS = 256
-_OF_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-_FOLLOWED = frozenset({"until", "do_sample", "max_gen_toks", *_OF_SAMPLING})
 
 
 class VllmLM:
@@ -56,7 +52,7 @@ class VllmLM:
     reading = encoded = None
     gives_likelihoods = True
     context_needed = staticmethod(in_one_context)
-    max_gen_toks = _NEW_TOKENS
+    max_gen_toks = NEW_TOKENS
 
     def __init__(self, library: Any, llm: Any, tokenizer: Any, name: str) -> None:
         """A model ready to be asked.
@@ -186,31 +182,13 @@ class VllmLM:
         for request in requests:
             prompt, given = request.args
             repeat = seen[prompt] = seen.get(prompt, -1) + 1
-            options = self._options(given)
-            stops.append(options["stop"])
+            options, stop = writing_options(given, writer="vLLM")
+            stops.append(stop)
             prompts.append(self.tok_encode(prompt)[-(self.max_length - options["max_tokens"]) :])
-            params.append(self._params(**options, seed=self._seed_of(prompt, repeat)))
+            params.append(self._params(**options, stop=stop, seed=seed_of_text(self._seed, prompt, repeat)))
         outputs = self._generate(prompts, params)
         texts = (str(output.outputs[0].text) for output in outputs)
         return [str(postprocess_generated_text(text, stop, None)) for text, stop in zip(texts, stops, strict=True)]
-
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Options of a text in vLLM's words.
-
-        Raises:
-            HarnessError: an option that vLLM does not follow.
-        """
-        if odd := sorted(key for key, value in given.items() if key not in _FOLLOWED and value is not None):
-            raise HarnessError(f"generation_kwargs: vLLM does not follow {quoted(odd[0])}; ask the tree engine")
-        read = normalize_gen_kwargs(dict(given), self.max_gen_toks)
-        options = {"max_tokens": int(read["max_gen_toks"]), "temperature": 0.0}
-        if read.get("do_sample"):
-            options |= {key: read[key] for key in _OF_SAMPLING if read.get(key) is not None}
-        return options | {"stop": [stop for stop in read.get("until") or () if stop]}
-
-    def _seed_of(self, prompt: str, repeat: int) -> int:
-        number = hashlib.sha256(f"{self._seed}\x00{repeat}\x00{prompt}".encode("utf-8", "surrogatepass"))
-        return int.from_bytes(number.digest()[:4]) >> 1
 
     def _greedy(self, **options: Any) -> Any:
         return self._params(temperature=0.0, detokenize=False, **options)

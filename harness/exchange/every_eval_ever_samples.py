@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.bounded.json_documents import json_documents
 from harness.bounded.json_text import parsed_json
 from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
-from harness.exchange.fields import Fields, is_number
+from harness.exchange.fields import Fields, is_number, rows_of
 from harness.records import Sample
 from harness.wording import quoted
 
@@ -70,7 +69,7 @@ def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_ScoredR
         HarnessError: the file cannot be read, or a row is not as the schema has it.
     """
     found: dict[str, list[_ScoredRow]] = defaultdict(list)
-    for row in _rows(path):
+    for row in rows_of(path):
         evaluation = row.text("evaluation_name")
         key = row.text("evaluation_result_id") or evaluation
         if evaluation is None or key is None:
@@ -82,14 +81,6 @@ def _of_evaluations(path: Path, modified: int) -> Mapping[str, Sequence[_ScoredR
             raise HarnessError(f"{row.place}: evaluation.score is {quoted(score)}; expected a number")
         found[evaluation].append(_ScoredRow(key, name, _document(row), float(score)))
     return found
-
-
-def _rows(path: Path) -> Iterator[Fields]:
-    try:
-        for number, row in enumerate(json_documents(path), start=1):
-            yield Fields(row.fields, f"{path}: row {number}")
-    except UnreadableError as error:
-        raise HarnessError(f"{path}: {error}") from error
 
 
 def _document(row: Fields) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def every_eval_ever_files(results: Iterable[CellResult], store: Store) -> Iterat
             }
             yield ExportedFile(path, rows)
         content = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        yield ExportedFile(folder / f"{name}.json", content.encode("utf-8", "backslashreplace"))
+        yield ExportedFile.of_text(folder / f"{name}.json", content)
 
 
 def _folder(model: str) -> Path:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from harness.bounded.json_documents import json_documents
+from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
 from harness.specs import Dtype
 from harness.wording import quoted
@@ -128,3 +131,16 @@ class Fields:
         if value is not None and not isinstance(value, list):
             raise HarnessError(f"{self.place}: {name} is {quoted(value)}; expected a list")
         return value or []
+
+
+def rows_of(path: Path) -> Iterator[Fields]:
+    """The rows of a file of JSON lines, or of a list in JSON, one after the other.
+
+    Raises:
+        HarnessError: the file cannot be read, or a row is no object.
+    """
+    try:
+        for number, row in enumerate(json_documents(path), start=1):
+            yield Fields(row.fields, f"{path}: row {number}")
+    except UnreadableError as error:
+        raise HarnessError(f"{path}: {error}") from error

@@ -41,7 +41,7 @@ def inspect_logs(results: Iterable[CellResult], store: Store) -> Iterator[Export
         model = cell.model.name if cell.model.variant is None else f"{cell.model.name}+{cell.model.variant}"
         name = f"{_utc(result):%Y-%m-%dT%H-%M-%S+00-00}_{file_name(cell.task).replace('_', '-')}_{cell.key}.json"
         content = json.dumps(_log(result, store.samples(cell)), indent=2, ensure_ascii=False, allow_nan=False)
-        yield ExportedFile(Path(_NOT_IN_NAMES.sub("__", model)) / name, content.encode("utf-8", "backslashreplace"))
+        yield ExportedFile.of_text(Path(_NOT_IN_NAMES.sub("__", model)) / name, content)
 
 
 def _utc(result: CellResult) -> datetime:

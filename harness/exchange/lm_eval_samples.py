@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.bounded.json_documents import json_documents
-from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
-from harness.exchange.fields import Fields, is_number
+from harness.exchange.fields import Fields, is_number, rows_of
 from harness.records import Sample
 from harness.wording import quoted
 
@@ -22,17 +20,9 @@ def lm_eval_documents(path: Path) -> tuple[Sample, ...]:
         HarnessError: the file cannot be read, or a row is none of lm-eval's.
     """
     found: dict[int, dict[str, Any]] = {}
-    for row in _rows(path):
+    for row in rows_of(path):
         _add(found, row)
     return tuple(Sample(**found[number]) for number in sorted(found))
-
-
-def _rows(path: Path) -> Iterator[Fields]:
-    try:
-        for number, row in enumerate(json_documents(path), start=1):
-            yield Fields(row.fields, f"{path}: row {number}")
-    except UnreadableError as error:
-        raise HarnessError(f"{path}: {error}") from error
 
 
 def _add(found: dict[int, dict[str, Any]], row: Fields) -> None:

@@ -55,12 +55,12 @@ def _group(results: list[CellResult], store: Store, taken: set[tuple[str, str]])
         at += timedelta(microseconds=1)
     taken.add((folder, _date(at)))
     content = json.dumps(_results(results, at), indent=2, ensure_ascii=False, allow_nan=False)
-    yield ExportedFile(Path(folder) / f"results_{_date(at)}.json", content.encode())
+    yield ExportedFile.of_text(Path(folder) / f"results_{_date(at)}.json", content)
     for result in results:
         if rows := list(_rows(result.cell, store.samples(result.cell))):
             lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             name = f"samples_{_NOT_IN_NAMES.sub('_', result.cell.task)}_{_date(at)}.jsonl"
-            yield ExportedFile(Path(folder) / name, lines.encode("utf-8", "backslashreplace"))
+            yield ExportedFile.of_text(Path(folder) / name, lines)
 
 
 def _date(at: datetime) -> str:

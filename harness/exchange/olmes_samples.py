@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.bounded.files import is_regular
-from harness.bounded.json_documents import json_documents
-from harness.bounded.limits import UnreadableError
 from harness.errors import HarnessError
-from harness.exchange.fields import Fields, is_number
+from harness.exchange.fields import Fields, is_number, rows_of
 from harness.records import Sample
 
 PREDICTIONS, REQUESTS = "-predictions.jsonl", "-requests.jsonl"
@@ -27,7 +25,7 @@ def olmes_documents(path: Path) -> tuple[Sample, ...]:
     """
     asked = _requests(_beside(path))
     found: dict[int, Sample] = {}
-    for row in _rows(path):
+    for row in rows_of(path):
         number = row.whole("doc_id")
         if number is None:
             raise HarnessError(f"{row.place}: doc_id is missing; expected a file of predictions of OLMES")
@@ -43,18 +41,10 @@ def _beside(path: Path) -> Path:
     return path.with_name(name)
 
 
-def _rows(path: Path) -> Iterator[Fields]:
-    try:
-        for number, row in enumerate(json_documents(path), start=1):
-            yield Fields(row.fields, f"{path}: row {number}")
-    except UnreadableError as error:
-        raise HarnessError(f"{path}: {error}") from error
-
-
 def _requests(path: Path) -> Mapping[int, list[tuple[str, str]]]:
     """Document -> prompt and continuation of each of its requests; empty where there is no such file."""
     found: dict[int, list[tuple[int, str, str]]] = defaultdict(list)
-    for row in _rows(path) if is_regular(path) else ():
+    for row in rows_of(path) if is_regular(path) else ():
         number, request = row.whole("doc_id"), row.mapping("request")
         several = request.list("continuations") or [request.get("continuation")]
         for place, text in enumerate(several):

@@ -60,7 +60,7 @@ def open_llm_table(results: Iterable[CellResult], store: Store) -> Iterator[Expo
     writer.writerow({name: defused(name) for name in head})
     for group in sorted(rows.values(), key=lambda of: (of[0].cell.model.name, of[0].cell.model.revision)):
         writer.writerow({name: defused(text) for name, text in _cells(group, columns, names)})
-    yield ExportedFile(Path("open_llm.csv"), text.getvalue().encode("utf-8", "backslashreplace"))
+    yield ExportedFile.of_text(Path("open_llm.csv"), text.getvalue())
 
 
 def _row(result: CellResult) -> Setting:

@@ -50,6 +50,11 @@ class ExportedFile(NamedTuple):
     content: bytes
     """What."""
 
+    @classmethod
+    def of_text(cls, path: Path, text: str) -> ExportedFile:
+        """A file with this text as UTF-8, which half a pair of surrogates does not have."""
+        return cls(path, text.encode("utf-8", "backslashreplace"))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answers:

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import pytest
+from lm_eval.api.instance import Instance
 
 from harness.catalog import load_catalog, select
 from harness.engines.protocol import EngineSettings, attempt, open_engine
@@ -63,7 +64,7 @@ def test_the_letters_after_one_question_are_one_request_that_the_cache_serves(mo
 def test_an_option_that_vllm_does_not_follow_fails_the_cell_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = opened(plan("add_2"), monkeypatch)
     with pytest.raises(HarnessError, match="generation_kwargs: vLLM does not follow 'num_beams'"):
-        engine._lm._options({"num_beams": 4})
+        engine._lm.respond([Instance("generate_until", {}, ("2 + 2 =", {"num_beams": 4}), 0)])
 
 
 def test_without_the_library_one_line_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -288,12 +288,12 @@ def test_documents_of_many_evaluations_are_read_once(tmp_path: Path, monkeypatch
     ]
     read: list[Path] = []
 
-    def rows_of(path: Path) -> Any:
+    def noted(path: Path) -> Any:
         read.append(path)
         return usual(path)
 
-    usual = every_eval_ever_samples.json_documents
-    monkeypatch.setattr(every_eval_ever_samples, "json_documents", rows_of)
+    usual = every_eval_ever_samples.rows_of
+    monkeypatch.setattr(every_eval_ever_samples, "rows_of", noted)
     details = {"file_path": f"{NAME}_samples.jsonl"}
     found = contents(tmp_path, converted_record(evaluation_results=entries, detailed_evaluation_results=details), *rows)
     documents = [one.answers.samples() for one in found.results if one.answers is not None]

@@ -7,7 +7,6 @@ the rule of `pairs`. A server that gives no such likelihoods is asked for texts 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -17,13 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 from lm_eval.api.instance import Instance
-from lm_eval.models.utils import normalize_gen_kwargs
 
 from harness.engines.answers import evaluate_with
 from harness.engines.cell_model import in_one_context
 from harness.engines.documents import DocumentCache
 from harness.engines.pairs import Pair, check_scorable
 from harness.engines.protocol import EngineSettings
+from harness.engines.sampling import NEW_TOKENS, seed_of_text, writing_options
 from harness.engines.server.client import Client, NotOfferedError, Patience, ServerError
 from harness.engines.server.likelihoods import LikelihoodForm, Token, offered_form, tokens_of
 from harness.errors import HarnessError, unknown
@@ -35,13 +34,11 @@ from harness.wording import quoted
 
 log = logging.getLogger(__name__)
 
+_WRITER = "a server"
 _MOST_STOPS = 4
 """Stop texts that OpenAI's protocol takes; texts are cut at all of them here."""
-_NEW_TOKENS = 256
 _ANY_LENGTH = 1 << 40
 """Context of a server that does not say how long it is: it refuses what is too long."""
-_OF_SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-_FOLLOWED = frozenset({"until", "do_sample", "max_gen_toks", *_OF_SAMPLING})
 
 
 class ServerLM:
@@ -52,7 +49,7 @@ class ServerLM:
     batch_size_used: int | None = None
     token_budget_used: int | None = None
     reading = encoded = None
-    max_gen_toks = _NEW_TOKENS
+    max_gen_toks = NEW_TOKENS
     context_needed = staticmethod(in_one_context)
 
     def __init__(self, client: Client, name: str) -> None:
@@ -166,30 +163,15 @@ class ServerLM:
             options = json.dumps(request.args[1], sort_keys=True, default=str)
             repeat = seen.get((request.args[0], options), 0)
             seen[request.args[0], options] = repeat + 1
-            sampled = bool(self._options(request.args[1])["temperature"])
+            sampled = bool(writing_options(request.args[1], writer=_WRITER).options["temperature"])
             asked.append((request.args[0], options, repeat if sampled else 0))
         once = list(dict.fromkeys(asked))
         written = dict(zip(once, self._client.each(lambda one: self._text(*one), once), strict=True))
         return [written[one] for one in asked]
 
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The options of a text in OpenAI's words, and `until`.
-
-        Raises:
-            HarnessError: an option that no server follows.
-        """
-        if odd := sorted(key for key, value in given.items() if key not in _FOLLOWED and value is not None):
-            raise HarnessError(f"generation_kwargs: a server does not follow {quoted(odd[0])}; ask the tree engine")
-        read = normalize_gen_kwargs(dict(given), self.max_gen_toks)
-        options: dict[str, Any] = {"max_tokens": int(read["max_gen_toks"]), "temperature": 0.0}
-        if read.get("do_sample"):
-            options |= {key: read[key] for key in _OF_SAMPLING if read.get(key) is not None}
-        return options | {"until": [stop for stop in read.get("until") or () if stop]}
-
     def _text(self, prompt: str, given: str, repeat: int) -> str:
-        options = self._options(json.loads(given))
-        until = options.pop("until")
-        body = {"model": self.name, **options, "seed": self._seed(prompt, repeat)}
+        options, until = writing_options(json.loads(given), writer=_WRITER)
+        body = {"model": self.name, **options, "seed": seed_of_text(self._cell_seed, prompt, repeat)}
         if until:
             body["stop"] = until[:_MOST_STOPS]
         path = "/chat/completions" if self._in_turns else "/completions"
@@ -208,10 +190,6 @@ class ServerLM:
         if not isinstance(text, str | None):
             raise ServerError(f"{self._client.url}{path}: the text of the answer is {quoted(text)}")
         return _cut_at(text or "", until)
-
-    def _seed(self, prompt: str, repeat: int) -> int:
-        number = hashlib.sha256(f"{self._cell_seed}\x00{repeat}\x00{prompt}".encode("utf-8", "surrogatepass"))
-        return int.from_bytes(number.digest()[:4]) >> 1
 
 
 def _of(tokens: Sequence[Token]) -> tuple[float, bool]:
