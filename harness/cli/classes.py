@@ -18,7 +18,7 @@ from harness.store import Store
 from harness.wording import counted, number, percent, score
 
 if TYPE_CHECKING:
-    from harness.analysis.classes import ClassCurves, ClassReport, ClassScore
+    from harness.analysis.classes import Average, ClassCurves, ClassReport, ClassScore
     from harness.analysis.curves import Scale
 
 _SCHEMES = {"label": "", "strict": ", strict", "partial": ", partial"}
@@ -172,16 +172,18 @@ def _of_cell(report: ClassReport) -> dict[str, object]:
     }
 
 
-def _counted(row: ClassScore) -> dict[str, object]:
+def _measured(one: ClassScore | Average) -> dict[str, object]:
     return {
-        "precision": row.precision,
-        "recall": row.recall,
-        "f1": row.f1,
-        "f1_stderr": row.stderr,
-        "support": row.support,
-        "predicted": row.predicted,
-        "right": row.right,
+        "precision": one.precision,
+        "recall": one.recall,
+        "f1": one.f1,
+        "f1_stderr": one.stderr,
+        "support": one.support,
     }
+
+
+def _counted(row: ClassScore) -> dict[str, object]:
+    return {**_measured(row), "predicted": row.predicted, "right": row.right}
 
 
 def _object(report: ClassReport) -> dict[str, object]:
@@ -191,26 +193,8 @@ def _object(report: ClassReport) -> dict[str, object]:
         "accuracy": report.accuracy,
         "unnamed": report.unnamed,
         "note": report.note,
-        "classes": [
-            {
-                "class": row.name,
-                "scheme": row.scheme,
-                **_counted(row),
-            }
-            for row in report.rows
-        ],
-        "averages": [
-            {
-                "average": one.name,
-                "scheme": one.scheme,
-                "precision": one.precision,
-                "recall": one.recall,
-                "f1": one.f1,
-                "f1_stderr": one.stderr,
-                "support": one.support,
-            }
-            for one in report.averages
-        ],
+        "classes": [{"class": row.name, "scheme": row.scheme, **_counted(row)} for row in report.rows],
+        "averages": [{"average": one.name, "scheme": one.scheme, **_measured(one)} for one in report.averages],
         "confusion": None
         if report.matrix is None
         else {
@@ -258,11 +242,7 @@ def _rows(reports: Sequence[ClassReport]) -> Iterator[dict[str, object]]:
                 **of_cell,
                 "scheme": one.scheme,
                 "class": one.name,
-                "precision": one.precision,
-                "recall": one.recall,
-                "f1": one.f1,
-                "f1_stderr": one.stderr,
-                "support": one.support,
+                **_measured(one),
                 "documents": report.n,
             }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 import transformers
@@ -22,8 +22,13 @@ from harness.engines.stretched import Stretch
 from harness.engines.writing import BatchRules, RefuseNoNumbers, StopEachText, until_end, write_texts
 from harness.records import Weights
 
-if TYPE_CHECKING:
-    from harness.engines.class_head import ClassHead
+
+class OptionChooser(Protocol):
+    """What chooses among options in place of their likelihoods."""
+
+    def responses(self, lm: TransformersLM, requests: Sequence[Instance]) -> Sequence[tuple[float, bool]]:
+        """For each request how much speaks for its option, and whether it is the best of its document."""
+        ...
 
 
 class TransformersLM(CheckedHFLM):
@@ -32,7 +37,7 @@ class TransformersLM(CheckedHFLM):
     batch_size_per_gpu: int
     gives_likelihoods = True
     weights: Weights | None = None
-    class_head: ClassHead | None = None
+    class_head: OptionChooser | None = None
     """What chooses among options in place of their likelihoods; None for a model that was given no such head."""
 
     def __init__(self, **kwargs: Any) -> None:
