@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.engines.tree.attention import Prefix
 from harness.engines.tree.generation import PromptRow, Text, write
 from harness.engines.tree.model import Keeping, TreeModel, likeliest
+from harness.engines.tree.passes import Prefix
 from harness.engines.tree.trees import Group, TreeRow, batches, distinct, plant
 
 CACHE_BUDGETS = 8

@@ -18,8 +18,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from harness.engines.tree.attention import Prefix, SlotCache
 from harness.engines.tree.model import Keeping, TreeModel, likeliest
+from harness.engines.tree.passes import Prefix, SlotCache
 from harness.engines.tree.trees import TreeRow
 
 

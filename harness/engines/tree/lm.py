@@ -17,10 +17,11 @@ from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.loading import load_model
 from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree.answering import Likelihood, LikelihoodAnswer, answer_requests
-from harness.engines.tree.attention import KeysValues, tree_attention_on
+from harness.engines.tree.attention import tree_attention_on
 from harness.engines.tree.generation import NotNumbersError, Pieces, Text
 from harness.engines.tree.model import TreeModel, Work
 from harness.engines.tree.options import NotFollowedError, TextRules, rules
+from harness.engines.tree.passes import KeysValues
 from harness.engines.tree.soft_prompt import SoftPrompt
 from harness.engines.tree.support import why_not
 from harness.engines.writing import no_numbers

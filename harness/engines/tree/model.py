@@ -11,17 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness.engines.tree.attention import (
-    DecodePass,
-    Kept,
-    KeysValues,
-    Pass,
-    Prefix,
-    PrefixedPass,
-    SlotCache,
-    TreePass,
-    attending,
-)
+from harness.engines.tree.attention import attending
+from harness.engines.tree.passes import DecodePass, Kept, KeysValues, Pass, Prefix, PrefixedPass, SlotCache, TreePass
 from harness.engines.tree.trees import TreeRow
 
 Positions = Sequence[int] | NDArray[np.int64]

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from harness.engines.stretched import STRETCHED, rope_types
-from harness.engines.tree.attention import SlotCache, UnsupportedAttentionError, tree_attention_on
+from harness.engines.tree.attention import UnsupportedAttentionError, tree_attention_on
 from harness.engines.tree.model import Keeping, TreeModel
+from harness.engines.tree.passes import SlotCache
 from harness.engines.tree.trees import TreeRow
 from harness.wording import percent
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from harness.engines.treating.matrices import matrices
-from harness.engines.tree.attention import KeysValues
+from harness.engines.tree.passes import KeysValues
 from harness.engines.tuning.way import OnTokens, frozen_copy
 from harness.errors import ModelError
 from harness.treatments import Lora, PrefixTuning, PromptTuning

@@ -12,8 +12,10 @@ import transformers
 from torch import Tensor
 from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
 
-from harness.engines.tree import attention as tree
-from harness.engines.tree.attention import attention, merge, ordered_attention, plain_attention, tree_attention_on
+from harness.engines.tree import kernels
+from harness.engines.tree.attention import attending, tree_attention_on
+from harness.engines.tree.kernels import attention, merge, ordered_attention, plain_attention
+from harness.engines.tree.passes import KeysValues
 from tests.builders import zoo
 
 SHAPES = [(1, 4, 4, 5, 7, 8), (3, 4, 2, 6, 6, 16), (2, 6, 1, 1, 9, 4)]
@@ -72,7 +74,7 @@ def test_attention_is_what_books_say(function: object, shape: tuple[int, ...], m
 def test_a_few_queries_at_a_time_change_nothing(causal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     query, keys, values = drawn((2, 4, 2, 11, 11, 8))
     whole = plain_attention(query, keys, values, 0.3, causal=causal)
-    monkeypatch.setattr(tree, "CHUNK_ELEMENTS", 2 * 4 * 11 * 3)
+    monkeypatch.setattr(kernels, "CHUNK_ELEMENTS", 2 * 4 * 11 * 3)
     for part, all_at_once in zip(plain_attention(query, keys, values, 0.3, causal=causal), whole, strict=True):
         torch.testing.assert_close(part, all_at_once)
 
@@ -88,7 +90,7 @@ def test_causal_attention_is_a_triangular_mask() -> None:
 
 
 def test_long_rows_are_taken_in_steps() -> None:
-    length = 3 * tree.STEP + 5
+    length = 3 * kernels.STEP + 5
     query, keys, values = drawn((2, 2, 2, length, length, 4))
     hidden = torch.rand(2, 1, length, length) < 0.3
     hidden |= torch.ones(length, length, dtype=torch.bool).triu(1)
@@ -143,11 +145,11 @@ def test_transformers_offers_the_hooks_the_engine_stands_on() -> None:
     called: list[tuple[int, bool, tuple[int, ...]]] = []
 
     class Watching:
-        def attend(self, layer: int, query: Tensor, new: tree.KeysValues, scale: float, window: int | None) -> Tensor:
+        def attend(self, layer: int, query: Tensor, new: KeysValues, scale: float, window: int | None) -> Tensor:
             called.append((layer, window is None and scale == pytest.approx(8**-0.5), tuple(query.shape)))
             return query.transpose(1, 2)
 
-    with torch.inference_mode(), tree_attention_on(model), tree.attending(Watching()):
+    with torch.inference_mode(), tree_attention_on(model), attending(Watching()):
         logits = model(
             input_ids=torch.tensor([[1, 2, 3]]),
             position_ids=torch.tensor([[0, 1, 1]]),

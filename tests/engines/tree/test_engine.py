@@ -12,7 +12,7 @@ import torch
 
 from harness.engines.lm_eval_engine import LmEvalEngine
 from harness.engines.protocol import EngineSettings, attempt, open_engine
-from harness.engines.tree import attention
+from harness.engines.tree import kernels, passes
 from harness.engines.tree.lm import GPU_BUDGET, TreeEngine
 from harness.engines.tree.model import TreeModel
 from harness.plan import Cell
@@ -195,7 +195,8 @@ def test_devices_without_the_fused_kernel_give_the_same_numbers(
 ) -> None:
     tasks = (choice_task, text_task)
     fused = [tree.evaluate(asked(task, tiny, shots=3), task) for task in tasks]
-    monkeypatch.setattr(attention, "attention", attention.plain_attention)
+    for module in (kernels, passes):
+        monkeypatch.setattr(module, "attention", kernels.plain_attention)
     plain = [tree.evaluate(asked(task, tiny, shots=3), task) for task in tasks]
     assert loglikelihoods(plain[0]) == pytest.approx(loglikelihoods(fused[0]), abs=1e-4)
     assert [s.output for s in plain[1].samples or ()] == [s.output for s in fused[1].samples or ()]

@@ -15,7 +15,7 @@ from harness.engines.documents import DocumentCache
 from harness.engines.protocol import EngineSettings
 from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tree import trees
-from harness.engines.tree.attention import STEP
+from harness.engines.tree.kernels import STEP
 from harness.engines.tree.lm import TreeLM
 from harness.records import CellResult
 from harness.specs import TaskSpec
