@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from harness.engines.encoding import TokenCache, _sample
+from harness.engines.batch_encoding import _sample
+from harness.engines.encoding import TokenCache
 from tests.builders.tokenizers import (
     AWKWARD,
     GPT_2,
