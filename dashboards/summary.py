@@ -69,7 +69,7 @@ def answer(of: FamilyFindings) -> str:
     what = f" ({of.counts_what.rstrip('.')})" if of.counts_what else ""
     late = f'<br><span style="font-size:.875rem">{escape(of.provisional)}</span>' if of.provisional else ""
     return (
-        f'<p style="font-size:1.125rem;margin:.5rem 0 .25rem"><strong>{escape(of.family)}</strong>: '
+        f'<p style="font-size:1.125rem;margin:.5rem 0 .25rem"><strong><bdi>{escape(of.family)}</bdi></strong>: '
         f'{escape(of.sentence)}<span style="font-size:.875rem">{escape(what)}</span>{late}</p>'
     )
 
@@ -82,7 +82,8 @@ def finding(of: Finding) -> str:
     return (
         '<div style="display:flex;gap:.75rem;align-items:flex-start">'
         f"{sparkline(curve, f'{where}: {of.sentence}')}"
-        f'<div style="min-width:0;overflow-wrap:anywhere"><strong>{escape(where)}</strong>: '
+        f'<div style="min-width:0;overflow-wrap:anywhere"><strong><bdi>{escape(curve.task)}</bdi>, '
+        f"{escape(curve.label)}</strong>: "
         f"{escape(label_text(of.judged.verdict))}{escape(others)}<br>{escape(of.sentence)}</div></div>"
     )
 

@@ -78,9 +78,9 @@ def main() -> None:
     # Named to be told from all settings of the store, so that a link keeps its meaning when a filter is changed.
     names = labels(size_setting(result.cell) for result in outcomes.results)
     by_name = {names[setting]: setting for setting in settings}
-    way, where = st.columns([1, 2], vertical_alignment="top")
-    show = address.choose_one(way.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True)
-    label = address.choose_one(where.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
+    head = st.container(horizontal=True, vertical_alignment="top")  # no column cuts the words to choose from
+    show = address.choose_one(head.segmented_control, "Show", [ANSWERS, FLIPS], "show", required=True, width="content")
+    label = address.choose_one(head.selectbox, "Task and setting", [EVERYTHING, *by_name], "setting", first=1)
     chosen = cells if label == EVERYTHING else settings[by_name[label]]
     if show == ANSWERS:
         opened = answers(chosen)
@@ -108,7 +108,7 @@ def still_open(opened: Opened | None, cells: Sequence[Cell]) -> Opened | None:
 def answers(cells: Sequence[Cell]) -> Opened | None:
     """The search form and the answers found; gives the one that the reader chose."""
     names = model_names(cell.model for cell in cells)
-    text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2])
+    text_box, model_box, right_box, metric_box = st.columns([3, 3, 2, 2], vertical_alignment="bottom")
     text = address.type_text(
         text_box.text_input, "Search in prompts, targets and answers", "text", placeholder="any text"
     )

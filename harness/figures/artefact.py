@@ -135,8 +135,10 @@ def _shade(figure: go.Figure, smooth: Curve, sizes: int) -> None:
 def _caption(curves: Sequence[Curve], early: int) -> str:
     parts = ["0 is the worst and 1 the best score of each metric over these sizes. Bars: 95 % interval."]
     flat = [curve.metric.name for curve in curves if _range(curve).is_wide]
-    if flat:
-        parts.append(f"{' and '.join(flat)} hardly varies, and is drawn on a range of twice its error bars.")
+    if len(flat) == 1:
+        parts.append(f"{flat[0]} hardly varies, and is drawn on a range of twice its error bars.")
+    elif flat:
+        parts.append(f"{' and '.join(flat)} hardly vary, and are drawn on ranges of twice their error bars.")
     if early:
         parts.append(
             f"Shaded: the {early} {curves[1].noun}s at which {curves[0].metric.name} does not show the ability."

@@ -10,7 +10,7 @@ from harness.figures.axes import same_place
 from harness.figures.levels import with_threshold
 from harness.figures.lines import Lines, grey_families
 from harness.figures.panel import described, repeated
-from harness.wording import number, one_decimal, span
+from harness.wording import one_decimal, score, span
 
 _NAMED_GAPS = 3
 """Up to this many missing points are named; of more the number is given."""
@@ -103,7 +103,7 @@ def _about_forms(rows: Sequence[CurveRow], lines: Lines) -> list[str]:
         if row.traces:
             best, name = row.traces[0], lines[row.curve.family, row.curve.label].name
             if described(row):
-                fitting.append(f"{name} {best.form} ({number(best.weight)})")
+                fitting.append(f"{name} {best.form} ({score(best.weight)})")
             else:
                 without.append(f"{name} ({one_decimal(best.scatter)})")
     parts = []

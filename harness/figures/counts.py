@@ -11,6 +11,9 @@ import plotly.graph_objects as go
 from harness.analysis.verdict import PLAIN_WORDS, Judged, kind_text
 from harness.figures.style import COLOURS, captioned, layout, literal
 
+_FEW = 10
+"""With fewer curves an axis would have ticks between whole numbers."""
+
 
 def verdict_counts(judged: Sequence[Judged]) -> go.Figure:
     """How many curves got which verdict: a bar for each verdict that was given, its families stacked.
@@ -40,6 +43,8 @@ def verdict_counts(judged: Sequence[Judged]) -> go.Figure:
             )
         )
     figure.update_layout(barmode="stack", bargap=0.25, showlegend=len(families) > 1, margin_t=50)
-    figure.update_xaxes(title_text="Curves (task and setting)", rangemode="tozero", tickformat="d")
+    longest = max(sum(counts[family, kind] for family in families) for kind in kinds)
+    whole = {"dtick": 1} if longest < _FEW else {"tickformat": "d"}
+    figure.update_xaxes(title_text="Curves (task and setting)", rangemode="tozero", **whole)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return captioned(figure, f"{len(judged)} curves, each the headline metric of one task in one setting.")

@@ -84,7 +84,7 @@ def _draw_forms(figure: go.Figure, forms: Sequence[Trace]) -> None:
                 mode="lines",
                 line={"color": COLOURS[0], "width": 1.4, "dash": DASHES[place % len(DASHES)]},
                 legendgroup="growth forms",
-                hovertemplate=f"{form.form}, weight {number(form.weight)}<extra></extra>",
+                hovertemplate=f"{form.form}, weight {score(form.weight)}<extra></extra>",
                 showlegend=place == 0,
             )
         )
@@ -131,7 +131,7 @@ def _caption(found: Forecast, forms: Sequence[Trace], *, banded: bool) -> str:
     if banded:
         parts.append("Band: that interval on the way from the largest model measured.")
     if forms:
-        names = ", ".join(f"{form.form} ({number(found.forms[form.form][0])})" for form in forms)
+        names = ", ".join(f"{form.form} ({score(found.forms[form.form][0])})" for form in forms)
         drawn = "Line: the growth form" if len(forms) == 1 else "Lines: the growth forms"
         parts.append(f"{drawn} of Akaike weight {_LIGHTEST} or more: {names}.")
     if found.error is not None:

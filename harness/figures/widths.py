@@ -38,6 +38,8 @@ _COLOURS = 64
 """Pixels of a scale of colours with its title, below a heat map."""
 _INK = {False: "#3a4048", True: "#d5d9de"}
 """Colour of letters on a light and on a dark page."""
+_BAR = 44
+"""Pixels from the foot of the figure to what stands above that scale."""
 _BUTTONS = 30
 """Room for the buttons above a figure, in pixels."""
 _TICKS = 46
@@ -63,12 +65,16 @@ def for_any_width(figure: go.Figure, *, dark: bool = False) -> go.Figure:
     subtitles = _SUBTITLE * max((0, *map(_rows_on_top, figure.layout.annotations)))
     below = max(_TICKS, margin.b or 0) + _break_titles(made)
     plot = (figure.layout.height or 360) - (margin.t or 0) - (margin.b or 0)
+    words = _words_of_colours(made)
     below += _lay_colours_down(made, dark=dark)
     made.update_layout(
         height=above + subtitles + plot + below + legend,
         margin={"t": above + subtitles, "b": below + legend, "r": 12},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )
+    if words:
+        at = {"xref": "paper", "x": 0.5, "yref": "paper", "y": 0, "yanchor": "bottom", "yshift": _BAR - below - legend}
+        made.add_annotation(text=words, showarrow=False, **at)
     if title:
         place = {"x": 0.0, "xref": "container", "y": 1 - _BUTTONS / made.layout.height, "yanchor": "top"}
         made.update_layout(title={"text": "<br>".join(map(literal, title)), "pad": {"l": 4}, **place})
@@ -124,6 +130,12 @@ def _has_names(trace: Any) -> bool:
     return trace.y is not None and len(trace.y) > 0 and isinstance(trace.y[0], str)
 
 
+def _words_of_colours(figure: go.Figure) -> str:
+    """What stands above the scale of colours of a single heat map; empty without one."""
+    titles = [str(trace.colorbar.title.text or "") for trace in figure.data if trace.type == "heatmap"]
+    return titles[0].replace("<br>", " ") if len(titles) == 1 else ""
+
+
 def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     """Put the scale of colours of a single heat map below it; gives the pixels that it needs."""
     maps, words = [trace for trace in figure.data if trace.type == "heatmap"], {"color": _INK[dark]}
@@ -132,8 +144,8 @@ def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
     if len(maps) != 1:
         return 0
     at = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0.5, "len": 1}
-    words_of_scale = str(maps[0].colorbar.title.text or "").replace("<br>", " ")
-    maps[0].colorbar.update({**at, "thickness": 10, "title": {"side": "top", "text": words_of_scale}})
+    # plotly puts the title of a scale that lies so far below on the scale, or out of the figure
+    maps[0].colorbar.update({**at, "thickness": 10, "title": {"text": ""}})
     longest = max(map(len, maps[0].x), default=0)
     for names in ("x", "y"):
         if maps[0][names] is not None:

@@ -34,7 +34,7 @@ def test_the_overview_counts_families_cells_and_verdicts() -> None:
         "Cells failed": "1",
         "Rises": "5",
     }
-    assert "toy</strong>: Of 5 abilities 5 rise." in "".join(html.proto.body for html in app.get("html"))
+    assert "<bdi>toy</bdi></strong>: Of 5 abilities 5 rise." in "".join(html.proto.body for html in app.get("html"))
     assert "A cell is one model asked" in texts(app)
     families, newest = html_tables(app)
     assert families[1] == ["toy", "1k to 16.4M", "toy", "8", "3", "39", "1"]

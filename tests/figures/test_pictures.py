@@ -228,6 +228,13 @@ def test_texts_of_cells_that_are_too_narrow_are_left_out() -> None:
     assert "0.250" not in narrow
 
 
+def test_a_few_curves_are_counted_in_whole_numbers(made: Study) -> None:
+    figure = figures.verdict_counts(made.judged)
+    assert figure.layout.xaxis.dtick == 1
+    ticks = [word for word in words(figures.to_svg(figure, width=600)) if re.fullmatch(r"[\d.]+", word)]
+    assert ticks[:4] == ["0", "1", "2", "3"]
+
+
 def test_slanted_names_of_columns_have_room_for_each_other() -> None:
     scores = pd.DataFrame([[0.5] * 40], index=["m"], columns=[f"task {place}" for place in range(40)])
     shown = [

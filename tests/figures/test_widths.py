@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.costs import cost_rows
@@ -116,11 +117,21 @@ def test_both_metrics_stand_on_one_axis_from_their_worst_to_their_best_score() -
         assert drawn.y[curve.y.index(max(curve.y))] == max(drawn.y) <= 1
 
 
+@pytest.mark.parametrize("rows", [2, 40])
+def test_the_words_of_a_scale_of_colours_stand_above_it_however_high_the_map_is(rows: int) -> None:
+    scores = pd.DataFrame([[0.5] * 3] * rows, index=[f"m{row}" for row in range(rows)], columns=["a", "b", "c"])
+    figure = for_any_width(heat_map(scores, models_down=True))
+    (words,) = figure.layout.annotations
+    assert (words.text, figure.data[0].colorbar.title.text) == ("chance-centred score", "")
+    assert figure.layout.margin.b + words.yshift == 44, "so many pixels from the foot"
+
+
 def test_noise_does_not_look_like_a_rise() -> None:
     (row,) = study(grown([50, 52, 49, 51, 50, 48, 51, 50])).judged
     drawn = sharp_over_smooth(row)
     assert max(drawn.data[0].y) < 0.5
-    assert "hardly varies" in drawn.layout.meta["caption"]
+    said = drawn.layout.meta["caption"]
+    assert "acc and prob_correct hardly vary, and are drawn on ranges of twice their error bars." in said
 
 
 def test_sizes_without_the_ability_are_shaded() -> None:

@@ -6,7 +6,7 @@ from harness.analysis.curves import Curve
 from harness.analysis.forecast.types import Forecast
 from harness.analysis.stats import CONFIDENCE, PRACTICAL_EFFECT
 from harness.analysis.stats.distributions import binom
-from harness.wording import number
+from harness.wording import number, score
 
 FEWEST_TO_TRUST = 5
 """Sizes below which growth forms cannot be told apart and no back-test can be made."""
@@ -59,10 +59,10 @@ def _far(forecast: Forecast) -> str | None:
     curve = forecast.curve
     loss = curve.scale == "loss"
     reach = curve.position[-1] - curve.position[0]
-    if forecast.ahead <= (reach / 2 if loss else FARTHEST):
+    if round(forecast.ahead, 2) <= (reach / 2 if loss else FARTHEST):  # ten times the largest size, as people write it
         return None
     unit = "units of loss" if loss else "decades"
-    return f"{number(forecast.ahead, digits=2)} {unit} beyond the {_end(curve)}, much further than the back-test goes."
+    return f"{number(forecast.ahead, digits=3)} {unit} beyond the {_end(curve)}, much further than the back-test goes."
 
 
 def _below_the_largest(forecast: Forecast) -> str | None:
@@ -88,7 +88,7 @@ def _leap(forecast: Forecast) -> str | None:
     away, apart = abs(forecast.value - curve.y[-1]), max(curve.y) - min(curve.y)
     if forecast.ahead > 0 and curve.metric.best and away > max(apart, _DISAGREE * curve.metric.best):
         return (
-            f"The forecast lies {number(away)} from the {_end(curve)}, further than any two of the {curve.noun}s "
+            f"The forecast lies {score(away)} from the {_end(curve)}, further than any two of the {curve.noun}s "
             "measured lie apart."
         )
     return None
@@ -106,7 +106,7 @@ def _forms_disagree(forecast: Forecast) -> str | None:
     (least, low_form), (most, high_form) = min(heavy), max(heavy)
     if not best or most - least <= _DISAGREE * best:
         return None
-    both = f"{low_form} says {number(least)}, {high_form} {number(most)}"
+    both = f"{low_form} says {score(least)}, {high_form} {score(most)}"
     return f"Forms that fit about equally well differ by then: {both}."
 
 
@@ -123,7 +123,7 @@ def _no_better_than_last(forecast: Forecast) -> str | None:
     if error is None or naive is None or error <= max(_CLEARLY * naive, naive + noticed):
         return None
     before = f"In the back-test the score of the {forecast.curve.noun} before was closer"
-    return f"{before}: off by {number(naive)}, not {number(error)}."
+    return f"{before}: off by {score(naive)}, not {score(error)}."
 
 
 def _no_chance_level(forecast: Forecast) -> str | None:

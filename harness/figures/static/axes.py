@@ -64,6 +64,9 @@ class PixelAxis:
         elif self.options.get("type") == "log":
             exponents = range(math.ceil(min(self.ends)), math.floor(max(self.ends)) + 1)
             named = [(10.0**e, number(10.0**e)) for e in exponents]
+        elif (step := self.options.get("dtick")) is not None:
+            numbers = range(math.ceil(min(self.ends) / step - 1e-9), math.floor(max(self.ends) / step + 1e-9) + 1)
+            named = [(n * step, number(n * step)) for n in numbers]
         else:
             named = _round_values(min(self.ends), max(self.ends), self._most_ticks())
         found = [(self.place(value), text) for value, text in named]

@@ -170,6 +170,12 @@ def test_reasons_to_doubt_are_named(rates: Sequence[float], at: float, doubt: st
     assert doubt in _made(_curve(rates), at).doubts
 
 
+def test_ten_times_the_largest_size_as_people_write_it_is_not_too_far() -> None:
+    curve = _curve(_logistic(SIZES))
+    assert "far" not in _made(curve, 10.01 * curve.x[-1]).doubts
+    assert _made(curve, 12 * curve.x[-1]).doubts["far"].startswith("1.08 decades beyond the largest size")
+
+
 def test_a_smooth_curve_one_step_ahead_leaves_no_doubt() -> None:
     assert _made(_curve(_logistic(SIZES))).doubts == {}
 
