@@ -21,7 +21,7 @@ from harness.leaderboard import centred_table
 from harness.records import Sample
 from harness.specs import MetricSpec
 from harness.store import DocumentScores
-from harness.wording import number
+from harness.wording import score
 from tests.builders import PROB, SIZES, cell, failed, grown, model, result, task
 
 RISE = (50, 52, 75, 90, 110, 125, 140, 160)
@@ -229,7 +229,7 @@ def test_rings_thresholds_and_forms_of_two_families_each_belong_to_their_own_cur
     assert marks == {f"{row.curve.family}, 0-shot": row.verdict.threshold for row in rows}
     for row in rows:
         best = row.traces[0]
-        assert f"{row.curve.family}, 0-shot {best.form} ({number(best.weight)})" in figures.caption(figure)
+        assert f"{row.curve.family}, 0-shot {best.form} ({score(best.weight)})" in figures.caption(figure)
 
 
 def test_two_tasks_of_one_name_in_different_suites_have_a_panel_each() -> None:
