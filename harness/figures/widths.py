@@ -151,8 +151,11 @@ def _lay_colours_down(figure: go.Figure, *, dark: bool) -> int:
         if maps[0][names] is not None:
             maps[0][names] = _told_apart([str(name) for name in maps[0][names]])
     shown = max(map(len, maps[0].x), default=0)
-    figure.update_layout(margin_l=min(figure.layout.margin.l, _SLANTED_LETTER * shown))
-    return _COLOURS - round(_SLANTED_LETTER * (longest - shown))
+    margin = figure.layout.margin
+    figure.update_layout(margin_l=min(margin.l, _SLANTED_LETTER * shown))
+    # as much less as the names are shorter, but no less than they need
+    spare = max(0, round((margin.b or 0) - _SLANTED_LETTER * shown - _TICKS))
+    return _COLOURS - min(spare, round(_SLANTED_LETTER * (longest - shown)))
 
 
 def _rows_on_top(note: go.layout.Annotation) -> int:

@@ -88,6 +88,12 @@ def test_many_models_stand_below_each_other() -> None:
     assert for_any_width(down).data[0].colorbar.orientation == "h"
 
 
+def test_long_names_of_columns_take_no_room_that_a_figure_never_gave_them() -> None:
+    scores = pd.DataFrame([[0.5, 0.4]], index=["m"], columns=["x" * 150, "y" * 150])
+    figure = heat_map(scores, models_down=True).update_layout(margin_b=56)
+    assert for_any_width(figure).layout.margin.b >= 56
+
+
 def test_long_names_of_rows_leave_room_for_the_points_and_are_told_apart() -> None:
     names = [f"a task & its name, <longer> than a narrow figure is wide, number {n}" for n in (1, 2)]
     results = [r for name in names for r in grown((50, 120), of=task(name))]
