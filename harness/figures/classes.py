@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 
 from harness.analysis.classes import NO_CLASS, ClassCurves, ClassReport
 from harness.figures.axes import scale_axis
-from harness.figures.style import COLOURS, DASHES, GREY, SYMBOLS, captioned, layout, literal
+from harness.figures.style import COLOURS, DASHES, GREY, SYMBOLS, TITLED, captioned, layout, literal
 from harness.wording import counted, number, percent, score
 
 _MOST_WRITTEN = 16
@@ -88,7 +88,7 @@ def confusion_map(report: ClassReport) -> go.Figure:
     few = len(report.names) <= _MOST_WRITTEN
     cell = report.cell
     variant = f" {cell.model.variant}" if cell.model.variant else ""
-    slanted = 50 + 5 * max(map(len, columns))
+    below = 70 + 5 * max(map(len, columns))  # slanted names and the title below them
     figure = go.Figure(
         go.Heatmap(
             z=shares,
@@ -112,10 +112,14 @@ def confusion_map(report: ClassReport) -> go.Figure:
             colorbar={"title": {"text": "share<br>of row"}, "thickness": 14, "len": 1, "outlinewidth": 0},
         ),
         layout=layout(
-            f"{cell.task}, {cell.model.name}{variant}, {cell.shots}-shot", height=120 + slanted + 34 * len(report.names)
+            f"{cell.task}, {cell.model.name}{variant}, {cell.shots}-shot",
+            height=TITLED + below + 34 * len(report.names),
         ),
     )
-    figure.update_xaxes(type="category", tickangle=-40, showgrid=False, title_text="Answered", dtick=1)
+    figure.update_layout(margin_b=below)
+    figure.update_xaxes(
+        type="category", tickangle=-40, showgrid=False, title_text="Answered", dtick=1, automargin=False
+    )
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="Right", dtick=1)
     return captioned(
         figure,

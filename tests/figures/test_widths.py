@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.analysis.classes import class_report
 from harness.analysis.compare import choose_side, compare_pairs, pair_up
 from harness.analysis.costs import cost_rows
 from harness.analysis.verdict import study
 from harness.figures import (
     comparison_figure,
+    confusion_map,
     cost_figure,
     curve_figure,
     for_any_width,
@@ -19,6 +21,7 @@ from harness.figures import (
 from harness.leaderboard import centred_table
 from harness.store import DocumentScores
 from tests.builders import SIZES, cell, counted, grown, model, task
+from tests.builders.classes import chosen
 from tests.builders.curves import RISE
 
 RESULTS = grown(RISE, of=task("a task with a name that is longer than a narrow figure is wide"))
@@ -130,6 +133,17 @@ def test_the_words_of_a_scale_of_colours_stand_above_it_however_high_the_map_is(
     (words,) = figure.layout.annotations
     assert (words.text, figure.data[0].colorbar.title.text) == ("chance-centred score", "")
     assert figure.layout.margin.b + words.yshift == 44, "so many pixels from the foot"
+
+
+@pytest.mark.parametrize("name", ["sad", "a class whose name is long", "x" * 150])
+def test_a_confusion_matrix_keeps_its_names_apart_from_the_scale_below_it(name: str) -> None:
+    found = chosen(["glad", name] * 20, ["glad", name] * 20)
+    drawn = confusion_map(class_report(found, found.samples or ()))
+    assert drawn.layout.xaxis.automargin is False, "what stands below would move with the foot of the axes"
+    shown = for_any_width(drawn)
+    (words,) = shown.layout.annotations
+    letters = max(len(one) for one in shown.data[0].x)
+    assert -words.yshift >= 5 * letters + 40, "slanted names, and the title of the axis"
 
 
 def test_noise_does_not_look_like_a_rise() -> None:
