@@ -38,14 +38,11 @@ def narrowed(figure: go.Figure, width: float) -> go.Figure:
 
 
 def _move_legend(figure: go.Figure, width: float) -> None:
-    """Put a legend that is too wide for its place above the axes, and one that is wider than these at the edge."""
+    """Put a legend above the axes that would take their room beside them."""
     names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
     widest = _SWATCH + max((text_width(name, FONT_SIZE) for name in names), default=0.0)
     if figure.layout.legend.orientation == "v" and widest > _BESIDE * width:
         figure.update_layout(legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"})
-    margin = figure.layout.margin
-    if figure.layout.legend.orientation == "h" and widest > width - margin.l - margin.r:
-        figure.update_layout(legend={"xref": "container", "x": _EDGE / width})
 
 
 def _turn_names(figure: go.Figure, width: float) -> None:

@@ -41,10 +41,9 @@ class Legend:
         """Where the rows above the axes end, as a share of their height."""
         return float(self._options.get("y", 1.0))
 
-    @property
-    def from_edge(self) -> bool:
-        """True where rows begin at the edge of the figure and not above the axes."""
-        return self._options.get("xref") == "container"
+    def from_edge(self, width: float) -> bool:
+        """True where an entry is wider than axes of this width: rows begin at the edge of the figure then."""
+        return not self._vertical and any(self._width(entry) > width for entry in self.entries)
 
     def width_beside(self) -> float:
         """Pixels that a column beside the axes takes."""

@@ -85,8 +85,7 @@ class _Picture:
         if any(trace.get("colorbar") or trace["type"] == "heatmap" for trace in self.traces):
             right += 70
         self.box = _Box(left, rough.top, self.width - right, self.height - margin.get("b", 60))
-        wide = self.box.right - (0.0 if self.legend.from_edge else self.box.left)
-        more = max(0.0, self.legend.height_above(wide) - self._room_above())
+        more = max(0.0, self.legend.height_above(self.box.right - self._legend_left()) - self._room_above())
         more = max(more, self._colour_title() - margin.get("t", 60))
         bottom = max(margin.get("b", 60), self._room_below())
         self.height += more + bottom - margin.get("b", 60)
@@ -322,10 +321,13 @@ class _Picture:
         more = 1.25 * title.get("font", {}).get("size", self.font) * (len(lines_in(title["text"])) - 1)
         return float(margin - foot - 36 - more)
 
+    def _legend_left(self) -> float:
+        """Pixels at which rows of the legend begin."""
+        return 0.0 if self.legend.from_edge(self.box.right - self.box.left) else self.box.left
+
     def _above(self) -> Iterator[str]:
         box = self.box
-        left = 0.0 if self.legend.from_edge else box.left
-        yield from self.legend.drawn(left, box.right, box.top, self._paper("y", self.legend.foot))
+        yield from self.legend.drawn(self._legend_left(), box.right, box.top, self._paper("y", self.legend.foot))
         title = self.layout.get("title") or {}
         if title.get("text"):
             size = float(title.get("font", {}).get("size", self.font))
