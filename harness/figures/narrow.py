@@ -17,6 +17,10 @@ _BESIDE = 0.35
 """Largest part of the width that a legend beside the axes may take; a wider one goes above them."""
 _SWATCH = 50.0
 """Pixels of a line in a legend, and of the room around it."""
+_LEGEND_ROW = 1.8 * FONT_SIZE
+"""Pixels of a row of a legend."""
+_ABOVE_TITLE = 34.0
+"""Pixels above a title, and below a legend, together."""
 _NEXT = 60.0
 """Pixels between panels side by side, over which a title may reach."""
 
@@ -31,18 +35,36 @@ def narrowed(figure: go.Figure, width: float) -> go.Figure:
     made = go.Figure(figure)
     _move_legend(made, width)
     _turn_names(made, width)
-    above, below = _break_heading(made, width), _break_x_titles(made, width)
+    heading_above, below = _break_heading(made, width), _break_x_titles(made, width)
+    above = heading_above + _room_for_legend(made, width, made.layout.margin.t + heading_above)
     margin = made.layout.margin
     made.update_layout(height=made.layout.height + above + below, margin={"t": margin.t + above, "b": margin.b + below})
     return made.update_layout(title_y=title_place(made.layout.height)) if above else made
 
 
+def _legend_names(figure: go.Figure) -> list[str]:
+    """What the legend says; empty without one."""
+    names = list(dict.fromkeys(t.name for t in figure.data if t.name and t.showlegend is not False))
+    shown = figure.layout.showlegend
+    return names if shown or (shown is None and len(names) > 1) else []
+
+
 def _move_legend(figure: go.Figure, width: float) -> None:
     """Put a legend above the axes that would take their room beside them."""
-    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
-    widest = _SWATCH + max((text_width(name, FONT_SIZE) for name in names), default=0.0)
+    widest = _SWATCH + max((text_width(name, FONT_SIZE) for name in _legend_names(figure)), default=0.0)
     if figure.layout.legend.orientation == "v" and widest > _BESIDE * width:
         figure.update_layout(legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.01, "yanchor": "bottom"})
+
+
+def _room_for_legend(figure: go.Figure, width: float, there: float) -> float:
+    """Pixels that rows of a legend need more between the title and the axes, above which so many are free."""
+    names, margin = _legend_names(figure), figure.layout.margin
+    if not names or not figure.layout.title.text or figure.layout.legend.orientation != "h":
+        return 0.0
+    widest = _SWATCH + max(text_width(name, FONT_SIZE) for name in names)
+    columns = max(1, int((width - margin.l - margin.r) // widest))  # plotly gives all entries the width of the longest
+    title = _LINE * (str(figure.layout.title.text).count("<br>") + 1)
+    return max(0.0, _ABOVE_TITLE + title + _LEGEND_ROW * math.ceil(len(names) / columns) - there)
 
 
 def _turn_names(figure: go.Figure, width: float) -> None:
@@ -60,11 +82,14 @@ def _turn_names(figure: go.Figure, width: float) -> None:
 
 
 def _break_heading(figure: go.Figure, width: float) -> float:
-    """Break the title above the axes; gives the pixels that it needs more."""
+    """Break a title that does not fit above the axes, from the edge on; gives the pixels that it needs more."""
     if not figure.layout.title.text:
         return 0.0
-    lines = _broken(literal(heading(figure)), width - figure.layout.margin.l - _EDGE)
-    figure.update_layout(title_text="<br>".join(lines))
+    text = literal(heading(figure))
+    if text_width(text, FONT_SIZE) <= width - figure.layout.margin.l - _EDGE:
+        return 0.0
+    lines = _broken(text, width - 2 * _EDGE)
+    figure.update_layout(title={"text": "<br>".join(lines), "xref": "container", "x": _EDGE / width})
     return _LINE * (len(lines) - 1)
 
 

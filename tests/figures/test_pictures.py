@@ -252,6 +252,14 @@ def test_a_legend_that_would_take_the_room_of_the_axes_stands_above_them(made: S
     assert (narrow.orientation, wide.orientation) == ("h", "v")
 
 
+def test_rows_of_a_legend_have_room_below_a_broken_title() -> None:
+    figure = figures.comparison_figure(compared(), a="a model with a long name", b="another model with a long name")
+    narrow = on_paper(figure, figures.Paper(width="3.3in", font=9))  # letters as large as on a screen
+    lines, entries = narrow.layout.title.text.count("<br>") + 1, len(narrow.data)
+    assert (lines, entries) == (2, 1)
+    assert narrow.layout.margin.t >= 12 * (1.25 * lines + 1.8 * entries)
+
+
 def test_a_font_is_there_for_the_scripts_that_a_picture_uses() -> None:
     svg = to_picture(figures.overview(study(grown(RISE, of=task("сумма"))).judged, columns=1), "svg").decode()
     assert "unicode-range:U+0400" in svg

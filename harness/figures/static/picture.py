@@ -331,7 +331,8 @@ class _Picture:
         title = self.layout.get("title") or {}
         if title.get("text"):
             size = float(title.get("font", {}).get("size", self.font))
-            yield svg_text(title["text"], self.box.left, 22, size=size, anchor="start")
+            left = title["x"] * self.width if title.get("xref") == "container" else self.box.left
+            yield svg_text(title["text"], left, 22, size=size, anchor="start")
         for note in self.layout.get("annotations", ()):
             yield self._annotation(note)
 
