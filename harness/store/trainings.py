@@ -44,7 +44,7 @@ class KeptTraining:
     documents: int
     """Documents that it learnt from."""
     left_out: int
-    """KeptTraining documents that a test document asks too, and that were not learnt."""
+    """Training documents that a test document asks too, and that were not learnt."""
     learning_rate: float
     """Highest learning rate."""
     steps: int

@@ -57,7 +57,7 @@ class LowRank(OnTokens):
             target_modules=[one.name for one in self._targets],
             fan_in_fan_out=any(one.flipped for one in self._targets),
         )
-        return _adapted(frozen_copy(self._model, how), config)
+        return adapted(frozen_copy(self._model, how), config)
 
     def keep(self, trained: Any, folder: Path) -> None:
         """Write what was learnt."""
@@ -84,7 +84,7 @@ class SoftPrompting(OnTokens):
     def wrapped(self) -> Any:
         """A copy of the model, ready to be trained."""
         config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=self._how.tokens)
-        model = _adapted(frozen_copy(self._lm.model, self._how), config)
+        model = adapted(frozen_copy(self._lm.model, self._how), config)
         words = self._lm.model.get_input_embeddings().weight.detach()
         chosen = torch.randint(len(words), (self._how.tokens,))
         # vectors as large as those of words, since they are read in their place (Lester et al. 2021, section 3.2)
@@ -115,13 +115,13 @@ class Prefixing(OnTokens):
         """An adapter around a copy of the model, whose prefix is that of words drawn at random."""
         how, model = self._how, self._lm.model
         config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=how.tokens)
-        adapted = _adapted(frozen_copy(model, how), config)
+        beside = adapted(frozen_copy(model, how), config)
         drawn = torch.randint(len(model.get_input_embeddings().weight), (how.tokens,))
         # activations of real words, without which training is unstable (Li and Liang 2021, section 7.4)
         begun = torch.stack([each[0] for layer in self._keys_and_values(drawn) for each in layer])
-        learnt = adapted.prompt_encoder[_NAME].embedding.weight
+        learnt = beside.prompt_encoder[_NAME].embedding.weight
         learnt.data.copy_(begun.permute(2, 0, 1, 3).reshape(how.tokens, -1))
-        return adapted
+        return beside
 
     def keep(self, trained: Any, folder: Path) -> None:
         """Write the adapter."""
@@ -168,7 +168,8 @@ def check_reads_first(lm: Any, tokens: int) -> None:
         raise ModelError(f"{tokens} vectors leave little room for a prompt in {count(lm.max_length)} tokens")
 
 
-def _adapted(model: Any, config: Any) -> Any:
+def adapted(model: Any, config: Any) -> Any:
+    """The model with what peft trains beside its weights, or in front of them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # on layers stored the other way round, which peft sees by itself
         return get_peft_model(model, config)
@@ -183,8 +184,8 @@ def _merge(model: Any, folder: Path) -> int:
     """Add a kept update to the weights of a model; return the number of parameters that learnt."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        adapted = PeftModel.from_pretrained(model, str(folder))
-    learnt = sum(one.numel() for name, one in adapted.named_parameters() if "lora_" in name)
-    merged = adapted.merge_and_unload(safe_merge=False)
+        beside = PeftModel.from_pretrained(model, str(folder))
+    learnt = sum(one.numel() for name, one in beside.named_parameters() if "lora_" in name)
+    merged = beside.merge_and_unload(safe_merge=False)
     assert merged is model
     return learnt

@@ -7,7 +7,6 @@ What comes out is kept as an ordinary model with its tokenizer, which `transform
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import torch
 import transformers
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel
 
 from harness.catalog.asking import plain
 from harness.engines.encoder.classifier import ClassifierLM
@@ -26,6 +25,7 @@ from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.engines.treating import treat
 from harness.engines.treating.matrices import matrices
+from harness.engines.tuning.adapters import adapted
 from harness.engines.tuning.lessons import Lesson, Lessons
 from harness.engines.tuning.way import Learner, check_whole, set_dropout
 from harness.errors import ModelError
@@ -143,6 +143,4 @@ def _beside(model: Any, how: Lora, fresh: Sequence[str], kind: str) -> Any:
         modules_to_save=whole or None,
         fan_in_fan_out=any(one.flipped for one in targets),
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return get_peft_model(model.requires_grad_(False), config)
+    return adapted(model.requires_grad_(False), config)

@@ -5,7 +5,6 @@ A variant that is there already is taken from the results folder, and one that i
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import logging
@@ -26,6 +25,7 @@ from harness.engines.energy import Reading, meter
 from harness.engines.loading import load_model
 from harness.engines.protocol import EngineSettings
 from harness.engines.provenance import ENGINE_PACKAGES, host, versions
+from harness.engines.torch_device import free_unused_memory
 from harness.engines.transformers_lm import TransformersLM
 from harness.engines.tuning.learning import CHECKPOINTS, Learnt, learn
 from harness.engines.tuning.lessons import Lessons, lessons_of
@@ -217,9 +217,7 @@ class Tuner:
         self._way.keep(copy, folder)
         shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # with the optimiser's state, three times the model
         del copy, loss_of
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_unused_memory()
         return learnt
 
     def _cannot(self, error: ModelError) -> ModelError:
