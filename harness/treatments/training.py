@@ -159,11 +159,11 @@ class Lora(TaskTraining):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PromptTuning(TaskTraining):
-    """Train vectors that are read before every prompt, and leave the weights as they are (Lester et al. 2021)."""
+class BeforePrompts(TaskTraining):
+    """Train something that is read before every prompt, and leave the weights as they are."""
 
     tokens: int
-    """Number of vectors: each takes the room of a token."""
+    """Number of tokens whose room it takes."""
 
     def __post_init__(self) -> None:
         """Refuse settings with which nothing is learnt."""
@@ -173,12 +173,8 @@ class PromptTuning(TaskTraining):
             raise PlanError(f"tokens is {self.tokens}; expected {MOST_WIDE} or less")
 
     def usual_rate(self, parameters: int) -> float:
-        """One rate for all sizes: only the vectors learn, which are few."""
+        """One rate for all sizes: only what is read learns, which is little and begins as words do."""
         return 0.03
-
-    def does(self) -> str:
-        """What happens to the weights, in a few words."""
-        return f"trains {counted(self.tokens, 'vector')} that are read before each prompt, {self._length()}"
 
     def needs(self) -> str | None:
         """What a model and a task have to be like."""
@@ -186,30 +182,21 @@ class PromptTuning(TaskTraining):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PrefixTuning(TaskTraining):
-    """Train keys and values that every layer sees before the prompt, and leave the weights (Li and Liang 2021)."""
+class PromptTuning(BeforePrompts):
+    """Train vectors that are read before every prompt (Lester et al. 2021)."""
 
-    tokens: int
-    """Number of tokens that they stand for: each takes the room of one."""
+    def does(self) -> str:
+        """What happens to the weights, in a few words."""
+        return f"trains {counted(self.tokens, 'vector')} that are read before each prompt, {self._length()}"
 
-    def __post_init__(self) -> None:
-        """Refuse settings with which nothing is learnt."""
-        TaskTraining.__post_init__(self)
-        _check_counts(self, ("tokens",))
-        if self.tokens > MOST_WIDE:
-            raise PlanError(f"tokens is {self.tokens}; expected {MOST_WIDE} or less")
 
-    def usual_rate(self, parameters: int) -> float:
-        """One rate for all sizes: the weights stay, and keys and values begin as those of words."""
-        return 0.03
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrefixTuning(BeforePrompts):
+    """Train keys and values that every layer sees before the prompt (Li and Liang 2021)."""
 
     def does(self) -> str:
         """What happens to the weights, in a few words."""
         return f"trains keys and values of {counted(self.tokens, 'token')} before each prompt, {self._length()}"
-
-    def needs(self) -> str | None:
-        """What a model and a task have to be like."""
-        return "a task with a training split; a model that the engine tree runs on its own code"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
