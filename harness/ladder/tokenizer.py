@@ -48,17 +48,7 @@ def build_tokenizer(n_documents: int = 20_000) -> PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<bos> $A", pair="<bos> $A $B", special_tokens=[("<bos>", BOS)]
     )
-    wrapped: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call,unused-ignore]
-        tokenizer_object=tokenizer,
-        bos_token="<bos>",
-        eos_token="<eos>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-        clean_up_tokenization_spaces=False,
-        model_max_length=CONTEXT,
-        model_input_names=["input_ids", "attention_mask"],
-    )
-    return wrapped
+    return _wrapped(tokenizer, bos_token="<bos>")
 
 
 def _syllables() -> list[str]:
@@ -97,9 +87,13 @@ def framed_tokenizer(described: dict[str, Any], *, before: Sequence[str] = (), *
         "pair": [*single, {"Sequence": {"id": "B", "type_id": 0}}, end],
         "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in (*before, "<eos>")},
     }
+    return _wrapped(Tokenizer.from_str(json.dumps(described)), **named)
+
+
+def _wrapped(tokenizer: Tokenizer, **named: str) -> PreTrainedTokenizerFast:
     wrap: Any = PreTrainedTokenizerFast
     wrapped: PreTrainedTokenizerFast = wrap(
-        tokenizer_object=Tokenizer.from_str(json.dumps(described)),
+        tokenizer_object=tokenizer,
         eos_token="<eos>",
         pad_token="<pad>",
         unk_token="<unk>",
