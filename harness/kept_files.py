@@ -79,6 +79,11 @@ def found(store: Store, stamp: str, read: Callable[[Any], _Found]) -> _Found | N
     return None
 
 
+def any_begins(store: Store, start: str) -> bool:
+    """Whether anything was kept under a stamp that begins so."""
+    return any(True for folder in _places(store) for _ in folder.glob(f"{start}*.json"))
+
+
 def keep_conclusion(store: Store, stamp: str, concluded: Any) -> None:
     """Keep a conclusion under a stamp, where that is possible.
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache, cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from harness import kept_files
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.verdict import Judged, Study, Verdict, judge, judged_rows
 from harness.bounded.limits import UnreadableError
+from harness.executors.mapping import Crew
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
 from harness.store.index import collector_off
@@ -27,6 +29,8 @@ from harness.store.index import collector_off
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_MANY = 1000
+"""Curves, of all metrics, that take long enough to judge for helpers to be started; each takes most of a second."""
 _MOST_TEXT, _MOST_REASONS = 4000, 100
 """Characters of a sentence, and sentences of a verdict."""
 
@@ -106,6 +110,8 @@ class _Judging:
         """The judged curves, if somebody has judged just these before; None if not."""
         if not self._drawn:
             return ()
+        if by_document and not kept_files.any_begins(self._store, self._without_documents(by_document=True)):
+            return None
         headlines = [curve for curve in self._drawn if curve.rank == 0]
         verdicts = kept_files.found(
             self._store, self._stamp(by_document=by_document), lambda data: _verdicts(data, headlines)
@@ -128,7 +134,8 @@ class _Judging:
 
         if items is not None:
             drawn = curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
-        verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell)]
+        with Crew(None if len(drawn) >= _MANY else 0) as crew:
+            verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell, each=crew.each)]
         # Who reads a file that cannot be read is told so, and that happens only while judging.
         if not unreadable:
             kept_files.keep_conclusion(self._store, self._stamp(by_document=items is not None), verdicts)
@@ -137,9 +144,13 @@ class _Judging:
     def _stamp(self, *, by_document: bool) -> str:
         """A digest of everything that the verdicts depend on."""
         if by_document not in self._stamps:
-            documents = self._store.documents_stamp() if by_document else None
-            self._stamps[by_document] = kept_files.stamp_of("verdicts", self._run_sd, documents, self._curves)
+            stamp = self._without_documents(by_document=by_document)
+            self._stamps[by_document] = f"{stamp}-{self._store.documents_stamp()[:32]}" if by_document else stamp
         return self._stamps[by_document]
+
+    def _without_documents(self, *, by_document: bool) -> str:
+        """The part of a stamp that is found without looking at the files of documents, of which there are thousands."""
+        return kept_files.stamp_of("verdicts", self._run_sd, by_document, self._curves)
 
     @cached_property
     def _curves(self) -> str:
@@ -149,8 +160,16 @@ class _Judging:
 def _as_data(value: Any) -> Any:
     """What JSON has no word for; of a curve everything but the scores of documents, which its files stand for."""
     if is_dataclass(value):
-        return [getattr(value, field.name) for field in fields(value) if field.compare]
+        kind: Any = type(value)
+        return _compared(kind)(value)
     return value.item() if isinstance(value, np.generic) else str(value)
+
+
+@cache
+def _compared(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Gives what two of a kind are compared by."""
+    names = [field.name for field in fields(kind) if field.compare]
+    return attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
 
 
 def _verdicts(data: Any, headlines: Sequence[Curve]) -> list[Verdict]:

@@ -6,18 +6,23 @@ whoever uses the library once more, and would take the Ctrl-C of the terminal in
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from harness.errors import HarnessError, MachineError
 from harness.executors.child import ParentLine
 from harness.executors.process import Process, ProcessEndedError
+
+log = logging.getLogger(__name__)
 
 MOST_PROCESSES = 4
 """Processes that are started unless a number is asked for, on however many cores."""
@@ -82,7 +87,7 @@ def _takes_long(seconds: float, done: int, of: int) -> bool:
 def _by_processes(
     function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], most: int
 ) -> Generator[T, None, None]:
-    name = f"{function.__module__}:{function.__qualname__}"
+    name = _name(function)
     free, started = SimpleQueue[Process](), list[Process]()
     waiting: deque[Future[T]] = deque()
     threads = ThreadPoolExecutor(most, thread_name_prefix="mapping")  # each waits for the answer of one process
@@ -102,19 +107,109 @@ def _by_processes(
             process.close()
 
 
+def _name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}:{function.__qualname__}"
+
+
+def _answer(process: Process, name: str, *arguments: Any) -> Any:
+    answer = process.ask(name, *arguments)
+    if isinstance(answer, Refused):
+        raise answer.error
+    return answer
+
+
 def _asked(free: SimpleQueue[Process], name: str, arguments: tuple[Any, ...]) -> Any:
     process = free.get()
     try:
-        answer = process.ask(name, *arguments)
+        return _answer(process, name, *arguments)
     except ProcessEndedError as error:
         if error.ending.signal is None:
             raise RuntimeError("\n".join(error.ending.lines)) from error
         raise MachineError(f"the {error.ending.in_words()}") from error
     finally:
         free.put(process)
-    if isinstance(answer, Refused):
-        raise answer.error
-    return answer
+
+
+class Crew:
+    """This process and helpers beside it, which share out call after call: whoever is free takes the next one.
+
+    A helper takes most of a second to start, in which this process works. It also does what is left when a helper is
+    ended from outside, or when none can be started.
+    """
+
+    def __init__(self, helpers: int | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            helpers: how many to start; None starts one for each further core, so that at most `MOST_PROCESSES` work.
+        """
+        self._wanted = min(_cores(), MOST_PROCESSES) - 1 if helpers is None else helpers
+        self._helpers = list[Process]()
+
+    def __enter__(self) -> Self:
+        """Start the helpers."""
+        try:
+            while len(self._helpers) < self._wanted:
+                self._helpers.append(Process(f"{__name__}:serve_shares"))
+        except OSError as error:
+            log.info("no helper could be started, and the work is done without: %s", error)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for helper in self._helpers:
+            helper.close()
+
+    def each(self, function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], /) -> list[T]:
+        """The answers of a function, in the order of its arguments.
+
+        Args:
+            function: a function of a module of ours. Its arguments and answers can be pickled.
+            arguments: those of each call.
+
+        Raises:
+            HarnessError: the function raised it.
+        """
+        left, answers = deque(enumerate(arguments)), dict[int, T]()
+        helpers = self._helpers if len(arguments) > 1 else []
+        with ThreadPoolExecutor(max(1, len(helpers)), thread_name_prefix="crew") as threads:
+            helping = [threads.submit(_help, helper, function, left, answers) for helper in helpers]
+            try:
+                _work(function, left, answers)
+            except BaseException:
+                left.clear()
+                raise
+        for one in helping:
+            one.result()
+        _work(function, left, answers)
+        return [answers[place] for place in range(len(arguments))]
+
+
+def _work(call: Callable[..., T], left: deque[tuple[int, tuple[Any, ...]]], answers: dict[int, T]) -> None:
+    """Make the calls that are left, as long as some are; others may do the same."""
+    while left:
+        with suppress(IndexError):  # somebody else took the last one
+            place, arguments = left.popleft()
+            try:
+                answers[place] = call(*arguments)
+            except ProcessEndedError:
+                left.append((place, arguments))
+                raise
+
+
+def _help(
+    helper: Process, function: Callable[..., T], left: deque[tuple[int, tuple[Any, ...]]], answers: dict[int, T]
+) -> None:
+    """As `_work`, with the calls made in a helper, once it is ready."""
+    try:
+        _answer(helper, f"{__name__}:ready", function.__module__)
+        _work(partial(_answer, helper, _name(function)), left, answers)
+    except ProcessEndedError as error:
+        log.info("a helper is gone, and its work is done without it: %s", error)
+
+
+def ready(module: str) -> None:
+    """Import what will be called, which takes a helper longer than a call."""
+    import_module(module)
 
 
 def serve_shares(line: ParentLine) -> None:

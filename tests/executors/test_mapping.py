@@ -12,7 +12,7 @@ import pytest
 
 from harness.errors import FaultsError, MachineError
 from harness.executors import mapping
-from harness.executors.mapping import mapped
+from harness.executors.mapping import Crew, mapped
 from tests.executors import called
 from tests.executors.engines import PATHS
 
@@ -84,3 +84,34 @@ def test_who_stops_early_leaves_nothing_half_done(tmp_path: Path) -> None:
     written = [path.read_text() for path in tmp_path.iterdir()]
     assert {*written} == {"whole"}
     assert len(written) < 50
+
+
+def test_a_crew_answers_time_and_again_in_the_order_of_the_arguments() -> None:
+    with Crew(1) as crew:
+        found = [crew.each(called.half, each(number)) for number in (1, 60, 60)]
+    assert [[half for half, _ in answers] for answers in found] == [[n / 2 for n in range(m)] for m in (1, 60, 60)]
+    (alone, _, again) = ({pid for _, pid in answers} for answers in found)
+    assert alone == {os.getpid()}  # a single call is not shared out
+    assert len(again) == 2
+    assert os.getpid() in again
+
+
+def test_a_crew_goes_on_without_a_helper_that_is_killed() -> None:
+    with Crew(1) as crew:
+        for _ in range(2):
+            assert crew.each(called.die_elsewhere, [(n, os.getpid()) for n in range(20)]) == list(range(20))
+
+
+def test_a_crew_that_can_start_nobody_does_the_work_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(main: str) -> None:
+        raise OSError("Resource temporarily unavailable")
+
+    monkeypatch.setattr(mapping, "Process", refused)
+    with Crew(2) as crew:
+        assert {pid for _, pid in crew.each(called.half, each(4))} == {os.getpid()}
+
+
+@pytest.mark.parametrize(("function", "kind"), [(called.refuse, FaultsError), (called.divide, ZeroDivisionError)])
+def test_an_error_in_a_crew_comes_as_it_was_raised(function: Callable[[int], Any], kind: type[Exception]) -> None:
+    with Crew(1) as crew, pytest.raises(kind):
+        crew.each(function, each(30))

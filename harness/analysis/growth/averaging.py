@@ -13,6 +13,9 @@ from harness.analysis.stats import Array
 
 CANDIDATES = ("linear", "power", "error-power", "all-tokens", "logistic", "logistic-top", "hinge", "step")
 """Forms that may say from which scale on an ability is there."""
+_NEAR = 1e-3
+"""A redrawn curve is fitted until a step promises less gain in log-likelihood than this. That moves a parameter by less
+than a twentieth of its standard error; chance moves it by a whole one from draw to draw."""
 
 
 def akaike_weights(fits: Sequence[Fits], sizes: int) -> Array:
@@ -43,5 +46,5 @@ def refitted(
         row, column = np.nonzero(drawn == index)
         if len(row):
             some = replace(counts.rows(row), k=redrawn[row, column])
-            again = fit(fitted.form, some, start=fitted.theta[row], coefficients=False)
+            again = fit(fitted.form, some, start=fitted.theta[row], coefficients=False, promise=_NEAR)
             yield Refits(row, column, some, again)

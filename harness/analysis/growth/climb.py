@@ -21,8 +21,8 @@ _ROUNDS = 80
 """Most steps of one search."""
 _NOTHING = 1e-6
 """Gain in log-likelihood that is not worth another step."""
-_PROMISE = 1e-7
-"""A search ends when a full step promises less gain than this."""
+PROMISE = 1e-7
+"""A search ends when a full step promises less gain than this, where nothing else is asked for."""
 _STARTS = 5
 """Number of grid points from which each search starts. With one, a few curves in a hundred end in a local optimum; with
 three, so does a hinge whose kink all three put on the same side of a size."""
@@ -98,7 +98,7 @@ def _common(some: Batch) -> tuple[Index, Index]:
     return first, alike.reshape(-1)
 
 
-def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, Array]:
+def refined(form: Form, some: Batch, starts: Array, kept: Mask, promise: float = PROMISE) -> tuple[Array, Array]:
     """The best parameters that a search finds, (p, B), and their log-likelihood without coefficients, (B,).
 
     Args:
@@ -106,12 +106,13 @@ def refined(form: Form, some: Batch, starts: Array, kept: Mask) -> tuple[Array, 
         some: the curves.
         starts: parameters to start from, (s, p, B).
         kept: True for parameters that do not change, (p,).
+        promise: see `PROMISE`.
     """
     many, _, curves = starts.shape
     theta, value = np.concatenate(list(starts), axis=1), np.empty(many * curves)
     all_of_them = some.rows(np.tile(np.arange(curves), many))
     for part in all_of_them.parts(_CLIMBING):
-        theta[:, part], value[part] = _climb(form, all_of_them.rows(part), theta[:, part], kept)
+        theta[:, part], value[part] = _climb(form, all_of_them.rows(part), theta[:, part], kept, promise)
     winner = value.reshape(many, curves).argmax(axis=0) * curves + np.arange(curves)
     return theta[:, winner], value[winner]
 
@@ -132,7 +133,7 @@ class _Standing(NamedTuple):
         return _Standing(*(values[..., chosen] for values in self))
 
 
-def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Array]:
+def _climb(form: Form, some: Batch, theta: Array, kept: Mask, promise: float) -> tuple[Array, Array]:
     """Damped Fisher scoring within bounds (Levenberg 1944; Osborne 1992), every row with its own damping.
 
     A parameter at a bound that the gradient pushes outwards does not move, while the others do.
@@ -151,7 +152,7 @@ def _climb(form: Form, some: Batch, theta: Array, kept: Mask) -> tuple[Array, Ar
         # A step that loses less than a rounding error has not failed, but there is nothing to gain either.
         still = np.where((np.abs(gain) < _NOTHING) & (damping > _STIFF), still + 1, 0)
         here = _Standing(*(np.where(gain >= 0, new, old) for new, old in zip(there, here, strict=True)))
-        going = (promised > _PROMISE) & (still < 2) & (damping < _MOST)
+        going = (promised > promise) & (still < 2) & (damping < _MOST)
         if np.count_nonzero(going) < _CRAMPED * len(live):
             best[:, live], reached[live] = here.theta, here.value
             live, damping, still = live[going], damping[going], still[going]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from harness.analysis.growth.climb import Batch, refined, searched
+from harness.analysis.growth.climb import PROMISE, Batch, refined, searched
 from harness.analysis.growth.likelihood import clipped, loglik_terms
 from harness.analysis.growth.types import Counts, Fits, Form
 from harness.analysis.stats import Array
@@ -50,6 +50,7 @@ def fit(
     start: Array | None = None,
     fixed: Collection[str] = (),
     coefficients: bool = True,
+    promise: float = PROMISE,
 ) -> Fits:
     """Maximum-likelihood fit of one form to every curve.
 
@@ -62,6 +63,7 @@ def fit(
         fixed: names of parameters that stay at their `start`, for profiles.
         coefficients: add the binomial coefficients to the log-likelihood, which takes long where curves are many and
             is of no use where forms are not compared.
+        promise: a search ends when a full step promises less gain in log-likelihood than this.
     """
     kept = np.array([name in fixed for name in form.parameters])
     ends = np.stack([counts.x[:, 0], counts.x[:, -1]], axis=1) if ends is None else ends
@@ -71,7 +73,7 @@ def fit(
         loglik = loglik_terms(counts.k, counts.n, mu).sum(axis=1)
         return Fits(form=form, theta=theta, loglik=loglik, chance=counts.chance, ends=ends)
     some = Batch(counts.x.T, counts.k.T, counts.n.T, counts.chance[None], ends.T)
-    theta, loglik = refined(form, some, searched(form, some) if start is None else start.T[None], kept)
+    theta, loglik = refined(form, some, searched(form, some) if start is None else start.T[None], kept, promise)
     if coefficients:
         even = loglik_terms(counts.k, counts.n, np.full_like(counts.k, 0.5))
         loglik += (even + counts.n * math.log(2)).sum(axis=1)

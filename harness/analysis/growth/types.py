@@ -147,6 +147,15 @@ class Fits:
             ends=self.ends[chosen],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Fits]) -> Fits:
+        """The fits of one form to several batches, as one batch."""
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("theta", "loglik", "chance", "ends")
+        }
+        return cls(form=parts[0].form, **arrays)
+
     def mean(self, x: Array) -> Array:
         """Expected score at positions `x`, (B, q), or (q,) for all curves; beyond the fitted sizes it extrapolates."""
         at = np.broadcast_to(x, (len(self.theta), np.shape(x)[-1]))

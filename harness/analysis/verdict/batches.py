@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from harness.analysis.curves import Curve
 from harness.analysis.growth import Counts, countable, counts_of, stacked
-from harness.analysis.stats import PRACTICAL_EFFECT
+from harness.analysis.stats import PRACTICAL_EFFECT, Array
 from harness.analysis.verdict.curve_tests import LONE_RUN_SD, weigh, weigh_alone, worth_extrapolating
 from harness.analysis.verdict.rules import decide
 from harness.analysis.verdict.types import CurveTests, Decision, Flip, Levels
@@ -19,6 +20,40 @@ _FEWEST_TO_LEAVE_ONE = 5
 """With fewer sizes, leaving one out leaves too few to say anything."""
 _FEWEST_TO_SEE_NOISE = 6
 """With fewer sizes, a curve does not show the noise between its training runs."""
+_TOGETHER = 250
+"""Most curves of a batch. In a larger one a step of the search touches more memory than a processor keeps at hand, and
+batches are what processes share out."""
+
+_T = TypeVar("_T")
+
+
+class Each(Protocol):
+    """Calls a function once with each of some arguments, and gives the answers in their order."""
+
+    def __call__(self, function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], /) -> Iterable[_T]:
+        """The function is one of a module, and it, its arguments and answers can be pickled."""
+        ...
+
+
+def one_by_one(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]], /) -> Iterable[_T]:
+    """One call after the other, see `Each`."""
+    return (function(*one) for one in arguments)
+
+
+class Kind(NamedTuple):
+    """What curves have in common that are tested together."""
+
+    sizes: int
+    """How many sizes they have."""
+    decades: bool
+    """The axis counts in decades."""
+    alone: bool
+    """No size has several runs; with some of them a curve shows the noise between them itself."""
+
+    def lone_run_sd(self, run_sd: float | None) -> float | None:
+        """Noise between runs to assume where curves cannot show theirs; None when they can."""
+        assumed = self.alone and self.sizes < _FEWEST_TO_SEE_NOISE and (run_sd or 0.0) < LONE_RUN_SD
+        return LONE_RUN_SD if assumed else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,29 +97,36 @@ class Member:
         return below if below < len(partner.points) else 0
 
 
-def tested(curves: Sequence[Curve], run_sd: float | None, tell: Callable[[str], None]) -> list[Member]:
+def tested(curves: Sequence[Curve], run_sd: float | None, tell: Callable[[str], None], each: Each) -> list[Member]:
     """The tests on every curve, in the order of the curves.
 
     Args:
         curves: of any number of sizes; those with equally many are tested together.
         run_sd: standard deviation between training runs at a score of one half.
-        tell: is told of every batch.
+        tell: is told what is tested.
+        each: calls the tests of each batch.
     """
+    countables = [place for place, curve in enumerate(curves) if countable(curve)]
+    batches = list(in_batches(countables, [_kind(curves[place]) for place in countables]))
+    arguments = [
+        (counts_of([curves[place] for place in places], run_sd=run_sd), kind.decades, kind.lone_run_sd(run_sd))
+        for kind, places in batches
+    ]
     members: dict[int, Member] = {}
-    batches: dict[tuple[int, bool, bool], list[int]] = {}
-    for place, curve in enumerate(curves):
-        if countable(curve):
-            batches.setdefault(_kind(curve), []).append(place)
-        else:
-            members[place] = Member(curve=curve, tests=weigh_alone(curve), index=0)
-    for (sizes, decades, alone), places in batches.items():
-        tell(f"tests on {counted(len(places), 'curve')} of {sizes} points, {len(members)} of {len(curves)} done")
-        counts = counts_of([curves[place] for place in places], run_sd=run_sd)
-        tests = weigh(counts, decades=decades, lone_run_sd=_lone_run_sd(sizes, run_sd) if alone else None)
-        tests = replace(tests, unit=np.array([curves[place].metric.best or 1.0 for place in places]))
+    for (kind, places), tests in zip(batches, each(_weighed, arguments), strict=True):
+        tell(f"tests on {counted(len(places), 'curve')} of {kind.sizes} points, {len(members)} of {len(curves)} done")
+        units = np.array([curves[place].metric.best or 1.0 for place in places])
+        of_batch = replace(tests, unit=units)
         for index, place in enumerate(places):
-            members[place] = Member(curve=curves[place], tests=tests, index=index)
-    return [members[place] for place in range(len(curves))]
+            members[place] = Member(curve=curves[place], tests=of_batch, index=index)
+    return [
+        members.get(place) or Member(curve=curve, tests=weigh_alone(curve), index=0)
+        for place, curve in enumerate(curves)
+    ]
+
+
+def _weighed(counts: Counts, decades: bool, lone_run_sd: float | None) -> CurveTests:
+    return weigh(counts, decades=decades, lone_run_sd=lone_run_sd)
 
 
 def leave_one_out_flips(
@@ -93,6 +135,7 @@ def leave_one_out_flips(
     levels: Levels,
     run_sd: float | None,
     tell: Callable[[str], None],
+    each: Each,
 ) -> list[tuple[Flip, ...] | None]:
     """For each curve the sizes without which its label would be another, before its partner is considered.
 
@@ -103,55 +146,68 @@ def leave_one_out_flips(
         decisions: what they show with all their sizes.
         levels: the largest p of each test that is significant.
         run_sd: standard deviation between training runs at a score of one half.
-        tell: is told of every batch.
+        tell: is told what is tested.
+        each: calls the tests of each batch.
     """
+    enough = [
+        place
+        for place, one in enumerate(members)
+        if one.tests.counts is not None and len(one.curve.points) >= _FEWEST_TO_LEAVE_ONE
+    ]
+    batches = list(in_batches(enough, [_kind(members[place].curve) for place in enough]))
+    arguments = []
+    for kind, places in batches:
+        some = [members[place] for place in places]
+        counts = stacked([one for member in some if (one := member.counts)])
+        noise = np.array([one.tests.dispersion[one.index] for one in some])
+        arguments.append((counts, noise, kind.decades, kind.lone_run_sd(run_sd), levels.jump))
     found: list[tuple[Flip, ...] | None] = [None] * len(members)
-    batches: dict[tuple[int, bool, bool], list[int]] = {}
-    for place, one in enumerate(members):
-        if one.tests.counts is not None and len(one.curve.points) >= _FEWEST_TO_LEAVE_ONE:
-            batches.setdefault(_kind(one.curve), []).append(place)
-    for (sizes, decades, alone), places in batches.items():
-        tell(f"the same without each point, {counted(len(places), 'curve')} of {sizes} points")
-        lone_run_sd = _lone_run_sd(sizes, run_sd) if alone else None
-        decisions_without = _without_each_size(
-            [members[place] for place in places], levels, lone_run_sd, decades=decades
-        )
-        for place, without in zip(places, decisions_without, strict=True):
-            models, label = members[place].curve.names, decisions[place].label
+    for (kind, places), tests in zip(batches, each(_weighed_without_each, arguments), strict=True):
+        tell(f"the same without each point, {counted(len(places), 'curve')} of {kind.sizes} points")
+        for index, place in enumerate(places):
+            curve, label = members[place].curve, decisions[place].label
+            without = _decisions_without(tests, index, curve, levels)
             found[place] = tuple(
-                Flip(model, other.label) for model, other in zip(models, without, strict=True) if other.label != label
+                Flip(model, other.label)
+                for model, other in zip(curve.names, without, strict=True)
+                if other.label != label
             )
     return found
 
 
-def _without_each_size(
-    members: Sequence[Member], levels: Levels, lone_run_sd: float | None, *, decades: bool
-) -> list[list[Decision]]:
-    """For each of some curves of equally many sizes, the decisions without the first size, the second, and so on.
+def _weighed_without_each(
+    counts: Counts, noise: Array, decades: bool, lone_run_sd: float | None, needed: float
+) -> CurveTests:
+    """The tests on all curves without their first size, then on all without their second, and so on: one batch.
 
-    The arguments are those of `leave_one_out_flips` and `weigh`.
+    The arguments are those of `weigh`; the noise is that of the whole curves.
     """
-    counts = stacked([one for member in members if (one := member.counts)])
     sizes = counts.sizes
-    # All curves without their first size, then all without their second, and so on: one batch.
-    kept = np.array([np.delete(np.arange(sizes), left_out) for left_out in range(sizes)])
-    x, k, n = (np.concatenate([values[:, rest] for rest in kept]) for values in (counts.x, counts.k, counts.n))
+    x, k, n = (
+        np.concatenate([np.delete(values, left_out, axis=1) for left_out in range(sizes)])
+        for values in (counts.x, counts.k, counts.n)
+    )
     fewer = Counts(x=x, k=k, n=n, chance=np.tile(counts.chance, sizes))
-    tests = weigh(
+    return weigh(
         fewer,
         foresee=worth_extrapolating(fewer, PRACTICAL_EFFECT),
         jumps=False,
         decades=decades,
-        noise=np.tile([one.tests.dispersion[one.index] for one in members], sizes),
+        noise=np.tile(noise, sizes),
         lone_run_sd=lone_run_sd,
-        needed=levels.jump,
+        needed=needed,
     )
 
-    def without(place: int, left_out: int) -> Decision:
-        index = left_out * len(members) + place
-        return decide(tests, index, members[place].curve.estimates[kept[left_out][-1]].n_known, levels)
 
-    return [[without(place, left_out) for left_out in range(sizes)] for place in range(len(members))]
+def _decisions_without(tests: CurveTests, index: int, curve: Curve, levels: Levels) -> list[Decision]:
+    """What one curve of `_weighed_without_each` shows without its first size, its second, and so on."""
+    sizes = len(curve.points)
+    curves = len(tests.unit) // sizes
+    known = [estimate.n_known for estimate in curve.estimates]
+    return [
+        decide(tests, left_out * curves + index, known[-2 if left_out == sizes - 1 else -1], levels)
+        for left_out in range(sizes)
+    ]
 
 
 def none_if_nan(value: float) -> float | None:
@@ -159,14 +215,21 @@ def none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _kind(curve: Curve) -> tuple[int, bool, bool]:
-    """What curves share that are tested together: number of sizes, an axis of decades, and no several runs of a size.
+def in_batches(places: Sequence[int], kinds: Sequence[_T]) -> Iterator[tuple[_T, list[int]]]:
+    """Places of one kind together, at most `_TOGETHER` of them.
 
-    With several runs of its sizes a curve shows the noise between them itself.
+    Args:
+        places: places of curves.
+        kinds: the kind of each of them.
     """
-    return (len(curve.points), curve.scale != "loss", curve.noise is None or not curve.noise.known)
+    alike: dict[_T, list[int]] = {}
+    for place, kind in zip(places, kinds, strict=True):
+        alike.setdefault(kind, []).append(place)
+    for kind, some in alike.items():
+        for first in range(0, len(some), _TOGETHER):
+            yield kind, some[first : first + _TOGETHER]
 
 
-def _lone_run_sd(sizes: int, run_sd: float | None) -> float | None:
-    """Noise between runs to assume where curves of so many sizes cannot show theirs; None when they can."""
-    return LONE_RUN_SD if sizes < _FEWEST_TO_SEE_NOISE and (run_sd or 0.0) < LONE_RUN_SD else None
+def _kind(curve: Curve) -> Kind:
+    alone = curve.noise is None or not curve.noise.known
+    return Kind(sizes=len(curve.points), decades=curve.scale != "loss", alone=alone)

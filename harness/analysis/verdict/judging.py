@@ -13,7 +13,7 @@ from harness.analysis.curves import Curve, neighbours_joined
 from harness.analysis.growth import assumed_run_sd
 from harness.analysis.stats import ALPHA, Array, benjamini_hochberg, detectable_effect, minimum_detectable_effect
 from harness.analysis.verdict.artefact import partner_trends, twins_of
-from harness.analysis.verdict.batches import Member, leave_one_out_flips, none_if_nan, tested
+from harness.analysis.verdict.batches import Each, Member, leave_one_out_flips, none_if_nan, one_by_one, tested
 from harness.analysis.verdict.curve_tests import ALPHA_EXT
 from harness.analysis.verdict.onsets import onsets
 from harness.analysis.verdict.over_runs import presence
@@ -43,6 +43,7 @@ def judge(
     seed: int = 0,
     together: bool = True,
     tell: Callable[[str], None] = lambda text: None,
+    each: Each = one_by_one,
 ) -> tuple[Judged, ...]:
     """Every headline curve with its verdict, in the order given.
 
@@ -88,6 +89,7 @@ def judge(
         seed: seed of the redrawing.
         together: correct over all curves; False takes each as a study of its own.
         tell: is told what is being done, in words, as often as there is something new.
+        each: calls what takes long, batch by batch; the answers are the same whoever calls it.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"family": "mine", "task": "sums", "metric": "acc", "n_shot": 0, "chance": 0.25, "n": 200,
@@ -103,13 +105,13 @@ def judge(
     partners = _partners(given)
     most = max((len(curve.points) for curve in headlines), default=0)
     tell(f"judging {counted(len(headlines), 'curve')} of up to {most} points")
-    members = tested([neighbours_joined(c) for c in headlines], run_sd, tell)
+    members = tested([neighbours_joined(c) for c in headlines], run_sd, tell, each)
     beside_whole = [partners.get(curve.setting) for curve in headlines]
     beside = [partner and neighbours_joined(partner) for partner in beside_whole]
     corrected = _all_corrected(members, together=together)
     levels = Levels(*(test.level for test in corrected))
     decisions = [decide(m.tests, m.index, m.curve.estimates[-1].n_known, levels) for m in members]
-    changes = leave_one_out_flips(members, decisions, levels, run_sd, tell)
+    changes = leave_one_out_flips(members, decisions, levels, run_sd, tell, each)
     sizes_below = [
         member.partner_sizes_below(found, partner) if partner else 0
         for member, found, partner in zip(members, decisions, beside, strict=True)
@@ -134,7 +136,7 @@ def judge(
         for found, test, other, change, member in zip(decisions, twin_tests, of_twin, changes, members, strict=True)
     ]
     tell("where each ability sets in, from redrawn curves")
-    found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed))
+    found_onsets = onsets(members, decisions, draws, np.random.default_rng(seed), each)
     evidence = [
         _evidence(member, found, q, run_sd, twin)
         for member, found, twin, *q in zip(members, decisions, twin_tests, *(test.q for test in corrected), strict=True)

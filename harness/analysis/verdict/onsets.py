@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from harness.analysis.growth import (
     CANDIDATES,
     FEWEST_TO_EXTRAPOLATE,
     Counts,
+    Fits,
     documents_of,
     redrawn_counts,
     redrawn_scores,
@@ -20,9 +22,9 @@ from harness.analysis.growth import (
 from harness.analysis.stats import Array
 from harness.analysis.stats.distributions import norm
 from harness.analysis.stats.distributions import t as student
-from harness.analysis.verdict.batches import Member
+from harness.analysis.verdict.batches import Each, Member, in_batches
 from harness.analysis.verdict.thresholds import Crossings, bracketed, crossings
-from harness.analysis.verdict.types import NOT_ABOVE_CHANCE, Decision, Label, Onset
+from harness.analysis.verdict.types import NOT_ABOVE_CHANCE, CurveTests, Decision, Label, Onset
 
 _MOST_WIDENED = 3.0
 """Largest factor by which a dispersion known from few sizes is enlarged."""
@@ -32,7 +34,11 @@ _RISING: frozenset[Label] = frozenset({"emergent", "metric-artefact", "smooth"})
 
 
 def onsets(
-    members: Sequence[Member], decisions: Sequence[Decision], draws: int, rng: np.random.Generator
+    members: Sequence[Member],
+    decisions: Sequence[Decision],
+    draws: int,
+    rng: np.random.Generator,
+    each: Each,
 ) -> list[Onset | None]:
     """Where each rising ability passes chance by the practical effect; None for one that does not rise.
 
@@ -41,53 +47,89 @@ def onsets(
         decisions: what they show.
         draws: how many redrawn curves stand behind each interval; 0 leaves the intervals open.
         rng: source of chance for the redrawing.
+        each: looks for the places of each batch.
     """
+    # A form with two parameters needs four sizes to be weighed against another.
+    rising = [
+        place
+        for place, (one, said) in enumerate(zip(members, decisions, strict=True))
+        if said.label in _RISING and one.tests.counts is not None and len(one.curve.points) >= FEWEST_TO_EXTRAPOLATE
+    ]
+    batches = [places for _, places in in_batches(rising, [len(members[place].curve.points) for place in rising])]
+    # The first batch has the source itself, so that what others are judged beside a few curves does not move theirs.
+    rngs = [rng, *(rng.spawn(len(batches) - 1) if len(batches) > 1 else [])]
+    asked = [_asked([members[p] for p in places], draws, own) for places, own in zip(batches, rngs, strict=False)]
     found: list[Onset | None] = [None] * len(members)
-    batches: dict[int, list[int]] = {}
-    for place, (one, said) in enumerate(zip(members, decisions, strict=True)):
-        # A form with two parameters needs four sizes to be weighed against another.
-        if said.label in _RISING and one.tests.counts is not None and len(one.curve.points) >= FEWEST_TO_EXTRAPOLATE:
-            batches.setdefault(len(one.curve.points), []).append(place)
-    for places in batches.values():
-        for place, onset in zip(places, _onsets([members[place] for place in places], draws, rng), strict=True):
+    for places, of_batch in zip(batches, each(_crossed, asked), strict=True):
+        foot, half = of_batch
+        for index, place in enumerate(places):
             below = NOT_ABOVE_CHANCE in (decisions[place].qualifier or "").split()
+            scale = members[place].curve.scale
+            onset = Onset(*_places(foot, index, scale), foot.form[index], *_places(half, index, scale))
             # what is not shown to pass chance at any size passes no level above it anywhere
             found[place] = onset._replace(at=None, low=None, high=None) if below else onset
     return found
 
 
-def _onsets(members: Sequence[Member], draws: int, rng: np.random.Generator) -> list[Onset]:
-    """Onsets of curves of equally many sizes."""
+def _asked(members: Sequence[Member], draws: int, rng: np.random.Generator) -> tuple[Any, ...]:
+    """The arguments of `_crossed` for curves of equally many sizes."""
     counts = stacked([one for member in members if (one := member.counts)])
     level = counts.chance + np.array([one.tests.effect[one.index] for one in members])
     spread = np.array([[_spread(one.tests.dispersion[one.index], one.tests.freedom[one.index])] for one in members])
+    fits = _fits(members)
+    levels = (level, _halfway(counts, fits.values()))
+    starts = {name: of_form.theta for name, of_form in fits.items()}
+    return counts, spread, levels, starts, [_documents(member.curve) for member in members], draws, rng
+
+
+def _crossed(
+    counts: Counts,
+    spread: Array,
+    levels: Sequence[Array],
+    starts: Mapping[str, Array],
+    documents: Sequence[tuple[Array, Array] | None],
+    draws: int,
+    rng: np.random.Generator,
+) -> list[Crossings]:
+    """Where curves of equally many sizes rise through each of some levels.
+
+    Args:
+        counts: the curves.
+        spread: how much wider than binomial to redraw each, (B, 1).
+        levels: scores to be reached, each (B,).
+        starts: for each form the parameters from which its fit starts, (B, p).
+        documents: what `_documents` knows of each curve.
+        draws: how many redrawn curves stand behind each interval.
+        rng: source of chance for the redrawing.
+    """
     wary = Counts(x=counts.x, k=counts.k / spread, n=counts.n / spread, chance=counts.chance)
-    redrawn = _redrawn([one.curve for one in members], wary, draws, rng) if draws else None
-    starts = {
-        name: np.stack([one.tests.fits[name].theta[one.index] for one in members]) for name in members[0].tests.fits
-    }
-    levels = (level, np.array([_halfway(one) for one in members]))
+    redrawn = _redrawn(documents, wary, draws, rng) if draws else None
     found = crossings(wary, levels, redrawn, rng, starts=starts)
-    foot, half = (_with_points(crossed, counts, reached) for crossed, reached in zip(found, levels, strict=True))
-    return [
-        Onset(*_places(foot, index, one.curve.scale), foot.form[index], *_places(half, index, one.curve.scale))
-        for index, one in enumerate(members)
-    ]
+    return [_with_points(crossed, counts, reached) for crossed, reached in zip(found, levels, strict=True)]
 
 
-def _halfway(one: Member) -> float:
-    """The score halfway from the floor to the largest size, by the form that describes the curve best.
+def _fits(members: Sequence[Member]) -> dict[str, Fits]:
+    """Each form as it was fitted to the curves, which may be of several batches of tests."""
+    first, batches = dict[int, int](), list[CurveTests]()
+    for one in members:
+        if id(one.tests) not in first:
+            first[id(one.tests)] = sum(len(tests.unit) for tests in batches)
+            batches.append(one.tests)
+    chosen = [first[id(one.tests)] + one.index for one in members]
+    return {name: Fits.joined([tests.fits[name] for tests in batches]).rows(chosen) for name in batches[0].fits}
+
+
+def _halfway(counts: Counts, fits: Iterable[Fits]) -> Array:
+    """The score halfway from the floor to the largest size, by the form that describes each curve best, (B,).
 
     The floor is chance, or the score of the smallest size where that is higher.
     """
-    counts = one.counts
-    assert counts is not None
-    able = [fits for name, fits in one.tests.fits.items() if name in CANDIDATES]
-    best = min(able, key=lambda fits: float(fits.aicc(counts.sizes)[one.index])).rows([one.index])
-    smallest, largest = best.mean(best.ends)[0]
-    floor = max(float(counts.chance[0]), float(smallest))
+    able = [of_form for of_form in fits if of_form.form.name in CANDIDATES]
+    best = np.stack([of_form.aicc(counts.sizes) for of_form in able]).argmin(axis=0)
+    ends = np.stack([of_form.mean(of_form.ends) for of_form in able])[best, np.arange(len(counts))]
+    floor = np.maximum(counts.chance, ends[:, 0])
     # A curve that ends below its floor is not called rising; the level must be above chance all the same.
-    return max(floor + (float(largest) - floor) / 2, float(counts.chance[0]) + _LEAST_RISE)
+    return np.asarray(np.maximum(floor + (ends[:, 1] - floor) / 2, counts.chance + _LEAST_RISE))
 
 
 def _with_points(crossed: Crossings, counts: Counts, level: Array) -> Crossings:
@@ -117,17 +159,26 @@ def _spread(dispersion: float, freedom: int) -> float:
     return float(dispersion * min((student.ppf(0.975, freedom) / norm.ppf(0.975)) ** 2, _MOST_WIDENED))
 
 
-def _redrawn(curves: Sequence[Curve], counts: Counts, draws: int, rng: np.random.Generator) -> Array:
+def _documents(curve: Curve) -> tuple[Array, Array] | None:
+    """Scores of single documents as shares of the best, and how many documents they are worth at each size, (m,)."""
+    best = curve.metric.best
+    if curve.items is None or not best or curve.items.min() < 0 or curve.items.max() > best:
+        return None
+    return curve.items / best, documents_of([curve])[0]
+
+
+def _redrawn(
+    documents: Sequence[tuple[Array, Array] | None], counts: Counts, draws: int, rng: np.random.Generator
+) -> Array:
     """Successes of redrawn curves: drawn from documents and seeds where these are known, otherwise from the counts.
 
     Either way they scatter as widely as the (discounted) counts do, because what documents alone do not explain is
     noise between runs.
     """
     drawn = redrawn_counts(counts, draws, rng)
-    for index, curve in enumerate(curves):
-        best = curve.metric.best
-        if curve.items is not None and best and curve.items.min() >= 0 and curve.items.max() <= best:
-            of_documents = 1 / documents_of([curve])[0]
-            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[index] - of_documents, 0.0))
-            drawn[index] = redrawn_scores(curve.items / best, draws, rng, run_sd=run_sd) * counts.n[index]
+    for index, known in enumerate(documents):
+        if known is not None:
+            scores, worth = known
+            run_sd = 0.5 * np.sqrt(np.maximum(1 / counts.n[index] - 1 / worth, 0.0))
+            drawn[index] = redrawn_scores(scores, draws, rng, run_sd=run_sd) * counts.n[index]
     return drawn

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from harness.analysis.curves import Curve, curves
 from harness.analysis.curves.table import table_curves
-from harness.analysis.verdict import Judged, Verdict, evidence_texts, judge, judge_each, to_json
+from harness.analysis.verdict import Judged, Verdict, batches, evidence_texts, judge, judge_each, to_json
 from tests.builders import SIZES, failed, grown
 from tests.builders import cell as cell_of
 from tests.builders import model as model_of
@@ -55,6 +58,21 @@ def test_a_curve_among_many_flat_ones_must_show_more() -> None:
     assert alone.evidence.p_trend == among.evidence.p_trend == each.evidence.q_trend
     assert alone.label != among.label
     assert each.label == alone.label
+
+
+def test_who_calls_the_tests_of_many_curves_changes_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "_TOGETHER", 3)
+    drawn = several(STEP, RISE, FLAT, FALL, TWO, BREAK, HIGH, STEP)
+    calls: list[int] = []
+
+    def elsewhere(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], /) -> list[Any]:
+        calls.append(len(arguments))
+        sent = pickle.loads(pickle.dumps((function, arguments)))  # as another process gets them
+        return [pickle.loads(pickle.dumps(sent[0](*one))) for one in reversed(sent[1])][::-1]
+
+    apart = judge(drawn, draws=20, each=elsewhere)
+    assert [row.verdict for row in apart] == [row.verdict for row in judge(drawn, draws=20)]
+    assert calls == [3, 3, 2]
 
 
 def test_the_one_point_that_carries_a_verdict_is_named() -> None:
