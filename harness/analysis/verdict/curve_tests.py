@@ -59,8 +59,8 @@ def weigh(
     Args:
         counts: the curves, documents already discounted for the noise between runs.
         foresee: curves worth extrapolating, (B,); None extrapolates all.
-        jumps: compute `p_sharp`, which qualifies a verdict but decides none, and compute `p_jump` also where it
-            decides none. Without this, a `p_jump` that is not significant may be smaller than the exact one.
+        jumps: compute `p_sharp`, which qualifies a verdict but decides none, and an exact `p_jump` everywhere. Without
+            this, a `p_jump` that is not significant may be smaller than the exact one.
         needed: largest `p_jump` that is significant, where `jumps` are not asked for.
         decades: positions are log10 of a scale, so that widths in decades have a meaning.
         noise: dispersion of each curve where it is known already, (B,); None estimates it.
@@ -202,10 +202,8 @@ def _extrapolated(
     if jumps and decades:
         p_sharp[chosen] = sharp(some).p
     if decades:
-        unforeseen = np.maximum(surprise.p, p_ext_noise[chosen]) < ALPHA_EXT
-        asked = np.flatnonzero(np.full(len(chosen), jumps) | ~unforeseen)
-        broken = narrow(some.rows(asked), PRACTICAL_EFFECT, needed=math.inf if jumps else math.nextafter(needed, 1.0))
-        p_jump[chosen[asked]], jump_held_out[chosen[asked]] = broken.p, broken.held_out
+        broken = narrow(some, PRACTICAL_EFFECT, needed=math.inf if jumps else math.nextafter(needed, 1.0))
+        p_jump[chosen], jump_held_out[chosen] = broken.p, broken.held_out
     return found
 
 

@@ -159,6 +159,6 @@ def test_of_one_size_or_of_sizes_all_alike_there_is_no_trend() -> None:
 def test_a_jump_is_as_significant_when_only_p_up_to_the_level_are_exact(level: float) -> None:
     some = counts([FLAT, RISE, STEP, TWO, BREAK, FALL, HIGH])
     exact, rough = weigh(some).p_jump, weigh(some, jumps=False, needed=level).p_jump
-    asked = ~np.isnan(rough)
-    assert asked.any()
-    assert (rough[asked] <= level).tolist() == (exact[asked] <= level).tolist()
+    # A curve whose largest sizes nothing foresees is asked as well: among many curves that alone may not be enough.
+    assert np.isnan(rough).tolist() == np.isnan(exact).tolist()
+    assert (rough <= level).tolist() == (exact <= level).tolist()
