@@ -360,6 +360,21 @@ def test_for_a_terminal_settings_go_down_and_models_across() -> None:
     assert rows[2][1:] == ["0.250", "0.500"]
 
 
+def test_for_a_terminal_training_runs_of_a_size_share_a_column_of_means() -> None:
+    def trained(run: str, rights: tuple[int, ...]) -> list[CellResult]:
+        named = [(r, replace(r.cell.model, name=f"{r.cell.model.name}-run{run}", run=run)) for r in grown(rights)]
+        return [replace(r, cell=replace(r.cell, model=own)) for r, own in named]
+
+    table = wide_table([*trained("1", (50, 100)), *trained("2", (100, 150)), *trained("3", (150,))])
+    head, rows = across(table)
+    assert head == ["", "toy-1000-run1", "toy-4000-run1"]
+    assert [row[0] for row in rows[:3]] == ["params", "trainings", "mean_normalized"]
+    assert rows[1][1:] == ["3", "2"]
+    assert rows[3][1:] == ["0.500", "0.625"]
+    assert "trainings" not in table.columns
+    assert [row[0] for row in across(wide_table(trained("1", (50,))))[1]][:2] == ["params", "mean_normalized"]
+
+
 def test_training_runs_of_a_size_have_a_row_each_that_names_them() -> None:
     runs = [
         replace(r, cell=replace(r.cell, model=replace(r.cell.model, run=run)))

@@ -35,7 +35,7 @@ def command(
         typer.Option(
             "--format",
             help="Format; by the name of the file unless told, and csv on stdout; text is for a terminal: a line per "
-            "setting, a column per model.",
+            "setting, a column per model, in which the training runs of one size share one.",
         ),
     ] = None,
     profile: Annotated[

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from numbers import Real
 
+import numpy as np
 import pandas as pd
 
 from harness.leaderboard.board import MODEL_COLUMNS
@@ -14,6 +15,9 @@ from harness.wording import defused, markdown, number, score, visible_json
 
 _AMOUNTS = frozenset({"params", "params_non_embedding", "params_active", "tokens", "flops"})
 """Columns that people read as in names of models: 1.9M."""
+_OF_A_TRAINING = frozenset({"model", "revision", "run"})
+"""Columns in which the training runs of one size differ."""
+_TRAININGS = "trainings"
 _LONG_NUMBER = 10_000
 _LARGEST_SCORE = 1000
 """From here on a number of a table is no score but FLOPs, seconds or tokens."""
@@ -59,10 +63,39 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def across(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of a wide table with a line per setting and a column per model, as it fits a terminal."""
-    head, table = ["", *names_apart(table)], with_sources(table)
-    shown = ["params", AVERAGE, *(name for name in table.columns if name not in (*MODEL_COLUMNS, AVERAGE))]
+    """Head and rows of a wide table with a line per setting and a column per model, as it fits a terminal.
+
+    Training runs of one size share a column, with the means of their scores.
+    """
+    table = _over_trainings(with_sources(table))
+    head = ["", *names_apart(table)]
+    shown = ["params", *({_TRAININGS} & {*table.columns}), AVERAGE]
+    shown += [name for name in table.columns if name not in (*MODEL_COLUMNS, *shown)]
     return head, [[str(name), *(_text(value, str(name)) for value in table[name])] for name in shown]
+
+
+def _over_trainings(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each size, under the name of its first training, and how many trainings it has, if one has several.
+
+    A setting that some trainings lack is averaged over the others. The average over settings is missing where one
+    training has none.
+    """
+    alike = [*(name for name in MODEL_COLUMNS if name not in _OF_A_TRAINING), *({SOURCE} & {*table.columns})]
+    scores = [name for name in table.columns if name not in (*MODEL_COLUMNS, *alike)]
+    of_size = table.groupby(alike, dropna=False, sort=False).ngroup()
+    runs = table.groupby(of_size)["run"]
+    told_apart = runs.transform("nunique") == runs.transform("size")
+    sizes = table.groupby(np.where(told_apart, of_size, -1 - np.arange(len(table))), sort=False)
+    trainings = sizes.size().to_numpy()
+    if not (trainings > 1).any():
+        return table
+    means = sizes[scores].mean()
+    means[AVERAGE] = sizes[AVERAGE].agg(lambda values: values.mean(skipna=False))
+    shown = sizes.head(1).copy()
+    shown[scores] = means[scores].to_numpy()
+    shown["run"] = shown["run"].where(trainings == 1)
+    shown[_TRAININGS] = trainings
+    return shown
 
 
 def as_text(ranked: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
