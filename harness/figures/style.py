@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
+from functools import cache
+
 import plotly.graph_objects as go
 
 from harness.wording import visible
@@ -29,6 +34,9 @@ FONT_SIZE = 12.5
 """Size of letters in pixels, unless something is set larger."""
 TITLED, UNTITLED = 70, 36
 """Room above the plot in pixels, with and without a title."""
+_ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+_LEFTWARD = re.compile(r"<(?:[<^.]*<)?\^*")
+"""From the first letter that runs to the left up to the last, without one between them that runs to the right."""
 _LETTERS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"})
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
@@ -36,10 +44,36 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 def literal(text: str) -> str:
     """Foreign text as plotly shows it letter by letter, wherever plotly takes text: no tag, no link, no formula.
 
+    Words of a script that runs to the left are isolated, so that numbers and names beside them stay where they were
+    written (Unicode Standard Annex 9, section 2.4).
+
     >>> literal("<b>a</b> & $x^2$")
     '&lt;b&gt;a&lt;/b&gt; &amp; &#36;x^2&#36;'
+    >>> [hex(ord(letter)) for letter in literal("אב 1")]
+    ['0x2068', '0x5d0', '0x5d1', '0x2069', '0x20', '0x31']
     """
-    return visible(text).translate(_LETTERS)
+    return _isolated(visible(text)).translate(_LETTERS)
+
+
+def _isolated(text: str) -> str:
+    if text.isascii():
+        return text
+    runs = [found.span() for found in _LEFTWARD.finditer("".join(map(_runs, text)))]
+    for begin, end in reversed(runs):
+        text = f"{text[:begin]}{_ISOLATE}{text[begin:end]}{_END}{text[end:]}"
+    return text
+
+
+@cache
+def _runs(letter: str) -> str:
+    """How a character runs: to the left, as the one before it (a mark), to the right, or as what is around it."""
+    kind = unicodedata.bidirectional(letter)
+    return "<" if kind in ("R", "AL", "AN") else "^" if kind == "NSM" else ">" if kind == "L" else "."
+
+
+def plain(text: str) -> str:
+    """What was made `literal`, as it was."""
+    return html.unescape(text).replace(_ISOLATE, "").replace(_END, "")
 
 
 def layout(title: str, *, height: int) -> dict[str, object]:

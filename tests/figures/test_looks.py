@@ -1,5 +1,6 @@
 """What makes a figure readable: colours that stand out and stand for one family, axes that do not blow up noise."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from harness import figures
 from harness.analysis.verdict import CurveRow, Study, study
 from harness.figures.lines import grey_families, lines_of
-from harness.figures.style import COLOURS, DASHES, GREY
+from harness.figures.static.text import text_width
+from harness.figures.style import COLOURS, DASHES, GREY, literal, plain
 from harness.records import CellResult
 from harness.report.page import STYLE
 from harness.specs import MetricSpec
@@ -217,3 +219,20 @@ def test_beside_a_verdict_stands_whether_the_smooth_metric_improves_earlier() ->
     ):
         figure = figures.sharp_and_smooth(study(grown(late, smooth=smooth)).judged)
         assert [note.text.replace("<br>", " ") for note in figure.layout.annotations][1] == words
+
+
+@pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("עברית 1.9M, 2-shot", ["עברית"]),
+        ("نموذج ٣: acc", ["نموذج ٣"]),
+        ("of שתי מילים (12) and אחת", ["שתי מילים", "אחת"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("naïve 日本語 <b>", []),
+    ],
+)
+def test_words_that_run_to_the_left_stand_by_themselves(text: str, runs: list[str]) -> None:
+    shown = literal(text)
+    assert re.findall("\u2068(.*?)\u2069", shown) == runs
+    assert plain(shown) == text
+    assert text_width(shown, 10) <= 9 * len(text)

@@ -13,7 +13,7 @@ USUAL = f'font-size="{FONT_SIZE}" text-anchor="middle" fill="{INK}"'
 """Attributes of the root of a picture, which its texts have unless they say otherwise."""
 _TAG = re.compile(r"</?b>")
 _NARROW, _WIDE = frozenset("iIjlftr.,:;'|!()[]{} /-"), frozenset("mwMWGOQ%@&")
-_WIDTHS = {"narrow": 0.32, "usual": 0.57, "wide": 0.84, "full": 1.0}
+_WIDTHS = {"narrow": 0.32, "usual": 0.57, "foreign": 0.7, "wide": 0.84, "full": 1.0}
 """Widths of characters of a sans-serif font, in units of its size; a little more than Helvetica's."""
 
 
@@ -33,8 +33,12 @@ def text_width(text: str, size: float) -> float:
 
 
 def _width(letter: str) -> float:
+    if unicodedata.category(letter) == "Cf":
+        return 0.0  # what tells in which direction text runs has no shape
     if unicodedata.east_asian_width(letter) in "WF":
         return _WIDTHS["full"]
+    if unicodedata.bidirectional(letter) in ("R", "AL"):
+        return _WIDTHS["foreign"]
     return _WIDTHS["narrow" if letter in _NARROW else "wide" if letter in _WIDE else "usual"]
 
 
