@@ -38,7 +38,8 @@ MIXTURE: dict[str, float] = {
 STAGES: tuple[tuple[float, Mapping[str, float]], ...] = (
     (0.1, MIXTURE | {"one_hop": 250.0}),
     (0.22, MIXTURE | {"skill_shift": 100.0, "skill_halves": 70.0, "one_hop": 30.0, "addition": 30.0}),
-    (0.68, MIXTURE),
+    (0.06, MIXTURE | {"entities": 80.0, "relations": 40.0, "addition": 40.0}),
+    (0.62, MIXTURE),
 )
 """The text from beginning to end: shares of its tokens, and the mixture of each. What has to be found out in one piece
 comes first and nearly alone, because models of this size then find it out within some hundred thousand tokens, and

@@ -51,8 +51,9 @@ SIZES = {
     for size in (
         Size(name="2k", width=4, layers=1, hidden=12, runs=5),
         Size(name="5k", width=8, layers=1, hidden=24, runs=5),
+        Size(name="8k", width=12, layers=1, hidden=36, runs=5),
         Size(name="12k", width=16, layers=1, hidden=48, runs=5),
-        Size(name="26k", width=28, layers=1, hidden=104, runs=5),
+        Size(name="26k", width=32, layers=1, hidden=60, runs=5),
         Size(name="43k", width=40, layers=1, hidden=136, runs=5),
         Size(name="60k", width=48, layers=1, hidden=180, runs=5),
         Size(name="108k", width=48, layers=3, hidden=128, runs=5),

@@ -36,6 +36,8 @@ def pack(tokenizer: PreTrainedTokenizerFast, documents: Iterable[TrainingDocumen
     """The first ``n_rows`` full rows of the documents, in order of completion."""
     ids = np.zeros((n_rows, CONTEXT), np.uint16)
     kinds = np.full((n_rows, CONTEXT), PADDING, np.uint8)
+    if not n_rows:
+        return Rows(ids, kinds)
     open_rows: list[list[tuple[int, int]]] = [[] for _ in range(_N_OPEN)]
     filled = 0
     for tokens in _encoded(tokenizer, documents):

@@ -138,7 +138,7 @@ def test_the_written_file_passes_check_and_runs(emergence: Emergence, place: Pat
     assert models((place / "runs/mine.yaml").read_text(), "path") == [("toy/checkpoint-10",), ("toy/checkpoint-20",)]
     assert emergence("check", "runs/mine.yaml").code == 0
     family = load_catalog([place / "runs/mine.yaml"]).family("mine")
-    assert [(m.params, m.params_non_embedding) for m in family.models] == [(11568, 3376), (26292, 11956)]
+    assert [(m.params, m.params_non_embedding) for m in family.models] == [(11568, 3376), (26336, 9952)]
     asked = ("--task", "add_2", "--shots", "0", "--limit", "2", "--engine", "simulated", "--executor", "inline")
     done = emergence("run", "--include-path", "runs/mine.yaml", "--family", "mine", *asked)
     assert (done.code, "2 cells evaluated, 0 failed" in done.err) == (0, True)

@@ -10,7 +10,8 @@ from tests.builders.commands import Emergence
 
 RUN = ("run", "--family", "embedded", "--executor", "inline")
 ASKED = {
-    "skill_shift,skill_halves": "0,2,4",
+    "skill_shift": "0,2,4",
+    "skill_halves": "0,4,8",
     "parity,override,modular_sum,topic": "0",
 }
 
@@ -33,8 +34,8 @@ def test_abilities_of_every_kind_are_found_over_all_trainings(
         ("skill_shift", 2): "emergent",
         ("skill_shift", 4): "emergent",
         ("skill_halves", 0): "flat",
-        ("skill_halves", 2): "emergent",
         ("skill_halves", 4): "emergent",
+        ("skill_halves", 8): "emergent",
         ("parity", 0): "flat",
         ("override", 0): "inverse",
         ("modular_sum", 0): "metric-artefact",
