@@ -134,7 +134,7 @@ class _Judging:
 
         if items is not None:
             drawn = curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
-        with Crew(None if len(drawn) >= _MANY else 0) as crew:
+        with Crew(judge.__module__, None if len(drawn) >= _MANY else 0) as crew:
             verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell, each=crew.each)]
         # Who reads a file that cannot be read is told so, and that happens only while judging.
         if not unreadable:

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from queue import SimpleQueue
@@ -133,31 +132,38 @@ def _asked(free: SimpleQueue[Process], name: str, arguments: tuple[Any, ...]) ->
 class Crew:
     """This process and helpers beside it, which share out call after call: whoever is free takes the next one.
 
-    A helper takes most of a second to start, in which this process works. It also does what is left when a helper is
-    ended from outside, or when none can be started.
+    A helper takes most of a second to start, and longer where Python lies on a network. This process works meanwhile,
+    and waits for none that is not ready. It also does what is left when a helper is ended from outside, or when none
+    can be started.
     """
 
-    def __init__(self, helpers: int | None = None) -> None:
+    def __init__(self, module: str, helpers: int | None = None) -> None:
         """Nothing is started yet.
 
         Args:
+            module: what helpers import before they are ready.
             helpers: how many to start; None starts one for each further core, so that at most `MOST_PROCESSES` work.
         """
+        self._module = module
         self._wanted = min(_cores(), MOST_PROCESSES) - 1 if helpers is None else helpers
-        self._helpers = list[Process]()
+        self._helpers = list[_Helper]()
 
     def __enter__(self) -> Self:
         """Start the helpers."""
         try:
             while len(self._helpers) < self._wanted:
-                self._helpers.append(Process(f"{__name__}:serve_shares"))
+                process = Process(f"{__name__}:serve_shares")
+                self._helpers.append(_Helper(process, ThreadPoolExecutor(1, thread_name_prefix="crew")))
         except OSError as error:
             log.info("no helper could be started, and the work is done without: %s", error)
+        for helper in self._helpers:
+            helper.thread.submit(_answer, helper.process, f"{__name__}:ready", self._module)
         return self
 
     def __exit__(self, *_: object) -> None:
         for helper in self._helpers:
-            helper.close()
+            helper.process.kill()
+            helper.thread.shutdown()
 
     def each(self, function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], /) -> list[T]:
         """The answers of a function, in the order of its arguments.
@@ -171,37 +177,47 @@ class Crew:
         """
         left, answers = deque(enumerate(arguments)), dict[int, T]()
         helpers = self._helpers if len(arguments) > 1 else []
-        with ThreadPoolExecutor(max(1, len(helpers)), thread_name_prefix="crew") as threads:
-            helping = [threads.submit(_help, helper, function, left, answers) for helper in helpers]
-            try:
-                _work(function, left, answers)
-            except BaseException:
-                left.clear()
-                raise
+        helping = [one.thread.submit(_help, one.process, function, left, answers) for one in helpers]
+        try:
+            _work(function, left, answers)
+        except BaseException:
+            left.clear()
+            raise
         for one in helping:
-            one.result()
+            if not one.cancel():  # it has begun
+                one.result()
         _work(function, left, answers)
         return [answers[place] for place in range(len(arguments))]
+
+
+class _Helper(NamedTuple):
+    """One of a crew."""
+
+    process: Process
+    """The helper."""
+    thread: ThreadPoolExecutor
+    """One thread, which asks it and waits for its answers."""
 
 
 def _work(call: Callable[..., T], left: deque[tuple[int, tuple[Any, ...]]], answers: dict[int, T]) -> None:
     """Make the calls that are left, as long as some are; others may do the same."""
     while left:
-        with suppress(IndexError):  # somebody else took the last one
+        try:
             place, arguments = left.popleft()
-            try:
-                answers[place] = call(*arguments)
-            except ProcessEndedError:
-                left.append((place, arguments))
-                raise
+        except IndexError:  # somebody else took the last one
+            return
+        try:
+            answers[place] = call(*arguments)
+        except ProcessEndedError:
+            left.append((place, arguments))
+            raise
 
 
 def _help(
     helper: Process, function: Callable[..., T], left: deque[tuple[int, tuple[Any, ...]]], answers: dict[int, T]
 ) -> None:
-    """As `_work`, with the calls made in a helper, once it is ready."""
+    """As `_work`, with the calls made in a helper."""
     try:
-        _answer(helper, f"{__name__}:ready", function.__module__)
         _work(partial(_answer, helper, _name(function)), left, answers)
     except ProcessEndedError as error:
         log.info("a helper is gone, and its work is done without it: %s", error)
