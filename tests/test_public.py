@@ -48,7 +48,7 @@ def test_the_code_of_the_page_runs_from_the_catalogue_to_a_figure(tmp_path, monk
     exec(CODE[1].replace(asked, smaller).replace('results="results"', 'results="results", executor="inline"'), {})
     exec(CODE[0], {})
     said = capsys.readouterr().out
-    assert said.startswith("88 0\n")
+    assert said.startswith("98 0\n")
     assert said.count("add_3 ") == 2
     assert (tmp_path / "add_3.html").stat().st_size > 1000
 

@@ -71,7 +71,7 @@ def _runs(letter: str) -> str:
     return "<" if kind in ("R", "AL", "AN") else "^" if kind == "NSM" else ">" if kind == "L" else "."
 
 
-def plain(text: str) -> str:
+def unadorned(text: str) -> str:
     """What was made `literal`, as it was."""
     return html.unescape(text).replace(_ISOLATE, "").replace(_END, "")
 

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from harness.figures.grid import FigureLook
-from harness.figures.style import heading, literal, plain
+from harness.figures.style import heading, literal, unadorned
 
 CELL_LOOK = FigureLook(width=430)
 """For a figure in a cell of a grid: what stands above it is broken into rows that short."""
@@ -106,13 +106,13 @@ def _shorten_rows(figure: go.Figure) -> None:
     for trace in named:
         trace.y = [short[name] for name in trace.y]
     figure.update_yaxes(categoryarray=[short[name] for name in order])
-    longest = [max(len(plain(name)) for name in names) for names in (short, short.values())]
+    longest = [max(len(unadorned(name)) for name in names) for names in (short, short.values())]
     figure.update_layout(margin_l=figure.layout.margin.l - _ROW_LETTER * (longest[0] - longest[1]))
 
 
 def _told_apart(names: Sequence[str]) -> list[str]:
     """The names, which are as in `literal`, long ones without their middle as far as they are still told apart."""
-    whole = [plain(name) for name in names]
+    whole = [unadorned(name) for name in names]
     if max(map(len, whole), default=0) > _NAME:
         bare = [_LAST_WORDS.sub("", name) for name in whole]
         whole = bare if len(set(bare)) == len(set(names)) else whole

@@ -11,7 +11,7 @@ from harness import figures
 from harness.analysis.verdict import CurveRow, Study, study
 from harness.figures.lines import grey_families, lines_of
 from harness.figures.static.text import text_width
-from harness.figures.style import COLOURS, DASHES, GREY, literal, plain
+from harness.figures.style import COLOURS, DASHES, GREY, literal, unadorned
 from harness.records import CellResult
 from harness.report.page import STYLE
 from harness.specs import MetricSpec
@@ -234,5 +234,5 @@ def test_beside_a_verdict_stands_whether_the_smooth_metric_improves_earlier() ->
 def test_words_that_run_to_the_left_stand_by_themselves(text: str, runs: list[str]) -> None:
     shown = literal(text)
     assert re.findall("\u2068(.*?)\u2069", shown) == runs
-    assert plain(shown) == text
+    assert unadorned(shown) == text
     assert text_width(shown, 10) <= 9 * len(text)

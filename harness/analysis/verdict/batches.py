@@ -40,7 +40,7 @@ def one_by_one(function: Callable[..., _T], arguments: Sequence[tuple[Any, ...]]
     return (function(*one) for one in arguments)
 
 
-class Kind(NamedTuple):
+class BatchKind(NamedTuple):
     """What curves have in common that are tested together."""
 
     sizes: int
@@ -230,6 +230,6 @@ def in_batches(places: Sequence[int], kinds: Sequence[_T]) -> Iterator[tuple[_T,
             yield kind, some[first : first + _TOGETHER]
 
 
-def _kind(curve: Curve) -> Kind:
+def _kind(curve: Curve) -> BatchKind:
     alone = curve.noise is None or not curve.noise.known
-    return Kind(sizes=len(curve.points), decades=curve.scale != "loss", alone=alone)
+    return BatchKind(sizes=len(curve.points), decades=curve.scale != "loss", alone=alone)
