@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from harness.dashboards import state
 from harness.dashboards.serve import head_start, other_axes
 
+from harness.analysis.curves.scale import SCALES
 from harness.store import Store
 from tests.builders import SIZES, grown, task
 from tests.builders.curves import RISE
@@ -69,6 +71,16 @@ def test_the_other_axes_are_judged_when_the_first_page_has_been_seen(
         app.selectbox(key="scale").select(axis).run()
         assert not app.exception
         assert charts(app)
+
+
+def test_every_other_axis_is_judged_ahead_and_compute_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(state, "current_study", asked.append)
+    monkeypatch.setattr(state, "looked", threading.Event())
+    state.looked.set()
+    other_axes(patience=0)
+    assert asked[0] == "flops"
+    assert sorted(asked) == sorted(SCALES[1:])
 
 
 def test_what_is_seen_first_waits_neither_for_pandas_nor_for_figures() -> None:
