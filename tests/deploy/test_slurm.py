@@ -21,6 +21,9 @@ EMERGENCE = """#!/bin/bash
 echo "emergence $*" >> "$CALLS"
 trap 'echo "emergence SIGTERM" >> "$CALLS"; sleep 0.3; exit 130' TERM
 [ "$1 ${PREPARE:-}" != "prepare linger" ] && [ "$1" = prepare ] && exit "$PREPARE"
+# a real run lasts longer than the other node takes to join
+joined() { grep -q "^ray start --address" "$CALLS"; }
+case "$*" in *--address*) for i in $(seq 100); do joined && break; sleep 0.05; done;; esac
 [ -z "${LINGER:-}" ] && exit 1
 for i in $(seq 600); do sleep 0.05; done
 """
