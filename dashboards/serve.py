@@ -32,7 +32,7 @@ HEAD_START = "head start"
 _OFTEN_FIRST = ("flops", "tokens", "loss", "params_non_embedding", "params_active")
 """Every axis but that of the first page, those first that readers ask for most."""
 PATIENCE_S = 2.0
-"""Seconds that are left to readers before each further axis is judged."""
+"""Seconds that are left to readers between one further axis and the next."""
 
 
 def settings(port: int, hosts: Sequence[str]) -> dict[str, Any]:
@@ -99,8 +99,8 @@ def other_axes(patience: float = PATIENCE_S) -> None:
     state = import_module("harness.dashboards.state")
     state.looked.wait()
     for axis in _OFTEN_FIRST:
-        time.sleep(patience)
         state.current_study(axis)
+        time.sleep(patience)
 
 
 def _ahead() -> None:

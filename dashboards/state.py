@@ -26,12 +26,13 @@ from harness.dashboards.address import choose_one, one_step, say_unknown, severa
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.verdict import Judged, Study
 from harness.errors import StoreError
+from harness.kept_files import on_documents
 from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
 from harness.reading import answer_reader
 from harness.records import CellFailure, CellResult, Sample
 from harness.runs.progress import cells_to_come
-from harness.store import JUDGED, WORTHWHILE, DocumentScores, Outcomes, Store
+from harness.store import WORTHWHILE, DocumentScores, Outcomes, Store
 from harness.wording import count, counted, visible
 
 log = logging.getLogger(__name__)
@@ -102,20 +103,15 @@ def announce() -> None:
 
 def current_study(scale: Scale) -> Study:
     """All curves and verdicts of the store on one axis."""
-    return _study(*version(), scale, kept_at())
+    return _study(*version(), scale, kept_by_others())
 
 
-def kept_at() -> int | None:
-    """When something was last kept; None where it does not matter, because the dashboard weighs every document itself.
+def kept_by_others() -> frozenset[str]:
+    """Names of what was concluded from single documents and kept; none where the dashboard weighs these itself.
 
     Otherwise the command line may have done what the dashboard does not, and its conclusions are taken over.
     """
-    if by_document(outcomes().results):
-        return None
-    try:
-        return (store().root / JUDGED).stat().st_mtime_ns
-    except OSError:
-        return None
+    return frozenset() if by_document(outcomes().results) else on_documents(store())
 
 
 def stored_answers(cell: Cell) -> tuple[Sample, ...] | None:
@@ -138,7 +134,7 @@ def _outcomes(root: str, stamp: object) -> Outcomes:
 
 
 @st.cache_resource(max_entries=6, show_spinner="Judging curves")
-def _study(root: str, stamp: object, scale: Scale, kept_at: int | None) -> Study:
+def _study(root: str, stamp: object, scale: Scale, kept_by_others: frozenset[str]) -> Study:
     found = _outcomes(root, stamp)
     items = _documents(root, stamp) if by_document(found.results) else None
     return conclude(Store(Path(root)), found, scale=scale, items=items)

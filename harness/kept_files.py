@@ -50,6 +50,14 @@ def stamp_of(*depends: Any) -> str:
     return hashlib.sha256(json.dumps((FORMAT, code_digest(), *depends)).encode()).hexdigest()[:32]
 
 
+def stamp_on_documents(stamp: str, store: Store) -> str:
+    """The stamp of what was concluded from the same and from the scores of single documents.
+
+    It begins with the stamp of the rest, which is found in far less time than thousands of files are looked at.
+    """
+    return f"{stamp}-{store.documents_stamp()[:32]}"
+
+
 @cache
 def code_digest() -> str:
     """A digest of the code that concludes, which an editor may change without a new version, and what it stands on."""
@@ -82,6 +90,11 @@ def found(store: Store, stamp: str, read: Callable[[Any], _Found]) -> _Found | N
 def any_begins(store: Store, start: str) -> bool:
     """Whether anything was kept under a stamp that begins so."""
     return any(True for folder in _places(store) for _ in folder.glob(f"{start}*.json"))
+
+
+def on_documents(store: Store) -> frozenset[str]:
+    """Names of the files with what was concluded from the scores of single documents."""
+    return frozenset(path.name for folder in _places(store) for path in folder.glob("*-*.json"))
 
 
 def keep_conclusion(store: Store, stamp: str, concluded: Any) -> None:
@@ -149,10 +162,20 @@ def _body(path: Path, stamp: str) -> Any:
 
 def _plain(value: Any) -> Any:
     """The value as JSON has it, which knows no infinity and no tuples."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float):
+        return str(value) if math.isinf(value) else value
     if isinstance(value, (tuple, list)):
         return [*map(_plain, value)]
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
+    kind: Any = type(value)
+    names = _field_names(kind)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a kind of dataclass; None of any other kind."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None

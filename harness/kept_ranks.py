@@ -37,8 +37,10 @@ def ranks_once(store: Store, outcomes: Outcomes) -> RankModels:
     def rank(
         models: Sequence[Sequence[CellResult]], documents: ReadDocuments | None = None, *, noise: NoiseOf | None = None
     ) -> tuple[Rank, ...]:
-        depends = ("ranks", _digest(outcomes.results, outcomes.failures), store.documents_stamp())
-        stamp = kept_files.stamp_of(*depends)
+        without = kept_files.stamp_of("ranks", _digest(outcomes.results, outcomes.failures))
+        if documents is None and not kept_files.any_begins(store, without):
+            return ranks(models, noise=noise)
+        stamp = kept_files.stamp_on_documents(without, store)
         kept = kept_files.found(store, stamp, lambda data: _ranks(data, len(models)))
         if kept is not None or documents is None:
             return ranks(models, noise=noise) if kept is None else kept

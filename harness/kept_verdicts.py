@@ -21,7 +21,7 @@ from harness import kept_files
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.verdict import Judged, Study, Verdict, judge, judged_rows
 from harness.bounded.limits import UnreadableError
-from harness.executors.mapping import Crew
+from harness.executors.mapping import STANDING, Crew
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
 from harness.store.index import collector_off
@@ -134,7 +134,8 @@ class _Judging:
 
         if items is not None:
             drawn = curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
-        with Crew(judge.__module__, None if len(drawn) >= _MANY else 0) as crew:
+        module = judge.__module__
+        with STANDING.lent(module) if len(drawn) >= _MANY else Crew(module, 0) as crew:
             verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell, each=crew.each)]
         # Who reads a file that cannot be read is told so, and that happens only while judging.
         if not unreadable:
@@ -145,7 +146,7 @@ class _Judging:
         """A digest of everything that the verdicts depend on."""
         if by_document not in self._stamps:
             stamp = self._without_documents(by_document=by_document)
-            self._stamps[by_document] = f"{stamp}-{self._store.documents_stamp()[:32]}" if by_document else stamp
+            self._stamps[by_document] = kept_files.stamp_on_documents(stamp, self._store) if by_document else stamp
         return self._stamps[by_document]
 
     def _without_documents(self, *, by_document: bool) -> str:
@@ -154,7 +155,34 @@ class _Judging:
 
     @cached_property
     def _curves(self) -> str:
-        return hashlib.sha256(json.dumps(self._drawn, default=_as_data).encode()).hexdigest()
+        digest = hashlib.sha256()
+        for part in _parts(self._drawn):
+            digest.update(part)
+        return digest.hexdigest()
+
+
+def _parts(values: Sequence[Any]) -> Iterator[bytes]:
+    """Bytes that two sequences of one kind have in common only if they are equal.
+
+    There are hundreds of thousands of numbers, and to write one in digits takes longer than all else: things of one
+    kind are taken apart, and what they have in each place is written together.
+    """
+    kinds = {*map(type, values)}
+    kind: Any = next(iter(kinds)) if len(kinds) == 1 else None
+    of_fields = is_dataclass(kind)
+    yield f"{len(values)} {kind}".encode()
+    if of_fields:
+        values = [*map(_compared(kind), values)]
+    if of_fields or hasattr(kind, "_fields"):
+        for column in zip(*values, strict=True):
+            yield from _parts(column)
+    elif kind is tuple:
+        yield np.array([len(value) for value in values]).tobytes()
+        yield from _parts([one for value in values for one in value])
+    elif kinds <= {int, float}:
+        yield np.array(values, dtype=float).tobytes()
+    else:
+        yield json.dumps(values, default=_as_data).encode()
 
 
 def _as_data(value: Any) -> Any:

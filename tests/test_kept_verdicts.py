@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,32 @@ def test_other_options_and_other_code_are_judged_anew(
     monkeypatch.setattr(kept_files, "code_digest", lambda: "another version")
     kept_study(store, outcomes)
     assert len(judgings) == 2
+
+
+def _changes(one: object) -> Iterator[object]:
+    """The same thing with one of its values changed, at any depth, for each of its values."""
+    if is_dataclass(one) and not isinstance(one, type):
+        for field in fields(one):
+            for value in _changes(getattr(one, field.name)) if field.compare else ():
+                yield replace(one, **{field.name: value})
+    elif isinstance(one, tuple) and one:
+        for place, value in enumerate(one):
+            for other in _changes(value):
+                changed = [*one[:place], other, *one[place + 1 :]]
+                yield type(one)(*changed) if hasattr(one, "_fields") else tuple(changed)
+        if not hasattr(one, "_fields"):
+            yield one[:-1]
+    else:
+        yield {bool: not one, int: 7, float: 0.123, str: f"{one}!"}.get(type(one), "something")
+
+
+def test_whatever_differs_between_two_curves_has_another_stamp(store: Store) -> None:
+    drawn = study(*store.outcomes()).curves[0]
+    few = replace(drawn, points=drawn.points[:2])
+    others = [*_changes(few)]
+    stamps = {hashlib.sha256(b"".join(kept_verdicts._parts([one]))).digest() for one in (few, few, *others)}
+    assert len(others) > 60
+    assert len(stamps) == 1 + len({repr(one) for one in others})
 
 
 def test_documents_that_changed_are_weighed_anew(tmp_path: Path, judgings: list[int]) -> None:

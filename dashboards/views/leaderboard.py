@@ -38,12 +38,12 @@ BY_SCORES, BY_DOCUMENTS = "by their scores", "document by document"
 
 @st.cache_resource(max_entries=20, show_spinner="Comparing models")
 def order(
-    version: state.Version, filters: state.Filters, paired: bool, kept_at: int | None, _outcomes: Outcomes
+    version: state.Version, filters: state.Filters, paired: bool, kept: frozenset[str], _outcomes: Outcomes
 ) -> RankedBoard:
     """The filtered cells, ranked; `paired` compares models document by document.
 
     `version` is here to be a key of the cache, because it is computed again when the folder changes, and so is
-    `kept_at`, because the command line may have compared what the dashboard does not.
+    `kept`, because the command line may have compared what the dashboard does not.
     """
     results, failures = filters.cells(_outcomes.results), filters.cells(_outcomes.failures)
     return ranked_board(
@@ -116,7 +116,7 @@ paired = few or (
     )
     == BY_DOCUMENTS
 )
-ranked, by_document = order(state.version(), filters, paired, state.kept_at(), outcomes)
+ranked, by_document = order(state.version(), filters, paired, state.kept_by_others(), outcomes)
 board = for_people(ranked)
 if not by_document:
     st.text("So many answers: ranks rest on the errors of scores alone, and their ranges are wider than they need be.")

@@ -6,12 +6,15 @@ whoever uses the library once more, and would take the Ctrl-C of the terminal in
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from queue import SimpleQueue
@@ -153,17 +156,22 @@ class Crew:
         try:
             while len(self._helpers) < self._wanted:
                 process = Process(f"{__name__}:serve_shares")
-                self._helpers.append(_Helper(process, ThreadPoolExecutor(1, thread_name_prefix="crew")))
+                thread = ThreadPoolExecutor(1, thread_name_prefix="crew")
+                started = thread.submit(_answer, process, f"{__name__}:ready", self._module)
+                self._helpers.append(_Helper(process, thread, started))
         except OSError as error:
             log.info("no helper could be started, and the work is done without: %s", error)
-        for helper in self._helpers:
-            helper.thread.submit(_answer, helper.process, f"{__name__}:ready", self._module)
         return self
 
     def __exit__(self, *_: object) -> None:
         for helper in self._helpers:
             helper.process.kill()
             helper.thread.shutdown()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether every helper has started, is still there, and has answered all that it was asked."""
+        return all(one.started.done() and not one.process.has_message() for one in self._helpers)
 
     def each(self, function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], /) -> list[T]:
         """The answers of a function, in the order of its arguments.
@@ -190,6 +198,57 @@ class Crew:
         return [answers[place] for place in range(len(arguments))]
 
 
+class StandingCrews:
+    """Crews that stay for whoever asks next, so that helpers start once and not for every question."""
+
+    def __init__(self, idle_seconds: float = 120.0) -> None:
+        """There is none yet.
+
+        Args:
+            idle_seconds: a crew that nobody asks for so long is dismissed, and so are all when this process ends.
+        """
+        self._idle_seconds = idle_seconds
+        self._waiting: dict[str, tuple[Crew, threading.Timer]] = {}
+        atexit.register(self.dismiss)
+
+    @contextmanager
+    def lent(self, module: str) -> Generator[Crew, None, None]:
+        """The crew of a module; while somebody has it, others get one of their own."""
+        crew = self._taken(module) or Crew(module).__enter__()
+        try:
+            yield crew
+        except BaseException:
+            crew.__exit__()  # a helper may be busy with what nobody wants any more
+            raise
+        timer = threading.Timer(self._idle_seconds, self.dismiss, [module])
+        timer.daemon = True
+        mine = (crew, timer)
+        if crew.is_free and self._waiting.setdefault(module, mine) is mine:
+            timer.start()
+        else:
+            crew.__exit__()
+
+    def dismiss(self, *modules: str) -> None:
+        """End the helpers that wait for work, those of all modules unless some are named."""
+        for module in modules or tuple(self._waiting):
+            if crew := self._taken(module):
+                crew.__exit__()
+
+    def _taken(self, module: str) -> Crew | None:
+        """The crew that waits, which then is nobody else's; None where none does, or a helper has gone."""
+        crew, timer = self._waiting.pop(module, (None, None))
+        if timer is not None:
+            timer.cancel()
+        if crew is not None and not crew.is_free:
+            crew.__exit__()
+            return None
+        return crew
+
+
+STANDING = StandingCrews()
+"""Those of this process."""
+
+
 class _Helper(NamedTuple):
     """One of a crew."""
 
@@ -197,6 +256,8 @@ class _Helper(NamedTuple):
     """The helper."""
     thread: ThreadPoolExecutor
     """One thread, which asks it and waits for its answers."""
+    started: Future[None]
+    """Is done when the helper has imported what it needs."""
 
 
 def _work(call: Callable[..., T], left: deque[tuple[int, tuple[Any, ...]]], answers: dict[int, T]) -> None:

@@ -1,5 +1,6 @@
 """What is read, judged and drawn once, so that nobody waits for it again."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,7 +12,9 @@ from harness.dashboards import state
 from harness.dashboards.serve import head_start, other_axes
 
 from harness.analysis.curves.scale import SCALES
-from harness.store import Store
+from harness.kept_verdicts import kept_study
+from harness.reading import document_reader
+from harness.store import JUDGED, Store
 from tests.builders import SIZES, grown, task
 from tests.builders.curves import RISE
 from tests.builders.dashboards import (
@@ -71,6 +74,21 @@ def test_the_other_axes_are_judged_when_the_first_page_has_been_seen(
         app.selectbox(key="scale").select(axis).run()
         assert not app.exception
         assert charts(app)
+
+
+def test_verdicts_of_one_axis_are_found_again_whatever_else_was_judged(
+    own: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_DOCUMENTS", 100)
+    shutil.rmtree(own.root / JUDGED)
+    asked: list[str] = []
+    monkeypatch.setattr(state, "conclude", lambda *of, **more: asked.append(more["scale"]) or kept_study(*of, **more))
+    for axis in ("params", "flops", "params", "flops"):
+        state.current_study(axis)
+    assert asked == ["params", "flops"]
+    kept_study(own, own.outcomes(), items=document_reader(own))  # as the command line does
+    assert state.current_study("params").by_document
+    assert asked == ["params", "flops", "params"]
 
 
 def test_every_other_axis_is_judged_ahead_and_compute_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from harness.errors import FaultsError, MachineError
 from harness.executors import mapping
-from harness.executors.mapping import Crew, mapped
+from harness.executors.mapping import Crew, StandingCrews, mapped
 from tests.executors import called
 from tests.executors.engines import PATHS
 
@@ -141,3 +143,70 @@ def test_a_crew_that_can_start_nobody_does_the_work_itself(monkeypatch: pytest.M
 def test_an_error_in_a_crew_comes_as_it_was_raised(function: Callable[[int], Any], kind: type[Exception]) -> None:
     with Crew(called.__name__, 1) as crew, pytest.raises(kind):
         crew.each(function, each(30))
+
+
+def helper_of(crew: Crew) -> int:
+    """The process of a crew of two that is not this one, once it helps."""
+    for _ in range(200):
+        others = {pid for _, pid in crew.each(called.half, each(8))} - {os.getpid()}
+        if others:
+            return others.pop()
+    pytest.fail("the helper never helped")
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process ends within seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.fixture
+def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandingCrews]:
+    monkeypatch.setattr(mapping, "_cores", lambda: 2)
+    crews = StandingCrews()
+    yield crews
+    crews.dismiss()
+
+
+def test_a_standing_crew_helps_whoever_asks_next(standing: StandingCrews) -> None:
+    with standing.lent(called.__name__) as crew:
+        helper = helper_of(crew)
+        with standing.lent(called.__name__) as other:  # while somebody has it, others get one of their own
+            another = helper_of(other)
+    with standing.lent(called.__name__) as crew:
+        assert helper_of(crew) in {helper, another} != {helper}
+    standing.dismiss()
+    assert is_gone(helper)
+    assert is_gone(another)
+
+
+def test_a_standing_crew_goes_when_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "_cores", lambda: 2)
+    with StandingCrews(idle_seconds=0.1).lent(called.__name__) as crew:
+        helper = helper_of(crew)
+    assert is_gone(helper)
+
+
+def test_a_standing_crew_without_its_helper_is_replaced(standing: StandingCrews) -> None:
+    with standing.lent(called.__name__) as crew:
+        helper = helper_of(crew)
+    os.kill(helper, signal.SIGKILL)
+    for _ in range(100):
+        if not crew.is_free:  # the end is known here
+            break
+        time.sleep(0.05)
+    with standing.lent(called.__name__) as crew:
+        assert helper_of(crew) != helper
+
+
+def test_a_crew_that_may_be_busy_with_what_nobody_wants_does_not_stay(standing: StandingCrews) -> None:
+    with standing.lent(called.__name__) as crew:
+        helper = helper_of(crew)
+    with pytest.raises(FaultsError), standing.lent(called.__name__) as crew:
+        crew.each(called.refuse, each(30))
+    assert is_gone(helper)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -118,36 +118,40 @@ def _text(conditions: Iterable[tuple[str, str]]) -> str:
 
 
 def _of_result(result: CellResult, items: Callable[[Cell], DocumentScores | None] | None) -> Measurement:
-    return replace(
-        _of_cell(result.cell),
+    return Measurement(
+        **_of_cell(result.cell),
         age=(result.cell.model.tokens or 0, result.provenance.started_at.timestamp()),
         scores={score.metric: score for score in result.scores},
         n_expected=result.n_expected,
         n_truncated=result.n_truncated,
-        documents=(lambda: items(result.cell)) if items else (lambda: None),
+        documents=(lambda: items(result.cell)) if items else _no_documents,
     )
 
 
+def _no_documents() -> None:
+    return None
+
+
 def _of_failure(failure: CellFailure) -> Measurement:
-    return replace(_of_cell(failure.cell), failure=f"{failure.error}: {failure.message}")
+    return Measurement(**_of_cell(failure.cell), age=(0, 0), scores={}, failure=f"{failure.error}: {failure.message}")
 
 
-def _of_cell(cell: Cell) -> Measurement:
-    """What a measurement says about its cell, without scores."""
+def _of_cell(cell: Cell) -> dict[str, Any]:
+    """What a measurement says about its cell."""
     model = cell.model
-    return Measurement(
-        family=model.family,
-        task=cell.task,
-        suite=cell.suite,
-        kind=cell.kind,
-        shots=cell.shots,
-        prompt=cell.prompt,
-        conditions=_conditions(cell.setting(free=_FREE, first=_FIRST)),
-        model=model.name,
-        revision=model.revision,
-        run=None if model.run is None else str(model.run),
-        stage=model.revision,
-        scales={
+    return {
+        "family": model.family,
+        "task": cell.task,
+        "suite": cell.suite,
+        "kind": cell.kind,
+        "shots": cell.shots,
+        "prompt": cell.prompt,
+        "conditions": _conditions(cell.setting(free=_FREE, first=_FIRST)),
+        "model": model.name,
+        "revision": model.revision,
+        "run": None if model.run is None else str(model.run),
+        "stage": model.revision,
+        "scales": {
             "params": model.params,
             "params_non_embedding": model.params_non_embedding,
             "params_active": model.params_active or model.params,
@@ -155,11 +159,9 @@ def _of_cell(cell: Cell) -> Measurement:
             "tokens": model.tokens,
             "loss": model.loss,
         },
-        age=(0, 0),
-        seed=cell.seed,
-        metrics=cell.metrics,
-        scores={},
-    )
+        "seed": cell.seed,
+        "metrics": cell.metrics,
+    }
 
 
 class _Checkpoint(NamedTuple):
@@ -169,6 +171,19 @@ class _Checkpoint(NamedTuple):
     """Its measurements, one per few-shot seed."""
     documents: Sequence[DocumentScores | None]
     """Scores of single documents, seed by seed; None where they cannot be read."""
+
+
+class _About(NamedTuple):
+    """What all metrics of the same answers have in common."""
+
+    first: Measurement
+    """One of the measurements, with the conditions of all."""
+    split: str | None
+    """As `Curve.split`."""
+    of_checkpoints: bool
+    """As `Curve.of_checkpoints`."""
+    left_out: int
+    """As `Curve.left_out`."""
 
 
 @lru_cache(maxsize=10_000)  # thousands of cells share a few
@@ -195,34 +210,28 @@ def _of_conditions(
     kept = pooled(scale, stages, done)
     seeds = _checkpoints(kept)
     checkpoints = [_Checkpoint(members, [m.documents() for m in members]) for members in seeds]
-    first = replace(measurements[0], conditions=conditions)
-    made = (
-        _curve(first, rank, checkpoints, failures, stages, scale=scale, split=split)
-        for rank in range(len(first.metrics))
-    )
     trained = {(stages.training(one), one.scales["tokens"]) for one in kept}
-    return [
-        replace(
-            curve,
-            of_checkpoints=len({training for training, _ in trained}) < len(trained),
-            left_out=len(_checkpoints(done)) - len(seeds),
-        )
-        for curve in made
-        if curve is not None
-    ]
+    about = _About(
+        first=replace(measurements[0], conditions=conditions),
+        split=split,
+        of_checkpoints=len({training for training, _ in trained}) < len(trained),
+        left_out=0 if len(kept) == len(done) else len(_checkpoints(done)) - len(seeds),
+    )
+    made = (_curve(about, rank, checkpoints, failures, stages, scale=scale) for rank in range(len(about.first.metrics)))
+    return [curve for curve in made if curve is not None]
 
 
 def _curve(
-    first: Measurement,
+    about: _About,
     rank: int,
     checkpoints: Sequence[_Checkpoint],
     failures: Sequence[Measurement],
     stages: Stages,
     *,
     scale: Scale,
-    split: str | None,
 ) -> Curve | None:
     """The curve of one metric; None when no checkpoint has a point on it."""
+    first = about.first
     metric = first.metrics[rank]
     placed = [(_training_run(checkpoint.seeds, metric, scale), checkpoint) for checkpoint in checkpoints]
     on_curve = [(run, checkpoint) for run, checkpoint in placed if isinstance(run, TrainingRun)]
@@ -251,7 +260,9 @@ def _curve(
         gaps=tuple(sorted(set(gaps), key=lambda gap: (gap.x or 0.0, gap.model, gap.reason))),
         conditions=_text(first.conditions),
         format=dict(first.conditions).get("format"),
-        split=split,
+        of_checkpoints=about.of_checkpoints,
+        left_out=about.left_out,
+        split=about.split,
         noise=noise,
         items=_items([[on_curve[i][1] for i in members] for members in grouped], metric, points),
     )
@@ -268,7 +279,7 @@ def _checkpoints(measurements: Sequence[Measurement]) -> list[list[Measurement]]
 def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale) -> TrainingRun | Gap:
     """The score of one checkpoint, from all its seeds; a gap when it has no score or no place on the x axis."""
     first, x = seeds[0], seeds[0].scales[scale]
-    scores = [m.scores[metric.name] for m in seeds if metric.name in m.scores]
+    scores = [score for m in seeds if (score := m.scores.get(metric.name)) is not None]
     if not scores:
         return Gap(first.name, f"no score for {metric.name}", x)
     if x is None:
@@ -284,15 +295,17 @@ def _training_run(seeds: Sequence[Measurement], metric: MetricSpec, scale: Scale
         estimate=pooled,
         low=low,
         high=high,
-        n_expected=min(m.n_expected for m in seeds),
-        n_truncated=sum(m.n_truncated for m in seeds),
+        n_expected=min([m.n_expected for m in seeds]),
+        n_truncated=sum([m.n_truncated for m in seeds]),
         of_seeds=tuple(one.value for one in scores) if len(scores) > 1 else (),
     )
 
 
 def _named(points: Sequence[Point], of: Sequence[Measurement]) -> tuple[Point, ...]:
     """The points, with the names of their checkpoints where several are of one model."""
-    times = Counter(point.model for point in points)
+    times = Counter([point.model for point in points])
+    if len(times) == len(points):
+        return tuple(points)
     return tuple(
         replace(point, checkpoint=_checkpoint_name(point.model, one)) if times[point.model] > 1 else point
         for point, one in zip(points, of, strict=True)
@@ -309,6 +322,8 @@ def _checkpoint_name(model: str, one: Measurement) -> str:
 def _items(grouped: Sequence[Sequence[_Checkpoint]], metric: MetricSpec, points: Sequence[Point]) -> Array | None:
     """Scores by size, seed and document, documents ordered by their hashes; None for the reasons of `Curve.items`."""
     checkpoints = [one for runs in grouped for one in runs]
+    if checkpoints[0].documents[0] is None:
+        return None
     if len({tuple(m.seed for m in one.seeds) for one in checkpoints}) > 1:
         return None
     hashes: list[str] | None = None

@@ -47,6 +47,9 @@ def sizes(
         places.setdefault((there, size["params"]), []).append(index)
     grouped = []
     for members in places.values():
+        if len(members) == 1:
+            grouped.append(members)
+            continue
         trained = [_trained(runs[i], measures[i]["tokens"]) for i in members]
         if len({*trained} - {None}) < 2 and (scale != "loss" or _are_different(runs[i] for i in members)):
             grouped.append(members)
@@ -88,18 +91,16 @@ def point_of(runs: Sequence[TrainingRun], noise: RunNoise | None = None) -> Poin
         noise: the noise between training runs; None leaves it out of the interval.
     """
     pooled = mean_estimate([run.estimate for run in runs])
-    if len(runs) == 1 and noise is None:
-        low, high = runs[0].low, runs[0].high
-    else:
-        low, high = interval_over_runs(pooled, noise, len(runs))
+    alone = len(runs) == 1 and noise is None
+    low, high = (runs[0].low, runs[0].high) if alone else interval_over_runs(pooled, noise, len(runs))
     return Point(
         model=runs[0].model,
         x=_place(runs, range(len(runs))),
         estimate=pooled,
         low=low,
         high=high,
-        n_expected=min(run.n_expected for run in runs),
-        n_truncated=sum(run.n_truncated for run in runs),
+        n_expected=min([run.n_expected for run in runs]),
+        n_truncated=sum([run.n_truncated for run in runs]),
         runs=tuple(runs),
     )
 
@@ -121,6 +122,8 @@ def named_apart(points: Sequence[Point]) -> tuple[Point, ...]:
 
     `pythia-70m-seed1` and `pythia-70m-seed2` are runs of `pythia-70m`.
     """
+    if all(len(point.runs) == 1 for point in points):
+        return tuple(points)
     shared = [_shared(tuple(run.model for run in point.runs)) for point in points]
     named = [one if one.model == name else replace(one, model=name) for one, name in zip(points, shared, strict=True)]
     as_many = len({point.model for point in named}) == len({point.model for point in points})

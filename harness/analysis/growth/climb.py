@@ -30,8 +30,13 @@ _FIRST, _LEAST, _MOST = 1e-2, 1e-9, 1e10
 """First, smallest and largest damping."""
 _STIFF = 1.0
 """Above this damping steps are so short that one without gain is followed by others without gain."""
-_AT_ONCE = 65_000
+_AT_ONCE = 33_000
 """Grid points, or rows, times sizes that are computed together, which is what the caches of a processor hold."""
+_ON_GRID = 250_000
+"""Grid points times curves whose likelihood is computed together."""
+_ONE_THREAD = 260_000
+"""Multiplications of one matrix product. OpenBLAS spreads larger ones over threads, which costs more than it saves
+where another process works on the other cores."""
 _CLIMBING = 250_000
 """Rows times sizes that are searched together."""
 _CRAMPED = 0.75
@@ -59,23 +64,29 @@ class Batch(NamedTuple):
     def parts(self, numbers: int) -> Iterator[slice]:
         """Slices of the curves, each with at most so many numbers in `x`."""
         sizes, curves = self.x.shape
-        run = max(1, numbers // sizes)
-        return (slice(first, first + run) for first in range(0, curves, run))
+        return _slices(curves, numbers // sizes)
+
+
+def _slices(rows: int, most: int) -> Iterator[slice]:
+    run = max(1, most)
+    return (slice(first, first + run) for first in range(0, rows, run))
 
 
 def searched(form: Form, some: Batch) -> Array:
     """The best s grid points of each curve, (s, p, B)."""
     low, high = _bounds(form)
     points = np.clip(np.stack(np.meshgrid(*form.grid, indexing="ij")).reshape(form.p, -1), low, high)
-    size, best = points.shape[1], []
-    for part in some.parts(_AT_ONCE // size):
-        value = _on_grid(form, points, some.rows(part)) - _cost(form, points)[:, None]
-        best.append(np.argsort(-value, axis=0)[:_STARTS])
-    return np.asarray(np.moveaxis(points[:, np.concatenate(best, axis=1)], 0, 1))
+    size, starts = points.shape[1], 1 if form.concave else _STARTS
+    best = np.empty((some.x.shape[1], starts), dtype=int)
+    for part in some.parts(_ON_GRID * len(some.x) // size):
+        value = _on_grid(form, points, some.rows(part)) - _cost(form, points)
+        found = np.argpartition(-value, starts - 1, axis=1)[:, :starts]
+        best[part] = np.take_along_axis(found, np.argsort(-np.take_along_axis(value, found, axis=1), axis=1), axis=1)
+    return np.asarray(np.moveaxis(points[:, best.T], 0, 1))
 
 
 def _on_grid(form: Form, points: Array, some: Batch) -> Array:
-    """Log-likelihood of every curve at every point, (points, B).
+    """Log-likelihood of every curve at every point, (B, points).
 
     Curves of one campaign have their sizes and their chance in common, so that the form is computed once for them.
     """
@@ -83,10 +94,14 @@ def _on_grid(form: Form, points: Array, some: Batch) -> Array:
     # Point by point, all sets of sizes at each.
     tiled = Batch(*(np.tile(values, size) for values in some.rows(first)))
     mu = clipped(_shape(form, np.repeat(points, len(first), axis=1), tiled)[0]).reshape(len(some.x), size, -1)
-    right, wrong = (log if len(first) == 1 else log[..., alike] for log in (np.log(mu), np.log1p(-mu)))
-    terms = some.k[:, None] * right
-    terms += (some.n - some.k)[:, None] * wrong
-    return np.asarray(terms.sum(axis=0))
+    right, wrong, failures = np.log(mu), np.log1p(-mu), some.n - some.k
+    value = np.empty((len(alike), size))
+    for one in range(len(first)):
+        own = np.flatnonzero(alike == one)
+        for part in _slices(len(own), _ONE_THREAD // mu[..., one].size):
+            rows = own[part]
+            value[rows] = some.k[:, rows].T @ right[..., one] + failures[:, rows].T @ wrong[..., one]
+    return value
 
 
 def _common(some: Batch) -> tuple[Index, Index]:

@@ -199,6 +199,7 @@ FORMS: Mapping[str, Form] = {
             lower=(0.0, 0.0),
             upper=(1.0, 1.0),
             grid=(_LEVELS, _LEVELS),
+            concave=True,
         ),
         Form(
             name="power",
@@ -264,6 +265,7 @@ FORMS: Mapping[str, Form] = {
             lower=(-100.0, -50.0, -50.0),
             upper=(100.0, 50.0, 50.0),
             grid=((-6.0, -3.0, -1.0, 0.0, 1.0), (-3.0, -1.0, 0.0, 1.0, 3.0), (-2.0, -0.5, 0.0, 0.5, 2.0)),
+            concave=True,
         ),
         Form(
             name="hinge",

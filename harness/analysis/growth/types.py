@@ -92,6 +92,8 @@ class Form:
     """Largest value of each parameter."""
     grid: tuple[tuple[float, ...], ...] = ()
     """Starting values of each parameter, of which all combinations are tried. Empty when `closed` gives the fit."""
+    concave: bool = False
+    """The likelihood has one maximum only, which is found from any start."""
     closed: _Closed | None = None
     """The best fit in closed form; None when it has to be searched for."""
     inverse: _Inverse | None = None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         required_documents_sampled,
         resolution,
     )
-    from harness.analysis.stats.scale_trend import trend, trends
+    from harness.analysis.stats.scale_trend import trend, trend_of_each, trends
     from harness.analysis.stats.training_runs import RunNoise, interval_over_runs, run_noise, widened
     from harness.analysis.stats.types import Difference, Estimate, Interval, RepeatedScore, Resolution, Trend, Trends
 
@@ -84,6 +84,7 @@ __all__ = [
     "resolution",
     "run_noise",
     "trend",
+    "trend_of_each",
     "trends",
     "widened",
     "wilson",
@@ -129,6 +130,7 @@ __getattr__ = lazy_names(
         "resolution": "power",
         "assumed_chance": "chance",
         "trend": "scale_trend",
+        "trend_of_each": "scale_trend",
         "trends": "scale_trend",
         "RunNoise": "training_runs",
         "interval_over_runs": "training_runs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,14 +23,31 @@ def trend(x: Sequence[float], estimates: Sequence[Estimate]) -> Trend | None:
     >>> round(trend((0, 1, 2), half).z, 4)
     2.6833
     """
-    proportion = all(e.proportion for e in estimates)
-    if not estimates or (not proportion and any(e.stderr is None for e in estimates)):
-        return None
-    n = np.array([[e.n_effective if proportion else e.n for e in estimates]], dtype=float)
-    y = np.array([[e.value for e in estimates]])
-    per_document = None if proportion else np.array([[e.stderr or 0.0 for e in estimates]]) ** 2 * n
-    found = trends(np.array([x], dtype=float), n * y, n, per_document)
-    return None if np.isnan(found.z[0]) else Trend(*(float(values[0]) for values in found))
+    return trend_of_each([(x, estimates)])[0]
+
+
+def trend_of_each(curves: Sequence[tuple[Sequence[float], Sequence[Estimate]]]) -> list[Trend | None]:
+    """As `trend` of each curve, those with equally many points computed together.
+
+    Args:
+        curves: scales and scores of each.
+    """
+    found: list[Trend | None] = [None] * len(curves)
+    alike: dict[tuple[int, bool], list[int]] = {}
+    for place, (_, estimates) in enumerate(curves):
+        proportion = all(e.proportion for e in estimates)
+        if estimates and (proportion or all(e.stderr is not None for e in estimates)):
+            alike.setdefault((len(estimates), proportion), []).append(place)
+    for (_, proportion), places in alike.items():
+        of_each = [curves[place][1] for place in places]
+        x = np.array([curves[place][0] for place in places], dtype=float)
+        n = np.array([[e.n_effective if proportion else e.n for e in some] for some in of_each], dtype=float)
+        y = np.array([[e.value for e in some] for some in of_each])
+        per_document = None if proportion else np.array([[e.stderr or 0.0 for e in some] for some in of_each]) ** 2 * n
+        together = trends(x, n * y, n, per_document)
+        for place, *values in zip(places, *(array.tolist() for array in together), strict=True):
+            found[place] = None if math.isnan(values[0]) else Trend(*values)
+    return found
 
 
 def trends(

@@ -21,7 +21,7 @@ from harness.analysis.stats import (
     PRACTICAL_EFFECT,
     Trend,
     benjamini_hochberg,
-    trend,
+    trend_of_each,
 )
 from harness.analysis.stats.distributions import t as student
 from harness.analysis.verdict.types import PartnerTrend
@@ -54,18 +54,28 @@ def partner_trends(
             many of that curve's smallest sizes lie below the threshold of the headline.
         together: correct over all of them (Benjamini-Hochberg).
     """
-    tests = [None if curve is None else _below(curve, sizes) for curve, sizes in partners]
+    points = [((), ()) if curve is None else (curve.position, curve.run_estimates) for curve, _ in partners]
+    wholes = trend_of_each(points)
+    by_errors = trend_of_each(
+        [
+            (x[:sizes], scores[:sizes]) if sizes >= FEWEST_SIZES_FOR_A_TREND else ((), ())
+            for (_, sizes), (x, scores) in zip(partners, points, strict=True)
+        ]
+    )
+    tests = [
+        _by_document(curve, sizes) if curve and _is_paired(curve, sizes) else by_error
+        for (curve, sizes), by_error in zip(partners, by_errors, strict=True)
+    ]
     raw = [test and test.p for test in tests]
     corrected = benjamini_hochberg(raw) if together else tuple(raw)
     return tuple(
-        None if curve is None else _partner_trend(curve, sizes, test, q)
-        for (curve, sizes), test, q in zip(partners, tests, corrected, strict=True)
+        None if curve is None else _partner_trend(curve, sizes, whole, test, q)
+        for (curve, sizes), whole, test, q in zip(partners, wholes, tests, corrected, strict=True)
     )
 
 
-def _partner_trend(curve: Curve, sizes: int, below: Trend | None, q: float | None) -> PartnerTrend:
+def _partner_trend(curve: Curve, sizes: int, whole: Trend | None, below: Trend | None, q: float | None) -> PartnerTrend:
     direction = 1 if curve.metric.higher_is_better else -1
-    whole = trend(curve.position, curve.run_estimates)
     extent = max(curve.y) - min(curve.y)
     z = below and direction * below.z
     share = direction * below.fitted_range / extent if below and extent > 0 else None
@@ -93,14 +103,20 @@ def _practical_effect(curve: Curve) -> float:
     return 0.0 if metric.best is None or metric.chance is None else PRACTICAL_EFFECT * abs(metric.best - metric.chance)
 
 
-def _below(curve: Curve, sizes: int) -> Trend | None:
-    """Trend over the smallest sizes: paired over documents where these are known, else by the errors of the scores."""
-    if sizes < FEWEST_SIZES_FOR_A_TREND:
-        return None
+def _is_paired(curve: Curve, sizes: int) -> bool:
+    """Whether the trend over the smallest sizes can be computed document by document."""
+    if sizes < FEWEST_SIZES_FOR_A_TREND or curve.items is None or curve.items.shape[2] < 2:
+        return False
+    return curve.x[0] != curve.x[sizes - 1]
+
+
+def _by_document(curve: Curve, sizes: int) -> Trend | None:
+    """Trend over the smallest sizes, one slope per document.
+
+    What documents differ in, and every size shares, cancels. Noise between runs does not.
+    """
+    assert curve.items is not None
     x = np.array(curve.position[:sizes])
-    if curve.items is None or curve.items.shape[2] < 2 or x[0] == x[-1]:
-        return trend(x.tolist(), curve.run_estimates[:sizes])
-    # One slope per document: what documents differ in, and every size shares, cancels. Noise between runs does not.
     centred = x - x.mean()
     slopes = centred @ curve.items[:sizes].mean(axis=1) / (centred**2).sum()
     of_runs = 0.0

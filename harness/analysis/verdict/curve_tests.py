@@ -163,10 +163,11 @@ def worth_extrapolating(counts: Counts, effect: float) -> Mask:
         counts: the curves.
         effect: gain over chance that matters, as a share of the best score.
     """
-    near = np.zeros(len(counts), dtype=bool)
+    near, there = np.zeros(len(counts), dtype=bool), counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect
     for sizes in range(3, counts.sizes):
-        near |= pooled_high(counts, sizes) < counts.chance + effect
-    return np.asarray(near & (counts.k[:, -1] / counts.n[:, -1] > counts.chance + effect))
+        left = np.flatnonzero(there & ~near)
+        near[left] = pooled_high(counts.rows(left), sizes) < counts.chance[left] + effect
+    return near
 
 
 class _Extrapolated(NamedTuple):

@@ -41,7 +41,8 @@ def test_a_search_begins_at_the_likeliest_points_of_the_grid() -> None:
 def test_a_search_in_parts_is_the_search_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     some = drawn(7)
     whole = searched(FORMS["logistic-top"], some)
-    monkeypatch.setattr("harness.analysis.growth.climb._AT_ONCE", 1)
+    monkeypatch.setattr("harness.analysis.growth.climb._ON_GRID", 1)
+    monkeypatch.setattr("harness.analysis.growth.climb._ONE_THREAD", 1)
     assert searched(FORMS["logistic-top"], some).tolist() == whole.tolist()
 
 
@@ -87,3 +88,14 @@ def test_the_best_of_several_starts_wins() -> None:
     starts, kept = searched(form, some), np.zeros(2, dtype=bool)
     alone = [refined(form, some, start[None], kept)[1] for start in starts]
     assert refined(form, some, starts, kept)[1] == pytest.approx(np.max(alone, axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, form in FORMS.items() if form.concave])
+def test_one_start_is_enough_where_the_likelihood_has_one_maximum(name: str) -> None:
+    form, some, rng = FORMS[name], drawn(40, seed=2), np.random.default_rng(3)
+    assert searched(form, some).shape[0] == 1
+    low, high = (np.array(ends)[:, None] for ends in (form.lower, form.upper))
+    starts = np.clip(rng.uniform(low, high, (20, form.p, 40)), -3, 3)
+    kept = np.zeros(form.p, dtype=bool)
+    one, many = (refined(form, some, begin, kept)[1] for begin in (searched(form, some), starts))
+    assert one == pytest.approx(many, abs=1e-4)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from harness.analysis.stats import Estimate, trend
+from harness.analysis.stats import Estimate, trend, trend_of_each
 
 
 def proportion(k: float, n: int) -> Estimate:
@@ -43,3 +43,17 @@ def test_trend_of_fractions_uses_their_own_spread() -> None:
 def test_one_scale_has_no_trend() -> None:
     assert trend((1.0,), [proportion(5, 10)]) is None
     assert trend((), []) is None
+
+
+def test_trends_of_many_curves_are_those_of_each() -> None:
+    counts = [((0, 1, 2), [proportion(k, 10) for k in (2, 5, 8)]), ((0, 2, 3), [proportion(k, 20) for k in (9, 4, 1)])]
+    fractions = ((0.5, 1, 2), [Estimate(v, 0.1, 25, 1, False) for v in (1.0, 2.0, 3.0)])
+    unknown = ((0, 1), [Estimate(v, None, 25, 1, False) for v in (1.0, 2.0)])
+    given = [counts[0], unknown, fractions, ((), ()), counts[1]]
+    found = trend_of_each(given)
+    assert [one is None for one in found] == [False, True, False, True, False]
+    for (x, scores), together in zip(given, found, strict=True):
+        alone = trend(x, scores)
+        assert (alone is None) == (together is None)
+        if alone is not None:
+            assert together == pytest.approx(alone, rel=1e-12)
