@@ -21,7 +21,7 @@ from harness import kept_files
 from harness.analysis.curves import Curve, Scale, curves
 from harness.analysis.verdict import Judged, Study, Verdict, judge, judged_rows
 from harness.bounded.limits import UnreadableError
-from harness.executors.mapping import STANDING, Crew
+from harness.executors.crew import STANDING, Crew
 from harness.plan import Cell
 from harness.store import DocumentScores, Outcomes, Store
 from harness.store.index import collector_off
