@@ -37,8 +37,9 @@ from harness.wording import count, counted, visible
 
 log = logging.getLogger(__name__)
 FOLDER_VARIABLE = "EMERGENCE_RESULTS"
-MOST_DOCUMENTS = 500_000
-"""Up to this many answers, thresholds are redrawn from single documents. To read more would keep the reader waiting."""
+MOST_DOCUMENTS, MOST_CELLS = 500_000, 3_000
+"""Up to so many answers, in so many files, thresholds are redrawn from single documents. To read more would keep the
+reader waiting."""
 Version = tuple[str, object]
 """Folder and stamp: when they are equal, so are the results. Pages cache under this key what took long."""
 _seen: ContextVar[Version | None] = ContextVar("seen", default=None)
@@ -157,7 +158,8 @@ def _documents(root: str, stamp: object) -> Callable[[Cell], DocumentScores | No
 
 def by_document(results: Iterable[CellResult]) -> bool:
     """True when there are few enough answers for thresholds to be redrawn from single documents, as the report does."""
-    return sum(result.n_expected for result in results) <= MOST_DOCUMENTS
+    asked = [result.n_expected for result in results]
+    return sum(asked) <= MOST_DOCUMENTS and len(asked) <= MOST_CELLS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -242,9 +244,9 @@ def say_basis(of: Study) -> None:
     """Say so when verdicts rest on less than those of the command line and of the report do."""
     if not of.by_document:
         st.caption(
-            f"With more than {count(MOST_DOCUMENTS)} answers, verdicts and thresholds rest here on the scores of "
-            "cells; `emergence verdicts` and `emergence report` weigh every document, and what they found is shown "
-            "here from then on."
+            f"With more than {count(MOST_DOCUMENTS)} answers or {count(MOST_CELLS)} cells, verdicts and thresholds "
+            "rest here on the scores of cells; `emergence verdicts` and `emergence report` weigh every document, and "
+            "what they found is shown here from then on."
         )
 
 

@@ -29,7 +29,7 @@ from harness.store.index import collector_off
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-_MANY = 1000
+_MANY = 500
 """Curves, of all metrics, that take long enough to judge for helpers to be started; each takes most of a second."""
 _MOST_TEXT, _MOST_REASONS = 4000, 100
 """Characters of a sentence, and sentences of a verdict."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from harness.bounded.files import open_regular
 from harness.bounded.limits import FOOTER_BYTES, UnreadableError
-from harness.bounded.thrift import Compact
+from harness.bounded.thrift import structure
 
 _END = b"PAR1"
 _ROW_GROUPS, _COLUMNS, _DESCRIPTION, _ENCRYPTED, _STATISTICS = 4, 1, 3, (8, 9), 16
@@ -74,7 +74,7 @@ def check_columns(footer: bytes, leaves: Sequence[ColumnLeaf]) -> None:
 
 
 def _row_groups(footer: bytes) -> Iterator[Sequence[Any]]:
-    for group in Compact(footer).structure().get(_ROW_GROUPS) or ():
+    for group in structure(footer)[0].get(_ROW_GROUPS) or ():
         yield group.get(_COLUMNS) or ()
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO, NamedTuple
 
 from harness.bounded.limits import PARQUET_PAGES, TABLE_BYTES, UnreadableError
-from harness.bounded.thrift import Compact
+from harness.bounded.thrift import structure
 
 _LONGEST_HEADER = 1 << 20
 """Bytes of a page's header: it may repeat the smallest and the largest value."""
@@ -68,9 +68,8 @@ def _header(file: BinaryIO, position: int) -> tuple[dict[int, Any], int]:
     """The fields of the header at `position`, by their numbers, and its length."""
     for most in (_USUAL_HEADER, _LONGEST_HEADER):
         file.seek(position)
-        reader = Compact(file.read(most))
         try:
-            return reader.structure(), reader.position
+            return structure(file.read(most))
         except IndexError:
             continue
     raise UnreadableError("cannot be read: a page has no header")

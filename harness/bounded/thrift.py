@@ -1,6 +1,8 @@
 """Thrift's compact protocol, in which the footer and the headers of pages of a Parquet file are written.
 
-See `thrift-compact-protocol.md` of Apache Thrift.
+See `thrift-compact-protocol.md` of Apache Thrift. A results folder has thousands of such files, and each has more than
+a thousand numbers: hence plain functions that hand the position on, and a first byte of a number that is looked at
+where it stands.
 """
 
 from __future__ import annotations
@@ -11,79 +13,90 @@ from harness.bounded.limits import UnreadableError
 
 _DEEPEST = 16
 """Structures and lists inside each other; there are seven in the footer of a real file."""
+_TRUE, _FALSE, _BYTE, _WHOLE, _DOUBLE, _TEXT, _LISTS, _STRUCTURE = 1, 2, 3, (4, 5, 6), 7, 8, (9, 10), 12
+"""Numbers of the kinds of values."""
 
 
-class Compact:
-    """Reads Thrift's compact protocol from bytes; raises IndexError where they end too early."""
+def structure(data: bytes, at: int = 0, depth: int = 0) -> tuple[dict[int, Any], int]:
+    """Number of each field -> its value, None for a text and a number with a point; and the position behind them.
 
-    def __init__(self, data: bytes) -> None:
-        """`data`: begins with a structure, and may go on after it."""
-        self._data = data
-        self.position = 0
+    Args:
+        data: bytes that may go on after the structure.
+        at: position at which it begins.
+        depth: how many others it lies in.
 
-    def structure(self, depth: int = 0) -> dict[int, Any]:
-        """Number of each field -> its value, None for a text.
+    Raises:
+        IndexError: the bytes end too early.
+        UnreadableError: they are no structure, or a field stands twice, which readers understand in two ways.
+    """
+    fields: dict[int, Any] = {}
+    number = 0
+    while first := data[at]:
+        at += 1
+        step = first >> 4
+        if step:
+            number += step
+        else:
+            number, at = _whole(data, at)
+        if number in fields:
+            raise UnreadableError("cannot be read: a field of the file's own description stands twice")
+        fields[number], at = _value(data, at, first & 15, depth)
+    return fields, at + 1
 
-        Raises:
-            IndexError: the bytes end too early.
-            UnreadableError: they are no structure, or a field stands twice, which readers understand in two ways.
-        """
-        fields: dict[int, Any] = {}
-        number = 0
-        while first := self._byte():
-            step = first >> 4
-            number = number + step if step else self._whole()
-            if number in fields:
-                raise UnreadableError("cannot be read: a field of the file's own description stands twice")
-            fields[number] = self._value(first & 15, depth)
-        return fields
 
-    def _value(self, kind: int, depth: int) -> Any:
-        if depth > _DEEPEST:
-            raise UnreadableError("cannot be read: its own description is nested too deep")
-        match kind:
-            case 1 | 2:  # a truth value stands in the field's first byte
-                return kind == 1
-            case 3:
-                return self._byte()
-            case 4 | 5 | 6:
-                return self._whole()
-            case 7:
-                return self._skip(8)
-            case 8:
-                return self._skip(self._unsigned())
-            case 9 | 10:
-                return self._list(depth)
-            case 12:
-                return self.structure(depth + 1)
-        raise UnreadableError("cannot be read: its own description is damaged")
+def _value(data: bytes, at: int, kind: int, depth: int) -> tuple[Any, int]:
+    if depth > _DEEPEST:
+        raise UnreadableError("cannot be read: its own description is nested too deep")
+    if kind in _WHOLE:
+        byte = data[at]
+        return (byte >> 1 ^ -(byte & 1), at + 1) if byte < 128 else _whole(data, at)
+    if kind == _TEXT:
+        length, at = _unsigned(data, at)
+        return None, _passed(data, at, length)
+    if kind == _STRUCTURE:
+        return structure(data, at, depth + 1)
+    if kind in _LISTS:
+        return _list(data, at, depth)
+    if kind in (_TRUE, _FALSE):  # a truth value stands in the field's first byte
+        return kind == _TRUE, at
+    if kind == _BYTE:
+        return data[at], at + 1
+    if kind == _DOUBLE:
+        return None, _passed(data, at, 8)
+    raise UnreadableError("cannot be read: its own description is damaged")
 
-    def _list(self, depth: int) -> list[Any]:
-        first = self._byte()
-        number = first >> 4 if first >> 4 < 15 else self._unsigned()
-        kind = 3 if first & 15 in (1, 2) else first & 15
-        if number > len(self._data):  # each value has a byte at least
-            raise IndexError
-        return [self._value(kind, depth + 1) for _ in range(number)]
 
-    def _byte(self) -> int:
-        byte = self._data[self.position]
-        self.position += 1
-        return byte
+def _list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+    first, at = data[at], at + 1
+    number = first >> 4
+    if number == 15:
+        number, at = _unsigned(data, at)
+    kind = _BYTE if first & 15 in (_TRUE, _FALSE) else first & 15
+    if number > len(data):  # each value has a byte at least
+        raise IndexError
+    values = []
+    for _ in range(number):
+        value, at = _value(data, at, kind, depth + 1)
+        values.append(value)
+    return values, at
 
-    def _unsigned(self) -> int:
-        number = shift = 0
-        while (byte := self._byte()) & 128 and shift < 63:
-            number |= (byte & 127) << shift
-            shift += 7
-        return number | byte << shift
 
-    def _whole(self) -> int:
-        number = self._unsigned()
-        return number >> 1 ^ -(number & 1)
+def _unsigned(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while (byte := data[at]) & 128 and shift < 63:
+        number |= (byte & 127) << shift
+        shift += 7
+        at += 1
+    return number | byte << shift, at + 1
 
-    def _skip(self, length: int) -> None:
-        """Pass over bytes."""
-        self.position += length
-        if self.position > len(self._data):
-            raise IndexError
+
+def _whole(data: bytes, at: int) -> tuple[int, int]:
+    number, at = _unsigned(data, at)
+    return number >> 1 ^ -(number & 1), at
+
+
+def _passed(data: bytes, at: int, length: int) -> int:
+    """The position after so many bytes."""
+    if at + length > len(data):
+        raise IndexError
+    return at + length

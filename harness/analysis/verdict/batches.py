@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -216,7 +218,7 @@ def none_if_nan(value: float) -> float | None:
 
 
 def in_batches(places: Sequence[int], kinds: Sequence[_T]) -> Iterator[tuple[_T, list[int]]]:
-    """Places of one kind together, at most `_TOGETHER` of them.
+    """Places of one kind together, at most `_TOGETHER` of them, in batches of one size, give or take one.
 
     Args:
         places: places of curves.
@@ -226,8 +228,10 @@ def in_batches(places: Sequence[int], kinds: Sequence[_T]) -> Iterator[tuple[_T,
     for place, kind in zip(places, kinds, strict=True):
         alike.setdefault(kind, []).append(place)
     for kind, some in alike.items():
-        for first in range(0, len(some), _TOGETHER):
-            yield kind, some[first : first + _TOGETHER]
+        batches = math.ceil(len(some) / _TOGETHER)
+        ends = [len(some) * batch // batches for batch in range(batches + 1)]
+        for first, end in pairwise(ends):
+            yield kind, some[first:end]
 
 
 def _kind(curve: Curve) -> BatchKind:
