@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import NoReturn, TypeVar, get_args
@@ -25,14 +24,13 @@ from harness.dashboards.address import choose_one, one_step, say_unknown, severa
 
 from harness.analysis.curves import AXIS_TITLES, Curve, Scale
 from harness.analysis.verdict import Judged, Study
-from harness.errors import StoreError
 from harness.kept_files import on_documents
 from harness.kept_verdicts import kept_study as conclude
 from harness.plan import Cell
 from harness.reading import answer_reader
 from harness.records import CellFailure, CellResult, Sample
 from harness.runs.progress import cells_to_come
-from harness.store import WORTHWHILE, DocumentScores, Outcomes, Store
+from harness.store import WORTHWHILE, Outcomes, ScoresReader, Store
 from harness.wording import count, counted, visible
 
 log = logging.getLogger(__name__)
@@ -120,7 +118,7 @@ def stored_answers(cell: Cell) -> tuple[Sample, ...] | None:
     return answer_reader(store())(cell)
 
 
-def document_scores() -> Callable[[Cell], DocumentScores | None]:
+def document_scores() -> ScoresReader:
     """A reader of the scores of a cell's documents; for a file that cannot be read it logs why and gives None."""
     return _documents(*version())
 
@@ -142,18 +140,10 @@ def _study(root: str, stamp: object, scale: Scale, kept_by_others: frozenset[str
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _documents(root: str, stamp: object) -> Callable[[Cell], DocumentScores | None]:
-    """As `documents`. When the store is judged by its documents, they are kept in memory for other axes and pages."""
-    source = Store(Path(root))
-
-    def read(cell: Cell) -> DocumentScores | None:
-        try:
-            return source.scores(cell)
-        except StoreError as error:
-            log.warning("%s", visible(str(error)))
-            return None
-
-    return cache(read) if by_document(_outcomes(root, stamp).results) else read
+def _documents(root: str, stamp: object) -> ScoresReader:
+    """Reads scores of documents. When the store is judged by them, they are kept in memory for other axes and pages."""
+    keep = by_document(_outcomes(root, stamp).results)
+    return ScoresReader(Store(Path(root)), lambda sentence: log.warning("%s", visible(sentence)), keep=keep)
 
 
 def by_document(results: Iterable[CellResult]) -> bool:

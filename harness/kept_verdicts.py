@@ -23,7 +23,7 @@ from harness.analysis.verdict import Judged, Study, Verdict, judge, judged_rows
 from harness.bounded.limits import UnreadableError
 from harness.executors.crew import STANDING, Crew
 from harness.plan import Cell
-from harness.store import DocumentScores, Outcomes, Store
+from harness.store import DocumentScores, Outcomes, ScoresReader, Store
 from harness.store.index import collector_off
 
 if TYPE_CHECKING:
@@ -125,22 +125,29 @@ class _Judging:
         found = self.found(by_document=items is not None)
         if found is not None:
             return found
-        drawn, unreadable = self._drawn, list[Cell]()
-
-        def read(cell: Cell) -> DocumentScores | None:
-            scores = items(cell) if items else None
-            unreadable.extend([cell] if scores is None else [])
-            return scores
-
-        if items is not None:
-            drawn = curves(outcomes.results, outcomes.failures, scale=drawn[0].scale, items=read)
+        unreadable = list[Cell]()
         module = judge.__module__
-        with STANDING.lent(module) if len(drawn) >= _MANY else Crew(module, 0) as crew:
+        with STANDING.lent(module) if len(self._drawn) >= _MANY else Crew(module, 0) as crew:
+            drawn = self._drawn if items is None else self._with_documents(outcomes, items, unreadable, crew)
             verdicts = [row.verdict for row in judge(drawn, run_sd=self._run_sd, tell=tell, each=crew.each)]
         # Who reads a file that cannot be read is told so, and that happens only while judging.
         if not unreadable:
             kept_files.keep_conclusion(self._store, self._stamp(by_document=items is not None), verdicts)
         return judged_rows(self._drawn, verdicts)
+
+    def _with_documents(
+        self, outcomes: Outcomes, items: DocumentReader, unreadable: list[Cell], crew: Crew
+    ) -> tuple[Curve, ...]:
+        """The curves with the scores of documents; cells without these are added to `unreadable`."""
+
+        def read(cell: Cell) -> DocumentScores | None:
+            scores = items(cell)
+            unreadable.extend([cell] if scores is None else [])
+            return scores
+
+        if isinstance(items, ScoresReader):
+            items.read_ahead([result.cell for result in outcomes.results], crew.each)
+        return curves(outcomes.results, outcomes.failures, scale=self._drawn[0].scale, items=read)
 
     def _stamp(self, *, by_document: bool) -> str:
         """A digest of everything that the verdicts depend on."""

@@ -14,7 +14,7 @@ from harness.bounded.limits import TABLE_CELLS, TABLE_COLUMNS, UnreadableError
 from harness.errors import StoreError, TableError
 from harness.plan import Cell
 from harness.records import Sample
-from harness.store import DocumentScores, Outcomes, Store
+from harness.store import Outcomes, ScoresReader, Store
 from harness.wording import as_written, quoted
 
 if TYPE_CHECKING:
@@ -201,19 +201,11 @@ def answer_reader(store: Store, report: Report = log.warning) -> Callable[[Cell]
     return read
 
 
-def document_reader(store: Store, report: Report = log.warning) -> Callable[[Cell], DocumentScores | None]:
+def document_reader(store: Store, report: Report = log.warning) -> ScoresReader:
     """A function that reads the scores of a cell's documents, and gives None for a file that cannot be read.
 
     Args:
         store: the results folder.
         report: called with a sentence about each file that cannot be read.
     """
-
-    def read(cell: Cell) -> DocumentScores | None:
-        try:
-            return store.scores(cell)
-        except StoreError as error:
-            report(f"skipped {error}")
-            return None
-
-    return read
+    return ScoresReader(store, report)

@@ -7,6 +7,7 @@ from harness.store.index import WORTHWHILE
 from harness.store.layout import FAILURE, HEADER, JUDGED, RUNS, SAMPLES
 from harness.store.leases import LeaseOwner, Leases
 from harness.store.outcomes import Outcomes
+from harness.store.scores_reader import ScoresReader
 from harness.store.store import Store
 from harness.store.variants import Variants, variants_folder
 from harness.store.writer import OutcomeWriter
@@ -25,6 +26,7 @@ __all__ = [
     "OutcomeWriter",
     "Outcomes",
     "Problem",
+    "ScoresReader",
     "Store",
     "Variants",
     "keep_file",
