@@ -23,6 +23,12 @@ _LEAST = 2 * PRACTICAL_EFFECT
 """Smallest range, as a share of the best score, that fills the figure; noise must not look like a rise."""
 
 
+_LOWEST, _HIGHEST, _EDGE = -0.1, 1.15, 0.05
+"""Ends of the axis that every figure has at least, so that figures side by side look alike, and room beyond them."""
+_FARTHEST = 1.0
+"""How far beyond 0 and 1 error bars are drawn; the points would be flat between the ends of longer ones."""
+
+
 class _Range(NamedTuple):
     """What stands at 0 and at 1 of the common axis."""
 
@@ -55,11 +61,13 @@ def sharp_over_smooth(row: Judged) -> go.Figure:
     figure = go.Figure(layout=layout("", height=_HEIGHT))
     axis = scale_axis(curves, titled=True)
     add(figure, chain.from_iterable(map(_drawn, curves, lines)))
+    bars = [end for curve in curves for both in _bars(curve) for end in both]
+    low, high = max(min(_LOWEST, *bars), -_FARTHEST) - _EDGE, min(max(_HIGHEST, *bars), 1 + _FARTHEST) + _EDGE
     early = early_sizes(row)
     if early:
         _shade(figure, row.partner.curve, early)
     figure.update_xaxes(axis)
-    figure.update_yaxes(title_text="share of its own range", range=[-0.15, 1.2], tickvals=[0, 0.5, 1])
+    figure.update_yaxes(title_text="share of its own range", range=[low, high], tickvals=[0, 0.5, 1])
     return captioned(figure, _caption(curves, early))
 
 
@@ -82,13 +90,20 @@ def _range(curve: Curve) -> _Range:
     return _Range(worst, direction * span, is_wide=extent < least)
 
 
+def _bars(curve: Curve) -> list[tuple[float, float]]:
+    """Both ends of each error bar on the common axis."""
+    on = _range(curve)
+    return [
+        (on.share(y), on.share(y))
+        if low is None or high is None
+        else (min(on.share(low), on.share(high)), max(on.share(low), on.share(high)))
+        for y, low, high in zip(curve.y, curve.low, curve.high, strict=True)
+    ]
+
+
 def _drawn(curve: Curve, line: Line) -> Sequence[Drawn]:
     on = _range(curve)
-    shares = [on.share(y) for y in curve.y]
-    ends = [
-        (share, share) if low is None or high is None else sorted((on.share(low), on.share(high)))
-        for share, low, high in zip(shares, curve.low, curve.high, strict=True)
-    ]
+    shares, ends = [on.share(y) for y in curve.y], _bars(curve)
     return [
         {
             "type": "scatter",
@@ -139,6 +154,8 @@ def _caption(curves: Sequence[Curve], early: int) -> str:
         parts.append(f"{flat[0]} hardly varies, and is drawn on a range of twice its error bars.")
     elif flat:
         parts.append(f"{' and '.join(flat)} hardly vary, and are drawn on ranges of twice their error bars.")
+    if any(low < -_FARTHEST or high > 1 + _FARTHEST for curve in curves for low, high in _bars(curve)):
+        parts.append("Longer bars are cut at the edge.")
     if early:
         parts.append(
             f"Shaded: the {early} {curves[1].noun}s at which {curves[0].metric.name} does not show the ability."

@@ -100,7 +100,18 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
     if curves[0].scale == "loss":
         room = 0.04 * (high - low or 1.0)
         return {"type": "linear", "range": [high + room, low - room], **title}
-    steps = (1, 2, 5) if high / low < (1e3 if titled else 30) else (1,)
+    return logarithmic_axis(low, high, small=not titled) | title
+
+
+def logarithmic_axis(low: float, high: float, *, small: bool = False) -> dict[str, Any]:
+    """A logarithmic axis with ticks written as in names of models (100k, 1M, 10M).
+
+    Args:
+        low: the smallest number on it.
+        high: the largest one.
+        small: the panel has room for few ticks.
+    """
+    steps = (1, 2, 5) if high / low < (30 if small else 1e3) else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [step * 10.0**d for d in decades for step in steps if low / 1.5 <= step * 10.0**d <= high * 1.5]
     return {
@@ -110,5 +121,4 @@ def scale_axis(curves: Sequence[Curve], *, titled: bool, also: Sequence[float] =
         "ticktext": [*map(number, ticks)],
         # Room on both sides, so that no marker is cut at the edge of the panel.
         "range": [math.log10(low) - 0.12, math.log10(high) + 0.12],
-        **title,
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import plotly.graph_objects as go
 
 from harness.analysis.costs import CostRow
+from harness.figures.axes import logarithmic_axis
 from harness.figures.style import COLOURS, DASHES, SYMBOLS, captioned, layout, literal
 from harness.wording import number, score
 
@@ -44,7 +45,7 @@ def cost_figure(rows: Sequence[CostRow], against: CostAxis) -> go.Figure:
     axis = _AXES[against]
     figure = go.Figure(layout=layout(f"Score against {axis.title[0].lower()}{axis.title[1:]}", height=440))
     left_out = _draw(figure, rows, axis.of, lambda row: row.score, lambda row: row.score_stderr)
-    figure.update_xaxes(title_text=f"{axis.title} (log scale)", type="log")
+    figure.update_xaxes(_logarithmic(map(axis.of, rows)), title_text=f"{axis.title} (log scale)")
     figure.update_yaxes(title_text="Score (0 chance, 1 perfect)")
     if left_out == len(rows):
         _say_instead(figure, f"These models have no score or {axis.lacking}.")
@@ -66,13 +67,19 @@ def efficiency_figure(rows: Sequence[CostRow]) -> go.Figure:
         return 1000.0 * row.score_stderr / row.wh_per_1000
 
     left_out = _draw(figure, rows, lambda row: row.params, lambda row: row.score_per_kwh, error)
-    figure.update_xaxes(title_text="Parameters (log scale)", type="log")
+    figure.update_xaxes(_logarithmic(row.params for row in rows), title_text="Parameters (log scale)")
     figure.update_yaxes(title_text="Score for each kWh of 1,000 answers")
     missing = f" Left out, because they have no score or no energy: {left_out}." if left_out else ""
     return captioned(
         figure,
         f"{_about_scores(rows)} Divided by the energy of 1,000 answers, whose own error is not known.{missing}",
     )
+
+
+def _logarithmic(places: Iterable[float | None]) -> dict[str, Any]:
+    """The axis for so many of the numbers as have a place on it."""
+    known = [place for place in places if place]
+    return logarithmic_axis(min(known), max(known)) if known else {"type": "log"}
 
 
 def _say_instead(figure: go.Figure, sentence: str) -> None:

@@ -76,6 +76,7 @@ def threshold_key() -> Drawn:
         "fill": "toself",
         "fillcolor": faint(GREY, 0.25),
         "hoverinfo": "skip",
+        "legendrank": 2000,  # behind everything else
     }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, product
 from typing import NamedTuple
 
 from harness.analysis.curves import Curve
 from harness.figures.style import COLOURS, DASHES, GREY, SYMBOLS
-from harness.wording import counted
+from harness.wording import counted, natural_order
 
 
 class Line(NamedTuple):
@@ -22,6 +22,8 @@ class Line(NamedTuple):
     """Shape of the markers, as plotly names it."""
     dash: str = "solid"
     """Dash of the line, as plotly names it."""
+    place: int = 0
+    """Place in the legend, among the settings."""
 
 
 Lines = Mapping[tuple[str, str], Line]
@@ -29,20 +31,22 @@ Lines = Mapping[tuple[str, str], Line]
 
 
 def lines_of(curves: Sequence[Curve]) -> Lines:
-    """How to draw each family and setting, in the order of the curves.
+    """How to draw each family and setting, families in the order of the curves and settings by their shots.
 
     A colour never stands for two families: each of several families has one, and its settings differ in dash. Families
     for which no colour is left share grey. The settings of a single family differ in colour as well. Results of others
     that one's own are compared with have open markers.
     """
-    found = _of_settings(curves)
+    found = {key: line._replace(place=place) for place, (key, line) in enumerate(_of_settings(curves).items())}
     others = {(c.family, c.label) for c in curves if c.source is not None}
     return {key: line._replace(symbol=f"{line.symbol}-open") if key in others else line for key, line in found.items()}
 
 
 def _of_settings(curves: Sequence[Curve]) -> Lines:
-    keys = list(dict.fromkeys((c.family, c.label) for c in curves))
-    families, labels = ([*dict.fromkeys(part)] for part in zip(*keys, strict=True))
+    families = list(dict.fromkeys(curve.family for curve in curves))
+    labels = sorted({curve.label for curve in curves}, key=natural_order)
+    there = {(curve.family, curve.label) for curve in curves}
+    keys = [key for key in product(families, labels) if key in there]
     dashes = dict(zip(labels, cycle(DASHES), strict=False))
     if len(families) == 1:
         looks = zip(cycle(COLOURS), cycle(SYMBOLS), strict=True)

@@ -25,6 +25,10 @@ Drawn = dict[str, Any]
 """One plotly trace as a dict; a figure adds all of them at once, because adding one by one takes thrice as long."""
 
 
+_USUAL_RANK = 1000
+"""Place in the legend that plotly gives to traces without one, such as chance and the ceiling, which come first."""
+
+
 def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Drawn]:
     """One curve with its intervals, and a ring round the first size from which on it is above chance.
 
@@ -45,7 +49,8 @@ def draw_row(row: CurveRow, lines: Lines, *, weight: float = 1.0) -> Iterator[Dr
     for rank, trace in reversed([*enumerate(traces)]):
         yield _form(trace, line, best=rank == 0)
     yield from _draw_dots(curve, line, weight)
-    yield draw_points(curve, line, joined=not (traces or same_place(curve)), bars=not banded, weight=weight)
+    points = draw_points(curve, line, joined=not (traces or same_place(curve)), bars=not banded, weight=weight)
+    yield points | {"legendrank": _USUAL_RANK + line.place}
     if isinstance(row, Judged) and row.verdict.reliable_from is not None:
         yield _ring(curve, row.verdict.reliable_from, line, weight)
 

@@ -20,6 +20,8 @@ from harness.figures.style import captioned, layout
 _HEIGHT = 230
 _WEIGHT = 0.7
 """Thickness of lines and markers, as a share of those of a large panel."""
+_ROOM = 0.06
+"""Part of the axis of scores that is left free at each end, besides what every panel leaves: a ring is high here."""
 
 
 def task_panels(tasks: Sequence[Sequence[CurveRow]], lines: Lines | None = None) -> list[go.Figure]:
@@ -41,7 +43,8 @@ def _panel(rows: Sequence[CurveRow], lines: Lines, ends: tuple[float, float]) ->
     add(figure, chain(draw_levels(curves, axis), *(draw_row(row, lines, weight=_WEIGHT) for row in rows)))
     figure.update_layout(showlegend=False, margin={"l": 40, "r": 8})
     figure.update_xaxes(axis)
-    figure.update_yaxes(nticks=5, range=ends)
+    room = _ROOM * (ends[1] - ends[0])
+    figure.update_yaxes(nticks=5, range=(ends[0] - room, ends[1] + room))
     said = verdicts_said([row for row in rows if isinstance(row, Judged)])
     return captioned(figure, ": ".join(filter(None, (score_title(curves[0]), said))))
 

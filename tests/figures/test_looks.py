@@ -10,6 +10,7 @@ import pytest
 from harness import figures
 from harness.analysis.verdict import CurveRow, Study, study
 from harness.figures.lines import grey_families, lines_of
+from harness.figures.static import to_svg
 from harness.figures.static.text import text_width
 from harness.figures.style import COLOURS, DASHES, GREY, literal, unadorned
 from harness.records import CellResult
@@ -103,6 +104,19 @@ def test_settings_of_one_family_differ_in_dash_too() -> None:
     made = study([r for shots in (0, 1, 2, 4) for r in grown(RISE, shots=shots)])
     drawn = [t for t in figures.curve_figure(curves_of(made)).data if t.mode == "lines+markers"]
     assert [line.line.dash for line in drawn] == [*DASHES[:4]]
+
+
+def test_settings_are_told_apart_in_the_order_of_their_shots_whatever_task_is_first() -> None:
+    asked = [("few", (0, 10)), ("many", (0, 2, 8, 10))]
+    made = study([r for name, of in asked for shots in of for r in grown(RISE, shots=shots, of=task(name))])
+    assert [line.name for line in lines_of([row.curve for row in made.judged]).values()] == [
+        "0-shot",
+        "2-shot",
+        "8-shot",
+        "10-shot",
+    ]
+    svg = to_svg(figures.overview(made.judged), width=600)
+    assert list(re.findall(r">(\d+-shot)<", svg)) == ["0-shot", "2-shot", "8-shot", "10-shot"]
 
 
 def test_panels_of_scores_share_an_axis_from_chance_to_the_ceiling() -> None:

@@ -1,5 +1,7 @@
 """Figures for a page of any width: titles and legends keep clear of each other, and letters stand out."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,6 +73,13 @@ def test_costs_that_nobody_knows_are_said_and_not_drawn() -> None:
     assert drawn.layout.yaxis.visible is False
 
 
+def test_costs_have_ticks_as_in_names_of_models() -> None:
+    axis = cost_figure(cost_rows(RESULTS, "model"), "seconds").layout.xaxis
+    assert (axis.type, axis.tickmode) == ("log", "array")
+    places = [x for line in cost_figure(cost_rows(RESULTS, "model"), "seconds").data for x in line.x]
+    assert axis.range[0] < np.log10(min(places)) <= np.log10(max(places)) < axis.range[1]
+
+
 def test_small_panels_say_what_their_bands_and_dots_are() -> None:
     runs = [
         counted(cell(model=model(size, name=f"toy-{size}-{run}", run=run)), k + run, 200)
@@ -124,6 +133,22 @@ def test_both_metrics_stand_on_one_axis_from_their_worst_to_their_best_score() -
     for drawn, curve in ((sharp, row.curve), (smooth, row.partner.curve)):
         assert min(drawn.y) == 0
         assert drawn.y[curve.y.index(max(curve.y))] == max(drawn.y) <= 1
+
+
+@pytest.mark.parametrize(
+    ("right", "documents", "is_cut"),
+    [(RISE, 200, False), ([3] * 8, 12, False), ([50] * 7 + [1], [200] * 7 + [2], True)],
+)
+def test_error_bars_stand_within_the_figure_or_it_says_that_they_are_cut(
+    right: Sequence[int], documents: int | Sequence[int], is_cut: bool
+) -> None:
+    (row,) = study(grown(right, n=documents, of=task("a"))).judged
+    drawn = sharp_over_smooth(row)
+    low, high = drawn.layout.yaxis.range
+    tops = [y + up for line in drawn.data for y, up in zip(line.y, line.error_y.array, strict=True)]
+    feet = [y - down for line in drawn.data for y, down in zip(line.y, line.error_y.arrayminus, strict=True)]
+    assert (min(feet) < low or max(tops) > high) == is_cut
+    assert ("Longer bars are cut" in drawn.layout.meta["caption"]) == is_cut
 
 
 @pytest.mark.parametrize("rows", [2, 40])

@@ -34,6 +34,7 @@ class Legend:
         named = [t for t in self.traces if t.get("name") and t.get("showlegend", True) and t["type"] != "heatmap"]
         asked = self.layout.get("showlegend")
         told = len(named) > 1 or any("showlegend" in t for t in named) if asked is None else asked
+        named.sort(key=lambda trace: trace.get("legendrank", 1000))
         object.__setattr__(self, "entries", named if told else [])
 
     @property
