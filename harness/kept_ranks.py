@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 from harness import kept_files
 from harness.analysis.compare import NoiseOf, Rank, RankModels, ReadDocuments, ranks
 from harness.bounded.limits import UnreadableError
+from harness.executors.crew import STANDING
 from harness.plan import Cell
 from harness.records import CellFailure, CellResult
-from harness.store import DocumentScores, Outcomes, Store
+from harness.store import DocumentScores, Outcomes, ScoresReader, Store
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+
+
+_MANY = 1000
+"""Cells whose documents take long enough to read for helpers to be started."""
 
 
 def ranks_once(store: Store, outcomes: Outcomes) -> RankModels:
@@ -45,6 +50,9 @@ def ranks_once(store: Store, outcomes: Outcomes) -> RankModels:
         if kept is not None or documents is None:
             return ranks(models, noise=noise) if kept is None else kept
         unreadable: list[Cell] = []
+        if isinstance(documents, ScoresReader) and len(outcomes.results) >= _MANY:
+            with STANDING.lent(ScoresReader.__module__) as crew:
+                documents.read_ahead((result.cell for result in outcomes.results), crew.each)
 
         def read(cell: Cell) -> DocumentScores | None:
             scores = documents(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from harness import kept_files, kept_ranks
 from harness.analysis.compare import noise_from, ranks
 from harness.kept_ranks import ranks_once
 from harness.leaderboard import RankedBoard, ranked_board
+from harness.plan import Cell
 from harness.reading import document_reader
-from harness.store import JUDGED, Store
+from harness.store import JUDGED, ScoresReader, Store
 from tests.builders import cell, model, result, task
 
 
@@ -65,6 +66,21 @@ def test_models_are_compared_once(store: Store, comparisons: list[int]) -> None:
     assert again.by_document
     fresh = ranked_board(store.results(), documents=document_reader(store), noise=noise_from(store.results()))
     assert again.table.equals(fresh.table)
+
+
+def test_ranks_are_the_same_where_helpers_read_the_documents(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = ranked_board(store.results(), documents=document_reader(store), noise=noise_from(store.results()))
+    asked: list[int] = []
+    ahead = ScoresReader.read_ahead
+
+    def read_ahead(reader: ScoresReader, cells: Iterable[Cell], each: Any) -> None:
+        asked.append(len(chosen := [*cells]))
+        ahead(reader, chosen, each)
+
+    monkeypatch.setattr(ScoresReader, "read_ahead", read_ahead)
+    monkeypatch.setattr(kept_ranks, "_MANY", 1)
+    assert board(store).table.equals(alone.table)
+    assert asked == [6]
 
 
 def test_who_cannot_weigh_documents_takes_over_what_another_has_found(store: Store, comparisons: list[int]) -> None:

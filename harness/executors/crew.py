@@ -97,41 +97,55 @@ class StandingCrews:
             idle_seconds: a crew that nobody asks for so long is dismissed, and so are all when this process ends.
         """
         self._idle_seconds = idle_seconds
-        self._waiting: dict[str, tuple[Crew, threading.Timer]] = {}
+        self._waiting: list[tuple[Crew, threading.Timer]] = []
         atexit.register(self.dismiss)
 
     @contextmanager
     def lent(self, module: str) -> Generator[Crew, None, None]:
-        """The crew of a module; while somebody has it, others get one of their own."""
-        crew = self._taken(module) or Crew(module).__enter__()
+        """A crew that nobody else has meanwhile: one that waits, or a new one.
+
+        Args:
+            module: what the helpers of a new crew import before they are ready.
+        """
+        crew = self._taken() or Crew(module).__enter__()
         try:
             yield crew
         except BaseException:
             crew.__exit__()  # a helper may be busy with what nobody wants any more
             raise
-        timer = threading.Timer(self._idle_seconds, self.dismiss, [module])
+        if not crew.is_free:
+            crew.__exit__()
+            return
+        timer = threading.Timer(self._idle_seconds, lambda: self._expire(waiting))
         timer.daemon = True
-        mine = (crew, timer)
-        if crew.is_free and self._waiting.setdefault(module, mine) is mine:
-            timer.start()
-        else:
+        waiting = (crew, timer)
+        self._waiting.append(waiting)
+        timer.start()
+
+    def dismiss(self) -> None:
+        """End all helpers that wait for work."""
+        while crew := self._taken():
             crew.__exit__()
 
-    def dismiss(self, *modules: str) -> None:
-        """End the helpers that wait for work, those of all modules unless some are named."""
-        for module in modules or tuple(self._waiting):
-            if crew := self._taken(module):
-                crew.__exit__()
-
-    def _taken(self, module: str) -> Crew | None:
-        """The crew that waits, which then is nobody else's; None where none does, or a helper has gone."""
-        crew, timer = self._waiting.pop(module, (None, None))
-        if timer is not None:
+    def _taken(self) -> Crew | None:
+        """A crew that waits, which then is nobody else's; None where none does. One that lost a helper is dismissed."""
+        while self._waiting:
+            try:
+                crew, timer = self._waiting.pop()
+            except IndexError:  # another thread took the last one
+                return None
             timer.cancel()
-        if crew is not None and not crew.is_free:
+            if crew.is_free:
+                return crew
             crew.__exit__()
-            return None
-        return crew
+        return None
+
+    def _expire(self, waiting: tuple[Crew, threading.Timer]) -> None:
+        try:
+            self._waiting.remove(waiting)
+        except ValueError:  # somebody has just taken it
+            return
+        waiting[0].__exit__()
 
 
 STANDING = StandingCrews()

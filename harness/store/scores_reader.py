@@ -18,6 +18,7 @@ Report = Callable[[str], None]
 """Called with a sentence about each file that is skipped."""
 _TOGETHER = 100
 """Files that a process reads before it answers."""
+_UNREAD: Any = object()
 
 
 class ScoresReader:
@@ -37,8 +38,10 @@ class ScoresReader:
     def __call__(self, cell: Cell) -> DocumentScores | None:
         """What each document of a cell scored."""
         path = self._store.path(cell) / SAMPLES
-        if path in self._at_hand:
-            return self._at_hand[path] if self._keep else self._at_hand.pop(path)
+        at_hand = self._at_hand
+        known: DocumentScores | None = at_hand.get(path, _UNREAD) if self._keep else at_hand.pop(path, _UNREAD)
+        if known is not _UNREAD:
+            return known
         scores = self._read(path)
         if self._keep:
             self._at_hand[path] = scores
