@@ -143,7 +143,7 @@ BENCHMARKS: dict[str, Callable[[bool], None]] = {
 }
 """Name on the command line -> what prints its tables; the argument asks for fewer models and rounds."""
 
-USUAL = ("start-up", "suite", "bridge", "verdicts", "import")
+USUAL = ("start-up", "suite", "bridge", "verdicts", "import", "large-study")
 """What `make bench` runs."""
 
 WITH_JSON: dict[str, Callable[..., None]] = {"schedule": schedule}
