@@ -15,6 +15,7 @@ from harness.errors import StoreError, TableError
 from harness.plan import Cell
 from harness.records import Sample
 from harness.store import Outcomes, ScoresReader, Store
+from harness.store.scores_reader import Report
 from harness.wording import as_written, quoted
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ log = logging.getLogger(__name__)
 
 _MISSING = ["", "NA", "N/A", "#N/A", "<NA>", "n/a", "NULL", "null", "None", "NaN", "nan", "-NaN", "-nan"]
 """What programs write for a number that is missing; a name may read so."""
-Report = Callable[[str], None]
-"""Called with a sentence about each file that is skipped."""
 
 
 def read_outcomes(folder: Path, report: Report = log.warning) -> Outcomes:

@@ -21,8 +21,6 @@ _HEIGHT = 300
 """Height in pixels: several of these figures stand side by side."""
 _LEAST = 2 * PRACTICAL_EFFECT
 """Smallest range, as a share of the best score, that fills the figure; noise must not look like a rise."""
-
-
 _LOWEST, _HIGHEST, _EDGE = -0.1, 1.15, 0.05
 """Ends of the axis that every figure has at least, so that figures side by side look alike, and room beyond them."""
 _FARTHEST = 1.0
@@ -62,13 +60,14 @@ def sharp_over_smooth(row: Judged) -> go.Figure:
     axis = scale_axis(curves, titled=True)
     add(figure, chain.from_iterable(map(_drawn, curves, lines)))
     bars = [end for curve in curves for both in _bars(curve) for end in both]
+    is_cut = min(bars) < -_FARTHEST or max(bars) > 1 + _FARTHEST
     low, high = max(min(_LOWEST, *bars), -_FARTHEST) - _EDGE, min(max(_HIGHEST, *bars), 1 + _FARTHEST) + _EDGE
     early = early_sizes(row)
     if early:
         _shade(figure, row.partner.curve, early)
     figure.update_xaxes(axis)
     figure.update_yaxes(title_text="share of its own range", range=[low, high], tickvals=[0, 0.5, 1])
-    return captioned(figure, _caption(curves, early))
+    return captioned(figure, _caption(curves, early, is_cut=is_cut))
 
 
 def early_sizes(row: Judged) -> int:
@@ -147,14 +146,14 @@ def _shade(figure: go.Figure, smooth: Curve, sizes: int) -> None:
     )
 
 
-def _caption(curves: Sequence[Curve], early: int) -> str:
+def _caption(curves: Sequence[Curve], early: int, *, is_cut: bool) -> str:
     parts = ["0 is the worst and 1 the best score of each metric over these sizes. Bars: 95 % interval."]
     flat = [curve.metric.name for curve in curves if _range(curve).is_wide]
     if len(flat) == 1:
         parts.append(f"{flat[0]} hardly varies, and is drawn on a range of twice its error bars.")
     elif flat:
         parts.append(f"{' and '.join(flat)} hardly vary, and are drawn on ranges of twice their error bars.")
-    if any(low < -_FARTHEST or high > 1 + _FARTHEST for curve in curves for low, high in _bars(curve)):
+    if is_cut:
         parts.append("Longer bars are cut at the edge.")
     if early:
         parts.append(

@@ -8,6 +8,11 @@ from pathlib import Path
 from harness.errors import FaultsError
 
 
+def each(number: int) -> list[tuple[int]]:
+    """The arguments of so many calls, one number for each."""
+    return [(one,) for one in range(number)]
+
+
 def half(number: int) -> tuple[float, int]:
     """Half of a number, odd ones later than even ones, and the process that computed it."""
     time.sleep(0.02 * (number % 2))

@@ -16,19 +16,9 @@ from harness.errors import FaultsError
 from harness.executors import crew as crews
 from harness.executors.crew import Crew, StandingCrews
 from tests.executors import called
-from tests.executors.engines import PATHS
+from tests.executors.called import each
 
-pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(autouse=True)
-def _paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in PATHS.items():
-        monkeypatch.setenv(name, value)
-
-
-def each(number: int) -> list[tuple[int]]:
-    return [(one,) for one in range(number)]
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("paths")]
 
 
 def test_a_crew_answers_time_and_again_in_the_order_of_the_arguments() -> None:

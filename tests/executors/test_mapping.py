@@ -14,19 +14,9 @@ from harness.errors import FaultsError, MachineError
 from harness.executors import mapping
 from harness.executors.mapping import mapped
 from tests.executors import called
-from tests.executors.engines import PATHS
+from tests.executors.called import each
 
-pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(autouse=True)
-def _paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in PATHS.items():
-        monkeypatch.setenv(name, value)
-
-
-def each(number: int) -> list[tuple[int]]:
-    return [(one,) for one in range(number)]
+pytestmark = [pytest.mark.processes, pytest.mark.usefixtures("paths")]
 
 
 def test_answers_of_several_processes_come_in_the_order_of_the_arguments() -> None:
